@@ -1,0 +1,125 @@
+"""Train the sample networks and write them to sample_models/.
+
+    python scripts/make_sample_models.py [NAME ...]
+
+Seeded; resumes from the last finished epoch after a stop. Fashion-MNIST and CIFAR-10 must be on
+the machine (SFP_VIZ_DATA, or Debian's dataset-fashion-mnist).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from sfp_viz.core.training import Distillation
+from sfp_viz.nets import zoo
+from sfp_viz.nets.data import load_data
+from sfp_viz.nets.distill import Training
+from sfp_viz.nets.model import Model
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / ".sfp_viz" / "samples"  # checkpoints; not shipped
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is trained: an architecture, its data, its pixels' mean and spread, the settings."""
+
+    title: str
+    architecture: str
+    arguments: dict
+    data: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    settings: Distillation
+
+
+def _settings(epochs: int, augmentation: str, **changes) -> Distillation:
+    common = {"learning_rate": 0.1, "alpha": 0.0, "warmup": 0.15, "precision": "bf16-mixed"}
+    return Distillation(epochs=epochs, augmentation=augmentation, **{**common, **changes})
+
+
+_RGB = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_FASHION = {"mean": (0.286,), "std": (0.353,)}
+
+SAMPLES = {
+    "lenet5_digits": Sample(
+        "LeNet-5-like on digits",
+        "lenet5",
+        {"channels": 1, "side": 8, "classes": 10},
+        "digits",
+        (0.3055,),
+        (0.376,),
+        _settings(30, "shift", learning_rate=0.05, batch_size=64, precision="32-true"),
+    ),
+    "vgg11_fashion": Sample(
+        "VGG-11-BN (slim) on Fashion-MNIST",
+        "slim_vgg11",
+        {"channels": 1, "classes": 10},
+        "fashion_mnist",
+        **_FASHION,
+        settings=_settings(25, "crop_flip"),
+    ),
+    "resnet20_cifar10": Sample(
+        "ResNet-20 on CIFAR-10",
+        "cifar_resnet",
+        {"blocks": 3, "shortcut": "projection", "channels": 3, "classes": 10},
+        "cifar10",
+        **_RGB,
+        settings=_settings(50, "crop_flip", learning_rate=0.2),
+    ),
+    "resnet20_fashion": Sample(
+        "ResNet-20 on Fashion-MNIST",
+        "cifar_resnet",
+        {"blocks": 3, "shortcut": "projection", "channels": 1, "classes": 10},
+        "fashion_mnist",
+        **_FASHION,
+        settings=_settings(20, "crop_flip", learning_rate=0.2),
+    ),
+}
+
+
+def trained(name: str, sample: Sample) -> tuple[Model, Training]:
+    """Train ``sample``, going on from its checkpoint where there is one."""
+    torch.manual_seed(sample.settings.seed)
+    model = Model(
+        zoo.build(sample.architecture, sample.arguments),
+        name=name,
+        input_shape=load_data(sample.data, "test").pixels.shape[1:],
+        mean=sample.mean,
+        std=sample.std,
+        architecture=sample.architecture,
+        arguments=sample.arguments,
+        data=sample.data,
+    )
+    training = Training(
+        model,
+        teacher=None,
+        train=load_data(sample.data, "train"),
+        test=load_data(sample.data, "test"),
+        settings=sample.settings,
+    )
+    checkpoint = WORK / f"{name}.safetensors"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.exists():
+        training.restore(load_file(checkpoint))
+    while training.done < sample.settings.epochs:
+        epoch = training.epoch()
+        save_file(training.state(), checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)
+        print(name, json.dumps(epoch.__dict__), flush=True)
+    return training.model(), training
+
+
+def main(names: list[str]) -> None:
+    for name in names or list(SAMPLES):
+        trained(name, SAMPLES[name])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

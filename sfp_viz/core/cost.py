@@ -1,0 +1,68 @@
+"""Exact MACs, params and activation memory of a plan, from channel counts alone.
+
+MACs = sum over operations of constant * out * in / conv_groups, counted on what is left of both
+(methods.md G.11): convolutions and linear layers; norms, activations and pooling count 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sfp_viz.core.network import CostTerm, Network, Width
+from sfp_viz.core.plan import Plan
+from sfp_viz.errors import PlanError
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Computed, never measured: MACs and params of one image, and bytes of the largest layer's
+    input and output together in float32."""
+
+    macs: int
+    params: int
+    peak_activation_bytes: int = 0
+
+
+def cost(network: Network, plan: Plan | None = None) -> Cost:
+    """Cost of the network, or of what ``plan`` leaves of it; exact to the last unit."""
+    return cost_of_widths(network, kept_units(network, plan))
+
+
+def kept_units(network: Network, plan: Plan | None) -> dict[str, int]:
+    """Units each group keeps, by its name."""
+    kept = {group.name: group.size for group in network.groups}
+    if plan is not None:
+        if plan.digest != network.digest:
+            raise PlanError(
+                f"The plan was made for other weights ({plan.digest}, here {network.digest}). "
+                "Make it again from its recipe."
+            )
+        for removal in plan.removals:
+            kept[removal.group] = network.group(removal.group).size - len(removal.filters)
+    return kept
+
+
+def cost_of_widths(network: Network, kept: Mapping[str, int]) -> Cost:
+    """Cost when each group keeps ``kept[name]`` units; groups not named stay whole."""
+    widths = {g.name: kept.get(g.name, g.size) * g.repeats for g in network.groups}
+    macs = params = peak = 0
+    for term in network.terms:
+        outs, ins, parts = (_width(w, widths) for w in (term.outs, term.ins, term.conv_groups))
+        macs += _exact(term, term.macs * outs * ins, parts)
+        params += _exact(term, term.params * outs * ins, parts) + term.bias * outs
+        peak = max(peak, 4 * term.map_size * (outs + ins)) if term.macs else peak
+    return Cost(macs, params, peak)
+
+
+def _width(sums: Width, widths: Mapping[str, int]) -> int:
+    return sum(factor * (widths[name] if name else 1) for name, factor in sums)
+
+
+def _exact(term: CostTerm, total: int, parts: int) -> int:
+    whole, rest = divmod(total, parts) if parts else (0, 0)
+    if rest:
+        raise PlanError(
+            f"The widths around '{term.owner}' do not divide into its {parts} conv_groups."
+        )
+    return whole

@@ -1,0 +1,67 @@
+"""Edits: what a person changed by hand on one network; sorted tuples, so equal edits are equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sfp_viz.errors import PlanError
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Changes by hand, valid for the weights with ``digest``.
+
+    ``ratios``: (group, share of its filters to remove 0..1). ``protected``: groups left whole.
+    ``clusters``: (group, label of each filter) where clusters were merged, split or moved, or
+    their number changed. ``keep`` and ``remove``: (group, filter) kept or removed whatever the
+    clusters say. A filter is a unit of its group, counted from 0.
+    """
+
+    digest: str
+    ratios: tuple[tuple[str, float], ...] = ()
+    protected: tuple[str, ...] = ()
+    clusters: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    keep: tuple[tuple[str, int], ...] = ()
+    remove: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        for group, ratio in self.ratios:
+            if not 0 <= ratio <= 1:
+                raise PlanError(f"The ratio of '{group}' is a share from 0 to 1, not {ratio}.")
+        both = set(self.keep) & set(self.remove)
+        if both:
+            group, unit = sorted(both)[0]
+            raise PlanError(f"Filter {unit} of '{group}' cannot be both kept and removed.")
+        for name in ("ratios", "clusters", "keep", "remove"):
+            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+        object.__setattr__(self, "protected", tuple(sorted(set(self.protected))))
+        object.__setattr__(self, "ratios", tuple((g, round(float(r), 6)) for g, r in self.ratios))
+
+    def __bool__(self) -> bool:
+        return any((self.ratios, self.protected, self.clusters, self.keep, self.remove))
+
+    def with_ratio(self, group: str, ratio: float | None) -> Edits:
+        """The ratio of ``group`` by hand; None gives it back to the suggestion."""
+        rest = tuple(pair for pair in self.ratios if pair[0] != group)
+        return replace(self, ratios=rest if ratio is None else (*rest, (group, ratio)))
+
+    def with_clusters(self, group: str, labels: tuple[int, ...] | None) -> Edits:
+        """The clusters of ``group`` by hand; None gives them back to the recipe."""
+        rest = tuple(pair for pair in self.clusters if pair[0] != group)
+        whole = rest if labels is None else (*rest, (group, tuple(int(x) for x in labels)))
+        return replace(self, clusters=whole)
+
+    def with_protected(self, group: str, protected: bool) -> Edits:
+        """Leave ``group`` whole, or free it again."""
+        rest = tuple(name for name in self.protected if name != group)
+        return replace(self, protected=(*rest, group) if protected else rest)
+
+    def with_filter(self, group: str, unit: int, fate: str | None) -> Edits:
+        """Fix one filter: ``fate`` is 'keep', 'remove' or None to leave it to the recipe."""
+        keep = tuple(pair for pair in self.keep if pair != (group, unit))
+        remove = tuple(pair for pair in self.remove if pair != (group, unit))
+        if fate == "keep":
+            keep = (*keep, (group, unit))
+        if fate == "remove":
+            remove = (*remove, (group, unit))
+        return replace(self, keep=keep, remove=remove)

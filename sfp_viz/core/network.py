@@ -1,0 +1,134 @@
+"""A reading of a model: its convolutions, the groups cut together, and what everything costs.
+
+Only numbers, names and read-only arrays, so that the method needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sfp_viz.errors import PlanError
+
+
+@dataclass(frozen=True)
+class ConvLayer:
+    """One convolution, by its dotted path.
+
+    ``weight`` is float32 [filters, channels, height, width], read-only. ``scale`` is, for a layer
+    directly followed by BatchNorm, gamma / sqrt(variance + eps), float32 [filters]; else None.
+    ``output_size`` is (height, width) of its output in pixels. ``conv_groups`` is torch's
+    ``groups=``. ``bn_scale`` is the BatchNorm's gamma alone, or None.
+    """
+
+    name: str
+    weight: np.ndarray
+    stride: tuple[int, int]
+    conv_groups: int
+    output_size: tuple[int, int]
+    scale: np.ndarray | None = None
+    bn_scale: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for array in (self.weight, self.scale, self.bn_scale):
+            if array is not None:
+                array.setflags(write=False)
+
+    @property
+    def filters(self) -> int:
+        return len(self.weight)
+
+
+@dataclass(frozen=True)
+class FilterGroup:
+    """Convolutions whose filters must be cut together, named after its first layer.
+
+    ``size`` is the number of units: filters, or, with grouped convolutions, offsets inside every
+    one of ``repeats`` conv_groups (unit u is filter u, u + size, u + 2 size ...). ``layers`` are
+    the layers whose filters go; ``followers`` depthwise layers whose channels go along.
+    ``protected`` groups are left whole, and ``why`` says why, in a sentence; for a free group
+    ``why`` says what ties the layers, or is empty.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    size: int
+    protected: bool = False
+    why: str = ""
+    repeats: int = 1
+    followers: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Channels that the group holds before it is cut."""
+        return self.size * self.repeats
+
+
+# A width is a sum of (group name or '' for a constant, factor): concat, flatten (factor H * W),
+# depthwise and shared modules are all such sums.
+Width = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class CostTerm:
+    """What one parametrised operation costs, as constants per unit of channel counts.
+
+    MACs = ``macs`` * out * in / conv_groups, params = ``params`` * out * in / conv_groups +
+    ``bias`` * out. ``outs`` and ``ins`` sum (group or '', factor): a group counts its kept
+    channels, '' counts 1. Norms have macs 0 and ``params`` 0, and carry their values in ``bias``.
+    A module used twice counts its MACs twice and its params once. ``conv_groups`` is a width too:
+    a depthwise convolution has as many conv_groups as channels. ``map_size`` is the number of
+    output pixels of one channel, for the peak of activation memory; ``calls`` the operation's
+    places in the order of execution.
+    """
+
+    owner: str
+    macs: int
+    params: int
+    bias: int
+    outs: Width
+    ins: Width
+    conv_groups: Width = (("", 1),)
+    map_size: int = 0
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model as the method sees it: layers in order of execution, groups, cost terms."""
+
+    name: str
+    digest: str
+    input_shape: tuple[int, int, int]
+    layers: tuple[ConvLayer, ...]
+    groups: tuple[FilterGroup, ...]
+    terms: tuple[CostTerm, ...]
+    classes: int = 0
+    data: str = ""
+    notes: tuple[str, ...] = ()
+    _layer: Mapping[str, ConvLayer] = field(init=False, repr=False, compare=False)
+    _group: Mapping[str, FilterGroup] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_layer", {layer.name: layer for layer in self.layers})
+        object.__setattr__(self, "_group", {group.name: group for group in self.groups})
+
+    def layer(self, name: str) -> ConvLayer:
+        if name not in self._layer:
+            raise PlanError(f"The network '{self.name}' has no layer called '{name}'.")
+        return self._layer[name]
+
+    def group(self, name: str) -> FilterGroup:
+        if name not in self._group:
+            raise PlanError(f"The network '{self.name}' has no group called '{name}'.")
+        return self._group[name]
+
+    def group_of(self, layer: str) -> FilterGroup | None:
+        """The group that holds ``layer``, as a member or a follower; None when it has none."""
+        return next((g for g in self.groups if layer in g.layers or layer in g.followers), None)
+
+    @property
+    def free(self) -> tuple[FilterGroup, ...]:
+        """The groups that may be cut."""
+        return tuple(group for group in self.groups if not group.protected)

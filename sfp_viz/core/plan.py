@@ -1,0 +1,130 @@
+"""Plan: the exact filters of exact weights that go, and why; as versioned JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import PlanError, SfpError
+
+FORMAT = 1
+_MOST = 16_000_000  # characters of a plan file; a longer one is not ours
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Filters of one group that go: sorted unit numbers, and a reason for each, in words."""
+
+    group: str
+    filters: tuple[int, ...]
+    reasons: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.filters) != len(self.reasons) or list(self.filters) != sorted(
+            set(self.filters)
+        ):
+            raise PlanError(
+                f"The removal of '{self.group}' needs sorted, different filters and as many reasons."
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is cut from the weights with ``digest``, with the recipe and edits that led to it."""
+
+    digest: str
+    recipe: Recipe
+    edits: Edits
+    removals: tuple[Removal, ...]
+
+    @property
+    def hash(self) -> str:
+        """Sixteen digits that identify the plan: the same from the app, a shell or a notebook."""
+        return hashlib.sha256(plan_json(self).encode()).hexdigest()[:16]
+
+    def removed(self, group: str) -> tuple[int, ...]:
+        """Filters of ``group`` that go."""
+        return next((r.filters for r in self.removals if r.group == group), ())
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan as JSON with a format number; floats rounded to 6 digits, keys sorted."""
+    return json.dumps({"format": FORMAT, **_plain(asdict(plan))}, sort_keys=True, indent=1)
+
+
+def plan_from_json(text: str) -> Plan:
+    """Read a plan; raises PlanError on anything that is not one."""
+    value = _parsed(text, "plan")
+    try:
+        edits = value["edits"]
+        return Plan(
+            digest=str(value["digest"]),
+            recipe=_recipe(value["recipe"]),
+            edits=Edits(
+                digest=str(edits["digest"]),
+                ratios=tuple((str(g), float(r)) for g, r in edits["ratios"]),
+                protected=tuple(str(g) for g in edits["protected"]),
+                clusters=tuple(
+                    (str(g), tuple(int(x) for x in labels)) for g, labels in edits["clusters"]
+                ),
+                keep=tuple((str(g), int(u)) for g, u in edits["keep"]),
+                remove=tuple((str(g), int(u)) for g, u in edits["remove"]),
+            ),
+            removals=tuple(
+                Removal(
+                    str(r["group"]),
+                    tuple(int(u) for u in r["filters"]),
+                    tuple(str(why) for why in r["reasons"]),
+                )
+                for r in value["removals"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise PlanError(f"This is no plan of ours: {problem!r} is missing or wrong.") from problem
+
+
+def recipe_json(recipe: Recipe) -> str:
+    """The recipe as JSON with a format number."""
+    return json.dumps({"format": FORMAT, **_plain(asdict(recipe))}, sort_keys=True, indent=1)
+
+
+def recipe_from_json(text: str) -> Recipe:
+    """Read a recipe; raises PlanError or RecipeError on anything that is not one."""
+    value = _parsed(text, "recipe")
+    value.pop("format")
+    return _recipe(value)
+
+
+def _recipe(value: Any) -> Recipe:
+    known = {f.name for f in fields(Recipe)}
+    if not isinstance(value, dict) or set(value) - known:
+        raise PlanError("This is no recipe of ours: it has entries that no recipe has.")
+    return Recipe(**value)
+
+
+def _parsed(text: str, kind: str) -> dict[str, Any]:
+    try:
+        if len(text) > _MOST:
+            raise PlanError(f"The {kind} is longer than {_MOST:,} characters, so it was not read.")
+        value = json.loads(text)
+    except SfpError:
+        raise
+    except (ValueError, RecursionError) as problem:
+        raise PlanError(f"The {kind} is not readable as JSON: {problem}") from problem
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise PlanError(f"This is no {kind} of format {FORMAT}; it may come from a newer version.")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value

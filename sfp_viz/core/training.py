@@ -1,0 +1,132 @@
+"""Settings of a training and the lines of its history. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sfp_viz.errors import RecipeError
+
+Schedule = Literal["fixed", "linear", "cosine", "exponential", "step", "increasing"]
+Augmentation = Literal["none", "shift", "crop_flip"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How a student is trained: distillation from the unpruned teacher, or labels alone.
+
+    ``alpha`` in 0..1 is the teacher's share of the loss (0: labels alone). The temperature goes
+    from ``temperature_start`` to ``temperature_end`` along ``schedule``; 'cosine' 4 -> 1 is our
+    reading of the paper's 'variable temperature coefficient' (its formula was not available).
+    ``learning_rate`` falls to 0 by a cosine, after a linear ``warmup`` (share of all steps, 0..1).
+    ``train_images`` and ``test_images`` limit the data; None takes all of it.
+    """
+
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.02
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup: float = 0.05
+    alpha: float = 0.7
+    temperature_start: float = 4.0
+    temperature_end: float = 1.0
+    schedule: Schedule = "cosine"
+    label_smoothing: float = 0.0
+    augmentation: Augmentation = "crop_flip"
+    precision: Precision = "32-true"
+    train_images: int | None = None
+    test_images: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise RecipeError("A training needs at least one epoch and one image a batch.")
+        if not 0 <= self.alpha <= 1:
+            raise RecipeError(f"alpha is the teacher's share, 0 to 1, not {self.alpha}.")
+        if self.temperature_start <= 0 or self.temperature_end <= 0:
+            raise RecipeError("A temperature must be above 0.")
+        if not 0 <= self.warmup < 1:
+            raise RecipeError(f"warmup is a share of all steps, 0 to 1, not {self.warmup}.")
+        if self.learning_rate <= 0 or self.schedule not in SCHEDULES:
+            raise RecipeError(
+                f"The learning rate must be above 0 and the schedule one of {sorted(SCHEDULES)}."
+            )
+
+
+SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
+    "fixed": lambda start, end, t: start,
+    "linear": lambda start, end, t: start + (end - start) * t,
+    "cosine": lambda start, end, t: end + (start - end) * (1 + math.cos(math.pi * t)) / 2,
+    "exponential": lambda start, end, t: start * (end / start) ** t,
+    "step": lambda start, end, t: max(end, start / 2 ** (int(t * 4))),
+    "increasing": lambda start, end, t: start + (end - start) * (1 + math.cos(math.pi * t)) / 2,
+}
+
+
+def temperature(settings: Distillation, progress: float) -> float:
+    """Temperature at ``progress`` 0..1 of all steps (methods.md E; the schedule is our reading).
+
+    cosine: T = T1 + (T0 - T1)(1 + cos(pi t)) / 2; 'step' halves at each quarter, not below T1;
+    'increasing' is the cosine run backwards, from ``temperature_end`` up to the start.
+    """
+    schedule = SCHEDULES[settings.schedule]
+    return schedule(settings.temperature_start, settings.temperature_end, progress)
+
+
+def learning_rate(settings: Distillation, progress: float) -> float:
+    """Learning rate at ``progress`` 0..1: a linear warm-up, then a cosine to 0."""
+    if progress < settings.warmup:
+        return settings.learning_rate * (progress + 1e-3) / settings.warmup
+    rest = (progress - settings.warmup) / (1 - settings.warmup)
+    return settings.learning_rate * (1 + math.cos(math.pi * rest)) / 2
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a history. Accuracies 0..1, measured; losses are means over the epoch."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    train_accuracy: float
+    test_accuracy: float
+    test_images: int
+    temperature: float
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on a network, and on what. Fields that were not measured are None.
+
+    ``accuracy`` 0..1 with its 95 % Wilson ``interval``; ``latency_ms`` the median of ``repeats``
+    at ``batch`` images and ``threads`` threads, with the quartiles in ``latency_iqr_ms``.
+    """
+
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    images: int = 0
+    data: str = ""
+    latency_ms: float | None = None
+    latency_iqr_ms: tuple[float, float] | None = None
+    batch: int = 0
+    threads: int = 0
+    repeats: int = 0
+    device: str = "cpu"
+
+
+def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % confidence interval of a share (Wilson 1927), 0..1; (0, 1) for no images."""
+    if total == 0:
+        return 0.0, 1.0
+    share = right / total
+    center = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total)
+    half *= math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return max(0.0, center - half), min(1.0, center + half)

@@ -1,0 +1,92 @@
+"""What is measured on a network: accuracy, latency, and MACs and params counted on the module."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+
+import torch
+
+from sfp_viz.core.training import Measured, wilson
+from sfp_viz.errors import DataError
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.model import Model
+
+_BATCH = 256
+
+
+def count_right(model: Model, images: Images) -> int:
+    """How many images the network names rightly (top-1), in evaluation mode."""
+    from torchmetrics.functional.classification import multiclass_stat_scores
+
+    if images.pixels.shape[1:] != model.input_shape:
+        raise DataError(
+            f"The network '{model.name}' takes images of {model.input_shape} (channels, height, "
+            f"width), '{images.name}' has {images.pixels.shape[1:]}."
+        )
+    was = model.module.training
+    module = model.module if not was else copy.deepcopy(model.module).eval()
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(images), _BATCH):
+            pixels = torch.from_numpy(images.pixels[start : start + _BATCH].copy())
+            labels = torch.from_numpy(images.labels[start : start + _BATCH].copy())
+            logits = module(model.normalize(pixels))
+            scores = multiclass_stat_scores(
+                logits, labels, num_classes=logits.shape[1], average="micro"
+            )
+            right += int(scores[0])
+    return right
+
+
+def measure_accuracy(model: Model, images: Images) -> Measured:
+    """Top-1 accuracy 0..1 on ``images`` with its 95 % interval (Wilson); measured."""
+    right = count_right(model, images)
+    return Measured(
+        accuracy=right / max(1, len(images)),
+        interval=wilson(right, len(images)),
+        images=len(images),
+        data=f"{images.name}, {images.split}",
+    )
+
+
+def measure_latency(model: Model, *, batch: int = 1, repeats: int = 30) -> Measured:
+    """Median time of a forward pass in milliseconds with its quartiles, on the CPU; measured."""
+    module = copy.deepcopy(model.module).eval()
+    images = torch.zeros(batch, *model.input_shape)
+    times = []
+    with torch.inference_mode():
+        for turn in range(repeats + 5):
+            started = time.perf_counter()
+            module(images)
+            if turn >= 5:  # the first passes choose kernels and warm caches
+                times.append((time.perf_counter() - started) * 1e3)
+    low, middle, high = statistics.quantiles(times, n=4)
+    return Measured(
+        latency_ms=middle,
+        latency_iqr_ms=(low, high),
+        batch=batch,
+        threads=torch.get_num_threads(),
+        repeats=repeats,
+    )
+
+
+def count_macs(model: Model) -> int:
+    """MACs of one image, counted by torch's FlopCounterMode on the module (half its FLOPs).
+
+    Convolutions, linear layers and matrix products; norms, activations and pooling are left out
+    (methods.md G.11). Runs on the 'meta' device: shapes only, no arithmetic.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    module = copy.deepcopy(model.module).eval().to("meta")
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        module(torch.zeros(1, *model.input_shape, device="meta"))
+    return counter.get_total_flops() // 2
+
+
+def count_params(model: Model) -> int:
+    """Number of learned values (parameters; buffers such as running means are not counted)."""
+    return sum(parameter.numel() for parameter in model.module.parameters())
