@@ -10,17 +10,25 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from sfp_viz.core.analysis import Analysis, analyze
+from sfp_viz.core.embedding import umap_map
+from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.similarity import filter_matrix
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets import zoo
 from sfp_viz.nets.data import load_data
 from sfp_viz.nets.distill import Training
+from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.samples import write_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".sfp_viz" / "samples"  # checkpoints; not shipped
@@ -84,7 +92,7 @@ SAMPLES = {
 }
 
 
-def trained(name: str, sample: Sample) -> tuple[Model, Training]:
+def trained(name: str, sample: Sample) -> Model:
     """Train ``sample``, going on from its checkpoint where there is one."""
     torch.manual_seed(sample.settings.seed)
     model = Model(
@@ -113,12 +121,51 @@ def trained(name: str, sample: Sample) -> tuple[Model, Training]:
         save_file(training.state(), checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").replace(checkpoint)
         print(name, json.dumps(epoch.__dict__), flush=True)
-    return training.model(), training
+    return training.model()
+
+
+def card(sample: Sample, model: Model) -> dict:
+    """What a reader wants to know: data, training, measured accuracy, licence."""
+    images = load_data(sample.data, "test")
+    measured = measure_accuracy(model, images)
+    return {
+        "title": sample.title,
+        "trained_on": f"{sample.data}, {len(load_data(sample.data, 'train')):,} training images",
+        "settings": asdict(sample.settings),
+        "accuracy": round(measured.accuracy or 0.0, 6),
+        "interval": [round(bound, 6) for bound in measured.interval or ()],
+        "test_images": measured.images,
+        "test_data": measured.data,
+        "made_by": f"python scripts/make_sample_models.py {model.name}",
+        "licence": "Apache-2.0",
+    }
+
+
+def maps(network: Network, analysis: Analysis) -> dict:
+    """UMAP coordinates, and the default recipe's clusters and dispersions, one a group."""
+    groups = [group for group in network.groups if group.size >= 4]
+    return {
+        "recipe": asdict(analysis.recipe),
+        "coordinates": {
+            group.name: umap_map(filter_matrix(network, group), seed=0).round(4).tolist()
+            for group in groups
+        },
+        "clusters": {name: list(part.clusters.labels) for name, part in analysis.groups.items()},
+        "dispersion": {name: part.dispersion for name, part in analysis.groups.items()},
+    }
+
+
 
 
 def main(names: list[str]) -> None:
     for name in names or list(SAMPLES):
-        trained(name, SAMPLES[name])
+        sample = SAMPLES[name]
+        model = trained(name, sample)
+        network = read_network(model)
+        analysis = analyze(network, Recipe())
+        facts = card(sample, model)
+        write_sample(model, network, facts, maps(network, analysis), ROOT / "sample_models")
+        print(name, f"{facts['accuracy']:.4f} on {facts['test_images']} test images")
 
 
 if __name__ == "__main__":
