@@ -16,8 +16,10 @@ from sfp_viz.errors import PlanError
 
 @dataclass(frozen=True)
 class Cost:
-    """Computed, never measured: MACs and params of one image, and bytes of the largest layer's
-    input and output together in float32."""
+    """Computed, never measured: MACs and params of one image, and peak activation memory.
+
+    ``peak_activation_bytes`` is the most that one layer's input and output take in float32.
+    """
 
     macs: int
     params: int

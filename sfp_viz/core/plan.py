@@ -24,11 +24,10 @@ class Removal:
     reasons: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if len(self.filters) != len(self.reasons) or list(self.filters) != sorted(
-            set(self.filters)
-        ):
+        in_order = list(self.filters) == sorted(set(self.filters))
+        if not in_order or len(self.filters) != len(self.reasons):
             raise PlanError(
-                f"The removal of '{self.group}' needs sorted, different filters and as many reasons."
+                f"The removal of '{self.group}' needs sorted, different filters, each with a reason."
             )
 
 

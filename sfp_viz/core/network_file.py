@@ -1,0 +1,206 @@
+"""A reading as versioned JSON, without its weights, so that it opens without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sfp_viz.core.network import ConvLayer, CostTerm, FilterGroup, Network, Width
+from sfp_viz.errors import ModelError
+
+FORMAT = 1
+_MOST = 64_000_000  # characters; the reading of a ResNet-152 has about two million
+
+
+def network_to_json(network: Network) -> str:
+    """The reading as JSON: all but the weights, whose shapes it keeps; keys sorted.
+
+    BatchNorm scales stay in the text, as the shortest decimals that give the same float32 back.
+    """
+    value = {
+        "format": FORMAT,
+        "name": network.name,
+        "digest": network.digest,
+        "input_shape": list(network.input_shape),
+        "classes": network.classes,
+        "data": network.data,
+        "notes": list(network.notes),
+        "layers": [_layer_entry(layer) for layer in network.layers],
+        "groups": [_group_entry(group) for group in network.groups],
+        "terms": [_term_entry(term) for term in network.terms],
+    }
+    return json.dumps(value, sort_keys=True)
+
+
+def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
+    """Put a reading and its weights together again.
+
+    ``weights`` maps names of a state dict ('layer1.0.conv1.weight', or the bare layer path) to
+    arrays; other names are ignored, and other float types become float32. Raises ModelError when
+    the text is no reading, or an array is missing or of another shape.
+    """
+    value = _parsed(text)
+    try:
+        network = Network(
+            name=str(value["name"]),
+            digest=str(value["digest"]),
+            input_shape=_triple(value["input_shape"]),
+            layers=tuple(_layer(entry, weights) for entry in value["layers"]),
+            groups=tuple(_group(entry) for entry in value["groups"]),
+            terms=tuple(_term(entry) for entry in value["terms"]),
+            classes=int(value["classes"]),
+            data=str(value["data"]),
+            notes=tuple(str(note) for note in value["notes"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise ModelError(
+            f"This is no reading of ours: {problem!r}. Read the model again."
+        ) from problem
+    _check(network)
+    return network
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    if len(text) > _MOST:
+        raise ModelError(f"The reading is longer than {_MOST:,} characters, so it was not read.")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise ModelError(f"The reading is not readable as JSON: {problem}") from problem
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise ModelError(
+            f"This is no reading of format {FORMAT}; it may come from a newer version. "
+            "Read the model again."
+        )
+    return value
+
+
+def _check(network: Network) -> None:
+    """Every name that a group or a term uses must exist."""
+    layers = {layer.name for layer in network.layers}
+    groups = {group.name for group in network.groups}
+    for group in network.groups:
+        unknown = set(group.layers) - layers
+        if unknown or group.size < 1 or group.repeats < 1 or not group.layers:
+            raise ModelError(
+                f"The reading's group '{group.name}' is incomplete. Read the model again."
+            )
+    for term in network.terms:
+        for name, _ in (*term.outs, *term.ins, *term.conv_groups):
+            if name and name not in groups:
+                raise ModelError(
+                    f"The reading counts a group '{name}' that it does not list. "
+                    "Read the model again."
+                )
+
+
+def _layer_entry(layer: ConvLayer) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "shape": list(layer.weight.shape),
+        "stride": list(layer.stride),
+        "conv_groups": layer.conv_groups,
+        "output_size": list(layer.output_size),
+        "scale": _numbers(layer.scale),
+        "bn_scale": _numbers(layer.bn_scale),
+    }
+
+
+def _layer(entry: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> ConvLayer:
+    name, shape = str(entry["name"]), tuple(int(n) for n in entry["shape"])
+    found = weights.get(f"{name}.weight", weights.get(name))
+    if found is None:
+        raise ModelError(f"The weights of the layer '{name}' are missing.")
+    if tuple(found.shape) != shape or len(shape) != 4:
+        raise ModelError(
+            f"The weights of the layer '{name}' are {tuple(found.shape)}; the reading says {shape}."
+        )
+    return ConvLayer(
+        name=name,
+        weight=np.array(found, dtype=np.float32),  # a copy: ours is made read-only
+        stride=_pair(entry["stride"]),
+        conv_groups=int(entry["conv_groups"]),
+        output_size=_pair(entry["output_size"]),
+        scale=_array(entry["scale"], shape[0]),
+        bn_scale=_array(entry["bn_scale"], shape[0]),
+    )
+
+
+def _group_entry(group: FilterGroup) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "layers": list(group.layers),
+        "size": group.size,
+        "protected": group.protected,
+        "why": group.why,
+        "repeats": group.repeats,
+        "followers": list(group.followers),
+    }
+
+
+def _group(entry: Mapping[str, Any]) -> FilterGroup:
+    return FilterGroup(
+        name=str(entry["name"]),
+        layers=tuple(str(name) for name in entry["layers"]),
+        size=int(entry["size"]),
+        protected=bool(entry["protected"]),
+        why=str(entry["why"]),
+        repeats=int(entry["repeats"]),
+        followers=tuple(str(name) for name in entry["followers"]),
+    )
+
+
+def _term_entry(term: CostTerm) -> dict[str, Any]:
+    return {
+        "owner": term.owner,
+        "macs": term.macs,
+        "params": term.params,
+        "bias": term.bias,
+        "outs": [list(part) for part in term.outs],
+        "ins": [list(part) for part in term.ins],
+        "conv_groups": [list(part) for part in term.conv_groups],
+        "map_size": term.map_size,
+    }
+
+
+def _term(entry: Mapping[str, Any]) -> CostTerm:
+    return CostTerm(
+        owner=str(entry["owner"]),
+        macs=int(entry["macs"]),
+        params=int(entry["params"]),
+        bias=int(entry["bias"]),
+        outs=_width(entry["outs"]),
+        ins=_width(entry["ins"]),
+        conv_groups=_width(entry["conv_groups"]),
+        map_size=int(entry["map_size"]),
+    )
+
+
+def _width(value: Any) -> Width:
+    return tuple((str(name), int(factor)) for name, factor in value)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = value
+    return int(first), int(second)
+
+
+def _triple(value: Any) -> tuple[int, int, int]:
+    channels, height, width = value
+    return int(channels), int(height), int(width)
+
+
+def _numbers(array: np.ndarray | None) -> list[float] | None:
+    return None if array is None else [float(str(x)) for x in array.astype(np.float32)]
+
+
+def _array(values: Any, length: int) -> np.ndarray | None:
+    if values is None:
+        return None
+    array = np.array(values, dtype=np.float32)
+    if array.shape != (length,):
+        raise ValueError(f"a scale of {array.shape}, not of {length} filters")
+    return array
