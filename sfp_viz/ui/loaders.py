@@ -1,0 +1,192 @@
+"""Cached answers of the floors below, for pages: values only, shared by all browser sessions.
+
+What is returned is shared and must not be written to. No torch on the way to a Network or a plan;
+``model``, ``pruned`` and ``accuracy`` load it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.analysis import Analysis, GroupAnalysis
+from sfp_viz.core.cost import Cost, cost_of_widths
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Measured
+from sfp_viz.errors import DataError, PlanError, SfpError
+from sfp_viz.nets import samples, store
+from sfp_viz.runs import folder
+from sfp_viz.ui.state import Session
+
+
+def home() -> Path:
+    """The workspace on disk."""
+    return folder.home()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def network(key: str) -> Network:
+    """The reading of a sample or a stored network; raises ModelError when there is none."""
+    if key in samples.sample_names():
+        return samples.sample_network(key)
+    return store.stored_network(home(), key)
+
+
+def digest(key: str) -> str:
+    """The digest of the weights behind ``key``."""
+    return network(key).digest
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the network")
+def model(key: str):
+    """The torch Model of a sample or a stored network. Loads torch."""
+    from sfp_viz.nets.open import load_model
+
+    if key in samples.sample_names():
+        return load_model(key)
+    return store.load_stored(home(), key)
+
+
+def edits_of(session: Session) -> Edits:
+    """The edits made by hand on the session's network; empty ones when there are none."""
+    return session.edits or Edits(digest=network(session.model).digest)
+
+
+def group_of(session: Session) -> FilterGroup | None:
+    """The group on the screen: the session's, else the first free one, else the first."""
+    groups = network(session.model).groups
+    named = next((group for group in groups if group.name == session.group), None)
+    free = network(session.model).free
+    return named or next(iter(free), None) or next(iter(groups), None)
+
+
+def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
+    """Kernel Dispersion 0..1 of each group that the recipe may cut; computed from the weights."""
+    return _dispersions(key, _only(recipe, "similarity", "dispersion", "coupled"))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Comparing the filters")
+def _dispersions(key: str, recipe: Recipe) -> dict[str, float]:
+    from sfp_viz.core.analysis import dispersions as compute
+
+    return compute(network(key), recipe)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
+    """Filters each group keeps so that the recipe's target holds, with ratios by hand as given.
+
+    Raises PlanError when the target cannot be reached.
+    """
+    from sfp_viz.core.ratios import suggest
+
+    return dict(suggest(network(key), dispersions(key, recipe), recipe, edits))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Cost before and after, both computed; ``after`` is None where ``problem`` says why."""
+
+    before: Cost
+    after: Cost | None
+    kept: dict[str, int]
+    problem: str = ""
+
+
+def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> Budget:
+    """What the recipe and edits would leave of the network, from channel counts alone."""
+    read = network(key)
+    before = cost_of_widths(read, {})
+    try:
+        kept = suggestion(key, recipe, edits)
+        return Budget(before, cost_of_widths(read, kept), kept)
+    except SfpError as problem:
+        return Budget(before, None, {}, str(problem))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:
+    """Similarity, clusters, dispersion and importance of one group."""
+    from sfp_viz.core.analysis import analyze_group
+
+    return analyze_group(network(key), group, recipe, kept)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Clustering the filters of every layer")
+def analysis(key: str, recipe: Recipe) -> Analysis:
+    """The analysis of every group."""
+    from sfp_viz.core.analysis import analyze
+
+    return analyze(network(key), recipe)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Choosing the filters")
+def plan(key: str, recipe: Recipe, edits: Edits | None = None) -> Plan:
+    """The exact filters that go. Raises PlanError when the target cannot be reached."""
+    from sfp_viz.core.making import make_plan
+
+    if edits is not None and edits.digest != network(key).digest:
+        raise PlanError("The changes by hand belong to another network. Undo them or start anew.")
+    return make_plan(network(key), analysis(key, recipe), recipe, edits)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def pruned(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
+    """The network physically cut on a copy; with ``data``, calibrated on its training images.
+
+    Takes seconds: call it on a click. Loads torch.
+    """
+    from sfp_viz.nets.surgery import prune
+
+    images = data_or_none(data, "train", limit=2048) if data else None
+    return prune(model(key), plan(key, recipe, edits), calibration=images)
+
+
+def data_or_none(name: str, split: str = "test", limit: int | None = None) -> Any:
+    """Images by name, or None when they are not on this machine. Never downloads."""
+    from sfp_viz.nets.data import available
+
+    return _data(name, split, limit) if name and available(name, split) else None  # type: ignore[arg-type]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the images")
+def _data(name: str, split: str, limit: int | None) -> Any:
+    from sfp_viz.nets.data import load_data
+
+    return load_data(name, split, limit=limit)  # type: ignore[arg-type]
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def accuracy(key: str, data: str, limit: int | None = None) -> Measured:
+    """Measured accuracy of the uncut network on the test images. Takes seconds: on a click."""
+    from sfp_viz.nets.measure import measure_accuracy
+
+    return measure_accuracy(model(key), _images(data, limit))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def pruned_accuracy(
+    key: str, recipe: Recipe, edits: Edits | None, data: str, limit: int | None = None
+) -> Measured:
+    """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click."""
+    from sfp_viz.nets.measure import measure_accuracy
+
+    return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit))
+
+
+def _images(data: str, limit: int | None):
+    images = data_or_none(data, "test", limit)
+    if images is None:
+        raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
+    return images
+
+
+def _only(recipe: Recipe, *names: str) -> Recipe:
+    """The recipe with every field at its default but those named: a smaller cache key."""
+    return replace(Recipe(), **{n: getattr(recipe, n) for n in names if hasattr(recipe, n)})

@@ -1,0 +1,39 @@
+"""How a problem looks on a page: one clear sentence, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from sfp_viz.errors import SfpError
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Show an SfpError of the body as an error box and go on after the block."""
+    try:
+        yield
+    except SfpError as problem:
+        say(problem)
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Show an SfpError of the body as an error box and end the page there."""
+    try:
+        yield
+    except SfpError as problem:
+        say(problem)
+        st.stop()
+
+
+def say(problem: SfpError) -> None:
+    """The text of a problem, as plain text: names out of a file are never read as markup."""
+    st.error(plain(str(problem)), icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """``text`` with every character escaped that Markdown, math or icons would act on."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#+-!|~$:&^=@" else sign for sign in text)
