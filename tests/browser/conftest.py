@@ -1,0 +1,99 @@
+"""The real app in a real Chromium: one server and one browser for all tests here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            # pytest turns the unclosed sockets of the browser's driver into errors at exit
+            item.add_marker(pytest.mark.filterwarnings("default::ResourceWarning"))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A running Chromium; without one the tests are skipped, except in CI, where they fail."""
+    if CHROMIUM is None:
+        reason = "no Chromium or Chrome is installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory):
+    """The folder in which the app under test keeps its things."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="session")
+def address(workspace):
+    """The address of a running app with an empty workspace and no data but the digits."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
+    command.append(f"--server.port={port}")
+    environment = {**os.environ, "SFP_VIZ_HOME": str(workspace), "OMP_NUM_THREADS": "1"}
+    with (workspace / "server.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(url: str, server: subprocess.Popen) -> None:
+    for _ in range(300):
+        assert server.poll() is None, "the app ended before it answered"
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("the app did not answer within a minute")
+
+
+@pytest.fixture
+def page(chromium, address):
+    """A fresh tab; the test fails when the page asks anything of another machine."""
+    context = chromium.new_context(
+        viewport={"width": 1360, "height": 900}, accept_downloads=True, base_url=address
+    )
+    tab = context.new_page()
+    tab.set_default_timeout(60_000)
+    outside: list[str] = []
+    tab.on(
+        "request",
+        lambda r: (
+            None
+            if r.url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))
+            else outside.append(r.url)
+        ),
+    )
+    yield tab
+    context.close()
+    assert not outside, f"the page asked other machines: {outside[:3]}"
