@@ -1,0 +1,24 @@
+"""Records to plotly figures; each builder is imported when it is first asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Point": "tradeoff",
+    "accuracy_against_macs": "tradeoff",
+    "dispersion_bars": "dispersion",
+    "filter_map": "map",
+    "filter_pixels": "pictures",
+    "layer_widths": "architecture",
+    "similarity_map": "similarity",
+    "training_curves": "curves",
+}
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"sfp_viz.figures has no '{name}'")
+    return getattr(import_module(f"sfp_viz.figures.{_HOMES[name]}"), name)

@@ -1,0 +1,51 @@
+"""Widths of every layer before and after, in the order of execution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sfp_viz.core.network import Network
+from sfp_viz.figures import theme
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
+    """Filters of each convolution: the outline is before, the filled bar after.
+
+    ``kept`` holds the units each group keeps; groups not named stay whole.
+    """
+    if not network.layers:
+        return theme.empty("The network has no convolution.")
+    names = [layer.name for layer in network.layers]
+    before = [layer.filters for layer in network.layers]
+    after = [kept_filters(network, layer.name, kept) for layer in network.layers]
+    figure = theme.chart(y="filters", height=280)
+    figure.add_bar(
+        x=names,
+        y=after,
+        name="after",
+        customdata=before,
+        hovertemplate="%{x}<br>%{y} of %{customdata} filters<extra></extra>",
+    )
+    figure.add_bar(
+        x=names,
+        y=before,
+        name="before",
+        marker={"color": "rgba(0, 0, 0, 0)", "line": {"color": theme.GREY, "width": 1}},
+        hoverinfo="skip",
+    )
+    figure.update_layout(barmode="overlay", bargap=0.25)
+    figure.update_xaxes(categoryorder="array", categoryarray=names, showgrid=False)
+    return figure
+
+
+def kept_filters(network: Network, layer: str, kept: Mapping[str, int]) -> int:
+    """Filters that ``layer`` has left when groups keep ``kept`` units."""
+    group = network.group_of(layer)
+    whole = network.layer(layer).filters
+    if group is None or not group.size:
+        return whole
+    return whole * kept.get(group.name, group.size) // group.size

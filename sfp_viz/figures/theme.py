@@ -1,0 +1,48 @@
+"""Layout of every chart, in one place; the colors are in colors.py.
+
+The first trace of a chart that should stand out carries no color of its own: it takes the first
+of the colorway, which the app replaces by its theme's accent, light or dark. What stays in the
+background is ``GREY`` or ``FAINT``, which read on both.
+"""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from sfp_viz.figures.colors import DIVERGING, FAINT, GREY, PALETTE, SYMBOLS
+
+__all__ = ["DIVERGING", "FAINT", "GREY", "PALETTE", "SYMBOLS", "chart", "empty"]
+
+_TEMPLATE = go.layout.Template(
+    layout={
+        "colorway": list(PALETTE),
+        "font": {"family": "Inter, sans-serif", "size": 12},
+        "plot_bgcolor": "rgba(0, 0, 0, 0)",
+        "xaxis": {"gridcolor": FAINT, "zeroline": False},
+        "yaxis": {"gridcolor": FAINT, "zeroline": False},
+    }
+)
+
+
+def chart(*, x: str = "", y: str = "", height: int = 300, title: str = "") -> go.Figure:
+    """An empty chart with axis titles ``x`` and ``y``, ``height`` in pixels."""
+    figure = go.Figure(layout={"template": _TEMPLATE})
+    figure.update_layout(
+        height=height,
+        title=title or None,
+        margin={"l": 8, "r": 8, "t": 36 if title else 12, "b": 8},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        xaxis={"title": x, "automargin": True},
+        yaxis={"title": y, "automargin": True},
+        hoverlabel={"namelength": -1},
+    )
+    return figure
+
+
+def empty(message: str, *, height: int = 300) -> go.Figure:
+    """A chart that says, in one sentence, why there is nothing to draw."""
+    figure = chart(height=height)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(text=message, showarrow=False, font={"color": GREY, "size": 13})
+    return figure
