@@ -155,8 +155,6 @@ def maps(network: Network, analysis: Analysis) -> dict:
     }
 
 
-
-
 def main(names: list[str]) -> None:
     for name in names or list(SAMPLES):
         sample = SAMPLES[name]
