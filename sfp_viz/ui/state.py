@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
@@ -25,7 +25,7 @@ class Session:
     model: str = DEFAULT_MODEL
     group: str = ""
     selection: tuple[int, ...] = ()
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     edits: Edits | None = None
     run: str = ""
 

@@ -1,0 +1,87 @@
+"""The canvas map of a layer's filters: gestures in filter_map.js, the truth in Python."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+_HERE = Path(__file__).parent
+_HTML = """
+<div class="map"><div class="frame"><canvas class="points" tabindex="0" role="application"></canvas>
+<div class="card" hidden><b></b><canvas></canvas><span></span></div></div>
+<div class="legend" role="group" aria-label="Clusters"></div><div class="signs"></div>
+<div class="say" aria-live="polite"></div></div>
+"""
+
+# A string with a newline inside counts as code, not as a path.
+_mount = st.components.v2.component(
+    "sfp_viz_filter_map",
+    html=_HTML,
+    css=(_HERE / "filter_map.css").read_text(encoding="utf-8"),
+    js=(_HERE / "filter_map.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Points:
+    """What the map draws of a layer with n filters.
+
+    ``name`` and ``title`` identify and name it; ``places`` float [n, 2], in any unit;
+    ``clusters`` n labels, -1 for dead filters; ``notes`` n short sentences; ``goes`` the filters
+    that the plan removes and ``stands`` those that represent a cluster; ``pixels`` uint8
+    [n, kernels, height, width], 128 is weight 0, or None where there are no pictures.
+    """
+
+    name: str
+    title: str
+    places: np.ndarray
+    clusters: Sequence[int]
+    notes: Sequence[str]
+    goes: Sequence[int] = ()
+    stands: Sequence[int] = ()
+    pixels: np.ndarray | None = None
+
+
+def filter_map(
+    points: Points,
+    *,
+    key: str,
+    selected: Sequence[int],
+    revision: int,
+    on_change: Callable[[], None],
+    height: int = 420,
+) -> None:
+    """Mount the map; the chosen filters are then ``st.session_state[key]["selected"]``.
+
+    ``selected`` is taken over by the browser only when ``revision`` changes: while it stands, the
+    message stays the same byte for byte, and the browser keeps its own gesture and zoom.
+    """
+    pixels = points.pixels
+    shape = pixels.shape[1:] if pixels is not None else (0, 0, 0)
+    _mount(
+        key=key,
+        on_selected_change=on_change,
+        data={
+            "layer": points.name,
+            "title": points.title,
+            "x": [round(float(x), 4) for x in points.places[:, 0]],
+            "y": [round(float(y), 4) for y in points.places[:, 1]],
+            "cluster": [int(label) for label in points.clusters],
+            "note": list(points.notes),
+            "goes": [int(unit) for unit in points.goes],
+            "stands": [int(unit) for unit in points.stands],
+            "marks": bool(points.goes or points.stands),
+            "kernels": int(shape[0]),
+            "rows": int(shape[1]),
+            "cols": int(shape[2]),
+            "pixels": base64.b64encode(pixels.tobytes()).decode() if pixels is not None else "",
+            "height": height,
+            "selected": [int(unit) for unit in selected],
+            "rev": revision,
+        },
+    )
