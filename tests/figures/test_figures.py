@@ -8,7 +8,6 @@ import pytest
 from sfp_viz import figures
 from sfp_viz.core.training import Epoch
 from sfp_viz.figures import architecture, tradeoff
-from tests.figures.nets import two_groups
 
 
 def epoch(at: int) -> Epoch:
@@ -25,8 +24,8 @@ def test_every_public_name_opens():
         _ = figures.pie_chart
 
 
-def test_dispersion_bars_part_the_chosen_group_from_the_rest_and_mark_what_is_kept():
-    figure = figures.dispersion_bars(two_groups(), {"a": 0.4, "b": 0.9}, {"a": 4}, "b")
+def test_dispersion_bars_part_the_chosen_group_from_the_rest_and_mark_what_is_kept(two_groups):
+    figure = figures.dispersion_bars(two_groups, {"a": 0.4, "b": 0.9}, {"a": 4}, "b")
     chosen, rest, kept = figure.data
     assert list(chosen.x) == ["b"]
     assert chosen.marker.color is None  # the theme's accent
@@ -35,15 +34,15 @@ def test_dispersion_bars_part_the_chosen_group_from_the_rest_and_mark_what_is_ke
     assert "0 to 1" in figure.layout.yaxis.title.text
 
 
-def test_a_network_without_groups_gets_a_sentence_and_no_bars():
-    assert "can be cut" in words(figures.dispersion_bars(two_groups(), {}))[0]
+def test_a_network_without_groups_gets_a_sentence_and_no_bars(two_groups):
+    assert "can be cut" in words(figures.dispersion_bars(two_groups, {}))[0]
 
 
-def test_widths_stand_in_the_order_of_execution_with_both_numbers():
-    figure = figures.layer_widths(two_groups(), {"a": 3})
+def test_widths_stand_in_the_order_of_execution_with_both_numbers(two_groups):
+    figure = figures.layer_widths(two_groups, {"a": 3})
     assert list(figure.data[0].y) == [3, 6]
     assert list(figure.data[1].y) == [8, 6]
-    assert architecture.kept_filters(two_groups(), "b", {"b": 2}) == 2
+    assert architecture.kept_filters(two_groups, "b", {"b": 2}) == 2
 
 
 def test_training_curves_begin_with_the_one_shot_accuracy():

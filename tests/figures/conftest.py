@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from sfp_viz.core.network import ConvLayer, CostTerm, FilterGroup, Network
 
 
+@pytest.fixture
 def two_groups() -> Network:
     draw = np.random.default_rng(0)
     first = ConvLayer("a", draw.normal(size=(8, 1, 3, 3)).astype("float32"), (1, 1), 1, (8, 8))
