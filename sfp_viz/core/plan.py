@@ -27,7 +27,7 @@ class Removal:
         in_order = list(self.filters) == sorted(set(self.filters))
         if not in_order or len(self.filters) != len(self.reasons):
             raise PlanError(
-                f"The removal of '{self.group}' needs sorted, different filters, each with a reason."
+                f"The removal of '{self.group}' needs sorted, different filters, a reason each."
             )
 
 

@@ -12,6 +12,7 @@ Clustering = Literal["kmeans", "agglomerative"]
 Criterion = Literal["l1", "l2", "fpgm", "bn_scale", "random"]
 Allocation = Literal["dispersion", "uniform"]
 Dispersion = Literal["nearest", "effective_rank"]
+Coupled = Literal["protect", "shared"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "similarity": ("cosine", "euclidean", "correlation"),
@@ -21,6 +22,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "dispersion": ("nearest", "effective_rank"),
     "selection": ("clusters", "ranking"),
     "compensation": ("none", "bias"),
+    "coupled": ("protect", "shared"),
 }
 
 
@@ -34,6 +36,8 @@ class Recipe:
     are a multiple of this, where the target can still be met. ``selection``: 'clusters' picks
     inside each cluster, 'ranking' takes the most important of the whole group.
     ``kappa``: clusters per kept filter. ``balance``: 1 pure importance, 0 pure diversity.
+    ``coupled``: 'protect' leaves groups of more than one layer (tied by a residual addition)
+    whole unless edits say otherwise; 'shared' cuts them as one. Numbers are rounded to 6 digits.
     """
 
     target_reduction: float = 0.5
@@ -49,6 +53,7 @@ class Recipe:
     max_ratio: float = 0.9
     rounding: int = 1
     compensation: Literal["none", "bias"] = "none"
+    coupled: Coupled = "protect"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +72,7 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not low <= value <= high:
                 raise RecipeError(f"{name} is a number from {low:g} to {high:g}, not {value!r}.")
+            object.__setattr__(self, name, round(float(value), 6))
         if not isinstance(self.rounding, int) or not 1 <= self.rounding <= 64:
             raise RecipeError(f"rounding is a whole number from 1 to 64, not {self.rounding!r}.")
         if not isinstance(self.seed, int) or self.seed < 0:

@@ -80,7 +80,7 @@ def temperature(settings: Distillation, progress: float) -> float:
 def learning_rate(settings: Distillation, progress: float) -> float:
     """Learning rate at ``progress`` 0..1: a linear warm-up, then a cosine to 0."""
     if progress < settings.warmup:
-        return settings.learning_rate * (progress + 1e-3) / settings.warmup
+        return settings.learning_rate * min(1.0, (progress + 1e-3) / settings.warmup)
     rest = (progress - settings.warmup) / (1 - settings.warmup)
     return settings.learning_rate * (1 + math.cos(math.pi * rest)) / 2
 

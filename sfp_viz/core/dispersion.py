@@ -1,0 +1,83 @@
+"""Kernel Dispersion: how spread the filters of a group are (methods.md A.5, our reading).
+
+The paper's formula was not available to us; A.4 of our notes measured the candidates.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.similarity import layer_matrix, live, rows_as_compared
+from sfp_viz.errors import RecipeError
+
+
+def kernel_dispersion(matrix: np.ndarray, kind: str = "nearest") -> float:
+    """Kernel Dispersion of the rows, 0..1: 1 as spread as random directions, 0 all duplicates.
+
+    nearest: mean distance 1 - cos to the nearest other filter, divided by what random directions
+    of the same number and length have; a dead filter counts as a duplicate. effective_rank: see
+    below. A single live filter has no neighbor and counts as spread.
+    """
+    if kind == "effective_rank":
+        return effective_rank(matrix)
+    if kind != "nearest":
+        raise RecipeError(f"'{kind}' is no dispersion. Choose nearest or effective_rank.")
+    units, features = matrix.shape
+    alive = live(matrix)
+    count = int(alive.sum())
+    if count < 2:
+        return count / units
+    rows = rows_as_compared(matrix[alive])
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, -2)
+    spread = float(np.maximum(1 - cosines.max(axis=1), 0).sum()) / units
+    chance = random_spread(units, features)
+    return float(np.clip(spread / chance, 0, 1)) if chance > 1e-9 else float(spread > 1e-9)
+
+
+@lru_cache(maxsize=4096)
+def random_spread(units: int, features: int) -> float:
+    """Expected distance 1 - cos from a random direction to the nearest of ``units`` - 1 others.
+
+    The cosine t of two random directions in p dimensions has (t + 1) / 2 ~ Beta((p - 1) / 2,
+    (p - 1) / 2), and the others are independent given the first, so that with its distribution
+    function F the expectation is the integral of F(t) ** (units - 1) over -1..1, exactly.
+    """
+    from scipy.special import betainc
+
+    if features == 1:
+        return 2.0 * 0.5 ** (units - 1)
+    reach = min(1.0, 12 / np.sqrt(features))  # beyond it F is 0 or 1 to 15 digits
+    cosines = np.linspace(-reach, reach, 4001)
+    half = (features - 1) / 2
+    below = betainc(half, half, (cosines + 1) / 2) ** (units - 1)
+    return float(np.trapezoid(below, cosines) + 1 - reach)
+
+
+def effective_rank(matrix: np.ndarray) -> float:
+    """exp(entropy of the eigenvalues of V V^T / n) / n for unit rows V, 0..1.
+
+    The number of directions that the filters really use (Roy and Vetterli 2007), as a share of
+    all n, dead ones included; at most features / n.
+    """
+    alive = live(matrix)
+    if not alive.any():
+        return 0.0
+    rows = rows_as_compared(matrix[alive]).astype(np.float64)
+    small = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
+    values = np.maximum(np.linalg.eigvalsh(small / len(rows)), 0)
+    values = values[values > 1e-12] / values.sum()
+    return float(np.clip(np.exp(-(values * np.log(values)).sum()) / len(matrix), 0, 1))
+
+
+def group_dispersion(network: Network, group: FilterGroup, kind: str = "nearest") -> float:
+    """Kernel Dispersion of a group: the mean over its layers, weighted by their weights (G.5)."""
+    parts = [layer_matrix(network, group, layer) for layer in group.layers]
+    return float(
+        np.average(
+            [kernel_dispersion(part, kind) for part in parts], weights=[p.size for p in parts]
+        )
+    )

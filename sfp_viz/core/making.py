@@ -1,0 +1,58 @@
+"""From an analysis and edits to a plan."""
+
+from __future__ import annotations
+
+from sfp_viz.core.analysis import Analysis, analyze, analyze_group
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.ratios import suggest
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.selection import select
+from sfp_viz.errors import PlanError
+
+
+def make_plan(
+    network: Network, analysis: Analysis, recipe: Recipe, edits: Edits | None = None
+) -> Plan:
+    """The exact filters that go, in the order of the network's groups.
+
+    Clusters are those of the analysis, made for the suggestion without edits, so that changing a
+    ratio by hand does not shuffle them; clusters by hand replace them. Raises PlanError when the
+    target cannot be reached, or analysis or edits belong to another network or recipe.
+    """
+    edits = edits or Edits(network.digest)
+    if (analysis.digest, analysis.recipe) != (network.digest, recipe):
+        raise PlanError(
+            "The analysis was made for another network or recipe. Analyze again with this one."
+        )
+    for name in dict(edits.clusters):
+        network.group(name)
+    kept = suggest(network, analysis.dispersions, recipe, edits)
+    removals = tuple(
+        _removal(network, analysis, recipe, edits, group.name, kept[group.name])
+        for group in network.groups
+        if kept[group.name] < group.size
+    )
+    return Plan(network.digest, recipe, edits, removals)
+
+
+def make_plan_for(network: Network, recipe: Recipe, edits: Edits | None = None) -> Plan:
+    """Analyze and make the plan in one go."""
+    return make_plan(network, analyze(network, recipe), recipe, edits)
+
+
+def _removal(
+    network: Network, analysis: Analysis, recipe: Recipe, edits: Edits, name: str, kept: int
+) -> Removal:
+    group = analysis.groups.get(name)
+    if group is None:  # a coupled group that only the edits cut
+        group = analyze_group(network, name, recipe, analysis.kept[name])
+    return select(
+        group,
+        kept,
+        recipe,
+        labels=dict(edits.clusters).get(name),
+        forced_keep=[unit for where, unit in edits.keep if where == name],
+        forced_remove=[unit for where, unit in edits.remove if where == name],
+    )

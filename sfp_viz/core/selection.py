@@ -1,0 +1,154 @@
+"""Which filters of a group go, each with its reason (methods.md G.4, our reading)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from sfp_viz.core.analysis import GroupAnalysis
+from sfp_viz.core.importance import ranks
+from sfp_viz.core.plan import Removal
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.similarity import distance
+from sfp_viz.errors import PlanError
+
+# From this similarity on a filter is 'redundant': a cosine of 0.5, or, for euclidean, half the
+# median distance (our reading).
+REDUNDANT = {"cosine": 0.5, "correlation": 0.5, "euclidean": float(np.exp(-1 / 8))}
+_EPS = 0.05  # weight of a cluster without any spread
+
+
+def select(
+    analysis_group: GroupAnalysis,
+    keep: int,
+    recipe: Recipe,
+    *,
+    labels: Sequence[int] | None = None,
+    forced_keep: Collection[int] = (),
+    forced_remove: Collection[int] = (),
+) -> Removal:
+    """Choose the filters that go, so that exactly ``keep`` stay; at least one.
+
+    ``labels`` replace the clusters found. ``forced_keep`` and ``forced_remove`` are units fixed
+    by hand; ``keep`` gives way to them. Dead filters go first. Reasons: 'by hand', 'dead',
+    'redundant with 12' (the kept filter most like it), 'unimportant', 'drawn at random'.
+    """
+    size = len(analysis_group.importance)
+    stay, gone = set(forced_keep), set(forced_remove)
+    if stay & gone or len(gone) >= size or any(not 0 <= u < size for u in stay | gone):
+        raise PlanError(
+            f"The filters fixed by hand in '{analysis_group.group}' do not fit its {size} "
+            "filters, or leave none."
+        )
+    keep = min(max(keep, 1, len(stay)), size - len(gone))
+    names = _checked(analysis_group, labels)
+    kept = _kept(analysis_group, keep, recipe, names, stay, gone)
+    out = tuple(unit for unit in range(size) if unit not in kept)
+    order = sorted(kept)
+    reasons = tuple(_reason(analysis_group, unit, order, recipe, gone) for unit in out)
+    return Removal(analysis_group.group, out, reasons)
+
+
+def _checked(analysis: GroupAnalysis, labels: Sequence[int] | None) -> np.ndarray:
+    found = np.array(analysis.clusters.labels)
+    if labels is None:
+        return found
+    given = np.array(labels)
+    if given.shape != found.shape or ((given < 0) & (found >= 0)).any():
+        raise PlanError(
+            f"The clusters by hand of '{analysis.group}' do not name one for each of its "
+            f"{len(found)} filters. Take that edit back."
+        )
+    return np.where(found < 0, -1, given)
+
+
+def _kept(
+    analysis: GroupAnalysis,
+    keep: int,
+    recipe: Recipe,
+    names: np.ndarray,
+    stay: set[int],
+    gone: set[int],
+) -> set[int]:
+    """The units that stay: fixed ones, then live ones as the recipe picks, then dead ones."""
+    score = ranks(analysis.importance)
+    dead = [u for u in np.flatnonzero(names < 0) if u not in stay | gone]
+    kept = {int(u) for u in stay if names[u] < 0}
+    free = [u for u in np.flatnonzero(names >= 0) if u not in gone]
+    wanted = min(keep - len(kept), len(free))
+    fixed = {u for u in stay if names[u] >= 0}
+    if recipe.selection == "ranking":
+        by_rank = sorted(free, key=lambda u: (u not in fixed, -score[u]))
+        kept |= {int(u) for u in by_rank[:wanted]}
+    else:
+        apart = distance(analysis.similarity, recipe.similarity)
+        members = [[u for u in free if names[u] == c] for c in np.unique(names[free])]
+        for part, quota in zip(members, _quotas(members, apart, score, wanted, fixed), strict=True):
+            kept |= _pick(part, quota, apart, score, recipe.balance, fixed)
+    return kept | {int(u) for u in dead[: keep - len(kept)]}
+
+
+def _quotas(
+    members: list[list[int]], apart: np.ndarray, score: np.ndarray, wanted: int, fixed: set[int]
+) -> list[int]:
+    """How many each cluster keeps: one each by importance, the rest by size times spread."""
+    sizes = np.array([len(part) for part in members])
+    quotas = np.array([sum(u in fixed for u in part) for part in members])
+    best = np.array([score[part].max() for part in members])
+    for cluster in np.argsort(-best, kind="stable"):
+        if quotas[cluster] == 0 and quotas.sum() < wanted:
+            quotas[cluster] = 1
+    weights = sizes * (_EPS + np.array([_spread(apart[np.ix_(p, p)]) for p in members]))
+    while (rest := wanted - int(quotas.sum())) > 0:
+        room = sizes - quotas
+        share = rest * weights * (room > 0) / weights[room > 0].sum()
+        more = np.minimum(np.floor(share + 1e-9).astype(int), room)
+        left = rest - int(more.sum())
+        by_remainder = np.argsort(-(share - np.floor(share + 1e-9)), kind="stable")
+        for cluster in [c for c in by_remainder if room[c] > more[c]][:left]:
+            more[cluster] += 1
+        quotas = quotas + more
+    return [int(q) for q in quotas]
+
+
+def _spread(apart: np.ndarray) -> float:
+    """Mean distance to the medoid, the member nearest to all others."""
+    return float(apart[apart.sum(axis=1).argmin()].mean())
+
+
+def _pick(
+    part: list[int],
+    quota: int,
+    apart: np.ndarray,
+    score: np.ndarray,
+    balance: float,
+    fixed: set[int],
+) -> set[int]:
+    """Greedy: the most important, then balance * importance + (1 - balance) * distance."""
+    units = np.array(part)
+    local = apart[np.ix_(units, units)]
+    widest = local.max() or 1.0
+    taken = np.array([u in fixed for u in part])
+    if quota > 0 and not taken.any():
+        taken[score[units].argmax()] = True
+    near = local[:, taken].min(axis=1, initial=np.inf)
+    while taken.sum() < quota:
+        value = balance * score[units] + (1 - balance) * near / widest
+        best = int(np.where(taken, -np.inf, value).argmax())
+        taken[best] = True
+        near = np.minimum(near, local[:, best])
+    return {int(u) for u in units[taken]}
+
+
+def _reason(
+    analysis: GroupAnalysis, unit: int, kept: list[int], recipe: Recipe, gone: set[int]
+) -> str:
+    if unit in gone:
+        return "by hand"
+    if analysis.clusters.labels[unit] < 0:
+        return "dead"
+    alike = analysis.similarity[unit, kept]
+    if recipe.selection == "clusters" and alike.max() >= REDUNDANT[recipe.similarity]:
+        return f"redundant with {kept[int(alike.argmax())]}"
+    return "drawn at random" if recipe.criterion == "random" else "unimportant"

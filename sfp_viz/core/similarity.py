@@ -1,0 +1,109 @@
+"""Filters as rows of a matrix, and how alike they are (methods.md G.1, G.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.errors import PlanError, RecipeError
+
+DEAD = 1e-6  # a row is dead when its norm is at most this share of the largest norm (G.1)
+
+
+def layer_matrix(network: Network, group: FilterGroup, layer: str) -> np.ndarray:
+    """Filters of one layer of the group as float32 rows [units, features].
+
+    With grouped convolutions a row joins the filters of one offset in all conv_groups. Raises
+    PlanError where the layer has not the group's width, or its weights are not finite.
+    """
+    weight = network.layer(layer).weight
+    if len(weight) != group.width:
+        raise PlanError(
+            f"The layer '{layer}' has {len(weight)} filters, its group '{group.name}' "
+            f"{group.width}. Read the model again."
+        )
+    if not np.isfinite(weight).all():
+        raise PlanError(
+            f"The layer '{layer}' holds weights that are not finite numbers, so its filters "
+            "cannot be compared. Train or download the network again."
+        )
+    parts = np.asarray(weight, np.float32).reshape(group.repeats, group.size, -1)
+    return parts.transpose(1, 0, 2).reshape(group.size, -1)
+
+
+def filter_matrix(network: Network, group: FilterGroup) -> np.ndarray:
+    """Filters of a group as float32 rows [units, features].
+
+    One layer: its raw weights. Several layers: each divided by its Frobenius norm, so that none
+    outweighs the others, and joined (G.6, policy 'shared').
+    """
+    parts = [layer_matrix(network, group, layer) for layer in group.layers]
+    if len(parts) == 1:
+        return parts[0]
+    return np.hstack([part / (np.linalg.norm(part) or 1.0) for part in parts])
+
+
+def live(matrix: np.ndarray) -> np.ndarray:
+    """Which rows are not dead, bool [units]: norm above 1e-6 of the largest norm (G.1)."""
+    norms = np.linalg.norm(matrix, axis=1)
+    return norms > DEAD * norms.max(initial=0.0)
+
+
+def rows_as_compared(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
+    """Rows whose plain distances rank the filters as ``kind`` does; float32 [units, features].
+
+    cosine: divided by their norm; correlation: their mean taken off first; euclidean: raw.
+    Dead rows become 0.
+    """
+    if kind not in ("cosine", "euclidean", "correlation"):
+        raise RecipeError(f"'{kind}' is no similarity. Choose cosine, euclidean or correlation.")
+    alive = live(matrix)
+    rows = np.where(alive[:, None], matrix, 0).astype(np.float32)
+    if kind == "euclidean":
+        return rows
+    sizes = np.linalg.norm(rows, axis=1, keepdims=True)
+    if kind == "correlation":
+        rows = rows - rows.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    flat = norms <= DEAD * sizes  # all weights equal: no direction is left
+    return np.where(flat, 0, rows / np.where(flat, 1, norms)).astype(np.float32)
+
+
+def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
+    """How alike the rows are, float32 [units, units], 1 on the diagonal (G.2).
+
+    cosine and correlation: -1..1, signed, since an activation tells W from -W. euclidean:
+    exp(-d^2 / 2m^2) in 0..1, m the median distance. A dead row has 0 with every other.
+    """
+    rows = rows_as_compared(matrix, kind)
+    gram = rows @ rows.T
+    if kind == "euclidean":
+        gram = _by_distance(gram)
+        alive = live(matrix)
+        gram *= alive[:, None] & alive[None, :]
+    else:
+        np.clip(gram, -1, 1, out=gram)
+    np.fill_diagonal(gram, 1)
+    return gram
+
+
+def distance(similarities: np.ndarray, kind: str = "cosine") -> np.ndarray:
+    """Distances that belong to similarities, same shape (G.2).
+
+    cosine and correlation: 1 - s, in 0..2. euclidean: sqrt(-2 ln s), in units of the median.
+    """
+    if kind == "euclidean":
+        return np.sqrt(-2 * np.log(np.clip(similarities, 1e-30, 1)))
+    return 1 - similarities
+
+
+def _by_distance(gram: np.ndarray) -> np.ndarray:
+    """Gram matrix -> exp(-d^2 / 2m^2); all rows equal (m = 0) gives 1 for equal rows."""
+    squares = np.diag(gram).astype(np.float32)
+    apart = np.maximum(squares[:, None] + squares[None, :] - 2 * gram, 0)
+    apart[apart < DEAD * squares.max(initial=0.0)] = 0  # rounding of float32
+    others = apart[~np.eye(len(apart), dtype=bool)]
+    middle = float(np.median(others)) if others.size else 0.0
+    if middle == 0:
+        return (apart == 0).astype(np.float32)
+    return np.exp(apart / (-2 * middle)).astype(np.float32)
