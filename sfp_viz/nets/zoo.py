@@ -149,8 +149,11 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
 def _torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     from torchvision import models  # 4 s to import: only for those who ask for it
 
-    if name not in models.list_models():
-        raise ModelError(f"torchvision has no network called '{name}'. See its list of models.")
+    if name not in models.list_models(module=models):  # classification: others fetch a backbone
+        raise ModelError(
+            f"torchvision has no classification network called '{name}'. Its list has resnet18, "
+            "vgg16_bn, mobilenet_v2 and others."
+        )
     options = dict(arguments)
     if name in ("googlenet", "inception_v3"):
         # The tracer never sees the auxiliary heads, so training would fail with them.

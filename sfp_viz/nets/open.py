@@ -1,0 +1,242 @@
+"""Any source -> Model, safely: samples, torchvision and timm names, and files without code."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sfp_viz.errors import ModelError
+from sfp_viz.nets import rebuild, samples
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.recognize import (
+    Guess,
+    arguments_for,
+    compare,
+    preprocessing,
+    published,
+    recognize,
+)
+from sfp_viz.nets.saved import MOST_BYTES, check_size, load_saved, read_header
+
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt")
+_NESTS = ("state_dict", "model_state_dict", "model", "net")
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+
+
+def load_model(
+    source: str | Path,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+) -> Model:
+    """Open a sample, a torchvision or timm network by name, or a file of weights.
+
+    ``source``: a sample's name, 'torchvision:resnet18' (or 'resnet18'), 'timm:NAME' -- both
+    untrained: their weights are drawn with seed 0 -- or a file: our safetensors, or a state dict
+    (.safetensors, .pt, .pth, .th). For a state dict ``architecture`` and ``arguments`` say what
+    it belongs to when it cannot be told from its names, and ``input_shape`` (channels, height,
+    width) the size of its images. Nothing is fetched, and no code from a file is run.
+    Raises ModelError, in one sentence, for whatever cannot be opened.
+    """
+    name = str(source)
+    if name in samples.sample_names():
+        return load_saved(samples.sample_path(name))
+    path = Path(source).expanduser()
+    if path.is_file() or path.suffix.lower() in _SUFFIXES:
+        return _load_file(path, architecture, arguments, input_shape)
+    return _untrained(name, arguments or {}, input_shape)
+
+
+def describe(source: str | Path) -> str:
+    """One sentence on what ``load_model(source)`` opens, for people; loads no weights."""
+    name = str(source)
+    if name in samples.sample_names():
+        return f"The sample network '{samples.sample_card(name).get('title', name)}'."
+    path = Path(source).expanduser()
+    if path.is_file():
+        return f"The network in the file {path.name}."
+    return (
+        f"The architecture {name} with random weights (seed 0): its costs are exact, but its "
+        "filters mean nothing until it is trained. Open a file of weights with this architecture "
+        "for a trained one."
+    )
+
+
+def _untrained(
+    name: str, arguments: Mapping[str, Any], input_shape: tuple[int, int, int] | None
+) -> Model:
+    named = name if ":" in name else f"torchvision:{name}"
+    try:
+        module = rebuild.build(named, arguments)
+    except ModelError as problem:
+        if ":" in name or _is_torchvision(name):
+            raise
+        known = ", ".join(samples.sample_names()) or "none here"
+        raise ModelError(
+            f"No network is called '{name}', and there is no such file. Samples: {known}; or "
+            "torchvision:<name>, timm:<name>, or a file of weights."
+        ) from problem
+    guess = Guess(named, dict(arguments))
+    return _model(module, guess, named.rpartition(":")[2], input_shape, published(named))
+
+
+def _is_torchvision(name: str) -> bool:
+    from torchvision import models
+
+    return name in models.list_models(module=models)
+
+
+def _load_file(
+    path: Path,
+    architecture: str | None,
+    arguments: Mapping[str, Any] | None,
+    input_shape: tuple[int, int, int] | None,
+) -> Model:
+    check_size(path)
+    if path.suffix.lower() == ".safetensors":
+        if read_header(path):
+            return load_saved(path)
+        from safetensors.torch import load_file
+
+        state = _tensors(load_file(path), path.name)
+    else:
+        state = _tensors(_unpickled(path), path.name)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    if not any(len(shape) == 4 for shape in shapes.values()):
+        raise ModelError(
+            f"The network in {path.name} has no 2-D convolution, so there are no filters to look "
+            "into. Open a convolutional network."
+        )
+    guess = _guess(shapes, architecture, arguments, path.name)
+    module = rebuild.build(guess.architecture, guess.arguments)
+    fresh = module.state_dict()
+    module.load_state_dict({**{n: fresh[n] for n in fresh if n not in state}, **state})
+    return _model(module, guess, path.stem, input_shape, preprocessing(guess, shapes))
+
+
+def _guess(
+    shapes: Mapping[str, rebuild.Shape],
+    architecture: str | None,
+    arguments: Mapping[str, Any] | None,
+    name: str,
+) -> Guess:
+    """The architecture that fits exactly; ModelError with a few differences when none does."""
+    if architecture is None:
+        guess = recognize(shapes)
+        if guess.apart:
+            raise ModelError(
+                f"The weights in {name} belong to no architecture known here; the nearest is "
+                f"{_called(guess)} ({guess.difference()}). Name the architecture they belong to."
+            )
+        return guess
+    named = architecture if ":" in architecture else _full_name(architecture)
+    choices = [arguments] if arguments is not None else arguments_for(shapes, named)
+    guess = min((compare(shapes, named, choice) for choice in choices), key=lambda g: g.apart)
+    if guess.apart:
+        nearest = recognize(shapes)
+        hint = f" They fit {_called(nearest)}." if nearest.apart == 0 else ""
+        raise ModelError(
+            f"The weights in {name} are not of {_called(guess)} ({guess.difference()}).{hint} "
+            "Choose the architecture they were trained with."
+        )
+    return guess
+
+
+def _full_name(architecture: str) -> str:
+    from sfp_viz.nets.zoo import ARCHITECTURES
+
+    return architecture if architecture in ARCHITECTURES else f"torchvision:{architecture}"
+
+
+def _called(guess: Guess) -> str:
+    inside = ", ".join(f"{key} = {value}" for key, value in guess.arguments.items())
+    return f"{guess.architecture} with {inside}" if inside else guess.architecture
+
+
+def _model(
+    module: nn.Module,
+    guess: Guess,
+    name: str,
+    input_shape: tuple[int, int, int] | None,
+    known: tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...], str],
+) -> Model:
+    shape, mean, std, data = known
+    if not any(isinstance(part, nn.Conv2d) for part in module.modules()):
+        raise ModelError(f"The network '{name}' has no 2-D convolution: no filters to look into.")
+    shape = tuple(input_shape) if input_shape is not None else shape
+    classes = rebuild.try_forward(module, shape).shape[1]
+    return Model(
+        module,
+        name=name,
+        input_shape=shape,
+        mean=mean if len(mean) == shape[0] else (),
+        std=std if len(std) == shape[0] else (),
+        classes=classes,
+        architecture=guess.architecture,
+        arguments=guess.arguments,
+        data=data,
+    )
+
+
+def _unpickled(path: Path) -> Any:
+    """What a torch file holds, as tensors and plain values only; its code is never run."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start != b"PK\x03\x04" and start[:1] != b"\x80":
+        raise ModelError(
+            f"The file {path.name} is no PyTorch file, whatever its name says: it holds text or "
+            "something else. Save the weights with torch.save(model.state_dict(), ...)."
+        )
+    try:
+        if start[:2] == b"PK":
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > 2 * MOST_BYTES:
+                    raise ModelError(f"The file {path.name} unpacks to more than 2 GB.")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        if "Weights only load failed" not in str(problem):
+            raise ModelError(_damaged(path)) from problem
+        raise ModelError(
+            f"The file {path.name} holds Python objects or code beside weights, which is never "
+            "run here. Save the weights alone with torch.save(model.state_dict(), ...)."
+        ) from problem
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+        if "TorchScript" in str(problem):
+            raise ModelError(
+                f"The file {path.name} is a TorchScript program, not weights. Save the weights "
+                "alone with torch.save(model.state_dict(), ...)."
+            ) from problem
+        raise ModelError(_damaged(path)) from problem
+
+
+def _damaged(path: Path) -> str:
+    return f"The file {path.name} is damaged or cut off. Copy or download it again."
+
+
+def _tensors(found: Any, name: str) -> dict[str, Tensor]:
+    """The state dict in what a file holds, without the prefixes that wrappers leave."""
+    for nest in _NESTS:
+        if isinstance(found, Mapping) and isinstance(found.get(nest), Mapping):
+            found = found[nest]
+            break
+    if not isinstance(found, Mapping):
+        found = {}
+    state = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+    if not state:
+        raise ModelError(
+            f"The file {name} holds no state dict (names and tensors). Save one with "
+            "torch.save(model.state_dict(), ...)."
+        )
+    for prefix in _PREFIXES:
+        if all(key.startswith(prefix) for key in state):
+            state = {key[len(prefix) :]: value for key, value in state.items()}
+    if sum(tensor.numel() for tensor in state.values()) > rebuild.MOST_VALUES:
+        raise ModelError(f"The weights in {name} are more than {rebuild.MOST_VALUES:,} values.")
+    return state

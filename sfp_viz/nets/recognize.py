@@ -1,0 +1,169 @@
+"""Which architecture a state dict belongs to, from its names and shapes alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.rebuild import Shape, layout
+
+# torchvision's networks that own weights are compared with, in this order
+_TORCHVISION = (
+    "resnet18 resnet34 resnet50 resnet101 vgg16 vgg16_bn vgg11 vgg11_bn vgg19 vgg19_bn alexnet "
+    "mobilenet_v2 mobilenet_v3_small mobilenet_v3_large densenet121 googlenet squeezenet1_0 "
+    "squeezenet1_1 efficientnet_b0 convnext_tiny regnet_y_400mf"
+).split()
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """An architecture with arguments, and how a state differs from it: names of state entries."""
+
+    architecture: str
+    arguments: Mapping[str, Any]
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    reshaped: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.reshaped)
+
+    def difference(self) -> str:
+        """A few of the names that differ, as a phrase."""
+        parts = [("missing", self.missing), ("unexpected", self.unexpected)]
+        parts.append(("of another shape", self.reshaped))
+        return "; ".join(f"{word}: {_few(names)}" for word, names in parts if names)
+
+
+def compare(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[str, Any]) -> Guess:
+    """How entries with these ``shapes`` differ from the architecture's."""
+    wanted = {n: tuple(t.shape) for n, t in layout(architecture, arguments).state_dict().items()}
+    # written by torch before 0.4.1, and by nobody needed: they count batches
+    missing = [n for n in wanted if n not in shapes and not n.endswith("num_batches_tracked")]
+    return Guess(
+        architecture,
+        dict(arguments),
+        tuple(missing),
+        tuple(name for name in shapes if name not in wanted),
+        tuple(name for name in wanted if name in shapes and shapes[name] != wanted[name]),
+    )
+
+
+def recognize(shapes: Mapping[str, Shape]) -> Guess:
+    """The architecture nearest to a state dict's names and shapes; exact when ``apart`` is 0."""
+    nearest = None
+    for architecture, arguments in _candidates(shapes):
+        try:
+            guess = compare(shapes, architecture, arguments)
+        except ModelError:  # a count read from a stranger's names was absurd: not this one
+            continue
+        if guess.apart == 0:
+            return guess
+        if nearest is None or guess.apart < nearest.apart:
+            nearest = guess
+    assert nearest is not None
+    return nearest
+
+
+def arguments_for(shapes: Mapping[str, Shape], architecture: str) -> Iterator[dict[str, Any]]:
+    """Arguments under which ``architecture`` may have these shapes, likeliest first."""
+    makers = {"cifar_resnet": _cifar_resnet, "lenet5": _lenet5, "slim_vgg11": _slim_vgg11}
+    if architecture in makers:
+        yield makers[architecture](shapes)
+        return
+    heads = [shape[0] for name, shape in shapes.items() if len(shape) == 2 and ".weight" in name]
+    if heads:
+        yield {"num_classes": heads[-1]}
+    yield {}
+
+
+def preprocessing(
+    guess: Guess, shapes: Mapping[str, Shape]
+) -> tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...], str]:
+    """(input shape, mean, std, data) that go with an architecture; empty where unknown."""
+    channels = next((shape[1] for shape in shapes.values() if len(shape) == 4), 3)
+    plain = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else ((), ())
+    if guess.architecture == "lenet5":
+        side = int(guess.arguments["side"])
+        return (channels, side, side), *plain, ""
+    if guess.architecture in ("cifar_resnet", "slim_vgg11"):
+        side = 28 if channels == 1 else 32
+        known = guess.architecture == "cifar_resnet" and guess.arguments["shortcut"] == "pad"
+        data = "cifar10" if known and channels == 3 and guess.arguments["classes"] == 10 else ""
+        return (channels, side, side), *plain, data
+    return published(guess.architecture)
+
+
+def published(
+    architecture: str,
+) -> tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...], str]:
+    """(input shape, mean, std, '') that torchvision or timm state for an architecture."""
+    source, _, name = architecture.rpartition(":")
+    shape, mean, std = (3, 224, 224), _IMAGENET_MEAN, _IMAGENET_STD
+    if source == "timm":
+        from timm.models import get_pretrained_cfg
+
+        entry = get_pretrained_cfg(name)
+        if entry is not None:
+            shape, mean, std = tuple(entry.input_size), tuple(entry.mean), tuple(entry.std)
+    else:
+        from torchvision import models
+
+        if name in models.list_models(module=models):
+            side = models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
+            shape = (3, side, side)
+    return shape, mean, std, ""
+
+
+def _candidates(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for architecture in ("cifar_resnet", "lenet5", "slim_vgg11"):
+        for arguments in arguments_for(shapes, architecture):
+            yield architecture, arguments
+    for name in _TORCHVISION:
+        yield f"torchvision:{name}", next(arguments_for(shapes, f"torchvision:{name}"))
+
+
+def _cifar_resnet(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    """6n + 2 layers: n counted in stage 1; without shortcut weights it is the 'pad' kind."""
+    blocks = {m[1] for name in shapes if (m := re.match(r"layer1\.(\d+)\.", name))}
+    projection = any(".shortcut." in name for name in shapes)
+    return {
+        "blocks": min(len(blocks), 200) or 1,
+        "shortcut": "projection" if projection else "pad",
+        "channels": _ins(shapes, "conv1.weight", 3),
+        "classes": _outs(shapes, "linear.weight"),
+    }
+
+
+def _lenet5(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    columns = _ins(shapes, "fc1.weight", 48 * 4)
+    side = 4 * round((columns / 48) ** 0.5)
+    channels = _ins(shapes, "conv1.weight", 1)
+    return {"channels": channels, "side": side or 8, "classes": _outs(shapes, "fc2.weight")}
+
+
+def _slim_vgg11(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    return {
+        "channels": _ins(shapes, "features.0.weight", 1),
+        "classes": _outs(shapes, "classifier.weight"),
+    }
+
+
+def _outs(shapes: Mapping[str, Shape], name: str) -> int:
+    shape = shapes.get(name, ())
+    return shape[0] if len(shape) == 2 else 10
+
+
+def _ins(shapes: Mapping[str, Shape], name: str, otherwise: int) -> int:
+    shape = shapes.get(name, ())
+    return shape[1] if len(shape) >= 2 else otherwise
+
+
+def _few(names: tuple[str, ...]) -> str:
+    shown = ", ".join(name[:80] for name in names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -1,0 +1,130 @@
+"""The sample networks that come along: weights, card and shipped maps. Loads no torch to read.
+
+``sample_models/`` holds three files a sample: ``NAME.safetensors``, ``NAME.json`` (its card, with
+the network's reading) and ``NAME.maps.json`` (UMAP coordinates, clusters and dispersions).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.errors import ModelError
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.model import Model
+
+FOLDER = Path(__file__).resolve().parents[2] / "sample_models"
+FIRST = "lenet5_digits"  # on the screen when the app opens
+
+
+def sample_names() -> tuple[str, ...]:
+    """Names of the samples that are there, the default one first."""
+    cards = [p.stem for p in FOLDER.glob("*.json") if not p.stem.endswith(".maps")]
+    whole = [name for name in cards if (FOLDER / f"{name}.safetensors").is_file()]
+    return tuple(sorted(whole, key=lambda name: (name != FIRST, name)))
+
+
+def sample_path(name: str) -> Path:
+    """The sample's safetensors file."""
+    names = sample_names()
+    if name not in names:
+        raise ModelError(f"No sample is called '{name}'. There are: {', '.join(names) or 'none'}.")
+    return FOLDER / f"{name}.safetensors"
+
+
+def sample_card(name: str) -> dict[str, Any]:
+    """What a reader wants to know about a sample: title, data, training, accuracy, licence."""
+    return _read(sample_path(name).with_suffix(".json"))
+
+
+def sample_network(name: str) -> Network:
+    """The sample's reading, with its weights; needs no torch."""
+    path = sample_path(name)
+    return network_from_json(json.dumps(sample_card(name).get("reading")), read_arrays(path))
+
+
+def sample_maps(name: str) -> dict[str, Any]:
+    """What was computed beforehand: 'coordinates' ({group: [[x, y], ...]}, UMAP), 'clusters'
+    ({group: labels}), 'dispersion' ({group: 0..1}) and the 'recipe' they belong to.
+    """
+    path = sample_path(name).with_suffix(".maps.json")
+    empty = {"coordinates": {}, "clusters": {}, "dispersion": {}, "recipe": {}}
+    return {**empty, **(_read(path) if path.is_file() else {})}
+
+
+def write_sample(
+    model: Model,
+    network: Network,
+    card_facts: Mapping[str, Any],
+    maps: Mapping[str, Any],
+    folder: str | Path,
+) -> None:
+    """Write a sample's three files into ``folder``; each appears at once, the card last.
+
+    ``card_facts`` are entries for people (title, accuracy, licence ...). The card adds what
+    follows from the model itself, and the reading.
+    """
+    from sfp_viz.nets.saved import save_model
+
+    if network.digest != model.digest:
+        raise ModelError(
+            f"The reading ({network.digest}) is not of the network '{model.name}' "
+            f"({model.digest}). Read the network again."
+        )
+    folder = Path(folder)
+    save_model(model, folder / f"{model.name}.safetensors")
+    card = {
+        **card_facts,
+        "name": model.name,
+        "architecture": model.architecture,
+        "arguments": dict(model.arguments),
+        "input_shape": list(model.input_shape),
+        "mean": list(model.mean),
+        "std": list(model.std),
+        "classes": model.classes,
+        "data": model.data,
+        "digest": model.digest,
+        "reading": json.loads(network_to_json(network)),
+    }
+    write_text(folder / f"{model.name}.maps.json", json.dumps(maps, sort_keys=True))
+    write_text(folder / f"{model.name}.json", json.dumps(card, sort_keys=True, indent=1))
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of a safetensors file by name; needs no torch."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as problem:
+        raise ModelError(
+            f"The file {path.name} is not readable as safetensors ({problem}). Copy it again."
+        ) from problem
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise ModelError(
+            f"The file {path.name} of a sample is not readable ({problem}). Install the samples "
+            "again, or make them with scripts/make_sample_models.py."
+        ) from problem
+    if not isinstance(value, dict):
+        raise ModelError(f"The file {path.name} of a sample holds no entries.")
+    return value

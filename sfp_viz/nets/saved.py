@@ -1,0 +1,182 @@
+"""Our own file: weights and everything needed to build their network again, as safetensors.
+
+The header's entry 'sfp_viz' is one JSON text: format number, architecture and arguments, input
+shape, preprocessing, digests, the chain of plans, added biases.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sfp_viz.core.plan import plan_from_json, plan_json
+from sfp_viz.errors import ModelError
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.model import Model
+
+FORMAT = 1
+ENTRY = "sfp_viz"
+MOST_BYTES = 1_000_000_000
+_MOST_PLANS = 100
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write ``model`` to one safetensors file; the whole file appears at once.
+
+    Raises ModelError for a network without an architecture that can be built by name.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    if model.architecture is None:
+        raise ModelError(
+            f"The network '{model.name}' was built by your own code, and a file holds no code, so "
+            "it could not be opened again. Give it an architecture by name "
+            "(Model(..., architecture='torchvision:resnet18', arguments={...})), or keep "
+            "module.state_dict() with your code."
+        )
+    path = Path(path)
+    state = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.module.state_dict().items()
+    }
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, beside, metadata={ENTRY: header_of(model)})
+        beside.replace(path)
+    except OSError as problem:
+        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def header_of(model: Model) -> str:
+    """The header's JSON text."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "name": model.name,
+            "architecture": model.architecture,
+            "arguments": dict(model.arguments),
+            "input_shape": list(model.input_shape),
+            "mean": list(model.mean),
+            "std": list(model.std),
+            "classes": model.classes,
+            "data": model.data,
+            "digest": model.digest,
+            "base_digest": model.base_digest,
+            "plans": [json.loads(plan_json(plan)) for plan in model.plans],
+            "added_biases": list(model.added_biases),
+        },
+        sort_keys=True,
+    )
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Our header of a safetensors file; empty for a file that is not ours. Loads no torch.
+
+    Raises ModelError for what is no safetensors file, or larger than 1 GB.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    check_size(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(ENTRY)
+        header = json.loads(text) if text else {}
+    except (SafetensorError, OSError, ValueError, RecursionError) as problem:
+        raise ModelError(
+            f"The file {path.name} is no readable safetensors file; it may be cut off or of "
+            f"another kind ({problem}). Copy or download it again."
+        ) from problem
+    if header and (not isinstance(header, dict) or header.get("format") != FORMAT):
+        raise ModelError(
+            f"The file {path.name} has a header that is not of format {FORMAT}; it may come from "
+            "a newer version of sfp-viz."
+        )
+    return header
+
+
+def load_saved(path: str | Path) -> Model:
+    """Open a file written by ``save_model``: build, replay the widths, load strictly, try it.
+
+    Raises ModelError when the file is damaged, not ours, or its weights do not fit.
+    """
+    path = Path(path)
+    header = read_header(path)
+    if not header:
+        raise ModelError(
+            f"The file {path.name} holds weights without our header. Open it with load_model, "
+            "naming its architecture."
+        )
+    from safetensors.torch import load_file
+
+    from sfp_viz.nets import rebuild
+    from sfp_viz.nets.model import Model
+
+    state = load_file(path)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    facts = _facts(header, path.name)
+    module = rebuild.build(facts["architecture"], facts["arguments"])
+    rebuild.resize(module, shapes, facts["added_biases"])
+    try:
+        module.load_state_dict(state, strict=True)
+    except RuntimeError as problem:
+        reason = " ".join(str(problem).split())[:300]
+        raise ModelError(
+            f"The weights in {path.name} do not fit the architecture it names: {reason}"
+        ) from problem
+    classes = rebuild.try_forward(module, facts["input_shape"]).shape[1]
+    model = Model(module, **{**facts, "classes": classes})
+    if model.digest != header.get("digest"):
+        raise ModelError(
+            f"The weights in {path.name} are not the ones it was written with (digest "
+            f"{model.digest}, header {header.get('digest')}). Copy or download it again."
+        )
+    return model
+
+
+def check_size(path: Path) -> None:
+    """ModelError when there is no such file, or it is empty or larger than 1 GB."""
+    if not path.is_file():
+        raise ModelError(f"There is no file {path}. Check the name and the folder.")
+    size = path.stat().st_size
+    if size == 0:
+        raise ModelError(f"The file {path.name} is empty. Copy or download it again.")
+    if size > MOST_BYTES:
+        raise ModelError(
+            f"The file {path.name} has {size / 1e9:.1f} GB; files of up to 1 GB are opened."
+        )
+
+
+def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The header's entries as arguments of Model, each of the type that Model wants."""
+    try:
+        channels, height, width = (int(n) for n in header["input_shape"])
+        mean, std = (tuple(float(x) for x in header[key]) for key in ("mean", "std"))
+        plans = list(header["plans"])
+        if not len(mean) == len(std) == channels or min(std) <= 0 or len(plans) > _MOST_PLANS:
+            raise ValueError("mean, std or plans")
+        return {
+            "name": str(header["name"])[:200],
+            "architecture": str(header["architecture"]),
+            "arguments": dict(header["arguments"]),
+            "input_shape": (channels, height, width),
+            "mean": mean,
+            "std": std,
+            "data": str(header["data"])[:200],
+            "base_digest": str(header["base_digest"])[:64],
+            "plans": tuple(plan_from_json(json.dumps(plan)) for plan in plans),
+            "added_biases": tuple(str(bias) for bias in header["added_biases"]),
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise ModelError(
+            f"The header of {name} is incomplete or wrong: {problem!r}. It was not written by "
+            "sfp-viz as it is; save the network again."
+        ) from problem
