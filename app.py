@@ -1,0 +1,28 @@
+"""The frame around every page: theme, link, top bar, the page itself."""
+
+import streamlit as st
+
+from sfp_viz.ui import frame, links, state
+
+st.set_page_config(page_title="sfp-viz", page_icon="static/icon.png", layout="wide")
+
+if state.is_new():
+    state.start(links.read(st.query_params))
+
+page = st.navigation(
+    [
+        st.Page("pages/start.py", title="Start", default=True),
+        st.Page("pages/model.py", title="Model"),
+        st.Page("pages/explore.py", title="Explore"),
+        st.Page("pages/plan.py", title="Plan"),
+        st.Page("pages/check.py", title="Check"),
+        st.Page("pages/finetune.py", title="Fine-tune"),
+        st.Page("pages/compare.py", title="Compare"),
+        st.Page("pages/export.py", title="Export"),
+        st.Page("pages/learn.py", title="Learn"),
+    ],
+    position="top",
+)
+links.write(state.session())
+frame.top()
+page.run()

@@ -1,0 +1,53 @@
+"""What a person does to one group by hand: pure functions from Edits to Edits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from sfp_viz.core import clusters
+from sfp_viz.core.edits import Edits
+
+Labels = tuple[int, ...]
+
+
+def merged(edits: Edits, group: str, labels: Labels, units: Iterable[int]) -> Edits:
+    """The clusters of ``units`` become one."""
+    return edits.with_clusters(group, clusters.merge(labels, units))
+
+
+def split_off(edits: Edits, group: str, labels: Labels, units: Iterable[int]) -> Edits:
+    """``units`` become a cluster of their own."""
+    return edits.with_clusters(group, clusters.split(labels, units))
+
+
+def moved(edits: Edits, group: str, labels: Labels, units: Iterable[int], cluster: int) -> Edits:
+    """``units`` go to ``cluster``."""
+    return edits.with_clusters(group, clusters.move(labels, units, cluster))
+
+
+def counted(edits: Edits, group: str, matrix: np.ndarray, *, k: int, method: str, kind: str,
+            seed: int) -> Edits:  # fmt: skip
+    """``k`` clusters in place of the suggested number."""
+    found = clusters.clusters(matrix, method=method, k=k, seed=seed, kind=kind)
+    return edits.with_clusters(group, found.labels)
+
+
+def fated(edits: Edits, group: str, units: Iterable[int], fate: str | None) -> Edits:
+    """Fix ``units``: 'keep', 'remove', or None to leave them to the recipe."""
+    for unit in units:
+        edits = edits.with_filter(group, int(unit), fate)
+    return edits
+
+
+def keeping(edits: Edits, group: str, *, size: int, kept: int) -> Edits:
+    """The group keeps ``kept`` of ``size`` units by hand, and is no longer left whole."""
+    return edits.with_protected(group, False).with_ratio(group, (size - kept) / size)
+
+
+def untouched(edits: Edits, group: str) -> Edits:
+    """Everything changed by hand on ``group`` is taken back."""
+    edits = edits.with_protected(group, False).with_ratio(group, None).with_clusters(group, None)
+    units = [unit for name, unit in (*edits.keep, *edits.remove) if name == group]
+    return fated(edits, group, units, None)

@@ -1,0 +1,63 @@
+"""The strip of layers: width, Kernel Dispersion and the share kept, in order of depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.ui.names import short_names
+
+_HERE = Path(__file__).parent
+_HTML = """
+<div class="strip" role="group" aria-label="Layers in order of depth"><div class="row"></div></div>
+"""
+
+_mount = st.components.v2.component(
+    "sfp_viz_layer_strip",
+    html=_HTML,
+    css=(_HERE / "layer_strip.css").read_text(encoding="utf-8"),
+    js=(_HERE / "layer_strip.js").read_text(encoding="utf-8"),
+)
+
+
+def cells(
+    network: Network, dispersions: Mapping[str, float], kept: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """One cell a layer: its names, width, dispersion 0..1 or None, and what its group keeps."""
+    short = short_names([layer.name for layer in network.layers])
+    found = []
+    for layer in network.layers:
+        group = network.group_of(layer.name)
+        size = group.size if group else layer.filters
+        keeps = kept.get(group.name, size) if group else size
+        whole = group is None or group.protected
+        dispersion = dispersions.get(group.name) if group else None
+        words = f"{layer.filters} filters"
+        if dispersion is not None:
+            words += f", Kernel Dispersion {dispersion:.2f}"
+        words += ", left whole" if whole else f", the plan keeps {keeps} of {size}"
+        stage, rest = short[layer.name]
+        found.append(
+            {
+                "name": layer.name, "stage": stage, "short": rest, "filters": layer.filters,
+                "group": group.name if group else "", "size": size, "kept": keeps,
+                "whole": whole, "words": words,
+                "dispersion": None if dispersion is None else round(float(dispersion), 4),
+            }
+        )  # fmt: skip
+    return found
+
+
+def layer_strip(
+    drawn: list[dict[str, Any]], *, key: str, chosen: str, group: str, on_change: Callable[[], None]
+) -> None:
+    """Mount the strip; a click puts the layer's name into ``st.session_state[key]["chosen"]``."""
+    _mount(
+        key=key,
+        data={"cells": drawn, "chosen": chosen, "group": group},
+        on_chosen_change=on_change,
+    )

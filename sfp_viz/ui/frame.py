@@ -1,0 +1,93 @@
+"""What stands above every page: the network, its cost before and after, undo and redo, the run."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from sfp_viz.core.cost import Cost
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import change, count
+from sfp_viz.nets import samples
+from sfp_viz.runs import folder
+from sfp_viz.ui import loaders, problems, state
+
+_STRIP = (
+    "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
+    ".budget b{font-weight:600}.budget i{font-style:normal;opacity:.72}</style>"
+)
+
+
+def title(key: str) -> str:
+    """A network's name for people, as plain text."""
+    if key in samples.sample_names():
+        return str(samples.sample_card(key).get("title", key))
+    return loaders.network(key).name
+
+
+def top() -> None:
+    """The bar: title and budget on the left, undo, redo and the going run on the right."""
+    session = state.session()
+    with st.container(horizontal=True, vertical_alignment="center", key="frame"):
+        with st.container(gap=None, width="stretch"):
+            try:
+                st.markdown(f"### {problems.plain(title(session.model))}")
+                budget = loaders.budget(session.model, session.recipe, session.edits)
+                st.html(_STRIP + strip(budget))
+            except SfpError as problem:
+                problems.say(problem)
+        _job()
+        _steps()
+
+
+def strip(budget: loaders.Budget) -> str:
+    """MACs and params, before and after, as one line of HTML."""
+    if budget.after is None:
+        return (
+            f'<div class="budget"><span data-testid="budget-macs">{_one("MACs", budget.before)}'
+            "</span><i>the target is out of reach: see Plan</i></div>"
+        )
+    return (
+        '<div class="budget">'
+        f'<span data-testid="budget-macs">{_one("MACs", budget.before, budget.after)}</span>'
+        f'<span data-testid="budget-params">{_one("params", budget.before, budget.after)}</span>'
+        "<i>planned, computed from channel counts</i></div>"
+    )
+
+
+def _one(name: str, before: Cost, after: Cost | None = None) -> str:
+    was = getattr(before, name.lower())
+    if after is None:
+        return f"{name} <b>{count(was)}</b>"
+    now = getattr(after, name.lower())
+    return f"{name} {count(was)} → <b>{count(now)}</b> <i>{escape(change(was, now))}</i>"
+
+
+def _steps() -> None:
+    line = state.history()
+    st.button(
+        "Undo", key="undo", on_click=state.undo, disabled=not line.past, type="tertiary",
+        icon=":material/undo:", shortcut="Mod+Z",
+    )  # fmt: skip
+    st.button(
+        "Redo", key="redo", on_click=state.redo, disabled=not line.future, type="tertiary",
+        icon=":material/redo:", shortcut="Mod+Shift+Z",
+    )  # fmt: skip
+
+
+def _job() -> None:
+    """A chip for the newest run that is going, which leads to its page."""
+    going = ("waiting", "running", "cancelling")
+    try:
+        runs = [run for run in folder.list_runs(loaders.home()) if run.state in going]
+    except SfpError:
+        return
+    if not runs:
+        return
+    run = runs[0]
+    done = f"{len(run.epochs)} of {run.epochs[-1].epochs}" if run.epochs else run.state
+    label = f"Fine-tuning: {done}" + (f", and {len(runs) - 1} more" if len(runs) > 1 else "")
+    if st.button(label, key="job", icon=":material/progress_activity:"):
+        state.change(run=run.id)
+        st.switch_page("pages/finetune.py")

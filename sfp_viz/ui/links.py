@@ -1,0 +1,79 @@
+"""Links that bring the view back: the session as query parameters, every field checked on the way in.
+
+Defaults leave no trace in the address. What was changed by hand is not in a link, only the view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import streamlit as st
+
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import SfpError
+from sfp_viz.nets import samples, store
+from sfp_viz.ui import loaders
+from sfp_viz.ui.state import Session
+
+_MOST_CHOSEN = 64  # filters that a link carries; a larger selection stays out of it
+_FIELDS = ("model", "group", "selection", "target")
+
+
+def read(query: Mapping[str, str]) -> Session:
+    """The session that a link asks for; whatever does not hold falls back to its default."""
+    session = Session()
+    if query.get("model") in known_models():
+        session = replace(session, model=query["model"])
+    session = replace(session, recipe=_recipe(query.get("target", "")))
+    try:
+        network = loaders.network(session.model)
+    except SfpError:
+        return Session(recipe=session.recipe)
+    if query.get("group") not in {group.name for group in network.groups}:
+        return session
+    size = network.group(query["group"]).size
+    return replace(session, group=query["group"], selection=_units(query.get("selection"), size))
+
+
+def known_models() -> tuple[str, ...]:
+    """The names that may stand for a network: the samples and the stored ones."""
+    return (*samples.sample_names(), *store.stored_models(loaders.home()))
+
+
+def text(session: Session) -> dict[str, str]:
+    """The session as query parameters, without its defaults."""
+    default = Session()
+    found = {}
+    if session.model != default.model:
+        found["model"] = session.model
+    if session.group:
+        found["group"] = session.group
+    if session.selection and len(session.selection) <= _MOST_CHOSEN:
+        found["selection"] = ".".join(str(unit) for unit in session.selection)
+    if session.recipe.target_reduction != default.recipe.target_reduction:
+        found["target"] = f"{session.recipe.target_reduction:g}"
+    return found
+
+
+def write(session: Session) -> None:
+    """Bring the address of the browser up to date; other parameters stay as they are."""
+    wanted = text(session)
+    for name in _FIELDS:
+        if name not in wanted:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]
+
+
+def _recipe(target: str) -> Recipe:
+    try:
+        return Recipe(target_reduction=round(float(target), 4))
+    except (ValueError, SfpError):
+        return Recipe()
+
+
+def _units(text: str | None, size: int) -> tuple[int, ...]:
+    parts = (text or "").split(".")[:_MOST_CHOSEN]
+    units = {int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 7}
+    return tuple(sorted(unit for unit in units if unit < size))

@@ -1,0 +1,106 @@
+"""Where a group's filters lie on the map: shipped UMAP, UMAP from the warm process, or PCA at once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from sfp_viz.core.embedding import pca, trustworthiness
+from sfp_viz.core.similarity import filter_matrix
+from sfp_viz.errors import SfpError
+from sfp_viz.nets import samples
+from sfp_viz.ui import loaders
+
+FEWEST = 5  # filters; with fewer there is nothing that UMAP could show
+
+
+@dataclass(frozen=True)
+class Places:
+    """``points`` float [units, 2]; ``kind`` 'UMAP' or 'PCA'; ``waiting`` for the UMAP to come."""
+
+    points: np.ndarray
+    kind: str
+    waiting: bool = False
+
+
+def places(key: str, group: str, *, wanted: str = "UMAP") -> Places:
+    """The best places there are now; a UMAP that is missing is asked for, and PCA stands in."""
+    size = loaders.network(key).group(group).size
+    if wanted == "PCA" or size < FEWEST:
+        return Places(_pca(key, group), "PCA")
+    found = _shipped(key, group)
+    if found is None:
+        found = _from_pool(key, group)
+    return Places(_pca(key, group), "PCA", waiting=True) if found is None else Places(found, "UMAP")
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def matrix(key: str, group: str) -> np.ndarray:
+    """The filters of a group as rows, float32 [units, features]."""
+    network = loaders.network(key)
+    return filter_matrix(network, network.group(group))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def trust(key: str, group: str, kind: str, points: np.ndarray) -> float:
+    """Share 0..1 of neighborhoods that the map keeps (trustworthiness at 10); estimated."""
+    return trustworthiness(matrix(key, group), points)
+
+
+def apart(points: np.ndarray) -> np.ndarray:
+    """Points that fall together are spread a little around their place, so that each is seen."""
+    points = np.array(points, float)
+    spread = float(np.ptp(points, axis=0).max(initial=0.0)) or 1.0
+    _, place, many = np.unique(
+        np.round(points / (spread * 0.004)), axis=0, return_inverse=True, return_counts=True
+    )
+    order = np.argsort(place.ravel(), kind="stable")
+    rank = np.empty(len(points))
+    rank[order] = np.concatenate([np.arange(n) for n in many]) if len(points) else []
+    crowded = many[place.ravel()] > 1
+    angle, radius = rank * 2.399963, spread * 0.011 * np.sqrt(rank + 0.5)  # a sunflower
+    points[crowded] += (radius * np.stack([np.cos(angle), np.sin(angle)])).T[crowded]
+    return points
+
+
+def _shipped(key: str, group: str) -> np.ndarray | None:
+    if key not in samples.sample_names():
+        return None
+    found = _sample_maps(key)["coordinates"].get(group)
+    points = np.array(found, float) if found is not None else np.empty(0)
+    fits = points.shape == (loaders.network(key).group(group).size, 2)
+    return points if fits else None
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _sample_maps(key: str) -> dict:
+    return samples.sample_maps(key)
+
+
+def shipped_labels(key: str, group: str) -> tuple[int, ...] | None:
+    """The clusters that a sample ships, of the default recipe; None where there are none."""
+    if key not in samples.sample_names():
+        return None
+    labels = tuple(int(x) for x in _sample_maps(key)["clusters"].get(group, ()))
+    return labels if len(labels) == loaders.network(key).group(group).size else None
+
+
+def _from_pool(key: str, group: str) -> np.ndarray | None:
+    from sfp_viz.runs import pool
+
+    name = hashlib.sha256(f"{loaders.digest(key)} {group} umap 0".encode()).hexdigest()[:24]
+    try:
+        found = pool.embedding(loaders.home(), name)
+        if found is None:
+            pool.request_embedding(loaders.home(), name, matrix(key, group))
+    except (SfpError, OSError):  # a full disk or a missing process: the PCA stays
+        return None
+    return found
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _pca(key: str, group: str) -> np.ndarray:
+    return pca(matrix(key, group))
