@@ -1,4 +1,4 @@
-"""Build an architecture again with the widths that a file names: no code, no pickle, no surprise."""
+"""Build an architecture again, with the widths that a file names; nothing in the file is run."""
 
 from __future__ import annotations
 

@@ -12,10 +12,28 @@ from sfp_viz.nets.rebuild import Shape, layout
 
 # torchvision's networks that own weights are compared with, in this order
 _TORCHVISION = (
-    "resnet18 resnet34 resnet50 resnet101 vgg16 vgg16_bn vgg11 vgg11_bn vgg19 vgg19_bn alexnet "
-    "mobilenet_v2 mobilenet_v3_small mobilenet_v3_large densenet121 googlenet squeezenet1_0 "
-    "squeezenet1_1 efficientnet_b0 convnext_tiny regnet_y_400mf"
-).split()
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "vgg16",
+    "vgg16_bn",
+    "vgg11",
+    "vgg11_bn",
+    "vgg19",
+    "vgg19_bn",
+    "alexnet",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "densenet121",
+    "googlenet",
+    "squeezenet1_0",
+    "squeezenet1_1",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "regnet_y_400mf",
+)
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

@@ -1,0 +1,113 @@
+"""The networks a person brought along: ``home/models/<digest>/`` with weights and reading."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.samples import read_arrays, write_text
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.model import Model
+
+WEIGHTS, READING = "model.safetensors", "reading.json"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An imported network: its digest, its name, the size of its file in bytes, and when it was
+    imported (seconds since 1970)."""
+
+    digest: str
+    name: str
+    size: int
+    imported: float
+
+
+def import_model(home: str | Path, model: Model, network: Network | None = None) -> str:
+    """Keep a copy of ``model`` under ``home`` and return its digest; twice is once.
+
+    ``network`` is its reading, made here when left out. Raises ModelError for a network that
+    cannot be saved or read; then nothing is kept.
+    """
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.saved import save_model
+
+    folder = _folder(home, model.digest)
+    if (folder / READING).is_file() and (folder / WEIGHTS).is_file():
+        return model.digest
+    network = network or read_network(model)
+    if network.digest != model.digest:
+        raise ModelError(
+            f"The reading ({network.digest}) is not of the network '{model.name}' "
+            f"({model.digest}). Read the network again."
+        )
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        save_model(model, beside / WEIGHTS)
+        write_text(beside / READING, network_to_json(network))
+        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted import left
+        beside.replace(folder)
+    except OSError as problem:
+        if not (folder / READING).is_file():  # another process may have imported it meanwhile
+            raise ModelError(f"The network cannot be kept in {folder}: {problem}.") from problem
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return model.digest
+
+
+def stored_models(home: str | Path) -> tuple[Stored, ...]:
+    """The imported networks, newest first. Loads no torch."""
+    from sfp_viz.nets.saved import read_header
+
+    found = []
+    for reading in (Path(home) / "models").glob(f"[!.]*/{READING}"):
+        weights = reading.with_name(WEIGHTS)
+        try:
+            name = str(read_header(weights).get("name") or reading.parent.name)
+            facts = weights.stat()
+        except (ModelError, OSError):  # half a folder is no network
+            continue
+        found.append(Stored(reading.parent.name, name, facts.st_size, facts.st_mtime))
+    return tuple(sorted(found, key=lambda stored: (-stored.imported, stored.digest)))
+
+
+def stored_path(home: str | Path, digest: str) -> Path:
+    """The safetensors file of an imported network; ModelError when there is none."""
+    path = _folder(home, digest) / WEIGHTS
+    if not path.is_file():
+        raise ModelError(f"No imported network has the digest '{digest}'. Open its file again.")
+    return path
+
+
+def stored_network(home: str | Path, digest: str) -> Network:
+    """The reading of an imported network, with its weights. Loads no torch."""
+    weights = stored_path(home, digest)
+    try:
+        text = weights.with_name(READING).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ModelError(
+            f"The reading of the imported network '{digest}' is not readable ({problem}). "
+            "Open its file again."
+        ) from problem
+    return network_from_json(text, read_arrays(weights))
+
+
+def load_stored(home: str | Path, digest: str) -> Model:
+    """The imported network itself."""
+    from sfp_viz.nets.saved import load_saved
+
+    return load_saved(stored_path(home, digest))
+
+
+def _folder(home: str | Path, digest: str) -> Path:
+    if not re.fullmatch(r"[0-9a-f]{8,64}", digest):  # it becomes a folder's name
+        raise ModelError(f"'{digest[:80]}' is no digest of a network.")
+    return Path(home) / "models" / digest
