@@ -1,0 +1,58 @@
+"""What a training needs to go on in another process with the same result: its tensors, the
+numerical settings of the process, and a random stream that depends on (seed, epoch) alone."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sfp_viz.errors import RunError
+
+
+def save_checkpoint(path: Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write tensors, and JSON ``facts`` in the header, as safetensors."""
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.clone() for name, tensor in state.items()}  # tied weights lie twice
+    save_file(whole, str(path), metadata={"facts": json.dumps(facts, sort_keys=True)})
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and facts back. Raises RunError on a file that is broken or not ours."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as problem:
+        raise RunError(
+            f"The checkpoint {path.name} is not readable: {problem}. Delete it to start the run "
+            "from its first epoch."
+        ) from problem
+
+
+def numerics(threads: int | None = None) -> dict[str, Any]:
+    """What the result depends on besides the data and settings; sets the number of threads.
+
+    On the CPU the same threads, versions and kind of processor give the same bits.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "device": device,
+        "memory_format": "channels_last",
+    }
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Start torch's random stream (dropout) anew for an epoch, whatever came before it."""
+    torch.manual_seed(seed * 1_000_003 + epoch)

@@ -1,0 +1,68 @@
+"""Whole files appear at once: written beside, then renamed. A reader never sees half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_MOST = 16_000_000  # bytes of a JSON file of ours; a longer one is not ours
+
+
+def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Write ``content`` to ``path`` at once; ``durable`` waits until it lies on the disk."""
+    with beside(path) as fresh, fresh.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write ``value`` as JSON, at once."""
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True) + "\n", durable=durable)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A fresh name beside ``path``, with its suffix, that becomes ``path`` when the block ends."""
+    unique = f"{os.getpid()}-{threading.get_ident()}-{time.time_ns()}"
+    fresh = path.with_name(f".new-{unique}{path.suffix}")
+    try:
+        yield fresh
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None when there is no such file, or no object in it."""
+    try:
+        if path.stat().st_size > _MOST:
+            return None
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock file ``path``; yields False when another process has it and ``wait`` is off.
+
+    The operating system lets go of the lock when the process dies, however it dies.
+    """
+    import fcntl  # POSIX only; the app itself opens without it
+
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True

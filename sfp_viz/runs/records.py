@@ -1,0 +1,82 @@
+"""What a run's folder says, as values: Before, Result and Run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.runs.state import OVER, State
+
+
+@dataclass(frozen=True)
+class Before:
+    """Measured before the first epoch, on the test images: accuracies 0..1, and counted on the
+    network that is trained: MACs and params. ``teacher_accuracy`` is None without a teacher."""
+
+    one_shot: float
+    teacher_accuracy: float | None
+    images: int
+    macs: int
+    params: int
+    started: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run came to. Accuracies 0..1 measured on ``images`` test images, with the
+    95 % Wilson ``interval`` of the last epoch's; MACs and params counted on the network;
+    ``seconds`` of training and testing; ``started`` and ``ended`` in seconds since 1970."""
+
+    accuracy: float
+    interval: tuple[float, float]
+    images: int
+    one_shot: float
+    macs: int
+    params: int
+    teacher_accuracy: float | None
+    seconds: float
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A snapshot of a run's folder, not a handle.
+
+    ``message`` says, in a sentence, what went wrong or what can be done; '' when all is well.
+    ``progress`` is the share of all training steps done, 0..1; ``phase`` what the worker is at.
+    ``age_seconds`` passed since the worker's last heartbeat (0 without one). ``created`` is in
+    seconds since 1970. ``facts`` are what the starter wrote down: names, hashes, costs.
+    """
+
+    id: str
+    path: Path
+    name: str
+    state: State
+    settings: Distillation
+    data: str
+    plan: Plan | None = None
+    epochs: tuple[Epoch, ...] = ()
+    before: Before | None = None
+    result: Result | None = None
+    message: str = ""
+    phase: str = ""
+    progress: float = 0.0
+    age_seconds: float = 0.0
+    created: float = 0.0
+    threads: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether no worker is at it, and none is on its way."""
+        return self.state in OVER
+
+    @property
+    def student(self) -> Path:
+        """The trained network's file; there once the run is finished."""
+        return self.path / "student.safetensors"
