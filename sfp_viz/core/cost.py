@@ -53,7 +53,8 @@ def cost_of_widths(network: Network, kept: Mapping[str, int]) -> Cost:
         outs, ins, parts = (_width(w, widths) for w in (term.outs, term.ins, term.conv_groups))
         macs += _exact(term, term.macs * outs * ins, parts)
         params += _exact(term, term.params * outs * ins, parts) + term.bias * outs
-        peak = max(peak, 4 * term.map_size * (outs + ins)) if term.macs else peak
+        read = term.in_map_size or term.map_size
+        peak = max(peak, 4 * (term.map_size * outs + read * ins)) if term.macs else peak
     return Cost(macs, params, peak)
 
 

@@ -79,9 +79,9 @@ class CostTerm:
     ``bias`` * out. ``outs`` and ``ins`` sum (group or '', factor): a group counts its kept
     channels, '' counts 1. Norms have macs 0 and ``params`` 0, and carry their values in ``bias``.
     A module used twice counts its MACs twice and its params once. ``conv_groups`` is a width too:
-    a depthwise convolution has as many conv_groups as channels. ``map_size`` is the number of
-    output pixels of one channel, for the peak of activation memory; ``calls`` the operation's
-    places in the order of execution.
+    a depthwise convolution has as many conv_groups as channels. ``map_size`` and ``in_map_size``
+    are the pixels of one output and one input channel, for the peak of activation memory (an
+    ``in_map_size`` of 0 says that they are equal). Terms are in order of execution.
     """
 
     owner: str
@@ -92,6 +92,7 @@ class CostTerm:
     ins: Width
     conv_groups: Width = (("", 1),)
     map_size: int = 0
+    in_map_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,8 @@ def _layer(entry: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> ConvL
     found = weights.get(f"{name}.weight", weights.get(name))
     if found is None:
         raise ModelError(f"The weights of the layer '{name}' are missing.")
+    if found.ndim == 2:  # a linear layer applied at every position: a 1x1 convolution
+        found = found[:, :, None, None]
     if tuple(found.shape) != shape or len(shape) != 4:
         raise ModelError(
             f"The weights of the layer '{name}' are {tuple(found.shape)}; the reading says {shape}."
@@ -163,6 +165,7 @@ def _term_entry(term: CostTerm) -> dict[str, Any]:
         "ins": [list(part) for part in term.ins],
         "conv_groups": [list(part) for part in term.conv_groups],
         "map_size": term.map_size,
+        "in_map_size": term.in_map_size,
     }
 
 
@@ -176,6 +179,7 @@ def _term(entry: Mapping[str, Any]) -> CostTerm:
         ins=_width(entry["ins"]),
         conv_groups=_width(entry["conv_groups"]),
         map_size=int(entry["map_size"]),
+        in_map_size=int(entry["in_map_size"]),
     )
 
 

@@ -1,0 +1,81 @@
+"""Groups of channels as plain tables: where they lie in a module, and how to silence them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where the channels of a group lie in one module (or bare parameter) called ``name``.
+
+    ``side``: 'out' they are written, 'in' read, 'both' passed through (norms, depthwise).
+    ``channels`` are positions along that side, ``units`` the unit of the group each belongs to.
+    ``axis`` is the dimension of a bare parameter.
+    """
+
+    name: str
+    side: str
+    channels: np.ndarray
+    units: np.ndarray
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Layers cut together, as traced. ``problem`` says why it cannot be cut; '' when it can.
+
+    ``size``, ``repeats``, ``layers`` and ``followers`` are those of core.network.FilterGroup.
+    ``operations`` are torch's names of what happens to the channels on their way.
+    """
+
+    name: str
+    size: int
+    repeats: int
+    layers: tuple[str, ...]
+    followers: tuple[str, ...]
+    reaches: tuple[Reach, ...]
+    operations: frozenset[str]
+    problem: str = ""
+
+
+def silence(
+    module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
+) -> None:
+    """Set every parameter that writes the removed channels to 0, in place: pass a copy."""
+    with torch.no_grad():
+        for reach, channels in channels_of(groups, removed):
+            if reach.side == "in":
+                continue
+            part = part_of(module, reach.name)
+            index = torch.from_numpy(channels)
+            if isinstance(part, nn.Parameter):
+                part.index_fill_(reach.axis, index, 0)
+                continue
+            axis = 1 if getattr(part, "transposed", False) else 0
+            if getattr(part, "weight", None) is not None and not isinstance(part, nn.PReLU):
+                part.weight.index_fill_(axis, index, 0)
+            elif getattr(part, "running_mean", None) is not None:  # a norm without gamma
+                part.running_mean.index_fill_(0, index, 0)
+            if getattr(part, "bias", None) is not None:
+                part.bias.index_fill_(0, index, 0)
+
+
+def channels_of(
+    groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[Reach, np.ndarray]]:
+    for group in groups:
+        units = removed.get(group.name, ())
+        for reach in group.reaches if len(units) else ():
+            yield reach, np.unique(reach.channels[np.isin(reach.units, np.asarray(units))])
+
+
+def part_of(module: nn.Module, name: str) -> Any:
+    path, _, last = name.rpartition(".")
+    return getattr(module.get_submodule(path), last)

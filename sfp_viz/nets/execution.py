@@ -1,0 +1,129 @@
+"""One dry forward pass: which parts of a module run, in what order, on maps of what size."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sfp_viz.errors import ModelError
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What ran. ``calls`` maps a module's dotted path to the (input, output) shapes of its calls,
+    in order of first call; ``norms`` maps a convolution to the BatchNorm that reads its output.
+    ``macs`` of one image are torch's count (half the FLOPs of FlopCounterMode).
+    """
+
+    calls: Mapping[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]]
+    norms: Mapping[str, str]
+    macs: int
+
+    def positions(self, name: str) -> int:
+        """At how many positions of one image a linear layer is applied, over all its calls."""
+        return sum(_product(outs[1:-1]) for _, outs in self.calls.get(name, ()))
+
+    def is_positionwise(self, name: str) -> bool:
+        """Whether a linear layer is applied at each position of a map, like a 1x1 convolution."""
+        return any(len(outs) > 2 for _, outs in self.calls.get(name, ()))
+
+
+def blank(module: nn.Module) -> nn.Module:
+    """A copy in evaluation mode on the 'meta' device: shapes only, no values, no memory."""
+    memo: dict[int, Any] = {}
+    for parameter in module.parameters():
+        empty = torch.empty_like(parameter, device="meta")
+        memo[id(parameter)] = nn.Parameter(empty, requires_grad=parameter.is_floating_point())
+    for buffer in module.buffers():
+        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+    return copy.deepcopy(module, memo).eval()
+
+
+def layers_of(module: nn.Module, execution: Execution) -> tuple[str, ...]:
+    """Dotted paths of the layers in order of execution: convolutions, and linear layers applied
+    at every position of a map, which are 1x1 convolutions in all but name."""
+    parts = dict(module.named_modules())
+    return tuple(
+        name
+        for name in execution.calls
+        if isinstance(parts[name], CONVOLUTIONS)
+        or (type(parts[name]) is nn.Linear and execution.is_positionwise(name))
+    )
+
+
+def tensors_of(value: Any) -> list[Tensor]:
+    """All tensors of an output, whatever tuples, lists and dicts they are in."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [tensor for part in value for tensor in tensors_of(part)]
+    return []
+
+
+def execute(module: nn.Module, input_shape: tuple[int, int, int], *, name: str = "") -> Execution:
+    """Run ``module`` dry on one image of ``input_shape`` (channels, height, width).
+
+    Raises ModelError when it does not run on such an image.
+    """
+    problem: Exception | None = None
+    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    for device in ("meta", "cpu"):  # some networks make tensors of their own, on the CPU
+        dry = blank(module) if device == "meta" else copy.deepcopy(module).cpu().eval()
+        try:
+            return _executed(dry, torch.zeros(1, *input_shape, dtype=kind, device=device))
+        except Exception as found:  # a foreign forward pass may raise anything
+            problem = found
+    raise ModelError(
+        f"The network '{name}' does not run on one image of {input_shape} (channels, height, "
+        f"width): {problem}. Check the input shape."
+    ) from problem
+
+
+def _executed(module: nn.Module, image: Tensor) -> Execution:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    calls: dict[str, list[tuple[tuple[int, ...], tuple[int, ...]]]] = {}
+    norms: dict[str, str] = {}
+    outputs: dict[int, tuple[str, Tensor]] = {}  # the tensor is held so that its id stays its own
+
+    def hook(name: str):
+        def record(part: nn.Module, ins: tuple, out: Any) -> None:
+            if not (ins and isinstance(ins[0], Tensor) and isinstance(out, Tensor)):
+                return
+            calls.setdefault(name, []).append((tuple(ins[0].shape), tuple(out.shape)))
+            if isinstance(part, CONVOLUTIONS):
+                outputs[id(out)] = (name, out)
+            if isinstance(part, BATCH_NORMS) and id(ins[0]) in outputs:
+                norms.setdefault(outputs[id(ins[0])][0], name)
+
+        return record
+
+    hooks = [
+        part.register_forward_hook(hook(name))
+        for name, part in module.named_modules()
+        if next(part.parameters(recurse=False), None) is not None or isinstance(part, BATCH_NORMS)
+    ]
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        module(image)
+    for handle in hooks:
+        handle.remove()
+    frozen = {name: tuple(shapes) for name, shapes in calls.items()}
+    return Execution(frozen, norms, counter.get_total_flops() // 2)
+
+
+def _product(numbers: tuple[int, ...]) -> int:
+    total = 1
+    for number in numbers:
+        total *= number
+    return total

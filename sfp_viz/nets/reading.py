@@ -1,0 +1,177 @@
+"""Read a model: its layers in order of execution, the groups cut together, and exact costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from sfp_viz.core.network import ConvLayer, FilterGroup, Network
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.channels import ChannelGroup
+from sfp_viz.nets.checking import wrongly_cut
+from sfp_viz.nets.execution import Execution, execute, layers_of
+from sfp_viz.nets.groups import PADDED, TraceError, trace
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.terms import cost_terms
+
+STEM_INPUTS = 4  # a first layer with so few input channels and filters is left whole (G.6)
+STEM_FILTERS = 16
+
+
+def read_network(model: Model) -> Network:
+    """What the method needs to know of ``model``, as numbers and names without torch.
+
+    Every group that is not protected has been cut on a copy with other weights and compared with
+    silenced channels. A network whose channels cannot be followed comes back with all groups
+    protected and a note. Raises ModelError when it does not run or has no convolution.
+    """
+    execution = execute(model.module, model.input_shape, name=model.name)
+    layers = tuple(_layer(model.module, name, execution) for name in _names(model, execution))
+    groups, notes = _groups(model, execution)
+    free = [group for group in groups if not group.problem]
+    terms = cost_terms(model.module, execution, free)
+    wrong = wrongly_cut(model.module, model.input_shape, free, terms)
+    if wrong:
+        groups = [replace(g, problem=_why_wrong(g)) if g.name in wrong else g for g in groups]
+        free = [group for group in free if group.name not in wrong]
+        terms = cost_terms(model.module, execution, free)
+    return Network(
+        name=model.name,
+        digest=model.digest,
+        input_shape=model.input_shape,
+        layers=layers,
+        groups=_filter_groups(groups, layers, notes),
+        terms=terms,
+        classes=model.classes,
+        data=model.data,
+        notes=notes,
+    )
+
+
+def channel_groups(model: Model) -> list[ChannelGroup]:
+    """The groups as traced, before the check of each; those with a problem have it in words."""
+    execution = execute(model.module, model.input_shape, name=model.name)
+    return _groups(model, execution)[0]
+
+
+def _names(model: Model, execution: Execution) -> tuple[str, ...]:
+    names = layers_of(model.module, execution)
+    if not names:
+        raise ModelError(
+            f"The network '{model.name}' has no convolution, so it has no filters to explore. "
+            "Choose a convolutional network."
+        )
+    return names
+
+
+def _groups(model: Model, execution: Execution) -> tuple[list[ChannelGroup], tuple[str, ...]]:
+    try:
+        groups = trace(model.module, model.input_shape, execution)
+    except TraceError as problem:
+        return [], (f"This network can be explored but not cut: {problem}.",)
+    return [_with_stem_protected(group, model.module, execution) for group in groups], ()
+
+
+def _with_stem_protected(
+    group: ChannelGroup, module: nn.Module, execution: Execution
+) -> ChannelGroup:
+    first: Any = module.get_submodule(layers_of(module, execution)[0])
+    is_stem = group.name == layers_of(module, execution)[0] and isinstance(first, nn.Conv2d)
+    if group.problem or not is_stem:
+        return group
+    if first.in_channels > STEM_INPUTS or first.out_channels > STEM_FILTERS:
+        return group
+    return replace(
+        group,
+        problem=f"It starts with the layer that reads the image, which has only "
+        f"{first.out_channels} filters.",
+    )
+
+
+def _why_wrong(group: ChannelGroup) -> str:
+    if any("Pad" in name for name in group.operations):
+        return PADDED
+    return (
+        "Cutting it on a trial copy changed more than its own channels (they are moved or mixed "
+        "on their way), so it stays whole."
+    )
+
+
+def _filter_groups(
+    groups: Sequence[ChannelGroup], layers: Sequence[ConvLayer], notes: Sequence[str]
+) -> tuple[FilterGroup, ...]:
+    """Every layer in exactly one group, groups in order of execution."""
+    filters = {layer.name: layer.filters for layer in layers}
+    free: set[str] = set(filters)
+    found: list[FilterGroup] = []
+    for group in groups:
+        members = [name for name in group.layers if name in free]
+        followers = tuple(name for name in group.followers if name in free)
+        free -= {*members, *followers}
+        if not group.problem:
+            found.append(
+                FilterGroup(
+                    group.name,
+                    group.layers,
+                    group.size,
+                    why=_tie(group),
+                    repeats=group.repeats,
+                    followers=followers,
+                )
+            )
+            continue
+        for width in dict.fromkeys(filters[name] for name in members):  # tied, but not alike
+            same = tuple(name for name in members if filters[name] == width)
+            along = followers if width == filters[members[0]] else ()
+            repeats = group.repeats if group.size * group.repeats == width else 1
+            found.append(
+                FilterGroup(same[0], same, width // repeats, True, group.problem, repeats, along)
+            )
+    why = notes[0] if notes else "The tracer did not meet this layer, so it stays whole."
+    found += [FilterGroup(n, (n,), filters[n], True, why) for n in filters if n in free]
+    order = list(filters).index
+    return tuple(sorted(found, key=lambda group: order(group.name)))
+
+
+def _tie(group: ChannelGroup) -> str:
+    """What ties the layers of a group, in a sentence; '' for a single layer."""
+    others = group.layers[1:]
+    if not others:
+        return ""
+    adds, multiplies = (any(k in n for n in group.operations) for k in ("Add", "Mul"))
+    what = "residual add" if adds else "product" if multiplies else "shared channels"
+    more = f" and {len(others) - 2} more" if len(others) > 2 else ""
+    return f"Tied by a {what} with {', '.join(others[:2])}{more}."
+
+
+def _layer(module: nn.Module, name: str, execution: Execution) -> ConvLayer:
+    part: Any = module.get_submodule(name)
+    outs = execution.calls[name][0][1]
+    weight = _array(part.weight)
+    scale, gamma = _norm_scales(module, execution.norms.get(name, ""), len(weight))
+    if isinstance(part, nn.Linear):  # applied at every position of [N, ..., features]
+        size = (*outs[1:-1], 1)[:2]
+        return ConvLayer(name, weight[:, :, None, None], (1, 1), 1, size, scale, gamma)
+    stride = (part.stride[0], part.stride[1])
+    return ConvLayer(name, weight, stride, part.groups, (outs[2], outs[3]), scale, gamma)
+
+
+def _norm_scales(
+    module: nn.Module, norm: str, filters: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """gamma / sqrt(variance + eps), and gamma alone, of the BatchNorm behind a layer."""
+    part: Any = module.get_submodule(norm) if norm else None
+    if part is None or part.num_features != filters:
+        return None, None
+    gamma = np.ones(filters, np.float32) if part.weight is None else _array(part.weight)
+    if part.running_var is None:
+        return None, gamma
+    return (gamma / np.sqrt(_array(part.running_var) + part.eps)).astype(np.float32), gamma
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().float().numpy().copy()

@@ -1,0 +1,155 @@
+"""Cost terms: what every parametrised operation costs as a function of the groups' widths."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from sfp_viz.core.network import CostTerm, Width
+from sfp_viz.nets.channels import ChannelGroup
+from sfp_viz.nets.execution import CONVOLUTIONS, Execution
+
+ONE: Width = (("", 1),)
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.PReLU)
+
+
+def cost_terms(
+    module: nn.Module, execution: Execution, groups: Sequence[ChannelGroup]
+) -> tuple[CostTerm, ...]:
+    """One term for each convolution, linear layer, norm and other holder of parameters.
+
+    Widths are sums over ``groups``; all other channels are constants. MACs that no module call
+    accounts for (matrix products inside attention) become one constant term, so that the sum is
+    torch's own count.
+    """
+    widths = _Widths.of(groups)
+    seen: set[int] = set()  # a parameter that two modules share is counted once
+    parts = dict(module.named_modules())
+    order = {name: place for place, name in enumerate(execution.calls)}
+    terms: list[CostTerm] = []
+    for name in sorted(parts, key=lambda n: order.get(n, len(order))):
+        part = parts[name]
+        own = {key: p for key, p in part.named_parameters(recurse=False) if id(p) not in seen}
+        seen |= {id(parameter) for parameter in own.values()}
+        terms += _terms(name, part, own, execution, widths)
+    rest = execution.macs - sum(_macs(term, widths.whole) for term in terms)
+    if rest:
+        terms.append(CostTerm("other products", rest, 0, 0, ONE, ONE))
+    return tuple(terms)
+
+
+@dataclass(frozen=True)
+class _Widths:
+    """(module, 'out' or 'in') -> channels of each group there, per channel of the group."""
+
+    sides: Mapping[tuple[str, str], Mapping[str, int]]
+    whole: Mapping[str, int]
+
+    @staticmethod
+    def of(groups: Sequence[ChannelGroup]) -> _Widths:
+        sides: dict[tuple[str, str], Counter[str]] = {}
+        whole = {group.name: group.size * group.repeats for group in groups}
+        for group in groups:
+            for reach in group.reaches:
+                for side in ("out", "in") if reach.side == "both" else (reach.side,):
+                    found = sides.setdefault((reach.name, side), Counter())
+                    found[group.name] += len(reach.channels) // whole[group.name]
+        return _Widths(sides, whole)
+
+    def sum(self, name: str, side: str, channels: int) -> Width:
+        """``channels`` of a module's side, as a sum over groups and a constant rest."""
+        found = self.sides.get((name, side), {})
+        rest = channels - sum(factor * self.whole[group] for group, factor in found.items())
+        return (*sorted(found.items()), *((("", rest),) if rest or not found else ()))
+
+
+def _terms(
+    name: str,
+    part: Any,
+    own: Mapping[str, nn.Parameter],
+    execution: Execution,
+    widths: _Widths,
+) -> Iterator[CostTerm]:
+    counted: set[str] = set()
+    if isinstance(part, CONVOLUTIONS):
+        yield _convolution(name, part, own, execution, widths)
+        counted = {"weight", "bias"}
+    elif isinstance(part, nn.Linear):
+        yield _linear(name, part, own, execution, widths)
+        counted = {"weight", "bias"}
+    elif isinstance(part, _NORMS) and own and len(next(iter(own.values()))) > 1:
+        outs = widths.sum(name, "out", len(next(iter(own.values()))))
+        yield CostTerm(name, 0, 0, len(own), outs, ONE)
+        counted = {"weight", "bias"}
+    for key, parameter in own.items():
+        if key not in counted:
+            yield _bare(f"{name}.{key}" if name else key, parameter, widths)
+
+
+def _convolution(
+    name: str,
+    part: Any,
+    own: Mapping[str, nn.Parameter],
+    execution: Execution,
+    widths: _Widths,
+) -> CostTerm:
+    calls = execution.calls.get(name, ())
+    kernel = math.prod(part.kernel_size)
+    maps = [math.prod(outs[2:]) for _, outs in calls]
+    read = [math.prod(ins[2:]) for ins, _ in calls]
+    ins = widths.sum(name, "in", part.in_channels)
+    depthwise = part.groups == part.in_channels == part.out_channels
+    return CostTerm(
+        owner=name,
+        macs=kernel * sum(read if part.transposed else maps),
+        params=kernel * ("weight" in own),
+        bias=int("bias" in own),
+        outs=widths.sum(name, "out", part.out_channels),
+        ins=ins,
+        conv_groups=ins if depthwise else (("", part.groups),),
+        map_size=max(maps, default=0),
+        in_map_size=max(read, default=0),
+    )
+
+
+def _linear(
+    name: str,
+    part: Any,
+    own: Mapping[str, nn.Parameter],
+    execution: Execution,
+    widths: _Widths,
+) -> CostTerm:
+    calls = execution.calls.get(name, ())
+    places = [math.prod(outs[1:-1]) for _, outs in calls]
+    return CostTerm(
+        owner=name,
+        macs=sum(places),
+        params=int("weight" in own),
+        bias=int("bias" in own),
+        outs=widths.sum(name, "out", part.out_features),
+        ins=widths.sum(name, "in", part.in_features),
+        map_size=max(places, default=0),
+        in_map_size=max(places, default=0),
+    )
+
+
+def _bare(path: str, parameter: nn.Parameter, widths: _Widths) -> CostTerm:
+    """A parameter of its own: constant, or so many values for each channel of one group."""
+    found = widths.sides.get((path, "out"), {})
+    channels = sum(factor * widths.whole[group] for group, factor in found.items())
+    if not channels or parameter.numel() % channels:
+        return CostTerm(path, 0, 0, parameter.numel(), ONE, ONE)
+    return CostTerm(path, 0, 0, parameter.numel() // channels, tuple(sorted(found.items())), ONE)
+
+
+def _macs(term: CostTerm, whole: Mapping[str, int]) -> int:
+    outs, ins, parts = (
+        sum(factor * (whole[group] if group else 1) for group, factor in width)
+        for width in (term.outs, term.ins, term.conv_groups)
+    )
+    return term.macs * outs * ins // parts
