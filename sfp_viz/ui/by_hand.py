@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.ratios import bounds
 from sfp_viz.core.recipe import Recipe
 
 
@@ -77,18 +78,8 @@ def reduction(network: Network, kept: Mapping[str, int]) -> float:
 
 def furthest(network: Network, asked: Asked) -> float:
     """The largest reduction that the recipe's bounds and the edits allow, 0..0.99."""
-    by_hand = dict(asked.edits.ratios)
-    kept = {}
-    for group in network.groups:
-        if is_fixed(group, asked.edits):
-            continue
-        if group.name in by_hand:
-            kept[group.name] = max(1, group.size - round(by_hand[group.name] * group.size))
-        elif not is_tied(group, asked.recipe):
-            least = math.ceil((1 - asked.recipe.max_ratio) * group.size - 1e-9)
-            step = asked.recipe.rounding
-            kept[group.name] = min(group.size, max(1, math.ceil(max(least, 1) / step) * step))
-    return reduction(network, kept)
+    fewest, _ = bounds(network, asked.recipe, asked.edits)
+    return reduction(network, {g.name: int(n) for g, n in zip(network.groups, fewest, strict=True)})
 
 
 def _ratio(group: FilterGroup, kept: int) -> float:

@@ -8,14 +8,13 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import by_hand, loaders, problems, state
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 
 HOLD = "plan_hold"
+VIEW = "plan_view"
 
 
 def asked() -> Asked:
@@ -27,6 +26,27 @@ def asked() -> Asked:
 def take(after: Asked) -> None:
     """Put a changed recipe and edits into the session: one step of undo."""
     state.change(recipe=after.recipe, edits=after.edits)
+
+
+def body(network: Network, kept: Mapping[str, int], suggested: Mapping[str, int]) -> None:
+    """The bars or the table, with what a drag does to the other groups."""
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        view = st.segmented_control(
+            "View", ["Bars", "Table"], default="Bars", required=True, key=VIEW,
+            label_visibility="collapsed",
+        )  # fmt: skip
+        st.toggle(
+            "Hold the target",
+            key=HOLD,
+            help="On: the other groups make up for what you change, so that the target holds. "
+            "Off: they stay, and the target follows.",
+        )
+    (table if view == "Table" else bars)(network, kept, suggested)
+    st.caption(
+        "'Keeps' and 'Left whole' can be changed here."
+        if view == "Table"
+        else "Filled: filters kept. Dots: what Kernel Dispersion suggests for the same MACs."
+    )
 
 
 def bars(network: Network, kept: Mapping[str, int], suggested: Mapping[str, int]) -> None:
@@ -138,7 +158,9 @@ def details(network: Network, kept: Mapping[str, int], suggested: Mapping[str, i
         return
     st.subheader(problems.plain(group.name))
     units, left = group.size, kept.get(group.name, group.size)
-    st.markdown(f"Keeps **{left}** of {units} filters; suggested: {suggested.get(group.name, units)}")
+    st.markdown(
+        f"Keeps **{left}** of {units} filters; suggested: {suggested.get(group.name, units)}"
+    )
     if why := whole_because(group, wanted):
         st.caption(problems.plain(why))
     if group.protected:
@@ -160,22 +182,6 @@ def details(network: Network, kept: Mapping[str, int], suggested: Mapping[str, i
     if given:
         back = replace(wanted, edits=wanted.edits.with_ratio(group.name, None))
         st.button("Back to the suggestion", key="plan_back", on_click=take, args=(back,))
-
-
-def reached(network: Network, kept: Mapping[str, int], target: float) -> str:
-    """How the plan stands to its target, in a sentence."""
-    saved = by_hand.reduction(network, kept)
-    cut = sum(g.width - kept.get(g.name, g.size) * g.repeats for g in network.groups)
-    whole = sum(g.width for g in network.groups)
-    return (
-        f"Saves {percent(saved)} of the MACs (target {percent(target)}); "
-        f"{cut} of {whole} filters go. Computed, exact."
-    )
-
-
-def without_hand(edits: Edits) -> Edits:
-    """The edits without ratios by hand."""
-    return replace(edits, ratios=())
 
 
 def _row(group: FilterGroup, wanted: Asked, kept, suggested, spread) -> dict:

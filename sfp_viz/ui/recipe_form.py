@@ -47,7 +47,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 def recipe_name(recipe: Recipe) -> str:
-    """The name of a recipe among the named ones, whatever its target and seed; '' if it has none."""
+    """The name of a recipe among the named ones, whatever its target and seed; or ''."""
     plain = replace(recipe, target_reduction=0.5, seed=0)
     return next((name for name, make in recipes.NAMED.items() if make(0.5) == plain), "")
 

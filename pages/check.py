@@ -1,0 +1,46 @@
+"""Check: prune for real, on a copy, and measure before and after."""
+
+import streamlit as st
+
+from sfp_viz.ui import check_view, checking, image_field, loaders, problems, state
+
+with problems.stopping():
+    session = state.session()
+    network = loaders.network(session.model)
+
+st.markdown("Prunes a copy: filters are really taken out, and what is left is measured here.")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    data = image_field.ask_images(network, key="check_images")
+    clicked = st.button("Prune and measure", type="primary", disabled=not network.free)
+
+if not network.free:
+    st.info("No group of this network can be cut. The page Model says why for each layer.")
+    st.stop()
+
+asked = (session.model, session.recipe, session.edits)
+subject = (*asked, data)
+if clicked:
+    with problems.stopping(), st.status("Pruning and measuring", expanded=True) as status:
+        st.write("Choosing the filters")
+        plan = loaders.plan(*asked)
+        st.write("Cutting a copy and checking that it runs")
+        loaders.pruned(*asked, data)
+        st.write("Measuring both networks")
+        checking.check(*subject)
+        check_view.mark_checked(subject)
+        status.update(label="Pruned and measured", state="complete", expanded=False)
+
+if not check_view.is_checked(subject):
+    st.caption(
+        "The plan or the images have changed since the last check."
+        if check_view.was_checked()
+        else "Nothing has been pruned yet. It takes seconds; the unpruned network stays as it is."
+    )
+    st.stop()
+
+with problems.stopping():
+    plan = loaders.plan(*asked)
+    check_view.numbers(checking.check(*subject))
+    check_view.widths(network, plan)
+    check_view.removed(plan)
+    st.page_link("pages/finetune.py", label="Fine-tune it", icon=":material/arrow_forward:")

@@ -1,0 +1,61 @@
+"""Which images a network is measured and trained with: asked once, kept for each network."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.errors import DataError
+from sfp_viz.nets.data import NAMES, available
+from sfp_viz.ui import problems
+
+_CHOSEN = "images_of"  # session_state: digest -> name, chosen in this browser session
+_FETCHED = ("fashion_mnist", "cifar10", "cifar100")
+
+
+def images_name(network: Network) -> str:
+    """The name of the images of ``network``: what was chosen, else what it was trained on."""
+    return st.session_state.get(_CHOSEN, {}).get(network.digest, network.data)
+
+
+def ask_images(network: Network, *, key: str) -> str:
+    """A field for the images; returns their name where they are on this machine, else ''.
+
+    Without images, a sentence says what still works. Known sets are fetched only on a click.
+    """
+    name = images_name(network)
+    options = list(dict.fromkeys([name, *NAMES] if name else NAMES))
+
+    def chosen() -> None:
+        picked = st.session_state[key] or ""
+        st.session_state[_CHOSEN] = {**st.session_state.get(_CHOSEN, {}), network.digest: picked}
+
+    st.selectbox(
+        "Images", options, index=options.index(name) if name else None, key=key, on_change=chosen,
+        accept_new_options=True, placeholder="A name, an .npz file or a folder", width=300,
+        help="A known name, an .npz file with 'images' and 'labels', or a folder with one folder "
+        "for each class.",
+    )  # fmt: skip
+    if not name:
+        st.info("No images are chosen: everything but accuracy works.")
+        return ""
+    if available(name):
+        return name
+    st.info(
+        f"The images {problems.plain(repr(name))} are not on this machine: everything but accuracy "
+        "works. Choose others, or set SFP_VIZ_DATA to the folder that holds them and start again."
+    )
+    if name in _FETCHED:
+        st.button("Download them", key=f"{key}_fetch", on_click=_fetch, args=(name,))
+    return ""
+
+
+def _fetch(name: str) -> None:
+    from sfp_viz.nets.data import load_data
+
+    try:
+        with st.spinner(f"Downloading {name}"):
+            for split in ("train", "test"):
+                load_data(name, split, download=True)
+    except (DataError, OSError) as problem:
+        st.toast(f"The download failed: {problems.plain(str(problem))}", icon=":material/error:")

@@ -1,0 +1,167 @@
+"""A run on the screen: its state, its curves, cancel and resume; and the list of all runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import count, duration, percent, span
+from sfp_viz.runs import process
+from sfp_viz.runs.folder import list_runs, read_run
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.ui import loaders, problems, starting, state
+from sfp_viz.ui.components.live_lines import live_lines
+
+_WORDS = {
+    "waiting": "Waiting for its worker",
+    "running": "Running",
+    "cancelling": "Stopping",
+    "finished": "Finished",
+    "cancelled": "Cancelled",
+    "failed": "Failed",
+    "lost": "Its worker is gone",
+}
+
+
+def runs_of(digest: str) -> tuple[Run, ...]:
+    """Runs of one network, the newest first."""
+    return tuple(r for r in list_runs(loaders.home()) if r.facts.get("digest") == digest)
+
+
+def chosen(runs: Sequence[Run]) -> Run | None:
+    """The run being watched: the session's, else one that is going, else the newest."""
+    named = next((run for run in runs if run.id == state.session().run), None)
+    going = next((run for run in runs if not run.over), None)
+    return named or going or next(iter(runs), None)
+
+
+def watch(run: Run) -> None:
+    """The run, read again each second while it goes; the clock stops with it."""
+
+    def look() -> None:
+        with problems.shown():
+            now = read_run(run.path)
+            _draw(now)
+            if now.over and not run.over:
+                st.rerun()
+
+    st.fragment(look, run_every=None if run.over else 1.0)()
+
+
+def table(runs: Sequence[Run], watched: Run | None) -> None:
+    """All runs; choosing a row watches that run."""
+    rows = [_row(run) for run in runs]
+    key = f"runs_{len(runs)}"
+
+    def picked() -> None:
+        chosen_rows = st.session_state[key]["selection"]["rows"]
+        if chosen_rows:
+            state.change(run=runs[chosen_rows[0]].id)
+
+    st.dataframe(
+        pd.DataFrame(rows), key=key, hide_index=True, on_select=picked,
+        selection_mode="single-row",
+        column_config={
+            "watched": st.column_config.CheckboxColumn("Shown", width="small"),
+            "test accuracy": st.column_config.NumberColumn("Test accuracy", format="percent"),
+        } if watched else None,
+    )  # fmt: skip
+
+
+def _draw(run: Run) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.markdown(f"**{problems.plain(run.name)}**, {title(run)}: {_WORDS[run.state]}")
+        _buttons(run)
+    if run.message:
+        (st.error if run.state in ("failed", "lost") else st.caption)(problems.plain(run.message))
+    if not run.over:
+        st.progress(run.progress, text=_progress(run))
+    _numbers(run)
+    live_lines(
+        run.epochs,
+        key=f"lines_{run.id}",
+        total=run.settings.epochs,
+        start=run.before.one_shot if run.before else None,
+    )
+
+
+def title(run: Run) -> str:
+    """What was pruned how, in a few words."""
+    return starting.KINDS.get(str(run.facts.get("kind")), "a plan")
+
+
+def _buttons(run: Run) -> None:
+    with st.container(horizontal=True, width="content"):
+        if not run.over:
+            st.button(
+                "Cancel", key="run_cancel", on_click=_act, args=(process.request_cancel, run),
+                disabled=run.state == "cancelling",
+            )  # fmt: skip
+        if run.state in RESUMABLE:
+            st.button("Resume", key="run_resume", on_click=_act, args=(process.resume, run))
+        if run.over:
+            with st.popover("Delete"):
+                st.write("Its curves and its network are removed for good.")
+                st.button(
+                    "Delete this run", key="run_delete", on_click=_act, args=(process.delete, run)
+                )
+
+
+def _act(what, run: Run) -> None:
+    try:
+        what(run.path)
+    except SfpError as problem:
+        st.toast(problems.plain(str(problem)), icon=":material/error:")
+
+
+def _progress(run: Run) -> str:
+    done, all_epochs = len(run.epochs), run.settings.epochs
+    text = f"Epoch {min(done + 1, all_epochs)} of {all_epochs}"
+    if run.phase and not run.epochs:
+        text += f", {run.phase}"
+    if run.epochs:
+        each = sum(epoch.seconds for epoch in run.epochs) / done
+        text += f", about {duration(each * (1 - run.progress) * all_epochs)} left (estimated)"
+    return text
+
+
+def _numbers(run: Run) -> None:
+    if run.before is None and not run.epochs:
+        return
+    now = run.result.accuracy if run.result else None
+    now = run.epochs[-1].test_accuracy if now is None and run.epochs else now
+    with st.container(horizontal=True):
+        if run.before:
+            st.metric("One-shot accuracy", percent(run.before.one_shot))
+        st.metric("Fine-tuned" if run.over else "Now", percent(now) if now is not None else "–")
+        if run.before and run.before.teacher_accuracy is not None:
+            st.metric("Unpruned", percent(run.before.teacher_accuracy))
+        if run.before:
+            st.metric("MACs", count(run.before.macs))
+    images = run.before.images if run.before else run.epochs[-1].test_images
+    text = f"Accuracies measured on {images:,} test images of {problems.plain(run.data)}"
+    if run.result:
+        text += f"; 95 % interval of the fine-tuned one {span(run.result.interval)}"
+        text += f"; trained for {duration(run.result.seconds)}"
+    st.caption(text + ".")
+
+
+def _row(run: Run) -> dict:
+    begun = datetime.fromtimestamp(run.created)
+    today = time.strftime("%Y-%m-%d") == begun.strftime("%Y-%m-%d")
+    accuracy = run.epochs[-1].test_accuracy if run.epochs else None
+    return {
+        "Started": begun.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M"),
+        "Pruned by": title(run),
+        "State": _WORDS[run.state],
+        "Epochs": f"{len(run.epochs)} of {run.settings.epochs}",
+        "MACs": count(run.before.macs) if run.before else "",
+        "One-shot": percent(run.before.one_shot) if run.before else "",
+        "Test accuracy": percent(accuracy) if accuracy is not None else "",
+    }

@@ -1,0 +1,92 @@
+"""Starting a fine-tuning: defaults that suit the images, and the folder that the worker gets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Distillation
+from sfp_viz.ui import loaders
+
+QUICK, STANDARD = "Quick", "Standard"
+_SETTINGS: Mapping[tuple[str, str], Distillation] = {
+    (QUICK, "digits"): Distillation(
+        epochs=15, batch_size=64, learning_rate=0.02, augmentation="shift"
+    ),
+    (STANDARD, "digits"): Distillation(
+        epochs=40, batch_size=64, learning_rate=0.02, augmentation="shift"
+    ),
+    (QUICK, ""): Distillation(epochs=4, train_images=10_000, test_images=2_000),
+    (STANDARD, ""): Distillation(epochs=20),
+}
+KINDS = {"plan": "this plan", "uniform": "uniform L1", "random": "random"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is pruned, and then trained: network, recipe, edits, and the images for both."""
+
+    model: str
+    recipe: Recipe
+    edits: Edits | None
+    data: str
+    kind: str = "plan"
+
+
+def preset(name: str, data: str) -> Distillation:
+    """Settings called ``name`` that suit the images ``data``."""
+    return _SETTINGS.get((name, data)) or _SETTINGS[(name, "")]
+
+
+def start(subject: Subject, settings: Distillation, *, name: str) -> str:
+    """Prune, lay out a run and start its worker; returns the run's id. Takes seconds."""
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.runs.folder import create_run
+    from sfp_viz.runs.process import launch
+
+    plan = loaders.plan(subject.model, subject.recipe, subject.edits)
+    student = loaders.pruned(subject.model, subject.recipe, subject.edits, subject.data)
+    network = loaders.network(subject.model)
+    facts = {
+        "model": subject.model,
+        "digest": network.digest,
+        "kind": subject.kind,
+        "plan": plan.hash,
+        "macs_before": cost(network).macs,
+        "macs": cost(network, plan).macs,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        first, teacher = Path(folder) / "start.safetensors", Path(folder) / "teacher.safetensors"
+        save_model(student, first)
+        save_model(loaders.model(subject.model), teacher)
+        path = create_run(
+            loaders.home(),
+            start=first,
+            teacher=teacher,
+            settings=settings,
+            data=subject.data,
+            name=name,
+            plan=plan,
+            facts=facts,
+        )
+    launch(path)
+    return path.name
+
+
+def baseline(subject: Subject, kind: str, target: float, *, seed: int = 0) -> Subject:
+    """The same network pruned the plain way, to a reduction ``target`` of its MACs."""
+    from sfp_viz.core import recipe as recipes
+
+    make = recipes.uniform_l1 if kind == "uniform" else recipes.random
+    plain = make(target, seed=seed, max_ratio=0.99, coupled=subject.recipe.coupled)
+    locks = Edits(loaders.digest(subject.model), protected=_locks(subject))
+    return replace(subject, recipe=plain, edits=locks or None, kind=kind)
+
+
+def _locks(subject: Subject) -> tuple[str, ...]:
+    return subject.edits.protected if subject.edits else ()
