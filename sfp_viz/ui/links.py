@@ -1,4 +1,4 @@
-"""Links that bring the view back: the session as query parameters, every field checked on the way in.
+"""Links that bring the view back: the session as query parameters, every field checked.
 
 Defaults leave no trace in the address. What was changed by hand is not in a link, only the view.
 """
@@ -38,7 +38,8 @@ def read(query: Mapping[str, str]) -> Session:
 
 def known_models() -> tuple[str, ...]:
     """The names that may stand for a network: the samples and the stored ones."""
-    return (*samples.sample_names(), *store.stored_models(loaders.home()))
+    stored = (found.digest for found in store.stored_models(loaders.home()))
+    return (*samples.sample_names(), *stored)
 
 
 def text(session: Session) -> dict[str, str]:

@@ -89,6 +89,14 @@ def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str
     return dict(suggest(network(key), dispersions(key, recipe), recipe, edits))
 
 
+def kept_or_whole(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
+    """The suggestion; every group whole where the target cannot be reached."""
+    try:
+        return suggestion(key, recipe, edits)
+    except PlanError:
+        return {group.name: group.size for group in network(key).groups}
+
+
 @dataclass(frozen=True)
 class Budget:
     """Cost before and after, both computed; ``after`` is None where ``problem`` says why."""

@@ -1,4 +1,4 @@
-"""Where a group's filters lie on the map: shipped UMAP, UMAP from the warm process, or PCA at once."""
+"""Where a group's filters lie on the map: UMAP, shipped or from the warm process, else PCA."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def places(key: str, group: str, *, wanted: str = "UMAP") -> Places:
     found = _shipped(key, group)
     if found is None:
         found = _from_pool(key, group)
-    return Places(_pca(key, group), "PCA", waiting=True) if found is None else Places(found, "UMAP")
+    if found is not None:
+        return Places(found, "UMAP")
+    return Places(_pca(key, group), "PCA", waiting=not _problem(key, group))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -91,14 +93,27 @@ def shipped_labels(key: str, group: str) -> tuple[int, ...] | None:
 def _from_pool(key: str, group: str) -> np.ndarray | None:
     from sfp_viz.runs import pool
 
-    name = hashlib.sha256(f"{loaders.digest(key)} {group} umap 0".encode()).hexdigest()[:24]
-    try:
-        found = pool.embedding(loaders.home(), name)
-        if found is None:
+    name = _entry(key, group)
+    found = pool.embedding(loaders.home(), name)
+    if found is None and not pool.embedding_problem(loaders.home(), name):
+        try:
             pool.request_embedding(loaders.home(), name, matrix(key, group))
-    except (SfpError, OSError):  # a full disk or a missing process: the PCA stays
-        return None
-    return found
+        except (SfpError, OSError):  # a full disk, or no process: the PCA stays
+            return None
+    return found if found is not None and found.shape == (len(matrix(key, group)), 2) else None
+
+
+def _problem(key: str, group: str) -> str:
+    from sfp_viz.runs import pool
+
+    if pool.pool_alive(loaders.home()) is None:
+        return "no process"
+    return pool.embedding_problem(loaders.home(), _entry(key, group))
+
+
+def _entry(key: str, group: str) -> str:
+    """The name of a map in the disk cache: all that it depends on."""
+    return hashlib.sha256(f"{loaders.digest(key)} {group} umap 0".encode()).hexdigest()[:24]
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

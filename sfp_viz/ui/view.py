@@ -57,10 +57,10 @@ class GroupView:
 
 
 def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
-    """Gather the view. Raises PlanError when the recipe's target cannot be reached."""
+    """Gather the view; nothing goes where the recipe's target cannot be reached."""
     network, recipe, edits = loaders.network(session.model), session.recipe, session.edits
-    suggested = loaders.suggestion(session.model, recipe).get(group.name, group.size)
-    kept = loaders.suggestion(session.model, recipe, edits).get(group.name, group.size)
+    suggested = loaders.kept_or_whole(session.model, recipe).get(group.name, group.size)
+    kept = loaders.kept_or_whole(session.model, recipe, edits).get(group.name, group.size)
     analysis = loaders.group_analysis(session.model, group.name, recipe, suggested)
     by_hand = dict(edits.clusters).get(group.name) if edits else None
     labels = by_hand or analysis.clusters.labels

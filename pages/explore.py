@@ -1,0 +1,25 @@
+"""Explore: which filters of a layer are alike, and what becomes of them."""
+
+import streamlit as st
+
+from sfp_viz.ui import depth, explore, loaders, problems, state
+from sfp_viz.ui.ratio_panel import ratio_panel
+from sfp_viz.ui.view import group_view
+
+with problems.stopping():
+    session = state.session()
+    network = loaders.network(session.model)
+    group = loaders.group_of(session)
+    if group is None:
+        st.info(
+            "No group of filters could be found in this network, so there is nothing to cut. "
+            "The Model page names the reasons."
+        )
+        st.stop()
+
+    explore.strip()
+    view = group_view(session, group, explore.layer_in_view(group))
+    explore.begin()
+    explore.linked(view)
+    ratio_panel(view)
+    depth.dispersion_over_depth(view)

@@ -1,0 +1,38 @@
+"""Model: open a network, and read what it is made of and what of it can be cut."""
+
+import streamlit as st
+
+from sfp_viz.errors import SfpError
+from sfp_viz.ui import loaders, opening, problems, report, state
+
+FORMS = {
+    "A file of weights": opening.file_form,
+    "A sample": opening.sample_form,
+    "An architecture by name": opening.name_form,
+}
+
+left, right = st.columns([3, 2], gap="medium")
+with right, st.container(border=True):
+    st.markdown("**Open another network**")
+    kind = st.segmented_control(
+        "What to open", list(FORMS), default="A file of weights", key="open kind",
+        label_visibility="collapsed", required=True,
+    )  # fmt: skip
+    with problems.shown():
+        FORMS[kind or "A file of weights"]()
+
+try:
+    network = loaders.network(state.session().model)
+except SfpError as problem:
+    with left:
+        report.damaged(problem)
+    st.stop()
+
+with left, problems.shown(), st.container(border=True):
+    st.markdown("**What it is**")
+    report.facts()
+    report.prunability(network)
+with right, problems.shown(), st.container(border=True):
+    report.baseline(network)
+with problems.shown():
+    report.layer_table(network)

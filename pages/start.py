@@ -1,0 +1,21 @@
+"""Start: a network is on the screen already; other networks and runs are one click away."""
+
+import streamlit as st
+
+from sfp_viz.ui import problems, start
+
+left, right = st.columns([3, 2], gap="medium")
+with left, st.container(border=True), problems.shown():
+    start.picture()
+with right:
+    with st.container(border=True), problems.shown():
+        st.markdown("**This network**")
+        start.facts()
+        st.page_link("pages/plan.py", label="Plan how to make it smaller")
+    with problems.shown():
+        st.markdown("**Other networks**")
+        start.others()
+        start.stored()
+        st.page_link("pages/model.py", label="Open a network of your own")
+    with problems.shown():
+        start.runs()
