@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from sfp_viz.core.similarity import rows_as_compared
@@ -40,7 +42,9 @@ def umap_map(matrix: np.ndarray, seed: int = 0) -> np.ndarray:
     start = pca(matrix)
     if len(matrix) < 5:
         return start
-    from umap import UMAP
+    with warnings.catch_warnings():  # umap says that its Tensorflow variant is missing
+        warnings.simplefilter("ignore", ImportWarning)
+        from umap import UMAP
 
     rng = np.random.default_rng(seed)
     spread = start / (np.abs(start).max() or 1.0) * 10

@@ -73,20 +73,20 @@ def _kept(
 ) -> set[int]:
     """The units that stay: fixed ones, then live ones as the recipe picks, then dead ones."""
     score = ranks(analysis.importance)
-    dead = [u for u in np.flatnonzero(names < 0) if u not in stay | gone]
-    kept = {int(u) for u in stay if names[u] < 0}
-    free = [u for u in np.flatnonzero(names >= 0) if u not in gone]
+    dead = [u for u in range(len(names)) if names[u] < 0 and u not in stay | gone]
+    kept = {u for u in stay if names[u] < 0}
+    free = [u for u in range(len(names)) if names[u] >= 0 and u not in gone]
     wanted = min(keep - len(kept), len(free))
     fixed = {u for u in stay if names[u] >= 0}
     if recipe.selection == "ranking":
         by_rank = sorted(free, key=lambda u: (u not in fixed, -score[u]))
-        kept |= {int(u) for u in by_rank[:wanted]}
+        kept |= set(by_rank[:wanted])
     else:
         apart = distance(analysis.similarity, recipe.similarity)
         members = [[u for u in free if names[u] == c] for c in np.unique(names[free])]
         for part, quota in zip(members, _quotas(members, apart, score, wanted, fixed), strict=True):
             kept |= _pick(part, quota, apart, score, recipe.balance, fixed)
-    return kept | {int(u) for u in dead[: keep - len(kept)]}
+    return kept | set(dead[: keep - len(kept)])
 
 
 def _quotas(

@@ -1,5 +1,7 @@
 """Tiny networks as readings, written by hand from numpy: plain, residual, depthwise, concat."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,28 @@ def grouped():
         conv_term("head", of("head"), of("conv2"), 1),
     )
     return Network("grouped", "grouped0", (3, 8, 8), layers, groups, terms)
+
+
+@pytest.fixture
+def plain_of():
+    """The builder of the plain network: seed, widths, weights by name."""
+    return plain_network
+
+
+@pytest.fixture
+def single():
+    """A builder: one layer with the given weight [filters, channels, height, width]."""
+
+    def build(weight, *, bn_scale=True, protected=False):
+        weight = np.asarray(weight, np.float32)
+        layer = conv("conv", len(weight), weight.shape[1], weight.shape[2], weight=weight)
+        if not bn_scale:
+            layer = replace(layer, scale=None, bn_scale=None)
+        group = FilterGroup("conv", ("conv",), len(weight), protected, "it is the output")
+        terms = (
+            conv_term("conv", of("conv"), const(weight.shape[1]), weight.shape[2]),
+            CostTerm("fc", 1, 1, 1, const(10), of("conv"), map_size=1),
+        )
+        return Network("single", "single0", (3, 8, 8), (layer,), (group,), terms)
+
+    return build

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from sfp_viz.core.importance import importance, ranks
+from sfp_viz.errors import RecipeError
+
+
+def scores(network, criterion, group="conv", seed=0):
+    return importance(network, network.group(group), criterion, seed)
+
+
+WEIGHT = np.array([[3, -4], [0, 1], [3, -3]], np.float32)[:, :, None, None]
+
+
+def test_the_norms_by_hand(single):
+    np.testing.assert_allclose(scores(single(WEIGHT), "l1"), [7, 1, 6])
+    np.testing.assert_allclose(scores(single(WEIGHT), "l2"), [5, 1, 18**0.5])
+
+
+def test_fpgm_is_the_sum_of_distances_to_the_others(single):
+    ab, ac, bc = 34**0.5, 1, 25**0.5
+    np.testing.assert_allclose(scores(single(WEIGHT), "fpgm"), [ab + ac, ab + bc, ac + bc])
+
+
+def test_bn_scale_is_the_absolute_gamma(plain):
+    np.testing.assert_allclose(
+        scores(plain, "bn_scale", "conv1"), np.abs(plain.layer("conv1").bn_scale)
+    )
+
+
+def test_bn_scale_without_a_batchnorm_names_the_layer(single):
+    with pytest.raises(RecipeError, match="'conv'"):
+        scores(single(WEIGHT, bn_scale=False), "bn_scale")
+
+
+def test_random_scores_depend_on_the_seed_and_the_group(plain):
+    assert (scores(plain, "random", "conv1") == scores(plain, "random", "conv1")).all()
+    assert (scores(plain, "random", "conv1", 1) != scores(plain, "random", "conv1")).all()
+    assert (scores(plain, "random", "conv2")[:16] != scores(plain, "random", "conv1")).all()
+
+
+def test_coupled_layers_are_averaged_at_equal_weight(residual):
+    one = np.abs(residual.layer("stem").weight).sum((1, 2, 3))
+    two = np.abs(residual.layer("block.conv2").weight).sum((1, 2, 3))
+    expected = (one / one.mean() + two / two.mean()) / 2
+    np.testing.assert_allclose(scores(residual, "l1", "stem"), expected, rtol=1e-5)
+
+
+def test_a_grouped_unit_adds_up_its_filters(grouped):
+    each = np.abs(grouped.layer("conv2").weight).sum((1, 2, 3)).reshape(4, 4).sum(axis=0)
+    np.testing.assert_allclose(scores(grouped, "l1", "conv2"), each, rtol=1e-5)
+    gamma = np.abs(grouped.layer("conv2").bn_scale).reshape(4, 4).sum(axis=0)
+    np.testing.assert_allclose(scores(grouped, "bn_scale", "conv2"), gamma, rtol=1e-5)
+
+
+@pytest.mark.parametrize("criterion", ["l1", "l2", "fpgm"])
+def test_the_order_of_filters_does_not_matter(single, criterion):
+    rng = np.random.default_rng(0)
+    weight, order = rng.normal(size=(10, 3, 3, 3)), rng.permutation(10)
+    np.testing.assert_allclose(
+        scores(single(weight[order]), criterion), scores(single(weight), criterion)[order]
+    )
+
+
+@pytest.mark.parametrize("criterion", ["l1", "l2", "fpgm", "bn_scale", "random"])
+def test_dead_filters_give_finite_scores(single, criterion):
+    assert np.isfinite(scores(single(np.zeros((3, 1, 3, 3))), criterion)).all()
+
+
+def test_an_unknown_criterion_is_refused(single):
+    with pytest.raises(RecipeError, match="magic"):
+        scores(single(WEIGHT), "magic")
+
+
+def test_ranks_run_from_0_to_1_and_the_first_of_equals_wins():
+    np.testing.assert_allclose(ranks(np.array([5.0, 7, 5, 1])), [2 / 3, 1, 1 / 3, 0])
+    assert ranks(np.array([3.0])).tolist() == [1]
