@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from sfp_viz.nets.saved import MOST_BYTES, check_size, load_saved, read_header
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt")
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
+_ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 
 
@@ -188,32 +190,46 @@ def _model(
 def _unpickled(path: Path) -> Any:
     """What a torch file holds, as tensors and plain values only; its code is never run."""
     with path.open("rb") as file:
-        start = file.read(4)
-    if start != b"PK\x03\x04" and start[:1] != b"\x80":
+        start = file.read(len(_OLD_TORCH))
+    if start[:1] == b"\x80" and start != _OLD_TORCH:
+        raise ModelError(_objects(path))
+    if start[:4] != _ZIP and start != _OLD_TORCH:
         raise ModelError(
             f"The file {path.name} is no PyTorch file, whatever its name says: it holds text or "
             "something else. Save the weights with torch.save(model.state_dict(), ...)."
         )
     try:
-        if start[:2] == b"PK":
+        if start[:4] == _ZIP:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > 2 * MOST_BYTES:
                     raise ModelError(f"The file {path.name} unpacks to more than 2 GB.")
-        return torch.load(path, map_location="cpu", weights_only=True)
+                if any(name.endswith("archive_format") for name in archive.namelist()):
+                    raise ModelError(_program(path))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         if "Weights only load failed" not in str(problem):
             raise ModelError(_damaged(path)) from problem
-        raise ModelError(
-            f"The file {path.name} holds Python objects or code beside weights, which is never "
-            "run here. Save the weights alone with torch.save(model.state_dict(), ...)."
-        ) from problem
+        raise ModelError(_objects(path)) from problem
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
         if "TorchScript" in str(problem):
-            raise ModelError(
-                f"The file {path.name} is a TorchScript program, not weights. Save the weights "
-                "alone with torch.save(model.state_dict(), ...)."
-            ) from problem
+            raise ModelError(_program(path)) from problem
         raise ModelError(_damaged(path)) from problem
+
+
+def _objects(path: Path) -> str:
+    return (
+        f"The file {path.name} holds Python objects or code beside weights, which is never run "
+        "here. Save the weights alone with torch.save(model.state_dict(), ...)."
+    )
+
+
+def _program(path: Path) -> str:
+    return (
+        f"The file {path.name} is an exported program (TorchScript or torch.export), not weights. "
+        "Save the weights alone with torch.save(model.state_dict(), ...)."
+    )
 
 
 def _damaged(path: Path) -> str:

@@ -46,6 +46,12 @@ class Guess:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     reshaped: tuple[str, ...] = ()
+    fitting: int = 0
+
+    @property
+    def likeness(self) -> float:
+        """Entries that fit, as a share 0..1 of those that either side has."""
+        return self.fitting / max(1, self.fitting + self.apart)
 
     @property
     def apart(self) -> int:
@@ -69,6 +75,7 @@ def compare(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[s
         tuple(missing),
         tuple(name for name in shapes if name not in wanted),
         tuple(name for name in wanted if name in shapes and shapes[name] != wanted[name]),
+        sum(shapes.get(name) == shape for name, shape in wanted.items()),
     )
 
 
@@ -82,7 +89,7 @@ def recognize(shapes: Mapping[str, Shape]) -> Guess:
             continue
         if guess.apart == 0:
             return guess
-        if nearest is None or guess.apart < nearest.apart:
+        if nearest is None or guess.likeness > nearest.likeness:
             nearest = guess
     assert nearest is not None
     return nearest

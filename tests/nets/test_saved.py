@@ -1,0 +1,220 @@
+import json
+import struct
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import ModelError
+from sfp_viz.nets import rebuild, saved
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.saved import load_saved, read_header, save_model
+
+
+def built(architecture, arguments=None, shape=(3, 32, 32), **facts):
+    module = rebuild.build(architecture, arguments or {})
+    for parameter in module.parameters():  # values that no architecture starts with
+        parameter.data.add_(torch.linspace(-0.05, 0.05, parameter.numel()).view_as(parameter))
+    facts = {"mean": (0.4,) * shape[0], "std": (0.2,) * shape[0], **facts}
+    return Model(
+        module,
+        name="tiny",
+        input_shape=shape,
+        architecture=architecture,
+        arguments=arguments or {},
+        **facts,
+    )
+
+
+def resnet(**facts):
+    return built("cifar_resnet", {"blocks": 1, "classes": 7}, **facts)
+
+
+def cut(model, keep, *, block="layer2.0"):
+    """By hand: the named block keeps ``keep`` filters of its first convolution."""
+    module = rebuild.build(model.architecture, model.arguments)
+    state = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    state[f"{block}.conv1.weight"] = state[f"{block}.conv1.weight"][keep]
+    for leaf in ("weight", "bias", "running_mean", "running_var"):
+        state[f"{block}.bn1.{leaf}"] = state[f"{block}.bn1.{leaf}"][keep]
+    state[f"{block}.conv2.weight"] = state[f"{block}.conv2.weight"][:, keep]
+    rebuild.resize(module, {name: tuple(t.shape) for name, t in state.items()}, ())
+    module.load_state_dict(state)
+    gone = tuple(n for n in range(32) if n not in keep)
+    removal = Removal(f"{block}.conv1", gone, ("by hand",) * len(gone))
+    plan = Plan(model.digest, Recipe(), Edits(model.digest), (removal,))
+    return model.with_module(module.eval(), plans=(*model.plans, plan))
+
+
+def difference(one, other):
+    images = torch.randn(2, *one.input_shape, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        return float((one.module.eval()(images) - other.module.eval()(images)).abs().max())
+
+
+def test_a_network_comes_back_as_it_was(tmp_path):
+    model = resnet(data="cifar10")
+    save_model(model, tmp_path / "deep" / "model.safetensors")
+    again = load_saved(tmp_path / "deep" / "model.safetensors")
+    assert difference(model, again) == 0
+    for name in ("name", "input_shape", "mean", "std", "classes", "architecture", "data"):
+        assert getattr(again, name) == getattr(model, name)
+    assert (again.digest, again.base_digest) == (model.digest, model.base_digest)
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["model.safetensors"]
+
+
+def test_a_network_cut_once_and_twice_comes_back_without_a_difference(tmp_path):
+    model = resnet()
+    once = cut(model, list(range(0, 32, 2)))
+    twice = cut(once, list(range(0, 16, 3)), block="layer2.0")
+    for pruned in (once, twice):
+        save_model(pruned, tmp_path / "cut.safetensors")
+        again = load_saved(tmp_path / "cut.safetensors")
+        assert difference(pruned, again) == 0
+        assert again.plans == pruned.plans
+        assert again.base_digest == model.digest
+        assert again.digest == pruned.digest
+    assert again.module.get_submodule("layer2.0.conv1").out_channels == 6
+    assert again.module.get_submodule("layer2.0.conv2").in_channels == 6
+    assert again.module.get_submodule("layer2.0.bn1").num_features == 6
+
+
+def test_biases_added_by_compensation_come_back(tmp_path):
+    model = resnet()
+    model.module.layer1[0].conv2.bias = nn.Parameter(torch.ones(16))
+    model = model.with_module(model.module, added_biases=("layer1.0.conv2.bias",))
+    save_model(model, tmp_path / "biased.safetensors")
+    again = load_saved(tmp_path / "biased.safetensors")
+    assert difference(model, again) == 0
+    assert again.added_biases == ("layer1.0.conv2.bias",)
+
+
+def test_depthwise_layers_get_their_conv_groups_back(tmp_path):
+    arguments = {"width_mult": 0.25, "num_classes": 5}
+    model = built("torchvision:mobilenet_v2", arguments)
+    state = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    keep = torch.arange(0, 48, 5)
+    for name in list(state):
+        if name.startswith("features.2.conv.") and state[name].ndim and len(state[name]) == 48:
+            state[name] = state[name][keep]
+    state["features.2.conv.2.weight"] = state["features.2.conv.2.weight"][:, keep]
+    module = rebuild.build("torchvision:mobilenet_v2", arguments)
+    rebuild.resize(module, {name: tuple(t.shape) for name, t in state.items()}, ())
+    module.load_state_dict(state)
+    assert module.get_submodule("features.2.conv.1.0").groups == len(keep)
+    pruned = model.with_module(module)
+    save_model(pruned, tmp_path / "depthwise.safetensors")
+    assert difference(pruned, load_saved(tmp_path / "depthwise.safetensors")) == 0
+
+
+def test_the_header_is_read_without_the_weights(tmp_path):
+    model = resnet()
+    save_model(model, tmp_path / "model.safetensors")
+    header = read_header(tmp_path / "model.safetensors")
+    assert header["format"] == saved.FORMAT
+    assert header["architecture"] == "cifar_resnet"
+    assert header["digest"] == model.digest
+    save_file({"a": torch.zeros(1)}, tmp_path / "plain.safetensors")
+    assert read_header(tmp_path / "plain.safetensors") == {}
+
+
+def test_a_network_of_own_code_is_not_saved_and_the_message_says_what_to_do(tmp_path):
+    model = replace(resnet(), architecture=None)
+    with pytest.raises(ModelError, match=r"holds no code.*architecture="):
+        save_model(model, tmp_path / "own.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("architecture", "nonsense"),
+        ("architecture", "timm:hf-hub:someone/something"),
+        ("architecture", None),
+        ("arguments", {"blocks": 10**9}),
+        ("arguments", {"blocks": 1, "classes": 10**12}),
+        ("arguments", {"blocks": 1, "pretrained": True}),
+        ("arguments", {"blocks": [1]}),
+        ("arguments", 3),
+        ("input_shape", [3, 10**6, 10**6]),
+        ("input_shape", [3, 32]),
+        ("mean", [0.5]),
+        ("std", [0, 0, 0]),
+        ("plans", [{"format": 1}]),
+        ("plans", 5),
+        ("added_biases", ["layer1.0.nowhere.bias"]),
+        ("added_biases", ["layer1.0.conv1.weight"]),
+        ("format", 99),
+    ],
+)
+def test_a_hostile_header_gives_one_sentence(tmp_path, key, value):
+    header = {**json.loads(saved.header_of(resnet())), key: value}
+    state = resnet().module.state_dict()
+    path = tmp_path / "bad.safetensors"
+    save_file(state, path, metadata={saved.ENTRY: json.dumps(header)})
+    with pytest.raises(Exception) as caught:
+        load_saved(path)
+    assert type(caught.value).__name__ in ("ModelError", "PlanError")
+    assert "\n" not in str(caught.value)
+
+
+def test_large_arguments_are_refused_before_memory_is_taken():
+    arguments = {"width_per_group": 1024, "groups": 1}
+    with pytest.raises(ModelError, match="learned values"):
+        rebuild.build("torchvision:resnet152", arguments)
+
+
+def test_weights_wider_than_the_architecture_are_refused(tmp_path):
+    model = resnet()
+    state = model.module.state_dict()
+    state["conv1.weight"] = torch.zeros(17, 3, 3, 3)
+    path = tmp_path / "wide.safetensors"
+    save_file(state, path, metadata={saved.ENTRY: saved.header_of(model)})
+    with pytest.raises(ModelError, match="cut network cannot have it"):
+        load_saved(path)
+
+
+def test_missing_and_changed_weights_are_noticed(tmp_path):
+    model, path = resnet(), tmp_path / "model.safetensors"
+    save_model(model, path)
+    state = load_file(path)
+    header = {saved.ENTRY: saved.header_of(model)}
+    save_file({n: t for n, t in state.items() if n != "bn1.bias"}, path, metadata=header)
+    with pytest.raises(ModelError, match=r"bn1\.bias"):
+        load_saved(path)
+    save_file({**state, "bn1.bias": state["bn1.bias"] + 1}, path, metadata=header)
+    with pytest.raises(ModelError, match="not the ones it was written with"):
+        load_saved(path)
+
+
+def test_damaged_files_give_one_sentence(tmp_path, monkeypatch):
+    model, path = resnet(), tmp_path / "model.safetensors"
+    save_model(model, path)
+    whole = path.read_bytes()
+    for content in (whole[:-9], whole[:20], b"hello", struct.pack("<Q", 2**60) + b"{}"):
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match="cut off"):
+            load_saved(path)
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="empty"):
+        load_saved(path)
+    with pytest.raises(ModelError, match="no file"):
+        load_saved(tmp_path / "nothing.safetensors")
+    path.write_bytes(whole)
+    monkeypatch.setattr(saved, "MOST_BYTES", 1000)
+    with pytest.raises(ModelError, match="up to 1 GB"):
+        load_saved(path)
+
+
+def test_building_leaves_the_random_stream_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    one = rebuild.build("lenet5", {})
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.equal(one.conv1.weight, rebuild.build("lenet5", {}).conv1.weight)
