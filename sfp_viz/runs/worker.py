@@ -11,6 +11,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from contextlib import suppress
@@ -49,10 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _watched(folder: Path) -> int:
-    with suppress(OSError):
-        os.nice(5)  # the page stays quick
     heartbeat = Heartbeat(folder)
-    signal.signal(signal.SIGTERM, lambda *_: heartbeat.stop.set())
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: heartbeat.stop.set())
     heartbeat.start()
     try:
         work(folder, heartbeat)
@@ -81,7 +81,8 @@ def _failed(folder: Path, heartbeat: Heartbeat, message: str) -> int:
 
 def work(folder: Path, heartbeat: Heartbeat) -> None:
     """Train from the last checkpoint, or the start, to the end. Raises SfpError on trouble."""
-    for half in folder.glob(".*.safetensors*"):
+    dead = heartbeat.earlier.get("pid", 0)
+    for half in [*folder.glob(".*.safetensors*"), *folder.glob(f".new-{dead}-*")]:
         half.unlink()  # of a worker that was killed while writing
     run = read_run(folder)
     training, start, teacher = _training(folder, run, heartbeat)
@@ -207,4 +208,6 @@ def _go_on(heartbeat: Heartbeat) -> None:
 
 
 if __name__ == "__main__":
+    with suppress(OSError):
+        os.nice(5)  # the page stays quick
     sys.exit(main())

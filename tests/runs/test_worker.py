@@ -21,6 +21,7 @@ from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.process import cancel, delete, launch, resume, watch
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.worker import main
 
 LONG = Distillation(epochs=4000, batch_size=16, learning_rate=0.01, augmentation="shift")
 
@@ -43,7 +44,7 @@ def undisturbed(tmp_path_factory, network_file) -> Run:
         name="undisturbed",
     )
     launch(path)
-    return until(path, lambda run: run.over)
+    return list(watch(path, every=0.02))[-1]
 
 
 def until(path: Path, wanted, seconds: float = 120) -> Run:
@@ -82,7 +83,7 @@ def test_a_run_ends_with_a_network_a_history_and_a_result(undisturbed):
 def test_a_run_killed_twice_ends_with_the_same_bytes(undisturbed, new_run):
     path = new_run(settings=undisturbed.settings)
     launch(path)
-    for epochs in (1, 3):
+    for epochs in (1, 3):  # moments of the run
         until(path, lambda run, n=epochs: len(run.epochs) >= n)
         os.kill(read_json(path / "worker.json")["pid"], signal.SIGKILL)
         lost = read_or_wait(path)
@@ -107,6 +108,11 @@ def read_or_wait(path: Path) -> Run:
     return run
 
 
+def gone(pid: int) -> bool:
+    """Whether a process is dead, at most waiting to be collected."""
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
 def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run):
     path = new_run(settings=LONG)
     pid = launch(path)
@@ -124,14 +130,14 @@ def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run):
         delete(path)
     run = cancel(path)
     assert run.state == "cancelled"
-    assert not psutil.pid_exists(pid)
+    assert gone(pid)
     resume(path)
     more = until(path, lambda now: len(now.epochs) > len(run.epochs))
     assert more.state == "running"
     frozen = read_json(path / "worker.json")["pid"]
     os.kill(frozen, signal.SIGSTOP)  # a worker that heeds nothing
     assert cancel(path, wait=0.2).state == "cancelled"
-    assert not psutil.pid_exists(frozen) or psutil.Process(frozen).status() == "zombie"
+    assert gone(frozen)
     delete(path)
     assert list(path.parent.iterdir()) == []
 
@@ -147,8 +153,8 @@ def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run):
 )
 def test_a_run_that_cannot_work_says_why(new_run, settings, more, says):
     path = new_run(settings=settings, **more)
-    launch(path)
-    last = list(watch(path, every=0.05))[-1]
+    assert main([str(path)]) == 1
+    last = read_run(path)
     assert last.state == "failed"
     assert says in last.message
     assert "Traceback" in (path / "log.txt").read_text()
@@ -157,8 +163,8 @@ def test_a_run_that_cannot_work_says_why(new_run, settings, more, says):
 def test_an_unexpected_error_is_told_and_its_details_are_in_the_log(new_run):
     path = new_run()
     (path / "epochs.jsonl").mkdir()  # nobody expects a folder here
-    launch(path)
-    last = list(watch(path, every=0.05))[-1]
+    assert main([str(path)]) == 1
+    last = read_run(path)
     assert last.state == "failed"
     assert "unexpected" in last.message
     assert "log.txt" in last.message
@@ -171,6 +177,4 @@ def test_a_run_cancelled_before_its_start_needs_no_process(new_run):
 
 
 def test_the_worker_needs_one_folder():
-    from sfp_viz.runs.worker import main
-
     assert main([]) == 2
