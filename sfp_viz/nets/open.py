@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets import rebuild, samples
@@ -23,12 +19,10 @@ from sfp_viz.nets.recognize import (
     published,
     recognize,
 )
-from sfp_viz.nets.saved import MOST_BYTES, check_size, load_saved, read_header
+from sfp_viz.nets.saved import load_saved, read_header
+from sfp_viz.nets.state_file import read_state
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt")
-_NESTS = ("state_dict", "model_state_dict", "model", "net")
-_ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 
 
 def load_model(
@@ -101,15 +95,9 @@ def _load_file(
     arguments: Mapping[str, Any] | None,
     input_shape: tuple[int, int, int] | None,
 ) -> Model:
-    check_size(path)
-    if path.suffix.lower() == ".safetensors":
-        if read_header(path):
-            return load_saved(path)
-        from safetensors.torch import load_file
-
-        state = _tensors(load_file(path), path.name)
-    else:
-        state = _tensors(_unpickled(path), path.name)
+    if path.suffix.lower() == ".safetensors" and read_header(path):
+        return load_saved(path)
+    state = read_state(path)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     if not any(len(shape) == 4 for shape in shapes.values()):
         raise ModelError(
@@ -185,74 +173,3 @@ def _model(
         arguments=guess.arguments,
         data=data,
     )
-
-
-def _unpickled(path: Path) -> Any:
-    """What a torch file holds, as tensors and plain values only; its code is never run."""
-    with path.open("rb") as file:
-        start = file.read(len(_OLD_TORCH))
-    if start[:1] == b"\x80" and start != _OLD_TORCH:
-        raise ModelError(_objects(path))
-    if start[:4] != _ZIP and start != _OLD_TORCH:
-        raise ModelError(
-            f"The file {path.name} is no PyTorch file, whatever its name says: it holds text or "
-            "something else. Save the weights with torch.save(model.state_dict(), ...)."
-        )
-    try:
-        if start[:4] == _ZIP:
-            with zipfile.ZipFile(path) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > 2 * MOST_BYTES:
-                    raise ModelError(f"The file {path.name} unpacks to more than 2 GB.")
-                if any(name.endswith("archive_format") for name in archive.namelist()):
-                    raise ModelError(_program(path))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as problem:
-        if "Weights only load failed" not in str(problem):
-            raise ModelError(_damaged(path)) from problem
-        raise ModelError(_objects(path)) from problem
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
-        if "TorchScript" in str(problem):
-            raise ModelError(_program(path)) from problem
-        raise ModelError(_damaged(path)) from problem
-
-
-def _objects(path: Path) -> str:
-    return (
-        f"The file {path.name} holds Python objects or code beside weights, which is never run "
-        "here. Save the weights alone with torch.save(model.state_dict(), ...)."
-    )
-
-
-def _program(path: Path) -> str:
-    return (
-        f"The file {path.name} is an exported program (TorchScript or torch.export), not weights. "
-        "Save the weights alone with torch.save(model.state_dict(), ...)."
-    )
-
-
-def _damaged(path: Path) -> str:
-    return f"The file {path.name} is damaged or cut off. Copy or download it again."
-
-
-def _tensors(found: Any, name: str) -> dict[str, Tensor]:
-    """The state dict in what a file holds, without the prefixes that wrappers leave."""
-    for nest in _NESTS:
-        if isinstance(found, Mapping) and isinstance(found.get(nest), Mapping):
-            found = found[nest]
-            break
-    if not isinstance(found, Mapping):
-        found = {}
-    state = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
-    if not state:
-        raise ModelError(
-            f"The file {name} holds no state dict (names and tensors). Save one with "
-            "torch.save(model.state_dict(), ...)."
-        )
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in state):
-            state = {key[len(prefix) :]: value for key, value in state.items()}
-    if sum(tensor.numel() for tensor in state.values()) > rebuild.MOST_VALUES:
-        raise ModelError(f"The weights in {name} are more than {rebuild.MOST_VALUES:,} values.")
-    return state

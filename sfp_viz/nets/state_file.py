@@ -1,0 +1,107 @@
+"""The names and tensors in a file of weights; whatever else is in it is refused, never run."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.rebuild import MOST_VALUES
+from sfp_viz.nets.saved import MOST_BYTES, check_size, read_header
+
+_NESTS = ("state_dict", "model_state_dict", "model", "net")
+_ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The state dict in a .safetensors file or one of torch.save, without wrappers' prefixes.
+
+    Raises ModelError, in one sentence, for text, damaged files, programs, Python objects, files
+    above 1 GB and files without a state dict.
+    """
+    check_size(path)
+    if path.suffix.lower() == ".safetensors":
+        from safetensors.torch import load_file
+
+        read_header(path)  # says in a sentence what is wrong with a damaged file
+        return _tensors(load_file(path), path.name)
+    return _tensors(_unpickled(path), path.name)
+
+
+def _unpickled(path: Path) -> Any:
+    """What a torch file holds, as tensors and plain values only; its code is never run."""
+    with path.open("rb") as file:
+        start = file.read(len(_OLD_TORCH))
+    if start[:1] == b"\x80" and start != _OLD_TORCH:
+        raise ModelError(_objects(path))
+    if start[:4] != _ZIP and start != _OLD_TORCH:
+        raise ModelError(
+            f"The file {path.name} is no PyTorch file, whatever its name says: it holds text or "
+            "something else. Save the weights with torch.save(model.state_dict(), ...)."
+        )
+    try:
+        if start[:4] == _ZIP:
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > 2 * MOST_BYTES:
+                    raise ModelError(f"The file {path.name} unpacks to more than 2 GB.")
+                if any(name.endswith("archive_format") for name in archive.namelist()):
+                    raise ModelError(_program(path))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        if "Weights only load failed" not in str(problem):
+            raise ModelError(_damaged(path)) from problem
+        raise ModelError(_objects(path)) from problem
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+        if "TorchScript" in str(problem):
+            raise ModelError(_program(path)) from problem
+        raise ModelError(_damaged(path)) from problem
+
+
+def _objects(path: Path) -> str:
+    return (
+        f"The file {path.name} holds Python objects or code beside weights, which is never run "
+        "here. Save the weights alone with torch.save(model.state_dict(), ...)."
+    )
+
+
+def _program(path: Path) -> str:
+    return (
+        f"The file {path.name} is an exported program (TorchScript or torch.export), not weights. "
+        "Save the weights alone with torch.save(model.state_dict(), ...)."
+    )
+
+
+def _damaged(path: Path) -> str:
+    return f"The file {path.name} is damaged or cut off. Copy or download it again."
+
+
+def _tensors(found: Any, name: str) -> dict[str, Tensor]:
+    """The state dict in what a file holds, without the prefixes that wrappers leave."""
+    for nest in _NESTS:
+        if isinstance(found, Mapping) and isinstance(found.get(nest), Mapping):
+            found = found[nest]
+            break
+    if not isinstance(found, Mapping):
+        found = {}
+    state = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+    if not state:
+        raise ModelError(
+            f"The file {name} holds no state dict (names and tensors). Save one with "
+            "torch.save(model.state_dict(), ...)."
+        )
+    for prefix in _PREFIXES:
+        if all(key.startswith(prefix) for key in state):
+            state = {key[len(prefix) :]: value for key, value in state.items()}
+    if sum(tensor.numel() for tensor in state.values()) > MOST_VALUES:
+        raise ModelError(f"The weights in {name} are more than {MOST_VALUES:,} values.")
+    return state
