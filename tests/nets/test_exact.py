@@ -1,0 +1,97 @@
+"""Costs are exact to the unit, and a cut network is the whole one with its channels at 0."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.nets import zoo
+from sfp_viz.nets.measure import count_macs, count_params
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.surgery import masked, prune
+from tests.tiny import randomize
+
+SMALL = {
+    "lenet5": ({}, (1, 8, 8)),
+    "cifar_resnet": ({"blocks": 2}, (3, 32, 32)),
+    "cifar_resnet padded": ({"blocks": 2, "shortcut": "pad"}, (3, 32, 32)),
+    "slim_vgg11": ({}, (1, 28, 28)),
+}
+LARGE = (
+    "resnet18",
+    "vgg16_bn",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "densenet121",
+    "regnet_y_400mf",
+    "convnext_tiny",
+    "squeezenet1_1",
+    "googlenet",
+)
+
+
+def built(name: str) -> Model:
+    if name in SMALL:
+        arguments, shape = SMALL[name]
+        module = zoo.build(name.split()[0], arguments)
+    else:
+        module, shape = zoo.build(f"torchvision:{name}", {}), (3, 64, 64)
+    return Model(randomize(module), name=name, input_shape=shape)
+
+
+def drawn_plan(network, *, seed=0, coupled=True) -> Plan:
+    """Filters drawn at random: a third to two thirds of each group that may be cut."""
+    source = np.random.default_rng(seed)
+    removals = []
+    for group in network.free:
+        if coupled or len(group.layers) == 1:
+            count = max(1, int(group.size * source.uniform(0.3, 0.65)))
+            units = np.sort(source.choice(group.size, count, replace=False)).tolist()
+            removals.append(Removal(group.name, tuple(units), ("by hand",) * count))
+    return Plan(network.digest, Recipe(), Edits(network.digest), tuple(removals))
+
+
+def check_exact(model: Model) -> None:
+    network = read_network(model)
+    assert (cost(network).macs, cost(network).params) == (count_macs(model), count_params(model))
+    assert network.free
+    images = torch.randn(2, *model.input_shape, generator=torch.Generator().manual_seed(3))
+    for coupled in (False, True):
+        plan = drawn_plan(network, seed=int(coupled), coupled=coupled)
+        pruned, twin = prune(model, plan, network=network), masked(model, plan, network)
+        counted = (count_macs(pruned), count_params(pruned))
+        assert (cost(network, plan).macs, cost(network, plan).params) == counted
+        assert counted[0] < count_macs(model)
+        with torch.no_grad():
+            expected, found = twin.module(images), pruned.module(images)
+            whole = model.module(images)
+        scale = expected.abs().max().item()
+        assert (expected - found).abs().max().item() <= 1e-5 * scale
+        assert (whole - expected).abs().max().item() > 1e-3 * scale  # the cut is not trivial
+        assert pruned.plans == (plan,)
+        assert pruned.base_digest == model.digest != pruned.digest
+    pruned.module.train()
+    pruned.module(images).square().sum().backward()
+    gradients = [p.grad for p in pruned.module.parameters() if p.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert len(gradients) == len(list(pruned.module.parameters()))
+
+
+def test_a_tiny_network_is_cut_as_its_cost_and_its_silenced_twin_say(tiny_model):
+    check_exact(tiny_model)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_sample_architecture_is_cut_as_its_cost_and_its_silenced_twin_say(name):
+    check_exact(built(name))
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_torchvision_network_is_cut_as_its_cost_and_its_silenced_twin_say(name):
+    check_exact(built(name))
