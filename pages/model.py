@@ -34,5 +34,5 @@ with left, problems.shown(), st.container(border=True):
     report.prunability(network)
 with right, problems.shown(), st.container(border=True):
     report.baseline(network)
-with problems.shown():
+with left, problems.shown():
     report.layer_table(network)

@@ -59,11 +59,20 @@ def edits_of(session: Session) -> Edits:
 
 
 def group_of(session: Session) -> FilterGroup | None:
-    """The group on the screen: the session's, else the first free one, else the first."""
-    groups = network(session.model).groups
-    named = next((group for group in groups if group.name == session.group), None)
-    free = network(session.model).free
-    return named or next(iter(free), None) or next(iter(groups), None)
+    """The group on the screen: the session's, else the free one that repeats itself most.
+
+    That is the one of lowest Kernel Dispersion among those with at least five filters. None for
+    a network without groups.
+    """
+    read = network(session.model)
+    named = next((group for group in read.groups if group.name == session.group), None)
+    if named:
+        return named
+    found = dispersions(session.model, session.recipe)
+    many = [group for group in read.free if group.size >= 5 and group.name in found]
+    if many:
+        return min(many, key=lambda group: found[group.name])
+    return next(iter((*read.free, *read.groups)), None)
 
 
 def dispersions(key: str, recipe: Recipe) -> dict[str, float]:

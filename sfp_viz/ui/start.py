@@ -15,22 +15,10 @@ from sfp_viz.ui.view import group_view, pixels, points_of
 MAP_HEIGHT = 400
 
 
-def opening_group(session: state.Session) -> FilterGroup | None:
-    """The group that a link names, else the free one whose filters repeat each other most."""
-    network = loaders.network(session.model)
-    if session.group:
-        return network.group(session.group)
-    found = loaders.dispersions(session.model, session.recipe)
-    many = [group for group in network.free if group.size >= maps.FEWEST and group.name in found]
-    if not many:
-        return loaders.group_of(session)
-    return min(many, key=lambda group: found[group.name])
-
-
 def picture() -> None:
     """The filter map of one layer of the network on the screen."""
     session = state.session()
-    group = opening_group(session)
+    group = loaders.group_of(session)
     if group is None:
         st.info("This network has no group of filters that could be shown.")
         return
@@ -44,15 +32,14 @@ def picture() -> None:
         _points(session, group), key="start map", selected=chosen, revision=state.revision(),
         on_change=lambda: _map_chose(group.name), height=MAP_HEIGHT,
     )  # fmt: skip
-    with st.container(horizontal=True, vertical_alignment="center", key="start next"):
-        if st.button("Explore this layer", type="primary", key="explore"):
-            state.change(group=group.name)
-            st.switch_page("pages/explore.py")
-        if dispersion is not None and not session.group:
-            st.caption(
-                "Of all layers this one repeats itself most: Kernel Dispersion "
-                f"{dispersion:.2f}, where 1 is as spread as random filters (computed)."
-            )
+    if dispersion is not None and not session.group:
+        st.caption(
+            "Of all layers this one repeats itself most: Kernel Dispersion "
+            f"{dispersion:.2f}, where 1 is as spread as random filters (computed)."
+        )
+    if st.button("Explore this layer", type="primary", key="explore"):
+        state.change(group=group.name)
+        st.switch_page("pages/explore.py")
 
 
 def _map_chose(group: str) -> None:

@@ -1,4 +1,4 @@
-// The layers in order of depth: bar = Kernel Dispersion, dashes = share of filters the plan keeps.
+// The layers in order of depth: bar = Kernel Dispersion, line = share of filters the plan keeps.
 export default function ({parentElement, data, setTriggerValue}) {
   const root = parentElement.querySelector('.row'), make = (tag, cls, up) => { const e = document.createElement(tag); e.className = cls; up?.append(e); return e; };
   const top = Math.max(...data.cells.map(c => c.dispersion ?? 0), 1e-6), focused = parentElement.activeElement?.dataset?.testid;
@@ -6,7 +6,7 @@ export default function ({parentElement, data, setTriggerValue}) {
   let stage = null, cells = null;
   data.cells.forEach(c => {
     if (!cells || c.stage !== stage) {
-      stage = c.stage; const column = make('div', 'stage', root);
+      stage = c.stage; const column = make('div', 'stage', root); column.style.flex = `${data.cells.filter(d => d.stage === c.stage).length} 1 0`; column.style.maxWidth = '100%';
       make('span', '', column).textContent = stage || '\u00a0'; cells = make('div', 'cells', column);
     }
     const b = make('button', '', cells), track = make('span', 'track', b), share = c.kept / c.size;
@@ -14,13 +14,14 @@ export default function ({parentElement, data, setTriggerValue}) {
     b.classList.toggle('on', c.name === data.chosen); b.classList.toggle('mate', c.group === data.group && c.name !== data.chosen); b.classList.toggle('whole', c.whole);
     b.setAttribute('aria-pressed', c.name === data.chosen);
     if (c.dispersion !== null) make('span', 'fill', track).style.height = (100 * c.dispersion / top) + '%';
-    if (!c.whole && c.kept < c.size) make('span', 'kept', track).style.bottom = `calc(${100 * share}% - 1px)`;
+    make('i', '', make('span', 'kept', b)).style.width = (100 * share) + '%';
     make('span', 'name', b).textContent = c.short;
-    make('span', 'width', b).textContent = !c.whole && c.kept < c.size ? `${c.filters} → ${Math.round(c.filters * share)}` : c.filters;
+    make('span', 'width', b).textContent = !c.whole && c.kept < c.size ? `${Math.round(c.filters * share)} / ${c.filters}` : c.filters;
     b.title = c.words; b.setAttribute('aria-label', `${c.short}, ${c.name}: ${c.words}`);
     b.onclick = () => setTriggerValue('chosen', c.name);
     if (focused === b.dataset.testid) b.focus({preventScroll: true});
   });
+  parentElement.querySelector('.key').textContent = `Bar: Kernel Dispersion, computed; the tallest is ${top.toFixed(2)}, 1 is as spread as random filters. Line and numbers: filters that stay. Striped: left whole.`;
   const on = root.querySelector('.on'), box = root.parentElement;
   if (on && root.shown !== data.chosen) {                          // a new choice comes into view
     root.shown = data.chosen;

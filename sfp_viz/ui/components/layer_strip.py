@@ -14,6 +14,7 @@ from sfp_viz.ui.names import short_names
 _HERE = Path(__file__).parent
 _HTML = """
 <div class="strip" role="group" aria-label="Layers in order of depth"><div class="row"></div></div>
+<div class="key"></div>
 """
 
 _mount = st.components.v2.component(
