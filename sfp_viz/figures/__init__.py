@@ -7,6 +7,7 @@ from typing import Any
 
 _HOMES = {
     "Point": "tradeoff",
+    "accuracy_bars": "ways",
     "accuracy_against_macs": "tradeoff",
     "dispersion_bars": "dispersion",
     "filter_map": "map",

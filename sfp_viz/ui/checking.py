@@ -54,6 +54,11 @@ def one_shot(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Sizes:
     return _sizes(loaders.pruned(key, recipe, edits, data), accuracy)
 
 
+def accuracy(found: Measured) -> tuple[float, tuple[float, float] | None]:
+    """Accuracy 0..1 and its interval, of a measurement that has them."""
+    return found.accuracy or 0.0, found.interval
+
+
 def file_of(model: Any) -> bytes:
     """The model as a safetensors file."""
     from sfp_viz.nets.saved import save_model

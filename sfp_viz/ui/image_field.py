@@ -18,6 +18,12 @@ def images_name(network: Network) -> str:
     return st.session_state.get(_CHOSEN, {}).get(network.digest, network.data)
 
 
+def here(network: Network) -> str:
+    """The name of the images of ``network`` where they are on this machine, else ''."""
+    name = images_name(network)
+    return name if name and available(name) else ""
+
+
 def ask_images(network: Network, *, key: str) -> str:
     """A field for the images; returns their name where they are on this machine, else ''.
 

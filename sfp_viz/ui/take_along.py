@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import plan_from_json, plan_json, recipe_from_json, recipe_json
+from sfp_viz.core.plan import Plan, plan_from_json, plan_json, recipe_from_json, recipe_json
 from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui import loaders, problems, state
 
@@ -32,11 +32,11 @@ def recipe_files(network: Network) -> None:
             opened(network, file.getvalue())
 
 
-def recipe_button(network: Network) -> None:
-    """Download of the recipe."""
+def recipe_button(network: Network, plan: Plan | None = None) -> None:
+    """Download of the recipe: of ``plan``, else of the session."""
     st.download_button(
         "Recipe",
-        recipe_json(state.session().recipe),
+        recipe_json(plan.recipe if plan else state.session().recipe),
         file_name=f"{network.name}.recipe.json",
         mime="application/json",
         key="take_recipe",
@@ -45,13 +45,13 @@ def recipe_button(network: Network) -> None:
     )
 
 
-def plan_button(network: Network) -> None:
-    """Download of the plan, made when it is clicked."""
+def plan_button(network: Network, plan: Plan | None = None) -> None:
+    """Download of ``plan``, else of the session's, which is made when it is clicked."""
     now = state.session()
     key, recipe, edits = now.model, now.recipe, now.edits  # the click comes from another thread
     st.download_button(
         "Plan",
-        lambda: plan_json(loaders.plan(key, recipe, edits)),
+        lambda: plan_json(plan or loaders.plan(key, recipe, edits)),
         file_name=f"{network.name}.plan.json",
         mime="application/json",
         key="take_plan",

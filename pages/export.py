@@ -1,0 +1,43 @@
+"""Export: take the smaller network away, with the recipe and plan that made it."""
+
+import streamlit as st
+
+from sfp_viz.ui import exporting, image_field, loaders, problems, run_view, state, take_along
+
+with problems.stopping():
+    session = state.session()
+    network = loaders.network(session.model)
+    runs = run_view.runs_of(network.digest)
+
+if not network.free:
+    st.info("No group of this network can be cut, so there is no smaller network to take along.")
+    st.stop()
+
+with st.container(border=True):
+    data = image_field.here(network)
+    here = exporting.Source(session.model, session.recipe, session.edits, data)
+    source = exporting.source_of(here, runs)
+    st.caption(problems.plain(exporting.facts(source, runs)))
+
+name = f"{network.name}-slim"
+weights, onnx, torch_program = st.columns(3, gap="medium")
+with weights.container(border=True):
+    st.subheader("Weights")
+    st.markdown("Safetensors, with everything needed to build the network again.")
+    exporting.weights(source, name)
+with onnx.container(border=True):
+    st.subheader("ONNX")
+    st.markdown("For other programs; compared with the network in onnxruntime.")
+    exporting.converted(source, name, kind="onnx", make=exporting.onnx_file)
+with torch_program.container(border=True):
+    st.subheader("torch.export")
+    st.markdown("A .pt2 program that runs without this package.")
+    exporting.converted(source, name, kind="pt2", make=exporting.torch_file)
+
+st.subheader("How it was made")
+with st.container(horizontal=True):
+    made_by = exporting.made_by(source, runs)
+    take_along.recipe_button(network, made_by)
+    take_along.plan_button(network, made_by)
+st.markdown("The same from a shell, beside the downloaded plan:")
+st.code(exporting.commands(source, network, runs), language="bash")

@@ -1,0 +1,174 @@
+"""What can be taken along: the pruned network or a fine-tuned one, as files for other programs."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import RunError
+from sfp_viz.figures.numbers import count, percent, size, span
+from sfp_viz.runs.records import Run
+from sfp_viz.ui import checking, loaders, problems, run_view
+
+_MADE = "exported"  # session_state: the (source, kind) pairs made in this browser session
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network to take along: pruned by the session's plan, or the student of run ``run``."""
+
+    model: str
+    recipe: Recipe
+    edits: Edits | None
+    data: str
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """A made file, and the largest difference of its logits from the network's, measured."""
+
+    content: bytes
+    difference: float
+
+
+def source_of(source: Source, runs: Sequence[Run]) -> Source:
+    """Ask which network; the newest fine-tuned one is first."""
+    finished = {run.id: run for run in runs if run.state == "finished"}
+
+    def label(name: str) -> str:
+        return _label(finished[name]) if name else "Pruned by this plan, not fine-tuned"
+
+    chosen = st.radio("Which network?", [*finished, ""], format_func=label, key="export_source")
+    return Source(source.model, source.recipe, source.edits, source.data, str(chosen or ""))
+
+
+def _label(run: Run) -> str:
+    accuracy = percent(run.result.accuracy) if run.result else ""
+    return f"Fine-tuned, {run_view.title(run)}: {accuracy}, run {run.id}"
+
+
+def facts(source: Source, runs: Sequence[Run]) -> str:
+    """What is known of the network, in a line; accuracy only where it was measured."""
+    run = next((run for run in runs if run.id == source.run), None)
+    if run is not None and run.result is not None:
+        done = run.result
+        return (
+            f"{count(done.macs)} MACs and {count(done.params)} params, counted. Accuracy "
+            f"{percent(done.accuracy)} ({span(done.interval)}), measured on {done.images:,} test "
+            f"images of {run.data}."
+        )
+    plan = loaders.budget(source.model, source.recipe, source.edits)
+    if plan.after is None:
+        return plan.problem
+    return (
+        f"{count(plan.after.macs)} MACs and {count(plan.after.params)} params, computed. It was "
+        "not fine-tuned: its accuracy is the one-shot accuracy of the page Check."
+    )
+
+
+def network_of(source: Source) -> Any:
+    """The torch Model of ``source``. Takes seconds the first time."""
+    if not source.run:
+        return loaders.pruned(source.model, source.recipe, source.edits, source.data)
+    return _student(source.run)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _student(run: str) -> Any:
+    from sfp_viz.nets.saved import load_saved
+
+    path = loaders.home() / "runs" / Path(run).name / "student.safetensors"
+    if not path.is_file():
+        raise RunError(f"The run '{run}' has no trained network any more. Choose another one.")
+    return load_saved(path)
+
+
+def weights(source: Source, name: str) -> None:
+    """Download of the safetensors file, made on the click."""
+    st.download_button(
+        "Download",
+        lambda: checking.file_of(network_of(source)),
+        file_name=f"{name}.safetensors",
+        mime="application/octet-stream",
+        key="take_weights",
+        on_click="ignore",
+        icon=":material/download:",
+        type="primary",
+    )
+
+
+def converted(source: Source, name: str, *, kind: str, make: Callable[[Source], File]) -> None:
+    """A file that is made and checked on a click, and then handed out with its difference."""
+    made = st.session_state.setdefault(_MADE, set())
+    place = st.empty()
+    if (source, kind) not in made:
+        if not place.button("Make and check", key=f"make_{kind}"):
+            return
+        with problems.stopping(), place.status("Exporting and comparing with the network"):
+            make(source)
+        made.add((source, kind))
+    with problems.shown():
+        file = make(source)
+        with place.container():
+            st.download_button(
+                f"Download ({size(len(file.content))})", file.content, file_name=f"{name}.{kind}",
+                mime="application/octet-stream", key=f"take_{kind}", on_click="ignore",
+                icon=":material/download:",
+            )  # fmt: skip
+            st.caption(f"Largest difference of its logits: {file.difference:.1e}, measured.")
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def onnx_file(source: Source) -> File:
+    """The ONNX file, compared in onnxruntime."""
+    from sfp_viz.nets.export import export_onnx
+
+    return _file(source, export_onnx, "onnx")
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def torch_file(source: Source) -> File:
+    """The .pt2 program of torch.export, loaded again and compared."""
+    from sfp_viz.nets.export import export_torch
+
+    return _file(source, export_torch, "pt2")
+
+
+def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> File:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"network.{kind}"
+        difference = export(network_of(source), path)
+        return File(path.read_bytes(), difference)
+
+
+def commands(source: Source, network: Network, runs: Sequence[Run]) -> str:
+    """The lines for a shell that do the same from the downloaded plan."""
+    name = shlex.quote(network.name)
+    plan, slim, folder = f"{name}.plan.json", f"{name}-slim.safetensors", f"{name}-run"
+    subject = shlex.quote(source.model)
+    lines = [f"sfp-viz prune {subject} {plan} -o {slim}"]
+    run = next((run for run in runs if run.id == source.run), None)
+    if run is not None:
+        lines.append(
+            f"sfp-viz finetune {slim} --teacher {subject} --data {shlex.quote(run.data)} "
+            f"--epochs {run.settings.epochs} --run {folder}"
+        )
+    last = slim if run is None else f"{folder}/student.safetensors"
+    lines.append(f"sfp-viz export {last} --onnx {name}.onnx")
+    return "\n".join(lines)
+
+
+def made_by(source: Source, runs: Sequence[Run]) -> Plan | None:
+    """The plan of the chosen run; None for the session's own."""
+    return next((run.plan for run in runs if run.id == source.run), None)
