@@ -29,8 +29,23 @@ def save_model(model: Model, path: str | Path) -> None:
 
     Raises ModelError for a network without an architecture that can be built by name.
     """
+    path = Path(path)
+    content = model_bytes(model)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as problem:
+        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def model_bytes(model: Model) -> bytes:
+    """What ``save_model`` writes, for a download."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     if model.architecture is None:
         raise ModelError(
@@ -39,20 +54,11 @@ def save_model(model: Model, path: str | Path) -> None:
             "(Model(..., architecture='torchvision:resnet18', arguments={...})), or keep "
             "module.state_dict() with your code."
         )
-    path = Path(path)
     state = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.module.state_dict().items()
     }
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, beside, metadata={ENTRY: header_of(model)})
-        beside.replace(path)
-    except OSError as problem:
-        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
-    finally:
-        beside.unlink(missing_ok=True)
+    return save(state, metadata={ENTRY: header_of(model)})
 
 
 def header_of(model: Model) -> str:
