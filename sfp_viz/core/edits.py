@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from sfp_viz.errors import PlanError
 
@@ -34,6 +35,10 @@ class Edits:
             raise PlanError(f"Filter {unit} of '{group}' cannot be both kept and removed.")
         for name in ("ratios", "clusters", "keep", "remove"):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+        for pairs in (self.ratios, self.clusters):
+            twice = [a[0] for a, b in pairwise(pairs) if a[0] == b[0]]
+            if twice:
+                raise PlanError(f"The edits change '{twice[0]}' twice in two ways; keep one.")
         object.__setattr__(self, "protected", tuple(sorted(set(self.protected))))
         object.__setattr__(self, "ratios", tuple((g, round(float(r), 6)) for g, r in self.ratios))
 

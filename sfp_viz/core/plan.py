@@ -82,7 +82,7 @@ def plan_from_json(text: str) -> Plan:
                 for r in value["removals"]
             ),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise PlanError(f"This is no plan of ours: {problem!r} is missing or wrong.") from problem
 
 

@@ -52,9 +52,9 @@ def bounds(
             f"The edits were made on other weights ({edits.digest}, here {network.digest}). "
             "Open the network they belong to, or start without edits."
         )
-    pairs = [_range(network.group(g.name), recipe, edits) for g in network.groups]
     for name in (*dict(edits.ratios), *edits.protected, *dict(edits.keep), *dict(edits.remove)):
-        network.group(name)
+        network.group(name)  # raises PlanError for a name that the network has not
+    pairs = [_range(group, recipe, edits) for group in network.groups]
     low, high = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     return low, high
 

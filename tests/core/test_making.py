@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import pytest
+
+from sfp_viz.core.analysis import analyze
+from sfp_viz.core.cost import cost, kept_units
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.making import make_plan, make_plan_for
+from sfp_viz.core.plan import plan_from_json, plan_json
+from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.errors import PlanError
+
+NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
+
+
+@pytest.mark.parametrize("recipe", sorted(NAMED))
+@pytest.mark.parametrize("name", NETS)
+def test_a_plan_meets_its_target_and_comes_back_from_json(name, recipe, request):
+    network = request.getfixturevalue(name)
+    plan = make_plan_for(network, NAMED[recipe](target_reduction=0.2, coupled="shared"))
+    assert cost(network, plan).macs <= 0.8 * cost(network).macs
+    assert plan_from_json(plan_json(plan)) == plan
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_random_one(plain):
+    assert make_plan_for(plain, Recipe(seed=3)).hash == make_plan_for(plain, Recipe(seed=3)).hash
+    first, second = (make_plan_for(plain, NAMED["random"](seed=seed)) for seed in (1, 2))
+    assert first.removals != second.removals
+
+
+def test_removals_are_not_empty_and_in_the_order_of_the_groups(plain):
+    plan = make_plan_for(plain, Recipe())
+    assert [removal.group for removal in plan.removals] == ["conv1", "conv2", "conv3"]
+    assert all(removal.filters for removal in plan.removals)
+    assert make_plan_for(plain, Recipe(target_reduction=0)).removals == ()
+
+
+def test_kept_filters_are_those_suggested(plain):
+    found = analyze(plain, Recipe())
+    assert kept_units(plain, make_plan(plain, found, Recipe())) == found.kept
+
+
+def test_a_ratio_by_hand_does_not_shuffle_the_clusters(plain):
+    found = analyze(plain, Recipe())
+    edits = Edits(plain.digest).with_ratio("conv2", 0.25)
+    plan = make_plan(plain, found, Recipe(), edits)
+    assert len(plan.removed("conv2")) == 6
+    assert plan.edits == edits
+    assert plan == make_plan_for(plain, Recipe(), edits)
+
+
+def test_a_coupled_group_can_be_cut_by_hand(residual):
+    edits = Edits(residual.digest).with_ratio("stem", 0.5)
+    plan = make_plan_for(residual, Recipe(target_reduction=0.3), edits)
+    assert len(plan.removed("stem")) == 8
+
+
+def test_single_filters_by_hand_are_obeyed(plain):
+    plan = make_plan_for(plain, Recipe())
+    group = plan.removals[0]
+    gone = group.filters[0]
+    stays = next(u for u in range(16) if u not in group.filters)
+    edits = Edits(plain.digest).with_filter("conv1", gone, "keep")
+    edits = edits.with_filter("conv1", stays, "remove")
+    after = make_plan_for(plain, Recipe(), edits).removals[0]
+    assert gone not in after.filters
+    assert dict(zip(after.filters, after.reasons, strict=True))[stays] == "by hand"
+    assert len(after.filters) == len(group.filters)
+
+
+def test_a_filter_of_a_group_that_stays_whole_can_be_removed_by_hand(residual):
+    edits = Edits(residual.digest).with_filter("stem", 5, "remove")
+    plan = make_plan_for(residual, Recipe(target_reduction=0.2), edits)
+    assert plan.removed("stem") == (5,)
+
+
+def test_a_lock_outweighs_everything_by_hand(plain):
+    edits = Edits(plain.digest).with_ratio("conv1", 0.5).with_filter("conv1", 2, "remove")
+    plan = make_plan_for(plain, Recipe(), edits.with_protected("conv1", True))
+    assert plan.removed("conv1") == ()
+
+
+def test_clusters_by_hand_are_used(plain):
+    one = Edits(plain.digest).with_clusters("conv1", (0,) * 16)
+    each = Edits(plain.digest).with_clusters("conv1", tuple(range(16)))
+    recipe = Recipe(balance=0.0)
+    plans = [make_plan_for(plain, recipe, edits) for edits in (one, each)]
+    assert plans[0].removed("conv1") != plans[1].removed("conv1")
+
+
+def test_a_target_that_only_the_edits_make_reachable_is_reached(residual):
+    recipe = Recipe(target_reduction=0.9, max_ratio=0.6)
+    with pytest.raises(PlanError, match="cannot be reached"):
+        make_plan_for(residual, recipe)
+    edits = Edits(residual.digest).with_ratio("stem", 0.9).with_ratio("head", 0.9)
+    plan = make_plan_for(residual, recipe, edits)
+    assert cost(residual, plan).macs <= 0.1 * cost(residual).macs
+
+
+def test_what_belongs_to_another_network_or_recipe_is_refused(plain, concat):
+    found = analyze(plain, Recipe())
+    for network, recipe in ((concat, Recipe()), (plain, Recipe(seed=1))):
+        with pytest.raises(PlanError, match="Analyze again"):
+            make_plan(network, found, recipe)
+    with pytest.raises(PlanError, match="other weights"):
+        make_plan(plain, found, Recipe(), Edits("else").with_ratio("conv1", 0.5))
+    with pytest.raises(PlanError, match="nowhere"):
+        make_plan(plain, found, Recipe(), Edits(plain.digest).with_clusters("nowhere", (0,)))
+    wrong = Edits(plain.digest).with_clusters("conv1", (0, 1))
+    with pytest.raises(PlanError, match="conv1"):
+        make_plan(plain, found, Recipe(), wrong)
+
+
+def test_the_plan_does_not_depend_on_the_scale_of_the_weights(plain, plain_of):
+    doubled = plain_of(weights={layer.name: 2 * layer.weight for layer in plain.layers})
+    recipe = Recipe(criterion="l1")
+    assert make_plan_for(doubled, recipe).removals == make_plan_for(plain, recipe).removals
+    assert replace(plain, name="x").digest == plain.digest

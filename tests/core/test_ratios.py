@@ -1,0 +1,259 @@
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import CostTerm, FilterGroup, Network
+from sfp_viz.core.ratios import bounds, suggest, why_ratio
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import PlanError
+
+SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
+NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
+
+
+def spread_of(network, seed=0):
+    rng = np.random.default_rng(seed)
+    return {group.name: float(rng.uniform(0.2, 1)) for group in network.free}
+
+
+def macs(network, kept):
+    return cost_of_widths(network, kept).macs
+
+
+def within(network, kept, target):
+    return macs(network, kept) <= (1 - target) * cost(network).macs + 1e-6
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("target", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("allocation", ["dispersion", "uniform"])
+def test_the_target_is_met_and_no_single_unit_more_would_meet_it(name, target, allocation, request):
+    network = request.getfixturevalue(name)
+    recipe = Recipe(target_reduction=target, allocation=allocation, coupled="shared")
+    kept = suggest(network, spread_of(network), recipe)
+    assert within(network, kept, target)
+    for group in network.free:
+        if kept[group.name] < group.size:
+            more = {**kept, group.name: kept[group.name] + 1}
+            assert not within(network, more, target)
+
+
+def test_it_is_the_largest_feasible_step_of_the_formula(plain):
+    """A slow twin: walk tau down in fine steps, then give back one by one."""
+    recipe = Recipe(target_reduction=0.5)
+    sizes = {group.name: group.size for group in plain.groups}
+
+    def at(tau):
+        return {
+            name: min(max(int(np.floor(min(tau * SPREAD[name] ** 2, 1) * n + 0.5)), -(-n // 10)), n)
+            for name, n in sizes.items()
+        }
+
+    tau = next(t for t in np.arange(8, 0, -1e-4) if within(plain, at(t), 0.5))
+    kept = at(tau)
+    given = True
+    while given:
+        given = False
+        for name in sorted(sizes, key=lambda name: -SPREAD[name]):
+            more = {**kept, name: min(kept[name] + 1, sizes[name])}
+            if more != kept and within(plain, more, 0.5):
+                kept, given = more, True
+    assert suggest(plain, SPREAD, recipe) == kept
+
+
+def test_target_0_leaves_everything_whole(plain):
+    kept = suggest(plain, dict.fromkeys(SPREAD, 0.0), Recipe(target_reduction=0.0))
+    assert kept == {"conv1": 16, "conv2": 24, "conv3": 32}
+
+
+def test_less_dispersion_keeps_a_smaller_share(plain):
+    kept = suggest(plain, SPREAD, Recipe(target_reduction=0.4))
+    shares = [kept[name] / plain.group(name).size for name in ("conv2", "conv3", "conv1")]
+    assert shares == sorted(shares)
+
+
+def test_gamma_0_is_uniform(plain):
+    zero = suggest(plain, SPREAD, Recipe(gamma=0))
+    assert zero.keys() == SPREAD.keys()
+    # Only the order in which single units are given back may differ.
+    uniform = suggest(plain, SPREAD, Recipe(allocation="uniform"))
+    assert zero == uniform
+
+
+def test_a_larger_gamma_is_less_uniform(plain):
+    def gap(gamma):
+        kept = suggest(plain, SPREAD, Recipe(target_reduction=0.4, gamma=gamma))
+        return kept["conv1"] / 16 - kept["conv2"] / 24
+
+    assert gap(0) < gap(1) < gap(4)
+
+
+def test_more_reduction_never_keeps_more_macs(plain):
+    left = [
+        macs(plain, suggest(plain, SPREAD, Recipe(target_reduction=t)))
+        for t in np.linspace(0, 0.95, 20)
+    ]
+    assert left == sorted(left, reverse=True)
+
+
+def test_a_group_of_duplicates_does_not_break_the_search(plain):
+    kept = suggest(plain, {**SPREAD, "conv2": 0.0}, Recipe(target_reduction=0.3))
+    assert within(plain, kept, 0.3)
+    assert kept["conv2"] >= 3
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 0.5, 0.9])
+def test_no_group_loses_more_than_the_largest_ratio(plain, ratio):
+    low, high = bounds(plain, Recipe(max_ratio=ratio))
+    for fewest, most, group in zip(low, high, plain.groups, strict=True):
+        assert 1 - fewest / group.size <= ratio
+        assert most == group.size
+
+
+@pytest.mark.parametrize("step", [2, 4, 8])
+def test_kept_units_are_multiples_of_the_rounding_or_whole(plain, step):
+    kept = suggest(plain, SPREAD, Recipe(rounding=step, target_reduction=0.4))
+    assert within(plain, kept, 0.4)
+    assert all(n % step == 0 or n == plain.group(name).size for name, n in kept.items())
+
+
+def test_rounding_gives_way_where_the_target_could_not_be_met(plain):
+    kept = suggest(plain, SPREAD, Recipe(rounding=16, target_reduction=0.9))
+    assert within(plain, kept, 0.9)
+
+
+def test_rounding_above_the_size_leaves_a_group_whole(plain):
+    kept = suggest(plain, SPREAD, Recipe(rounding=20, target_reduction=0.2))
+    assert kept["conv1"] == 16
+    assert within(plain, kept, 0.2)
+
+
+def test_protected_groups_stay_whole(concat):
+    kept = suggest(concat, spread_of(concat), Recipe())
+    assert kept["head"] == 10
+
+
+def test_coupled_groups_stay_whole_unless_shared_or_set_by_hand(residual):
+    spread = spread_of(residual)
+    recipe = Recipe(target_reduction=0.3, allocation="uniform")
+    assert suggest(residual, spread, recipe)["stem"] == 16
+    assert suggest(residual, spread, replace(recipe, coupled="shared"))["stem"] < 16
+    edits = Edits(residual.digest).with_ratio("stem", 0.25)
+    assert suggest(residual, spread, recipe, edits)["stem"] == 12
+
+
+def test_a_ratio_by_hand_is_kept_exactly_and_the_rest_makes_up_for_it(plain):
+    edits = Edits(plain.digest).with_ratio("conv2", 0.25)
+    kept = suggest(plain, SPREAD, Recipe(), edits)
+    assert kept["conv2"] == 18
+    assert within(plain, kept, 0.5)
+    assert kept["conv3"] < suggest(plain, SPREAD, Recipe())["conv3"]
+
+
+def test_a_ratio_of_1_keeps_one_filter(plain):
+    edits = Edits(plain.digest).with_ratio("conv2", 1.0)
+    assert suggest(plain, SPREAD, Recipe(), edits)["conv2"] == 1
+
+
+def test_a_lock_by_hand_leaves_a_group_whole(plain):
+    edits = Edits(plain.digest).with_protected("conv2", True).with_ratio("conv2", 0.5)
+    assert suggest(plain, SPREAD, Recipe(), edits)["conv2"] == 24
+
+
+def test_filters_fixed_by_hand_bound_the_width(plain):
+    edits = Edits(
+        plain.digest,
+        keep=tuple(("conv1", unit) for unit in range(14)),
+        remove=(("conv2", 3), ("conv2", 4)),
+    )
+    kept = suggest(plain, SPREAD, Recipe(), edits)
+    assert kept["conv1"] >= 14
+    assert kept["conv2"] <= 22
+    assert suggest(plain, SPREAD, Recipe(target_reduction=0), edits)["conv2"] == 22
+
+
+def test_a_target_out_of_reach_says_what_can_be_reached_and_why(concat):
+    with pytest.raises(PlanError, match=r"1 of 4 groups stay whole \(head\)") as problem:
+        suggest(concat, spread_of(concat), Recipe(target_reduction=0.99, max_ratio=0.5))
+    reach = float(str(problem.value).split("at most ")[1].split("%")[0]) / 100
+    assert "50% of its filters" in str(problem.value)
+    kept = suggest(
+        concat, spread_of(concat), Recipe(target_reduction=round(reach, 4), max_ratio=0.5)
+    )
+    assert within(concat, kept, reach)
+    with pytest.raises(PlanError):
+        suggest(concat, {}, Recipe(target_reduction=round(reach + 0.002, 4), max_ratio=0.5))
+
+
+def test_a_network_without_free_groups_says_so(depthwise):
+    edits = Edits(depthwise.digest).with_protected("expand", True)
+    with pytest.raises(PlanError, match="2 of 2 groups stay whole"):
+        suggest(depthwise, {}, Recipe(target_reduction=0.1), edits)
+    assert suggest(depthwise, {}, Recipe(target_reduction=0.0), edits)["expand"] == 24
+
+
+def test_a_network_without_groups_is_no_accident():
+    bare = Network("bare", "x", (3, 8, 8), (), (), ())
+    assert suggest(bare, {}, Recipe(target_reduction=0.0)) == {}
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        (Edits("other").with_ratio("left", 0.5), "other weights"),
+        (Edits("concat0").with_ratio("nowhere", 0.5), "nowhere"),
+        (Edits("concat0").with_protected("nowhere", True), "nowhere"),
+        (Edits("concat0").with_filter("left", 8, "keep"), "filters 0 to 7"),
+        (Edits("concat0").with_filter("left", -1, "remove"), "filters 0 to 7"),
+        (Edits("concat0").with_ratio("head", 0.5), "it makes the output"),
+        (Edits("concat0").with_filter("head", 1, "remove"), "it makes the output"),
+        (Edits("concat0", remove=tuple(("left", u) for u in range(8))), "keep at least one"),
+    ],
+)
+def test_edits_that_do_not_fit_are_named(concat, edits, message):
+    with pytest.raises(PlanError, match=message):
+        suggest(concat, spread_of(concat), Recipe(), edits)
+
+
+def large(blocks=50):
+    """As many terms and groups as a ResNet-50, and its widths."""
+    rng = np.random.default_rng(0)
+    widths = [int(64 * 2 ** (i * 4 // blocks)) for i in range(blocks)]
+    names = [f"conv{i}" for i in range(blocks)]
+    groups = tuple(FilterGroup(n, (n,), w) for n, w in zip(names, widths, strict=True))
+    terms = []
+    for i, name in enumerate(names):
+        ins = ((names[i - 1], 1),) if i else (("", 3),)
+        terms.append(CostTerm(name, 9 * 196, 9, 0, ((name, 1),), ins))
+        terms.append(CostTerm(f"bn{i}", 0, 0, 2, ((name, 1),), (("", 0),)))
+    network = Network("large", "large", (3, 224, 224), (), groups, tuple(terms))
+    return network, {name: float(rng.uniform(0.3, 1)) for name in names}
+
+
+def test_a_network_as_large_as_resnet50_takes_less_than_50_ms():
+    network, spread = large()
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        kept = suggest(network, spread, Recipe())
+        times.append(time.perf_counter() - start)
+    assert within(network, kept, 0.5)
+    assert 0.5 - (1 - macs(network, kept) / cost(network).macs) < 1e-3
+    assert min(times) < 0.05
+
+
+def test_the_reason_for_a_ratio_is_one_sentence_with_the_numbers(plain, concat, residual):
+    text = why_ratio(plain, "conv2", 0.43, 9, Recipe())
+    assert text.startswith("9 of 24 filters stay")
+    assert "0.43" in text
+    assert "0.18" in text
+    assert "50%" in text
+    assert "same share" in why_ratio(plain, "conv2", 0.43, 9, Recipe(allocation="uniform"))
+    assert "90%" in why_ratio(plain, "conv2", 0.1, 3, Recipe())
+    assert "met elsewhere" in why_ratio(plain, "conv2", 0.99, 24, Recipe())
+    assert "it makes the output." in why_ratio(concat, "head", 1, 10, Recipe())
+    assert "tied together" in why_ratio(residual, "stem", 1, 16, Recipe())

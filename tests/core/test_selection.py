@@ -1,0 +1,240 @@
+import numpy as np
+import pytest
+
+from sfp_viz.core.analysis import analyze_group
+from sfp_viz.core.recipe import Recipe, fpgm, random, uniform_l1
+from sfp_viz.core.selection import select
+from sfp_viz.errors import PlanError
+
+
+def rows(matrix):
+    return np.asarray(matrix, np.float32)[:, :, None, None]
+
+
+@pytest.fixture
+def analyzed(single):
+    """A builder: the analysis of one layer whose filters are the given rows."""
+
+    def build(matrix, recipe=None, kept=None):
+        recipe = recipe or Recipe()
+        network = single(rows(matrix))
+        return analyze_group(network, "conv", recipe, kept or len(matrix))
+
+    return build
+
+
+RECIPES = [
+    Recipe(),
+    Recipe(balance=0),
+    Recipe(balance=1),
+    Recipe(similarity="euclidean"),
+    Recipe(similarity="correlation", clustering="agglomerative"),
+    Recipe(kappa=1.0),
+    Recipe(kappa=0.01),
+    uniform_l1(),
+    fpgm(),
+    random(),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_exactly_as_many_stay_as_asked(analyzed, recipe):
+    matrix = np.random.default_rng(0).normal(size=(17, 20))
+    matrix[[3, 8]] = 0
+    for keep in range(1, 18):
+        group = analyzed(matrix, recipe, keep)
+        removal = select(group, keep, recipe)
+        assert len(removal.filters) == 17 - keep
+        assert removal == select(group, keep, recipe)
+        assert len(removal.reasons) == 17 - keep
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_nothing_kept_keeps_one_and_everything_kept_removes_none(analyzed, recipe):
+    group = analyzed(np.random.default_rng(1).normal(size=(6, 9)), recipe)
+    assert len(select(group, 0, recipe).filters) == 5
+    assert select(group, 6, recipe).filters == ()
+    assert select(group, 60, recipe).filters == ()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_single_filter_stays(analyzed, recipe):
+    assert select(analyzed(np.ones((1, 4)), recipe), 1, recipe).filters == ()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_dead_filters_go_first(analyzed, recipe):
+    matrix = np.random.default_rng(2).normal(size=(10, 9))
+    matrix[[1, 4, 7]] = 0
+    group = analyzed(matrix, recipe)
+    assert select(group, 8, recipe).filters == (4, 7)
+    removal = select(group, 5, recipe)
+    assert {1, 4, 7} < set(removal.filters)
+    reasons = dict(zip(removal.filters, removal.reasons, strict=True))
+    assert [reasons[unit] for unit in (1, 4, 7)] == ["dead"] * 3
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_all_dead_layer_keeps_one(analyzed, recipe):
+    removal = select(analyzed(np.zeros((4, 3)), recipe), 1, recipe)
+    assert removal.filters == (1, 2, 3)
+    assert set(removal.reasons) == {"dead"}
+
+
+def test_identical_filters_are_redundant_with_the_kept_one(analyzed):
+    removal = select(analyzed(np.ones((5, 4))), 1, Recipe())
+    assert removal.filters == (1, 2, 3, 4)
+    assert set(removal.reasons) == {"redundant with 0"}
+
+
+def test_two_filters_of_opposite_sign_are_never_redundant(analyzed):
+    removal = select(analyzed([[1, 2, 3], [-2, -4, -6]]), 1, Recipe())
+    assert removal.filters == (0,)
+    assert removal.reasons == ("unimportant",)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "euclidean", "correlation"])
+def test_of_each_pair_of_near_duplicates_the_weaker_goes(analyzed, kind):
+    rng = np.random.default_rng(3)
+    one = rng.normal(size=(6, 30))
+    matrix = np.vstack([one, 0.97 * one + rng.normal(scale=0.01, size=one.shape)])
+    recipe = Recipe(similarity=kind, kappa=1.0)
+    removal = select(analyzed(matrix, recipe, 6), 6, recipe)
+    assert removal.filters == tuple(range(6, 12))
+    assert removal.reasons == tuple(f"redundant with {unit}" for unit in range(6))
+
+
+def test_the_most_redundant_go_before_the_lonely_ones(analyzed):
+    """One duplicate pair among orthogonal filters: a ranking cuts the weakest, clusters a twin."""
+    matrix = np.eye(6, 8) * np.array([5, 4, 3, 2, 1, 4.5])[:, None]
+    matrix[5] = 0
+    matrix[5, 0] = 4.9  # a twin of filter 0
+    recipe = Recipe(kappa=1.0)
+    assert select(analyzed(matrix, recipe, 5), 5, recipe).filters == (5,)
+    ranking = Recipe(selection="ranking")
+    assert select(analyzed(matrix, ranking), 5, ranking).filters == (4,)
+
+
+def test_fewer_kept_than_clusters_keeps_the_best_of_the_best_clusters(analyzed):
+    matrix = np.eye(4) * np.array([1, 4, 2, 3])[:, None]
+    group = analyzed(matrix, Recipe(kappa=1.0), 4)
+    assert group.clusters.k == 4
+    assert select(group, 2, Recipe(kappa=1.0)).filters == (0, 2)
+
+
+def test_a_spread_cluster_keeps_more_than_a_tight_one(analyzed):
+    rng = np.random.default_rng(4)
+    tight = np.array([1.0] + [0] * 19) + rng.normal(scale=0.01, size=(8, 20))
+    loose = np.array([0.0] * 19 + [1]) + rng.normal(scale=0.18, size=(8, 20))
+    labels = (0,) * 8 + (1,) * 8
+    group = analyzed(np.vstack([tight, loose]))
+    removal = select(group, 8, Recipe(), labels=labels)
+    kept = set(range(16)) - set(removal.filters)
+    assert sum(unit < 8 for unit in kept) < sum(unit >= 8 for unit in kept)
+    assert any(unit < 8 for unit in kept)
+
+
+def test_quotas_by_hand(analyzed):
+    """Sizes 4, 2, 1 without spread: weights 4:2:1 share out the two beyond one each."""
+    matrix = np.repeat(np.eye(3, 5), [4, 2, 1], axis=0) * np.arange(8, 1, -1)[:, None]
+    labels = (0, 0, 0, 0, 1, 1, 2)
+    group = analyzed(matrix)
+    assert select(group, 5, Recipe(), labels=labels).filters == (2, 3)  # quotas 2 2 1
+    assert select(group, 6, Recipe(), labels=labels).filters == (3,)  # 3 2 1
+
+
+def slow_pick(similarity, scores, quota, balance):
+    """The greedy rule of G.4 in one cluster, word for word."""
+    apart = 1 - similarity
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])
+    rank = {unit: 1 - place / (len(scores) - 1) for place, unit in enumerate(order)}
+    kept = [order[0]]
+    while len(kept) < quota:
+        rest = [i for i in range(len(scores)) if i not in kept]
+        kept.append(
+            max(
+                rest,
+                key=lambda i: (
+                    balance * rank[i] + (1 - balance) * min(apart[i, j] for j in kept) / apart.max()
+                ),
+            )
+        )
+    return tuple(sorted(set(range(len(scores))) - set(kept)))
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("quota", [1, 2, 5, 8])
+def test_the_pick_in_a_cluster_equals_the_plain_rule(analyzed, balance, quota):
+    group = analyzed(np.random.default_rng(5).normal(size=(9, 6)))
+    recipe = Recipe(balance=balance)
+    expected = slow_pick(group.similarity, group.importance, quota, balance)
+    assert select(group, quota, recipe, labels=(0,) * 9).filters == expected
+
+
+def test_the_order_of_filters_does_not_matter(analyzed):
+    rng = np.random.default_rng(6)
+    matrix, order = rng.normal(size=(12, 10)), rng.permutation(12)
+    recipe = Recipe(clustering="agglomerative")
+    kept = set(range(12)) - set(select(analyzed(matrix, recipe, 5), 5, recipe).filters)
+    turned = select(analyzed(matrix[order], recipe, 5), 5, recipe).filters
+    assert {int(order[unit]) for unit in range(12) if unit not in turned} == kept
+
+
+def test_a_ranking_takes_the_most_important_and_the_first_of_equals(analyzed):
+    matrix = np.diag([3.0, 1, 2, 1, 5])
+    assert select(analyzed(matrix, uniform_l1()), 3, uniform_l1()).filters == (1, 3)
+    assert select(analyzed(matrix, uniform_l1()), 4, uniform_l1()).filters == (3,)
+
+
+def test_a_random_choice_depends_on_the_seed_and_says_so(analyzed):
+    matrix = np.random.default_rng(7).normal(size=(20, 5))
+    one, two = random(seed=1), random(seed=2)
+    removal = select(analyzed(matrix, one), 10, one)
+    assert removal.filters != select(analyzed(matrix, two), 10, two).filters
+    assert set(removal.reasons) == {"drawn at random"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_filters_fixed_by_hand_are_obeyed(analyzed, recipe):
+    matrix = np.random.default_rng(8).normal(size=(12, 9))
+    matrix[[2, 5]] = 0
+    group = analyzed(matrix, recipe, 6)
+    removal = select(group, 6, recipe, forced_keep=(0, 2, 11), forced_remove=(1, 5, 7))
+    assert {1, 5, 7} < set(removal.filters)
+    assert not {0, 2, 11} & set(removal.filters)
+    assert len(removal.filters) == 6
+    reasons = dict(zip(removal.filters, removal.reasons, strict=True))
+    assert [reasons[unit] for unit in (1, 5, 7)] == ["by hand"] * 3
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_number_kept_gives_way_to_filters_fixed_by_hand(analyzed, recipe):
+    group = analyzed(np.random.default_rng(9).normal(size=(8, 9)), recipe)
+    removal = select(group, 1, recipe, forced_keep=(0, 1, 2))
+    assert removal.filters == (3, 4, 5, 6, 7)
+    removal = select(group, 8, recipe, forced_remove=(0, 1))
+    assert removal.filters == (0, 1)
+    assert removal.reasons == ("by hand", "by hand")
+
+
+@pytest.mark.parametrize(
+    ("keep", "remove"), [((0,), (0,)), ((), range(5)), ((5,), ()), ((), (-1,))]
+)
+def test_filters_by_hand_that_do_not_fit_are_refused(analyzed, keep, remove):
+    group = analyzed(np.random.default_rng(10).normal(size=(5, 9)))
+    with pytest.raises(PlanError, match="'conv'"):
+        select(group, 3, Recipe(), forced_keep=keep, forced_remove=remove)
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (0, 0, 0, 0, -1), ()])
+def test_clusters_by_hand_that_do_not_fit_are_refused(analyzed, labels):
+    group = analyzed(np.random.default_rng(11).normal(size=(5, 9)))
+    with pytest.raises(PlanError, match="clusters by hand of 'conv'"):
+        select(group, 3, Recipe(), labels=labels)
+
+
+def test_clusters_by_hand_change_what_goes(analyzed):
+    matrix = np.eye(6) * np.array([6, 5, 4, 3, 2, 1])[:, None]
+    group, recipe = analyzed(matrix, Recipe(kappa=1.0), 6), Recipe(balance=1.0)
+    assert select(group, 3, recipe, labels=(0, 0, 0, 1, 1, 2)).filters == (1, 2, 4)
+    assert select(group, 3, recipe, labels=(0, 1, 2, 2, 2, 2)).filters == (3, 4, 5)
