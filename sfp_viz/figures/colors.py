@@ -18,3 +18,5 @@ GREY = "rgba(128, 128, 128, 0.75)"
 FAINT = "rgba(128, 128, 128, 0.28)"
 # Negative, zero, positive: for weights and similarities, symmetric around 0.
 DIVERGING = ((0.0, "#b8531f"), (0.5, "#f4f3ef"), (1.0, "#0b6e74"))
+# The same two hues, red, green and blue, bright enough for a light and a dark page.
+GLASS = ((205, 96, 36), (14, 138, 146))

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 from sfp_viz.core.network import ConvLayer
-from sfp_viz.figures.colors import DIVERGING
+from sfp_viz.figures.colors import DIVERGING, GLASS
 
 
 def filter_pixels(layer: ConvLayer, *, kernels: int | None = 16) -> np.ndarray:
@@ -47,26 +47,44 @@ def contact_sheet(pixels: np.ndarray, *, columns: int | None = None, gap: int = 
 
 
 def png(sheet: np.ndarray, colors: np.ndarray | None = None) -> bytes:
-    """A PNG of values [height, width] through a palette of 256 colors; value 0 is transparent."""
+    """A PNG of values [height, width] through a palette of 256 colors; value 0 is transparent.
+
+    ``colors`` uint8 [256, 3], or [256, 4] with an opacity each.
+    """
     height, width = sheet.shape
     colors = palette() if colors is None else colors
+    opacity = b"\0" + colors[1:, 3].tobytes() if colors.shape[1] == 4 else b"\0"
     lines = b"".join(b"\0" + row.tobytes() for row in np.ascontiguousarray(sheet))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         (
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-            _chunk(b"PLTE", colors.tobytes()),
-            _chunk(b"tRNS", b"\0"),
+            _chunk(b"PLTE", np.ascontiguousarray(colors[:, :3]).tobytes()),
+            _chunk(b"tRNS", opacity),
             _chunk(b"IDAT", zlib.compress(lines, 6)),
             _chunk(b"IEND", b""),
         )
     )
 
 
-def data_uri(pixels: np.ndarray, *, columns: int | None = None) -> str:
+def data_uri(
+    pixels: np.ndarray, *, columns: int | None = None, colors: np.ndarray | None = None
+) -> str:
     """One filter's kernels [kernels, height, width] as an image for an ``src`` attribute."""
-    return "data:image/png;base64," + base64.b64encode(
-        png(contact_sheet(pixels, columns=columns))
-    ).decode("ascii")
+    made = png(contact_sheet(pixels, columns=columns), colors)
+    return "data:image/png;base64," + base64.b64encode(made).decode("ascii")
+
+
+def glass() -> np.ndarray:
+    """Colors for both themes: the hue is the sign, the opacity the size; uint8 [256, 4].
+
+    Weights near 0 let the page through, with a trace of grey that shows where the kernel ends.
+    """
+    size = np.abs(np.arange(256) - 128) / 127
+    hue = np.where((np.arange(256) < 128)[:, None], GLASS[0], GLASS[1])
+    colors = np.concatenate([hue, (255 * np.minimum(size, 1))[:, None]], axis=1)
+    faint = size < 0.12
+    colors[faint] = (128, 128, 128, 30)
+    return colors.round().astype(np.uint8)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from sfp_viz.figures.pictures import data_uri
+from sfp_viz.figures.pictures import data_uri, glass
 from sfp_viz.ui.view import GroupView, pixels
 
 MOST = 72
@@ -28,6 +28,7 @@ def order(view: GroupView, units: Sequence[int]) -> list[int]:
 def html(view: GroupView, units: Sequence[int]) -> str:
     """At most ``MOST`` tiles, by cluster; filters that go are faded and say so."""
     shown = order(view, units)[:MOST]
+    colors = glass()
     pictures = pixels(view.network, view.layer.name, view.group.size)
     gone = set(view.removal.filters)
     tiles = []
@@ -38,7 +39,7 @@ def html(view: GroupView, units: Sequence[int]) -> str:
         goes = unit in gone
         tiles.append(
             f'<figure class="{"goes" if goes else ""}" title="{words}">'
-            f'<img src="{data_uri(pictures[unit])}" alt="{words}">'
+            f'<img src="{data_uri(pictures[unit], colors=colors)}" alt="{words}">'
             f"<figcaption>{unit} <i>{where}{', goes' if goes else ''}</i></figcaption></figure>"
         )
     return f'{_CSS}<div class="tiles" data-shown="{len(shown)}">{"".join(tiles)}</div>'

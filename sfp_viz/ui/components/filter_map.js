@@ -8,12 +8,8 @@ function theme(el) {
   const listed = of('--st-chart-categorical-colors', '');
   const colors = listed.match(/#[0-9a-f]{3,8}|rgba?\([^)]*\)/gi);
   const text = of('--st-text-color', '#22262a'), ground = of('--st-background-color', '#ffffff');
-  const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  probe.fillStyle = ground; probe.fillRect(0, 0, 1, 1);
-  const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
   return {
     text, ground, accent: of('--st-primary-color', '#0b6e74'), border: of('--st-border-color', '#dddddd'),
-    dark: r * .3 + g * .6 + b * .1 < 128,
     colors: colors?.length ? colors : ['#0b6e74', '#c2611f', '#5b56b0', '#b23a6b', '#8c7410', '#4d8a2f', '#3c78c0', '#80604f'],
   };
 }
@@ -35,19 +31,18 @@ function inside(x, y, polygon) {
   return is;
 }
 
-// A filter's kernels, side by side: the ground where the weight is 0, one hue a sign.
-function paintKernels(canvas, data, pixels, unit, dark) {
+// A filter's kernels, side by side, in the colours of figures.pictures.glass: hue = sign, opacity = size.
+function paintKernels(canvas, data, pixels, unit) {
   const {kernels, rows, cols} = data, across = Math.ceil(Math.sqrt(kernels)), down = Math.ceil(kernels / across);
-  const zoom = Math.max(2, Math.min(14, Math.floor(150 / (across * (cols + 1))))), gap = 2;
+  const zoom = Math.max(2, Math.min(14, Math.floor(150 / (across * (cols + 1))))), gap = zoom > 5 ? 4 : 2;
   const w = cols * zoom, h = rows * zoom;
   canvas.width = across * (w + gap) - gap; canvas.height = down * (h + gap) - gap;
-  const pen = canvas.getContext('2d'), plus = dark ? [255, 160, 92] : [190, 78, 16], minus = dark ? [98, 172, 255] : [24, 92, 170];
+  const pen = canvas.getContext('2d');
   for (let k = 0; k < kernels; k++) {
     const x0 = (k % across) * (w + gap), y0 = Math.floor(k / across) * (h + gap);
-    pen.fillStyle = dark ? 'rgba(255,255,255,.06)' : 'rgba(0,0,0,.05)'; pen.fillRect(x0, y0, w, h);
     for (let p = 0; p < rows * cols; p++) {
-      const value = (pixels[(unit * kernels + k) * rows * cols + p] - 128) / 127, [r, g, b] = value < 0 ? minus : plus;
-      pen.fillStyle = `rgba(${r},${g},${b},${Math.min(1, Math.abs(value))})`;
+      const value = (pixels[(unit * kernels + k) * rows * cols + p] - 128) / 127, size = Math.min(1, Math.abs(value));
+      pen.fillStyle = size < .12 ? 'rgba(128,128,128,.118)' : `rgba(${value < 0 ? '205,96,36' : '14,138,146'},${size})`;
       pen.fillRect(x0 + (p % cols) * zoom, y0 + Math.floor(p / cols) * zoom, zoom, zoom);
     }
   }
@@ -101,7 +96,7 @@ export default function ({parentElement, data, setStateValue}) {
       pen.strokeStyle = look.accent; pen.lineWidth = 1.5; pen.setLineDash([5, 4]); pen.stroke(); pen.setLineDash([]);
       pen.globalAlpha = .1; pen.fillStyle = look.accent; pen.fill(); pen.globalAlpha = 1;
     }
-    box.dataset.sel = [...me.sel].sort((a, b) => a - b).join(); box.dataset.hot = me.hot;
+    box.dataset.group = data.title; box.dataset.sel = [...me.sel].sort((a, b) => a - b).join(); box.dataset.hot = me.hot;
     legend.querySelectorAll('button').forEach(b => b.classList.toggle('on', me.sel.size > 0 && members(+b.dataset.c).every(i => me.sel.has(i))));
   };
   const members = c => data.cluster.flatMap((own, i) => (own === c ? [i] : []));
@@ -110,7 +105,7 @@ export default function ({parentElement, data, setStateValue}) {
     me.hot = i; card.hidden = i < 0;
     if (i >= 0) {
       card.querySelector('b').textContent = words(i); card.querySelector('span').textContent = data.note[i];
-      if (data.kernels) paintKernels(card.querySelector('canvas'), data, me.px, i, look.dark);
+      if (data.kernels) paintKernels(card.querySelector('canvas'), data, me.px, i);
       const [x, y] = P(i), [w] = size(), cw = card.offsetWidth, ch = card.offsetHeight;
       card.style.left = Math.max(0, x + 16 + cw > w ? x - 16 - cw : x + 16) + 'px';
       card.style.top = Math.max(0, Math.min(y - ch / 2, data.height - ch)) + 'px';
