@@ -1,0 +1,114 @@
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from sfp_viz.errors import ModelError
+from sfp_viz.nets import export
+from sfp_viz.nets.export import export_onnx, export_torch, parity
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.rebuild import build
+from tests.tiny import randomize
+
+
+def lenet():
+    return Model(randomize(build("lenet5", {})), name="lenet", input_shape=(1, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "lenet.onnx"
+    return path, export_onnx(lenet(), path)
+
+
+def test_the_onnx_file_computes_what_the_network_computes(written):
+    path, difference = written
+    assert 0 <= difference < 1e-5
+    assert parity(lenet(), path) == difference
+    assert [file.name for file in path.parent.iterdir()] == ["lenet.onnx"]
+
+
+def test_the_onnx_file_takes_batches_of_any_size(written):
+    path, _ = written
+    onnx.checker.check_model(str(path))
+    graph = onnx.load(path).graph
+    (images,), (logits,) = graph.input, graph.output
+    assert (images.name, logits.name) == ("images", "logits")
+    assert images.type.tensor_type.shape.dim[0].dim_param
+    assert [d.dim_value for d in images.type.tensor_type.shape.dim][1:] == [1, 8, 8]
+
+
+def test_a_file_that_differs_from_its_network_is_found_out(written):
+    path, _ = written
+    other = lenet()
+    with torch.no_grad():
+        other.module.fc2.bias += 0.25
+    assert parity(other, path) == pytest.approx(0.25, abs=1e-4)
+
+
+def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "parity", lambda model, path: 0.01)
+    with pytest.raises(ModelError, match=r"differ from the network's by 0\.01"):
+        export_onnx(lenet(), tmp_path / "a.onnx")
+    monkeypatch.setattr(export, "parity", lambda model, path: float("nan"))
+    with pytest.raises(ModelError):
+        export_onnx(lenet(), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_exported_program_reloads_without_a_difference(tmp_path):
+    assert export_torch(lenet(), tmp_path / "lenet.pt2") == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["lenet.pt2"]
+    program = torch.export.load(tmp_path / "lenet.pt2").module()
+    assert program(torch.zeros(5, 1, 8, 8)).shape == (5, 10)
+
+
+class Moody(nn.Module):
+    """Looks at its values to decide what to do, which no exporter can follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, images):
+        maps = self.conv(images).mean((2, 3))
+        return maps if float(maps.sum()) > 0 else -maps
+
+
+@pytest.mark.parametrize("write", [export_onnx, export_torch])
+def test_a_network_that_cannot_be_exported_gives_one_sentence(tmp_path, write):
+    model = Model(Moody(), name="moody", input_shape=(1, 8, 8), classes=2)
+    with pytest.raises(ModelError, match="'moody' cannot be exported") as caught:
+        write(model, tmp_path / "moody")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_network_in_memory_is_left_as_it_was(tmp_path):
+    model = lenet()
+    model.module.train()
+    export_torch(model, tmp_path / "a.pt2")
+    assert model.module.training
+    assert model.with_module(model.module).digest == model.digest
+
+
+def test_only_the_exporters_own_deprecations_are_silenced():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with export._quiet():
+            warnings.warn_explicit("old", DeprecationWarning, "torch/x.py", 1, "torch.onnx.x")
+            with pytest.raises(UserWarning):
+                warnings.warn_explicit("look", UserWarning, "torch/x.py", 1, "torch.onnx.x")
+            with pytest.raises(DeprecationWarning):
+                warnings.warn_explicit("old", DeprecationWarning, "ours.py", 1, "sfp_viz.nets.x")
+
+
+@pytest.mark.slow
+def test_a_residual_network_is_exported_too(tmp_path):
+    module = randomize(build("cifar_resnet", {"blocks": 1, "shortcut": "pad"}))
+    model = Model(module, name="resnet", input_shape=(3, 32, 32))
+    assert export_onnx(model, tmp_path / "resnet.onnx") < 1e-4
+    assert np.isclose(export_torch(model, tmp_path / "resnet.pt2"), 0)

@@ -1,0 +1,83 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.rebuild import build
+from sfp_viz.nets.store import import_model, load_stored, stored_models, stored_network, stored_path
+
+
+def lenet(name="mine", *, shift=0.0):
+    module = build("lenet5", {})
+    module.conv1.weight.data += shift
+    return Model(module, name=name, input_shape=(1, 8, 8), architecture="lenet5")
+
+
+def test_an_imported_network_is_found_read_and_opened(tmp_path):
+    model = lenet()
+    digest = import_model(tmp_path, model)
+    assert digest == model.digest
+    (stored,) = stored_models(tmp_path)
+    assert (stored.digest, stored.name) == (digest, "mine")
+    assert stored.size == stored_path(tmp_path, digest).stat().st_size
+    network, again = stored_network(tmp_path, digest), load_stored(tmp_path, digest)
+    assert network.groups == read_network(model).groups
+    np.testing.assert_array_equal(network.layers[0].weight, model.module.conv1.weight.detach())
+    images = torch.zeros(1, 1, 8, 8)
+    with torch.inference_mode():
+        assert torch.equal(again.module(images), model.module(images))
+
+
+def test_importing_twice_keeps_one_and_leaves_nothing_beside(tmp_path):
+    assert import_model(tmp_path, lenet()) == import_model(tmp_path, lenet())
+    assert len(stored_models(tmp_path)) == 1
+    assert len(list((tmp_path / "models").iterdir())) == 1
+    import_model(tmp_path, lenet("other", shift=1.0))
+    assert {stored.name for stored in stored_models(tmp_path)} == {"mine", "other"}
+
+
+def test_what_an_interrupted_import_left_is_no_network_and_is_replaced(tmp_path):
+    digest = import_model(tmp_path, lenet())
+    (tmp_path / "models" / digest / "reading.json").unlink()
+    (tmp_path / "models" / ".0123456789abcdef.1").mkdir()
+    assert stored_models(tmp_path) == ()
+    with pytest.raises(ModelError, match="not readable"):
+        stored_network(tmp_path, digest)
+    assert import_model(tmp_path, lenet()) == digest
+    assert stored_network(tmp_path, digest).digest == digest
+
+
+def test_a_network_that_cannot_be_kept_leaves_nothing(tmp_path):
+    with pytest.raises(ModelError, match="holds no code"):
+        import_model(tmp_path, replace(lenet(), architecture=None))
+    assert not list((tmp_path / "models").glob("*"))
+    other = read_network(lenet(shift=1.0))
+    with pytest.raises(ModelError, match="not of the network"):
+        import_model(tmp_path, lenet(), other)
+
+
+@pytest.mark.parametrize("digest", ["../../etc", "", "0123456789abcdef", "ABCDEFGH", "a" * 100])
+def test_what_is_no_digest_of_an_import_gives_one_sentence(tmp_path, digest):
+    for ask in (stored_path, stored_network, load_stored):
+        with pytest.raises(ModelError):
+            ask(tmp_path, digest)
+
+
+def test_an_empty_workspace_has_no_imports(tmp_path):
+    assert stored_models(tmp_path / "nowhere") == ()
+
+
+def test_reading_an_import_loads_no_torch(tmp_path):
+    digest = import_model(tmp_path, lenet())
+    code = (
+        "import sys; from sfp_viz.nets.store import stored_models, stored_network;"
+        f"stored_models({str(tmp_path)!r}); stored_network({str(tmp_path)!r}, {digest!r});"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
