@@ -20,7 +20,8 @@ if not network.free:
 asked = (session.model, session.recipe, session.edits)
 subject = (*asked, data)
 if clicked:
-    with problems.stopping(), st.status("Pruning and measuring", expanded=True) as status:
+    place = st.empty()
+    with problems.stopping(), place.status("Pruning and measuring", expanded=True):
         st.write("Choosing the filters")
         plan = loaders.plan(*asked)
         st.write("Cutting a copy and checking that it runs")
@@ -28,7 +29,7 @@ if clicked:
         st.write("Measuring both networks")
         checking.check(*subject)
         check_view.mark_checked(subject)
-        status.update(label="Pruned and measured", state="complete", expanded=False)
+    place.empty()
 
 if not check_view.is_checked(subject):
     st.caption(

@@ -23,11 +23,12 @@ if not network.free:
 
 subject = starting.Subject(session.model, session.recipe, session.edits, data)
 if clicked:
-    with problems.stopping(), st.status("Pruning and measuring", expanded=True) as status:
+    place = st.empty()
+    with problems.stopping(), place.status("Pruning and measuring", expanded=True):
         for point in comparison.measured(subject):
             st.write(point.label)
         comparison.mark_measured(subject)
-        status.update(label="Measured", state="complete", expanded=False)
+    place.empty()
 
 points = comparison.trained(runs, data)
 with problems.stopping():

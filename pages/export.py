@@ -21,15 +21,15 @@ with st.container(border=True):
 
 name = f"{network.name}-slim"
 weights, onnx, torch_program = st.columns(3, gap="medium")
-with weights.container(border=True):
+with weights.container(border=True, height="stretch"):
     st.subheader("Weights")
     st.markdown("Safetensors, with everything needed to build the network again.")
     exporting.weights(source, name)
-with onnx.container(border=True):
+with onnx.container(border=True, height="stretch"):
     st.subheader("ONNX")
     st.markdown("For other programs; compared with the network in onnxruntime.")
     exporting.converted(source, name, kind="onnx", make=exporting.onnx_file)
-with torch_program.container(border=True):
+with torch_program.container(border=True, height="stretch"):
     st.subheader("torch.export")
     st.markdown("A .pt2 program that runs without this package.")
     exporting.converted(source, name, kind="pt2", make=exporting.torch_file)

@@ -23,10 +23,12 @@ def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
     before = [layer.filters for layer in network.layers]
     after = [kept_filters(network, layer.name, kept) for layer in network.layers]
     figure = theme.chart(y="filters", height=280)
+    width = min(0.8, 0.1 * len(names))  # of two layers, no bar fills half the page
     figure.add_bar(
         x=names,
         y=after,
         name="after",
+        width=width,
         customdata=before,
         hovertemplate="%{x}<br>%{y} of %{customdata} filters<extra></extra>",
     )
@@ -34,10 +36,11 @@ def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
         x=names,
         y=before,
         name="before",
+        width=width,
         marker={"color": "rgba(0, 0, 0, 0)", "line": {"color": theme.GREY, "width": 1}},
         hoverinfo="skip",
     )
-    figure.update_layout(barmode="overlay", bargap=0.25)
+    figure.update_layout(barmode="overlay")
     figure.update_xaxes(categoryorder="array", categoryarray=names, showgrid=False)
     return figure
 

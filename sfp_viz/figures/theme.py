@@ -8,10 +8,11 @@ background is ``GREY`` or ``FAINT``, which read on both.
 from __future__ import annotations
 
 import plotly.graph_objects as go
+from plotly.io import from_json
 
 from sfp_viz.figures.colors import DIVERGING, FAINT, GREY, PALETTE, SYMBOLS
 
-__all__ = ["DIVERGING", "FAINT", "GREY", "PALETTE", "SYMBOLS", "chart", "empty"]
+__all__ = ["DIVERGING", "FAINT", "GREY", "PALETTE", "SYMBOLS", "chart", "empty", "for_app"]
 
 _TEMPLATE = go.layout.Template(
     layout={
@@ -46,3 +47,14 @@ def empty(message: str, *, height: int = 300) -> go.Figure:
     figure.update_yaxes(visible=False)
     figure.add_annotation(text=message, showarrow=False, font={"color": GREY, "size": 13})
     return figure
+
+
+def for_app(figure: go.Figure) -> go.Figure:
+    """The figure with the palette's colors as placeholders, which the app's theme fills.
+
+    '#000001' is the first category of the theme, light or dark (streamlit's own convention).
+    """
+    text = figure.to_json() or "{}"
+    for index, color in enumerate(PALETTE):
+        text = text.replace(f'"{color}"', f'"#00000{index + 1}"')
+    return from_json(text, skip_invalid=True)

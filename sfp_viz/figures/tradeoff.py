@@ -52,13 +52,24 @@ def accuracy_against_macs(points: Sequence[Point]) -> go.Figure:
     """Points with their intervals; hollow marks are one-shot, filled ones fine-tuned."""
     if not points:
         return theme.empty("Nothing has been measured yet.", height=380)
-    figure = theme.chart(x="MACs of one image, millions (computed)", y="accuracy, % (measured)",
-                         height=400)  # fmt: skip
+    million = max(p.macs for p in points) >= 1e6
+    figure = theme.chart(
+        x=f"MACs of one image, {'millions' if million else 'thousands'} (computed)",
+        y="accuracy, % (measured)",
+        height=400,
+    )
     for index, kind in enumerate(("plan", "uniform", "random", "unpruned")):
         for stage in ("one-shot", "fine-tuned", "unpruned"):
             mine = [p for p in points if _family(p) == kind and p.stage == stage]
             if mine:
-                _add(figure, mine, kind=kind, stage=stage, color=_color(index, kind))
+                _add(
+                    figure,
+                    mine,
+                    kind,
+                    stage,
+                    color=_color(index, kind),
+                    unit=1e6 if million else 1e3,
+                )
     figure.update_xaxes(rangemode="tozero")
     return figure
 
@@ -68,17 +79,18 @@ def _family(point: Point) -> str:
 
 
 def _color(index: int, kind: str) -> str:
-    # Streamlit's placeholders would fail in a notebook, so only the category's own color is named.
     return theme.GREY if kind == "unpruned" else theme.PALETTE[index]
 
 
-def _add(figure: go.Figure, points: list[Point], *, kind: str, stage: str, color: str) -> None:
+def _add(
+    figure: go.Figure, points: list[Point], kind: str, stage: str, *, color: str, unit: float
+) -> None:
     hollow = stage == "one-shot"
     symbol = _SYMBOLS[kind] + ("-open" if hollow else "")
     above = [100 * ((p.interval or (0, p.accuracy))[1] - p.accuracy) for p in points]
     below = [100 * (p.accuracy - (p.interval or (p.accuracy, 0))[0]) for p in points]
     figure.add_scatter(
-        x=[p.macs / 1e6 for p in points],
+        x=[p.macs / unit for p in points],
         y=[100 * p.accuracy for p in points],
         name=_NAMES[kind] if stage == "unpruned" else f"{_NAMES[kind]}, {stage}",
         mode="markers",

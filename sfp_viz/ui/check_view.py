@@ -11,6 +11,7 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.figures.numbers import change, count, percent, size, span
+from sfp_viz.ui import charts
 from sfp_viz.ui.checking import Check
 
 _DONE = "checked"  # session_state: what was pruned and measured last in this browser session
@@ -44,7 +45,7 @@ def numbers(found: Check) -> None:
             size(before.file_bytes),
         )  # fmt: skip
         then, now = before.latency.latency_ms or 0, after.latency.latency_ms or 0
-        _one("Latency", f"{now:.2f} ms", change(then, now), f"{then:.2f} ms")
+        _one("Latency", f"{now:.3g} ms", change(then, now), f"{then:.3g} ms")
         if before.accuracy and after.accuracy:
             was, is_now = before.accuracy.accuracy or 0, after.accuracy.accuracy or 0
             moved = f"{'−' if is_now < was else '+'}{abs(100 * (is_now - was)):.1f} points"
@@ -58,7 +59,8 @@ def how_measured(found: Check) -> str:
     latency = found.after.latency
     text = (
         "MACs and params: counted on the pruned network. Latency: measured here, "
-        f"{latency.device}, batch {latency.batch}, {latency.threads} threads, "
+        f"{latency.device}, batch {latency.batch}, {latency.threads} thread"
+        f"{'s' if latency.threads != 1 else ''}, "
         f"median of {latency.repeats}; the middle half lay within {_quartiles(latency)}."
     )
     accuracy = found.after.accuracy
@@ -75,10 +77,9 @@ def widths(network: Network, plan: Plan) -> None:
     kept = kept_units(network, plan)
     st.subheader("Width of each layer")
     gone = sum(len(removal.filters) for removal in plan.removals)
-    st.plotly_chart(
+    charts.draw(
         layer_widths(network, kept),
         key="check_widths",
-        config={"displaylogo": False},
         alt=f"Filters of each layer before and after; {gone} filters or groups of filters go.",
     )
     with st.expander("The same as a table"):
@@ -108,7 +109,7 @@ def _one(label: str, now: str, moved: str, before: str) -> None:
 
 def _quartiles(latency: Measured) -> str:
     low, high = latency.latency_iqr_ms or (0.0, 0.0)
-    return f"{low:.2f}–{high:.2f} ms"
+    return f"{low:.3g}–{high:.3g} ms"
 
 
 def _remarks(found: Check) -> None:

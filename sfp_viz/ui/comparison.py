@@ -10,10 +10,10 @@ import streamlit as st
 from sfp_viz.core.cost import cost, kept_units
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import change, count, percent, span
+from sfp_viz.figures.numbers import count, percent
 from sfp_viz.figures.tradeoff import Point, accuracy_against_macs
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import by_hand, checking, loaders, problems, starting, state
+from sfp_viz.ui import by_hand, charts, checking, loaders, problems, starting, state
 from sfp_viz.ui.starting import Subject
 
 SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
@@ -85,25 +85,29 @@ def chart(points: Sequence[Point]) -> None:
         if best
         else ""
     )
-    st.plotly_chart(
+    charts.draw(
         accuracy_against_macs(points),
         key="tradeoff",
-        config={"displaylogo": False},
         alt=f"Accuracy against MACs of {len(points)} networks.{finding}",
     )
     whole = next((p.macs for p in points if p.kind == "unpruned"), 0)
     rows = [
-        (
-            p.label,
-            count(p.macs),
-            change(whole, p.macs) if whole and p.kind != "unpruned" else "",
-            percent(p.accuracy),
-            span(p.interval),
-        )
+        {
+            "Network": p.label,
+            "MACs": p.macs,
+            "Share of MACs": p.macs / whole if whole else None,
+            "Accuracy": p.accuracy,
+            "from": (p.interval or (None, None))[0],
+            "to": (p.interval or (None, None))[1],
+        }
         for p in sorted(points, key=lambda p: -p.accuracy)
     ]
-    columns = ["Network", "MACs, computed", "Change", "Accuracy, measured", "95 % interval"]
-    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True)
+    number = st.column_config.NumberColumn
+    formats = {name: number(format="percent") for name in ("Share of MACs", "Accuracy")}
+    formats["MACs"] = number("MACs, computed", format="localized")
+    formats["Accuracy"] = number("Accuracy, measured", format="percent")
+    formats |= {"from": number("95 % from", format="percent"), "to": number(format="percent")}
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=formats)
 
 
 def finding(points: Sequence[Point]) -> str:

@@ -18,7 +18,7 @@ from sfp_viz.figures.pictures import data_uri, filter_pixels
 from sfp_viz.figures.similarity import similarity_map
 from sfp_viz.figures.tradeoff import Point
 from sfp_viz.figures.ways import accuracy_bars
-from sfp_viz.ui import checking, loaders, maps
+from sfp_viz.ui import charts, checking, loaders, maps
 
 MODEL, GROUP, DATA = "lenet5_digits", "conv1", "digits"
 RANDOM, NORM, CLUSTER = "At random", "The smallest ones", "All but one of each cluster"
@@ -61,16 +61,14 @@ def alike(network: Network) -> None:
     with left:
         st.markdown("**As points.** Filters that are alike lie near each other.")
         points = maps.places(MODEL, GROUP).points
-        st.plotly_chart(
+        charts.draw(
             filter_map(points, found.clusters.labels), key="lesson_map",
-            config={"displaylogo": False},
             alt=f"{network.group(GROUP).size} filters as points in {found.clusters.k} clusters.",
         )  # fmt: skip
     with right:
         st.markdown("**As pairs.** Each field is one pair; the blocks are clusters.")
-        st.plotly_chart(
+        charts.draw(
             similarity_map(found.similarity, found.clusters.labels), key="lesson_pairs",
-            config={"displaylogo": False},
             alt="The similarity of every pair of filters, sorted by cluster.",
         )  # fmt: skip
 
@@ -112,8 +110,8 @@ def anew() -> None:
 def answer(target: float, guess: str) -> None:
     """The three accuracies, and how the guess stands to them."""
     points = measured(target)
-    st.plotly_chart(
-        accuracy_bars(points, chosen=guess), key="lesson_answer", config={"displaylogo": False},
+    charts.draw(
+        accuracy_bars(points, chosen=guess), key="lesson_answer",
         alt="; ".join(f"{p.label}: {percent(p.accuracy)}" for p in points),
     )  # fmt: skip
     st.markdown(verdict(points, guess))

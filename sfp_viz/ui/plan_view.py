@@ -172,7 +172,7 @@ def details(network: Network, kept: Mapping[str, int], suggested: Mapping[str, i
     if spread is not None and not by_hand.is_fixed(group, wanted.edits):
         share = suggested.get(group.name, units)
         st.markdown("**Why this suggestion?**")
-        st.write(problems.plain(why_ratio(network, group, spread, share, wanted.recipe)))
+        st.write(problems.plain(why_ratio(network, group.name, spread, share, wanted.recipe)))
     st.toggle(
         "Leave it whole",
         value=group.name in wanted.edits.protected,

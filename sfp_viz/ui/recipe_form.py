@@ -91,17 +91,23 @@ def _fields(recipe: Recipe) -> dict:
             help=help or None,
         )
 
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     with left:
         similarity = choice("Filters are compared by", "similarity")
         clustering = choice("Clusters are found by", "clustering")
         kappa = st.number_input("Clusters for each kept filter", 0.01, 1.0, recipe.kappa, 0.05)
+        seed = int(st.number_input("Seed", 0, 2**31 - 1, recipe.seed))
+    with middle:
         selection = choice("Kept are", "selection")
         criterion = choice("A filter matters by", "criterion")
         balance = st.slider(
             "Importance against variety", 0.0, 1.0, recipe.balance, 0.05,
             help="1 keeps the most important filters of a cluster, 0 the most different ones.",
         )  # fmt: skip
+        compensation = choice(
+            "Make up for what went", "compensation", "Needs images to calibrate with."
+        )
+        coupled = choice("Layers tied by an addition", "coupled")
     with right:
         allocation = choice("Each group's share", "allocation")
         dispersion = choice("Kernel Dispersion from", "dispersion")
@@ -114,13 +120,6 @@ def _fields(recipe: Recipe) -> dict:
             "Kept filters are a multiple of", 1, 64, recipe.rounding,
             help="8 often runs faster on the same number of MACs.",
         )  # fmt: skip
-        coupled = choice("Layers tied by an addition", "coupled")
-    below, aside = st.columns(2)
-    with below:
-        compensation = choice(
-            "Make up for what went", "compensation", "Needs images to calibrate with."
-        )
-    seed = int(aside.number_input("Seed", 0, 2**31 - 1, recipe.seed))
     return {
         "similarity": similarity, "clustering": clustering, "kappa": kappa,
         "selection": selection, "criterion": criterion, "balance": balance,

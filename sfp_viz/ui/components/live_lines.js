@@ -7,7 +7,7 @@ export default function ({ parentElement, data }) {
   const say = parentElement.querySelector('.say');
   const me = (box.me ??= { at: -1 });
   me.data = data;
-  const left = 46, right = 96, height = 128, head = 22, gap = 20;
+  const left = 46, right = 76, height = 128, head = 26, gap = 18;
 
   const make = (kind, attributes, text) => {
     const element = document.createElementNS('http://www.w3.org/2000/svg', kind);
@@ -49,7 +49,12 @@ export default function ({ parentElement, data }) {
       const top = index * (height + head + gap) + head;
       const [low, high] = range(panel);
       const Y = (v) => top + height * (1 - (v - low) / (high - low));
-      make('text', { x: 0, y: top - 9, class: 'title' }, panel.title + (panel.unit ? `, ${panel.unit}` : ''));
+      make('text', { x: 0, y: top - 11, class: 'title' }, panel.title + (panel.unit ? `, ${panel.unit}` : ''));
+      if (!panel.series.some((s) => s.values.some((v) => v !== null))) {
+        make('line', { x1: left, x2: left + inner, y1: top + height, y2: top + height, class: 'grid' });
+        make('text', { x: left, y: top + height / 2 }, 'after the first epoch');
+        return;
+      }
       const scale = ticks(low, high);
       for (const t of scale.found) {
         make('line', { x1: left, x2: left + inner, y1: Y(t), y2: Y(t), class: 'grid' });
