@@ -1,0 +1,126 @@
+"""See which filters of a convolutional network are redundant, prune them, fine-tune the rest.
+
+    import sfp_viz as sfp
+
+The public names below are imported when they are first used, so this import is instant and
+loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# public name -> the module that holds it, or is it
+_HOMES = {
+    "SfpError": "errors",
+    "ModelError": "errors",
+    "DataError": "errors",
+    "RecipeError": "errors",
+    "PlanError": "errors",
+    "SurgeryError": "errors",
+    "RunError": "errors",
+    "Network": "core.network",
+    "Recipe": "core.recipe",
+    "recipes": "core.recipe",
+    "Edits": "core.edits",
+    "Plan": "core.plan",
+    "Cost": "core.cost",
+    "cost": "core.cost",
+    "analyze": "core.analysis",
+    "make_plan": "core.making",
+    "Distillation": "core.training",
+    "Epoch": "core.training",
+    "Measured": "core.training",
+    "Model": "nets.model",
+    "load_model": "nets.open",
+    "save_model": "nets.saved",
+    "read_network": "nets.reading",
+    "load_data": "nets.data",
+    "Images": "nets.data",
+    "prune": "nets.surgery",
+    "finetune": "nets.distill",
+    "measure_accuracy": "nets.measure",
+    "measure_latency": "nets.measure",
+    "export_onnx": "nets.export",
+    "export_torch": "nets.export",
+    "figures": "figures",
+}
+_MODULES = {"recipes", "figures"}
+__all__ = [
+    "Cost",
+    "DataError",
+    "Distillation",
+    "Edits",
+    "Epoch",
+    "Images",
+    "Measured",
+    "Model",
+    "ModelError",
+    "Network",
+    "Plan",
+    "PlanError",
+    "Recipe",
+    "RecipeError",
+    "RunError",
+    "SfpError",
+    "SurgeryError",
+    "analyze",
+    "cost",
+    "export_onnx",
+    "export_torch",
+    "figures",
+    "finetune",
+    "load_data",
+    "load_model",
+    "make_plan",
+    "measure_accuracy",
+    "measure_latency",
+    "prune",
+    "read_network",
+    "recipes",
+    "save_model",
+]
+
+if TYPE_CHECKING:
+    from sfp_viz import figures
+    from sfp_viz.core import recipe as recipes
+    from sfp_viz.core.analysis import analyze
+    from sfp_viz.core.cost import Cost, cost
+    from sfp_viz.core.edits import Edits
+    from sfp_viz.core.making import make_plan
+    from sfp_viz.core.network import Network
+    from sfp_viz.core.plan import Plan
+    from sfp_viz.core.recipe import Recipe
+    from sfp_viz.core.training import Distillation, Epoch, Measured
+    from sfp_viz.errors import (
+        DataError,
+        ModelError,
+        PlanError,
+        RecipeError,
+        RunError,
+        SfpError,
+        SurgeryError,
+    )
+    from sfp_viz.nets.data import Images, load_data
+    from sfp_viz.nets.distill import finetune
+    from sfp_viz.nets.export import export_onnx, export_torch
+    from sfp_viz.nets.measure import measure_accuracy, measure_latency
+    from sfp_viz.nets.model import Model
+    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.surgery import prune
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"sfp_viz has no public name '{name}'")
+    module = import_module(f"sfp_viz.{_HOMES[name]}")
+    return module if name in _MODULES else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -20,7 +20,7 @@ MAY_SEE = {
     "figures": {"errors", "core", "figures"},
     "runs": {"errors", "core", "nets", "runs"},
     "ui": {"errors", "core", "nets", "figures", "runs", "ui"},
-    "cli.py": {"errors", "core", "nets", "figures", "runs"},
+    "cli": {"errors", "core", "nets", "figures", "runs", "cli"},
     "__init__.py": {"errors", "core", "nets", "figures", "runs"},
 }
 
@@ -37,7 +37,7 @@ ONLY_IN = {
     "onnxruntime": {"nets"},
     "streamlit": {"ui"},
     "plotly": {"figures"},
-    "click": {"cli.py"},
+    "click": {"cli"},
     "psutil": {"runs"},
     "sklearn": {"core", "nets"},  # nets only for the embedded digits
     "umap": {"core"},

@@ -15,7 +15,8 @@ from sfp_viz.runs.files import read_json, write_json
 
 EVERY = 2.0  # seconds between heartbeats
 LISTEN = 0.25  # seconds between looks at ``request``
-GRACE = 10.0  # seconds in which the training must heed ``stop`` before the process ends itself
+GRACE = 10.0  # seconds in which the training must heed ``stop`` before the process ends itself;
+# while it only loads there is nothing to lose, and it ends at once
 
 
 class Heartbeat:
@@ -84,7 +85,7 @@ class Heartbeat:
                 self.stop.set()
             if self.stop.is_set():
                 asked = asked or now
-                if now - asked > GRACE:
+                if now - asked > GRACE or self._said["phase"] in ("starting", "loading"):
                     self.end("cancelled")
                     os._exit(0)  # files appear whole, so nothing is left half done
             if not self._folder.is_dir():

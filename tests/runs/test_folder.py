@@ -149,8 +149,7 @@ def test_the_workspace_is_where_the_environment_says(tmp_path, monkeypatch):
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.json"
     write_whole(path, "old")
-    with pytest.raises(ZeroDivisionError), beside(path) as fresh:
-        fresh.write_text("half")
-        raise ZeroDivisionError
+    with pytest.raises(UnicodeEncodeError), beside(path) as fresh:
+        fresh.write_text("half \udc00", encoding="utf-8")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]

@@ -1,0 +1,212 @@
+"""Commands about what is already going: the app, and the runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfp_viz.cli.text import facts, say, table, with_json
+from sfp_viz.errors import RunError
+from sfp_viz.figures.numbers import count, duration, percent, span
+from sfp_viz.runs import process
+from sfp_viz.runs.alive import ROOT
+from sfp_viz.runs.folder import find_run, home, list_runs, read_run
+from sfp_viz.runs.records import Run
+
+
+@click.command()
+@click.option("--port", default=8501, show_default=True)
+@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+def app(port: int, no_browser: bool) -> None:
+    """Start the app on this machine alone (127.0.0.1)."""
+    page = ROOT / "app.py"
+    if not page.is_file():
+        raise RunError(f"There is no app at {page}: start sfp-viz from its checkout.")
+    words = [sys.executable, "-m", "streamlit", "run", str(page), "--server.address=127.0.0.1"]
+    words += [f"--server.port={port}", "--browser.gatherUsageStats=false"]
+    words += [f"--server.headless={'true' if no_browser else 'false'}"]
+    os.environ["SFP_VIZ_HOME"] = str(home())  # we move to where the settings of streamlit lie
+    if data := os.environ.get("SFP_VIZ_DATA"):
+        os.environ["SFP_VIZ_DATA"] = str(Path(data).expanduser().absolute())
+    os.chdir(ROOT)
+    os.execv(sys.executable, words)
+
+
+@click.group()
+def runs() -> None:
+    """List, show, cancel, resume and delete runs.
+
+    RUN is a run's id, the beginning of it, or its folder.
+    """
+
+
+@runs.command("list")
+@with_json
+def list_command(as_json: bool) -> None:
+    """All runs of the workspace, the newest first."""
+    found = list_runs(home())
+    rows = []
+    for run in found:
+        accuracy = run.epochs[-1].test_accuracy if run.epochs else None
+        rows.append((
+            run.id, run.state, f"{len(run.epochs)}/{run.settings.epochs}", run.data,
+            count(run.before.macs) if run.before else "",
+            percent(run.before.one_shot) if run.before else "",
+            percent(accuracy) if accuracy is not None else "",
+        ))  # fmt: skip
+    heads = ("run", "state", "epochs", "data", "MACs (counted)", "one-shot", "test (measured)")
+    empty = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
+    text = table(heads, rows) if rows else empty
+    say([run_value(run) for run in found], text, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--follow", "following", is_flag=True, help="Show epochs as they come.")
+@with_json
+def show(run: str, following: bool, as_json: bool) -> None:
+    """What a run is at, its history and its result."""
+    path = find_run(home(), run)
+    if following and not as_json:
+        follow(path)
+        return
+    found = follow(path, quiet=True) if following else read_run(path)
+    text = _card(found)
+    if found.epochs:
+        heads = "\n" + _EPOCH_HEAD
+        text += "\n" + heads + "".join("\n" + _epoch_line(found, n) for n in _shown(found))
+    say({**run_value(found), "history": [asdict(e) for e in found.epochs]}, text, as_json=as_json)
+
+
+@runs.command()
+@click.argument("run")
+@with_json
+def cancel(run: str, as_json: bool) -> None:
+    """Stop a run and leave no process of it; it can be resumed from its last checkpoint."""
+    _report(process.cancel(find_run(home(), run)), as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--follow", "following", is_flag=True, help="Show epochs as they come.")
+@with_json
+def resume(run: str, following: bool, as_json: bool) -> None:
+    """Go on with a lost, cancelled or failed run from its last checkpoint."""
+    path = find_run(home(), run)
+    process.resume(path)
+    if following:
+        found = follow(path, quiet=as_json)
+        say(run_value(found), "", as_json=True) if as_json else None
+    else:
+        _report(read_run(path), as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_json
+def delete(run: str, yes: bool, as_json: bool) -> None:
+    """Delete the folder of a run for good."""
+    path = find_run(home(), run)
+    if not yes:
+        click.confirm(f"Delete {path} with its trained network?", abort=True, err=True)
+    process.delete(path)
+    say({"deleted": path.name}, f"Deleted {path.name}.", as_json=as_json)
+
+
+def follow(path: Path, *, quiet: bool = False) -> Run:
+    """Show a run's epochs as they come, until it is over; Ctrl-C cancels it."""
+    shown, run = 0, read_run(path)
+    try:
+        for run in process.watch(path):
+            if quiet:
+                continue
+            if shown == 0 and run.before is not None:
+                click.echo(f"{_card(run)}\n\n{_EPOCH_HEAD}")
+                shown = 1
+            while shown and shown <= len(run.epochs):
+                click.echo(_epoch_line(run, shown))
+                shown += 1
+    except KeyboardInterrupt:
+        click.echo("Cancelling ...", err=True)
+        run = process.cancel(path)
+    if not quiet:
+        click.echo("\n" + (_card(run)))
+    return run
+
+
+def run_value(run: Run) -> dict[str, Any]:
+    """A run as one JSON value; accuracies 0..1, measured; MACs and params counted."""
+    return {
+        "run": run.id,
+        "path": str(run.path),
+        "name": run.name,
+        "state": run.state,
+        "message": run.message,
+        "data": run.data,
+        "plan": run.plan.hash if run.plan else None,
+        "settings": asdict(run.settings),
+        "facts": dict(run.facts),
+        "epochs": len(run.epochs),
+        "progress": round(run.progress, 4),
+        "last": asdict(run.epochs[-1]) if run.epochs else None,
+        "before": asdict(run.before) if run.before else None,
+        "result": asdict(run.result) if run.result else None,
+        "student": str(run.student) if run.student.exists() else None,
+    }
+
+
+_EPOCH_HEAD = "epoch      loss   train    test  temperature  images/s     time"
+
+
+def _epoch_line(run: Run, number: int) -> str:
+    e = run.epochs[number - 1]
+    return (
+        f"{f'{e.epoch}/{e.epochs}':<8} {e.loss:>6.3f} {percent(e.train_accuracy):>7} "
+        f"{percent(e.test_accuracy):>7}  {e.temperature:>11.2f}  {e.images_per_second:>8.0f} "
+        f"{duration(e.seconds):>8}"
+    )
+
+
+def _shown(run: Run) -> list[int]:
+    """The last ten epochs."""
+    return list(range(max(1, len(run.epochs) - 9), len(run.epochs) + 1))
+
+
+def _report(run: Run, as_json: bool) -> None:
+    say(run_value(run), f"Run {run.id}: {run.state}. {run.message}".rstrip(), as_json=as_json)
+
+
+def _card(run: Run) -> str:
+    before, result = run.before, run.result
+    lines: list[tuple[str, Any]] = [
+        ("run", run.id),
+        ("state", f"{run.state}{f', {run.phase}' if run.phase else ''}"),
+        ("", run.message),
+        ("started", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))),
+        ("data", run.data),
+        ("plan", run.plan.hash if run.plan else None),
+        ("epochs", f"{len(run.epochs)} of {run.settings.epochs}"),
+    ]
+    if before:
+        images = f"(measured on {before.images:,} test images)"
+        lines += [
+            ("MACs, params", f"{count(before.macs)}, {count(before.params)}  (counted)"),
+            ("one-shot", f"{percent(before.one_shot)}  {images}"),
+        ]
+        if before.teacher_accuracy is not None:
+            lines.append(("teacher", f"{percent(before.teacher_accuracy)}  {images}"))
+    if result:
+        words = f"(measured on {result.images:,} test images, 95 % {span(result.interval)})"
+        lines += [
+            ("fine-tuned", f"{percent(result.accuracy)}  {words}"),
+            ("took", duration(result.seconds)),
+            ("network", run.student),
+        ]
+    return facts(lines)

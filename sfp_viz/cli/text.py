@@ -1,0 +1,53 @@
+"""How the command line speaks: aligned tables for people, one line of JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+
+def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option --json."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value instead.")
+    return option(command)
+
+
+def say(value: Any, text: str, *, as_json: bool) -> None:
+    """Print ``value`` as JSON, or ``text``."""
+    click.echo(json.dumps(value) if as_json else text)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows under their heads, aligned; columns whose cells are numbers stand to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    every = [list(heads), *cells]
+    widths = [max(len(row[i]) for row in every) for i in range(len(heads))]
+    right = [bool(cells) and all(_numeric(row[i]) for row in cells) for i in range(len(heads))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in every
+    ]
+    return "\n".join(lines)
+
+
+def facts(pairs: Iterable[tuple[str, Any]]) -> str:
+    """Names and values, one pair a line, aligned; pairs without a value are left out."""
+    shown = [(name, _cell(value)) for name, value in pairs if value not in (None, "")]
+    width = max((len(name) for name, _ in shown), default=0)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _numeric(cell: str) -> bool:
+    return not cell or cell[0] in "-−+0123456789"
