@@ -124,8 +124,9 @@ def _turned(rows: np.ndarray, gram: np.ndarray) -> np.ndarray:
 def _kmeans(points: np.ndarray, weights: np.ndarray, k: int, seed: int) -> np.ndarray:
     from sklearn.cluster import KMeans
 
-    model = KMeans(k, n_init=10 if len(points) <= _MANY else 3, random_state=seed)
-    return model.fit(points, sample_weight=weights).labels_
+    starts = 10 if len(points) <= _MANY else 3
+    model = KMeans(k, n_init=starts, random_state=seed)  # pyright: ignore[reportArgumentType]
+    return model.fit_predict(points, sample_weight=weights)
 
 
 def _ward(points: np.ndarray, k: int) -> np.ndarray:

@@ -48,10 +48,11 @@ def umap_map(matrix: np.ndarray, seed: int = 0) -> np.ndarray:
 
     rng = np.random.default_rng(seed)
     spread = start / (np.abs(start).max() or 1.0) * 10
+    begin = (spread + rng.normal(scale=1e-3, size=start.shape)).astype(np.float32)
     model = UMAP(
         n_neighbors=min(15, len(matrix) - 1),
         min_dist=0.1,
-        init=(spread + rng.normal(scale=1e-3, size=start.shape)).astype(np.float32),
+        init=begin,  # pyright: ignore[reportArgumentType]  (umap takes arrays too)
         random_state=seed,
         n_jobs=1,
     )

@@ -169,7 +169,9 @@ def _out_of_reach(network: Network, recipe: Recipe, edits: Edits | None, low: np
     fewest = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
     reachable = 1 - cost_of_widths(network, fewest).macs / max(cost(network).macs, 1)
     fixed = [g.name for g, n in zip(network.groups, low, strict=True) if n == g.size]
-    reasons = [f"no other group may lose more than {recipe.max_ratio:.0%} of its filters"]
+    reasons = []
+    if len(fixed) < len(network.groups):
+        reasons = [f"no other group may lose more than {recipe.max_ratio:.0%} of its filters"]
     if fixed:
         named = ", ".join(fixed[:4]) + (", …" if len(fixed) > 4 else "")
         reasons.insert(0, f"{len(fixed)} of {len(network.groups)} groups stay whole ({named})")

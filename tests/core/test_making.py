@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sfp_viz.core.analysis import analyze
@@ -7,7 +8,7 @@ from sfp_viz.core.cost import cost, kept_units
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.plan import plan_from_json, plan_json
-from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.errors import PlanError
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
@@ -116,3 +117,56 @@ def test_the_plan_does_not_depend_on_the_scale_of_the_weights(plain, plain_of):
     recipe = Recipe(criterion="l1")
     assert make_plan_for(doubled, recipe).removals == make_plan_for(plain, recipe).removals
     assert replace(plain, name="x").digest == plain.digest
+
+
+def any_recipe(rng):
+    """A recipe with every setting drawn."""
+    choices = {name: known[rng.integers(len(known))] for name, known in CHOICES.items()}
+    return Recipe(
+        target_reduction=rng.uniform(0, 0.5),
+        max_ratio=rng.uniform(0.6, 0.99),
+        rounding=int(rng.integers(1, 10)),
+        gamma=rng.uniform(0, 6),
+        kappa=rng.uniform(0.01, 1),
+        balance=rng.uniform(0, 1),
+        **choices,
+    )
+
+
+def any_edits(network, rng):
+    """Edits drawn for about half of the groups."""
+    edits = Edits(network.digest)
+    for group in network.free:
+        if rng.random() < 0.2:
+            edits = edits.with_ratio(group.name, rng.uniform(0, 1))
+        if rng.random() < 0.1:
+            edits = edits.with_protected(group.name, True)
+        if rng.random() < 0.2:
+            labels = tuple(int(x) for x in rng.integers(0, 4, group.size))
+            edits = edits.with_clusters(group.name, labels)
+        if rng.random() < 0.3:
+            fate = "keep" if rng.random() < 0.5 else "remove"
+            edits = edits.with_filter(group.name, int(rng.integers(group.size)), fate)
+    return edits
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_whatever_is_asked_the_plan_obeys_it_or_says_why_not(name, request):
+    network, made = request.getfixturevalue(name), 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        recipe, edits = any_recipe(rng), any_edits(network, rng)
+        try:
+            plan = make_plan_for(network, recipe, edits)
+        except PlanError as problem:
+            assert "cannot be reached" in str(problem)
+            continue
+        made += 1
+        left = cost(network, plan).macs / cost(network).macs
+        assert left <= 1 - recipe.target_reduction + 1e-9
+        assert plan_from_json(plan_json(plan)) == plan
+        free = [pair for pair in (*edits.keep, *edits.remove) if pair[0] not in edits.protected]
+        for group, unit in free:
+            assert (unit in plan.removed(group)) == ((group, unit) in edits.remove)
+        assert not any(plan.removed(group) for group in edits.protected)
+    assert made >= 5
