@@ -1,0 +1,57 @@
+"""What each group feeds forward."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sfp_viz.errors import DataError, RecipeError
+from sfp_viz.nets import zoo
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.observe import observe
+
+
+@pytest.fixture(scope="module")
+def lenet():
+    torch.manual_seed(0)
+    return Model(zoo.build("lenet5", {}), name="lenet", input_shape=(1, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def images():
+    draw = np.random.default_rng(0)
+    return Images("noise", "train", draw.integers(0, 256, (200, 1, 8, 8), np.uint8), np.arange(200))
+
+
+def test_means_and_covariances_are_those_of_the_values_that_the_next_layer_reads(lenet, images):
+    seen = observe(lenet, images)
+    with torch.no_grad():
+        pixels = lenet.normalize(torch.from_numpy(images.pixels.copy()))
+        maps = F.max_pool2d(F.relu(lenet.module.conv1(pixels)), 2)
+    values = maps.movedim(1, 0).flatten(1).double().numpy()
+    assert np.allclose(seen.mean["conv1"], values.mean(1), atol=1e-6)
+    assert np.allclose(seen.covariance["conv1"], np.cov(values, bias=True), atol=1e-5)
+
+
+def test_reach_is_the_gram_matrix_of_the_next_layers_weights(lenet, images):
+    seen = observe(lenet, images)
+    weight = lenet.module.conv2.weight.detach().double().numpy()
+    assert np.allclose(seen.reach["conv1"], np.einsum("oihw,ojhw->ij", weight, weight))
+    columns = lenet.module.fc1.weight.detach().double().numpy().reshape(64, 48, 4)
+    assert np.allclose(seen.reach["conv2"], np.einsum("oip,ojp->ij", columns, columns))
+
+
+def test_a_limit_of_images_is_kept_and_told(lenet, images):
+    assert observe(lenet, images, most=50).images == 50
+
+
+def test_a_group_that_was_not_observed_names_the_call_to_make(lenet, images):
+    with pytest.raises(RecipeError, match="observe"):
+        observe(lenet, images, most=10).of("conv9")
+
+
+def test_images_of_another_shape_are_refused_with_both_shapes(lenet):
+    wide = Images("wide", "train", np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64))
+    with pytest.raises(DataError, match=r"\(1, 8, 8\).*\(3, 8, 8\)"):
+        observe(lenet, wide)
