@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,11 +14,19 @@ from typing import Literal
 import numpy as np
 
 from sfp_viz.errors import DataError
+from sfp_viz.nets.download import Progress, fetch
 
 Split = Literal["train", "test"]
 NAMES = ("digits", "fashion_mnist", "cifar10", "cifar100")
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-_MOST_PIXELS = 4_000_000_000  # bytes of one split held in memory; more is refused, not swapped
+# where torchvision keeps each set below its root
+_FOLDERS = {
+    "fashion_mnist": "FashionMNIST/raw",
+    "cifar10": "cifar-10-batches-py",
+    "cifar100": "cifar-100-python",
+}
+_BAD_FILE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_MOST_BYTES = 4_000_000_000  # bytes of one split held in memory; more is refused, not swapped
 
 
 @dataclass(frozen=True)
@@ -52,24 +62,30 @@ class Images:
 
 
 def load_data(
-    name: str, split: Split = "train", *, limit: int | None = None, download: bool = False
+    name: str,
+    split: Split = "train",
+    *,
+    limit: int | None = None,
+    download: bool = False,
+    progress: Progress | None = None,
 ) -> Images:
     """Load a data set by name ('digits', 'cifar10' ...), .npz file or folder of class folders.
 
     Looks first for ``<SFP_VIZ_DATA>/<name>/<name>_<split>_*.npz`` (images uint8 [N, C, H, W],
-    labels), then among the named sets. Fetches from the internet only with ``download``.
-    Raises DataError, which names the places that were tried.
+    labels), then among the named sets, in SFP_VIZ_DATA and in the workspace. Fetches into the
+    workspace only with ``download``; ``progress(file, share)`` hears how far it is, else
+    torchvision draws a bar in the terminal. Raises DataError, which names the places tried.
     """
     if shards := _shards(name, split):
         return _read_npz(name, split, shards).first(limit)
     if name == "digits":
         return _digits(split).first(limit)
     if name in NAMES:
-        return _torchvision(name, split, download).first(limit)
+        return _torchvision(name, split, download, progress).first(limit)
     path = Path(name).expanduser()
     if path.suffix == ".npz" and path.is_file():
         return _read_npz(path.stem, split, [path]).first(limit)
-    if path.is_dir():
+    if name and path.is_dir():  # an empty name would be the current folder
         return _image_folder(path, split, limit)
     raise DataError(
         f"No data called '{name}'. Known: {', '.join(NAMES)}, an .npz file, a folder with one "
@@ -82,17 +98,27 @@ def available(name: str, split: Split = "test") -> bool:
     """Whether the data are on this machine, without reading them."""
     if name == "digits" or _shards(name, split):
         return True
-    if name == "fashion_mnist":
-        return DEBIAN_FASHION.is_dir() or (_root() / "FashionMNIST" / "raw").is_dir()
-    folders = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
-    if name in folders:
-        return (_root() / folders[name]).is_dir()
+    if name in _FOLDERS:
+        packed = name == "fashion_mnist" and DEBIAN_FASHION.is_dir()
+        return packed or any(_is_here(name, root) for root in _roots())
     return bool(name) and Path(name).expanduser().exists()
 
 
-def _root() -> Path:
-    home = Path(os.environ.get("SFP_VIZ_HOME", ".sfp_viz"))
-    return Path(os.environ.get("SFP_VIZ_DATA") or home / "data")
+def _workspace() -> Path:
+    """Where downloads and unpacked files go."""
+    return Path(os.environ.get("SFP_VIZ_HOME") or ".sfp_viz") / "data"
+
+
+def _roots() -> list[Path]:
+    given = os.environ.get("SFP_VIZ_DATA")
+    return [*([Path(given)] if given else []), _workspace()]
+
+
+def _is_here(name: str, root: Path) -> bool:
+    folder = root / _FOLDERS[name]
+    if name == "fashion_mnist":  # an interrupted download leaves fewer files
+        return len(list(folder.glob("*-ubyte"))) == 4
+    return folder.is_dir()
 
 
 def _shards(name: str, split: str) -> list[Path]:
@@ -103,20 +129,24 @@ def _shards(name: str, split: str) -> list[Path]:
 
 
 def _read_npz(name: str, split: str, files: list[Path]) -> Images:
+    parts, file = [], files[0]
     try:
-        parts = []
         for file in files:
-            with np.load(file, allow_pickle=False) as archive:
-                parts.append((archive["images"], archive["labels"]))
-            if sum(pixels.nbytes for pixels, _ in parts) > _MOST_PIXELS:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+            size += sum(pixels.nbytes for pixels, _ in parts)
+            if size > _MOST_BYTES:
                 raise DataError(f"The data '{name}' are larger than 4 GB: split or shrink them.")
-    except (KeyError, ValueError, OSError, EOFError) as problem:
+            with np.load(file, allow_pickle=False) as arrays:
+                parts.append((arrays["images"], arrays["labels"]))
+        pixels = np.concatenate([pixels for pixels, _ in parts])
+        labels = np.concatenate([labels for _, labels in parts])
+    except (*_BAD_FILE, KeyError, ValueError, TypeError, MemoryError) as problem:
         raise DataError(
             f"The file {file.name} is not readable as images and labels: {problem}. "
             "It needs the arrays 'images' (uint8 [N, C, H, W]) and 'labels' ([N])."
         ) from problem
-    return Images(name, split, np.concatenate([p for p, _ in parts]),
-                  np.concatenate([labels for _, labels in parts]))  # fmt: skip
+    return Images(name, split, pixels, labels)
 
 
 def _digits(split: str) -> Images:
@@ -132,53 +162,65 @@ def _digits(split: str) -> Images:
     return Images("digits", split, pixels[chosen], labels[chosen])
 
 
-def _torchvision(name: str, split: str, download: bool) -> Images:
+def _torchvision(name: str, split: str, download: bool, progress: Progress | None) -> Images:
     from torchvision import datasets  # 4 s to import: only where it is used
 
-    root = _root()
-    if name == "fashion_mnist" and not (root / "FashionMNIST" / "raw").is_dir():
-        root = _unpacked_fashion(root)
     kind = {"fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}[name]
+    roots = _roots()
+    root = next((root for root in roots if _is_here(name, root)), _workspace())
     try:
+        if name == "fashion_mnist" and not _is_here(name, root):
+            _unpack_fashion(root / _FOLDERS[name])
+        if download and progress and not _is_here(name, root):
+            fetch(name, root, progress)
         found = getattr(datasets, kind)(str(root), train=split == "train", download=download)
-    except (RuntimeError, OSError) as problem:
+    except (*_BAD_FILE, RuntimeError) as problem:
+        if download:
+            raise DataError(f"{name} could not be downloaded into {root}: {problem}") from problem
         raise DataError(
-            f"{name} is not on this machine: looked in {root}. Set SFP_VIZ_DATA to the folder "
-            "that holds it, or ask for the download."
+            f"{name} is not whole on this machine: looked in {', '.join(map(str, roots))}. Set "
+            "SFP_VIZ_DATA to the folder that holds it, or ask for the download."
         ) from problem
     pixels, labels = np.asarray(found.data), np.asarray(found.targets)
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
     return Images(name, split, np.ascontiguousarray(pixels), labels)
 
 
-def _unpacked_fashion(root: Path) -> Path:
+def _unpack_fashion(raw: Path) -> None:
     """Debian ships the four files gzipped; torchvision wants them plain, in FashionMNIST/raw."""
     if not DEBIAN_FASHION.is_dir():
-        return root
-    home = Path(os.environ.get("SFP_VIZ_HOME", ".sfp_viz")) / "data"
-    raw = home / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True, exist_ok=True)
-    for packed in DEBIAN_FASHION.glob("*.gz"):
-        plain = raw / packed.stem
-        if not plain.exists():
-            beside = plain.with_suffix(f".{os.getpid()}")
-            with gzip.open(packed) as source, beside.open("wb") as target:
+        return
+    beside = raw.with_name(f".raw.{os.getpid()}")
+    beside.mkdir(parents=True, exist_ok=True)
+    try:
+        for packed in DEBIAN_FASHION.glob("*.gz"):
+            with gzip.open(packed) as source, (beside / packed.stem).open("wb") as target:
                 shutil.copyfileobj(source, target)
-            beside.replace(plain)
-    return home
+        raw.mkdir(exist_ok=True)
+        for plain in beside.iterdir():
+            plain.replace(raw / plain.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _image_folder(path: Path, split: str, limit: int | None) -> Images:
     """One folder a class, below ``path`` or ``path/<split>``; pictures of one size, RGB."""
+    from PIL.Image import DecompressionBombError
     from torchvision.datasets import ImageFolder
 
     path = path / split if (path / split).is_dir() else path
     try:
         found = ImageFolder(str(path))
-        step = max(1, len(found) // limit) if limit else 1  # spread a limit over the classes
-        chosen = range(0, len(found), step)[: limit or len(found)]
-        pairs = [(np.asarray(found[i][0].convert("RGB")), found[i][1]) for i in chosen]
-    except (OSError, RuntimeError, ValueError) as problem:
+        count = min(limit or len(found), len(found))
+        chosen = np.linspace(0, len(found) - 1, count).round().astype(int)  # over all classes
+        pairs, size = [], 0
+        for index in chosen:
+            picture, label = found[int(index)]
+            pairs.append((np.asarray(picture.convert("RGB")), label))
+            size += pairs[-1][0].nbytes
+            if size > _MOST_BYTES // 2:  # they are held twice for a moment
+                raise DataError(f"The pictures in {path} are larger than 2 GB: use fewer.")
+    except (OSError, RuntimeError, ValueError, DecompressionBombError) as problem:
         raise DataError(f"The folder {path} has no readable class folders: {problem}") from problem
     if len({pixels.shape for pixels, _ in pairs}) > 1:
         raise DataError(f"The pictures in {path} differ in size; bring them to one size first.")

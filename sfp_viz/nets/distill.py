@@ -58,6 +58,10 @@ class Training:
         self.train = train.first(settings.train_images)
         self.test = test.first(settings.test_images)
         _fits(student, self.train)
+        if len(self.test):
+            _fits(student, self.test)
+        if teacher is not None:
+            _same_question(student, teacher)
         self._fabric = Fabric(accelerator="auto", devices=1, precision=settings.precision)
         module = copy.deepcopy(student.module).to(memory_format=torch.channels_last)
         module.requires_grad_(True)
@@ -224,4 +228,13 @@ def _fits(student: Model, images: Images) -> None:
         raise DataError(
             f"'{images.name}' has the class {int(images.labels.max())}, but the network only "
             f"{student.classes} classes."
+        )
+
+
+def _same_question(student: Model, teacher: Model) -> None:
+    if (teacher.classes, teacher.input_shape) != (student.classes, student.input_shape):
+        raise RunError(
+            f"The teacher '{teacher.name}' knows {teacher.classes} classes of "
+            f"{teacher.input_shape} images, the student '{student.name}' {student.classes} of "
+            f"{student.input_shape}. Choose the network that the student was cut from."
         )

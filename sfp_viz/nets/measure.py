@@ -33,6 +33,12 @@ def count_right(model: Model, images: Images) -> int:
             pixels = torch.from_numpy(images.pixels[start : start + _BATCH].copy())
             labels = torch.from_numpy(images.labels[start : start + _BATCH].copy())
             logits = module(model.normalize(pixels))
+            if int(labels.max()) >= logits.shape[1]:
+                raise DataError(
+                    f"'{images.name}' has the class {int(labels.max())}, but the network "
+                    f"'{model.name}' only {logits.shape[1]} classes. Choose the images it was "
+                    "trained for."
+                )
             scores = multiclass_stat_scores(
                 logits, labels, num_classes=logits.shape[1], average="micro"
             )
@@ -53,6 +59,7 @@ def measure_accuracy(model: Model, images: Images) -> Measured:
 
 def measure_latency(model: Model, *, batch: int = 1, repeats: int = 30) -> Measured:
     """Median time of a forward pass in milliseconds with its quartiles, on the CPU; measured."""
+    repeats = max(2, repeats)  # quartiles need two
     module = copy.deepcopy(model.module).eval()
     images = torch.zeros(batch, *model.input_shape)
     times = []

@@ -1,0 +1,64 @@
+"""Fetch a data set, with a progress that the caller shows; only when a person asked for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from sfp_viz.errors import DataError
+
+Progress = Callable[[str, float], None]  # the file's name, and the share of it that is here, 0..1
+_CHUNK = 1 << 18
+_SECONDS = 30  # without a byte, before the download counts as failed
+_MOST_BYTES = 1_000_000_000
+
+
+def fetch(name: str, root: Path, progress: Progress) -> None:
+    """Put the archives of 'fashion_mnist', 'cifar10' or 'cifar100' where torchvision unpacks them.
+
+    Addresses and checksums are torchvision's. Files that are there and whole are kept. Raises
+    DataError, which names the address, when one cannot be fetched.
+    """
+    from torchvision import datasets
+
+    if name == "fashion_mnist":
+        folder = root / "FashionMNIST" / "raw"
+        base = datasets.FashionMNIST.mirrors[0]
+        wanted = [(base + file, file, md5) for file, md5 in datasets.FashionMNIST.resources]
+    else:
+        kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+        folder, wanted = root, [(kind.url, kind.filename, kind.tgz_md5)]
+    for url, file, md5 in wanted:
+        fetch_file(url, folder / file, md5=md5, progress=progress)
+
+
+def fetch_file(url: str, path: Path, *, md5: str, progress: Progress) -> None:
+    """Fetch one file, telling ``progress`` on the way; it appears whole or not at all."""
+    if path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5:
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    seen, done = hashlib.md5(usedforsecurity=False), 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(url, timeout=_SECONDS) as source, beside.open("wb") as target:
+            total = int(source.headers.get("Content-Length") or 0)
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+                seen.update(chunk)
+                done += len(chunk)
+                if done > _MOST_BYTES:
+                    raise OSError("it is larger than 1 GB")
+                progress(path.name, min(1.0, done / total) if total else 0.0)
+        if seen.hexdigest() != md5:
+            raise OSError("what came is not the file that was asked for (its checksum differs)")
+        beside.replace(path)
+    except (OSError, ValueError) as problem:  # URLError and timeouts are OSErrors
+        raise DataError(
+            f"The file {path.name} could not be downloaded from {url}: {problem}. Check the "
+            "connection and ask again, or copy the data set here by hand."
+        ) from problem
+    finally:
+        beside.unlink(missing_ok=True)
