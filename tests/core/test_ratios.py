@@ -43,7 +43,7 @@ def test_the_target_is_met_and_no_single_unit_more_would_meet_it(name, target, a
 
 
 def test_it_is_the_largest_feasible_step_of_the_formula(plain):
-    """A slow twin: walk tau down in fine steps, then give back one by one."""
+    """A slow twin: walk down every tau at which a width changes, then give back one by one."""
     recipe = Recipe(target_reduction=0.5)
     sizes = {group.name: group.size for group in plain.groups}
 
@@ -53,7 +53,10 @@ def test_it_is_the_largest_feasible_step_of_the_formula(plain):
             for name, n in sizes.items()
         }
 
-    tau = next(t for t in np.arange(8, 0, -1e-4) if within(plain, at(t), 0.5))
+    steps = [
+        (k + 0.5 + 1e-9) / (n * SPREAD[name] ** 2) for name, n in sizes.items() for k in range(n)
+    ]
+    tau = next(t for t in sorted(steps, reverse=True) if within(plain, at(t), 0.5))
     kept = at(tau)
     given = True
     while given:
