@@ -170,10 +170,15 @@ def read_epochs(path: Path) -> tuple[Epoch, ...]:
 def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
     """What the folder shows now, and the content of worker.json ({} without one)."""
     # Processes are looked at first, files after: a worker that ends between the two has then
-    # written its outcome, and is not taken for a lost one.
-    worker_process = _process(read_json(path / "worker.json"), path)
-    launched_process = _process(read_json(path / "launch.json"), path)
+    # written its outcome, and is not taken for a lost one. A worker that starts between the two
+    # is looked at again.
     launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
+    for _ in range(5):
+        seen = _who(launch), _who(worker)
+        launched_process, worker_process = _process(launch, path), _process(worker, path)
+        launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
+        if seen == (_who(launch), _who(worker)):
+            break
     signs = Signs(
         finished=(path / "result.json").exists(),
         attempt=int((launch or {}).get("attempt", 0)),
@@ -186,6 +191,10 @@ def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
         cancel=(path / "request").exists(),
     )
     return signs, worker or {}
+
+
+def _who(value: dict[str, Any] | None) -> tuple[Any, Any]:
+    return (value or {}).get("attempt"), (value or {}).get("pid")
 
 
 def _process(value: dict[str, Any] | None, path: Path) -> Process:

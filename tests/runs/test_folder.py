@@ -109,6 +109,23 @@ def test_a_dead_worker_is_lost_and_the_message_says_how_to_go_on(new_run):
     assert run.threads == 2
 
 
+def test_a_worker_that_starts_while_we_look_is_not_lost(new_run, monkeypatch):
+    path = new_run()
+    (path / "launch.json").write_text(json.dumps({"attempt": 2, "time": 0}))
+
+    def write(attempt: int, pid: int) -> None:
+        worker = {"attempt": attempt, "pid": pid, "host": folder.here(), "time": time.time()}
+        (path / "worker.json").write_text(json.dumps(worker))
+
+    def look(pid: int, module: str, where: object) -> bool:
+        write(2, 22)  # the new worker reports in the very moment in which the old one is looked at
+        return pid == 22
+
+    write(1, 11)
+    monkeypatch.setattr(folder, "is_alive", look)
+    assert read_run(path).state == "running"
+
+
 def test_a_worker_on_another_machine_is_judged_by_its_heartbeat(new_run):
     path = new_run()
     worker = {"attempt": 0, "pid": 1, "host": "elsewhere", "time": 1000.0, "phase": "training"}
