@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 from sfp_viz.errors import DataError
+from sfp_viz.nets.saved import name_beside
 
 Progress = Callable[[str, float], None]  # the file's name, and the share of it that is here, 0..1
 _CHUNK = 1 << 18
@@ -39,7 +39,7 @@ def fetch_file(url: str, path: Path, *, md5: str, progress: Progress) -> None:
     """Fetch one file, telling ``progress`` on the way; it appears whole or not at all."""
     if path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5:
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = name_beside(path)
     seen, done = hashlib.md5(usedforsecurity=False), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

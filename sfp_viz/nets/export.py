@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.saved import name_beside
 
 LARGEST_DIFFERENCE = 1e-4
 _BATCHES = (1, 3)
@@ -28,7 +28,7 @@ def export_onnx(model: Model, path: str | Path) -> float:
     the difference is above 1e-4; then no file is left.
     """
     path = Path(path)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = name_beside(path)
     with _shown(model, "ONNX"), _quiet():
         written = torch.onnx.export(
             _program(model),
@@ -81,7 +81,7 @@ def export_torch(model: Model, path: str | Path) -> float:
     Raises ModelError when the network cannot be exported or differs by more than 1e-4.
     """
     path = Path(path)
-    beside = path.with_name(f".{os.getpid()}.{path.stem}.pt2")  # torch wants this ending
+    beside = name_beside(path).with_suffix(".pt2")  # torch wants this ending
     try:
         with _shown(model, "torch.export"), _quiet():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -150,12 +150,17 @@ def _add_bias(module: nn.Module, name: str, shapes: Mapping[str, Shape]) -> None
 def _check_arguments(architecture: str, arguments: Mapping[str, Any]) -> None:
     if len(architecture) > 200 or len(arguments) > 32:
         raise ModelError("The architecture's name or arguments are too long to be one of ours.")
-    for name, value in arguments.items():
+    for name, whole in arguments.items():
+        parts = whole if isinstance(whole, list | tuple) and len(whole) <= 64 else [whole]
         most = _MOST_CLASSES if "classes" in name else _MOST_ARGUMENT
-        plain = value is None or isinstance(value, bool | int | float | str)
-        small = not isinstance(value, int | float) or -most <= value <= most
-        short = not isinstance(value, str) or len(value) <= 100
-        if not (plain and small and short) or any(part in name for part in _NO_ENTRY):
+        if any(word in name for word in _NO_ENTRY) or not all(_plain(p, most) for p in parts):
             raise ModelError(
-                f"The architecture '{architecture}' is not built with {name} = {str(value)[:100]}."
+                f"The architecture '{architecture}' is not built with {name} = {str(whole)[:100]}."
             )
+
+
+def _plain(value: Any, most: int) -> bool:
+    """None, a number that is not absurd, or a short word."""
+    if isinstance(value, str):
+        return len(value) <= 100
+    return value is None or (isinstance(value, bool | int | float) and -most <= value <= most)

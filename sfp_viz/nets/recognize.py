@@ -91,7 +91,8 @@ def recognize(shapes: Mapping[str, Shape]) -> Guess:
             return guess
         if nearest is None or guess.likeness > nearest.likeness:
             nearest = guess
-    assert nearest is not None
+    if nearest is None:
+        raise ModelError("The weights are of sizes that no architecture known here has.")
     return nearest
 
 

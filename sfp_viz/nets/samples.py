@@ -7,7 +7,6 @@ the network's reading) and ``NAME.maps.json`` (UMAP coordinates, clusters and di
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_file import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.saved import name_beside, save_model
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -70,8 +70,6 @@ def write_sample(
     ``card_facts`` are entries for people (title, accuracy, licence ...). The card adds what
     follows from the model itself, and the reading.
     """
-    from sfp_viz.nets.saved import save_model
-
     if network.digest != model.digest:
         raise ModelError(
             f"The reading ({network.digest}) is not of the network '{model.name}' "
@@ -112,7 +110,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
 def write_text(path: Path, text: str) -> None:
     """Write a file that appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = name_beside(path)
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
 

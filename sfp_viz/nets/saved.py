@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def save_model(model: Model, path: str | Path) -> None:
     """
     path = Path(path)
     content = model_bytes(model)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = name_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(content)
@@ -58,7 +59,27 @@ def model_bytes(model: Model) -> bytes:
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.module.state_dict().items()
     }
+    _check_rebuilds(model, state)
     return save(state, metadata={ENTRY: header_of(model)})
+
+
+def _check_rebuilds(model: Model, state: Mapping[str, Any]) -> None:
+    """ModelError when what would be written could not be opened again."""
+    from sfp_viz.nets.rebuild import layout
+
+    assert model.architecture is not None
+    known = {*layout(model.architecture, model.arguments).state_dict(), *model.added_biases}
+    if apart := sorted(known ^ set(state)):
+        raise ModelError(
+            f"The network '{model.name}' is no longer what '{model.architecture}' builds: "
+            f"'{apart[0]}' is in only one of them, so its file could not be opened again. Keep "
+            "module.state_dict() with your own code."
+        )
+
+
+def name_beside(path: Path) -> Path:
+    """Where a file is written before it takes its name; no other thread or process writes there."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
 
 
 def header_of(model: Model) -> str:

@@ -18,6 +18,7 @@ from sfp_viz.nets.saved import MOST_BYTES, check_size, read_header
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
 _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+_OLDER = "Detected pickle protocol|Validating sparse tensor"  # what torch warns of
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 
 
@@ -55,7 +56,7 @@ def _unpickled(path: Path) -> Any:
                 if any(name.endswith("archive_format") for name in archive.namelist()):
                     raise ModelError(_program(path))
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            warnings.filterwarnings("ignore", message=_OLDER)
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         if "Weights only load failed" not in str(problem):
@@ -98,6 +99,10 @@ def _tensors(found: Any, name: str) -> dict[str, Tensor]:
         raise ModelError(
             f"The file {name} holds no state dict (names and tensors). Save one with "
             "torch.save(model.state_dict(), ...)."
+        )
+    if any(t.layout != torch.strided or t.is_complex() or t.is_quantized for t in state.values()):
+        raise ModelError(
+            f"The weights in {name} are sparse, complex or quantized. Save them as plain float32."
         )
     for prefix in _PREFIXES:
         if all(key.startswith(prefix) for key in state):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.network_file import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.samples import read_arrays, write_text
+from sfp_viz.nets.saved import load_saved, name_beside, read_header, save_model
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -38,7 +38,6 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
     cannot be saved or read; then nothing is kept.
     """
     from sfp_viz.nets.reading import read_network
-    from sfp_viz.nets.saved import save_model
 
     folder = _folder(home, model.digest)
     if (folder / READING).is_file() and (folder / WEIGHTS).is_file():
@@ -49,7 +48,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
             f"The reading ({network.digest}) is not of the network '{model.name}' "
             f"({model.digest}). Read the network again."
         )
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    beside = name_beside(folder)
     try:
         save_model(model, beside / WEIGHTS)
         write_text(beside / READING, network_to_json(network))
@@ -65,8 +64,6 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
 
 def stored_models(home: str | Path) -> tuple[Stored, ...]:
     """The imported networks, newest first. Loads no torch."""
-    from sfp_viz.nets.saved import read_header
-
     found = []
     for reading in (Path(home) / "models").glob(f"[!.]*/{READING}"):
         weights = reading.with_name(WEIGHTS)
@@ -102,8 +99,6 @@ def stored_network(home: str | Path, digest: str) -> Network:
 
 def load_stored(home: str | Path, digest: str) -> Model:
     """The imported network itself."""
-    from sfp_viz.nets.saved import load_saved
-
     return load_saved(stored_path(home, digest))
 
 

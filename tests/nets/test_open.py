@@ -239,3 +239,20 @@ def test_a_sample_opens_by_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(shelf, "FOLDER", tmp_path)
     assert load_model("tiny").digest == model.digest
     assert describe("tiny") == "The sample network 'Tiny'."
+
+
+def test_weights_of_absurd_sizes_give_one_sentence(tmp_path):
+    state = {"conv1.weight": torch.zeros(1, 1, 1, 1), "fc.weight": torch.zeros(200_000, 1)}
+    torch.save(state, tmp_path / "wide.pt")
+    with pytest.raises(ModelError) as caught:
+        load_model(tmp_path / "wide.pt")
+    one_sentence(caught)
+
+
+def test_odd_tensors_give_one_sentence(tmp_path):
+    state = resnet().state_dict()
+    state["linear.weight"] = state["linear.weight"].to_sparse()
+    torch.save(state, tmp_path / "sparse.pt")
+    with pytest.raises(ModelError, match="sparse, complex or quantized") as caught:
+        load_model(tmp_path / "sparse.pt")
+    one_sentence(caught)

@@ -218,3 +218,21 @@ def test_building_leaves_the_random_stream_alone():
     one = rebuild.build("lenet5", {})
     assert torch.equal(torch.rand(1), expected)
     assert torch.equal(one.conv1.weight, rebuild.build("lenet5", {}).conv1.weight)
+
+
+def test_a_network_that_its_architecture_does_not_build_is_not_saved(tmp_path):
+    model = resnet()
+    model.module.extra = nn.Linear(2, 2)
+    with pytest.raises(ModelError, match=r"no longer what 'cifar_resnet' builds.*extra"):
+        save_model(model.with_module(model.module), tmp_path / "a.safetensors")
+    for arguments in ({"activation": nn.ReLU}, {"blocks": 10**6}):
+        with pytest.raises(ModelError, match="is not built with"):
+            save_model(replace(resnet(), arguments=arguments), tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_arguments_may_be_short_lists(tmp_path):
+    arguments = {"num_classes": 4, "replace_stride_with_dilation": [False, False, False]}
+    model = built("torchvision:resnet18", arguments)
+    save_model(model, tmp_path / "list.safetensors")
+    assert dict(load_saved(tmp_path / "list.safetensors").arguments) == arguments
