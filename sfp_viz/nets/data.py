@@ -159,7 +159,7 @@ def _digits(split: str) -> Images:
     test = np.zeros(len(labels), bool)
     test[order[::5]] = True
     chosen = test if split == "test" else ~test
-    return Images("digits", split, pixels[chosen], labels[chosen])
+    return Images("digits", split, pixels[chosen], np.asarray(labels)[chosen])
 
 
 def _torchvision(name: str, split: str, download: bool, progress: Progress | None) -> Images:

@@ -153,7 +153,7 @@ class Training:
 
     def model(self) -> Model:
         """The student as trained so far: a copy, in the memory format that it came in."""
-        module = copy.deepcopy(self.module).to("cpu", memory_format=torch.contiguous_format)
+        module = copy.deepcopy(self.module).to("cpu").to(memory_format=torch.contiguous_format)
         return self._student.with_module(module.eval())
 
     def state(self) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from sfp_viz.nets import rebuild, samples
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.recognize import (
     Guess,
+    Preprocessing,
     arguments_for,
     compare,
     preprocessing,
@@ -155,21 +156,20 @@ def _model(
     guess: Guess,
     name: str,
     input_shape: tuple[int, int, int] | None,
-    known: tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...], str],
+    known: Preprocessing,
 ) -> Model:
-    shape, mean, std, data = known
     if not any(isinstance(part, nn.Conv2d) for part in module.modules()):
         raise ModelError(f"The network '{name}' has no 2-D convolution: no filters to look into.")
-    shape = tuple(input_shape) if input_shape is not None else shape
+    shape = known.input_shape if input_shape is None else input_shape
     classes = rebuild.try_forward(module, shape).shape[1]
     return Model(
         module,
         name=name,
         input_shape=shape,
-        mean=mean if len(mean) == shape[0] else (),
-        std=std if len(std) == shape[0] else (),
+        mean=known.mean if len(known.mean) == shape[0] else (),
+        std=known.std if len(known.std) == shape[0] else (),
         classes=classes,
         architecture=guess.architecture,
         arguments=guess.arguments,
-        data=data,
+        data=known.data,
     )

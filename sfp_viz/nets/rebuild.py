@@ -137,10 +137,7 @@ def _adopt(owner: nn.Module) -> None:
 
 def _add_bias(module: nn.Module, name: str, shapes: Mapping[str, Shape]) -> None:
     owner, _, leaf = name.rpartition(".")
-    try:
-        layer = module.get_submodule(owner)
-    except AttributeError:
-        layer = None
+    layer = dict(module.named_modules()).get(owner)
     if not isinstance(layer, nn.Conv2d | nn.Linear) or leaf != "bias" or name not in shapes:
         raise ModelError(f"The file adds a bias '{name}' that its network cannot have.")
     if layer.bias is None:

@@ -38,6 +38,17 @@ _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
+class Preprocessing:
+    """The images of an architecture: (channels, height, width), mean and std a channel (empty
+    where unknown), and the data it is known to be trained on, or ''."""
+
+    input_shape: tuple[int, int, int]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    data: str = ""
+
+
+@dataclass(frozen=True)
 class Guess:
     """An architecture with arguments, and how a state differs from it: names of state entries."""
 
@@ -108,42 +119,36 @@ def arguments_for(shapes: Mapping[str, Shape], architecture: str) -> Iterator[di
     yield {}
 
 
-def preprocessing(
-    guess: Guess, shapes: Mapping[str, Shape]
-) -> tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...], str]:
-    """(input shape, mean, std, data) that go with an architecture; empty where unknown."""
+def preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocessing:
+    """What goes with the architecture of a state dict: images, normalisation, data."""
     channels = next((shape[1] for shape in shapes.values() if len(shape) == 4), 3)
-    plain = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else ((), ())
+    mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else ((), ())
     if guess.architecture == "lenet5":
         side = int(guess.arguments["side"])
-        return (channels, side, side), *plain, ""
+        return Preprocessing((channels, side, side), mean, std)
     if guess.architecture in ("cifar_resnet", "slim_vgg11"):
         side = 28 if channels == 1 else 32
-        known = guess.architecture == "cifar_resnet" and guess.arguments["shortcut"] == "pad"
-        data = "cifar10" if known and channels == 3 and guess.arguments["classes"] == 10 else ""
-        return (channels, side, side), *plain, data
+        padded = guess.arguments.get("shortcut") == "pad"  # only the published ones are
+        known = padded and channels == 3 and guess.arguments.get("classes") == 10
+        return Preprocessing((channels, side, side), mean, std, "cifar10" if known else "")
     return published(guess.architecture)
 
 
-def published(
-    architecture: str,
-) -> tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...], str]:
-    """(input shape, mean, std, '') that torchvision or timm state for an architecture."""
+def published(architecture: str) -> Preprocessing:
+    """What torchvision or timm state for an architecture; 224 pixels where they state nothing."""
     source, _, name = architecture.rpartition(":")
-    shape, mean, std = (3, 224, 224), _IMAGENET_MEAN, _IMAGENET_STD
     if source == "timm":
         from timm.models import get_pretrained_cfg
 
-        entry = get_pretrained_cfg(name)
-        if entry is not None:
-            shape, mean, std = tuple(entry.input_size), tuple(entry.mean), tuple(entry.std)
-    else:
+        if (entry := get_pretrained_cfg(name)) is not None:
+            channels, height, width = entry.input_size
+            return Preprocessing((channels, height, width), tuple(entry.mean), tuple(entry.std))
+    elif source == "torchvision":
         from torchvision import models
 
-        if name in models.list_models(module=models):
-            side = models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
-            shape = (3, side, side)
-    return shape, mean, std, ""
+        side = models.get_model_weights(name)["DEFAULT"].transforms().crop_size[0]
+        return Preprocessing((3, side, side), _IMAGENET_MEAN, _IMAGENET_STD)
+    return Preprocessing((3, 224, 224), _IMAGENET_MEAN, _IMAGENET_STD)
 
 
 def _candidates(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, dict[str, Any]]]:
