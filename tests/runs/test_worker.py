@@ -109,8 +109,16 @@ def read_or_wait(path: Path) -> Run:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process is dead, at most waiting to be collected."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    """Whether a process is dead, at most waiting to be collected; dying takes a moment."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run):
