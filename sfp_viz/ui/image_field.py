@@ -59,9 +59,14 @@ def ask_images(network: Network, *, key: str) -> str:
 def _fetch(name: str) -> None:
     from sfp_viz.nets.data import load_data
 
+    bar = st.progress(0.0, text=f"Downloading {name}")
     try:
-        with st.spinner(f"Downloading {name}"):
-            for split in ("train", "test"):
-                load_data(name, split, download=True)
+        for split in ("train", "test"):
+            load_data(
+                name, split, download=True,
+                progress=lambda file, share: bar.progress(share, text=f"Downloading {file}"),
+            )  # fmt: skip
     except (DataError, OSError) as problem:
         st.toast(f"The download failed: {problems.plain(str(problem))}", icon=":material/error:")
+    finally:
+        bar.empty()
