@@ -37,7 +37,9 @@ def subjects(subject: Subject) -> dict[str, Subject]:
         "this plan, one-shot": subject,
         "uniform L1, one-shot": starting.baseline(subject, "uniform", target),
         **{
-            f"random {seed + 1}, one-shot": starting.baseline(subject, "random", target, seed=seed)
+            f"random, draw {seed + 1}, one-shot": starting.baseline(
+                subject, "random", target, seed=seed
+            )
             for seed in SEEDS
         },
     }
@@ -95,19 +97,22 @@ def chart(points: Sequence[Point]) -> None:
         {
             "Network": p.label,
             "MACs": p.macs,
-            "Share of MACs": p.macs / whole if whole else None,
-            "Accuracy": p.accuracy,
-            "from": (p.interval or (None, None))[0],
-            "to": (p.interval or (None, None))[1],
+            "Of the MACs": 100 * p.macs / whole if whole else None,
+            "Accuracy": 100 * p.accuracy,
+            "from": 100 * p.interval[0] if p.interval else None,
+            "to": 100 * p.interval[1] if p.interval else None,
         }
         for p in sorted(points, key=lambda p: -p.accuracy)
     ]
-    number = st.column_config.NumberColumn
-    formats = {name: number(format="percent") for name in ("Share of MACs", "Accuracy")}
-    formats["MACs"] = number("MACs, computed", format="localized")
-    formats["Accuracy"] = number("Accuracy, measured", format="percent")
-    formats |= {"from": number("95 % from", format="percent"), "to": number(format="percent")}
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=formats)
+    number, share = st.column_config.NumberColumn, "%.1f %%"
+    columns = {
+        "MACs": number("MACs, computed", format="localized"),
+        "Of the MACs": number(format=share),
+        "Accuracy": number("Accuracy, measured", format=share),
+        "from": number("95 % from", format=share),
+        "to": number(format=share),
+    }
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)
 
 
 def finding(points: Sequence[Point]) -> str:

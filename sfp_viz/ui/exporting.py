@@ -15,11 +15,16 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.runs.records import Run
 from sfp_viz.ui import checking, loaders, problems, run_view
 
+_OPTIONS = (
+    "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",
+    "precision", "train_images", "test_images", "seed",
+)  # fmt: skip
 _MADE = "exported"  # session_state: the (source, kind) pairs made in this browser session
 
 
@@ -154,19 +159,33 @@ def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> Fi
 
 def commands(source: Source, network: Network, runs: Sequence[Run]) -> str:
     """The lines for a shell that do the same from the downloaded plan."""
-    name = shlex.quote(network.name)
-    plan, slim, folder = f"{name}.plan.json", f"{name}-slim.safetensors", f"{name}-run"
-    subject = shlex.quote(source.model)
-    lines = [f"sfp-viz prune {subject} {plan} -o {slim}"]
     run = next((run for run in runs if run.id == source.run), None)
+    name, subject = shlex.quote(network.name), shlex.quote(source.model)
+    data = shlex.quote(run.data if run else source.data)
+    slim, folder = f"{name}-slim.safetensors", f"{name}-run"
+    with_data = f" --data {data}" if data != "''" else ""
+    lines = [f"sfp-viz prune {name}.plan.json --model {subject}{with_data} -o {slim}"]
     if run is not None:
+        settings = _flags(run.settings)
         lines.append(
-            f"sfp-viz finetune {slim} --teacher {subject} --data {shlex.quote(run.data)} "
-            f"--epochs {run.settings.epochs} --run {folder}"
+            f"sfp-viz finetune {slim} --teacher {subject}{with_data} --run {folder}{settings}"
         )
     last = slim if run is None else f"{folder}/student.safetensors"
     lines.append(f"sfp-viz export {last} --onnx {name}.onnx")
     return "\n".join(lines)
+
+
+def _flags(settings: Distillation) -> str:
+    """What differs from the default settings, as options of the command line."""
+    plain, words = Distillation(), []
+    for field in _OPTIONS:
+        value = getattr(settings, field)
+        if value != getattr(plain, field):
+            words.append(f"--{field.replace('_', '-')} {value}")
+    ends = (settings.temperature_start, settings.temperature_end)
+    if ends != (plain.temperature_start, plain.temperature_end):
+        words.append(f"--temperature {ends[0]} {ends[1]}")
+    return "".join(f" {word}" for word in words)
 
 
 def made_by(source: Source, runs: Sequence[Run]) -> Plan | None:

@@ -161,7 +161,7 @@ def pruned(key: str, recipe: Recipe, edits: Edits | None = None, data: str = "")
     """
     from sfp_viz.nets.surgery import prune
 
-    images = data_or_none(data, "train", limit=2048) if data else None
+    images = data_or_none(data, "train") if data else None
     return prune(model(key), plan(key, recipe, edits), calibration=images)
 
 

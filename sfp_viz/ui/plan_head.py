@@ -40,9 +40,9 @@ def reached(network: Network, asked: Asked, kept: dict[str, int]) -> None:
         f"{percent(saved)} fewer MACs, {whole - left} of {whole} filters go. "
         f"Target: at least {percent(asked.recipe.target_reduction)}. Computed, exact."
     )
-    by_hand_now = len(asked.edits.ratios)
-    if by_hand_now:
-        text += f" {by_hand_now} ratio{'s' if by_hand_now > 1 else ''} set by hand."
+    held = len(asked.edits.ratios)
+    if held:
+        text += f" {held} share{'s are' if held > 1 else ' is'} held by hand."
     if left == whole:
         text = "No filter goes with this plan. Raise the target, or drag a bar to the left."
     st.caption(text)

@@ -168,7 +168,7 @@ def details(network: Network, kept: Mapping[str, int], suggested: Mapping[str, i
     spread = loaders.dispersions(now.model, wanted.recipe).get(group.name)
     given = group.name in {name for name, _ in wanted.edits.ratios}
     if given:
-        st.caption("Set by hand.")
+        st.caption("Its share is held by hand.")
     if spread is not None and not by_hand.is_fixed(group, wanted.edits):
         share = suggested.get(group.name, units)
         st.markdown("**Why this suggestion?**")

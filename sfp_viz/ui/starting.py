@@ -16,10 +16,10 @@ from sfp_viz.ui import loaders
 QUICK, STANDARD = "Quick", "Standard"
 _SETTINGS: Mapping[tuple[str, str], Distillation] = {
     (QUICK, "digits"): Distillation(
-        epochs=15, batch_size=64, learning_rate=0.02, augmentation="shift"
+        epochs=15, batch_size=64, learning_rate=0.01, augmentation="shift"
     ),
     (STANDARD, "digits"): Distillation(
-        epochs=40, batch_size=64, learning_rate=0.02, augmentation="shift"
+        epochs=40, batch_size=64, learning_rate=0.01, augmentation="shift"
     ),
     (QUICK, ""): Distillation(epochs=4, train_images=10_000, test_images=2_000),
     (STANDARD, ""): Distillation(epochs=20),
