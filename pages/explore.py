@@ -4,11 +4,9 @@ import streamlit as st
 
 from sfp_viz.ui import depth, explore, loaders, problems, state
 from sfp_viz.ui.ratio_panel import ratio_panel
-from sfp_viz.ui.view import group_view
 
 with problems.stopping():
     session = state.session()
-    network = loaders.network(session.model)
     group = loaders.group_of(session)
     if group is None:
         st.info(
@@ -18,8 +16,8 @@ with problems.stopping():
         st.stop()
 
     explore.strip()
-    view = group_view(session, group, explore.layer_in_view(group))
     explore.begin()
-    explore.linked(view)
+    explore.linked()
+    view = explore.current_view()
     ratio_panel(view)
     depth.dispersion_over_depth(view)

@@ -1,8 +1,12 @@
-"""Buttons that change clusters and the fate of filters; each press is one undo step."""
+"""Buttons that change clusters and the fate of filters; each press is one undo step.
+
+They live in the fragment of the linked panels, but what they change stands outside of it too, so a
+change asks for one run of the whole page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -11,69 +15,90 @@ from sfp_viz.errors import SfpError
 from sfp_viz.ui import acts, loaders, maps, problems, state
 from sfp_viz.ui.view import GroupView
 
+_CHANGED = "edits changed in the fragment"
+_PROBLEM = "problem of an act"
 
-def apply(edits: Edits) -> None:
-    """Make the edits one step, and draw the whole page anew: cost and undo have changed."""
-    state.change(edits=edits)
-    st.rerun()
+
+def settle() -> None:
+    """At the head of the fragment: draw the whole page anew after a change, show a problem."""
+    if st.session_state.pop(_CHANGED, False):
+        st.rerun()
+    if problem := st.session_state.pop(_PROBLEM, None):
+        problems.say(problem)
 
 
 def cluster_menu(view: GroupView) -> None:
     """The number of clusters, and the way back to the recipe's."""
-    count, edits = len(view.clusters), loaders.edits_of(state.session())
+    count, name = len(view.clusters), view.group.name
     live = sum(label >= 0 for label in view.labels)
+    recipe = state.session().recipe
     with st.popover(f"{count} clusters", icon=":material/bubble_chart:"):
-        wanted = st.number_input(
-            "Number of clusters", 1, max(1, live), count,
-            key=f"k {view.group.name} {state.revision()}",
+        key = f"k {name} {count} {state.revision()}"
+        st.number_input(
+            "Number of clusters", 1, max(1, live), min(max(count, 1), max(1, live)), key=key,
+            on_change=_count, args=(key, name, count),
         )  # fmt: skip
-        recipe = state.session().recipe
         st.caption(
             "Changed by hand."
             if view.by_hand
             else f"Suggested: {recipe.kappa:g} for each filter that stays ({recipe.clustering})."
         )
-        if wanted != count:
-            _try(
-                acts.counted, edits, view.group.name,
-                maps.matrix(state.session().model, view.group.name), k=int(wanted),
-                method=recipe.clustering, kind=recipe.similarity, seed=recipe.seed,
-            )  # fmt: skip
-        if st.button("Back to the suggestion", disabled=not view.by_hand, key="reset clusters"):
-            apply(edits.with_clusters(view.group.name, None))
+        st.button(
+            "Back to the suggested clusters", disabled=not view.by_hand, key="reset clusters",
+            on_click=_do, args=(lambda edits: edits.with_clusters(name, None),),
+        )  # fmt: skip
 
 
 def fate_menu(view: GroupView, chosen: Sequence[int]) -> None:
     """What can be done with the chosen filters."""
-    edits, name = loaders.edits_of(state.session()), view.group.name
-    touched = {view.labels[unit] for unit in chosen} - {-1}
+    name, labels, units = view.group.name, view.labels, tuple(chosen)
+    touched = {labels[unit] for unit in units} - {-1}
+    edits = loaders.edits_of(state.session())
+    fixed = {unit for where, unit in (*edits.keep, *edits.remove) if where == name}
     with st.container(horizontal=True, gap="small", key="fate menu"):
-        if st.button("Merge", disabled=len(touched) < 2, help="Make their clusters one"):
-            _try(acts.merged, edits, name, view.labels, chosen)
-        if st.button("Split off", disabled=not touched, help="Make them a cluster of their own"):
-            _try(acts.split_off, edits, name, view.labels, chosen)
+        _button("Merge", lambda e: acts.merged(e, name, labels, units),
+                off=len(touched) < 2, help="Make their clusters one")  # fmt: skip
+        _button("Split off", lambda e: acts.split_off(e, name, labels, units),
+                off=not touched, help="Make them a cluster of their own")  # fmt: skip
         with st.popover("Move to", disabled=not touched):
-            target = st.selectbox("Cluster", view.clusters, key=f"move {name}")
-            if st.button("Move them", key="move"):
-                _try(acts.moved, edits, name, view.labels, chosen, int(target))
+            key = f"move {name} {state.revision()}"
+            target = st.selectbox("Cluster", view.clusters, key=key)
+            _button("Move them", lambda e: acts.moved(e, name, labels, units, int(target)))
         whole = view.group.protected
-        if st.button("Keep", disabled=whole, help="They stay, whatever the clusters say"):
-            _try(acts.fated, edits, name, chosen, "keep")
-        if st.button("Remove", disabled=whole, help="They go, whatever the clusters say"):
-            _try(acts.fated, edits, name, chosen, "remove")
-        fixed = {unit for where, unit in (*edits.keep, *edits.remove) if where == name}
-        if fixed & set(chosen) and st.button("Release", help="Leave them to the recipe again"):
-            _try(acts.fated, edits, name, chosen, None)
+        _button("Keep", lambda e: acts.fated(e, name, units, "keep"),
+                off=whole, help="They stay, whatever the clusters say")  # fmt: skip
+        _button("Remove", lambda e: acts.fated(e, name, units, "remove"),
+                off=whole, help="They go, whatever the clusters say")  # fmt: skip
+        if fixed & set(units):
+            _button("Release", lambda e: acts.fated(e, name, units, None),
+                    help="Leave them to the recipe again")  # fmt: skip
 
 
-def _try(act, *given, **named) -> None:
-    """Do it if the plan can be made with it; else say why not and change nothing."""
+def _button(
+    label: str, act: Callable[[Edits], Edits], *, off: bool = False, help: str | None = None
+) -> None:
+    st.button(label, on_click=_do, args=(act,), disabled=off, help=help, key=f"act {label}")
+
+
+def _count(key: str, group: str, shown: int) -> None:
+    session, wanted = state.session(), int(st.session_state.get(key, shown))
+    if wanted == shown:
+        return  # nothing new: Streamlit calls again when a run was interrupted
+    recipe, rows = session.recipe, maps.matrix(session.model, group)
+    how = {"method": recipe.clustering, "kind": recipe.similarity, "seed": recipe.seed}
+    _do(lambda edits: acts.counted(edits, group, rows, k=wanted, **how))
+
+
+def _do(act: Callable[[Edits], Edits]) -> None:
+    """One step, unless no plan could be made with it: then say why, and change nothing."""
     session = state.session()
+    before = loaders.edits_of(session)
     try:
-        after = act(*given, **named)
-        if session.edits is None or session.edits.remove != after.remove:
+        after = act(before)
+        if after.remove != before.remove:
             loaders.suggestion(session.model, session.recipe, after)
     except SfpError as problem:
-        problems.say(problem)
+        st.session_state[_PROBLEM] = problem
         return
-    apply(after)
+    state.change(edits=after)
+    st.session_state[_CHANGED] = True

@@ -7,14 +7,17 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from sfp_viz.core.network import FilterGroup
+from sfp_viz.errors import ModelError
 from sfp_viz.ui import gallery, links, loaders, maps, problems, state
-from sfp_viz.ui.cluster_acts import cluster_menu, fate_menu
-from sfp_viz.ui.components.filter_map import filter_map
+from sfp_viz.ui.cluster_acts import cluster_menu, fate_menu, settle
+from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
-from sfp_viz.ui.view import GroupView, points_of
+from sfp_viz.ui.view import GroupView, group_view, points_of
 
 MAP_HEIGHT = 430
 _LAYER = "layer in view"
+_TOLD = "table told"  # selections that the table has yet to echo
+_ROWS = "table rows"  # what the table said last
 _ECHO = "map echo"  # (selection the map is told of, revision of that message)
 
 
@@ -60,7 +63,8 @@ def begin() -> None:
 
 def choose(units: Iterable[int], source: str) -> None:
     """The one place where a selection changes; ``source`` already shows it."""
-    state.change(selection=tuple(units))
+    group = loaders.group_of(state.session())
+    state.change(group=group.name if group else "", selection=tuple(units))
     chosen = state.session().selection
     if source != "map":
         _tell_map(chosen)
@@ -75,6 +79,7 @@ def _tell_map(chosen: Sequence[int]) -> None:
 
 def _tell_table(chosen: Sequence[int]) -> None:
     st.session_state[table_key()] = {"selection": {"rows": list(chosen), "columns": []}}
+    st.session_state[_TOLD] = (*st.session_state.get(_TOLD, ())[-8:], tuple(chosen))
 
 
 def table_key() -> str:
@@ -85,24 +90,47 @@ def table_key() -> str:
 
 
 def _map_chose() -> None:
-    choose(st.session_state["map"]["selected"] or (), "map")
+    if (units := gesture("map")) is not None:
+        choose(units, "map")
 
 
 def _table_chose() -> None:
-    rows = st.session_state[table_key()]["selection"]["rows"]
-    if set(rows) != set(state.session().selection):  # the table echoes what it was told
+    rows = tuple(sorted(st.session_state[table_key()]["selection"]["rows"]))
+    told = st.session_state.get(_TOLD, ())
+    if st.session_state.get(_ROWS) == (table_key(), rows):
+        return  # nothing new: Streamlit calls again when a run was interrupted
+    st.session_state[_ROWS] = (table_key(), rows)
+    if rows in told:  # an echo, perhaps of something that is already over: no gesture
+        st.session_state[_TOLD] = told[told.index(rows) + 1 :]
+    elif rows != state.session().selection:
+        st.session_state[_TOLD] = ()
         choose(rows, "table")
 
 
 @st.fragment
-def linked(view: GroupView) -> None:
-    """Map, pictures and table of one group, which share one selection."""
-    left, right = st.columns([3, 2], gap="medium")
-    with left, st.container(border=True, key="map panel"):
-        _map_panel(view)
-    with right, st.container(border=True, key="chosen panel"), problems.shown():
-        _chosen_panel(view)
-    links.write(state.session())
+def linked() -> None:
+    """Map, pictures and table of one group, which share one selection.
+
+    The view is gathered anew in each run: a fragment's arguments may be older than the session.
+    """
+    settle()
+    with problems.shown():
+        view = current_view()
+        left, right = st.columns([3, 2], gap="medium")
+        with left, st.container(border=True, key="map panel"):
+            _map_panel(view)
+        with right, st.container(border=True, key="chosen panel"):
+            _chosen_panel(view)
+        links.write(state.session())
+
+
+def current_view() -> GroupView:
+    """The view of the group on the screen; there must be one."""
+    session = state.session()
+    group = loaders.group_of(session)
+    if group is None:
+        raise ModelError("This network has no group of filters that could be shown.")
+    return group_view(session, group, layer_in_view(group))
 
 
 def _map_panel(view: GroupView) -> None:

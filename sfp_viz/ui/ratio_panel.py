@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.ratios import why_ratio
-from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count
 from sfp_viz.ui import acts, loaders, problems, state
 from sfp_viz.ui.names import listed
@@ -54,7 +53,7 @@ def _slider(view: GroupView) -> None:
     if group.size > 1:
         st.slider(
             "Filters that stay", 1, group.size, view.kept, key=key,
-            on_change=_set, args=(key, group.name, group.size),
+            on_change=_set, args=(key, group.name, group.size, view.kept),
         )  # fmt: skip
     saved = _saving(view)
     st.caption(
@@ -70,12 +69,14 @@ def _saving(view: GroupView) -> int:
     return whole.macs - cost_of_widths(view.network, {view.group.name: view.kept}).macs
 
 
-def _set(key: str, group: str, size: int) -> None:
+def _set(key: str, group: str, size: int, shown: int) -> None:
     session = state.session()
+    if int(st.session_state.get(key, shown)) == shown:
+        return  # nothing new: Streamlit calls again when a run was interrupted
     after = acts.keeping(
         loaders.edits_of(session), group, size=size, kept=int(st.session_state[key])
     )
-    _change(after)
+    state.change(edits=after)
 
 
 def _back(group: str) -> None:
@@ -84,17 +85,11 @@ def _back(group: str) -> None:
 
 def _whole_toggle(group: str, whole: bool) -> None:
     key = f"whole {group} {state.revision()}"
-    st.toggle("Leave whole", whole, key=key, on_change=_set_whole, args=(key, group))
+    st.toggle("Leave whole", whole, key=key, on_change=_set_whole, args=(key, group, whole))
 
 
-def _set_whole(key: str, group: str) -> None:
-    edits = loaders.edits_of(state.session())
-    _change(edits.with_protected(group, bool(st.session_state[key])))
-
-
-def _change(edits) -> None:
-    """Take the edits over; where the target is then out of reach, the frame says so."""
-    try:
-        state.change(edits=edits)
-    except SfpError as problem:
-        problems.say(problem)
+def _set_whole(key: str, group: str, shown: bool) -> None:
+    wanted = bool(st.session_state.get(key, shown))
+    if wanted != shown:
+        edits = loaders.edits_of(state.session())
+        state.change(edits=edits.with_protected(group, wanted))

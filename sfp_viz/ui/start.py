@@ -9,7 +9,7 @@ from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
 from sfp_viz.ui import loaders, maps, problems, state
-from sfp_viz.ui.components.filter_map import Points, filter_map
+from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.view import group_view, pixels, points_of
 
 MAP_HEIGHT = 400
@@ -43,8 +43,8 @@ def picture() -> None:
 
 
 def _map_chose(group: str) -> None:
-    chosen = st.session_state["start map"]["selected"] or ()
-    state.change(group=group, selection=tuple(chosen))
+    if (units := gesture("start map")) is not None:
+        state.change(group=group, selection=units)
 
 
 def _points(session: state.Session, group: FilterGroup) -> Points:

@@ -1,6 +1,6 @@
 // The map of one layer's filters: hover shows the kernels, lasso, click, Shift and keys choose.
 // Python is the truth: `data.selected` counts whenever `data.rev` has changed; a gesture answers
-// with one message, the sorted list of chosen filters. Everything else stays in the browser.
+// with one message, the sorted chosen filters and the time, so that no two messages are equal. Everything else stays in the browser.
 const SIGNS = ['circle', 'square', 'triangle', 'diamond'];
 
 function theme(el) {
@@ -114,7 +114,7 @@ export default function ({parentElement, data, setStateValue}) {
   };
   const tell = () => {
     draw(); say.textContent = `${me.sel.size} of ${n} filters chosen`;
-    setStateValue('selected', [...me.sel].sort((a, b) => a - b));
+    setStateValue('selected', {units: [...me.sel].sort((a, b) => a - b), when: Date.now()});
   };
 
   cv.onpointerdown = e => {

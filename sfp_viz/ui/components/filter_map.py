@@ -56,7 +56,7 @@ def filter_map(
     on_change: Callable[[], None],
     height: int = 420,
 ) -> None:
-    """Mount the map; the chosen filters are then ``st.session_state[key]["selected"]``.
+    """Mount the map; ``on_change`` asks ``gesture(key)`` what was chosen.
 
     ``selected`` is taken over by the browser only when ``revision`` changes: while it stands, the
     message stays the same byte for byte, and the browser keeps its own gesture and zoom.
@@ -85,3 +85,16 @@ def filter_map(
             "rev": revision,
         },
     )
+
+
+def gesture(key: str) -> tuple[int, ...] | None:
+    """The filters that the last gesture on the map chose; None when there was no new gesture.
+
+    Streamlit calls a widget's callback again, with nothing new, when a run was interrupted.
+    """
+    said = (st.session_state.get(key) or {}).get("selected") or {}
+    when, seen = said.get("when"), f"{key} seen"
+    if when is None or st.session_state.get(seen) == when:
+        return None
+    st.session_state[seen] = when
+    return tuple(unit for unit in said.get("units", ()) if isinstance(unit, int) and unit >= 0)
