@@ -1,6 +1,6 @@
 """Accuracy at equal MACs: every method on the same networks, images, budget and seeds.
 
-    python benchmarks/accuracy_at_cost.py [--network NAME ...] [--target 0.5 ...] [--method NAME ...]
+    python benchmarks/accuracy_at_cost.py [--network NAME ...] [--target 0.5 ...] [--method ...]
     python benchmarks/accuracy_at_cost.py --summary [--json]
 
 One JSON line a result in docs/results/accuracy_at_cost.jsonl; what is there already is skipped, so

@@ -17,8 +17,10 @@ class Observations:
     ``mean`` [units] and ``covariance`` [units, units] (float64, by group name) are of the values
     that the next layers read, after norm and activation. ``reach`` [units, units], by group, is
     the Gram matrix of the next layers' weights over their outputs and window positions:
-    sum over o, h, w of W[o, i, h, w] W[o, j, h, w]. ``images`` says how many were seen, of which
-    ``data``. Asking for a group that was not observed raises RecipeError.
+    sum over o, h, w of W[o, i, h, w] W[o, j, h, w], each output first scaled by the BatchNorm that
+    follows it. ``power``, by group, is the variance of what the layer after the first reader takes
+    in, summed over its channels: the size of the stream that an error disturbs. ``images`` says
+    how many were seen, of which ``data``. A group that was not observed raises RecipeError.
     """
 
     digest: str
@@ -27,6 +29,7 @@ class Observations:
     mean: Mapping[str, np.ndarray]
     covariance: Mapping[str, np.ndarray]
     reach: Mapping[str, np.ndarray]
+    power: Mapping[str, float]
 
     def __post_init__(self) -> None:
         for part in (self.mean, self.covariance, self.reach):
