@@ -55,7 +55,7 @@ def name_form() -> None:
 def file_form() -> None:
     """Weights from a file."""
     upload = st.file_uploader(
-        "Weights", type=list(SUFFIXES), key="upload",
+        "Weights", type=list(SUFFIXES), key=f"upload {state.revision()}",
         help="A state_dict (.pt, .pth, .th, .safetensors) or a file that this app exported",
     )  # fmt: skip
     architecture = st.selectbox(
@@ -79,10 +79,8 @@ def _shape() -> tuple[int, int, int]:
 def _open(source, **options) -> None:
     """Open, read and keep the network, then show it; a problem leaves the app as it was."""
     try:
-        with st.status("Opening the network", expanded=True) as status:
-            st.write("Reading its layers and what ties them together")
+        with st.spinner("Opening: reading the layers and what ties them together"):
             key = keep(source, **options)
-            status.update(label="Opened", state="complete")
     except SfpError as problem:
         problems.say(problem)
         return

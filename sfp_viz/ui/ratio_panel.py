@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.ratios import why_ratio
-from sfp_viz.figures.numbers import count
+from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import acts, loaders, problems, state
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.view import GroupView
@@ -57,7 +57,7 @@ def _slider(view: GroupView) -> None:
         )  # fmt: skip
     saved = _saving(view)
     st.caption(
-        f"Removes {1 - view.kept / group.size:.0%} of the filters of this group"
+        f"Removes {percent(1 - view.kept / group.size, 0)} of the filters of this group"
         + (f"; cutting it alone saves {count(saved)} MACs (computed)." if saved else ".")
     )
 

@@ -72,10 +72,11 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
         labels=labels, forced_keep=mine["keep"], forced_remove=mine["remove"],
     )  # fmt: skip
     gone = set(removal.filters)
-    first = {representative(labels, analysis.importance, c) for c in set(labels) if c >= 0}
+    stay = tuple(-1 if unit in gone else label for unit, label in enumerate(labels))
+    stands = {representative(stay, analysis.importance, c) for c in set(stay) if c >= 0}
     return GroupView(
         network, group, network.layer(layer), analysis, tuple(labels), by_hand is not None,
-        kept, suggested, removal, tuple(sorted(first - gone)),
+        kept, suggested, removal, tuple(sorted(stands)),
     )  # fmt: skip
 
 

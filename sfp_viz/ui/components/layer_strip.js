@@ -2,12 +2,13 @@
 export default function ({parentElement, data, setTriggerValue}) {
   const root = parentElement.querySelector('.row'), make = (tag, cls, up) => { const e = document.createElement(tag); e.className = cls; up?.append(e); return e; };
   const top = Math.max(...data.cells.map(c => c.dispersion ?? 0), 1e-6), focused = parentElement.activeElement?.dataset?.testid;
+  const staged = data.cells.some(c => c.stage);
   root.replaceChildren();
   let stage = null, cells = null;
   data.cells.forEach(c => {
     if (!cells || c.stage !== stage) {
       stage = c.stage; const column = make('div', 'stage', root); column.style.flex = `${data.cells.filter(d => d.stage === c.stage).length} 1 0`; column.style.maxWidth = '100%';
-      make('span', '', column).textContent = stage || '\u00a0'; cells = make('div', 'cells', column);
+      if (staged) make('span', '', column).textContent = stage || '\u00a0'; cells = make('div', 'cells', column);
     }
     const b = make('button', '', cells), track = make('span', 'track', b), share = c.kept / c.size;
     b.type = 'button'; b.dataset.testid = 'layer-' + c.name;
