@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +28,10 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
     laid out without memory first. Raises ModelError when it would be absurdly large.
     """
     _check_arguments(architecture, arguments)
-    values = sum(p.numel() for p in layout(architecture, arguments).parameters())
-    if values > MOST_VALUES:
+    sizes = [p.numel() for p in layout(architecture, arguments).parameters()]
+    if 0 in sizes:
+        raise ModelError(f"The architecture '{architecture}' with {dict(arguments)} is empty.")
+    if (values := sum(sizes)) > MOST_VALUES:
         raise ModelError(
             f"The architecture '{architecture}' with {dict(arguments)} has {values:,} learned "
             f"values; networks of up to {MOST_VALUES:,} are opened."
@@ -41,7 +44,8 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
 def layout(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
     """The architecture's names and shapes alone: its weights take no memory and no time."""
     _check_arguments(architecture, arguments)
-    with torch.random.fork_rng(devices=[]), _EmptyOnMeta():
+    with torch.random.fork_rng(devices=[]), _EmptyOnMeta(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
         return zoo.build(architecture, arguments)
 
 

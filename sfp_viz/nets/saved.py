@@ -191,14 +191,14 @@ def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
         if not len(mean) == len(std) == channels or min(std) <= 0 or len(plans) > _MOST_PLANS:
             raise ValueError("mean, std or plans")
         return {
-            "name": str(header["name"])[:200],
-            "architecture": str(header["architecture"]),
+            "name": _word(header["name"]),
+            "architecture": _word(header["architecture"]),
             "arguments": dict(header["arguments"]),
             "input_shape": (channels, height, width),
             "mean": mean,
             "std": std,
-            "data": str(header["data"])[:200],
-            "base_digest": str(header["base_digest"])[:64],
+            "data": _word(header["data"]),
+            "base_digest": _word(header["base_digest"]),
             "plans": tuple(plan_from_json(json.dumps(plan)) for plan in plans),
             "added_biases": tuple(str(bias) for bias in header["added_biases"]),
         }
@@ -207,3 +207,8 @@ def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
             f"The header of {name} is incomplete or wrong: {problem!r}. It was not written by "
             "sfp-viz as it is; save the network again."
         ) from problem
+
+
+def _word(value: Any) -> str:
+    """A name out of a stranger's file: what can be printed on one line, at most 200 characters."""
+    return "".join(letter for letter in str(value)[:200] if letter.isprintable())

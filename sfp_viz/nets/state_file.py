@@ -18,7 +18,6 @@ from sfp_viz.nets.saved import MOST_BYTES, check_size, read_header
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
 _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-_OLDER = "Detected pickle protocol|Validating sparse tensor"  # what torch warns of
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 
 
@@ -55,14 +54,16 @@ def _unpickled(path: Path) -> Any:
                     raise ModelError(f"The file {path.name} unpacks to more than 2 GB.")
                 if any(name.endswith("archive_format") for name in archive.namelist()):
                     raise ModelError(_program(path))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=_OLDER)
+        with warnings.catch_warnings():  # torch's own, on how a stranger's file was written
+            warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
     except pickle.UnpicklingError as problem:
         if "Weights only load failed" not in str(problem):
             raise ModelError(_damaged(path)) from problem
         raise ModelError(_objects(path)) from problem
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+    except Exception as problem:  # torch's reader of damaged files raises whatever it meets
         if "TorchScript" in str(problem):
             raise ModelError(_program(path)) from problem
         raise ModelError(_damaged(path)) from problem

@@ -140,6 +140,7 @@ def test_a_network_of_own_code_is_not_saved_and_the_message_says_what_to_do(tmp_
         ("arguments", {"blocks": 1, "classes": 10**12}),
         ("arguments", {"blocks": 1, "pretrained": True}),
         ("arguments", {"blocks": [1]}),
+        ("arguments", {"blocks": 1, "classes": 0}),
         ("arguments", 3),
         ("input_shape", [3, 10**6, 10**6]),
         ("input_shape", [3, 32]),
@@ -236,3 +237,13 @@ def test_arguments_may_be_short_lists(tmp_path):
     model = built("torchvision:resnet18", arguments)
     save_model(model, tmp_path / "list.safetensors")
     assert dict(load_saved(tmp_path / "list.safetensors").arguments) == arguments
+
+
+def test_a_name_out_of_a_strangers_file_is_one_printable_line(tmp_path):
+    header = json.loads(saved.header_of(resnet()))
+    header["name"] = "my\nnet\ud800" + "x" * 500
+    path = tmp_path / "named.safetensors"
+    save_file(resnet().module.state_dict(), path, metadata={saved.ENTRY: json.dumps(header)})
+    name = load_saved(path).name
+    assert name.startswith("mynetx")
+    assert len(name) <= 200
