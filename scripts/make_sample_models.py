@@ -87,7 +87,7 @@ SAMPLES = {
         {"blocks": 3, "shortcut": "projection", "channels": 1, "classes": 10},
         "fashion_mnist",
         **_FASHION,
-        settings=_settings(20, "crop_flip", learning_rate=0.2),
+        settings=_settings(14, "crop_flip", learning_rate=0.2),
     ),
 }
 
