@@ -50,3 +50,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def milliseconds(number: float) -> str:
+    """A short time: 3.48 -> '3.48 ms'; 0.0438 -> '44 µs'."""
+    return f"{1000 * number:.0f} µs" if number < 0.1 else f"{number:.3g} ms"

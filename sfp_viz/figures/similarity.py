@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfp_viz.figures import theme
+from sfp_viz.figures.colors import GLASS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+# At 0 the ground shows through, so that the map is calm on a light and on a dark page.
+_BELOW, _ABOVE = (", ".join(str(part) for part in hue) for hue in GLASS)
+_SCALE = [
+    [0.0, f"rgba({_BELOW}, 1)"],
+    [0.5, f"rgba({_BELOW}, 0)"],
+    [0.5, f"rgba({_ABOVE}, 0)"],
+    [1.0, f"rgba({_ABOVE}, 1)"],
+]
 
 
 def similarity_map(similarity: np.ndarray, labels: Sequence[int] = ()) -> go.Figure:
@@ -30,7 +40,7 @@ def similarity_map(similarity: np.ndarray, labels: Sequence[int] = ()) -> go.Fig
         z=np.round(similarity[np.ix_(order, order)], 3),
         zmin=-1,
         zmax=1,
-        colorscale=[list(stop) for stop in theme.DIVERGING],
+        colorscale=_SCALE,
         colorbar={"title": "similarity", "thickness": 10},
         customdata=[[[a, b] for b in names] for a in names] if units <= 256 else None,
         hovertemplate="filters %{customdata[0]} and %{customdata[1]}<br>%{z}<extra></extra>"

@@ -40,6 +40,7 @@ def drag(
     Without it the other groups stay as they are: each takes its ratio as one by hand, and the
     target becomes the reduction that this comes to (rounded down to 6 digits, so it is met).
     """
+    to = min(max(to, 1), network.group(group).size)
     edits = asked.edits.with_ratio(group, _ratio(network.group(group), to))
     if hold:
         return replace(asked, edits=edits)
@@ -83,4 +84,4 @@ def furthest(network: Network, asked: Asked) -> float:
 
 
 def _ratio(group: FilterGroup, kept: int) -> float:
-    return (group.size - min(max(kept, 1), group.size)) / group.size
+    return (group.size - kept) / group.size

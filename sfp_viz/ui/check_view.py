@@ -10,7 +10,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.architecture import kept_filters, layer_widths
-from sfp_viz.figures.numbers import change, count, percent, size, span
+from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
 from sfp_viz.ui import charts
 from sfp_viz.ui.checking import Check
 
@@ -45,7 +45,7 @@ def numbers(found: Check) -> None:
             size(before.file_bytes),
         )  # fmt: skip
         then, now = before.latency.latency_ms or 0, after.latency.latency_ms or 0
-        _one("Latency", f"{now:.3g} ms", change(then, now), f"{then:.3g} ms")
+        _one("Latency", milliseconds(now), change(then, now), milliseconds(then))
         if before.accuracy and after.accuracy:
             was, is_now = before.accuracy.accuracy or 0, after.accuracy.accuracy or 0
             moved = f"{'−' if is_now < was else '+'}{abs(100 * (is_now - was)):.1f} points"
@@ -109,7 +109,7 @@ def _one(label: str, now: str, moved: str, before: str) -> None:
 
 def _quartiles(latency: Measured) -> str:
     low, high = latency.latency_iqr_ms or (0.0, 0.0)
-    return f"{low:.3g}–{high:.3g} ms"
+    return f"{milliseconds(low)} to {milliseconds(high)}"
 
 
 def _remarks(found: Check) -> None:

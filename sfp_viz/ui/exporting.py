@@ -48,8 +48,10 @@ class File:
 
 
 def source_of(source: Source, runs: Sequence[Run]) -> Source:
-    """Ask which network; the newest fine-tuned one is first."""
-    finished = {run.id: run for run in runs if run.state == "finished"}
+    """Ask which network; the newest that was fine-tuned from a plan is first, baselines follow."""
+    done = [run for run in runs if run.state == "finished"]
+    done.sort(key=lambda run: run.facts.get("kind") in ("uniform", "random"))
+    finished = {run.id: run for run in done}
 
     def label(name: str) -> str:
         return _label(finished[name]) if name else "Pruned by this plan, not fine-tuned"

@@ -14,7 +14,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.figures.map import filter_map
 from sfp_viz.figures.numbers import percent, span
-from sfp_viz.figures.pictures import data_uri, filter_pixels
+from sfp_viz.figures.pictures import data_uri, filter_pixels, glass
 from sfp_viz.figures.similarity import similarity_map
 from sfp_viz.figures.tradeoff import Point
 from sfp_viz.figures.ways import accuracy_bars
@@ -39,7 +39,7 @@ def filters(network: Network) -> None:
     """Every filter of the first layer as a picture."""
     layer = network.layer(network.group(GROUP).layers[0])
     tiles = "".join(
-        f'<figure><img src="{data_uri(kernels)}" alt="filter {unit}">'
+        f'<figure><img src="{data_uri(kernels, colors=glass())}" alt="filter {unit}">'
         f"<figcaption>{unit}</figcaption></figure>"
         for unit, kernels in enumerate(filter_pixels(layer))
     )

@@ -26,3 +26,8 @@ def test_shares_changes_intervals_and_times_are_written_for_people():
     assert numbers.size(123_456) == "123 kB"
     assert numbers.size(12) == "12 B"
     assert [numbers.duration(s) for s in (5, 95, 7260)] == ["5 s", "1 min 35 s", "2 h 1 min"]
+
+
+def test_short_times_change_their_unit():
+    assert numbers.milliseconds(3.481) == "3.48 ms"
+    assert numbers.milliseconds(0.0438) == "44 µs"
