@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.edits import Edits
@@ -18,19 +19,6 @@ MODEL = "lenet5_digits"
 
 def session(app: AppTest) -> Session:
     return app.session_state["session"].now
-
-
-def said(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.subheader)
-    return "\n".join(element.value for kind in kinds for element in kind)
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    button = next(b for b in app.button if b.label == label)
-    assert not button.disabled
-    button.click().run()
-    assert not app.exception
-    return app
 
 
 def undo(app: AppTest) -> None:

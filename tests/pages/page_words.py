@@ -1,0 +1,18 @@
+"""What the tests of pages share: what a page says, and pressing a button."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+
+def said(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.subheader)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    button = next(b for b in app.button if b.label == label)
+    assert not button.disabled
+    button.click().run()
+    assert not app.exception
+    return app

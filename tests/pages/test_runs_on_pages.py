@@ -1,0 +1,132 @@
+"""Runs on the pages Fine-tune, Compare and Export, from folders written as a worker leaves them."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from page_words import press, said
+
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.runs import process
+from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.records import Before, Result
+from sfp_viz.ui import loaders
+
+MODEL = "lenet5_digits"
+
+
+def run_folder(home: Path, *, epochs: int, kind: str = "plan", finished: bool = True) -> Path:
+    """A run of two epochs of which ``epochs`` are done."""
+    network = sample_network(MODEL)
+    path = create_run(
+        home,
+        start=sample_path(MODEL),
+        teacher=sample_path(MODEL),
+        settings=Distillation(epochs=2),
+        data="digits",
+        name=f"lenet {kind}",
+        plan=loaders.plan(MODEL, Recipe()),
+        facts={"digest": network.digest, "model": MODEL, "kind": kind},
+    )
+    lines = [
+        json.dumps(asdict(Epoch(n + 1, 2, 0.5, 0.9, 0.95, 360, 2.0, 0.01, 900.0, 1.5)))
+        for n in range(epochs)
+    ]
+    (path / "epochs.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    before = Before(0.5, 0.986, 360, 80_000, 11_000, time.time())
+    (path / "before.json").write_text(json.dumps(asdict(before)))
+    if finished:
+        result = Result(0.95, (0.92, 0.97), 360, 0.5, 80_000, 11_000, 0.986, 3.0, 1.0, 4.0)
+        (path / "result.json").write_text(json.dumps(asdict(result)))
+        (path / "student.safetensors").write_bytes(sample_path(MODEL).read_bytes())
+    return path
+
+
+def test_a_finished_run_is_shown_with_its_accuracies_and_listed(open_page, workspace):
+    run_folder(workspace, epochs=2)
+    app = open_page("finetune")
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["One-shot accuracy"] == "50.0 %"
+    assert shown["Fine-tuned"] == "95.0 %"
+    assert "360 test images of digits" in said(app)
+    assert list(app.dataframe[0].value["Epochs"]) == ["2 of 2"]
+
+
+def test_a_run_whose_worker_is_gone_says_so_and_can_be_resumed(open_page, workspace, monkeypatch):
+    path = run_folder(workspace, epochs=1, finished=False)
+    old = {"attempt": 1, "pid": 2**22 + 1, "host": "elsewhere", "time": 1.0}
+    (path / "launch.json").write_text(json.dumps(old))
+    (path / "worker.json").write_text(json.dumps({**old, "outcome": ""}))
+    assert read_run(path).state == "lost"
+    resumed = []
+    monkeypatch.setattr(process, "resume", resumed.append)
+    app = open_page("finetune")
+    assert "last checkpoint" in app.error[0].value
+    press(app, "Resume")
+    assert resumed == [path]
+
+
+def test_a_run_can_be_deleted_after_a_second_word(open_page, workspace):
+    path = run_folder(workspace, epochs=2)
+    press(open_page("finetune"), "Delete this run")
+    assert not path.exists()
+
+
+def test_the_form_prunes_and_starts_a_run_with_the_plan_inside(open_page, workspace, monkeypatch):
+    launched: list[Path] = []
+    monkeypatch.setattr(process, "launch", launched.append)
+    app = press(open_page("finetune"), "Start")
+    run = read_run(launched[0])
+    assert run.plan == loaders.plan(MODEL, Recipe())
+    assert run.facts["kind"] == "plan"
+    assert run.settings.epochs == 15
+    assert app.session_state["session"].now.run == run.id
+    assert (run.path / "start.safetensors").stat().st_size < sample_path(MODEL).stat().st_size
+
+
+def test_compare_draws_finished_runs_without_measuring_anew(open_page, workspace):
+    run_folder(workspace, epochs=2)
+    run_folder(workspace, epochs=2, kind="uniform")
+    app = open_page("compare")
+    names = list(app.dataframe[0].value["Network"])
+    assert sorted(names) == ["this plan, fine-tuned 2 epochs", "uniform L1, fine-tuned 2 epochs"]
+    assert "no clear winner" in said(app)
+
+
+def test_a_baseline_is_fine_tuned_with_the_plan_runs_settings(open_page, workspace, monkeypatch):
+    run_folder(workspace, epochs=2)
+    launched: list[Path] = []
+    monkeypatch.setattr(process, "launch", launched.append)
+    press(open_page("compare"), "Fine-tune uniform L1")
+    run = read_run(launched[0])
+    assert run.facts["kind"] == "uniform"
+    assert run.settings == Distillation(epochs=2)
+    assert run.plan is not None
+    assert run.plan.recipe == replace(
+        Recipe(), allocation="uniform", selection="ranking", max_ratio=0.99,
+        target_reduction=run.plan.recipe.target_reduction,
+    )  # fmt: skip
+
+
+def test_export_offers_the_plans_run_before_a_baselines(open_page, workspace):
+    run_folder(workspace, epochs=2)
+    run_folder(workspace, epochs=2, kind="uniform")
+    app = open_page("export")
+    options = app.radio[0].options
+    assert options[0].startswith("Fine-tuned, this plan: 95.0 %")
+    assert options[1].startswith("Fine-tuned, uniform L1")
+    assert "--teacher lenet5_digits --data digits" in app.code[0].value
+    assert "--epochs 2" in app.code[0].value
+
+
+@pytest.mark.slow
+def test_export_makes_and_checks_an_onnx_file(open_page, workspace):
+    run_folder(workspace, epochs=2)
+    app = press(open_page("export"), "Make and check")
+    assert "Largest difference of its logits" in said(app)
