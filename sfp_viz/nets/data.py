@@ -82,7 +82,7 @@ def load_data(
         return _digits(split).first(limit)
     if name in NAMES:
         return _torchvision(name, split, download, progress).first(limit)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.suffix == ".npz" and path.is_file():
         return _read_npz(path.stem, split, [path]).first(limit)
     if name and path.is_dir():  # an empty name would be the current folder
@@ -101,7 +101,7 @@ def available(name: str, split: Split = "test") -> bool:
     if name in _FOLDERS:
         packed = name == "fashion_mnist" and DEBIAN_FASHION.is_dir()
         return packed or any(_is_here(name, root) for root in _roots())
-    return bool(name) and Path(name).expanduser().exists()
+    return bool(name) and Path(os.path.expanduser(name)).exists()
 
 
 def _workspace() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def load_model(
     name = str(source)
     if name in samples.sample_names():
         return load_saved(samples.sample_path(name))
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if path.is_file() or path.suffix.lower() in _SUFFIXES:
         return _load_file(path, architecture, arguments, input_shape)
     return _untrained(name, arguments or {}, input_shape)
@@ -56,7 +57,7 @@ def describe(source: str | Path) -> str:
     name = str(source)
     if name in samples.sample_names():
         return f"The sample network '{samples.sample_card(name).get('title', name)}'."
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if path.is_file():
         return f"The network in the file {path.name}."
     return (

@@ -215,7 +215,9 @@ def test_an_exported_program_is_named_as_what_it_is(tmp_path):
         load_model(path)
 
 
-@pytest.mark.parametrize("name", ["nonsense", "timm:nonsense", "torchvision:nonsense", "a/b.pt"])
+@pytest.mark.parametrize(
+    "name", ["nonsense", "timm:nonsense", "torchvision:nonsense", "a/b.pt", "~nobody/b.pt"]
+)
 def test_an_unknown_name_gives_one_sentence(name):
     with pytest.raises(ModelError) as caught:
         load_model(name)
