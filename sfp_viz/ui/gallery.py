@@ -30,6 +30,7 @@ def html(view: GroupView, units: Sequence[int]) -> str:
     shown = order(view, units)[:MOST]
     colors = glass()
     pictures = pixels(view.network, view.layer.name, view.group.size)
+    columns = pictures.shape[1] if pictures.shape[1] <= 3 else None
     gone = set(view.removal.filters)
     tiles = []
     for unit in shown:
@@ -39,7 +40,7 @@ def html(view: GroupView, units: Sequence[int]) -> str:
         goes = unit in gone
         tiles.append(
             f'<figure class="{"goes" if goes else ""}" title="{words}">'
-            f'<img src="{data_uri(pictures[unit], colors=colors)}" alt="{words}">'
+            f'<img src="{data_uri(pictures[unit], columns=columns, colors=colors)}" alt="{words}">'
             f"<figcaption>{unit} <i>{where}{', goes' if goes else ''}</i></figcaption></figure>"
         )
     return f'{_CSS}<div class="tiles" data-shown="{len(shown)}">{"".join(tiles)}</div>'

@@ -125,15 +125,16 @@ def _row(network: Network, layer: str, cost: list[int]) -> dict[str, Any]:
         "kernel": f"{weight.shape[1]} × {weight.shape[2]} × {weight.shape[3]}",
         "MACs": cost[0],
         "params": cost[1],
-        "can be cut": _freedom(group),
+        "can be cut": "yes" if group and not group.protected else "no",
         "cut together with": _mates(group, layer),
+        "why not": _why_not(group),
     }
 
 
-def _freedom(group: FilterGroup | None) -> str:
+def _why_not(group: FilterGroup | None) -> str:
     if group is None:
-        return "no: it belongs to no group"
-    return f"no: {group.why}" if group.protected else "yes"
+        return "It belongs to no group."
+    return group.why if group.protected else ""
 
 
 def _mates(group: FilterGroup | None, layer: str) -> str:

@@ -33,7 +33,7 @@ function inside(x, y, polygon) {
 
 // A filter's kernels, side by side, in the colours of figures.pictures.glass: hue = sign, opacity = size.
 function paintKernels(canvas, data, pixels, unit) {
-  const {kernels, rows, cols} = data, across = Math.ceil(Math.sqrt(kernels)), down = Math.ceil(kernels / across);
+  const {kernels, rows, cols} = data, across = kernels <= 3 ? kernels : Math.ceil(Math.sqrt(kernels)), down = Math.ceil(kernels / across);
   const zoom = Math.max(2, Math.min(14, Math.floor(150 / (across * (cols + 1))))), gap = zoom > 5 ? 4 : 2;
   const w = cols * zoom, h = rows * zoom;
   canvas.width = across * (w + gap) - gap; canvas.height = down * (h + gap) - gap;

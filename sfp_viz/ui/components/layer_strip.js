@@ -14,7 +14,7 @@ export default function ({parentElement, data, setTriggerValue}) {
     b.type = 'button'; b.dataset.testid = 'layer-' + c.name;
     b.classList.toggle('on', c.name === data.chosen); b.classList.toggle('mate', c.group === data.group && c.name !== data.chosen); b.classList.toggle('whole', c.whole);
     b.setAttribute('aria-pressed', c.name === data.chosen);
-    if (c.dispersion !== null) make('span', 'fill', track).style.height = (100 * c.dispersion / top) + '%';
+    if (c.dispersion !== null) { make('span', 'fill', track).style.height = (100 * c.dispersion / top) + '%'; make('span', 'value', track).textContent = c.dispersion.toFixed(2); }
     make('i', '', make('span', 'kept', b)).style.width = (100 * share) + '%';
     make('span', 'name', b).textContent = c.short;
     make('span', 'width', b).textContent = !c.whole && c.kept < c.size ? `${Math.round(c.filters * share)} / ${c.filters}` : c.filters;
@@ -22,7 +22,7 @@ export default function ({parentElement, data, setTriggerValue}) {
     b.onclick = () => setTriggerValue('chosen', c.name);
     if (focused === b.dataset.testid) b.focus({preventScroll: true});
   });
-  parentElement.querySelector('.key').textContent = `Bar: Kernel Dispersion, computed; the tallest is ${top.toFixed(2)}, 1 is as spread as random filters. Line and numbers: filters that stay. Striped: left whole.`;
+  parentElement.querySelector('.key').textContent = 'Bar: Kernel Dispersion, computed; 0 is all alike, 1 as spread as random filters. Line and numbers below: filters that stay. Striped: left whole.';
   const on = root.querySelector('.on'), box = root.parentElement;
   if (on && root.shown !== data.chosen) {                          // a new choice comes into view
     root.shown = data.chosen;
