@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sfp_viz.ui import frame, links, state
+from sfp_viz.ui import entry, frame, links, state
 
 st.set_page_config(page_title="sfp-viz", page_icon="static/icon.png", layout="wide")
 
@@ -23,6 +23,7 @@ page = st.navigation(
     ],
     position="top",
 )
+entry.go_on()
 links.write(state.session())
 frame.top()
 page.run()

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from sfp_viz.ui import check_view, checking, image_field, loaders, problems, state
+from sfp_viz.ui import check_view, checking, entry, image_field, loaders, problems, state
+
+entry.through("pages/check.py")
 
 with problems.stopping():
     session = state.session()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sfp_viz.ui import comparison, image_field, loaders, problems, run_view, starting, state
+from sfp_viz.ui import comparison, entry, image_field, loaders, problems, run_view, starting, state
 
 with problems.stopping():
     session = state.session()
@@ -12,6 +12,8 @@ with problems.stopping():
 st.markdown(
     "Is the plan better than pruning the plain way to the same MACs? Up and to the left is better."
 )
+
+entry.through("pages/compare.py")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     data = image_field.ask_images(network, key="compare_images")
     clicked = st.button(

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from sfp_viz.ui import depth, explore, loaders, problems, state
+from sfp_viz.ui import depth, entry, explore, loaders, problems, state
 from sfp_viz.ui.ratio_panel import ratio_panel
+
+entry.through("pages/explore.py")
 
 with problems.stopping():
     session = state.session()

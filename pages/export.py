@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from sfp_viz.ui import exporting, image_field, loaders, problems, run_view, state, take_along
+from sfp_viz.ui import entry, exporting, image_field, loaders, problems, run_view, state, take_along
+
+entry.through("pages/export.py")
 
 with problems.stopping():
     session = state.session()

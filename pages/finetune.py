@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sfp_viz.ui import image_field, loaders, problems, run_form, run_view, starting, state
+from sfp_viz.ui import entry, image_field, loaders, problems, run_form, run_view, starting, state
 
 with problems.stopping():
     session = state.session()
@@ -14,6 +14,8 @@ st.markdown(
     "The pruned network learns from the unpruned one, in a process of its own: the run goes on "
     "when this page is closed, and can be watched again from here."
 )
+
+entry.through("pages/finetune.py")
 left, right = st.columns([4, 8], gap="medium")
 with left.container(border=True):
     st.subheader("A new run")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sfp_viz.ui import lesson, loaders, problems, state
+from sfp_viz.ui import entry, lesson, loaders, problems, state
 
 with problems.stopping():
     network = loaders.network(lesson.MODEL)
@@ -18,6 +18,8 @@ st.markdown(
     "The first layer looks at the image through these small windows, its **filters**. Each gives "
     "one map of the image. Teal weights count for, brown ones against. Do some look alike?"
 )
+
+entry.through("pages/learn.py")
 lesson.filters(network)
 
 st.header("2. Filters that are alike")

@@ -3,7 +3,9 @@
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import loaders, opening, problems, report, state
+from sfp_viz.ui import entry, loaders, opening, problems, report, state
+
+entry.through("pages/model.py")
 
 FORMS = {
     "A file of weights": opening.file_form,

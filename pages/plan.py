@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from sfp_viz.ui import loaders, plan_head, plan_view, problems, state
+from sfp_viz.ui import entry, loaders, plan_head, plan_view, problems, state
+
+entry.through("pages/plan.py")
 
 with problems.stopping():
     session = state.session()

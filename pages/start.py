@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from sfp_viz.ui import problems, start
+from sfp_viz.ui import entry, problems, start
+
+entry.through("pages/start.py")
 
 left, right = st.columns([3, 2], gap="medium")
 with left, st.container(border=True), problems.shown():
