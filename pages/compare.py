@@ -4,6 +4,8 @@ import streamlit as st
 
 from sfp_viz.ui import comparison, entry, image_field, loaders, problems, run_view, starting, state
 
+entry.through("pages/compare.py")
+
 with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
@@ -13,7 +15,6 @@ st.markdown(
     "Is the plan better than pruning the plain way to the same MACs? Up and to the left is better."
 )
 
-entry.through("pages/compare.py")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     data = image_field.ask_images(network, key="compare_images")
     clicked = st.button(

@@ -4,6 +4,8 @@ import streamlit as st
 
 from sfp_viz.ui import entry, image_field, loaders, problems, run_form, run_view, starting, state
 
+entry.through("pages/finetune.py")
+
 with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
@@ -15,7 +17,6 @@ st.markdown(
     "when this page is closed, and can be watched again from here."
 )
 
-entry.through("pages/finetune.py")
 left, right = st.columns([4, 8], gap="medium")
 with left.container(border=True):
     st.subheader("A new run")

@@ -4,6 +4,8 @@ import streamlit as st
 
 from sfp_viz.ui import entry, lesson, loaders, problems, state
 
+entry.through("pages/learn.py")
+
 with problems.stopping():
     network = loaders.network(lesson.MODEL)
 
@@ -19,7 +21,6 @@ st.markdown(
     "one map of the image. Teal weights count for, brown ones against. Do some look alike?"
 )
 
-entry.through("pages/learn.py")
 lesson.filters(network)
 
 st.header("2. Filters that are alike")
