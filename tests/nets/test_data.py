@@ -160,7 +160,7 @@ def test_a_folder_of_other_things_gives_one_sentence(places):
 
 
 def test_an_unknown_name_says_what_is_known(places):
-    for name in ("nothing", "", "../cifar10", "~nobody"):
+    for name in ("nothing", "", "../cifar10", "~no-such-person"):
         with pytest.raises(DataError, match="Known: digits, fashion_mnist"):
             load_data(name)
         assert not available(name)

@@ -216,7 +216,7 @@ def test_an_exported_program_is_named_as_what_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["nonsense", "timm:nonsense", "torchvision:nonsense", "a/b.pt", "~nobody/b.pt"]
+    "name", ["nonsense", "timm:nonsense", "torchvision:nonsense", "a/b.pt", "~no-such-person/b.pt"]
 )
 def test_an_unknown_name_gives_one_sentence(name):
     with pytest.raises(ModelError) as caught:
