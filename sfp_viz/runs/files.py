@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -52,17 +53,23 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock file ``path``; yields False when another process has it and ``wait`` is off.
+def locked(path: Path, *, patience: float = math.inf) -> Iterator[bool]:
+    """Hold the lock file ``path``; yields False when another process still has it after
+    ``patience`` seconds.
 
     The operating system lets go of the lock when the process dies, however it dies.
     """
     import fcntl  # POSIX only; the app itself opens without it
 
+    until = time.monotonic() + patience
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    yield False
+                    return
+                time.sleep(0.02)
         yield True

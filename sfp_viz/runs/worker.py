@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
 
+PATIENCE = 5.0  # seconds; a worker that was killed takes a moment to let go of its folder
+
+
 class _Cancelled(Exception):
     """The run was asked to stop."""
 
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("Usage: python -m sfp_viz.runs.worker FOLDER", file=sys.stderr)
         return 2
     folder = Path(words[0]).resolve()
-    with locked(folder / "worker.lock", wait=False) as alone:
+    with locked(folder / "worker.lock", patience=PATIENCE) as alone:
         if not alone:
             print(f"Another worker is at {folder} already.", file=sys.stderr)
             return 2

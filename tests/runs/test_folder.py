@@ -14,7 +14,7 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.runs import folder
-from sfp_viz.runs.files import beside, read_json, write_whole
+from sfp_viz.runs.files import beside, locked, read_json, write_whole
 from sfp_viz.runs.folder import create_run, find_run, list_runs, read_run
 
 
@@ -170,3 +170,12 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         fresh.write_text("half \udc00", encoding="utf-8")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_lock_is_held_by_one_and_waited_for_as_long_as_asked(tmp_path):
+    with locked(tmp_path / "lock") as mine:
+        assert mine
+        with locked(tmp_path / "lock", patience=0.05) as theirs:
+            assert not theirs
+    with locked(tmp_path / "lock", patience=0) as again:
+        assert again
