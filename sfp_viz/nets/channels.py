@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+
+OUTPUTS = "Its filters are the outputs of the network, so their number is fixed."
+REARRANGED = "Its channels are rearranged on their way, so whole filters cannot be followed."
+PADDED = (
+    "Its shortcuts are padded with zero channels, which shifts the channels that would have to "
+    "go together, so it stays whole."
+)
+SINGLE = "It has a single unit, which has to stay."
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ def silence(
 def channels_of(
     groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[Reach, np.ndarray]]:
+    """Every place that the removed units reach, with the channels that they have there."""
     for group in groups:
         units = removed.get(group.name, ())
         for reach in group.reaches if len(units) else ():
@@ -77,5 +86,22 @@ def channels_of(
 
 
 def part_of(module: nn.Module, name: str) -> Any:
+    """The module or bare parameter at a dotted path."""
     path, _, last = name.rpartition(".")
     return getattr(module.get_submodule(path), last)
+
+
+def without_overlaps(groups: Sequence[ChannelGroup]) -> Iterator[ChannelGroup]:
+    """The groups; those that claim the same channel of a module are marked as not to be cut."""
+    owner: dict[tuple[str, str, int], str] = {}
+    mixed: set[str] = set()
+    for group in groups:
+        for reach in group.reaches:
+            side = "out" if reach.side == "both" else reach.side
+            for channel in reach.channels.tolist():
+                first = owner.setdefault((reach.name, side, channel), group.name)
+                if first != group.name:
+                    mixed |= {first, group.name}
+    for group in groups:
+        problem = group.problem or (REARRANGED if group.name in mixed else "")
+        yield replace(group, problem=problem)

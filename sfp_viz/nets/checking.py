@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
+from sfp_viz.errors import PlanError
 from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.execution import execute, tensors_of
 from sfp_viz.nets.groups import cut
@@ -32,27 +34,33 @@ def wrongly_cut(
 ) -> frozenset[str]:
     """Names of the ``groups`` that cannot be cut rightly: values, MACs or params would be off.
 
-    All groups are tried at once, and halves of them where that fails. Weights are drawn anew in
-    a copy, because dead filters or tiny scales would hide a mistake.
+    All groups are tried at once, and halves of them, on top of those already found right, where
+    that fails; so what is found right is right together. Weights are drawn anew in a copy,
+    because dead filters or tiny scales would hide a mistake.
     """
-    if not groups:
-        return frozenset()
-    drawn = redrawn(module, input_shape)
-    images = _images(input_shape, 1)
-    if _agrees(drawn, images, groups, terms):
-        return frozenset()
-    pending, wrong = [groups], set()
+    trial = _Trial(
+        redrawn(module, input_shape) if groups else module,
+        _images(input_shape, 1),
+        Network(
+            "trial",
+            "",
+            input_shape,
+            (),
+            tuple(FilterGroup(g.name, g.layers, g.size, repeats=g.repeats) for g in groups),
+            tuple(terms),
+        ),
+    )
+    right: list[ChannelGroup] = []
+    wrong: set[str] = set()
+    pending = [list(groups)] if groups else []
     while pending:
         some = pending.pop()
-        if some is not groups and _agrees(drawn, images, some, terms):
-            continue
-        if len(some) == 1:
+        if trial.agrees([*right, *some]):
+            right += some
+        elif len(some) == 1:
             wrong.add(some[0].name)
-            continue
-        pending += [some[: len(some) // 2], some[len(some) // 2 :]]
-    rest = [group for group in groups if group.name not in wrong]
-    if rest and not _agrees(drawn, images, rest, terms):  # each alone is right, together not
-        wrong |= {group.name for group in rest}
+        else:
+            pending += [some[len(some) // 2 :], some[: len(some) // 2]]
     return frozenset(wrong)
 
 
@@ -100,50 +108,44 @@ def disagreement(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
     return worst
 
 
-def _agrees(
-    drawn: nn.Module, images: Tensor, groups: Sequence[ChannelGroup], terms: Sequence[CostTerm]
-) -> bool:
-    source = np.random.default_rng(0)
-    removed = {
-        group.name: np.sort(
-            source.choice(group.size, max(1, group.size // _SHARE), replace=False)
-        ).tolist()
-        for group in groups
-    }
-    tried = copy.deepcopy(drawn)
-    try:
-        with torch.no_grad():
-            silence(tried, groups, removed)
-            silent = tensors_of(tried(images))
-            cut(tried, groups, removed)
-            if disagreement(silent, tensors_of(tried(images))) > TOLERANCE:
-                return False
-        return _counts_right(tried, images, groups, terms, removed)
-    except Exception:  # a wrongly cut network may fail in any way
-        return False
+@dataclass(frozen=True)
+class _Trial:
+    """A network with drawn weights, an image, and what its cuts should cost."""
 
+    module: nn.Module
+    images: Tensor
+    network: Network
 
-def _counts_right(
-    module: nn.Module,
-    images: Tensor,
-    groups: Sequence[ChannelGroup],
-    terms: Sequence[CostTerm],
-    removed: Mapping[str, Sequence[int]],
-) -> bool:
-    """Whether the cost terms give the MACs and params that the cut module really has."""
-    _, channels, height, width = images.shape
-    network = Network(
-        "check",
-        "",
-        (channels, height, width),
-        (),
-        tuple(FilterGroup(g.name, g.layers, g.size, repeats=g.repeats) for g in groups),
-        tuple(terms),
-    )
-    kept = {group.name: group.size - len(removed[group.name]) for group in groups}
-    cost = cost_of_widths(network, kept)
-    params = sum(parameter.numel() for parameter in module.parameters())
-    return cost.macs == execute(module, network.input_shape).macs and cost.params == params
+    def agrees(self, groups: Sequence[ChannelGroup]) -> bool:
+        """Whether a cut of every third unit of ``groups`` has the right values and costs."""
+        source = np.random.default_rng(0)
+        removed = {
+            group.name: source.choice(
+                group.size, max(1, group.size // _SHARE), replace=False
+            ).tolist()
+            for group in groups
+        }
+        tried = copy.deepcopy(self.module)
+        try:
+            with torch.no_grad():
+                silence(tried, groups, removed)
+                silent = tensors_of(tried(self.images))
+                cut(tried, groups, removed)
+                gap = disagreement(silent, tensors_of(tried(self.images)))
+        except Exception:  # a wrongly cut network may fail in any way
+            return False
+        kept = {group.name: group.size - len(removed[group.name]) for group in groups}
+        return gap <= TOLERANCE and self._costs(tried, kept)
+
+    def _costs(self, module: nn.Module, kept: Mapping[str, int]) -> bool:
+        """Whether the cost terms give the MACs and params that the cut module really has."""
+        try:
+            cost = cost_of_widths(self.network, kept)
+        except PlanError:  # widths that do not divide into conv_groups
+            return False
+        params = sum(parameter.numel() for parameter in module.parameters())
+        macs = execute(module, self.network.input_shape).macs
+        return (cost.macs, cost.params) == (macs, params)
 
 
 def _images(input_shape: tuple[int, int, int], count: int) -> Tensor:

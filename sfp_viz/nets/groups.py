@@ -7,8 +7,9 @@ which parameters belong to it. We keep that as plain tables, and cut by them all
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,20 @@ import torch
 from torch import nn
 
 from sfp_viz.errors import SfpError
-from sfp_viz.nets.channels import ChannelGroup, Reach, channels_of, part_of
+from sfp_viz.nets.channels import (
+    OUTPUTS,
+    PADDED,
+    REARRANGED,
+    SINGLE,
+    ChannelGroup,
+    Reach,
+    channels_of,
+    part_of,
+    without_overlaps,
+)
 from sfp_viz.nets.execution import Execution, blank, layers_of
 
-OUTPUTS = "Its filters are the outputs of the network, so their number is fixed."
-REARRANGED = "Its channels are rearranged on their way, so whole filters cannot be followed."
-PADDED = (
-    "Its shortcuts are padded with zero channels, which shifts the channels that would have to "
-    "go together, so it stays whole."
-)
-SINGLE = "It has a single unit, which has to stay."
+_ATTENTION = ("Bmm", "ScaledDotProduct", "MultiheadAttention")
 
 
 class TraceError(SfpError):
@@ -44,19 +49,24 @@ def trace(
     roots = layers_of(module, execution)
     found: list[ChannelGroup] = []
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
+            # It warns of shapes it gives up on; the zeroed-channel check finds what follows.
+            warnings.filterwarnings("ignore", "Maximum recursive depth", UserWarning)
             graph = tp.DependencyGraph().build_dependency(dry, [image], verbose=False)
+        _settle(graph)
         seen = _Trace(graph, names, roots, execution)
         known: set[str] = set()
         for root in roots:
             if root not in known and dry.get_submodule(root) in graph.module2node:
                 found.append(_group(seen, root))
                 known |= {root, *found[-1].layers, *found[-1].followers}
+    except TraceError as problem:
+        raise TraceError(f"its channels cannot be followed ({problem})") from problem
     except Exception as problem:  # the tracer meets foreign code and may raise anything
         raise TraceError(
             f"its channels cannot be followed ({type(problem).__name__}: {problem})"
         ) from problem
-    return tuple(_without_overlaps(found))
+    return tuple(without_overlaps(found))
 
 
 def cut(
@@ -103,6 +113,22 @@ class _Trace:
 
     def node(self, name: str) -> Any:
         return self.graph.module2node[self.part(name)]
+
+
+class _Settled(dict):
+    """Nodes by module. The tracer walks ``items`` before each group, to follow cuts made since
+    the last; none are made here, and in deep concatenations that walk would take minutes."""
+
+    def items(self) -> Any:
+        return ()
+
+
+def _settle(graph: Any) -> None:
+    """Prepare a finished graph for many questions; TraceError for what would never be answered."""
+    nodes = list(graph.module2node.values())
+    if any(mark in _operation(node) for node in nodes for mark in _ATTENTION):
+        raise TraceError("its attention layers mix channels in matrix products")
+    graph.module2node = _Settled(graph.module2node)
 
 
 def _group(seen: _Trace, root: str) -> ChannelGroup:
@@ -219,29 +245,14 @@ def _irregular(seen: _Trace, reach: Reach, size: int) -> str:
     if reach.name not in seen.roots:
         return ""
     part: Any = seen.part(reach.name)
+    look = seen.graph.get_in_channels if reach.side == "in" else seen.graph.get_out_channels
+    units = np.full(look(part), -1)
+    if reach.channels.max() >= len(units):
+        return REARRANGED
+    units[reach.channels] = reach.units
     if reach.side != "in":
-        units = np.full(seen.graph.get_out_channels(part), -1)
-        units[reach.channels] = reach.units
         return "" if np.array_equal(units, np.arange(len(units)) % size) else REARRANGED
     if (blocks := _blocks(part)) > 1:
-        units = np.full(part.in_channels, -1)
-        units[reach.channels] = reach.units
         table = units.reshape(blocks, -1)
         return "" if (table == table[0]).all() else REARRANGED
     return ""
-
-
-def _without_overlaps(groups: Sequence[ChannelGroup]) -> Iterator[ChannelGroup]:
-    """The groups; those that claim the same channel of a module are marked as not to be cut."""
-    owner: dict[tuple[str, str, int], str] = {}
-    mixed: set[str] = set()
-    for group in groups:
-        for reach in group.reaches:
-            side = "out" if reach.side == "both" else reach.side
-            for channel in reach.channels.tolist():
-                first = owner.setdefault((reach.name, side, channel), group.name)
-                if first != group.name:
-                    mixed |= {first, group.name}
-    for group in groups:
-        problem = group.problem or (REARRANGED if group.name in mixed else "")
-        yield replace(group, problem=problem)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.channels import ChannelGroup
+from sfp_viz.nets.channels import PADDED, ChannelGroup
 from sfp_viz.nets.checking import wrongly_cut
 from sfp_viz.nets.execution import Execution, execute, layers_of
-from sfp_viz.nets.groups import PADDED, TraceError, trace
+from sfp_viz.nets.groups import TraceError, trace
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.terms import cost_terms
 
