@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import sfp_viz
-from sfp_viz.cli import cutting, looking, running
+from sfp_viz.cli import cutting, looking, running, training
 from sfp_viz.errors import SfpError
 
 
@@ -45,7 +45,7 @@ for command in (
     looking.plan,
     cutting.prune,
     cutting.measure,
-    cutting.finetune,
+    training.finetune,
     cutting.export,
     running.runs,
 ):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import NAMED, Recipe
-from sfp_viz.errors import ModelError, RecipeError
+from sfp_viz.errors import DataError, ModelError, RecipeError
 from sfp_viz.runs.folder import home
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ def find_digest(digest: str) -> str:
         f"The plan was made for the weights {digest}, which are neither a sample nor imported. "
         "Say where they are with --model NET."
     )
+
+
+def data_of(model: Model, data: str | None) -> str:
+    """The images that are asked for, or the network's own."""
+    if not (data or model.data):
+        raise DataError(f"The network '{model.name}' names no data of its own. Say --data NAME.")
+    return data or model.data
 
 
 def _is_stored(name: str) -> bool:

@@ -1,0 +1,132 @@
+"""The command that trains: finetune. The training itself works in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from sfp_viz.cli.find import data_of, find_model
+from sfp_viz.cli.running import follow, run_value
+from sfp_viz.cli.text import say, with_json
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
+from sfp_viz.errors import RunError
+from sfp_viz.runs.folder import create_run, home
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.model import Model
+
+_DEFAULT = Distillation()
+
+
+@click.command()
+@click.argument("net")
+@click.option("--teacher", metavar="NET", help="The unpruned network; needed unless alpha is 0.")
+@click.option("--data", help="Images to train and test with; the network's own by default.")
+@click.option("--run", "place", metavar="NAME_OR_DIR",
+              help="The run's name in the workspace, or a folder for it.")  # fmt: skip
+@click.option("--background", is_flag=True, help="Return at once; the run goes on by itself.")
+@click.option("--epochs", default=_DEFAULT.epochs, show_default=True)
+@click.option("--batch-size", default=_DEFAULT.batch_size, show_default=True)
+@click.option("--learning-rate", default=_DEFAULT.learning_rate, show_default=True)
+@click.option("--weight-decay", default=_DEFAULT.weight_decay, show_default=True)
+@click.option("--alpha", default=_DEFAULT.alpha, show_default=True, help="The teacher's share.")
+@click.option("--temperature", type=(float, float), show_default=True,
+              default=(_DEFAULT.temperature_start, _DEFAULT.temperature_end),
+              help="From and to.")  # fmt: skip
+@click.option("--schedule", type=click.Choice(get_args(Schedule)), default=_DEFAULT.schedule)
+@click.option("--augmentation", type=click.Choice(get_args(Augmentation)),
+              help="[default: shift for digits, else crop_flip]")  # fmt: skip
+@click.option("--precision", type=click.Choice(get_args(Precision)), default=_DEFAULT.precision)
+@click.option("--train-images", type=click.IntRange(1), help="Train with the first N only.")
+@click.option("--test-images", type=click.IntRange(1), help="Test with the first N only.")
+@click.option("--seed", default=0, show_default=True)
+@with_json
+def finetune(
+    net: str,
+    teacher: str | None,
+    data: str | None,
+    place: str | None,
+    background: bool,
+    as_json: bool,
+    temperature: tuple[float, float],
+    augmentation: Any,
+    **settings: Any,
+) -> None:
+    """Train the pruned NET with the unpruned one as its teacher.
+
+    The training works in a process and folder of its own; without --background its epochs are
+    shown as they come, and Ctrl-C cancels it. A stopped run goes on with 'runs resume'.
+    """
+    from sfp_viz.runs.process import launch
+
+    student = find_model(net)
+    name = data_of(student, data)
+    start, end = temperature
+    chosen = Distillation(
+        **settings,
+        temperature_start=start,
+        temperature_end=end,
+        augmentation=augmentation or ("shift" if name == "digits" else "crop_flip"),
+    )
+    if teacher is None and chosen.alpha > 0:
+        raise RunError("Name the unpruned network with --teacher NET, or train with --alpha 0.")
+    path = _lay_out(student, teacher, name, place, chosen)
+    launch(path)
+    if background:
+        say(
+            {"run": path.name, "path": str(path)},
+            f"Run {path.name} started. Watch it: sfp-viz runs show {place or path.name} --follow",
+            as_json=as_json,
+        )
+        return
+    run = follow(path, quiet=as_json)
+    if as_json:
+        say(run_value(run), "", as_json=True)
+    if run.state != "finished":
+        raise RunError(run.message or f"The run is {run.state}.")
+
+
+def _lay_out(
+    student: Model, teacher: str | None, data: str, place: str | None, settings: Distillation
+) -> Path:
+    from sfp_viz.nets.measure import count_macs
+    from sfp_viz.nets.samples import sample_names
+    from sfp_viz.nets.saved import save_model
+
+    folder = None
+    if place:
+        named = Path(place).name == place and place not in (".", "..")
+        folder = home() / "runs" / place if named else Path(place).expanduser().absolute()
+    plan = student.plans[-1] if student.plans else None
+    known: dict[str, Any] = {"kind": _kind(plan), "plan": plan.hash if plan else ""}
+    known["macs"] = count_macs(student)
+    with tempfile.TemporaryDirectory() as aside:
+        files = [Path(aside) / "start.safetensors", Path(aside) / "teacher.safetensors"]
+        save_model(student, files[0])
+        if teacher is not None:
+            master = find_model(teacher)
+            save_model(master, files[1])
+            known |= {"digest": master.digest, "macs_before": count_macs(master)}
+            known["model"] = teacher if teacher in sample_names() else master.digest
+        return create_run(
+            home(),
+            start=files[0],
+            teacher=files[1] if teacher else None,
+            settings=settings,
+            data=data,
+            name=student.name,
+            plan=plan,
+            facts=known,
+            folder=folder,
+        )
+
+
+def _kind(plan: Plan | None) -> str:
+    """What the app calls the plan: 'uniform' L1, 'random', or 'plan'."""
+    if plan is None or (plan.recipe.allocation, plan.recipe.selection) != ("uniform", "ranking"):
+        return "plan"
+    return {"l1": "uniform", "random": "random"}.get(plan.recipe.criterion, "plan")
