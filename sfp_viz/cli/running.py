@@ -128,7 +128,7 @@ def follow(path: Path, *, quiet: bool = False) -> Run:
             if quiet:
                 continue
             if shown == 0 and run.before is not None:
-                click.echo(f"{_card(run)}\n\n{_EPOCH_HEAD}")
+                click.echo(_EPOCH_HEAD if run.over else f"{_card(run)}\n\n{_EPOCH_HEAD}")
                 shown = 1
             while shown and shown <= len(run.epochs):
                 click.echo(_epoch_line(run, shown))
