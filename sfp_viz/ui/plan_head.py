@@ -37,7 +37,7 @@ def reached(network: Network, asked: Asked, kept: dict[str, int]) -> None:
     whole = sum(group.width for group in network.groups)
     left = sum(kept.get(g.name, g.size) * g.repeats for g in network.groups)
     text = (
-        f"{percent(saved)} fewer MACs, {whole - left} of {whole} filters go. "
+        f"{percent(saved)} fewer MACs, {whole - left:,} of {whole:,} filters go. "
         f"Target: at least {percent(asked.recipe.target_reduction)}. Computed, exact."
     )
     held = len(asked.edits.ratios)
