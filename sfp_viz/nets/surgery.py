@@ -34,8 +34,8 @@ def prune(
 
     With ``calibration`` images, what the removed filters fed forward on average is made up for
     as the recipe says ('bias', methods.md G.7), and BatchNorm statistics are estimated anew.
-    ``network``, the reading the plan was made on, spares nothing but refuses plans that cut its
-    protected groups. Raises PlanError when the plan does not fit, SurgeryError when the cut
+    With ``network``, the reading the plan was made on, a plan that cuts a group protected there
+    is refused by name, instead of by the proof at the end. Raises PlanError when the plan does not fit, SurgeryError when the cut
     network does not compute what the whole one does with the same channels at 0.
     """
     groups = _fitting(model, plan, network)
@@ -102,9 +102,10 @@ def _fitting(model: Model, plan: Plan, network: Network | None) -> Sequence[Chan
             )
         if why:
             raise PlanError(f"The plan cuts the protected group '{removal.group}'. {why}")
-        if removal.filters and not 0 <= removal.filters[0] <= removal.filters[-1] < group.size:
+        strange = [unit for unit in removal.filters if not 0 <= unit < group.size]
+        if strange:
             raise PlanError(
-                f"The plan cuts filter {removal.filters[-1]} of '{removal.group}', which has the "
+                f"The plan cuts filter {strange[0]} of '{removal.group}', which has the "
                 f"filters 0 to {group.size - 1}."
             )
         if len(removal.filters) >= group.size:

@@ -1,0 +1,74 @@
+"""The zeroed-channel check finds what tracing gets wrong, and only that."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import SurgeryError
+from sfp_viz.nets.checking import disagreement, redrawn
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.surgery import prune
+
+
+class Turned(nn.Module):
+    """Channels are turned round on their way, which the tracer takes for an elementwise step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 20, 3), nn.Conv2d(20, 18, 3)
+        self.third, self.fc = nn.Conv2d(18, 8, 1), nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = torch.flip(self.first(images).relu(), [1])
+        return self.fc(self.third(self.second(maps).relu()).mean((2, 3)))
+
+
+class Normalized(Turned):
+    """A channel is divided by the length of all of them."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = nn.functional.softmax(self.first(images), 1)
+        return self.fc(self.third(self.second(maps).relu()).mean((2, 3)))
+
+
+@pytest.mark.parametrize("kind", [Turned, Normalized])
+def test_a_group_that_would_be_cut_wrongly_is_protected_and_the_others_are_free(kind):
+    network = read_network(Model(kind().eval(), name="net", input_shape=(3, 8, 8)))
+    assert [group.name for group in network.free] == ["second", "third"]
+    assert "on a trial copy" in network.group("first").why
+
+
+def test_dead_weights_do_not_hide_a_wrong_cut():
+    module = Turned().eval()
+    with torch.no_grad():
+        module.second.weight.zero_()
+    network = read_network(Model(module, name="net", input_shape=(3, 8, 8)))
+    assert network.group("first").protected
+
+
+def test_a_wrong_cut_is_not_handed_out():
+    model = Model(Turned().eval(), name="net", input_shape=(3, 8, 8))
+    removal = Removal("first", (0, 1, 5), ("by hand",) * 3)
+    with pytest.raises(SurgeryError, match="was not handed out"):
+        prune(model, Plan(model.digest, Recipe(), Edits(model.digest), (removal,)))
+
+
+def test_redrawn_copies_are_the_same_each_time_and_leave_the_original(residual_model):
+    images = torch.ones(1, 3, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        outputs = [redrawn(residual_model.module, (3, 8, 8))(images) for _ in range(2)]
+    assert torch.equal(*outputs)
+    assert next(residual_model.module.parameters()).dtype == torch.float32
+
+
+def test_disagreement_is_a_share_of_the_scale_and_endless_for_broken_outputs():
+    one, other = torch.tensor([0.0, 10.0]), torch.tensor([1.0, 10.0])
+    assert disagreement([one], [other]) == pytest.approx(0.1)
+    assert disagreement([one], [torch.tensor([float("nan"), 1.0])]) == float("inf")
+    assert disagreement([one], [torch.zeros(3)]) == float("inf")

@@ -1,0 +1,156 @@
+"""What is read from a network: layers, groups, what ties them, and why some stay whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.errors import ModelError
+from sfp_viz.nets import zoo
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.reading import read_network
+
+
+def model_of(module: nn.Module, shape=(3, 8, 8)) -> Model:
+    return Model(module.eval(), name="net", input_shape=shape)
+
+
+def net(*parts: nn.Module, head: int = 12) -> Model:
+    return model_of(
+        nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(head, 5))
+    )
+
+
+def test_layers_come_in_order_of_execution_with_their_output_sizes(concat_model):
+    network = read_network(concat_model)
+    names = [layer.name for layer in network.layers]
+    assert names == ["stem.0", "left.0", "right.0", "join", "twice"]
+    assert {layer.output_size for layer in network.layers} == {(8, 8)}
+    assert network.layer("join").weight.shape == (12, 22, 3, 3)
+    assert (network.digest, network.classes) == (concat_model.digest, 5)
+
+
+def test_the_scale_of_a_layer_is_that_of_the_batchnorm_behind_it(plain_model):
+    network, norm = read_network(plain_model), plain_model.module.bn3
+    expected = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach().numpy()
+    assert np.allclose(network.layer("conv3").scale, expected)
+    assert np.array_equal(network.layer("conv3").bn_scale, norm.weight.detach().numpy())
+    assert network.layer("conv1").scale is None
+
+
+def test_a_residual_add_ties_layers_and_the_reading_says_so(residual_model):
+    network = read_network(residual_model)
+    assert network.group("stem.0").layers == ("stem.0", "outer.0")
+    assert network.group("stem.0").why == "Tied by a residual add with outer.0."
+    assert network.group("inner.0").why == ""
+    assert not any(group.protected for group in network.groups)
+
+
+def test_depthwise_layers_and_gates_follow_and_grouped_layers_repeat(depthwise_model):
+    network = read_network(depthwise_model)
+    assert network.group("stem.0").followers == ("depth.0", "expand")
+    assert network.group("squeeze").layers == ("squeeze",)
+    for name, size in (("point.0", 8), ("paired.0", 6)):
+        group = network.group(name)
+        assert (group.size, group.repeats) == (size, 2)
+    assert network.group_of("expand").name == "stem.0"
+
+
+def test_every_layer_is_in_exactly_one_group(tiny_model):
+    network = read_network(tiny_model)
+    members = [n for group in network.groups for n in (*group.layers, *group.followers)]
+    assert sorted(members) == sorted(layer.name for layer in network.layers)
+
+
+def test_a_narrow_stem_is_protected_and_a_wide_one_is_free():
+    narrow = read_network(net(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 12, 3)))
+    assert narrow.group("0").protected
+    assert "only 16 filters" in narrow.group("0").why
+    wide = read_network(net(nn.Conv2d(3, 17, 3), nn.ReLU(), nn.Conv2d(17, 12, 3)))
+    assert not wide.group("0").protected
+
+
+@pytest.mark.parametrize("norm", [nn.GroupNorm(2, 20), nn.LayerNorm([20, 8, 8])])
+def test_channels_that_are_normalized_together_are_protected(norm):
+    network = read_network(net(nn.Conv2d(3, 20, 3, padding=1), norm, nn.Conv2d(20, 12, 1)))
+    assert network.group("0").protected
+    assert type(norm).__name__ in network.group("0").why
+    assert not network.group("2").protected
+
+
+def test_filters_that_are_the_outputs_are_protected():
+    parts = [nn.Conv2d(3, 20, 3), nn.ReLU(), nn.Conv2d(20, 5, 1)]
+    network = read_network(model_of(nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten())))
+    assert "outputs of the network" in network.group("2").why
+    assert not network.group("0").protected
+
+
+def test_option_a_shortcuts_protect_what_they_pad_and_leave_the_rest_free():
+    module = zoo.build("cifar_resnet", {"blocks": 1, "shortcut": "pad"})
+    network = read_network(model_of(module, (3, 16, 16)))
+    assert [group.name for group in network.free] == [f"layer{i}.0.conv1" for i in (1, 2, 3)]
+    assert "padded with zero channels" in network.group("layer2.0.conv2").why
+
+
+@pytest.mark.parametrize("name", ["torchvision:shufflenet_v2_x0_5", "torchvision:swin_t"])
+def test_a_network_that_cannot_be_followed_can_still_be_explored(name):
+    network = read_network(model_of(zoo.build(name, {}), (3, 32, 32)))
+    assert network.layers
+    assert not network.free
+    assert "explored but not cut" in network.notes[0]
+    assert all(width[0][0] == "" for term in network.terms for width in (term.outs, term.ins))
+
+
+def test_a_network_without_convolutions_is_refused():
+    with pytest.raises(ModelError, match="no convolution"):
+        read_network(model_of(nn.Sequential(nn.Flatten(), nn.Linear(192, 5))))
+
+
+def test_an_input_of_the_wrong_shape_is_named(plain_model):
+    with pytest.raises(ModelError, match="Check the input shape"):
+        read_network(Model(plain_model.module, name="net", input_shape=(3, 9, 30)))
+
+
+def test_reading_leaves_the_network_as_it_was(tiny_model):
+    was, training = tiny_model.digest, tiny_model.module.training
+    random_state = torch.get_rng_state()
+    read_network(tiny_model)
+    assert tiny_model.with_module(tiny_model.module).digest == was
+    assert tiny_model.module.training == training
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
+def test_frozen_parameters_do_not_hide_the_groups(residual_model):
+    frozen = Model(residual_model.module, name="frozen", input_shape=(3, 8, 8))
+    with_gradients = read_network(frozen).groups
+    try:
+        frozen.module.requires_grad_(False)
+        assert read_network(frozen).groups == with_gradients
+    finally:
+        frozen.module.requires_grad_(True)
+
+
+def test_a_reading_with_positionwise_layers_survives_json():
+    class Mixer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 18, 3, padding=1)
+            self.wide, self.back = nn.Linear(18, 30), nn.Linear(30, 7)
+            self.head = nn.Linear(7, 5)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            maps = self.conv(images).permute(0, 2, 3, 1)
+            return self.head(self.back(self.wide(maps).relu()).mean((1, 2)))
+
+    model = model_of(Mixer())
+    network = read_network(model)
+    assert [layer.name for layer in network.layers] == ["conv", "wide", "back"]
+    assert network.layer("wide").weight.shape == (30, 18, 1, 1)
+    assert {group.name for group in network.free} == {"conv", "wide", "back"}
+    arrays = {name: tensor.numpy() for name, tensor in model.module.state_dict().items()}
+    again = network_from_json(network_to_json(network), arrays)
+    assert (again.groups, again.terms) == (network.groups, network.terms)
+    assert np.array_equal(again.layer("wide").weight, network.layer("wide").weight)
