@@ -55,13 +55,15 @@ def trust(key: str, group: str, kind: str, points: np.ndarray) -> float:
 def apart(points: np.ndarray) -> np.ndarray:
     """Points that fall together are spread a little around their place, so that each is seen."""
     points = np.array(points, float)
+    if not len(points):
+        return points
     spread = float(np.ptp(points, axis=0).max(initial=0.0)) or 1.0
     _, place, many = np.unique(
         np.round(points / (spread * 0.004)), axis=0, return_inverse=True, return_counts=True
     )
     order = np.argsort(place.ravel(), kind="stable")
     rank = np.empty(len(points))
-    rank[order] = np.concatenate([np.arange(n) for n in many]) if len(points) else []
+    rank[order] = np.concatenate([np.arange(n) for n in many])
     crowded = many[place.ravel()] > 1
     angle, radius = rank * 2.399963, spread * 0.011 * np.sqrt(rank + 0.5)  # a sunflower
     points[crowded] += (radius * np.stack([np.cos(angle), np.sin(angle)])).T[crowded]

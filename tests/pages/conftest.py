@@ -33,3 +33,9 @@ def open_page(workspace) -> Callable[[str], AppTest]:
         return app
 
     return opened
+
+
+@pytest.fixture
+def unopened(workspace) -> AppTest:
+    """The app before its first run, so that a test can say how it begins."""
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)

@@ -16,3 +16,8 @@ def press(app: AppTest, label: str) -> AppTest:
     button.click().run()
     assert not app.exception
     return app
+
+
+def undo(app: AppTest) -> AppTest:
+    """Press Undo in the frame. AppTest runs an inner page without it, so this goes by Start."""
+    return press(app.switch_page("app.py").run(), "Undo")

@@ -1,0 +1,162 @@
+"""The Explore page: map, table, pictures, and what a person changes; gestures are a browser's."""
+
+from __future__ import annotations
+
+import pytest
+from page_words import press, said, undo
+from streamlit.testing.v1 import AppTest
+
+from sfp_viz.core.network import Network
+from sfp_viz.ui import loaders
+from sfp_viz.ui.history import History
+from sfp_viz.ui.state import Session
+
+
+@pytest.fixture
+def exploring(unopened):
+    """The page with some filters chosen."""
+
+    def exploring(*chosen: int, group: str = "conv2") -> AppTest:
+        app = unopened
+        app.session_state["session"] = History(Session(group=group, selection=chosen))
+        app.run()
+        app.switch_page("pages/explore.py").run()
+        assert not app.exception
+        return app
+
+    return exploring
+
+
+def now(app: AppTest) -> Session:
+    return app.session_state["session"].now
+
+
+def test_it_opens_with_map_pictures_and_table(open_page):
+    app = open_page("explore")
+    assert len(app.get("bidi_component")) == 2
+    assert len(app.dataframe[0].value) == 48
+    assert any('data-shown="48"' in block.body for block in app.html)
+
+
+def test_the_trust_in_the_map_is_called_estimated(open_page):
+    assert "estimated" in said(open_page("explore"))
+
+
+def test_the_table_says_what_goes_and_why(open_page):
+    plan = open_page("explore").dataframe[0].value["plan"]
+    assert sum(text.startswith("goes: ") for text in plan) == 24
+    assert sum(text == "stays" for text in plan) == 24
+
+
+def test_the_pictures_follow_the_selection(exploring):
+    app = exploring(3, 5)
+    assert "2 of 48" in said(app)
+    assert any('data-shown="2"' in block.body for block in app.html)
+
+
+def test_splitting_off_makes_one_cluster_more_and_is_undone_in_one_step(exploring):
+    app = exploring(3, 5, 9)
+    before = len(set(app.dataframe[0].value["cluster"]))
+    press(app, "Split off")
+    labels = app.dataframe[0].value["cluster"]
+    assert len({labels[unit] for unit in (3, 5, 9)}) == 1
+    assert list(labels).count(labels[3]) == 3
+    undo(app).switch_page("pages/explore.py").run()
+    assert len(set(app.dataframe[0].value["cluster"])) == before
+    assert now(app).edits is None
+
+
+def test_merging_makes_their_clusters_one(exploring):
+    app = exploring(0, 1)
+    labels = list(app.dataframe[0].value["cluster"])
+    assert labels[0] != labels[1]
+    press(app, "Merge")
+    after = list(app.dataframe[0].value["cluster"])
+    assert after[0] == after[1]
+    assert len(set(after)) == len(set(labels)) - 1
+
+
+def test_moving_puts_filters_into_the_cluster_that_was_named(exploring):
+    app = exploring(0)
+    menu = next(box for box in app.selectbox if box.label == "Cluster")
+    menu.set_value(4).run()
+    press(app, "Move them")
+    labels = list(app.dataframe[0].value["cluster"])
+    assert labels.count(labels[0]) > 1
+
+
+def test_another_number_of_clusters_is_found_anew(exploring):
+    app = exploring()
+    app.number_input[0].set_value(5).run()
+    assert not app.exception
+    assert set(app.dataframe[0].value["cluster"]) == set(range(5))
+    press(app, "Back to the suggested clusters")
+    assert now(app).edits is None
+
+
+@pytest.mark.parametrize(("button", "word"), [("Keep", "stays"), ("Remove", "goes: by hand")])
+def test_the_fate_of_filters_is_fixed_by_hand_and_released(exploring, button, word):
+    app = exploring(2, 7)
+    press(app, button)
+    plan = list(app.dataframe[0].value["plan"])
+    assert plan[2] == plan[7] == word
+    press(app, "Release")
+    assert now(app).edits is None
+
+
+def test_removing_every_filter_is_refused_and_changes_nothing(exploring):
+    app = press(exploring(*range(48)), "Remove")
+    assert "keep at least one" in app.error[0].value
+    assert now(app).edits is None
+
+
+def test_a_ratio_by_hand_is_said_to_be_one_and_can_be_taken_back(exploring):
+    app = exploring()
+    app.slider[0].set_value(10).run()
+    assert dict(now(app).edits.ratios)["conv2"] == pytest.approx(38 / 48)
+    assert "By hand, 10 of 48 filters stay" in said(app)
+    press(app, "Back to the suggestion")
+    assert now(app).edits is None
+
+
+def test_a_group_can_be_left_whole(exploring):
+    app = exploring()
+    app.toggle[0].set_value(True).run()
+    assert now(app).edits.protected == ("conv2",)
+    assert set(app.dataframe[0].value["plan"]) == {"stays"}
+
+
+def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
+    from sfp_viz.core.recipe import Recipe
+
+    app = unopened
+    app.session_state["session"] = History(
+        Session(recipe=Recipe(target_reduction=0.98, max_ratio=0.1))
+    )
+    app.run()
+    app.switch_page("pages/explore.py").run()
+    assert not app.exception
+    assert set(app.dataframe[0].value["plan"]) == {"stays"}
+
+
+def test_dispersion_over_depth_is_drawn_when_it_is_opened(exploring):
+    app = exploring()
+    assert not app.get("plotly_chart")
+
+
+def test_a_network_without_groups_gets_a_sentence(open_page, monkeypatch):
+    bare = Network("bare", "0" * 16, (3, 8, 8), (), (), ())
+    monkeypatch.setattr(loaders, "network", lambda key: bare)
+    assert "there is nothing to cut" in said(open_page("explore"))
+
+
+def test_a_link_brings_group_selection_and_target_back(unopened):
+    app = unopened
+    app.query_params["group"] = "conv1"
+    app.query_params["selection"] = "3.1"
+    app.query_params["target"] = "0.3"
+    app.run()
+    app.switch_page("pages/explore.py").run()
+    assert not app.exception
+    assert (now(app).group, now(app).selection) == ("conv1", (1, 3))
+    assert now(app).recipe.target_reduction == 0.3

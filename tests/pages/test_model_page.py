@@ -1,0 +1,117 @@
+"""The Model page: what a network is made of, and opening others; files are never trusted."""
+
+from __future__ import annotations
+
+import io
+import pickle
+
+import pytest
+import torch
+from page_words import press, said, undo
+
+from sfp_viz.nets.open import load_model
+
+
+def weights(state) -> bytes:
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+@pytest.fixture
+def offered(open_page):
+    """Upload a file, press Open, and give the page back."""
+
+    def offered(name: str, content: bytes):
+        app = open_page("model")
+        app.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
+        return press(app, "Open the file")
+
+    return offered
+
+
+class Code:
+    def __reduce__(self):
+        return (print, ("code from a file was run",))
+
+
+def test_the_report_lists_each_layer_with_cost_and_freedom(open_page):
+    app = open_page("model")
+    table = app.dataframe[0].value
+    assert list(table["layer"]) == ["conv1", "conv2"]
+    assert list(table["filters"]) == [20, 48]
+    assert list(table["MACs"]) == [11_520, 138_240]
+    assert list(table["params"]) == [200, 8_688]
+    assert set(table["can be cut"]) == {"yes"}
+    assert "1 × 8 × 8" in said(app)
+
+
+def test_a_state_dict_is_recognized_and_shown(offered):
+    state = load_model("lenet5_digits").module.state_dict()
+    app = offered("mine.pt", weights({name: value + 0 for name, value in state.items()}))
+    assert not app.error
+    assert app.session_state["session"].now.model != "lenet5_digits"
+    assert "mine" in said(app.switch_page("app.py").run())
+
+
+def test_opening_can_be_undone(offered):
+    state = load_model("lenet5_digits").module.state_dict()
+    app = offered("mine.pt", weights(state))
+    undo(app)
+    assert app.session_state["session"].now.model == "lenet5_digits"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("text.pt", b"only words", "no PyTorch file"),
+        ("cut.pth", weights({"conv1.weight": torch.zeros(4, 1, 3, 3)})[:200], "cut off"),
+        ("code.pt", pickle.dumps(Code()), "never run"),
+        ("other.pt", weights({"stem.weight": torch.zeros(4, 1, 3, 3)}), "no architecture known"),
+        ("flat.pt", weights({"fc.weight": torch.zeros(4, 3)}), "no 2-D convolution"),
+        ("cut.safetensors", b"\x00" * 20, "no readable safetensors"),
+    ],
+)
+def test_a_bad_file_gets_one_sentence_and_leaves_the_app_as_it_was(
+    offered, capfd, name, content, sentence
+):
+    app = offered(name, content)
+    assert len(app.error) == 1
+    assert sentence in app.error[0].value.replace("\\", "")
+    assert app.session_state["session"].now.model == "lenet5_digits"
+    assert "code from a file" not in capfd.readouterr().out
+
+
+def test_a_hostile_file_name_is_neither_path_nor_markup(offered, workspace):
+    app = offered("../../<b>evil</b>**.pt", b"only words")
+    assert len(app.error) == 1
+    assert "<b>" not in app.error[0].value
+    assert "/" not in app.error[0].value.split("is no PyTorch")[0]
+
+
+def test_the_baseline_is_measured_on_a_click_and_says_on_what(open_page):
+    app = press(open_page("model"), "Measure it")
+    assert "of 360 test images right (measured here" in said(app)
+
+
+def test_data_that_are_not_here_are_said_to_be_missing(open_page, workspace, monkeypatch):
+    from sfp_viz.nets import data
+
+    monkeypatch.setattr(data, "available", lambda name, split: False)
+    assert "is not on this machine" in said(open_page("model"))
+
+
+def test_a_stored_network_that_was_damaged_leaves_a_way_on(unopened, workspace):
+    from sfp_viz.nets import store
+    from sfp_viz.ui.history import History
+    from sfp_viz.ui.state import Session
+
+    key = store.import_model(workspace, load_model("lenet5_digits"))
+    (workspace / "models" / key / "reading.json").write_text("{")
+    app = unopened
+    app.session_state["session"] = History(Session(model=key))
+    app.run()
+    app.switch_page("pages/model.py").run()
+    assert not app.exception
+    press(app, "Go on with the sample network")
+    assert app.session_state["session"].now.model == "lenet5_digits"

@@ -1,0 +1,75 @@
+"""The Start page: a network is on the screen, and everything else is one click away."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from page_words import said
+
+from sfp_viz.nets import samples, store
+from sfp_viz.nets.open import load_model
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_the_sample_is_on_the_screen_without_a_click(unopened):
+    app = unopened.run()
+    assert not app.exception
+    assert "LeNet-5-like on digits" in said(app).replace("\\", "")
+    assert "conv2" in said(app)
+    assert len(app.get("bidi_component")) == 1
+
+
+def test_it_says_what_was_measured_and_on_how_many_images(open_page):
+    assert "of 360 test images right (measured when it was made" in said(open_page("start"))
+
+
+def test_another_sample_opens_with_one_click(open_page):
+    others = [name for name in samples.sample_names() if name != "lenet5_digits"]
+    if not others:
+        return
+    app = open_page("start")
+    app.button(key=f"open {others[0]}").click().run()
+    assert not app.exception
+    assert app.session_state["session"].now.model == others[0]
+    assert app.session_state["session"].past
+
+
+def test_a_network_opened_before_is_offered_again(open_page, workspace):
+    key = store.import_model(workspace, load_model("lenet5_digits"))
+    app = open_page("start")
+    app.button(key=f"stored {key}").click().run()
+    assert not app.exception
+    assert app.session_state["session"].now.model == key
+
+
+def test_explore_keeps_the_layer_that_was_looked_at(open_page):
+    app = open_page("start")
+    app.button(key="explore").click().run()
+    assert not app.exception
+    assert app.session_state["session"].now.group == "conv2"
+
+
+def test_the_frame_shows_the_cost_before_and_after(unopened):
+    app = unopened.run()
+    strip = "".join(block.body for block in app.html if "budget" in block.body)
+    assert "MACs" in strip
+    assert "→" in strip
+    assert "computed" in strip
+
+
+def test_the_first_picture_needs_neither_torch_nor_sklearn(workspace):
+    import subprocess
+
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest;"
+        "app = AppTest.from_file(sys.argv[1], default_timeout=60).run();"
+        "assert not app.exception and app.get('bidi_component');"
+        "sys.exit(','.join(m for m in ('torch','sklearn','umap')"
+        " if m in sys.modules) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "app.py")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-500:]

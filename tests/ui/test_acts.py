@@ -1,0 +1,43 @@
+import numpy as np
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.ui import acts
+
+LABELS = (0, 0, 1, 1, 2, 2)
+NONE = Edits(digest="0" * 16)
+
+
+def labels_of(edits):
+    return dict(edits.clusters)["g"]
+
+
+def test_clusters_are_merged_split_and_moved():
+    assert labels_of(acts.merged(NONE, "g", LABELS, (0, 2))) == (0, 0, 0, 0, 1, 1)
+    assert labels_of(acts.split_off(NONE, "g", LABELS, (1, 2))) == (0, 1, 1, 2, 3, 3)
+    assert labels_of(acts.moved(NONE, "g", LABELS, (0,), 2)) == (0, 1, 2, 2, 0, 0)
+
+
+def test_a_number_of_clusters_is_found_anew():
+    rows = np.eye(6, dtype=np.float32)
+    edits = acts.counted(NONE, "g", rows, k=3, method="kmeans", kind="cosine", seed=0)
+    assert set(labels_of(edits)) == {0, 1, 2}
+
+
+def test_filters_are_kept_removed_and_released():
+    kept = acts.fated(NONE, "g", (1, 2), "keep")
+    assert kept.keep == (("g", 1), ("g", 2))
+    assert acts.fated(kept, "g", (2,), "remove").remove == (("g", 2),)
+    assert acts.fated(kept, "g", (1, 2), None) == NONE
+
+
+def test_a_ratio_by_hand_frees_a_group_that_was_left_whole():
+    edits = acts.keeping(NONE.with_protected("g", True), "g", size=8, kept=6)
+    assert edits.protected == ()
+    assert edits.ratios == (("g", 0.25),)
+
+
+def test_everything_on_a_group_is_taken_back_and_nothing_elsewhere():
+    other = NONE.with_ratio("h", 0.5).with_filter("h", 1, "keep")
+    edits = acts.merged(acts.keeping(other, "g", size=8, kept=6), "g", LABELS, (0, 2))
+    edits = acts.fated(edits, "g", (0,), "remove")
+    assert acts.untouched(edits, "g") == other

@@ -1,0 +1,55 @@
+import pytest
+
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.ui import links
+from sfp_viz.ui.state import Session
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
+
+
+def test_what_is_written_is_read_back():
+    session = Session(group="conv2", selection=(3, 7, 40), recipe=Recipe(target_reduction=0.35))
+    assert links.read(links.text(session)) == session
+
+
+def test_defaults_leave_no_trace():
+    assert links.text(Session()) == {}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"model": "../../etc/passwd"},
+        {"model": "<script>"},
+        {"group": "no such group"},
+        {"selection": "1.2.3"},
+        {"target": "nan"},
+        {"target": "7"},
+        {"target": "half"},
+        {"something": "else"},
+    ],
+)
+def test_what_does_not_hold_falls_back_to_the_default(query):
+    assert links.read(query) == Session()
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("1.2.2", (1, 2)),
+        ("47.48.-1", (47,)),
+        ("٣.4", (4,)),
+        ("9" * 4000, ()),
+        (".".join("1" * 5000), (1,)),
+        ("", ()),
+    ],
+)
+def test_chosen_filters_are_checked_one_by_one(text, units):
+    assert links.read({"group": "conv2", "selection": text}).selection == units
+
+
+def test_a_selection_too_large_for_an_address_stays_out_of_it():
+    assert "selection" not in links.text(Session(group="conv2", selection=tuple(range(100))))
