@@ -176,7 +176,8 @@ def _out_of_reach(network: Network, recipe: Recipe, edits: Edits | None, low: np
         named = ", ".join(fixed[:4]) + (", …" if len(fixed) > 4 else "")
         reasons.insert(0, f"{len(fixed)} of {len(network.groups)} groups stay whole ({named})")
     if edits and edits.ratios:
-        reasons.append(f"{len(edits.ratios)} ratios are set by hand")
+        many = len(edits.ratios)
+        reasons.append("1 ratio is set by hand" if many == 1 else f"{many} ratios are set by hand")
     down = np.floor(max(reachable, 0) * 1000) / 10
     return (
         f"A reduction of {recipe.target_reduction:.1%} of the MACs cannot be reached, at most "

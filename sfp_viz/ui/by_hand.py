@@ -56,6 +56,19 @@ def drag(
     return Asked(replace(asked.recipe, target_reduction=target), edits)
 
 
+def lock(network: Network, asked: Asked, *, group: str, locked: bool) -> Asked:
+    """Leave ``group`` whole, or free it again. Its ratio by hand goes.
+
+    The others make up for a lock; where they cannot, the target falls to what can be reached.
+    """
+    edits = asked.edits.with_ratio(group, None).with_protected(group, locked)
+    after = replace(asked, edits=edits)
+    most = furthest(network, after)
+    if most < asked.recipe.target_reduction:
+        after = replace(after, recipe=replace(asked.recipe, target_reduction=most))
+    return after
+
+
 def aim(network: Network, asked: Asked, target: float) -> Asked:
     """Another target. Ratios by hand go when they leave no group to reach it with."""
     recipe = replace(asked.recipe, target_reduction=target)

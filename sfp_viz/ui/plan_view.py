@@ -100,11 +100,9 @@ def keep(network: Network, kept: Mapping[str, int], group: str, to: int) -> None
     take(by_hand.drag(network, asked(), kept, group=group, to=to, hold=hold))
 
 
-def lock(group: str, locked: bool) -> None:
+def lock(network: Network, group: str, locked: bool) -> None:
     """Leave a group whole, or free it again."""
-    wanted = asked()
-    edits = wanted.edits.with_protected(group, locked)
-    take(replace(wanted, edits=edits.with_ratio(group, None) if locked else edits))
+    take(by_hand.lock(network, asked(), group=group, locked=locked))
 
 
 def table(network: Network, kept: Mapping[str, int], suggested: Mapping[str, int]) -> None:
@@ -143,7 +141,7 @@ def typed(network: Network, kept: Mapping[str, int], groups: list[FilterGroup], 
     for row, changes in st.session_state[key]["edited_rows"].items():
         group = groups[int(row)]
         if "locked" in changes:
-            lock(group.name, bool(changes["locked"]))
+            lock(network, group.name, bool(changes["locked"]))
         elif changes.get("keeps"):
             keep(network, kept, group.name, min(int(changes["keeps"]), group.size))
 
@@ -177,7 +175,7 @@ def details(network: Network, kept: Mapping[str, int], suggested: Mapping[str, i
         "Leave it whole",
         value=group.name in wanted.edits.protected,
         key=f"lock_{group.name}_{state.revision()}",
-        on_change=lambda: lock(group.name, group.name not in wanted.edits.protected),
+        on_change=lambda: lock(network, group.name, group.name not in wanted.edits.protected),
     )
     if given:
         back = replace(wanted, edits=wanted.edits.with_ratio(group.name, None))

@@ -92,6 +92,17 @@ def test_a_new_target_takes_ratios_back_only_when_no_group_is_left_to_reach_it(n
     )
 
 
+def test_a_lock_holds_the_target_as_long_as_the_others_can_make_up_for_it(network, asked):
+    locked = by_hand.lock(network, asked, group="a", locked=True)
+    assert locked.recipe == asked.recipe
+    assert kept_of(network, locked)["a"] == 16
+    both = by_hand.lock(network, locked, group="b", locked=True)
+    assert both.recipe.target_reduction == 0
+    assert kept_of(network, both) == {"a": 16, "b": 32, "c": 8}
+    free = by_hand.lock(network, both, group="b", locked=False)
+    assert free.edits.protected == ("a",)
+
+
 def test_the_furthest_target_can_be_reached_and_one_beyond_cannot(network, asked):
     locked = replace(asked, edits=asked.edits.with_protected("b", True))
     most = by_hand.furthest(network, locked)

@@ -1,0 +1,53 @@
+"""The bars of the page Plan, dragged and moved by keys in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+NUMBERS = re.compile(r"keeps (\d+) of (\d+) filters")
+
+
+def kept(page: Page, group: str) -> int:
+    edge = page.get_by_role("slider", name=f"Filters kept in {group}")
+    found = NUMBERS.match(edge.get_attribute("aria-valuetext") or "")
+    assert found
+    return int(found[1])
+
+
+def test_dragging_a_bar_changes_its_filters_and_the_macs_and_can_be_undone(page: Page):
+    page.goto("/plan")
+    edge = page.get_by_role("slider", name="Filters kept in conv2")
+    expect(edge).to_be_visible()
+    macs = page.get_by_test_id("budget-macs")
+    before, words = kept(page, "conv2"), macs.inner_text()
+    box = edge.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 4, box["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 80, box["y"] + 8, steps=4)
+    page.mouse.up()
+    expect(macs).not_to_have_text(words)
+    after = kept(page, "conv2")
+    assert 1 <= after < before
+
+    words_after = macs.inner_text()
+    edge.press("ArrowRight")
+    edge.press("ArrowRight")  # two presses, one message
+    expect(edge).to_have_attribute("aria-valuenow", str(after + 2))
+    expect(macs).not_to_have_text(words_after)
+    page.get_by_role("button", name="Undo").click()
+    expect(edge).to_have_attribute("aria-valuenow", str(after))
+    page.get_by_role("button", name="Undo").click()
+    expect(edge).to_have_attribute("aria-valuenow", str(before))
+    expect(macs).to_have_text(words)
+
+
+def test_a_name_shows_why_and_a_locked_group_no_longer_moves(page: Page):
+    page.goto("/plan")
+    page.get_by_role("button", name="conv1: show why").click()
+    expect(page.get_by_role("heading", name="conv1")).to_be_visible()
+    page.get_by_text("Leave it whole").click()
+    expect(page.get_by_text("Left whole: you locked it.")).to_be_visible()
+    expect(page.get_by_role("slider", name="Filters kept in conv1")).to_be_hidden()
