@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,22 +57,33 @@ def silence(
     module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
 ) -> None:
     """Set every parameter that writes the removed channels to 0, in place: pass a copy."""
+    for reach, channels in channels_of(groups, removed):
+        if reach.side == "in":
+            continue
+        part = part_of(module, reach.name)
+        if isinstance(part, nn.Parameter):
+            _zero(part, reach.axis, channels)
+            continue
+        if getattr(part, "weight", None) is not None and not isinstance(part, nn.PReLU):
+            _zero(part.weight, 1 if getattr(part, "transposed", False) else 0, channels)
+        elif getattr(part, "running_mean", None) is not None:  # a norm without gamma
+            _zero(part.running_mean, 0, channels)
+        if getattr(part, "bias", None) is not None:
+            _zero(part.bias, 0, channels)
+
+
+def shorten(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:
+    """Take ``channels`` of a bare parameter away along ``axis``, in place."""
+    path, _, last = name.rpartition(".")
+    old = part_of(module, name)
+    keep = [place for place in range(old.shape[axis]) if place not in channels]
+    short = old.detach().index_select(axis, torch.tensor(keep, device=old.device))
+    setattr(module.get_submodule(path), last, nn.Parameter(short, old.requires_grad))
+
+
+def _zero(tensor: torch.Tensor, axis: int, channels: np.ndarray) -> None:
     with torch.no_grad():
-        for reach, channels in channels_of(groups, removed):
-            if reach.side == "in":
-                continue
-            part = part_of(module, reach.name)
-            index = torch.from_numpy(channels)
-            if isinstance(part, nn.Parameter):
-                part.index_fill_(reach.axis, index, 0)
-                continue
-            axis = 1 if getattr(part, "transposed", False) else 0
-            if getattr(part, "weight", None) is not None and not isinstance(part, nn.PReLU):
-                part.weight.index_fill_(axis, index, 0)
-            elif getattr(part, "running_mean", None) is not None:  # a norm without gamma
-                part.running_mean.index_fill_(0, index, 0)
-            if getattr(part, "bias", None) is not None:
-                part.bias.index_fill_(0, index, 0)
+        tensor.index_fill_(axis, torch.from_numpy(channels).to(tensor.device), 0)
 
 
 def channels_of(

@@ -26,6 +26,7 @@ from sfp_viz.nets.channels import (
     Reach,
     channels_of,
     part_of,
+    shorten,
     without_overlaps,
 )
 from sfp_viz.nets.execution import Execution, blank, layers_of
@@ -73,7 +74,8 @@ def cut(
     module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
 ) -> None:
     """Cut units out of ``module``, in place: pass a copy. ``removed`` maps group names to units."""
-    import torch_pruning as tp
+    from torch_pruning.ops import module2type
+    from torch_pruning.pruner.function import PrunerBox
 
     gone: dict[tuple[str, str, int], set[int]] = {}
     for reach, channels in channels_of(groups, removed):
@@ -81,22 +83,15 @@ def cut(
     for (name, side, axis), channels in gone.items():
         part = part_of(module, name)
         if isinstance(part, nn.Parameter):
-            keep = [i for i in range(part.shape[axis]) if i not in channels]
-            short = part.detach().index_select(axis, torch.tensor(keep, device=part.device))
-            _set_parameter(module, name, nn.Parameter(short, requires_grad=part.requires_grad))
+            shorten(module, name, axis, channels)
             continue
         learns = {key: p.requires_grad for key, p in part.named_parameters(recurse=False)}
-        pruner: Any = tp.pruner.function.PrunerBox[tp.ops.module2type(part)]
+        pruner: Any = PrunerBox[module2type(part)]
         act = pruner.prune_in_channels if side == "in" else pruner.prune_out_channels
         with torch.no_grad():
             act(part, sorted(channels))
         for key, parameter in part.named_parameters(recurse=False):
             parameter.requires_grad_(learns[key])
-
-
-def _set_parameter(module: nn.Module, name: str, value: nn.Parameter) -> None:
-    path, _, last = name.rpartition(".")
-    setattr(module.get_submodule(path), last, value)
 
 
 @dataclass(frozen=True)

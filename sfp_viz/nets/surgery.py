@@ -35,8 +35,10 @@ def prune(
     With ``calibration`` images, what the removed filters fed forward on average is made up for
     as the recipe says ('bias', methods.md G.7), and BatchNorm statistics are estimated anew.
     With ``network``, the reading the plan was made on, a plan that cuts a group protected there
-    is refused by name, instead of by the proof at the end. Raises PlanError when the plan does not fit, SurgeryError when the cut
-    network does not compute what the whole one does with the same channels at 0.
+    is refused by name, instead of by the proof at the end.
+
+    Raises PlanError when the plan does not fit, SurgeryError when the cut network does not
+    compute what the whole one does with the same channels at 0.
     """
     groups = _fitting(model, plan, network)
     removed = {removal.group: removal.filters for removal in plan.removals}
