@@ -81,7 +81,7 @@ def shorten(module: nn.Module, name: str, axis: int, channels: Collection[int]) 
     setattr(module.get_submodule(path), last, nn.Parameter(short, old.requires_grad))
 
 
-def _zero(tensor: torch.Tensor, axis: int, channels: np.ndarray) -> None:
+def _zero(tensor: Any, axis: int, channels: np.ndarray) -> None:
     with torch.no_grad():
         tensor.index_fill_(axis, torch.from_numpy(channels).to(tensor.device), 0)
 

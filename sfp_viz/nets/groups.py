@@ -202,12 +202,9 @@ def _follows(seen: _Trace, name: str, writers: Sequence[str]) -> bool:
         before, node = node, node.outputs[0]
         if "Mul" in _operation(node):
             return "sigmoid" in _operation(before).lower()
-    pixels = {n: _pixels(seen.execution, n) for n in writers}
+    calls = seen.execution.calls
+    pixels = {n: max(math.prod(outs[2:]) for _, outs in calls[n]) for n in writers}
     return pixels[name] == 1 < max(pixels.values())
-
-
-def _pixels(execution: Execution, name: str) -> int:
-    return max((math.prod(outs[2:]) for _, outs in execution.calls[name]), default=1)
 
 
 def _operation(node: Any) -> str:
