@@ -6,6 +6,7 @@ import streamlit as st
 
 from sfp_viz.core.ratios import why_ratio
 from sfp_viz.ui import loaders, state
+from sfp_viz.ui.charts import draw
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.view import GroupView
 
@@ -21,14 +22,27 @@ def dispersion_over_depth(view: GroupView) -> None:
     found = loaders.dispersions(session.model, session.recipe)
     kept = loaders.kept_or_whole(session.model, session.recipe, session.edits)
     with held:
-        st.plotly_chart(
-            dispersion_bars(view.network, found, kept, view.group.name), key="dispersion"
+        draw(
+            dispersion_bars(view.network, found, kept, view.group.name),
+            key="dispersion",
+            alt=_finding(found),
         )
         st.caption(
             "0: every filter has a twin. 1: as spread as random filters. Computed from the "
             "weights; the ratio is suggested from it and the target."
         )
         st.dataframe(_rows(view, found, kept), hide_index=True, key="dispersion table")
+
+
+def _finding(found: dict[str, float]) -> str:
+    """What the chart shows, in words."""
+    if not found:
+        return "No group of filters can be cut, so there is no dispersion to show."
+    low, high = min(found, key=lambda n: found[n]), max(found, key=lambda n: found[n])
+    return (
+        f"Kernel Dispersion of {len(found)} groups by depth: lowest {found[low]:.2f} in {low}, "
+        f"highest {found[high]:.2f} in {high}."
+    )
 
 
 def _rows(view: GroupView, found: dict[str, float], kept: dict[str, int]):

@@ -127,7 +127,7 @@ def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> Budget:
         return Budget(before, None, {}, str(problem))
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner="Comparing the filters of this layer")
 def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:
     """Similarity, clusters, dispersion and importance of one group."""
     from sfp_viz.core.analysis import analyze_group

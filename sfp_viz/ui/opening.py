@@ -96,7 +96,10 @@ def keep(source, **options) -> str:
             return source
         if not source.startswith(("torchvision:", "timm:")):
             source = f"torchvision:{source}"  # a bare name is never a path on this machine
-        return store.import_model(loaders.home(), load_model(source, **options))
+        model = load_model(source, **options)
+        return store.import_model(
+            loaders.home(), replace(model, name=f"{model.name} (untrained: random weights)")
+        )
     suffix = Path(source.name).suffix.lower()
     if suffix.lstrip(".") not in SUFFIXES:
         raise ModelError(f"Weights come as {', '.join(SUFFIXES)}; this file is of another kind.")

@@ -163,12 +163,10 @@ def baseline(network: Network) -> None:
         )
         return
     if st.button("Measure it", key="measure"):
-        with problems.shown(), st.status("Measuring") as status:
-            status.update(label="Naming every test image")
+        with problems.shown(), st.spinner("Measuring: the network names every test image"):
             st.session_state[f"measured {network.digest} {data}"] = loaders.accuracy(
-                state.session().model, data
+                state.session().model, str(data)
             )
-            status.update(label="Measured", state="complete")
     found = st.session_state.get(f"measured {network.digest} {data}")
     if found:
         st.markdown(

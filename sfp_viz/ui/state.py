@@ -33,8 +33,7 @@ class Session:
 def history() -> History[Session]:
     """The history of this browser session; a new one on the first call."""
     found = st.session_state.get(KEY)
-    # The names are compared, not the classes: after a reload of the code the class is another one.
-    if type(found).__name__ != "History" or type(found.now).__name__ != "Session":
+    if not isinstance(found, History):  # the first call, or the code was loaded anew meanwhile
         found = st.session_state[KEY] = History(Session())
     return found
 

@@ -19,6 +19,7 @@ from sfp_viz.ui.maps import apart
 from sfp_viz.ui.state import Session
 
 SHOWN_KERNELS = 16
+WHOLE_MOST = 128  # filters that set the number of clusters where all stay: more only cost time
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
     network, recipe, edits = loaders.network(session.model), session.recipe, session.edits
     suggested = loaders.kept_or_whole(session.model, recipe).get(group.name, group.size)
     kept = loaders.kept_or_whole(session.model, recipe, edits).get(group.name, group.size)
-    analysis = loaders.group_analysis(session.model, group.name, recipe, suggested)
+    counted = suggested if kept < group.size else min(suggested, WHOLE_MOST)
+    analysis = loaders.group_analysis(session.model, group.name, recipe, counted)
     by_hand = dict(edits.clusters).get(group.name) if edits else None
     labels = by_hand or analysis.clusters.labels
     mine = {"keep": (), "remove": ()}

@@ -183,7 +183,7 @@ export default function ({parentElement, data, setStateValue}) {
     return b;
   };
   const clusters = [...new Set(data.cluster)].sort((a, b) => a - b);
-  legend.replaceChildren('Clusters', ...clusters.slice(0, 40).map(entry), ...(clusters.length > 40 ? [`and ${clusters.length - 40} more`] : []));
+  legend.replaceChildren('Clusters', ...clusters.slice(0, 24).map(entry), ...(clusters.length > 24 ? [`and ${clusters.length - 24} more`] : []));
   const sample = (text, ...shape) => { const s = document.createElement('span'); s.append(icon(...shape), text); return s; };
   signs.replaceChildren(...(data.marks ? [sample('stays', 'circle', look.text, look.text), sample('goes', 'circle', 'none', look.text), sample('stands for its cluster', 'circle', look.text, look.text, true)] : []));
   cv.setAttribute('aria-label', `Map of the ${n} filters of ${data.title}. Arrow keys walk from filter to filter, Enter chooses one, Space adds one, Escape clears, plus and minus zoom. The table holds the same.`);

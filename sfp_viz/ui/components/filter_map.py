@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from streamlit.components.v2 import component
 
 _HERE = Path(__file__).parent
 _HTML = """
@@ -19,7 +20,7 @@ _HTML = """
 """
 
 # A string with a newline inside counts as code, not as a path.
-_mount = st.components.v2.component(
+_mount = component(
     "sfp_viz_filter_map",
     html=_HTML,
     css=(_HERE / "filter_map.css").read_text(encoding="utf-8"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 from sfp_viz.core.network import Network
 from sfp_viz.ui.names import short_names
@@ -17,7 +17,7 @@ _HTML = """
 <div class="key"></div>
 """
 
-_mount = st.components.v2.component(
+_mount = component(
     "sfp_viz_layer_strip",
     html=_HTML,
     css=(_HERE / "layer_strip.css").read_text(encoding="utf-8"),
