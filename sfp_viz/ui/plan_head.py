@@ -75,7 +75,11 @@ def suggested(asked: Asked) -> dict[str, int]:
 def _target(network: Network, asked: Asked) -> None:
     key = f"plan_target_{state.revision()}"
 
+    shown = round(100 * asked.recipe.target_reduction)
+
     def moved() -> None:
+        if st.session_state[key] == shown:  # an interrupted run reports what it showed as new
+            return
         after = by_hand.aim(network, asked, st.session_state[key] / 100)
         if asked.edits.ratios and not after.edits.ratios:
             st.toast("The ratios set by hand were taken back. Undo brings them again.")
@@ -83,6 +87,6 @@ def _target(network: Network, asked: Asked) -> None:
 
     st.slider(
         "Target: share of MACs to save",
-        0, 95, round(100 * asked.recipe.target_reduction), 1,
+        0, 95, shown, 1,
         format="%d %%", key=key, on_change=moved, width=420,
     )  # fmt: skip

@@ -171,12 +171,13 @@ def details(network: Network, kept: Mapping[str, int], suggested: Mapping[str, i
         share = suggested.get(group.name, units)
         st.markdown("**Why this suggestion?**")
         st.write(problems.plain(why_ratio(network, group.name, spread, share, wanted.recipe)))
-    st.toggle(
-        "Leave it whole",
-        value=group.name in wanted.edits.protected,
-        key=f"lock_{group.name}_{state.revision()}",
-        on_change=lambda: lock(network, group.name, group.name not in wanted.edits.protected),
-    )
+    key, whole = f"lock_{group.name}_{state.revision()}", group.name in wanted.edits.protected
+
+    def turned() -> None:
+        if st.session_state[key] != whole:  # an interrupted run reports what it showed as new
+            lock(network, group.name, not whole)
+
+    st.toggle("Leave it whole", value=whole, key=key, on_change=turned)
     if given:
         back = replace(wanted, edits=wanted.edits.with_ratio(group.name, None))
         st.button("Back to the suggestion", key="plan_back", on_click=take, args=(back,))
