@@ -1,0 +1,102 @@
+"""Gestures on the Explore page that only a real browser can make."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture
+def explore(page):
+    page.goto("/explore")
+    page.locator(".map[data-group='conv2']").wait_for()
+    says(page, "0 of 48")
+    return page
+
+
+def says(page, count: str) -> None:
+    """The panel of chosen filters, which Python draws, says how many there are."""
+    expect(page.locator("p", has_text=count)).to_be_visible(timeout=20_000)
+
+
+def chosen(page) -> list[int]:
+    text = page.locator(".map").get_attribute("data-sel")
+    return [int(unit) for unit in text.split(",")] if text else []
+
+
+def loop(page, *corners: tuple[float, float]) -> None:
+    """Draw a loop through corners given as shares of the canvas."""
+    box = page.locator("canvas.points").bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for corner in (*at[1:], at[0]):
+        page.mouse.move(*corner, steps=5)
+    page.mouse.up()
+
+
+def test_a_link_to_an_inner_page_opens_inside_the_frame(page):
+    page.goto("/explore?group=conv1&selection=2.5")
+    page.locator(".map[data-group='conv1'][data-sel='2,5']").wait_for()
+    expect(page.get_by_test_id("budget-macs")).to_be_visible()
+    says(page, "2 of 20")
+
+
+def test_a_loop_chooses_and_the_pictures_the_address_and_the_table_follow(explore):
+    loop(explore, (0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98))
+    units = chosen(explore)
+    assert 3 < len(units) < 45
+    says(explore, f"{len(units)} of 48")
+    expect(explore.locator(f".tiles[data-shown='{len(units)}']")).to_be_attached()
+    explore.wait_for_url(f"**selection={'.'.join(map(str, units))}")
+    explore.get_by_role("button", name="Clear", exact=True).click()
+    says(explore, "0 of 48")
+    expect(explore.locator(".map[data-sel='']")).to_be_attached()
+
+
+def test_keys_walk_choose_and_clear(explore):
+    explore.locator("canvas.points").focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        explore.keyboard.press(key)
+    says(explore, "1 of 48")
+    explore.keyboard.press("Escape")
+    says(explore, "0 of 48")
+
+
+def test_the_same_filter_can_be_chosen_again_after_it_was_cleared(explore):
+    for _ in range(2):
+        explore.locator(".legend button").first.click()
+        says(explore, "5 of 48")
+        explore.get_by_role("button", name="Clear", exact=True).click()
+        says(explore, "0 of 48")
+
+
+def test_pointing_at_a_filter_shows_its_kernels_without_asking_the_server(explore):
+    canvas = explore.locator("canvas.points")
+    calls = explore.locator(".map").get_attribute("data-calls")
+    canvas.focus()
+    explore.keyboard.press("ArrowUp")
+    expect(explore.locator(".card b")).to_contain_text("Filter")
+    size = explore.locator(".card canvas").evaluate("c => [c.width, c.height]")
+    assert min(size) > 20
+    assert explore.locator(".map").get_attribute("data-calls") == calls
+
+
+def test_merging_is_undone_and_redone_at_once_and_by_keys(explore):
+    explore.locator(".legend button").nth(0).click()
+    explore.locator(".legend button").nth(1).click(modifiers=["Shift"])
+    says(explore, "8 of 48")
+    explore.get_by_role("button", name="Merge").click()
+    explore.get_by_role("button", name="11 clusters").wait_for()
+    explore.get_by_role("button", name="Undo").click()
+    explore.get_by_role("button", name="12 clusters").wait_for()
+    explore.get_by_role("button", name="Redo").click()
+    explore.get_by_role("button", name="11 clusters").wait_for()
+    explore.keyboard.press("Control+z")
+    explore.get_by_role("button", name="12 clusters").wait_for()
+
+
+def test_a_click_in_the_strip_shows_another_layer(explore):
+    explore.get_by_test_id("layer-conv1").click()
+    explore.locator(".map[data-group='conv1']").wait_for()
+    says(explore, "0 of 20")
