@@ -1,6 +1,7 @@
 """Links that bring the view back: the session as query parameters, every field checked.
 
-Defaults leave no trace in the address. What was changed by hand is not in a link, only the view.
+Defaults leave no trace in the address. Recipe and edits are kept in the workspace and named by
+their hash, so a link restores them on the same workspace.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import streamlit as st
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.nets import samples, store
-from sfp_viz.ui import loaders
+from sfp_viz.ui import keeping, loaders
 from sfp_viz.ui.state import Session
 
 _MOST_CHOSEN = 64  # filters that a link carries; a larger selection stays out of it
-_FIELDS = ("model", "group", "selection", "target")
+_FIELDS = ("model", "group", "selection", "target", "asked")
 
 
 def read(query: Mapping[str, str]) -> Session:
@@ -30,6 +31,8 @@ def read(query: Mapping[str, str]) -> Session:
         network = loaders.network(session.model)
     except SfpError:
         return Session(recipe=session.recipe)
+    if found := keeping.kept(query.get("asked", ""), network.digest):
+        session = replace(session, recipe=found[0], edits=found[1])
     if query.get("group") not in {group.name for group in network.groups}:
         return session
     size = network.group(query["group"]).size
@@ -52,14 +55,20 @@ def text(session: Session) -> dict[str, str]:
         found["group"] = session.group
     if session.selection and len(session.selection) <= _MOST_CHOSEN:
         found["selection"] = ".".join(str(unit) for unit in session.selection)
-    if session.recipe.target_reduction != default.recipe.target_reduction:
+    if session.edits or session.recipe != Recipe(session.recipe.target_reduction):
+        digest = loaders.network(session.model).digest
+        found["asked"] = keeping.keep(digest, session.recipe, session.edits)
+    elif session.recipe.target_reduction != default.recipe.target_reduction:
         found["target"] = f"{session.recipe.target_reduction:g}"
     return found
 
 
 def write(session: Session) -> None:
     """Bring the address of the browser up to date; other parameters stay as they are."""
-    wanted = text(session)
+    try:
+        wanted = text(session)
+    except SfpError:  # the network is gone; the page says so
+        return
     for name in _FIELDS:
         if name not in wanted:
             st.query_params.pop(name, None)

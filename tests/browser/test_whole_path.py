@@ -54,7 +54,7 @@ def test_from_the_first_screen_to_a_smaller_network_in_the_hand(page, tmp_path):
     draw_a_loop(page, page.locator(".map canvas").first)
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 48")).first).to_be_visible()
 
-    # Plan: a bar is dragged with the keyboard; the exact cost follows; undo brings it back.
+    # Plan: a bar is moved; the exact cost follows; undo brings it back; a reload loses nothing.
     go(page, "Plan")
     edge = page.get_by_role("slider", name="Filters kept in conv2")
     suggested = page.get_by_test_id("budget-macs").inner_text()
@@ -69,6 +69,10 @@ def test_from_the_first_screen_to_a_smaller_network_in_the_hand(page, tmp_path):
     page.get_by_role("button", name=re.compile("^Redo")).click()
     expect(page.get_by_test_id("budget-macs")).not_to_have_text(suggested)
     settled(page)
+    by_hand = page.get_by_test_id("budget-macs").inner_text()
+    page.reload()
+    settled(page)
+    expect(page.get_by_test_id("budget-macs")).to_have_text(by_hand)
 
     # Check: pruned for real, measured before and after.
     go(page, "Check")

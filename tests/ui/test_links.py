@@ -1,7 +1,8 @@
 import pytest
 
+from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui import links
+from sfp_viz.ui import keeping, links, loaders
 from sfp_viz.ui.state import Session
 
 
@@ -53,3 +54,19 @@ def test_chosen_filters_are_checked_one_by_one(text, units):
 
 def test_a_selection_too_large_for_an_address_stays_out_of_it():
     assert "selection" not in links.text(Session(group="conv2", selection=tuple(range(100))))
+
+
+def test_edits_and_recipe_come_back_on_the_same_workspace():
+    edits = Edits(loaders.network("lenet5_digits").digest).with_ratio("conv2", 0.25)
+    session = Session(recipe=Recipe(0.3, criterion="fpgm"), edits=edits)
+    assert links.read(links.text(session)) == session
+
+
+@pytest.mark.parametrize("name", ["../../../etc/passwd", "0" * 16, "", "zz"])
+def test_a_stored_wish_that_does_not_exist_changes_nothing(name):
+    assert links.read({"asked": name}) == Session()
+
+
+def test_a_stored_wish_for_other_weights_changes_nothing():
+    name = keeping.keep("0" * 16, Recipe(0.3), None)
+    assert links.read({"asked": name}) == Session()
