@@ -42,4 +42,4 @@ with st.container(horizontal=True):
     take_along.recipe_button(network, made_by)
     take_along.plan_button(network, made_by)
 st.markdown("The same from a shell, beside the downloaded plan:")
-st.code(exporting.commands(source, network, runs), language="bash")
+st.code(exporting.commands(source, network, runs), language=None)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import streamlit as st
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
-
-def draw(figure: go.Figure, *, key: str, alt: str) -> None:
-    """Show ``figure``; ``alt`` says what is to be seen in it."""
+def draw(figure: Any, *, key: str, alt: str) -> None:
+    """Show a plotly ``figure``; ``alt`` says what is to be seen in it."""
     from sfp_viz.figures.theme import for_app
 
     st.plotly_chart(

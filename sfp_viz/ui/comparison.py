@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -11,12 +11,13 @@ from sfp_viz.core.cost import cost, kept_units
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.figures.tradeoff import Point, accuracy_against_macs
+from sfp_viz.figures.tradeoff import Kind, Point, accuracy_against_macs
 from sfp_viz.runs.records import Run
 from sfp_viz.ui import by_hand, charts, checking, loaders, problems, starting, state
 from sfp_viz.ui.starting import Subject
 
 SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
+_BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
 _DONE = "compared"  # session_state: the subject measured last in this browser session
 
 
@@ -53,9 +54,8 @@ def measured(subject: Subject) -> Iterator[Point]:
     for label, one in subjects(subject).items():
         plan = loaders.plan(one.model, one.recipe, one.edits)
         found = loaders.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
-        yield Point(
-            label, cost(network, plan).macs, *checking.accuracy(found), one.kind, "one-shot"
-        )  # type: ignore[arg-type]
+        macs = cost(network, plan).macs
+        yield Point(label, macs, *checking.accuracy(found), one.kind, "one-shot")
 
 
 def trained(runs: Sequence[Run], data: str) -> list[Point]:
@@ -71,7 +71,7 @@ def trained(runs: Sequence[Run], data: str) -> list[Point]:
                 run.result.macs,
                 run.result.accuracy,
                 run.result.interval,
-                kind if kind in ("uniform", "random") else "run",  # type: ignore[arg-type]
+                _BASELINES.get(kind, "run"),
                 "fine-tuned",
             )
         )
@@ -158,14 +158,15 @@ def baseline_buttons(subject: Subject, runs: Sequence[Run]) -> None:
     words = "the newest run of a plan" if like else "the quick preset"
     st.caption(f"With the settings of {words}: {settings.epochs} epochs.")
     with st.container(horizontal=True):
-        for kind, label in (("uniform", "Fine-tune uniform L1"), ("random", "Fine-tune random")):
+        for kind in _BASELINES.values():
+            label, key = f"Fine-tune {starting.KINDS[kind]}", f"baseline_{kind}"
             st.button(
-                label, key=f"baseline_{kind}", disabled=not subject.data,
+                label, key=key, disabled=not subject.data,
                 on_click=_start, args=(subject, kind, settings),
             )  # fmt: skip
 
 
-def _start(subject: Subject, kind: str, settings: Distillation) -> None:
+def _start(subject: Subject, kind: Kind, settings: Distillation) -> None:
     try:
         one = starting.baseline(subject, kind, _reduction(subject))
         run = starting.start(one, settings, name=loaders.network(subject.model).name)

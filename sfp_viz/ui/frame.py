@@ -15,7 +15,9 @@ from sfp_viz.ui import loaders, problems, state
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
-    ".budget b{font-weight:600}.budget i{font-style:normal;opacity:.72}</style>"
+    ".budget b{font-weight:600}.budget i{font-style:normal;opacity:.72}"
+    # the dark theme's accent is light: Streamlit's white on it would be 2.4:1
+    ".stApp button[data-testid^=stBaseButton-primary]{color:light-dark(#fff,#0d1214)}</style>"
 )
 
 
@@ -32,7 +34,7 @@ def top() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         with st.container(gap=None, width="stretch"):
             try:
-                st.markdown(f"### {problems.plain(title(session.model))}")
+                st.markdown(f"# {problems.plain(title(session.model))}")
                 budget = loaders.budget(session.model, session.recipe, session.edits)
                 st.html(_STRIP + strip(budget))
             except SfpError as problem:

@@ -60,12 +60,13 @@ def _fetch(name: str) -> None:
     from sfp_viz.nets.data import load_data
 
     bar = st.progress(0.0, text=f"Downloading {name}")
+
+    def tell(file: str, share: float) -> None:
+        bar.progress(share, text=f"Downloading {file}")
+
     try:
         for split in ("train", "test"):
-            load_data(
-                name, split, download=True,
-                progress=lambda file, share: bar.progress(share, text=f"Downloading {file}"),
-            )  # fmt: skip
+            load_data(name, split, download=True, progress=tell)
     except (DataError, OSError) as problem:
         st.toast(f"The download failed: {problems.plain(str(problem))}", icon=":material/error:")
     finally:

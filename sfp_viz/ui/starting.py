@@ -11,6 +11,7 @@ from sfp_viz.core.cost import cost
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation
+from sfp_viz.figures.tradeoff import Kind
 from sfp_viz.ui import loaders
 
 QUICK, STANDARD = "Quick", "Standard"
@@ -35,7 +36,7 @@ class Subject:
     recipe: Recipe
     edits: Edits | None
     data: str
-    kind: str = "plan"
+    kind: Kind = "plan"
 
 
 def preset(name: str, data: str) -> Distillation:
@@ -78,7 +79,7 @@ def start(subject: Subject, settings: Distillation, *, name: str) -> str:
     return path.name
 
 
-def baseline(subject: Subject, kind: str, target: float, *, seed: int = 0) -> Subject:
+def baseline(subject: Subject, kind: Kind, target: float, *, seed: int = 0) -> Subject:
     """The same network pruned the plain way, to a reduction ``target`` of its MACs."""
     from sfp_viz.core import recipe as recipes
 
