@@ -13,11 +13,16 @@ with right:
     with st.container(border=True), problems.shown():
         st.markdown("**This network**")
         start.facts()
-        st.page_link("pages/plan.py", label="Plan how to make it smaller")
+        st.page_link(
+            "pages/plan.py", label="Plan how to make it smaller", icon=":material/arrow_forward:"
+        )
+        st.page_link("pages/learn.py", label="Learn how it works", icon=":material/school:")
     with problems.shown():
         st.markdown("**Other networks**")
         start.others()
         start.stored()
-        st.page_link("pages/model.py", label="Open a network of your own")
+        st.page_link(
+            "pages/model.py", label="Open a network of your own", icon=":material/upload_file:"
+        )
     with problems.shown():
         start.runs()

@@ -197,8 +197,7 @@ def _chosen_panel(view: GroupView) -> None:
     with pictures, st.container(height=MAP_HEIGHT - 20, border=False):
         shown = chosen or list(range(view.group.size))
         st.html(gallery.html(view, shown))
-        if len(shown) > gallery.MOST:
-            st.caption(f"The first {gallery.MOST} of {len(shown)}.")
+        st.caption(gallery.words(view, len(shown)))
     with table:
         _table(view)
 

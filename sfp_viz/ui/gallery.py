@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from sfp_viz.figures.pictures import data_uri, glass
-from sfp_viz.ui.view import GroupView, pixels
+from sfp_viz.ui.view import SHOWN_KERNELS, GroupView, pixels
 
 MOST = 72
 
@@ -44,3 +44,14 @@ def html(view: GroupView, units: Sequence[int]) -> str:
             f"<figcaption>{unit} <i>{where}{', goes' if goes else ''}</i></figcaption></figure>"
         )
     return f'{_CSS}<div class="tiles" data-shown="{len(shown)}">{"".join(tiles)}</div>'
+
+
+def words(view: GroupView, count: int) -> str:
+    """What the pictures show, and what they leave out."""
+    kernels = view.layer.weight.shape[1]
+    text = "Teal: weights above 0; orange: below 0; the stronger, the larger. One scale a layer."
+    if kernels > SHOWN_KERNELS:
+        text += f" The first {SHOWN_KERNELS} of {kernels} kernels of each filter."
+    if count > MOST:
+        text += f" The first {MOST} of {count} filters."
+    return text
