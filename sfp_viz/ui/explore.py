@@ -45,7 +45,7 @@ def layer_in_view(group: FilterGroup) -> str:
 
 
 def _layer_chosen() -> None:
-    name = st.session_state["strip"]["chosen"]
+    name = (st.session_state.get("strip") or {}).get("chosen")
     group = loaders.network(state.session().model).group_of(name) if name else None
     if group is None:
         return
