@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sfp_viz.runs.pool import stop_pool
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 
@@ -64,6 +66,7 @@ def address(workspace):
     finally:
         server.terminate()
         server.wait(20)
+        stop_pool(workspace)
 
 
 def _wait_for(url: str, server: subprocess.Popen) -> None:

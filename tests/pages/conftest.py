@@ -18,6 +18,8 @@ def workspace(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
     monkeypatch.delenv("SFP_VIZ_DATA", raising=False)
     monkeypatch.chdir(ROOT)
+    # No warm UMAP process a test: each compiles for 20 s and waits for 15 minutes.
+    monkeypatch.setattr("sfp_viz.runs.pool.request_embedding", lambda *_, **__: None)
     st.cache_resource.clear()
     return tmp_path
 
