@@ -35,7 +35,7 @@ with right.container(border=True):
 
 if runs:
     st.subheader("Runs of this network")
-    run_view.table(runs, run)
+    run_view.table(runs)
 if run is not None and run.state == "finished":
     with st.container(horizontal=True):
         st.page_link("pages/compare.py", label="Compare", icon=":material/arrow_forward:")

@@ -54,7 +54,7 @@ def watch(run: Run) -> None:
     st.fragment(look, run_every=None if run.over else 1.0)()
 
 
-def table(runs: Sequence[Run], watched: Run | None) -> None:
+def table(runs: Sequence[Run]) -> None:
     """All runs; choosing a row watches that run."""
     rows = [_row(run) for run in runs]
     key = f"runs_{len(runs)}"
@@ -64,13 +64,15 @@ def table(runs: Sequence[Run], watched: Run | None) -> None:
         if chosen_rows:
             state.change(run=runs[chosen_rows[0]].id)
 
+    number = st.column_config.NumberColumn
     st.dataframe(
         pd.DataFrame(rows), key=key, hide_index=True, on_select=picked,
         selection_mode="single-row",
         column_config={
-            "watched": st.column_config.CheckboxColumn("Shown", width="small"),
-            "test accuracy": st.column_config.NumberColumn("Test accuracy", format="percent"),
-        } if watched else None,
+            "MACs": number("MACs, counted", format="localized"),
+            "One-shot": number(format="%.1f %%"),
+            "Test accuracy": number("Accuracy, measured", format="%.1f %%"),
+        },
     )  # fmt: skip
 
 
@@ -139,7 +141,8 @@ def _numbers(run: Run) -> None:
     with st.container(horizontal=True):
         if run.before:
             st.metric("One-shot accuracy", percent(run.before.one_shot))
-        st.metric("Fine-tuned" if run.over else "Now", percent(now) if now is not None else "–")
+        label = "Fine-tuned" if run.result else "When it stopped" if run.over else "Now"
+        st.metric(label, percent(now) if now is not None else "–")
         if run.before and run.before.teacher_accuracy is not None:
             st.metric("Unpruned", percent(run.before.teacher_accuracy))
         if run.before:
@@ -161,7 +164,7 @@ def _row(run: Run) -> dict:
         "Pruned by": title(run),
         "State": _WORDS[run.state],
         "Epochs": f"{len(run.epochs)} of {run.settings.epochs}",
-        "MACs": count(run.before.macs) if run.before else "",
-        "One-shot": percent(run.before.one_shot) if run.before else "",
-        "Test accuracy": percent(accuracy) if accuracy is not None else "",
+        "MACs": run.before.macs if run.before else None,
+        "One-shot": 100 * run.before.one_shot if run.before else None,
+        "Test accuracy": 100 * accuracy if accuracy is not None else None,
     }
