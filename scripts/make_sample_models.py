@@ -21,7 +21,7 @@ from sfp_viz.core.embedding import umap_map
 from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.similarity import filter_matrix
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training import Augmentation, Distillation
 from sfp_viz.nets import zoo
 from sfp_viz.nets.data import load_data
 from sfp_viz.nets.distill import Training
@@ -47,7 +47,7 @@ class Sample:
     settings: Distillation
 
 
-def _settings(epochs: int, augmentation: str, **changes) -> Distillation:
+def _settings(epochs: int, augmentation: Augmentation, **changes) -> Distillation:
     common = {"learning_rate": 0.1, "alpha": 0.0, "warmup": 0.15, "precision": "bf16-mixed"}
     return Distillation(epochs=epochs, augmentation=augmentation, **{**common, **changes})
 

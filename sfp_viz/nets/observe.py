@@ -83,7 +83,9 @@ def _readers(module: nn.Module, group: ChannelGroup) -> list[Reach]:
 
 def _next_layer(module: nn.Module, execution: Execution, name: str) -> str:
     """The convolution or linear layer that runs after the layer ``name``; '' after the last."""
-    order = [n for n in execution.calls if isinstance(module.get_submodule(n), nn.Conv2d | nn.Linear)]
+    order = [
+        n for n in execution.calls if isinstance(module.get_submodule(n), nn.Conv2d | nn.Linear)
+    ]
     place = order.index(name) + 1
     return order[place] if place < len(order) else ""
 
@@ -92,8 +94,8 @@ class _Power:
     """Running variance of a layer's input, summed over its channels."""
 
     def __init__(self) -> None:
-        self._first: Tensor | float = 0.0
-        self._second: Tensor | float = 0.0
+        self._first = torch.zeros(1, dtype=torch.float64)
+        self._second = torch.zeros(1, dtype=torch.float64)
         self._count = 0
 
     def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
@@ -143,7 +145,8 @@ def _gram(module: nn.Module, execution: Execution, readers: Sequence[Reach]) -> 
     """Sum over the readers of W_i . W_j, over outputs and window positions, [units, units]."""
     total: np.ndarray | None = None
     for reach in readers:
-        weight = module.get_submodule(reach.name).weight.detach().double()
+        part: Any = module.get_submodule(reach.name)
+        weight = part.weight.detach().double()
         weight = weight.flatten(2) if weight.ndim > 2 else weight[:, :, None]
         norm: Any = module.get_submodule(execution.norms.get(reach.name, ""))
         if isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:

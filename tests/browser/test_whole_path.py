@@ -87,9 +87,7 @@ def test_from_the_first_screen_to_a_smaller_network_in_the_hand(page, tmp_path):
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text("Runs of this network")).to_be_visible(timeout=120_000)
     page.reload()
-    expect(page.get_by_text(re.compile(r"\bfinished\b", re.I)).first).to_be_visible(
-        timeout=240_000
-    )
+    expect(page.get_by_text(re.compile(r"\bfinished\b", re.I)).first).to_be_visible(timeout=240_000)
     settled(page)
 
     # Compare: the baselines stand beside the plan.

@@ -9,7 +9,9 @@ export default function ({ parentElement, data, setStateValue }) {
   me.data = data;
   if (!me.drag && me.rev !== data.rev) {
     me.rev = data.rev;
+    const draft = me.pressed && me.kept[me.pressed]; // keys still being pressed win over an answer
     me.kept = Object.fromEntries(data.rows.map((row) => [row.name, row.kept]));
+    if (me.pressed in me.kept) me.kept[me.pressed] = draft;
   }
   const now = (name) => me.data.rows.find((row) => row.name === name);
 
@@ -40,7 +42,7 @@ export default function ({ parentElement, data, setStateValue }) {
   };
 
   const commit = (name) => {
-    me.drag = null;
+    me.drag = me.pressed = null;
     paint();
     const row = now(name);
     if (me.kept[name] === row.kept) return;
@@ -106,6 +108,7 @@ export default function ({ parentElement, data, setStateValue }) {
       if (to === undefined || group.fixed) return;
       event.preventDefault();
       me.kept[name] = snapped(group, to);
+      me.pressed = name;
       paint();
       clearTimeout(me.timer);
       me.timer = setTimeout(() => commit(name), 250); // key repeat: one message at the end
