@@ -69,7 +69,7 @@ def ratio_changes(page: Page, rounds: int) -> list[float]:
     """Seconds from a ratio key press until the frame shows other MACs (the bars wait 250 ms for
     key repeats, which is taken off)."""
     page.goto(f"http://127.0.0.1:{PORT}/plan?model=resnet20_cifar10")
-    edge = page.get_by_role("slider", name="Ratio of").first
+    edge = page.get_by_role("slider", name="Filters kept in layer1.0.conv1").first
     edge.wait_for(timeout=60_000)
     strip = page.get_by_test_id("budget-macs")
     times = []
