@@ -171,7 +171,7 @@ def _out_of_reach(network: Network, recipe: Recipe, edits: Edits | None, low: np
     fixed = [g.name for g, n in zip(network.groups, low, strict=True) if n == g.size]
     reasons = []
     if len(fixed) < len(network.groups):
-        reasons = [f"no other group may lose more than {recipe.max_ratio:.0%} of its filters"]
+        reasons = [f"no other group may lose more than {_percent(recipe.max_ratio)} of its filters"]
     if fixed:
         named = ", ".join(fixed[:4]) + (", …" if len(fixed) > 4 else "")
         reasons.insert(0, f"{len(fixed)} of {len(network.groups)} groups stay whole ({named})")
@@ -180,9 +180,13 @@ def _out_of_reach(network: Network, recipe: Recipe, edits: Edits | None, low: np
         reasons.append("1 ratio is set by hand" if many == 1 else f"{many} ratios are set by hand")
     down = np.floor(max(reachable, 0) * 1000) / 10
     return (
-        f"A reduction of {recipe.target_reduction:.1%} of the MACs cannot be reached, at most "
-        f"{down:.1f}%: {'; '.join(reasons)}. Lower the target, or allow more."
+        f"A reduction of {_percent(recipe.target_reduction, 1)} of the MACs cannot be reached, at "
+        f"most {down:.1f} %: {'; '.join(reasons)}. Lower the target, or allow more."
     )
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe: Recipe) -> str:
@@ -203,10 +207,10 @@ def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe
     if kept <= np.ceil((1 - recipe.max_ratio) * it.size - 1e-9):
         return (
             f"{part}: its Kernel Dispersion is only {dispersion:.2f}, and no group may lose more "
-            f"than {recipe.max_ratio:.0%}."
+            f"than {_percent(recipe.max_ratio)}."
         )
     return (
         f"{part}: its Kernel Dispersion is {dispersion:.2f} (1 is as spread as random filters), "
         f"which to the power {recipe.gamma:g} weighs {max(dispersion, 0) ** recipe.gamma:.2f} in "
-        f"sharing out {recipe.target_reduction:.0%} fewer MACs."
+        f"sharing out {_percent(recipe.target_reduction)} fewer MACs."
     )

@@ -17,7 +17,8 @@ _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
     ".budget b{font-weight:600}.budget i{font-style:normal;opacity:.72}"
     # the dark theme's accent is light: Streamlit's white on it would be 2.4:1
-    ".stApp button[data-testid^=stBaseButton-primary]:enabled{color:light-dark(#fff,#0d1214)}</style>"
+    ".stApp button[data-testid^=stBaseButton-primary]:enabled"
+    "{color:light-dark(#fff,#0d1214)}</style>"
 )
 
 
