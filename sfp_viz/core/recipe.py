@@ -75,8 +75,8 @@ class Recipe:
             object.__setattr__(self, name, round(float(value), 6))
         if not isinstance(self.rounding, int) or not 1 <= self.rounding <= 64:
             raise RecipeError(f"rounding is a whole number from 1 to 64, not {self.rounding!r}.")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise RecipeError(f"seed is a whole number from 0 on, not {self.seed!r}.")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
+            raise RecipeError(f"seed is a whole number from 0 to 2,147,483,647, not {self.seed!r}.")
 
 
 def paper_sfp(target_reduction: float = 0.5, **changes) -> Recipe:

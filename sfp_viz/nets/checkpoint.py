@@ -42,8 +42,9 @@ def numerics(threads: int | None = None) -> dict[str, Any]:
 
     On the CPU the same threads, versions and kind of processor give the same bits.
     """
-    if threads:
-        torch.set_num_threads(threads)
+    # Set it also when it stays the same: that turns off MKL's own choice of fewer threads, which
+    # would sum in another order than the resumed run does.
+    torch.set_num_threads(threads or torch.get_num_threads())
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return {
         "threads": torch.get_num_threads(),

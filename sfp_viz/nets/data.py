@@ -84,7 +84,7 @@ def load_data(
         return _torchvision(name, split, download, progress).first(limit)
     path = Path(os.path.expanduser(name))
     if path.suffix == ".npz" and path.is_file():
-        return _read_npz(path.stem, split, [path]).first(limit)
+        return _part(_read_npz(path.stem, split, [path]), split).first(limit)
     if name and path.is_dir():  # an empty name would be the current folder
         return _image_folder(path, split, limit)
     raise DataError(
@@ -155,11 +155,21 @@ def _digits(split: str) -> Images:
 
     pixels, labels = load_digits(return_X_y=True)
     pixels = np.round(pixels.reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
-    order = np.argsort(labels, kind="stable")
-    test = np.zeros(len(labels), bool)
-    test[order[::5]] = True
+    return _part(Images("digits", split, pixels, np.asarray(labels)), split)
+
+
+def _part(images: Images, split: str) -> Images:
+    """Of a set without splits: every fifth image of each class to test with, the rest to train."""
+    test = _held_out(images.labels)
     chosen = test if split == "test" else ~test
-    return Images("digits", split, pixels[chosen], np.asarray(labels)[chosen])
+    return Images(images.name, split, images.pixels[chosen], images.labels[chosen])
+
+
+def _held_out(labels: np.ndarray) -> np.ndarray:
+    """bool [N], true for every fifth in the order of the labels: the same images every time."""
+    test = np.zeros(len(labels), bool)
+    test[np.argsort(labels, kind="stable")[::5]] = True
+    return test
 
 
 def _torchvision(name: str, split: str, download: bool, progress: Progress | None) -> Images:
@@ -204,15 +214,22 @@ def _unpack_fashion(raw: Path) -> None:
 
 
 def _image_folder(path: Path, split: str, limit: int | None) -> Images:
-    """One folder a class, below ``path`` or ``path/<split>``; pictures of one size, RGB."""
+    """One folder a class, below ``path/train`` and ``path/test`` (or ``val``), or below ``path``.
+
+    Without such splits every fifth picture of each class is held out to test with. Pictures of
+    one size, RGB.
+    """
     from PIL.Image import DecompressionBombError
     from torchvision.datasets import ImageFolder
 
-    path = path / split if (path / split).is_dir() else path
+    whole = not any((path / part).is_dir() for part in ("train", "test", "val"))
+    name, path = path.name, path if whole else _split_folder(path, split)
     try:
         found = ImageFolder(str(path))
-        count = min(limit or len(found), len(found))
-        chosen = np.linspace(0, len(found) - 1, count).round().astype(int)  # over all classes
+        test = _held_out(np.array(found.targets))
+        mine = np.flatnonzero(np.ones_like(test) if not whole else test == (split == "test"))
+        count = min(limit or len(mine), len(mine))
+        chosen = mine[np.linspace(0, len(mine) - 1, count).round().astype(int)]  # all classes
         pairs, size = [], 0
         for index in chosen:
             picture, label = found[int(index)]
@@ -225,4 +242,15 @@ def _image_folder(path: Path, split: str, limit: int | None) -> Images:
     if len({pixels.shape for pixels, _ in pairs}) > 1:
         raise DataError(f"The pictures in {path} differ in size; bring them to one size first.")
     pixels = np.stack([pixels for pixels, _ in pairs]).transpose(0, 3, 1, 2)
-    return Images(path.name, split, np.ascontiguousarray(pixels), np.array([y for _, y in pairs]))
+    return Images(name, split, np.ascontiguousarray(pixels), np.array([y for _, y in pairs]))
+
+
+def _split_folder(path: Path, split: str) -> Path:
+    """The folder of a split; 'val' serves as 'test' where there is no 'test'."""
+    for part in ("test", "val") if split == "test" else ("train",):
+        if (path / part).is_dir():
+            return path / part
+    raise DataError(
+        f"The folder {path} has splits, but none for '{split}': it needs a folder "
+        f"'{split}'{' or val' if split == 'test' else ''} with one folder a class."
+    )

@@ -10,6 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from sfp_viz.nets.augment import augment, order
 from sfp_viz.nets.data import Images, load_data
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.saved import save_model
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
@@ -188,11 +190,13 @@ def finetune(
     teacher: Model | None,
     data: str,
     settings: Distillation | None = None,
+    save_to: str | Path | None = None,
 ) -> Iterator[Epoch]:
-    """Train a copy of ``student`` and yield one Epoch after another; the last send is the model.
+    """Train a copy of ``student`` and yield one Epoch after another; ``student`` stays as it is.
 
-    ``data`` is a name for load_data. The trained Model is the generator's return value
-    (``model = yield from finetune(...)``); ``Training`` gives finer control.
+    ``data`` is a name for load_data. The trained network is written to ``save_to`` after the last
+    epoch, and is the generator's return value (``model = yield from finetune(...)``); ``Training``
+    gives finer control.
     """
     settings = settings or Distillation()
     training = Training(
@@ -206,6 +210,8 @@ def finetune(
         epoch = training.epoch()
         assert epoch is not None
         yield epoch
+    if save_to is not None:
+        save_model(training.model(), save_to)
     return training.model()
 
 

@@ -164,7 +164,7 @@ def commands(source: Source, network: Network, runs: Sequence[Run]) -> str:
     run = next((run for run in runs if run.id == source.run), None)
     name, subject = shlex.quote(network.name), shlex.quote(source.model)
     data = shlex.quote(run.data if run else source.data)
-    slim, folder = f"{name}-slim.safetensors", f"{name}-run"
+    slim, folder = f"{name}-slim.safetensors", f"./{name}-run"
     with_data = f" --data {data}" if data != "''" else ""
     lines = [f"sfp-viz prune {name}.plan.json --model {subject}{with_data} -o {slim}"]
     if run is not None:
@@ -182,7 +182,7 @@ def _flags(settings: Distillation) -> str:
     plain, words = Distillation(), []
     for field in _OPTIONS:
         value = getattr(settings, field)
-        if value != getattr(plain, field):
+        if value != getattr(plain, field) or field == "augmentation":  # its default is the data's
             words.append(f"--{field.replace('_', '-')} {value}")
     ends = (settings.temperature_start, settings.temperature_end)
     if ends != (plain.temperature_start, plain.temperature_end):

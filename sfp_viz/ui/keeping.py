@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.plan import Plan, plan_from_json, plan_json
@@ -18,12 +19,15 @@ _NAME = re.compile(r"[0-9a-f]{16}")
 
 
 def keep(digest: str, recipe: Recipe, edits: Edits | None) -> str:
-    """Store what was asked of the weights ``digest``; returns its sixteen digits."""
+    """Store what was asked of the weights ``digest``; returns its sixteen digits.
+
+    Raises OSError when the workspace cannot be written.
+    """
     asked = Plan(digest, recipe, edits or Edits(digest), ())
     path = loaders.home() / "asked" / f"{asked.hash}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}")
+        beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         beside.write_text(plan_json(asked))
         beside.replace(path)
     return asked.hash

@@ -67,7 +67,7 @@ def write(session: Session) -> None:
     """Bring the address of the browser up to date; other parameters stay as they are."""
     try:
         wanted = text(session)
-    except SfpError:  # the network is gone; the page says so
+    except (SfpError, OSError):  # the network is gone, or the disk is full: the page says so
         return
     for name in _FIELDS:
         if name not in wanted:

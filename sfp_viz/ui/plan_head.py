@@ -87,6 +87,6 @@ def _target(network: Network, asked: Asked) -> None:
 
     st.slider(
         "Target: share of MACs to save",
-        0, 95, shown, 1,
+        0, 99, shown, 1,
         format="%d %%", key=key, on_change=moved, width=420,
     )  # fmt: skip

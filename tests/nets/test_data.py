@@ -154,7 +154,7 @@ def test_a_folder_of_other_things_gives_one_sentence(places):
     with pytest.raises(DataError, match="differ in size"):
         load_data(str(places / "sizes"))
     pictures(places / "broken")
-    (places / "broken" / "class0" / "0.png").write_text("no picture")
+    (places / "broken" / "class0" / "1.png").write_text("no picture")
     with pytest.raises(DataError, match="no readable"):
         load_data(str(places / "broken"))
 
@@ -264,3 +264,32 @@ def test_the_real_fashion_mnist_is_whole(places, monkeypatch):
     monkeypatch.setattr(data, "DEBIAN_FASHION", Path("/usr/share/datasets/fashion-mnist"))
     assert load_data("fashion_mnist", "test").pixels.shape == (10_000, 1, 28, 28)
     assert os.listdir(places / "home" / "data" / "FashionMNIST") == ["raw"]
+
+
+def test_one_npz_file_is_split_so_that_no_test_image_is_trained_on(places):
+    shard(places / "mine.npz", count=40)
+    name = str(places / "mine.npz")
+    train, test = load_data(name, "train"), load_data(name, "test")
+    assert len(train) + len(test) == 40
+    assert len(test) == 8
+    with np.load(places / "mine.npz") as whole:
+        both = np.concatenate([train.pixels, test.pixels]).reshape(40, -1)
+        everything = whole["images"].reshape(40, -1)
+    assert sorted(map(bytes, both)) == sorted(map(bytes, everything))
+
+
+def test_a_folder_without_splits_holds_out_every_fifth_picture(places):
+    pictures(places / "birds", count=10)
+    train = load_data(str(places / "birds"), "train")
+    test = load_data(str(places / "birds"), "test")
+    assert (len(train), len(test)) == (16, 4)
+    assert set(test.labels) == {0, 1}
+
+
+def test_a_folder_with_train_and_val_tests_on_val_and_one_with_train_alone_is_refused(places):
+    pictures(places / "birds" / "train", count=3)
+    with pytest.raises(DataError, match="none for 'test'"):
+        load_data(str(places / "birds"), "test")
+    pictures(places / "birds" / "val", count=2)
+    assert len(load_data(str(places / "birds"), "test")) == 4
+    assert len(load_data(str(places / "birds"), "train")) == 6

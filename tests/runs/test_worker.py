@@ -26,9 +26,12 @@ from sfp_viz.runs.worker import main
 LONG = Distillation(epochs=4000, batch_size=16, learning_rate=0.01, augmentation="shift")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Also for the runs that the module's fixtures start: bits depend on the number of threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="module")
