@@ -18,6 +18,8 @@ from sfp_viz.ui.starting import Subject
 
 SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
 _BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
+_OTHER = "another plan"
+_SAME = 0.02  # MACs this far apart, relative, count as equal
 _DONE = "compared"  # session_state: the subject measured last in this browser session
 
 
@@ -59,23 +61,39 @@ def measured(subject: Subject) -> Iterator[Point]:
 
 
 def trained(runs: Sequence[Run], data: str) -> list[Point]:
-    """A point for each finished run with the same images."""
-    points = []
+    """A point for each finished run with the same images; kind 'run' is one of another plan."""
+    points, now = [], None
     for run in runs:
         if run.result is None or run.data != data:
             continue
-        kind = str(run.facts.get("kind"))
+        kind = _BASELINES.get(str(run.facts.get("kind")))
+        if kind is None:
+            now = _plan_now() if now is None else now
+            kind = "plan" if now and _plan_of(run) == now else "run"
         points.append(
             Point(
-                f"{starting.KINDS.get(kind, 'a plan')}, fine-tuned {run.settings.epochs} epochs",
+                f"{starting.KINDS.get(kind, _OTHER)}, fine-tuned {run.settings.epochs} epochs",
                 run.result.macs,
                 run.result.accuracy,
                 run.result.interval,
-                _BASELINES.get(kind, "run"),
+                kind,
                 "fine-tuned",
             )
         )
     return points
+
+
+def _plan_now() -> str:
+    """The hash of the plan on the screen; '' when its target is out of reach."""
+    now = state.session()
+    try:
+        return loaders.plan(now.model, now.recipe, now.edits).hash
+    except SfpError:
+        return ""
+
+
+def _plan_of(run: Run) -> str:
+    return str(run.facts.get("plan") or (run.plan.hash if run.plan else ""))
 
 
 def chart(points: Sequence[Point]) -> None:
@@ -87,8 +105,12 @@ def chart(points: Sequence[Point]) -> None:
         if best
         else ""
     )
+    figure = accuracy_against_macs(points)
+    if any(p.kind == "run" for p in points):  # they share the mark of this plan
+        mark = {"name": "this plan, fine-tuned"}
+        figure.for_each_trace(lambda it: it.update(name="plans, fine-tuned"), selector=mark)
     charts.draw(
-        accuracy_against_macs(points),
+        figure,
         key="tradeoff",
         alt=f"Accuracy against MACs of {len(points)} networks.{finding}",
     )
@@ -116,12 +138,13 @@ def chart(points: Sequence[Point]) -> None:
 
 
 def finding(points: Sequence[Point]) -> str:
-    """How the plan stands to the baselines, in a sentence, won or lost; or ''."""
+    """How the plan stands to baselines of the same MACs, in a sentence, won or lost; or ''."""
     for stage in ("fine-tuned", "one-shot"):
-        mine = [p for p in points if p.kind in ("plan", "run") and p.stage == stage]
+        mine = [p for p in points if p.kind == "plan" and p.stage == stage]
         plain = [p for p in points if p.kind in ("uniform", "random") and p.stage == stage]
-        if mine and plain:
-            ours, other = max(mine, key=_accuracy), max(plain, key=_accuracy)
+        pairs = [(ours, other) for ours in mine for other in plain if _same_macs(ours, other)]
+        if pairs:
+            ours, other = max(pairs, key=lambda pair: (pair[0].accuracy, pair[1].accuracy))
             apart = 100 * (ours.accuracy - other.accuracy)
             where = f"{stage}, at about the same MACs"
             if _overlap(ours, other):
@@ -143,6 +166,10 @@ def _reduction(subject: Subject) -> float:
 
 def _accuracy(point: Point) -> float:
     return point.accuracy
+
+
+def _same_macs(one: Point, other: Point) -> bool:
+    return abs(one.macs - other.macs) <= _SAME * max(one.macs, other.macs)
 
 
 def _overlap(one: Point, other: Point) -> bool:
