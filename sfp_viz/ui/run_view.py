@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +10,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.errors import SfpError
+from sfp_viz.errors import RunError, SfpError
 from sfp_viz.figures.numbers import count, duration, percent, span
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import list_runs, read_run
@@ -46,10 +47,15 @@ def watch(run: Run) -> None:
 
     def look() -> None:
         with problems.shown():
-            now = read_run(run.path)
-            _draw(now)
-            if now.over and not run.over:
+            try:
+                now = read_run(run.path)
+            except RunError:
+                if not run.path.exists():  # deleted, here or elsewhere
+                    st.rerun()
+                raise
+            if now.over != run.over:  # the clock, the list and the links below change too
                 st.rerun()
+            _draw(now)
 
     st.fragment(look, run_every=None if run.over else 1.0)()
 
@@ -57,12 +63,13 @@ def watch(run: Run) -> None:
 def table(runs: Sequence[Run]) -> None:
     """All runs; choosing a row watches that run."""
     rows = [_row(run) for run in runs]
-    key = f"runs_{len(runs)}"
+    names = " ".join([str(runs[0].facts.get("digest")), *(run.id for run in runs)])
+    key = f"runs_{hashlib.sha256(names.encode()).hexdigest()[:16]}"
 
     def picked() -> None:
         chosen_rows = st.session_state[key]["selection"]["rows"]
-        if chosen_rows:
-            state.change(run=runs[chosen_rows[0]].id)
+        if chosen_rows and (name := runs[chosen_rows[0]].id) != state.session().run:
+            state.change(run=name)
 
     number = st.column_config.NumberColumn
     st.dataframe(
@@ -118,8 +125,11 @@ def _buttons(run: Run) -> None:
 def _act(what, run: Run) -> None:
     try:
         what(run.path)
-    except SfpError as problem:
-        st.toast(problems.plain(str(problem)), icon=":material/error:")
+    except (SfpError, OSError) as problem:
+        text = str(problem)
+        if isinstance(problem, OSError):
+            text = f"The files of the run '{run.id}' cannot be changed: {text}."
+        st.toast(problems.plain(text), icon=":material/error:")
 
 
 def _progress(run: Run) -> str:
