@@ -11,7 +11,8 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count
 from sfp_viz.nets import samples
 from sfp_viz.runs import folder
-from sfp_viz.ui import loaders, problems, state
+from sfp_viz.runs.records import Run
+from sfp_viz.ui import links, loaders, problems, state
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
@@ -90,7 +91,22 @@ def _job() -> None:
         return
     run = runs[0]
     done = f"{len(run.epochs)} of {run.epochs[-1].epochs}" if run.epochs else run.state
-    label = f"Fine-tuning: {done}" + (f", and {len(runs) - 1} more" if len(runs) > 1 else "")
+    label = f"Fine-tuning {problems.plain(network_of(run))}: {done}" + (
+        f", and {len(runs) - 1} more" if len(runs) > 1 else ""
+    )
     if st.button(label, key="job", icon=":material/progress_activity:"):
-        state.change(run=run.id)
-        st.switch_page("pages/finetune.py")
+        open_run(run)
+
+
+def network_of(run: Run) -> str:
+    """The name of the network that ``run`` trains, as plain text."""
+    name = run.facts.get("model")
+    return title(name) if name in samples.sample_names() else run.name
+
+
+def open_run(run: Run) -> None:
+    """Go to ``run`` on its page, with its network if that is known here."""
+    model = run.facts.get("model")
+    known = {"model": model} if model in links.known_models() else {}
+    state.change(**known, run=run.id)
+    st.switch_page("pages/finetune.py")

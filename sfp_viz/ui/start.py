@@ -8,7 +8,7 @@ from sfp_viz.core.network import FilterGroup
 from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
-from sfp_viz.ui import loaders, maps, problems, state
+from sfp_viz.ui import frame, loaders, maps, problems, state
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.view import group_view, pixels, points_of
 
@@ -130,9 +130,8 @@ def runs() -> None:
         return
     st.markdown("**Runs**")
     for run in found:
-        words = f"{run.name}: {run.state}"
+        words = f"{frame.network_of(run)}: {run.state}"
         if run.epochs:
             words += f", {len(run.epochs)} of {run.epochs[-1].epochs} epochs"
         if st.button(problems.plain(words), key=f"run {run.id}", icon=":material/monitoring:"):
-            state.change(run=run.id)
-            st.switch_page("pages/finetune.py")
+            frame.open_run(run)
