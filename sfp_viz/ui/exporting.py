@@ -102,13 +102,15 @@ def _student(run: str) -> Any:
 
 
 def weights(source: Source, name: str) -> None:
-    """Download of the safetensors file, made on the click."""
+    """Download of the safetensors file, made on the click; off when the target is out of reach."""
+    plan = None if source.run else loaders.budget(source.model, source.recipe, source.edits)
     st.download_button(
         "Download",
         lambda: checking.file_of(network_of(source)),
         file_name=f"{name}.safetensors",
         mime="application/octet-stream",
         key="take_weights",
+        disabled=plan is not None and plan.after is None,
         on_click="ignore",
         icon=":material/download:",
         type="primary",

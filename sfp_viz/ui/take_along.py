@@ -46,7 +46,10 @@ def recipe_button(network: Network, plan: Plan | None = None) -> None:
 
 
 def plan_button(network: Network, plan: Plan | None = None) -> None:
-    """Download of ``plan``, else of the session's, which is made when it is clicked."""
+    """Download of ``plan``, else of the session's, which is made when it is clicked.
+
+    Off when there is no plan because the target is out of reach.
+    """
     now = state.session()
     key, recipe, edits = now.model, now.recipe, now.edits  # the click comes from another thread
     st.download_button(
@@ -55,6 +58,7 @@ def plan_button(network: Network, plan: Plan | None = None) -> None:
         file_name=f"{network.name}.plan.json",
         mime="application/json",
         key="take_plan",
+        disabled=plan is None and loaders.budget(key, recipe, edits).after is None,
         on_click="ignore",
         icon=":material/download:",
     )
