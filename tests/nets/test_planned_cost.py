@@ -1,0 +1,53 @@
+"""What a plan shows is what the pruned network counts: default plans and ratios by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.making import make_plan_for
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.nets.measure import count_macs, count_params
+from sfp_viz.nets.open import load_model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.samples import sample_names
+from sfp_viz.nets.surgery import masked, prune
+
+LARGE = ("resnet18", "vgg16_bn", "mobilenet_v2", "densenet121", "regnet_y_400mf", "convnext_tiny")
+
+
+def opened(name):
+    if name in LARGE:
+        return load_model(f"torchvision:{name}", input_shape=(3, 64, 64))
+    return load_model(name)
+
+
+def check(model, network, plan):
+    pruned = prune(model, plan, network=network)
+    shown = cost(network, plan)
+    assert (shown.macs, shown.params) == (count_macs(pruned), count_params(pruned))
+    images = torch.randn(2, *model.input_shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        silent = masked(model, plan, network).module.eval()(images)
+        gap = (pruned.module.eval()(images) - silent).abs().max()
+    assert gap < 1e-5 * max(1.0, float(silent.abs().max()))
+
+
+@pytest.mark.parametrize("name", [*sample_names(), *LARGE])
+def test_default_plans_and_ratios_by_hand_cost_what_they_show(name):
+    model = opened(name)
+    network = read_network(model)
+    clustering = "agglomerative" if name in LARGE else "kmeans"  # k-means takes a minute there
+    recipe = Recipe(target_reduction=0.2, clustering=clustering)
+    plan = make_plan_for(network, recipe)
+    assert plan.removals
+    check(model, network, plan)
+
+    draw = torch.Generator().manual_seed(7)
+    free = [group.name for group in network.free]
+    drawn = (0.6 * torch.rand(len(free), generator=draw)).tolist()
+    by_hand = Edits(network.digest, ratios=tuple(zip(free, drawn, strict=True)))
+    whole = Recipe(target_reduction=0.0, clustering=clustering)
+    check(model, network, make_plan_for(network, whole, by_hand))
