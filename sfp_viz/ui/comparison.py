@@ -139,9 +139,11 @@ def chart(points: Sequence[Point]) -> None:
 
 def finding(points: Sequence[Point]) -> str:
     """How the plan stands to baselines of the same MACs, in a sentence, won or lost; or ''."""
+    compared = False
     for stage in ("fine-tuned", "one-shot"):
         mine = [p for p in points if p.kind == "plan" and p.stage == stage]
         plain = [p for p in points if p.kind in ("uniform", "random") and p.stage == stage]
+        compared = compared or bool(mine and plain)
         pairs = [(ours, other) for ours in mine for other in plain if _same_macs(ours, other)]
         if pairs:
             ours, other = max(pairs, key=lambda pair: (pair[0].accuracy, pair[1].accuracy))
@@ -154,6 +156,8 @@ def finding(points: Sequence[Point]) -> str:
                 )
             word = "above" if apart > 0 else "below"
             return f"This plan is {abs(apart):.1f} points {word} the best baseline ({where})."
+    if compared:
+        return f"No baseline is within {percent(_SAME, 0)} of this plan's MACs: no winner is named."
     return ""
 
 

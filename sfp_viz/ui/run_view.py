@@ -101,8 +101,12 @@ def _draw(run: Run) -> None:
 
 
 def title(run: Run) -> str:
-    """What was pruned how, in a few words."""
-    return starting.KINDS.get(str(run.facts.get("kind")), "a plan")
+    """What was pruned how, in a few words; a plan by the first digits of its hash."""
+    kind = str(run.facts.get("kind"))
+    if kind != "plan" and kind in starting.KINDS:
+        return starting.KINDS[kind]
+    name = str(run.facts.get("plan") or (run.plan.hash if run.plan else ""))
+    return f"plan {name[:6]}" if name else "a plan"
 
 
 def _buttons(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_export_offers_the_plans_run_before_a_baselines(open_page, workspace):
     run_folder(workspace, epochs=2, kind="uniform")
     app = open_page("export")
     options = app.radio[0].options
-    assert options[0].startswith("Fine-tuned, this plan: 95.0 %")
+    assert re.match(r"Fine-tuned, plan [0-9a-f]{6}: 95.0 %", options[0])
     assert options[1].startswith("Fine-tuned, uniform L1")
     assert "--teacher lenet5_digits --data digits" in app.code[0].value
     assert "--epochs 2" in app.code[0].value
