@@ -15,7 +15,9 @@ class Edits:
     ``ratios``: (group, share of its filters to remove 0..1). ``protected``: groups left whole.
     ``clusters``: (group, label of each filter) where clusters were merged, split or moved, or
     their number changed. ``keep`` and ``remove``: (group, filter) kept or removed whatever the
-    clusters say. A filter is a unit of its group, counted from 0.
+    clusters say. A filter is a unit of its group, counted from 0. ``least``: (group, units that
+    stay at least). ``makeup``: whether the groups without a ratio by hand make up for those with
+    one, so that the target holds; without it they keep what they would have without these ratios.
     """
 
     digest: str
@@ -24,18 +26,23 @@ class Edits:
     clusters: tuple[tuple[str, tuple[int, ...]], ...] = ()
     keep: tuple[tuple[str, int], ...] = ()
     remove: tuple[tuple[str, int], ...] = ()
+    least: tuple[tuple[str, int], ...] = ()
+    makeup: bool = True
 
     def __post_init__(self) -> None:
         for group, ratio in self.ratios:
             if not 0 <= ratio <= 1:
                 raise PlanError(f"The ratio of '{group}' is a share from 0 to 1, not {ratio}.")
+        for group, units in self.least:
+            if units < 1:
+                raise PlanError(f"'{group}' keeps at least 1 filter; its least cannot be {units}.")
         both = set(self.keep) & set(self.remove)
         if both:
             group, unit = sorted(both)[0]
             raise PlanError(f"Filter {unit} of '{group}' cannot be both kept and removed.")
-        for name in ("ratios", "clusters", "keep", "remove"):
+        for name in ("ratios", "clusters", "keep", "remove", "least"):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
-        for pairs in (self.ratios, self.clusters):
+        for pairs in (self.ratios, self.clusters, self.least):
             twice = [a[0] for a, b in pairwise(pairs) if a[0] == b[0]]
             if twice:
                 raise PlanError(f"The edits change '{twice[0]}' twice in two ways; keep one.")
@@ -43,7 +50,7 @@ class Edits:
         object.__setattr__(self, "ratios", tuple((g, round(float(r), 6)) for g, r in self.ratios))
 
     def __bool__(self) -> bool:
-        return any((self.ratios, self.protected, self.clusters, self.keep, self.remove))
+        return any((self.ratios, self.protected, self.clusters, self.keep, self.remove, self.least))
 
     def with_ratio(self, group: str, ratio: float | None) -> Edits:
         """The ratio of ``group`` by hand; None gives it back to the suggestion."""
@@ -60,6 +67,11 @@ class Edits:
         """Leave ``group`` whole, or free it again."""
         rest = tuple(name for name in self.protected if name != group)
         return replace(self, protected=(*rest, group) if protected else rest)
+
+    def with_least(self, group: str, units: int | None) -> Edits:
+        """``group`` keeps at least ``units``, whatever the suggestion; None lifts that."""
+        rest = tuple(pair for pair in self.least if pair[0] != group)
+        return replace(self, least=rest if units is None else (*rest, (group, int(units))))
 
     def with_filter(self, group: str, unit: int, fate: str | None) -> Edits:
         """Fix one filter: ``fate`` is 'keep', 'remove' or None to leave it to the recipe."""

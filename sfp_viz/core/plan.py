@@ -72,6 +72,8 @@ def plan_from_json(text: str) -> Plan:
                 ),
                 keep=tuple((str(g), int(u)) for g, u in edits["keep"]),
                 remove=tuple((str(g), int(u)) for g, u in edits["remove"]),
+                least=tuple((str(g), int(u)) for g, u in edits.get("least", ())),
+                makeup=bool(edits.get("makeup", True)),
             ),
             removals=tuple(
                 Removal(

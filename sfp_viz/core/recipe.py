@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from sfp_viz.errors import RecipeError
 
-Similarity = Literal["cosine", "euclidean", "correlation"]
-Clustering = Literal["kmeans", "agglomerative"]
-Criterion = Literal["l1", "l2", "fpgm", "bn_scale", "random"]
-Allocation = Literal["dispersion", "uniform"]
-Dispersion = Literal["nearest", "effective_rank"]
-Coupled = Literal["protect", "shared"]
+Goal = Literal["macs", "params", "memory", "latency"]
+Similarity = Literal["cosine", "euclidean", "correlation", "activation"]
+Clustering = Literal["kmeans", "agglomerative", "average", "complete", "spectral", "hdbscan"]
+ClusterRule = Literal["share", "one_each", "threshold", "silhouette"]
+Criterion = Literal[
+    "l1", "l2", "group_magnitude", "fpgm", "bn_scale", "taylor", "hrank", "chip",
+    "reconstruction", "random",
+]  # fmt: skip
+Selection = Literal["clusters", "ranking"]
+Allocation = Literal["dispersion", "uniform", "pooled", "functional", "sensitivity"]
+Dispersion = Literal["nearest", "effective_rank", "mean", "activation"]
+Compensation = Literal["none", "bias", "merge", "scale", "lsq_channel", "lsq_window"]
+Coupled = Literal["protect", "shared", "pacesetter"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "similarity": ("cosine", "euclidean", "correlation"),
-    "clustering": ("kmeans", "agglomerative"),
-    "criterion": ("l1", "l2", "fpgm", "bn_scale", "random"),
-    "allocation": ("dispersion", "uniform"),
-    "dispersion": ("nearest", "effective_rank"),
-    "selection": ("clusters", "ranking"),
-    "compensation": ("none", "bias"),
-    "coupled": ("protect", "shared"),
+    "goal": get_args(Goal),
+    "similarity": get_args(Similarity),
+    "clustering": get_args(Clustering),
+    "cluster_rule": get_args(ClusterRule),
+    "criterion": get_args(Criterion),
+    "allocation": get_args(Allocation),
+    "dispersion": get_args(Dispersion),
+    "selection": get_args(Selection),
+    "compensation": get_args(Compensation),
+    "coupled": get_args(Coupled),
 }
 
 
@@ -30,29 +39,37 @@ CHOICES: dict[str, tuple[str, ...]] = {
 class Recipe:
     """How a plan is made; hashable, so it is a cache key. Defaults: methods.md G (our reading).
 
-    ``target_reduction``: share of MACs to remove, 0..1. ``allocation``: 'dispersion' gives each
-    group a ratio by its Kernel Dispersion to the power ``gamma``; 'uniform' the same to all.
-    ``max_ratio``: no group loses more than this share of its filters. ``rounding``: kept units
-    are a multiple of this, where the target can still be met. ``selection``: 'clusters' picks
-    inside each cluster, 'ranking' takes the most important of the whole group.
-    ``kappa``: clusters per kept filter. ``balance``: 1 pure importance, 0 pure diversity.
-    ``coupled``: 'protect' leaves groups of more than one layer (tied by a residual addition)
-    whole unless edits say otherwise; 'shared' cuts them as one. Numbers are rounded to 6 digits.
+    ``target_reduction``: share of ``goal`` to remove, 0..1: 'macs', 'params', 'memory' (peak of
+    activations) or 'latency' (estimated from a table measured on this machine).
+    ``allocation``: 'dispersion' gives each group a ratio by its Kernel Dispersion to the power
+    ``gamma``; 'uniform' the same to all; 'pooled' one threshold on the importance of all filters;
+    'functional' by the error that the next layers cannot make up for; 'sensitivity' by measured
+    accuracy. ``max_ratio``: no group loses more than this share of its filters. ``rounding``:
+    kept units are a multiple of this, where the target can still be met. ``selection``:
+    'clusters' picks inside each cluster, 'ranking' takes the most important of the whole group.
+    ``cluster_rule``: how many clusters: 'share' is ``kappa`` for each kept filter, 'one_each' one
+    for each, 'threshold' cuts where similarity falls below 0.5, 'silhouette' the best separated.
+    ``balance``: 1 pure importance, 0 pure diversity. ``coupled``: 'protect' leaves groups of more
+    than one layer (tied by a residual addition) whole unless edits say otherwise; 'shared'
+    cuts them as one; 'pacesetter' as one, by the filters of the first layer.
+    Numbers are rounded to 6 digits. What a recipe needs besides weights: evidence.py.
     """
 
     target_reduction: float = 0.5
+    goal: Goal = "macs"
     similarity: Similarity = "cosine"
     clustering: Clustering = "kmeans"
+    cluster_rule: ClusterRule = "share"
     kappa: float = 0.5
     criterion: Criterion = "l1"
-    selection: Literal["clusters", "ranking"] = "clusters"
+    selection: Selection = "clusters"
     balance: float = 0.5
     allocation: Allocation = "dispersion"
     dispersion: Dispersion = "nearest"
     gamma: float = 2.0
     max_ratio: float = 0.9
     rounding: int = 1
-    compensation: Literal["none", "bias"] = "none"
+    compensation: Compensation = "none"
     coupled: Coupled = "protect"
     seed: int = 0
 

@@ -1,0 +1,57 @@
+"""Evidence: what was seen or measured of a network besides its weights, for recipes that ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sfp_viz.core.latency import LatencyTable
+from sfp_viz.core.observations import Observations
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sensitivity import Sensitivity
+from sfp_viz.errors import RecipeError
+
+_CALLS = {
+    "observations": "Look at images first: observe(model, images), or 'sfp-viz observe'.",
+    "sensitivity": "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity'.",
+    "latency": "Measure the layers first: latency_table(model), or 'sfp-viz latency'.",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Each part is there or None; parts of other weights are refused where they are used."""
+
+    observations: Observations | None = None
+    sensitivity: Sensitivity | None = None
+    latency: LatencyTable | None = None
+
+
+def needs(recipe: Recipe) -> tuple[str, ...]:
+    """What ``recipe`` asks for besides weights: names of fields of Evidence."""
+    by_images = (
+        recipe.similarity == "activation"
+        or recipe.criterion in ("taylor", "hrank", "chip", "reconstruction")
+        or recipe.allocation == "functional"
+        or (recipe.dispersion == "activation" and recipe.allocation == "dispersion")
+    )  # fmt: skip
+    asked = {
+        "observations": by_images,
+        "sensitivity": recipe.allocation == "sensitivity",
+        "latency": recipe.goal == "latency",
+    }
+    return tuple(name for name, needed in asked.items() if needed)
+
+
+def check(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:
+    """``evidence``, or an empty one; RecipeError where a part is missing or of other weights."""
+    evidence = evidence or Evidence()
+    for name in needs(recipe):
+        part = getattr(evidence, name)
+        if part is None:
+            raise RecipeError(f"This recipe needs {name}, and there is none. {_CALLS[name]}")
+        if part.digest != digest:
+            raise RecipeError(
+                f"The {name} belongs to other weights ({part.digest}, here {digest}). "
+                f"{_CALLS[name]}"
+            )
+    return evidence
