@@ -19,6 +19,10 @@ GRACE = 10.0  # seconds in which the training must heed ``stop`` before the proc
 # while it only loads there is nothing to lose, and it ends at once
 
 
+class Cancelled(Exception):
+    """The run was asked to stop."""
+
+
 class Heartbeat:
     """Writes worker.json from a thread of its own; the only writer of that file.
 
@@ -70,6 +74,11 @@ class Heartbeat:
         """Count a step of training; returns whether to stop before it."""
         self._step += 1
         return self.stop.is_set()
+
+    def go_on(self) -> None:
+        """Raise Cancelled when the run should end."""
+        if self.stop.is_set():
+            raise Cancelled
 
     def end(self, outcome: str, message: str = "") -> None:
         """The last word: 'finished', 'cancelled' or 'failed' with a message."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from sfp_viz.errors import RunError
 from sfp_viz.runs.alive import here, is_alive, python_module, start
 from sfp_viz.runs.files import locked, read_json, write_json, write_whole
-from sfp_viz.runs.folder import WORKER, read_run
+from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.signs import WORKER
 from sfp_viz.runs.state import RESUMABLE
 
 
@@ -53,8 +54,8 @@ def resume(path: Path) -> int:
 def request_cancel(path: Path) -> None:
     """Ask the worker to stop, and return at once.
 
-    It stops at its next step, or ends itself after ten seconds if it cannot. Epochs since the
-    last checkpoint are lost; the run can be resumed.
+    It stops at its next step, or ends itself after ten seconds if it cannot. What came after the
+    last checkpoint or point is lost; the run can be resumed.
     """
     if read_run(path).over:
         return
@@ -101,8 +102,8 @@ def watch(path: Path, *, every: float = 0.5) -> Iterator[Run]:
     seen: tuple[str, int] | None = None
     while True:
         run = read_run(path)
-        if (run.state, len(run.epochs)) != seen:
-            seen = (run.state, len(run.epochs))
+        if (run.state, run.done) != seen:
+            seen = (run.state, run.done)
             yield run
         if run.over or (run.state == "waiting" and not (path / "launch.json").exists()):
             return

@@ -1,4 +1,4 @@
-"""What a run's folder says, as values: Before, Result and Run."""
+"""What a run's folder says, as values: Before, Result, Point, Finding and Run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.plan import Plan
+from sfp_viz.core.study import Study
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.runs.state import OVER, State
 
@@ -44,11 +45,39 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One line of a study: the task (such as a group and its width), what was measured, and the
+    seconds it took. Tasks are tuples of words and numbers, values what JSON can say."""
+
+    task: tuple[str | int | float, ...]
+    value: Any
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a finished study came to, in short: of the weights with ``digest``, on ``images``
+    images of ``data`` (0 and '' for a latency). What was found itself lies in ``file``.
+    ``seconds`` of measuring; ``started`` and ``ended`` in seconds since 1970."""
+
+    digest: str
+    file: str
+    data: str
+    images: int
+    seconds: float
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True)
 class Run:
     """A snapshot of a run's folder, not a handle.
 
+    ``kind`` is 'finetune', or that of its ``study``: then ``settings`` mean nothing, ``points``
+    are its history and ``finding`` is its result. ``done`` of ``total`` epochs or points are
+    there (``total`` is 0 until a study has counted them); ``seconds_left`` is estimated from them.
     ``message`` says, in a sentence, what went wrong or what can be done; '' when all is well.
-    ``progress`` is the share of all training steps done, 0..1; ``phase`` what the worker is at.
+    ``progress`` is the share of all steps done, 0..1; ``phase`` what the worker is at.
     ``age_seconds`` passed since the worker's last heartbeat (0 without one). ``created`` is in
     seconds since 1970. ``facts`` are what the starter wrote down: names, hashes, costs.
     """
@@ -59,13 +88,20 @@ class Run:
     state: State
     settings: Distillation
     data: str
+    kind: str = "finetune"
+    study: Study | None = None
     plan: Plan | None = None
     epochs: tuple[Epoch, ...] = ()
+    points: tuple[Point, ...] = ()
     before: Before | None = None
     result: Result | None = None
+    finding: Finding | None = None
     message: str = ""
     phase: str = ""
     progress: float = 0.0
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
     age_seconds: float = 0.0
     created: float = 0.0
     threads: int = 0

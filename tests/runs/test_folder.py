@@ -13,7 +13,7 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Epoch
 from sfp_viz.errors import RunError
-from sfp_viz.runs import folder
+from sfp_viz.runs import folder, signs
 from sfp_viz.runs.files import beside, locked, read_json, write_whole
 from sfp_viz.runs.folder import create_run, find_run, list_runs, read_run
 
@@ -101,7 +101,7 @@ def test_lines_out_of_order_are_not_a_history(new_run):
 def test_a_dead_worker_is_lost_and_the_message_says_how_to_go_on(new_run):
     path = new_run()
     (path / "launch.json").write_text(json.dumps({"attempt": 1, "time": 0}))
-    worker = {"attempt": 1, "pid": 1, "host": folder.here(), "time": time.time(), "threads": 2}
+    worker = {"attempt": 1, "pid": 1, "host": signs.here(), "time": time.time(), "threads": 2}
     (path / "worker.json").write_text(json.dumps(worker))
     run = read_run(path)
     assert run.state == "lost"
@@ -114,7 +114,7 @@ def test_a_worker_that_starts_while_we_look_is_not_lost(new_run, monkeypatch):
     (path / "launch.json").write_text(json.dumps({"attempt": 2, "time": 0}))
 
     def write(attempt: int, pid: int) -> None:
-        worker = {"attempt": attempt, "pid": pid, "host": folder.here(), "time": time.time()}
+        worker = {"attempt": attempt, "pid": pid, "host": signs.here(), "time": time.time()}
         (path / "worker.json").write_text(json.dumps(worker))
 
     def look(pid: int, module: str, where: object) -> bool:
@@ -122,7 +122,7 @@ def test_a_worker_that_starts_while_we_look_is_not_lost(new_run, monkeypatch):
         return pid == 22
 
     write(1, 11)
-    monkeypatch.setattr(folder, "is_alive", look)
+    monkeypatch.setattr(signs, "is_alive", look)
     assert read_run(path).state == "running"
 
 

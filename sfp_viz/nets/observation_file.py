@@ -1,0 +1,67 @@
+"""Observations as a file: safetensors with a JSON header; written and read without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from sfp_viz.core.observations import Observations
+from sfp_viz.errors import RecipeError
+
+FORMAT = 1
+_ENTRY = "sfp_viz_observations"
+_ARRAYS = ("mean", "covariance", "reach")
+
+
+def save_observations(observations: Observations, path: str | Path) -> None:
+    """Write ``observations`` to ``path``: float64, bit for bit."""
+    from safetensors.numpy import save_file
+
+    arrays = {
+        f"{part}/{group}": np.ascontiguousarray(array)
+        for part in _ARRAYS
+        for group, array in getattr(observations, part).items()
+    }
+    for name, scores in observations.scores.items():
+        arrays |= {f"scores/{name}/{g}": np.ascontiguousarray(s) for g, s in scores.items()}
+    header = {
+        "format": FORMAT,
+        "digest": observations.digest,
+        "data": observations.data,
+        "images": observations.images,
+        "power": dict(observations.power),
+    }
+    save_file(arrays, path, metadata={_ENTRY: json.dumps(header, sort_keys=True)})
+
+
+def load_observations(path: str | Path) -> Observations:
+    """Read what ``save_observations`` wrote; RecipeError on a file that is broken or not ours."""
+    from safetensors import SafetensorError, safe_open
+
+    parts: dict[str, dict[str, np.ndarray]] = {part: {} for part in _ARRAYS}
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[_ENTRY])
+            if header["format"] != FORMAT:
+                raise ValueError(f"format {header['format']}")
+            for key in file.keys():  # noqa: SIM118 (not a dict)
+                part, _, rest = key.partition("/")
+                name, _, group = rest.partition("/")
+                room = scores.setdefault(name, {}) if part == "scores" else parts[part]
+                room[group if part == "scores" else rest] = file.get_tensor(key)
+        return Observations(
+            digest=str(header["digest"]),
+            data=str(header["data"]),
+            images=int(header["images"]),
+            power={str(group): float(value) for group, value in header["power"].items()},
+            scores=scores,
+            **parts,
+        )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise RecipeError(
+            f"The observations in {Path(path).name} are not readable ({problem}). Look at the "
+            "images again: 'sfp-viz observe'."
+        ) from problem

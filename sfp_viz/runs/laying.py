@@ -1,0 +1,59 @@
+"""Laying out the folder of a new run: it appears at once, with everything that its worker needs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.errors import RunError
+from sfp_viz.runs.files import write_json
+
+FORMAT = 1
+
+
+def lay_out(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | str]) -> Path:
+    """Make the folder of a run, which appears at once: ``entry`` becomes settings.json; ``files``
+    by name are texts, or files that are copied. Raises RunError when that is not possible."""
+    if target.exists():
+        raise RunError(f"There is a run at {target} already. Choose another name, or delete it.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
+        try:
+            for name, content in files.items():
+                (fresh / name).parent.mkdir(exist_ok=True)
+                if isinstance(content, Path):
+                    shutil.copyfile(content, fresh / name)
+                else:
+                    (fresh / name).write_text(content)
+            whole = {"format": FORMAT, "created": time.time(), **entry}
+            write_json(fresh / "settings.json", {**whole, "data": _anywhere(whole["data"])})
+            fresh.chmod(0o755)
+            fresh.rename(target)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as problem:
+        raise RunError(f"The run cannot be laid out at {target}: {problem}.") from problem
+    return target
+
+
+def free_folder(home: Path, name: str) -> Path:
+    """A folder for a run called ``name`` that is not taken yet."""
+    runs = home / "runs"
+    word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "run"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    numbers = ["", *(f"-{n}" for n in range(2, 1000))]
+    return next(p for n in numbers if not (p := runs / f"{stamp}-{word}{n}").exists())
+
+
+def _anywhere(data: str) -> str:
+    """A file or folder of images by its full path: the worker may start in another folder."""
+    from sfp_viz.nets.data import NAMES
+
+    path = Path(data).expanduser()
+    return str(path.absolute()) if data and data not in NAMES and path.exists() else data

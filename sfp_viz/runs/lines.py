@@ -1,0 +1,75 @@
+"""Histories as JSON lines: epochs of a training, points of a study. A half line does not count."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.training import Epoch
+from sfp_viz.runs.files import write_whole
+from sfp_viz.runs.records import Point
+
+EPOCHS, POINTS = "epochs.jsonl", "points.jsonl"
+
+
+def read_epochs(path: Path) -> tuple[Epoch, ...]:
+    """The history of a training; what was half written when the worker died is left out."""
+    epochs: list[Epoch] = []
+    for value in _values(path / EPOCHS):
+        try:
+            epoch = Epoch(**value)
+        except TypeError:
+            break
+        if epoch.epoch != len(epochs) + 1:
+            break
+        epochs.append(epoch)
+    return tuple(epochs)
+
+
+def read_points(path: Path) -> tuple[Point, ...]:
+    """What a study has measured so far; what was half written is left out."""
+    points: list[Point] = []
+    for value in _values(path / POINTS):
+        try:
+            points.append(Point(tuple(value["task"]), value["value"], float(value["seconds"])))
+        except (KeyError, TypeError, ValueError):
+            break
+    return tuple(points)
+
+
+def append(file: Path, entry: Epoch | Point) -> None:
+    """Add a line; it lies on the disk when this returns."""
+    with file.open("a") as lines:
+        lines.write(_line(entry))
+        lines.flush()
+        os.fsync(lines.fileno())
+
+
+def rewrite(file: Path, entries: Sequence[Epoch | Point]) -> None:
+    """Leave only the lines of ``entries``; a file that would be empty is not begun."""
+    if entries or file.exists():
+        write_whole(file, "".join(_line(entry) for entry in entries))
+
+
+def _line(entry: Epoch | Point) -> str:
+    return json.dumps(asdict(entry)) + "\n"
+
+
+def _values(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of whole lines, up to the first line that is none."""
+    try:
+        lines = file.read_bytes().splitlines(keepends=True)
+    except OSError:
+        return
+    for line in lines:
+        try:
+            value = json.loads(line) if line.endswith(b"\n") else None
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(value, dict):
+            return
+        yield value
