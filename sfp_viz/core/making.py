@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sfp_viz.core.analysis import Analysis, analyze, analyze_group
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan, Removal
 from sfp_viz.core.ratios import suggest
@@ -18,8 +19,9 @@ def make_plan(
     """The exact filters that go, in the order of the network's groups.
 
     Clusters are those of the analysis, made for the suggestion without edits, so that changing a
-    ratio by hand does not shuffle them; clusters by hand replace them. Raises PlanError when the
-    target cannot be reached, or analysis or edits belong to another network or recipe.
+    ratio by hand does not shuffle them; clusters by hand replace them. What the recipe needs
+    besides weights comes with the analysis. Raises PlanError when the target cannot be reached,
+    or analysis or edits belong to another network or recipe.
     """
     edits = edits or Edits(network.digest)
     if (analysis.digest, analysis.recipe) != (network.digest, recipe):
@@ -28,7 +30,7 @@ def make_plan(
         )
     for name in dict(edits.clusters):
         network.group(name)
-    kept = suggest(network, analysis.dispersions, recipe, edits)
+    kept = suggest(network, analysis.dispersions, recipe, edits, analysis.evidence)
     removals = tuple(
         _removal(network, analysis, recipe, edits, group.name, kept[group.name])
         for group in network.groups
@@ -37,9 +39,14 @@ def make_plan(
     return Plan(network.digest, recipe, edits, removals)
 
 
-def make_plan_for(network: Network, recipe: Recipe, edits: Edits | None = None) -> Plan:
-    """Analyze and make the plan in one go."""
-    return make_plan(network, analyze(network, recipe), recipe, edits)
+def make_plan_for(
+    network: Network,
+    recipe: Recipe,
+    edits: Edits | None = None,
+    evidence: Evidence | None = None,
+) -> Plan:
+    """Analyze and make the plan in one go. Raises RecipeError where evidence is missing."""
+    return make_plan(network, analyze(network, recipe, evidence), recipe, edits)
 
 
 def _removal(
@@ -47,7 +54,7 @@ def _removal(
 ) -> Removal:
     group = analysis.groups.get(name)
     if group is None:  # a coupled group that only the edits cut
-        group = analyze_group(network, name, recipe, analysis.kept[name])
+        group = analyze_group(network, name, recipe, analysis.kept[name], analysis.evidence)
     return select(
         group,
         kept,

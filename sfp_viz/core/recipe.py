@@ -103,26 +103,77 @@ def paper_sfp(target_reduction: float = 0.5, **changes) -> Recipe:
 
 def uniform_l1(target_reduction: float = 0.5, **changes) -> Recipe:
     """The baseline of Li et al. 2017: the same ratio everywhere, the smallest L1 norms go."""
-    plain = {"allocation": "uniform", "selection": "ranking", "criterion": "l1"}
-    return Recipe(target_reduction=target_reduction, **{**plain, **changes})
+    return _uniform("l1", target_reduction, changes)
+
+
+def global_l1(target_reduction: float = 0.5, **changes) -> Recipe:
+    """One threshold for all filters on their L1 norm, each group's divided by its mean."""
+    return _uniform("l1", target_reduction, {"allocation": "pooled", **changes})
 
 
 def random(target_reduction: float = 0.5, **changes) -> Recipe:
     """The floor of every comparison: the same ratio everywhere, filters drawn by the seed."""
-    plain = {"allocation": "uniform", "selection": "ranking", "criterion": "random"}
-    return Recipe(target_reduction=target_reduction, **{**plain, **changes})
+    return _uniform("random", target_reduction, changes)
 
 
 def fpgm(target_reduction: float = 0.5, **changes) -> Recipe:
     """Filters nearest the geometric median go (He et al. 2019); the same ratio everywhere."""
-    plain = {"allocation": "uniform", "selection": "ranking", "criterion": "fpgm"}
+    return _uniform("fpgm", target_reduction, changes)
+
+
+def bn_scale(target_reduction: float = 0.5, **changes) -> Recipe:
+    """Filters with the smallest BatchNorm scale go (Liu et al. 2017); the same ratio everywhere."""
+    return _uniform("bn_scale", target_reduction, changes)
+
+
+def group_magnitude(target_reduction: float = 0.5, **changes) -> Recipe:
+    """Filter, norm and the next layers' slices together (Fang et al. 2023); the same ratio."""
+    return _uniform("group_magnitude", target_reduction, changes)
+
+
+def taylor(target_reduction: float = 0.5, **changes) -> Recipe:
+    """First-order change of the loss (Molchanov et al. 2019), seen on images; the same ratio."""
+    return _uniform("taylor", target_reduction, changes)
+
+
+def hrank(target_reduction: float = 0.5, **changes) -> Recipe:
+    """Mean rank of feature maps (Lin et al. 2020), seen on images; the same ratio everywhere."""
+    return _uniform("hrank", target_reduction, changes)
+
+
+def chip(target_reduction: float = 0.5, **changes) -> Recipe:
+    """Channel independence (Sui et al. 2021), seen on images; the same ratio everywhere."""
+    return _uniform("chip", target_reduction, changes)
+
+
+def functional(target_reduction: float = 0.5, **changes) -> Recipe:
+    """Redundancy by function (our design): widths by what the next layers cannot make up for, the
+    filters they can spare go, and least squares makes up for them; needs images."""
+    ours = {
+        "allocation": "functional",
+        "criterion": "reconstruction",
+        "selection": "ranking",
+        "compensation": "lsq_window",
+    }
+    return Recipe(target_reduction=target_reduction, **{**ours, **changes})
+
+
+def _uniform(criterion: str, target_reduction: float, changes: dict) -> Recipe:
+    plain = {"allocation": "uniform", "selection": "ranking", "criterion": criterion}
     return Recipe(target_reduction=target_reduction, **{**plain, **changes})
 
 
 NAMED = {
     "default": Recipe,
     "paper_sfp": paper_sfp,
+    "functional": functional,
     "uniform_l1": uniform_l1,
+    "global_l1": global_l1,
+    "group_magnitude": group_magnitude,
     "fpgm": fpgm,
+    "bn_scale": bn_scale,
+    "taylor": taylor,
+    "hrank": hrank,
+    "chip": chip,
     "random": random,
 }

@@ -1,0 +1,275 @@
+"""Where a goal is met: how the groups share what has to go (methods.md G.5 and D.4).
+
+Three ways: by a share of each group (dispersion, uniform), by one threshold on all filters
+(pooled), and by curves of damage (functional, sensitivity). All take bounds, a step between
+widths and a budget that the fewest units meet, and all give back what the budget leaves.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from sfp_viz.core.counting import Measure, Walk
+from sfp_viz.core.network import Network
+from sfp_viz.core.observations import Observations
+from sfp_viz.core.reconstruction import elimination
+from sfp_viz.core.sensitivity import Sensitivity, odds_lost
+
+_GRID = 96  # a curve is looked at in at most so many widths; single units are given back after
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the widths may be: fewest and most units [groups], the step between, the budget."""
+
+    count: Measure
+    budget: float
+    low: np.ndarray
+    high: np.ndarray
+    step: int = 1
+
+    def fits(self, kept: np.ndarray) -> bool:
+        return self.count(kept) <= self.budget
+
+    def stepped(self, wanted: np.ndarray) -> np.ndarray:
+        """Widths nearest ``wanted`` units, on the steps and inside the bounds."""
+        kept = np.floor(wanted / self.step + 0.5).astype(np.int64) * self.step
+        return np.clip(kept, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Units kept [groups]; ``level`` is what was turned until the budget held: the share tau, the
+    threshold on importance, or the damage accepted for a unit of the goal. ``wanted`` are the
+    units [groups] at that level, before rounding, bounds and giving back."""
+
+    kept: np.ndarray
+    level: float
+    wanted: np.ndarray
+
+
+def by_share(room: Room, weights: np.ndarray) -> Widths:
+    """Each group keeps tau * weight of its units, at most all; the largest tau that fits.
+
+    The goal never falls as tau grows, so 60 halvings of log tau find it. Then single steps are
+    given back by falling weight while the budget holds.
+    """
+    sizes = room.count.sizes
+
+    def wanted(tau: float) -> np.ndarray:
+        return np.minimum(tau * weights, 1) * sizes
+
+    if not len(sizes) or room.fits(room.high):
+        return Widths(room.high, 1 / weights.min(initial=1.0), room.high.astype(float))
+    ends = np.array([0.25 / sizes.max(), 2.0]) / [weights.max(), weights.min()]
+    below, above = np.log(ends)
+    for _ in range(60):
+        middle = (below + above) / 2
+        fits = room.fits(room.stepped(wanted(np.exp(middle))))
+        below, above = (middle, above) if fits else (below, middle)
+    tau = float(np.exp(below))
+    kept = room.stepped(wanted(tau))
+    order = np.lexsort((np.arange(len(kept)), -weights))
+    return Widths(_in_turn(room, kept, order), tau, wanted(tau))
+
+
+def by_threshold(room: Room, scores: Sequence[np.ndarray]) -> Widths:
+    """Units stay whose score reaches one threshold for all groups; the lowest that fits.
+
+    ``scores``: one array [units] a group, comparable between groups. Then units are given back
+    by falling score while the budget holds.
+    """
+    if not len(scores) or room.fits(room.high):
+        return Widths(room.high, -np.inf, room.high.astype(float))
+    rising = [np.sort(part) for part in scores]
+    pooled = np.unique(np.concatenate(rising))
+
+    def wanted(threshold: float) -> np.ndarray:
+        return np.array([len(part) - np.searchsorted(part, threshold) for part in rising])
+
+    fails, fits = -1, len(pooled)
+    while fits - fails > 1:
+        middle = (fits + fails) // 2
+        if room.fits(room.stepped(wanted(pooled[middle]))):
+            fits = middle
+        else:
+            fails = middle
+    level = float(pooled[fits]) if fits < len(pooled) else np.inf
+    kept = room.stepped(wanted(level))
+    falling = sorted(
+        (-float(score), g)
+        for g, part in enumerate(rising)
+        for score in part[: len(part) - int(kept[g])]
+    )
+    return Widths(_one_by_one(room, kept, [g for _, g in falling]), level, wanted(level))
+
+
+def by_curves(
+    network: Network,
+    curves: Mapping[str, np.ndarray],
+    count: Measure,
+    budget: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    step: int = 1,
+) -> Widths:
+    """Units go where the goal falls most for the least rise of damage (methods.md D.4).
+
+    ``curves``: for each group the damage when 0, 1 .. size units are gone, never falling; groups
+    without one stay at ``high``. Greedy on the lower convex hull of each curve, so that neither a
+    flat start that hides a cliff nor a steep one before a plateau misleads it: of all next pieces
+    of hull the one with the smallest rise per saved unit of the goal goes, until the budget
+    holds. As the others shrink a piece saves less, so that its price only grows and stale prices
+    are lower bounds. Then steps are given back, the most damage saved for each unit of the goal
+    first. Deterministic: of equal prices the first group goes.
+    """
+    low = np.where([name in curves for name in count.names], low, high)
+    room, walk = Room(count, budget, low, high, step), Walk(count, high, budget)
+    named = zip(count.names, count.sizes, strict=True)
+    damage = [curves.get(name, np.zeros(size + 1)) for name, size in named]
+    pieces = [_pieces(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]
+    queue = [(0.0, g, 0) for g in range(len(low)) if pieces[g]]
+    level = 0.0
+    while queue and not walk.met:
+        _, g, place = heapq.heappop(queue)
+        units, rise = pieces[g][place]
+        saved = walk.saving(g, units)
+        price = rise / saved if saved > 0 else np.inf
+        if queue and price > queue[0][0]:
+            heapq.heappush(queue, (price, g, place))
+            continue
+        level = max(level, price) if price < np.inf else level
+        walk.move(g, units)
+        if place + 1 < len(pieces[g]):
+            heapq.heappush(queue, (price, g, place + 1))
+    return Widths(_give_back(room, walk, damage), level, walk.kept.astype(float))
+
+
+def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
+    """Damage by function, by observed group: what no refit of the next layers can make up for.
+
+    energy * errors[m]: the share of the disturbed stream's power that a group's units feed, times
+    the part of it that is lost when the m most redundant units are gone (our design, D.4).
+    """
+    return {
+        name: energy(observations, name) * np.array(elimination(observations, name).errors)
+        for name in observations.covariance
+    }
+
+
+def energy(observations: Observations, group: str) -> float:
+    """What the next layers get from a group, as a share of the stream that it disturbs, 0..
+
+    tr(reach * covariance) / power: the weight of the group's errors in 'functional' widths.
+    """
+    _, covariance, reach = observations.of(group)
+    power = float(observations.power.get(group, 1.0))
+    return float(np.sum(reach * covariance)) / power if power > 0 else 0.0
+
+
+def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
+    """Log-odds of the accuracy lost, by measured group, when 0, 1 .. size units of it are gone.
+
+    See ``sensitivity.odds_lost``: estimated between measured widths; of groups thinned together
+    log-odds add up better than points. The last entry, all units gone, continues the last step.
+    """
+    curves = {}
+    for name in sensitivity.right:
+        lost = odds_lost(sensitivity, name)
+        last = 2 * lost[-1] - lost[-2] if len(lost) > 1 else lost[-1] + 1
+        curves[name] = np.maximum.accumulate(np.append(lost, last))
+    return curves
+
+
+def _pieces(damage: np.ndarray, low: int, high: int, step: int) -> list[tuple[int, float]]:
+    """The lower convex hull of a curve between two widths, as (units that go, rise of damage)."""
+    size = len(damage) - 1
+    coarse = step * -(-(high - low) // (step * _GRID)) or step
+    widths = [high, *range((high - 1) // coarse * coarse, low - 1, -coarse)]
+    widths += [low] if widths[-1] != low else []
+    hull: list[tuple[int, float]] = []
+    for kept in widths:
+        point = (size - kept, float(damage[size - kept]))
+        while len(hull) > 1 and _above(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    return [(b[0] - a[0], max(b[1] - a[1], 0.0)) for a, b in pairwise(hull)]
+
+
+def _above(a: tuple[int, float], b: tuple[int, float], c: tuple[int, float]) -> bool:
+    """Whether b is on or above the line from a to c."""
+    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])
+
+
+def _in_turn(room: Room, kept: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """One step more for each group in turn, as long as the budget holds; many rounds at once."""
+    while len(order):
+        rounds = 0
+        while rounds < room.high.max():
+            more = _wider(room, kept, order, 2 * rounds or 1)
+            if not room.fits(more):
+                break
+            rounds = 2 * rounds or 1
+        if rounds:
+            kept = _wider(room, kept, order, rounds)
+            order = order[kept[order] < room.high[order]]
+            continue
+        order = np.array([g for g in order if kept[g] < room.high[g]], dtype=np.int64)
+        still = []
+        for g in order:
+            more = _wider(room, kept, np.array([g]), 1)
+            if room.fits(more):
+                kept = more
+                still.append(g)
+        order = np.array(still, dtype=np.int64)
+    return kept
+
+
+def _one_by_one(room: Room, kept: np.ndarray, groups: Sequence[int]) -> np.ndarray:
+    """A step more for each of ``groups`` in this order; one that does not fit never will."""
+    closed: set[int] = set()
+    for g in groups:
+        if g in closed or kept[g] >= room.high[g]:
+            continue
+        more = _wider(room, kept, np.array([g]), 1)
+        if room.fits(more):
+            kept = more
+        else:
+            closed.add(g)
+    return kept
+
+
+def _wider(room: Room, kept: np.ndarray, groups: np.ndarray, steps: int) -> np.ndarray:
+    more = kept.copy()
+    more[groups] = np.minimum(kept[groups] + steps * room.step, room.high[groups])
+    return more
+
+
+def _give_back(room: Room, walk: Walk, damage: Sequence[np.ndarray]) -> np.ndarray:
+    """Steps more where each unit of the goal takes the most damage back, while the budget holds."""
+
+    def worth(g: int) -> tuple[float, float, int, int]:
+        kept, most = int(walk.kept[g]), int(room.high[g])
+        units = min(room.step - kept % room.step, most - kept)
+        gone = len(damage[g]) - 1 - kept
+        spared = float(damage[g][gone] - damage[g][gone - units])
+        spent = -walk.saving(g, -units)
+        return (-spared / spent if spent > 0 else -np.inf), -spared, g, units
+
+    queue = [worth(g) for g in range(len(damage)) if walk.kept[g] < room.high[g]]
+    heapq.heapify(queue)
+    while queue:
+        old, _, g, _ = heapq.heappop(queue)
+        now = worth(g)
+        if queue and now[0] > old and now[0] > queue[0][0]:
+            heapq.heappush(queue, now)
+        elif walk.allows(g, now[3]):
+            walk.move(g, -now[3])
+            if walk.kept[g] < room.high[g]:
+                heapq.heappush(queue, worth(g))
+    return walk.kept

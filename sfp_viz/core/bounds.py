@@ -1,0 +1,88 @@
+"""Fewest and most units that each group may keep, by the network, the recipe and the edits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import PlanError
+
+
+def bounds(
+    network: Network,
+    recipe: Recipe,
+    edits: Edits | None = None,
+    evidence: Evidence | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fewest and most units that each group may keep, int64 [groups] each, in network order.
+
+    A ratio by hand sets both; a lock and a protected group keep all; ``least`` and the recipe's
+    ``max_ratio`` bound the rest, and filters kept or removed by hand bound every group. With
+    ``evidence``, groups that a recipe knows nothing about (see ``unseen``) stay whole too. Raises
+    PlanError where an edit does not fit the network.
+    """
+    edits = edits or Edits(network.digest)
+    if edits.digest != network.digest:
+        raise PlanError(
+            f"The edits were made on other weights ({edits.digest}, here {network.digest}). "
+            "Open the network they belong to, or start without edits."
+        )
+    pairs = (edits.ratios, edits.keep, edits.remove, edits.least)
+    for name in (*(name for part in pairs for name in dict(part)), *edits.protected):
+        network.group(name)  # raises PlanError for a name that the network has not
+    skipped = unseen(network, recipe, evidence)
+    ranges = [_range(group, recipe, edits, group.name in skipped) for group in network.groups]
+    low, high = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
+    return low, high
+
+
+def unseen(network: Network, recipe: Recipe, evidence: Evidence | None) -> frozenset[str]:
+    """Free groups for which the allocation has no curve: not observed, or not measured."""
+    if evidence is None:
+        return frozenset()
+    if recipe.allocation == "functional" and evidence.observations is not None:
+        known = set(evidence.observations.covariance)
+    elif recipe.allocation == "sensitivity" and evidence.sensitivity is not None:
+        known = set(evidence.sensitivity.right)
+    else:
+        return frozenset()
+    return frozenset(group.name for group in network.free if group.name not in known)
+
+
+def on_steps(low: np.ndarray, high: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds moved onto multiples of ``step``; what has no multiple inside stays as it is."""
+    least, most = -(-low // step) * step, high // step * step
+    least = np.where(least > high, high, least)
+    free = (low < high) & (most >= least)
+    return np.where(free, least, np.where(low < high, high, low)), high
+
+
+def _range(group: FilterGroup, recipe: Recipe, edits: Edits, skipped: bool) -> tuple[int, int]:
+    stay = [unit for name, unit in edits.keep if name == group.name]
+    gone = [unit for name, unit in edits.remove if name == group.name]
+    ratio = dict(edits.ratios).get(group.name)
+    least = dict(edits.least).get(group.name, 1)
+    if any(not 0 <= unit < group.size for unit in (*stay, *gone)):
+        raise PlanError(f"'{group.name}' has filters 0 to {group.size - 1}; an edit names others.")
+    if least > group.size:
+        raise PlanError(f"'{group.name}' has {group.size} filters; it cannot keep {least}.")
+    if group.protected:
+        if ratio or gone:
+            raise PlanError(f"'{group.name}' cannot be cut: {group.why} Take that edit back.")
+        return group.size, group.size
+    if group.name in edits.protected:
+        return group.size, group.size
+    most = group.size - len(gone)
+    if most < 1:
+        raise PlanError(f"Every filter of '{group.name}' is marked to go; keep at least one.")
+    if ratio is not None:
+        kept = group.size - int(np.floor(ratio * group.size + 0.5))
+        kept = min(max(kept, len(stay), 1), most)
+        return kept, kept
+    if skipped or (len(group.layers) > 1 and recipe.coupled == "protect"):
+        return most, most
+    fewest = int(np.ceil((1 - recipe.max_ratio) * group.size - 1e-9))
+    return min(max(fewest, len(stay), least, 1), most), most

@@ -1,0 +1,154 @@
+"""What a goal counts, for all widths at once: exact, and quick enough for a slider.
+
+The same sums as cost.py (methods.md G.11), as matrices over terms and groups.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfp_viz.core import latency
+from sfp_viz.core.latency import LatencyTable
+from sfp_viz.core.network import Network
+from sfp_viz.errors import RecipeError
+
+WORDS = {
+    "macs": "MACs",
+    "params": "params",
+    "memory": "peak activation memory",
+    "latency": "estimated latency",
+}
+
+
+class Measure:
+    """Value of one goal, from the units that each group keeps (int [groups], network's order).
+
+    MACs and params (exact below 2^53) and peak memory in bytes are computed; latency in
+    milliseconds is estimated from a table. None of them rises when a group gets narrower.
+    """
+
+    def __init__(self, network: Network, goal: str, table: LatencyTable | None = None) -> None:
+        if goal == "latency" and table is None:
+            raise RecipeError(
+                "A goal of latency needs the measured times of the layers, and there are none. "
+                "Measure the layers first: latency_table(model), or 'sfp-viz latency'."
+            )
+        self.goal = goal
+        self.names = tuple(group.name for group in network.groups)
+        self.sizes = np.array([group.size for group in network.groups], dtype=np.int64)
+        self.repeats = np.array([group.repeats for group in network.groups] + [1])
+        self._network, self._table = network, table
+        terms = [t for t in network.terms if t.macs or goal == "params"]
+        self.product, self.per_out, self.per_in = (
+            np.array(part, dtype=np.float64) for part in _coefficients(terms, goal)
+        )
+        columns = {name: i for i, name in enumerate(self.names)}
+        self.sums = np.zeros((3, len(terms), len(self.names) + 1))
+        for row, term in enumerate(terms):
+            for part, width in enumerate((term.outs, term.ins, term.conv_groups)):
+                for name, factor in width:
+                    self.sums[part, row, columns[name] if name else -1] += factor
+
+    def __call__(self, kept: np.ndarray) -> float:
+        if self.goal == "latency":
+            assert self._table is not None
+            widths = {n: int(k) for n, k in zip(self.names, kept, strict=True)}
+            return latency.estimate(self._network, self._table, widths)
+        values = self.values(*(self.sums @ (np.append(kept, 1) * self.repeats)))
+        if self.goal == "memory":
+            return float(values.max(initial=0.0))
+        return float(values.sum())
+
+    def values(self, outs: np.ndarray, ins: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """The value of each term: product * outs * ins / parts + per_out * outs + per_in * ins."""
+        mixed = self.product * outs * ins / np.maximum(parts, 1)
+        return mixed + self.per_out * outs + self.per_in * ins
+
+
+def measure_of(network: Network, goal: str, table: LatencyTable | None = None) -> Measure:
+    """A quick function of the widths for one goal: 'macs', 'params', 'memory' or 'latency'.
+
+    Equal to ``cost_of_widths`` to the last unit, or to ``latency.estimate``. Raises RecipeError
+    for latency without a table.
+    """
+    return Measure(network, goal, table)
+
+
+class Walk:
+    """A plan on its way down: what one group's next units would save, without counting anew.
+
+    For peak memory, a maximum that no single group may lower, the saving is the fall of what all
+    operations take above the budget: it reaches 0 exactly where the peak meets the budget.
+    """
+
+    def __init__(self, measure: Measure, kept: np.ndarray, budget: float) -> None:
+        self.measure, self.budget = measure, budget
+        self.kept = kept.copy()
+        self._widths = (measure.sums @ (np.append(kept, 1) * measure.repeats)).T.tolist()
+        self._numbers = list(
+            zip(measure.product.tolist(), measure.per_out.tolist(), measure.per_in.tolist(),
+                strict=True)
+        )  # fmt: skip
+        by_group = measure.sums[:, :, :-1] * measure.repeats[:-1]
+        self._touched = [
+            [
+                (int(t), *by_group[:, t, g].tolist())
+                for t in np.flatnonzero(by_group[:, :, g].any(0))
+            ]
+            for g in range(len(kept))
+        ]
+        self._floor = budget if measure.goal == "memory" else 0.0
+        self._now = [self._value(t, *w) for t, w in enumerate(self._widths)]
+        self.total = measure(kept) if measure.goal == "latency" else sum(self._now)
+        self._goal = 0.0 if measure.goal == "memory" else budget
+
+    @property
+    def met(self) -> bool:
+        """Whether the budget holds; confirmed by a full count."""
+        return self.total <= self._goal + 1e-6 and self.measure(self.kept) <= self.budget
+
+    def saving(self, group: int, units: int) -> float:
+        """What the goal falls by when ``group`` loses ``units`` more; negative ones come back."""
+        if self.measure.goal == "latency":
+            less = self.kept.copy()
+            less[group] -= units
+            return self.total - self.measure(less)
+        saved = 0.0
+        for term, outs, ins, parts in self._touched[group]:
+            o, i, p = self._widths[term]
+            after = self._value(term, o - units * outs, i - units * ins, p - units * parts)
+            saved += self._now[term] - after
+        return saved
+
+    def allows(self, group: int, units: int) -> bool:
+        """Whether the budget still holds when ``group`` gets ``units`` back."""
+        if self.total - self.saving(group, -units) > self._goal + 1e-6:
+            return False
+        more = self.kept.copy()
+        more[group] += units
+        return self.measure(more) <= self.budget
+
+    def move(self, group: int, units: int) -> None:
+        """Take ``units`` from ``group``."""
+        saved = self.saving(group, units)
+        for term, outs, ins, parts in self._touched[group]:
+            o, i, p = self._widths[term]
+            self._widths[term] = [o - units * outs, i - units * ins, p - units * parts]
+            self._now[term] = self._value(term, *self._widths[term])
+        self.kept[group] -= units
+        self.total -= saved
+
+    def _value(self, term: int, outs: float, ins: float, parts: float) -> float:
+        product, per_out, per_in = self._numbers[term]
+        value = product * outs * ins / (parts if parts > 1 else 1) + per_out * outs + per_in * ins
+        return max(value - self._floor, 0.0)
+
+
+def _coefficients(terms: list, goal: str) -> tuple[list, list, list]:
+    none = [0] * len(terms)
+    if goal == "memory":
+        reads = [4 * (term.in_map_size or term.map_size) for term in terms]
+        return none, [4 * term.map_size for term in terms], reads
+    if goal == "params":
+        return [term.params for term in terms], [term.bias for term in terms], none
+    return [term.macs for term in terms], none, none

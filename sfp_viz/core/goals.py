@@ -1,0 +1,88 @@
+"""Goals in both directions: how far can this go, and how much can go for a given loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from sfp_viz.core.counting import WORDS, Measure, measure_of
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.network import Network
+from sfp_viz.core.ratios import suggest
+from sfp_viz.core.reach import Lift, best_lift, furthest, nearest_feasible
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sensitivity import Sensitivity, predicted_loss
+from sfp_viz.errors import PlanError, RecipeError
+
+__all__ = [
+    "WORDS",
+    "Lift",
+    "Measure",
+    "best_lift",
+    "furthest",
+    "losing_at_most",
+    "measure_of",
+    "nearest_feasible",
+]
+
+_STEP = 0.001  # targets are tried in steps of a tenth of a percent
+
+
+def losing_at_most(
+    network: Network,
+    dispersions: Mapping[str, float],
+    recipe: Recipe,
+    edits: Edits | None = None,
+    evidence: Evidence | None = None,
+    points: float = 1.0,
+) -> Recipe:
+    """The recipe with the largest target whose predicted loss is at most ``points``, 0..100.
+
+    The loss of one-shot accuracy, in percentage points, is estimated from the measured
+    sensitivity of each group (``sensitivity.predicted_loss``); the target is found by bisection in
+    steps of 0.1 %. Raises RecipeError without a sensitivity of these weights, PlanError where what
+    is fixed by hand alone loses more, or where groups go that were not measured.
+    """
+    known = _sensitivity(network, evidence)
+    if not points >= 0:
+        raise PlanError(f"The accuracy to lose is 0 points or more, not {points}.")
+
+    def lost(step: int) -> float:
+        asked = replace(recipe, target_reduction=step * _STEP)
+        kept = suggest(network, dispersions, asked, edits, evidence)
+        return predicted_loss(known, _measured(network, known, kept))
+
+    below, above = 0, int(np.floor(furthest(network, recipe, edits, evidence) / _STEP)) + 1
+    if (least := lost(0)) > points:
+        raise PlanError(
+            f"What is fixed by hand is already predicted to lose {least:.1f} points, more than "
+            f"{points:g}. Allow more, or take ratios and filters set by hand back."
+        )
+    while above - below > 1:
+        middle = (below + above) // 2
+        below, above = (middle, above) if lost(middle) <= points else (below, middle)
+    return replace(recipe, target_reduction=below * _STEP)
+
+
+def _sensitivity(network: Network, evidence: Evidence | None) -> Sensitivity:
+    found = evidence.sensitivity if evidence else None
+    if found is None or found.digest != network.digest:
+        raise RecipeError(
+            "To lose at most so many points, the sensitivity of these weights must be known. "
+            "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity'."
+        )
+    return found
+
+
+def _measured(network: Network, known: Sensitivity, kept: Mapping[str, int]) -> dict[str, int]:
+    """The widths of the groups that were measured; PlanError where another one loses units."""
+    for group in network.groups:
+        if group.name not in known.right and kept[group.name] < group.size:
+            raise PlanError(
+                f"'{group.name}' loses filters, but its sensitivity was not measured. Lock it, or "
+                "measure again with this recipe."
+            )
+    return {name: units for name, units in kept.items() if name in known.right}

@@ -1,0 +1,48 @@
+"""Why a group keeps what it keeps, in one sentence, from what its caller already knows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfp_viz.core.counting import WORDS
+from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import Recipe
+
+_ELSEWHERE = {
+    "pooled": "all of them are above the threshold on importance that meets the target",
+    "functional": "the others can lose filters with a smaller error in their next layers",
+    "sensitivity": "the others can lose filters with less accuracy lost",
+}
+_BY = {
+    "uniform": "the recipe removes the same share everywhere",
+    "pooled": "as many as reach one threshold on the importance of all filters",
+    "functional": "the next layers can make up for the others best here, for what they cost",
+    "sensitivity": "measured accuracy falls least here, for what they cost",
+}
+
+
+def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe: Recipe) -> str:
+    """One sentence that says why ``group`` keeps ``kept`` of its units; see why.py for more."""
+    it = network.group(group)
+    part = f"{kept} of {it.size} filters stay"
+    if it.protected:
+        return f"All {it.size} filters stay: {it.why}".rstrip(".") + "."
+    if len(it.layers) > 1 and recipe.coupled == "protect" and kept == it.size:
+        return f"All {it.size} filters stay: the recipe leaves layers that are tied together whole."
+    if kept == it.size:
+        how = f"with a Kernel Dispersion of {dispersion:.2f} the target can be met elsewhere"
+        if recipe.allocation == "uniform":
+            how = "the target can be met without cutting any"
+        return f"All {it.size} filters stay: {_ELSEWHERE.get(recipe.allocation, how)}."
+    if recipe.allocation in _BY:
+        return f"{part}: {_BY[recipe.allocation]}."
+    if kept <= np.ceil((1 - recipe.max_ratio) * it.size - 1e-9):
+        return (
+            f"{part}: its Kernel Dispersion is only {dispersion:.2f}, and no group may lose more "
+            f"than {100 * recipe.max_ratio:.0f} %."
+        )
+    return (
+        f"{part}: its Kernel Dispersion is {dispersion:.2f} (1 is as spread as random filters), "
+        f"which to the power {recipe.gamma:g} weighs {max(dispersion, 0) ** recipe.gamma:.2f} in "
+        f"sharing out {100 * recipe.target_reduction:.0f} % of the {WORDS[recipe.goal]} to save."
+    )
