@@ -7,7 +7,7 @@ from sfp_viz.ui import entry, frame, links, state
 st.set_page_config(page_title="sfp-viz", page_icon="static/icon.png", layout="wide")
 
 if state.is_new():
-    state.start(links.read(st.query_params))
+    links.begin(st.query_params)
 
 page = st.navigation(
     [

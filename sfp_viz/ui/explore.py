@@ -8,14 +8,13 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.errors import ModelError
-from sfp_viz.ui import gallery, links, loaders, maps, problems, state
+from sfp_viz.ui import gallery, links, loaders, maps, problems, state, views
 from sfp_viz.ui.cluster_acts import cluster_menu, fate_menu, settle
 from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
 from sfp_viz.ui.view import GroupView, group_view, points_of
 
 MAP_HEIGHT = 430
-_LAYER = "layer in view"
 _TOLD = "table told"  # selections that the table has yet to echo
 _ROWS = "table rows"  # what the table said last
 _ECHO = "map echo"  # (selection the map is told of, revision of that message)
@@ -40,7 +39,7 @@ def strip() -> None:
 
 def layer_in_view(group: FilterGroup) -> str:
     """The layer of ``group`` whose kernels are shown; its first unless another was clicked."""
-    layer = st.session_state.get(_LAYER)
+    layer = state.session().layer
     return layer if layer in group.layers else group.layers[0]
 
 
@@ -49,9 +48,7 @@ def _layer_chosen() -> None:
     group = loaders.network(state.session().model).group_of(name) if name else None
     if group is None:
         return
-    st.session_state[_LAYER] = name if name in group.layers else group.layers[0]
-    if group.name != state.session().group:
-        state.change(group=group.name)
+    state.change(group=group.name, layer=name if name in group.layers[1:] else "")
 
 
 def begin() -> None:
@@ -142,12 +139,9 @@ def _map_panel(view: GroupView) -> None:
             + " × ".join(str(n) for n in shape)
         )
         with st.container(horizontal=True, width="content", gap="small"):
-            wanted = st.segmented_control(
-                "Map", ["UMAP", "PCA"], default="UMAP", key="map kind",
-                label_visibility="collapsed", required=True,
-            )  # fmt: skip
+            wanted = views.choose("map", "Map")
             cluster_menu(view)
-    found = maps.places(session.model, view.group.name, wanted=wanted or "UMAP")
+    found = maps.places(session.model, view.group.name, wanted=wanted)
     echo, revision = st.session_state.get(_ECHO, ((), 0))
     filter_map(
         points_of(view, found.points), key="map", selected=echo, revision=revision,

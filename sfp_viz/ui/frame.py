@@ -12,7 +12,8 @@ from sfp_viz.figures.numbers import change, count
 from sfp_viz.nets import samples
 from sfp_viz.runs import folder
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import links, loaders, problems, state
+from sfp_viz.ui import links, loaders, problems, state, steps
+from sfp_viz.ui.components.copy_link import copy_link
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
@@ -23,20 +24,13 @@ _STRIP = (
 )
 
 
-def title(key: str) -> str:
-    """A network's name for people, as plain text."""
-    if key in samples.sample_names():
-        return str(samples.sample_card(key).get("title", key))
-    return loaders.network(key).name
-
-
 def top() -> None:
-    """The bar: title and budget on the left, undo, redo and the going run on the right."""
+    """The bar: title and budget on the left; run, undo, redo, steps and link on the right."""
     session = state.session()
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         with st.container(gap=None, width="stretch"):
             try:
-                st.markdown(f"# {problems.plain(title(session.model))}")
+                st.markdown(f"# {problems.plain(steps.title(session.model))}")
                 budget = loaders.budget(session.model, session.recipe, session.edits)
                 st.html(_STRIP + strip(budget))
             except SfpError as problem:
@@ -78,6 +72,14 @@ def _steps() -> None:
         "Redo", key="redo", on_click=state.redo, disabled=not line.future, type="tertiary",
         icon=":material/redo:", shortcut="Mod+Shift+Z",
     )  # fmt: skip
+    panel = st.popover(
+        "Steps", key="steps_open", type="tertiary", icon=":material/account_tree:",
+        on_change="rerun", help="Every plan you made here, and the way back to it",
+    )  # fmt: skip
+    if panel.open:  # drawn only when it is looked at
+        with panel:
+            steps.steps_panel()
+    copy_link()
 
 
 def _job() -> None:
@@ -101,7 +103,7 @@ def _job() -> None:
 def network_of(run: Run) -> str:
     """The name of the network that ``run`` trains, as plain text."""
     name = run.facts.get("model")
-    return title(name) if name in samples.sample_names() else run.name
+    return steps.title(name) if name in samples.sample_names() else run.name
 
 
 def open_run(run: Run) -> None:

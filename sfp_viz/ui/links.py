@@ -1,7 +1,8 @@
 """Links that bring the view back: the session as query parameters, every field checked.
 
 Defaults leave no trace in the address. Recipe and edits are kept in the workspace and named by
-their hash, so a link restores them on the same workspace.
+their hash, so a link restores them on the same workspace. The name of the line of steps (lines.py)
+stands in the address for a reload; 'Copy link' leaves it out, so steps are not handed on.
 """
 
 from __future__ import annotations
@@ -11,14 +12,23 @@ from dataclasses import replace
 
 import streamlit as st
 
+from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.nets import samples, store
-from sfp_viz.ui import keeping, loaders
+from sfp_viz.ui import keeping, lines, loaders, state, views
 from sfp_viz.ui.state import Session
 
 _MOST_CHOSEN = 64  # filters that a link carries; a larger selection stays out of it
-_FIELDS = ("model", "group", "selection", "target", "asked")
+_FIELDS = ("model", "group", "layer", "selection", "target", "asked", "view", "line")
+
+
+def begin(query: Mapping[str, str]) -> None:
+    """Begin a browser session with what its address asks for."""
+    session = read(query)
+    views.read(query.get("view", ""))
+    if not lines.resume(query.get("line", ""), session):
+        state.start(session)
 
 
 def read(query: Mapping[str, str]) -> Session:
@@ -33,10 +43,20 @@ def read(query: Mapping[str, str]) -> Session:
         return Session(recipe=session.recipe)
     if found := keeping.kept(query.get("asked", ""), network.digest):
         session = replace(session, recipe=found[0], edits=found[1])
-    if query.get("group") not in {group.name for group in network.groups}:
+    return _place(session, network, query)
+
+
+def _place(session: Session, network: Network, query: Mapping[str, str]) -> Session:
+    """The session at the group, the layer and the filters that the link names."""
+    name, layer = query.get("group", ""), query.get("layer", "")
+    home = next((group for group in network.groups if layer in group.layers), None)
+    group = next((group for group in network.groups if group.name == name), home)
+    if group is None:
         return session
-    size = network.group(query["group"]).size
-    return replace(session, group=query["group"], selection=_units(query.get("selection"), size))
+    return replace(
+        session, group=group.name, layer=layer if group is home else "",
+        selection=_units(query.get("selection"), group.size),
+    )  # fmt: skip
 
 
 def known_models() -> tuple[str, ...]:
@@ -53,6 +73,8 @@ def text(session: Session) -> dict[str, str]:
         found["model"] = session.model
     if session.group:
         found["group"] = session.group
+    if session.layer:
+        found["layer"] = session.layer
     if session.selection and len(session.selection) <= _MOST_CHOSEN:
         found["selection"] = ".".join(str(unit) for unit in session.selection)
     if session.edits or session.recipe != Recipe(session.recipe.target_reduction):
@@ -67,10 +89,11 @@ def write(session: Session) -> None:
     """Bring the address of the browser up to date; other parameters stay as they are."""
     try:
         wanted = text(session)
+        wanted |= {"view": views.text(), "line": lines.keep()}
     except (SfpError, OSError):  # the network is gone, or the disk is full: the page says so
         return
     for name in _FIELDS:
-        if name not in wanted:
+        if not wanted.get(name):
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:
             st.query_params[name] = wanted[name]

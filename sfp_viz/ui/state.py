@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,17 +11,20 @@ import streamlit as st
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.ui.history import History
+from sfp_viz.ui.tree import Tree
 
 DEFAULT_MODEL = "lenet5_digits"
 KEY = "session"
+TREE = "steps"
 _STEPS = ("model", "recipe", "edits")  # a change of these can be undone; the rest is only looking
 
 
 @dataclass(frozen=True)
 class Session:
     """``model``: a sample's name or the digest of a stored network. ``group``: the group on the
-    screen ('' is the first one). ``selection``: chosen filters of it, sorted. ``recipe`` and
-    ``edits`` make the plan. ``run``: the run folder's id being watched, or ''."""
+    screen ('' is the first one), ``layer`` the one of it that is shown ('' is its first).
+    ``selection``: chosen filters of it, sorted. ``recipe`` and ``edits`` make the plan. ``run``:
+    the run folder's id being watched, or ''. ``step``: where this stands in the tree of steps."""
 
     model: str = DEFAULT_MODEL
     group: str = ""
@@ -28,6 +32,8 @@ class Session:
     recipe: Recipe = field(default_factory=Recipe)
     edits: Edits | None = None
     run: str = ""
+    layer: str = ""
+    step: int = field(default=0, compare=False)
 
 
 def history() -> History[Session]:
@@ -38,14 +44,29 @@ def history() -> History[Session]:
     return found
 
 
+def tree() -> Tree:
+    """The tree of steps of this browser session; it holds the step of the record now."""
+    found, now = st.session_state.get(TREE), session()
+    if not isinstance(found, Tree) or found.step(now.step) is None:
+        found, at = Tree().grown(
+            -1, model=now.model, recipe=now.recipe, edits=now.edits, time=time.time()
+        )
+        st.session_state[KEY] = history().look(replace(now, step=at))
+        st.session_state[TREE] = found
+    return found
+
+
 def is_new() -> bool:
     """Whether this browser session has no record yet."""
     return KEY not in st.session_state
 
 
-def start(session: Session) -> None:
-    """Begin with ``session``, with an empty history."""
-    st.session_state[KEY] = History(session)
+def start(begun: Session | History[Session], steps: Tree | None = None) -> None:
+    """Begin with a record and an empty history, or with a history and its tree of steps."""
+    st.session_state[KEY] = begun if isinstance(begun, History) else History(begun)
+    if steps is not None:
+        st.session_state[TREE] = steps
+    tree()
 
 
 def session() -> Session:
@@ -62,20 +83,41 @@ def change(**fields: Any) -> None:
     """Change some fields. A change of model, recipe or edits is one undo step.
 
     Another model takes the group, selection, edits and run of the old one off the screen; another
-    group its selection. Empty edits become None, so that 'nothing changed' is one value.
+    group its layer and selection. Empty edits become None, so that 'nothing changed' is one value.
     """
-    now = session()
+    steps, now = tree(), session()
     if fields.get("model", now.model) != now.model:
-        fields = {"group": "", "selection": (), "edits": None, "run": "", **fields}
+        fields = {"group": "", "layer": "", "selection": (), "edits": None, "run": "", **fields}
     elif fields.get("group", now.group) != now.group:
-        fields = {"selection": (), **fields}
+        fields = {"layer": "", "selection": (), **fields}
     if "selection" in fields:
         fields["selection"] = tuple(sorted({int(unit) for unit in fields["selection"]}))
     if not fields.get("edits", True):
         fields["edits"] = None
     after = replace(now, **fields)
-    is_step = any(getattr(after, name) != getattr(now, name) for name in _STEPS)
-    st.session_state[KEY] = history().to(after) if is_step else history().look(after)
+    if all(getattr(after, name) == getattr(now, name) for name in _STEPS):
+        st.session_state[KEY] = history().look(after)
+        return
+    st.session_state[TREE], at = steps.grown(
+        now.step, model=after.model, recipe=after.recipe, edits=after.edits, time=time.time()
+    )
+    st.session_state[KEY] = history().to(replace(after, step=at))
+
+
+def go(at: int) -> None:
+    """Go to the step ``at`` of the tree, as one step that can be undone; nothing if unknown."""
+    found, now = tree().step(at), session()
+    if found is None or at == now.step:
+        return
+    after = replace(now, recipe=found.recipe, edits=found.edits, step=at)
+    if found.model != now.model:
+        after = replace(after, model=found.model, group="", layer="", selection=(), run="")
+    st.session_state[KEY] = history().look(after) if after == now else history().to(after)
+
+
+def name(at: int, text: str) -> None:
+    """Call the step ``at`` by a name; '' takes it away."""
+    st.session_state[TREE] = tree().named(at, text)
 
 
 def undo() -> None:

@@ -31,6 +31,9 @@ def test_defaults_leave_no_trace():
         {"target": "7"},
         {"target": "half"},
         {"something": "else"},
+        {"layer": "no such layer"},
+        {"layer": "../../etc/passwd", "selection": "1"},
+        {"layer": "conv1" * 1000},
     ],
 )
 def test_what_does_not_hold_falls_back_to_the_default(query):
@@ -70,3 +73,14 @@ def test_a_stored_wish_that_does_not_exist_changes_nothing(name):
 def test_a_stored_wish_for_other_weights_changes_nothing():
     name = keeping.keep("0" * 16, Recipe(0.3), None)
     assert links.read({"asked": name}) == Session()
+
+
+def test_a_layer_of_a_group_comes_back_with_its_group():
+    read = loaders.network("resnet20_cifar10")
+    group = next(group for group in read.groups if len(group.layers) > 1)
+    layer = group.layers[1]
+    session = Session("resnet20_cifar10", group=group.name, layer=layer, selection=(1, 2))
+    assert links.read(links.text(session)) == session
+    assert links.read({"model": session.model, "layer": layer}).group == group.name
+    other = next(other.name for other in read.groups if other is not group)
+    assert links.read({"model": session.model, "group": other, "layer": layer}).layer == ""

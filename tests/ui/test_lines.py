@@ -1,0 +1,157 @@
+"""The line of steps of a browser session: kept in the workspace, brought back by a reload."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.ui import lines, links, loaders, state, views
+from sfp_viz.ui.state import Session
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
+    monkeypatch.setattr(st, "session_state", {})
+    return tmp_path
+
+
+def walk(*targets: float) -> None:
+    for target in targets:
+        state.change(recipe=Recipe(target))
+
+
+def reload(monkeypatch, line: str) -> None:
+    """A new browser session whose address is the old one's."""
+    query = {**links.text(state.session()), "line": line}
+    monkeypatch.setattr(st, "session_state", {})
+    links.begin(query)
+
+
+def test_nothing_is_written_before_something_was_done(workspace):
+    state.start(Session())
+    assert lines.keep() == ""
+    assert not (workspace / "lines").exists()
+
+
+def test_a_reload_brings_back_the_plan_its_undo_its_redo_and_its_branches(monkeypatch):
+    state.start(Session())
+    walk(0.2, 0.3, 0.4)
+    state.undo()
+    walk(0.6, 0.7)
+    state.undo()
+    before, tree = state.history(), state.tree()
+    reload(monkeypatch, lines.keep())
+    assert state.tree() == tree
+    assert state.history().now == before.now
+    assert state.history().past == before.past
+    assert state.history().future == before.future
+    state.redo()
+    assert state.session().recipe == Recipe(0.7)
+
+
+def test_two_browser_sessions_from_one_address_write_two_lines(monkeypatch, workspace):
+    state.start(Session())
+    walk(0.2)
+    line = lines.keep()
+    text = (workspace / "lines" / f"{line}.json").read_text()
+    reload(monkeypatch, line)
+    assert lines.keep() == line, "nothing was done yet, so the address stays"
+    walk(0.3)
+    other = lines.keep()
+    assert other != line
+    assert (workspace / "lines" / f"{line}.json").read_text() == text
+
+
+def test_names_come_back_and_a_step_can_be_found_by_its_plan(monkeypatch):
+    state.start(Session())
+    walk(0.2, 0.3)
+    state.name(1, "A")
+    line = lines.keep()
+    monkeypatch.setattr(st, "session_state", {})
+    links.begin({"target": "0.2", "line": line})  # the address of an earlier moment
+    assert state.tree().by_id[1].name == "A"
+    assert state.session().recipe == Recipe(0.2)
+    assert [session.recipe for session in state.history().past] == [Recipe()]
+
+
+@pytest.mark.parametrize("line", ["", "0" * 16, "../../etc/passwd", "x" * 16, "A" * 4000])
+def test_a_line_that_is_not_there_is_passed_over(line):
+    links.begin({"target": "0.3", "line": line})
+    assert state.session() == Session(recipe=Recipe(0.3))
+    assert len(state.tree().steps) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "[]", "null", '{"format": 2}', '{"format": 1}', "[" * 9999,
+        '{"format": 1, "steps": [1], "past": [], "now": 0, "future": []}',
+        '{"format": 1, "steps": [], "past": {}, "now": "x", "future": []}',
+        json.dumps({
+            "format": 1, "past": [0, 5], "now": 0, "future": [7],
+            "steps": [{"id": 0, "parent": 0, "time": 0, "model": "../x", "asked": "../y",
+                       "name": "<b>"}],
+        }),
+    ],
+)  # fmt: skip
+def test_a_line_that_is_damaged_is_passed_over(workspace, content):
+    path = workspace / "lines" / f"{'a' * 16}.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    links.begin({"target": "0.3", "line": "a" * 16})
+    assert state.session() == Session(recipe=Recipe(0.3))
+    assert len(state.tree().steps) == 1
+
+
+def test_going_to_a_step_of_the_tree_is_one_step_that_can_be_undone():
+    state.start(Session())
+    walk(0.2, 0.3)
+    state.go(1)
+    assert state.session().recipe == Recipe(0.2)
+    assert len(state.tree().steps) == 3, "going somewhere makes no new plan"
+    state.undo()
+    assert state.session().recipe == Recipe(0.3)
+    state.go(99)
+    assert state.session().recipe == Recipe(0.3)
+
+
+def test_a_branch_grows_after_undo_and_a_new_edit():
+    state.start(Session())
+    walk(0.2, 0.3)
+    state.undo()
+    walk(0.4)
+    assert [step.parent for step in state.tree().steps] == [-1, 0, 1, 1]
+    state.undo()
+    walk(0.3)  # the same again from the same place
+    assert len(state.tree().steps) == 4
+
+
+def test_ten_undos_and_ten_redos_give_the_same_plan_hash():
+    state.start(Session())
+    edits = loaders.edits_of(state.session())
+    for step in range(10):
+        edits = edits.with_ratio("conv2", (step + 1) / 48)
+        state.change(edits=edits)
+    now = state.session()
+    made = loaders.plan(now.model, now.recipe, now.edits).hash
+    for _ in range(10):
+        state.undo()
+    assert state.session() == Session()
+    for _ in range(10):
+        state.redo()
+    now = state.session()
+    assert loaders.plan(now.model, now.recipe, now.edits).hash == made
+    assert now.step == 10
+
+
+def test_how_a_page_shows_its_things_stands_in_the_link_and_nothing_else_does():
+    views.read("map-PCA.plan-Nonsense.other-x.compare-<b>..-.")
+    assert views.chosen("map") == "PCA"
+    assert views.text() == "map-PCA"
+    views.pick("map", "UMAP")
+    assert views.text() == ""
