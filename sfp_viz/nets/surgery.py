@@ -13,7 +13,7 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.checking import disagreement
-from sfp_viz.nets.compensation import fold_means, reestimate
+from sfp_viz.nets.compensation import compensate, reestimate
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import tensors_of
 from sfp_viz.nets.groups import cut
@@ -32,20 +32,35 @@ def prune(
 ) -> Model:
     """A smaller copy of ``model`` without the filters of ``plan``; ``model`` is left as it is.
 
-    With ``calibration`` images, what the removed filters fed forward on average is made up for
-    as the recipe says ('bias', methods.md G.7), and BatchNorm statistics are estimated anew.
+    With ``calibration`` images, what the removed filters fed forward is made up for as the recipe
+    says (compensation.compensate), and BatchNorm statistics are estimated anew.
     With ``network``, the reading the plan was made on, a plan that cuts a group protected there
     is refused by name, instead of by the proof at the end.
 
     Raises PlanError when the plan does not fit, SurgeryError when the cut network does not
     compute what the whole one does with the same channels at 0.
     """
+    small, _ = compensated(model, plan, calibration=calibration, network=network)
+    return small if calibration is None else reestimate(small, calibration)
+
+
+def compensated(
+    model: Model,
+    plan: Plan,
+    *,
+    calibration: Images | None = None,
+    network: Network | None = None,
+) -> tuple[Model, tuple[str, ...]]:
+    """``prune`` without the new estimate of BatchNorm statistics; and a sentence about each layer
+    that could not be compensated as the recipe asks."""
     groups = _fitting(model, plan, network)
     removed = {removal.group: removal.filters for removal in plan.removals}
     module = copy.deepcopy(model.module).eval()
     added: tuple[str, ...] = ()
-    if calibration is not None and plan.recipe.compensation == "bias":
-        added = fold_means(module, model, groups, removed, calibration)
+    notes: tuple[str, ...] = ()
+    if calibration is not None:
+        kind = plan.recipe.compensation
+        added, notes = compensate(module, model, groups, removed, calibration, kind)
     silence(module, groups, removed)
     image = _image(model, module)
     try:
@@ -69,7 +84,7 @@ def prune(
         plans=(*model.plans, plan),
         added_biases=(*model.added_biases, *added),
     )
-    return small if calibration is None else reestimate(small, calibration)
+    return small, notes
 
 
 def masked(model: Model, plan: Plan, network: Network | None = None) -> Model:

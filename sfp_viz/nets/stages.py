@@ -1,0 +1,50 @@
+"""Accuracy after each stage of a cut: unpruned, cut, compensated, BatchNorm re-estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan
+from sfp_viz.nets.compensation import reestimate
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.surgery import compensated
+
+NAMES = ("unpruned", "cut", "compensated", "re-estimated")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``right`` of ``images`` test images named rightly by ``model`` after the stage ``name``;
+    measured. ``notes``: a sentence about each layer that could not be compensated."""
+
+    name: str
+    right: int
+    images: int
+    model: Model
+    notes: tuple[str, ...] = ()
+
+
+def stages(
+    model: Model,
+    plan: Plan,
+    calibration: Images,
+    test: Images,
+    network: Network | None = None,
+) -> Iterator[Stage]:
+    """Measure ``model`` on ``test`` after each of NAMES; 'compensated' only when the recipe asks
+    for it. The model of the last stage is what ``surgery.prune`` makes."""
+
+    def stage(name: str, found: Model, notes: tuple[str, ...] = ()) -> Stage:
+        return Stage(name, count_right(found, test), len(test), found, notes)
+
+    yield stage("unpruned", model)
+    small, _ = compensated(model, plan, network=network)
+    yield stage("cut", small)
+    if plan.recipe.compensation != "none":
+        small, notes = compensated(model, plan, calibration=calibration, network=network)
+        yield stage("compensated", small, notes)
+    yield stage("re-estimated", reestimate(small, calibration))
