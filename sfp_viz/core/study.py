@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from sfp_viz.core.edits import Edits
@@ -18,19 +18,19 @@ KINDS: tuple[str, ...] = get_args(Kind)
 class Study:
     """The settings of one measurement; which of them play a part depends on ``kind``.
 
-    'observe': ``calibration`` training images are looked at. 'sensitivity': each group alone
-    loses each of ``ratios`` (shares of its filters, above 0 and below 1). 'trust': ``count`` plans
-    around the suggestion of ``recipe`` and ``edits``, drawn with ``seed``. Both count what is
-    right of the first ``images`` test images (None: all), after BatchNorm was estimated anew on
-    ``calibration`` training images. 'latency': each layer at some widths, with ``batch`` images,
-    the median of ``repeats``.
+    'observe': ``calibration`` training images are looked at, for ``scores`` ('taylor', 'hrank',
+    'chip') too. 'sensitivity': each group alone loses each of ``ratios`` (shares of its filters,
+    above 0 and below 1). 'trust': ``count`` plans around the suggestion of ``recipe`` and
+    ``edits``, drawn with ``seed``. Both count what is right of the first ``images`` test images
+    (None: all), after BatchNorm was estimated anew on ``calibration`` training images.
+    'latency': each layer at some widths, with ``batch`` images, ``repeats`` times.
     """
 
     kind: Kind
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     edits: Edits | None = None
     images: int | None = None
-    calibration: int = 1024
+    calibration: int = 512
     ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9)
     count: int = 20
     scores: tuple[str, ...] = ()
@@ -50,6 +50,7 @@ class Study:
         if not ratios or not 0 < ratios[0] <= ratios[-1] < 1:
             raise RecipeError(f"ratios are shares above 0 and below 1, not {self.ratios}.")
         object.__setattr__(self, "ratios", ratios)
+        object.__setattr__(self, "scores", tuple(self.scores))
 
 
 def study_value(study: Study) -> dict[str, Any]:

@@ -17,7 +17,12 @@ _ARRAYS = ("mean", "covariance", "reach")
 
 def save_observations(observations: Observations, path: str | Path) -> None:
     """Write ``observations`` to ``path``: float64, bit for bit."""
-    from safetensors.numpy import save_file
+    Path(path).write_bytes(observations_bytes(observations))
+
+
+def observations_bytes(observations: Observations) -> bytes:
+    """What ``save_observations`` writes."""
+    from safetensors.numpy import save
 
     arrays = {
         f"{part}/{group}": np.ascontiguousarray(array)
@@ -33,7 +38,7 @@ def save_observations(observations: Observations, path: str | Path) -> None:
         "images": observations.images,
         "power": dict(observations.power),
     }
-    save_file(arrays, path, metadata={_ENTRY: json.dumps(header, sort_keys=True)})
+    return save(arrays, metadata={_ENTRY: json.dumps(header, sort_keys=True)})
 
 
 def load_observations(path: str | Path) -> Observations:
