@@ -17,7 +17,6 @@ import numpy as np
 from sfp_viz.core.counting import Measure, Walk
 from sfp_viz.core.network import Network
 from sfp_viz.core.observations import Observations
-from sfp_viz.core.reconstruction import elimination
 from sfp_viz.core.sensitivity import Sensitivity, odds_lost
 
 _GRID = 96  # a curve is looked at in at most so many widths; single units are given back after
@@ -156,10 +155,12 @@ def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
     energy * errors[m]: the share of the disturbed stream's power that a group's units feed, times
     the part of it that is lost when the m most redundant units are gone (our design, D.4).
     """
-    return {
-        name: energy(observations, name) * np.array(elimination(observations, name).errors)
-        for name in observations.covariance
-    }
+    memo: dict[str, np.ndarray] = vars(observations).setdefault("_curves", {})
+    for name in observations.covariance:
+        if name not in memo:
+            errors = np.array(observations.elimination(name).errors)
+            memo[name] = energy(observations, name) * errors
+    return memo
 
 
 def energy(observations: Observations, group: str) -> float:
@@ -178,8 +179,10 @@ def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
     See ``sensitivity.odds_lost``: estimated between measured widths; of groups thinned together
     log-odds add up better than points. The last entry, all units gone, continues the last step.
     """
-    curves = {}
+    curves: dict[str, np.ndarray] = vars(sensitivity).setdefault("_curves", {})
     for name in sensitivity.right:
+        if name in curves:
+            continue
         lost = odds_lost(sensitivity, name)
         last = 2 * lost[-1] - lost[-2] if len(lost) > 1 else lost[-1] + 1
         curves[name] = np.maximum.accumulate(np.append(lost, last))

@@ -40,16 +40,21 @@ def bounds(
 
 
 def unseen(network: Network, recipe: Recipe, evidence: Evidence | None) -> frozenset[str]:
-    """Free groups for which the allocation has no curve: not observed, or not measured."""
-    if evidence is None:
-        return frozenset()
-    if recipe.allocation == "functional" and evidence.observations is not None:
-        known = set(evidence.observations.covariance)
-    elif recipe.allocation == "sensitivity" and evidence.sensitivity is not None:
-        known = set(evidence.sensitivity.right)
-    else:
-        return frozenset()
-    return frozenset(group.name for group in network.free if group.name not in known)
+    """Free groups of which the evidence says nothing that the recipe goes by: they stay whole.
+
+    Not observed (no layer reads them channel by channel) or, for 'sensitivity', not measured.
+    """
+    known: list[set[str]] = []
+    seen = evidence.observations if evidence else None
+    if seen is not None:
+        by_activations = (recipe.allocation, recipe.criterion, recipe.similarity)
+        if {"functional", "reconstruction", "activation"} & set(by_activations):
+            known.append(set(seen.covariance))
+        if recipe.criterion in seen.scores:
+            known.append(set(seen.scores[recipe.criterion]))
+    if evidence and evidence.sensitivity is not None and recipe.allocation == "sensitivity":
+        known.append(set(evidence.sensitivity.right))
+    return frozenset(g.name for g in network.free if any(g.name not in part for part in known))
 
 
 def on_steps(low: np.ndarray, high: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,11 +5,13 @@ The same sums as cost.py (methods.md G.11), as matrices over terms and groups.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from sfp_viz.core import latency
 from sfp_viz.core.latency import LatencyTable
-from sfp_viz.core.network import Network
+from sfp_viz.core.latency_grids import Grids, grids_of
+from sfp_viz.core.network import CostTerm, Network
 from sfp_viz.errors import RecipeError
 
 WORDS = {
@@ -37,10 +39,11 @@ class Measure:
         self.names = tuple(group.name for group in network.groups)
         self.sizes = np.array([group.size for group in network.groups], dtype=np.int64)
         self.repeats = np.array([group.repeats for group in network.groups] + [1])
-        self._network, self._table = network, table
-        terms = [t for t in network.terms if t.macs or goal == "params"]
+        self.grids = grids_of(network, table) if goal == "latency" and table else None
+        terms = self.grids.terms if self.grids else network.terms
+        terms = [t for t in terms if t.macs or goal in ("params", "latency")]
         self.product, self.per_out, self.per_in = (
-            np.array(part, dtype=np.float64) for part in _coefficients(terms, goal)
+            np.array(part, dtype=np.float64) for part in _coefficients(terms, goal, self.grids)
         )
         columns = {name: i for i, name in enumerate(self.names)}
         self.sums = np.zeros((3, len(terms), len(self.names) + 1))
@@ -50,18 +53,16 @@ class Measure:
                     self.sums[part, row, columns[name] if name else -1] += factor
 
     def __call__(self, kept: np.ndarray) -> float:
-        if self.goal == "latency":
-            assert self._table is not None
-            widths = {n: int(k) for n, k in zip(self.names, kept, strict=True)}
-            return latency.estimate(self._network, self._table, widths)
-        values = self.values(*(self.sums @ (np.append(kept, 1) * self.repeats)))
+        values = self._values(*(self.sums @ (np.append(kept, 1) * self.repeats)))
         if self.goal == "memory":
             return float(values.max(initial=0.0))
-        return float(values.sum())
+        return float(values.sum()) + (self.grids.fixed if self.grids else 0.0)
 
-    def values(self, outs: np.ndarray, ins: np.ndarray, parts: np.ndarray) -> np.ndarray:
-        """The value of each term: product * outs * ins / parts + per_out * outs + per_in * ins."""
+    def _values(self, outs: np.ndarray, ins: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """Of each term: product * outs * ins / parts + per_out * outs + per_in * ins."""
         mixed = self.product * outs * ins / np.maximum(parts, 1)
+        if self.grids:
+            mixed = self.grids(outs, ins)
         return mixed + self.per_out * outs + self.per_in * ins
 
 
@@ -99,7 +100,7 @@ class Walk:
         ]
         self._floor = budget if measure.goal == "memory" else 0.0
         self._now = [self._value(t, *w) for t, w in enumerate(self._widths)]
-        self.total = measure(kept) if measure.goal == "latency" else sum(self._now)
+        self.total = sum(self._now) + (measure.grids.fixed if measure.grids else 0.0)
         self._goal = 0.0 if measure.goal == "memory" else budget
 
     @property
@@ -109,10 +110,6 @@ class Walk:
 
     def saving(self, group: int, units: int) -> float:
         """What the goal falls by when ``group`` loses ``units`` more; negative ones come back."""
-        if self.measure.goal == "latency":
-            less = self.kept.copy()
-            less[group] -= units
-            return self.total - self.measure(less)
         saved = 0.0
         for term, outs, ins, parts in self._touched[group]:
             o, i, p = self._widths[term]
@@ -141,14 +138,18 @@ class Walk:
     def _value(self, term: int, outs: float, ins: float, parts: float) -> float:
         product, per_out, per_in = self._numbers[term]
         value = product * outs * ins / (parts if parts > 1 else 1) + per_out * outs + per_in * ins
+        if self.measure.grids:
+            value += self.measure.grids.one(term, outs, ins)
         return max(value - self._floor, 0.0)
 
 
-def _coefficients(terms: list, goal: str) -> tuple[list, list, list]:
+def _coefficients(terms: Sequence[CostTerm], goal: str, grids: Grids | None) -> tuple:
     none = [0] * len(terms)
     if goal == "memory":
         reads = [4 * (term.in_map_size or term.map_size) for term in terms]
         return none, [4 * term.map_size for term in terms], reads
     if goal == "params":
         return [term.params for term in terms], [term.bias for term in terms], none
+    if grids:
+        return none, grids.per_out, none
     return [term.macs for term in terms], none, none

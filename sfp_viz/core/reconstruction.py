@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfp_viz.core.observations import Observations
-
 _BLOCK = 64  # removals whose rank-one steps are applied in one matrix product
 
 
@@ -24,18 +22,6 @@ class Elimination:
 
     order: tuple[int, ...]
     errors: tuple[float, ...]
-
-
-def elimination(observations: Observations, group: str) -> Elimination:
-    """The elimination of a group as observed; worked out once for these observations.
-
-    Raises RecipeError for a group that was not observed.
-    """
-    memo: dict[str, Elimination] = vars(observations).setdefault("_eliminations", {})
-    if group not in memo:
-        _, covariance, reach = observations.of(group)
-        memo[group] = eliminate(covariance, reach)
-    return memo[group]
 
 
 def eliminate(covariance: np.ndarray, reach: np.ndarray, *, ridge: float = 1e-3) -> Elimination:

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
 
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.edits import Edits
-from sfp_viz.core.network import CostTerm, FilterGroup, Network
+from sfp_viz.core.network import Network
 from sfp_viz.core.ratios import bounds, suggest, why_ratio
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
@@ -220,21 +221,6 @@ def test_a_network_without_groups_is_no_accident():
 def test_edits_that_do_not_fit_are_named(concat, edits, message):
     with pytest.raises(PlanError, match=message):
         suggest(concat, spread_of(concat), Recipe(), edits)
-
-
-def large(blocks=50):
-    """As many terms and groups as a ResNet-50, and its widths."""
-    rng = np.random.default_rng(0)
-    widths = [int(64 * 2 ** (i * 4 // blocks)) for i in range(blocks)]
-    names = [f"conv{i}" for i in range(blocks)]
-    groups = tuple(FilterGroup(n, (n,), w) for n, w in zip(names, widths, strict=True))
-    terms = []
-    for i, name in enumerate(names):
-        ins = ((names[i - 1], 1),) if i else (("", 3),)
-        terms.append(CostTerm(name, 9 * 196, 9, 0, ((name, 1),), ins))
-        terms.append(CostTerm(f"bn{i}", 0, 0, 2, ((name, 1),), (("", 0),)))
-    network = Network("large", "large", (3, 224, 224), (), groups, tuple(terms))
-    return network, {name: float(rng.uniform(0.3, 1)) for name in names}
 
 
 def test_a_network_as_large_as_resnet50_takes_less_than_50_ms():
