@@ -29,6 +29,9 @@ _HOMES = {
     "Plan": "core.plan",
     "Cost": "core.cost",
     "cost": "core.cost",
+    "Evidence": "core.evidence",
+    "Observations": "core.observations",
+    "observe": "nets.observe",
     "analyze": "core.analysis",
     "make_plan": "core.making",
     "Distillation": "core.training",
@@ -55,11 +58,13 @@ __all__ = [
     "Distillation",
     "Edits",
     "Epoch",
+    "Evidence",
     "Images",
     "Measured",
     "Model",
     "ModelError",
     "Network",
+    "Observations",
     "Plan",
     "PlanError",
     "Recipe",
@@ -78,6 +83,7 @@ __all__ = [
     "make_plan",
     "measure_accuracy",
     "measure_latency",
+    "observe",
     "prune",
     "read_network",
     "recipes",
@@ -90,8 +96,10 @@ if TYPE_CHECKING:
     from sfp_viz.core.analysis import analyze
     from sfp_viz.core.cost import Cost, cost
     from sfp_viz.core.edits import Edits
+    from sfp_viz.core.evidence import Evidence
     from sfp_viz.core.making import make_plan
     from sfp_viz.core.network import Network
+    from sfp_viz.core.observations import Observations
     from sfp_viz.core.plan import Plan
     from sfp_viz.core.recipe import Recipe
     from sfp_viz.core.training import Distillation, Epoch, Measured
@@ -109,6 +117,7 @@ if TYPE_CHECKING:
     from sfp_viz.nets.export import export_onnx, export_torch
     from sfp_viz.nets.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.model import Model
+    from sfp_viz.nets.observe import observe
     from sfp_viz.nets.open import load_model
     from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import save_model

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sfp_viz.core.clusters import Clusters, clusters
+from sfp_viz.core.clusters import Clusters, Rule, clusters
 from sfp_viz.core.dispersion import group_dispersion
+from sfp_viz.core.evidence import Evidence, check
 from sfp_viz.core.importance import importance
 from sfp_viz.core.network import Network
+from sfp_viz.core.observations import Observations
 from sfp_viz.core.ratios import bounds, suggest
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.core.similarity import filter_matrix, similarity
+from sfp_viz.core.similarity import compared, similarity
 from sfp_viz.errors import PlanError
 
 
 @dataclass(frozen=True)
 class GroupAnalysis:
-    """One group: computed from its weights alone.
+    """One group: computed from its weights, or from observations where the recipe asks for them.
 
     ``similarity`` float32 [units, units]; ``dispersion`` 0..1; ``importance`` float64 [units];
     ``nearest`` the most similar other live unit of each and ``nearest_similarity`` how similar
@@ -45,7 +47,8 @@ class Analysis:
 
     ``groups`` holds those that the recipe may cut; ``dispersions`` all that are not protected.
     ``kept`` are the suggested units of every group, without edits; where the target is out of
-    reach, the fewest that may stay (``suggest`` and ``make_plan`` raise then).
+    reach, the fewest that may stay (``suggest`` and ``make_plan`` raise then). ``evidence`` is
+    what was given besides the weights.
     """
 
     digest: str
@@ -53,47 +56,95 @@ class Analysis:
     groups: Mapping[str, GroupAnalysis]
     dispersions: Mapping[str, float]
     kept: Mapping[str, int]
+    evidence: Evidence = field(default_factory=Evidence)
 
 
-def analyze(network: Network, recipe: Recipe) -> Analysis:
-    """Analyze every group that the recipe may cut: seconds for a ResNet-50, no images needed."""
-    spread = dispersions(network, recipe)
-    low, high = bounds(network, recipe)
+def analyze(
+    network: Network, recipe: Recipe, evidence: Evidence | Observations | None = None
+) -> Analysis:
+    """Analyze every group that the recipe may cut: seconds for a ResNet-50.
+
+    Recipes that need no ``evidence`` (evidence.needs) work from the weights alone. Raises
+    RecipeError when what is needed is missing or belongs to other weights.
+    """
+    found = _checked(recipe, evidence, network.digest)
+    spread = dispersions(network, recipe, found)
+    low, high = bounds(network, recipe, evidence=found)
     try:
-        kept = suggest(network, spread, recipe)
+        kept = suggest(network, spread, recipe, evidence=found)
     except PlanError:
         kept = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
     cut = [g.name for g, lo, hi in zip(network.groups, low, high, strict=True) if lo < hi]
-    groups = {name: analyze_group(network, name, recipe, kept[name]) for name in cut}
-    return Analysis(network.digest, recipe, groups, spread, kept)
+    groups = {name: analyze_group(network, name, recipe, kept[name], found) for name in cut}
+    return Analysis(network.digest, recipe, groups, spread, kept, found)
 
 
 def analyze_group(
-    network: Network, group_name: str, recipe: Recipe, kept_units: int
+    network: Network,
+    group_name: str,
+    recipe: Recipe,
+    kept_units: int,
+    evidence: Evidence | Observations | None = None,
 ) -> GroupAnalysis:
-    """Analyze one group; it gets kappa * ``kept_units`` clusters, at least one (G.3)."""
+    """Analyze one group, with as many clusters as the recipe's rule says (G.3).
+
+    share: kappa * ``kept_units``, at least one; one_each: ``kept_units``; threshold, silhouette:
+    see clusters.py. With 'pacesetter' the first layer alone speaks for a group of several.
+    """
+    seen = _checked(recipe, evidence, network.digest).observations
     group = network.group(group_name)
-    matrix = filter_matrix(network, group)
-    k = max(1, int(np.floor(recipe.kappa * kept_units + 0.5)))
-    found = clusters(
-        matrix, method=recipe.clustering, k=k, seed=recipe.seed, kind=recipe.similarity
+    lead = replace(group, layers=group.layers[:1]) if recipe.coupled == "pacesetter" else group
+    matrix = compared(network, lead, recipe.similarity, seen)
+    labels = clusters(
+        matrix,
+        method=recipe.clustering,
+        k=_clusters_for(recipe, kept_units),
+        seed=recipe.seed,
+        kind=recipe.similarity,
     )
     alike = similarity(matrix, recipe.similarity)
-    nearest, how = _nearest(alike, found.labels)
+    nearest, how = _nearest(alike, labels.labels)
+    whole = recipe.criterion == "group_magnitude"
+    scored = group if whole else lead
     return GroupAnalysis(
         group=group_name,
         similarity=alike,
-        clusters=found,
-        dispersion=group_dispersion(network, group, recipe.dispersion),
-        importance=importance(network, group, recipe.criterion, recipe.seed),
+        clusters=labels,
+        dispersion=group_dispersion(network, group, _kind(recipe, seen), seen),
+        importance=importance(network, scored, recipe.criterion, recipe.seed, seen),
         nearest=nearest,
         nearest_similarity=how,
     )
 
 
-def dispersions(network: Network, recipe: Recipe) -> dict[str, float]:
-    """Kernel Dispersion of every group that is not protected by the network, in its order."""
-    return {g.name: group_dispersion(network, g, recipe.dispersion) for g in network.free}
+def dispersions(
+    network: Network, recipe: Recipe, evidence: Evidence | Observations | None = None
+) -> dict[str, float]:
+    """Kernel Dispersion of every group that is not protected by the network, in its order.
+
+    'activation' without observations, which only a recipe that does not share out by dispersion
+    may have, is 'nearest'.
+    """
+    seen = _checked(recipe, evidence, network.digest).observations
+    kind = _kind(recipe, seen)
+    return {g.name: group_dispersion(network, g, kind, seen) for g in network.free}
+
+
+def _kind(recipe: Recipe, seen: Observations | None) -> str:
+    return "nearest" if recipe.dispersion == "activation" and seen is None else recipe.dispersion
+
+
+def _checked(recipe: Recipe, evidence: Evidence | Observations | None, digest: str) -> Evidence:
+    if isinstance(evidence, Observations):
+        evidence = Evidence(observations=evidence)
+    return check(recipe, evidence, digest)
+
+
+def _clusters_for(recipe: Recipe, kept: int) -> int | Rule:
+    if recipe.cluster_rule == "threshold" or recipe.cluster_rule == "silhouette":
+        return recipe.cluster_rule
+    share = 1.0 if recipe.cluster_rule == "one_each" else recipe.kappa
+    return max(1, int(np.floor(share * kept + 0.5)))
 
 
 def _nearest(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
-from sfp_viz.core.similarity import live, rows_as_compared
+from sfp_viz.core.clustering import Points, count_by_silhouette, count_by_threshold, labels_of
+from sfp_viz.core.recipe import Clustering
+from sfp_viz.core.similarity import inner_products, live
 from sfp_viz.errors import PlanError, RecipeError
 
 Labels = tuple[int, ...]
+Rule = Literal["threshold", "silhouette"]
 _SAME = 1e-5  # squared distance, as a share of the mean squared norm, of rows taken as equal
-_MANY = 256  # above so many points three starts instead of ten, for speed
 
 
 @dataclass(frozen=True)
@@ -25,21 +28,32 @@ class Clusters:
 
 
 def clusters(
-    matrix: np.ndarray, *, method: str = "kmeans", k: int, seed: int = 0, kind: str = "cosine"
+    matrix: np.ndarray,
+    *,
+    method: str = "kmeans",
+    k: int | Rule,
+    seed: int = 0,
+    kind: str = "cosine",
 ) -> Clusters:
-    """Cluster the rows of a filter matrix into ``k`` clusters.
+    """Cluster the rows of a filter matrix (``similarity.compared``) into ``k`` clusters.
 
-    ``method``: 'kmeans' (k-means++, 10 starts, 3 above 256 filters) or 'agglomerative' (Ward), on
-    rows as ``kind`` compares them: unit rows for cosine, which makes it spherical. Dead rows are
-    left out; rows that are equal stay together, so there are never more clusters than different
-    rows.
+    ``method``: 'kmeans' (k-means++, 10 starts, 3 above 512 filters), 'agglomerative' (Ward),
+    'average' or 'complete' linkage, 'spectral' (normalised cuts), 'hdbscan' (by density; it finds
+    its own number, and what it calls noise are clusters of one). Distances are those of ``kind``:
+    with cosine k-means is spherical; with 'activation' ``matrix`` is a covariance. ``k`` may be a
+    rule: 'threshold', as many as complete linkage has where its similarities stay at 0.5, or
+    'silhouette', the best separated of six numbers. Dead filters are left out; equal ones stay
+    together, so there are never more clusters than different filters. The order of the filters
+    plays no part.
     """
-    if method not in ("kmeans", "agglomerative"):
-        raise RecipeError(f"'{method}' is no clustering. Choose kmeans or agglomerative.")
-    alive = np.flatnonzero(live(matrix))
+    known = get_args(Clustering)
+    if method not in known:
+        raise RecipeError(f"'{method}' is no clustering. Choose one of: {', '.join(known)}.")
+    alive = np.flatnonzero(live(matrix, kind))
     labels = np.full(len(matrix), -1)
     if len(alive):
-        labels[alive] = _cluster(rows_as_compared(matrix[alive], kind), method, k, seed)
+        part = matrix[np.ix_(alive, alive)] if kind == "activation" else matrix[alive]
+        labels[alive] = _cluster(part, method, k, seed, kind)
     found = canonical(labels)
     return Clusters(found, method, max(found, default=-1) + 1)
 
@@ -93,43 +107,38 @@ def _living(labels: Labels, units: Iterable[int]) -> list[int]:
     return alive
 
 
-def _cluster(rows: np.ndarray, method: str, k: int, seed: int) -> np.ndarray:
-    """Labels of live rows; equal rows are one point with a weight."""
+def _cluster(matrix: np.ndarray, method: str, k: int | Rule, seed: int, kind: str) -> np.ndarray:
+    """Labels of live filters in an order of their own, so that their places do not matter."""
+    order = _by_content(matrix, kind)
+    matrix = matrix[np.ix_(order, order)] if kind == "activation" else matrix[order]
+    gram = inner_products(matrix, kind)
+    which, points = _points(gram, kind)
+    if k == "threshold":
+        k = count_by_threshold(points)
+    elif k == "silhouette":
+        k = count_by_silhouette(points, method, seed)
+    labels = np.empty(len(matrix), dtype=np.int64)
+    labels[order] = labels_of(points, method, int(k), seed)[which]
+    return labels
+
+
+def _by_content(matrix: np.ndarray, kind: str) -> np.ndarray:
+    """An order of the filters that follows from what they are, not from where they stand."""
+    if kind == "activation":
+        return np.argsort(np.diag(matrix), kind="stable")
+    return np.array(sorted(range(len(matrix)), key=lambda row: matrix[row].tobytes()))
+
+
+def _points(gram: np.ndarray, kind: str) -> tuple[np.ndarray, Points]:
+    """The point of each filter, and the points: filters that are equal are one with a weight."""
     from scipy.sparse.csgraph import connected_components
 
-    gram = (rows @ rows.T).astype(np.float64)
     squares = np.diag(gram)
-    apart = squares[:, None] + squares[None, :] - 2 * gram
-    distinct, which = connected_components(apart <= _SAME * squares.mean(), directed=False)
-    k = max(1, min(k, distinct))
-    if k == distinct:
-        return which
-    if k == 1:
-        return np.zeros(len(rows), dtype=int)
+    apart = np.maximum(squares[:, None] + squares[None, :] - 2 * gram, 0)
+    _, which = connected_components(apart <= _SAME * squares.mean(), directed=False)
     _, first, weights = np.unique(which, return_index=True, return_counts=True)
-    points = _turned(rows[first], gram[np.ix_(first, first)])
-    if method == "kmeans":
-        return _kmeans(points, weights, k, seed)[which]
-    return _ward(_turned(rows, gram), k)
-
-
-def _turned(rows: np.ndarray, gram: np.ndarray) -> np.ndarray:
-    """The same points in no more dimensions than there are points: all distances stay."""
-    if rows.shape[1] <= len(rows):
-        return rows.astype(np.float64)
-    values, vectors = np.linalg.eigh(gram)
-    return vectors * np.sqrt(np.maximum(values, 0))
-
-
-def _kmeans(points: np.ndarray, weights: np.ndarray, k: int, seed: int) -> np.ndarray:
-    from sklearn.cluster import KMeans
-
-    starts = 10 if len(points) <= _MANY else 3
-    model = KMeans(k, n_init=starts, random_state=seed)  # pyright: ignore[reportArgumentType]
-    return model.fit_predict(points, sample_weight=weights)
-
-
-def _ward(points: np.ndarray, k: int) -> np.ndarray:
-    from scipy.cluster.hierarchy import cut_tree, linkage
-
-    return cut_tree(linkage(points, "ward"), n_clusters=k)[:, 0]
+    gram, apart = gram[np.ix_(first, first)], apart[np.ix_(first, first)]
+    apart = np.sqrt(apart) if kind == "euclidean" else 1 - gram
+    apart = np.maximum(apart, 0)
+    np.fill_diagonal(apart, 0)
+    return which, Points(gram, (apart + apart.T) / 2, weights.astype(np.float64), kind)

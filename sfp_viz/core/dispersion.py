@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.similarity import layer_matrix, live, rows_as_compared
+from sfp_viz.core.observations import Observations, needed
+from sfp_viz.core.similarity import inner_products, layer_matrix, live, rows_as_compared
 from sfp_viz.errors import RecipeError
 
 
@@ -18,13 +19,20 @@ def kernel_dispersion(matrix: np.ndarray, kind: str = "nearest") -> float:
     """Kernel Dispersion of the rows, 0..1: 1 as spread as random directions, 0 all duplicates.
 
     nearest: mean distance 1 - cos to the nearest other filter, divided by what random directions
-    of the same number and length have; a dead filter counts as a duplicate. effective_rank: see
-    below. A single live filter has no neighbor and counts as spread.
+    of the same number and length have; a dead filter counts as a duplicate. A single live filter
+    has no neighbor and counts as spread. effective_rank, mean and, for a covariance instead of
+    filters, activation: see below.
     """
     if kind == "effective_rank":
         return effective_rank(matrix)
+    if kind == "mean":
+        return mean_distance(matrix)
+    if kind == "activation":
+        return activation_spread(matrix)
     if kind != "nearest":
-        raise RecipeError(f"'{kind}' is no dispersion. Choose nearest or effective_rank.")
+        raise RecipeError(
+            f"'{kind}' is no dispersion. Choose nearest, effective_rank, mean or activation."
+        )
     units, features = matrix.shape
     alive = live(matrix)
     count = int(alive.sum())
@@ -73,8 +81,51 @@ def effective_rank(matrix: np.ndarray) -> float:
     return float(np.clip(np.exp(-(values * np.log(values)).sum()) / len(matrix), 0, 1))
 
 
-def group_dispersion(network: Network, group: FilterGroup, kind: str = "nearest") -> float:
-    """Kernel Dispersion of a group: the mean over its layers, weighted by their weights (G.5)."""
+def mean_distance(matrix: np.ndarray) -> float:
+    """Mean of 1 - cos over all pairs, cut off at 1; pairs with a dead filter count 0.
+
+    The naive measure, for comparison: long rows are nearly orthogonal, so it lies near 1 in every
+    layer and tells them hardly apart (methods.md A.4).
+    """
+    units, alive = len(matrix), live(matrix)
+    count = int(alive.sum())
+    if count < 2:
+        return count / units
+    rows = rows_as_compared(matrix[alive]).astype(np.float64)
+    cosines = np.square(rows.sum(axis=0)).sum() - count  # over ordered pairs of different rows
+    return float(np.clip((count * (count - 1) - cosines) / (units * (units - 1)), 0, 1))
+
+
+def activation_spread(covariance: np.ndarray) -> float:
+    """1 - mean over units of the largest |r| with another unit, 0..1; a constant unit counts 0.
+
+    r is Pearson's correlation of what the units feed forward. The sign does not matter, for the
+    next layer can take either; chance correlation over so many positions is next to 0, so that
+    nothing is divided out. Our reading. A single unit that varies counts as spread.
+    """
+    units, alive = len(covariance), live(covariance, "activation")
+    if int(alive.sum()) < 2:
+        return int(alive.sum()) / units
+    found = np.abs(inner_products(covariance[np.ix_(alive, alive)], "activation"))
+    np.fill_diagonal(found, 0)
+    return float((1 - found.max(axis=1)).sum() / units)
+
+
+def group_dispersion(
+    network: Network,
+    group: FilterGroup,
+    kind: str = "nearest",
+    observations: Observations | None = None,
+) -> float:
+    """Kernel Dispersion of a group: the mean over its layers, weighted by their weights (G.5).
+
+    activation: of the whole group, as observed; a group whose channels no layer reads directly
+    could not be observed and counts as spread (1). RecipeError without observations.
+    """
+    if kind == "activation":
+        seen = needed(observations, "The Kernel Dispersion of activations")
+        found = seen.covariance.get(group.name)
+        return 1.0 if found is None else activation_spread(found)
     parts = [layer_matrix(network, group, layer) for layer in group.layers]
     return float(
         np.average(

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import hashlib
+from typing import get_args
 
 import numpy as np
 
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.observations import Observations, needed
+from sfp_viz.core.recipe import Criterion
 from sfp_viz.core.similarity import layer_matrix
 from sfp_viz.errors import RecipeError
 
+_SEEN = ("taylor", "hrank", "chip")
+
 
 def importance(
-    network: Network, group: FilterGroup, criterion: str = "l1", seed: int = 0
+    network: Network,
+    group: FilterGroup,
+    criterion: str = "l1",
+    seed: int = 0,
+    observations: Observations | None = None,
 ) -> np.ndarray:
     """Scores of a group's units, float64 [units], 0 or above.
 
-    l1: sum of absolute weights (Li et al. 2017). l2: norm. fpgm: sum of distances to the other
-    filters (He et al. 2019). bn_scale: absolute gamma of the BatchNorm after it (Liu et al.
-    2017); RecipeError where there is none. random: drawn from ``seed`` and the group's name.
-    Several layers: the mean of their scores, each divided by the layer's mean.
+    From weights alone. l1: sum of absolute weights (Li et al. 2017). l2: norm. fpgm: sum of
+    distances to the other filters (He et al. 2019). bn_scale: absolute gamma of the BatchNorm
+    after it (Liu et al. 2017); RecipeError where there is none. group_magnitude: mean over all
+    that goes with the unit (filters, norms, the next layers' slices) of the sum of squared
+    weights (Fang et al. 2023, p = 2). random: drawn from ``seed`` and the group's name.
+    From ``observations``. taylor, hrank, chip: see nets/scores.py. reconstruction: the unit's
+    place 0..n-1 in the order in which the others can make up for it (reconstruction.py).
+    l1, l2, fpgm and bn_scale of several layers: the mean of their scores, each divided by the
+    layer's mean.
     """
     if criterion == "random":
         name = int.from_bytes(hashlib.sha256(group.name.encode()).digest()[:8], "big")
         return np.random.default_rng([seed, name]).random(group.size)
+    if criterion in _SEEN:
+        seen = needed(observations, f"The criterion '{criterion}'")
+        return np.array(seen.score(criterion, group.name), dtype=np.float64)
+    if criterion == "reconstruction":
+        seen = needed(observations, "The criterion 'reconstruction'")
+        return np.argsort(seen.elimination(group.name).order).astype(np.float64)
+    if criterion == "group_magnitude":
+        return _group_magnitude(network, group)
     scores = [_layer_scores(network, group, layer, criterion) for layer in group.layers]
     if len(scores) == 1:
         return scores[0]
@@ -36,6 +58,19 @@ def ranks(scores: np.ndarray) -> np.ndarray:
     places = np.empty(len(scores))
     places[order] = np.linspace(1, 0, len(scores)) if len(scores) > 1 else 1.0
     return places
+
+
+def _group_magnitude(network: Network, group: FilterGroup) -> np.ndarray:
+    along = network.along.get(group.name)
+    if along is None:
+        raise RecipeError(
+            f"The reading of '{network.name}' does not say what goes along with the filters of "
+            f"'{group.name}': it is of an older version, or the group is left whole. Read the "
+            "model again, or choose another criterion, such as l1."
+        )
+    rows = [layer_matrix(network, group, layer) for layer in group.layers]
+    own = sum(np.square(part, dtype=np.float64).sum(axis=1) for part in rows)
+    return (own + along.squares) / (len(rows) + along.parts)
 
 
 def _layer_scores(network: Network, group: FilterGroup, layer: str, criterion: str) -> np.ndarray:
@@ -54,7 +89,8 @@ def _layer_scores(network: Network, group: FilterGroup, layer: str, criterion: s
         return np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
     if criterion == "fpgm":
         return _distance_sums(rows.astype(np.float64))
-    raise RecipeError(f"'{criterion}' is no criterion. Choose l1, l2, fpgm, bn_scale or random.")
+    known = ", ".join(get_args(Criterion))
+    raise RecipeError(f"'{criterion}' is no criterion. Choose one of: {known}.")
 
 
 def _distance_sums(rows: np.ndarray) -> np.ndarray:

@@ -66,6 +66,22 @@ class FilterGroup:
         return self.size * self.repeats
 
 
+@dataclass(frozen=True)
+class Along:
+    """What goes along with the units of a group besides the filters of its layers: norms,
+    depthwise layers and the slices of the layers that read it.
+
+    ``squares``: sum of squared weights of all of it, float64 [units], read-only. ``parts``: how
+    many such weights there are. Needed for the importance 'group_magnitude'.
+    """
+
+    squares: np.ndarray
+    parts: int
+
+    def __post_init__(self) -> None:
+        self.squares.setflags(write=False)
+
+
 # A width is a sum of (group name or '' for a constant, factor): concat, flatten (factor H * W),
 # depthwise and shared modules are all such sums.
 Width = tuple[tuple[str, int], ...]
@@ -97,7 +113,10 @@ class CostTerm:
 
 @dataclass(frozen=True)
 class Network:
-    """A model as the method sees it: layers in order of execution, groups, cost terms."""
+    """A model as the method sees it: layers in order of execution, groups, cost terms.
+
+    ``along``, by group: the weights that go along with its units; empty in an old reading.
+    """
 
     name: str
     digest: str
@@ -108,6 +127,7 @@ class Network:
     classes: int = 0
     data: str = ""
     notes: tuple[str, ...] = ()
+    along: Mapping[str, Along] = field(default_factory=dict)
     _layer: Mapping[str, ConvLayer] = field(init=False, repr=False, compare=False)
     _group: Mapping[str, FilterGroup] = field(init=False, repr=False, compare=False)
 

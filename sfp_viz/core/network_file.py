@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sfp_viz.core.network import ConvLayer, CostTerm, FilterGroup, Network, Width
+from sfp_viz.core.network import Along, ConvLayer, CostTerm, FilterGroup, Network, Width
 from sfp_viz.errors import ModelError
 
 FORMAT = 1
@@ -18,7 +18,8 @@ _MOST = 64_000_000  # characters; the reading of a ResNet-152 has about two mill
 def network_to_json(network: Network) -> str:
     """The reading as JSON: all but the weights, whose shapes it keeps; keys sorted.
 
-    BatchNorm scales stay in the text, as the shortest decimals that give the same float32 back.
+    BatchNorm scales stay in the text, as the shortest decimals that give the same float32 back;
+    what goes along with the groups is rounded to 7 digits.
     """
     value = {
         "format": FORMAT,
@@ -31,6 +32,7 @@ def network_to_json(network: Network) -> str:
         "layers": [_layer_entry(layer) for layer in network.layers],
         "groups": [_group_entry(group) for group in network.groups],
         "terms": [_term_entry(term) for term in network.terms],
+        "along": {name: _along_entry(part) for name, part in network.along.items()},
     }
     return json.dumps(value, sort_keys=True)
 
@@ -54,6 +56,7 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
             classes=int(value["classes"]),
             data=str(value["data"]),
             notes=tuple(str(note) for note in value["notes"]),
+            along=_along(value.get("along", {}), value["groups"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise ModelError(
@@ -181,6 +184,22 @@ def _term(entry: Mapping[str, Any]) -> CostTerm:
         map_size=int(entry["map_size"]),
         in_map_size=int(entry["in_map_size"]),
     )
+
+
+def _along_entry(along: Along) -> dict[str, Any]:
+    return {"parts": along.parts, "squares": [float(f"{x:.7g}") for x in along.squares]}
+
+
+def _along(value: Mapping[str, Any], groups: Any) -> dict[str, Along]:
+    """What goes along with each group; readings of older versions say nothing of it."""
+    sizes = {str(entry["name"]): int(entry["size"]) for entry in groups}
+    found = {}
+    for name, entry in value.items():
+        squares = np.array(entry["squares"], dtype=np.float64)
+        if squares.shape != (sizes[name],) or not np.isfinite(squares).all():
+            raise ValueError(f"weights along with '{name}' that are not one for each unit")
+        found[str(name)] = Along(squares, int(entry["parts"]))
+    return found
 
 
 def _width(value: Any) -> Width:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sfp_viz.errors import RecipeError
 
+if TYPE_CHECKING:
+    from sfp_viz.core.reconstruction import Elimination
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Observations:
     """Means and covariances of what each group feeds forward, over images and positions.
 
@@ -20,7 +24,9 @@ class Observations:
     sum over o, h, w of W[o, i, h, w] W[o, j, h, w], each output first scaled by the BatchNorm that
     follows it. ``power``, by group, is the variance of what the layer after the first reader takes
     in, summed over its channels: the size of the stream that an error disturbs. ``images`` says
-    how many were seen, of which ``data``. A group that was not observed raises RecipeError.
+    how many were seen, of which ``data``. ``scores``, by name ('taylor', 'hrank', 'chip') and
+    group, are float64 [units], 0 or above, of what was asked for. A group or a score that was not
+    observed raises RecipeError. Two observations are equal only when they are the same object.
     """
 
     digest: str
@@ -30,9 +36,11 @@ class Observations:
     covariance: Mapping[str, np.ndarray]
     reach: Mapping[str, np.ndarray]
     power: Mapping[str, float]
+    scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    _eliminations: dict[str, Elimination] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        for part in (self.mean, self.covariance, self.reach):
+        for part in (self.mean, self.covariance, self.reach, *self.scores.values()):
             for array in part.values():
                 array.setflags(write=False)
 
@@ -40,7 +48,38 @@ class Observations:
         """(mean, covariance, reach) of a group."""
         if group not in self.covariance:
             raise RecipeError(
-                f"The activations of '{group}' were not observed. Call observe(model, images) on "
-                "the network as it is now, and pass the result."
+                f"The activations of '{group}' were not observed: no convolution or linear layer "
+                "reads its channels, or the network has changed since. Leave that group whole, "
+                "choose what needs no images, or call observe(model, images) on the network as it "
+                "is now, and pass the result."
             )
         return self.mean[group], self.covariance[group], self.reach[group]
+
+    def elimination(self, group: str) -> Elimination:
+        """The order in which the units of a group can be made up for; worked out once."""
+        from sfp_viz.core.reconstruction import eliminate
+
+        if group not in self._eliminations:
+            _, covariance, reach = self.of(group)
+            self._eliminations[group] = eliminate(covariance, reach)
+        return self._eliminations[group]
+
+    def score(self, name: str, group: str) -> np.ndarray:
+        """Scores of a group's units under 'taylor', 'hrank' or 'chip', float64 [units]."""
+        found = self.scores.get(name, {}).get(group)
+        if found is None:
+            raise RecipeError(
+                f"The score '{name}' of '{group}' was not observed. Call observe(model, images, "
+                f"scores=('{name}',)), or 'sfp-viz observe --scores {name}', and pass the result."
+            )
+        return found
+
+
+def needed(observations: Observations | None, what: str) -> Observations:
+    """``observations``, or RecipeError: ``what`` cannot do without."""
+    if observations is None:
+        raise RecipeError(
+            f"{what} needs observations of images. Call observe(model, images), or "
+            "'sfp-viz observe', and pass the result, or choose what needs only weights."
+        )
+    return observations

@@ -15,7 +15,13 @@ from sfp_viz.errors import PlanError
 
 # From this similarity on a filter is 'redundant': a cosine of 0.5, or, for euclidean, half the
 # median distance (our reading).
-REDUNDANT = {"cosine": 0.5, "correlation": 0.5, "euclidean": float(np.exp(-1 / 8))}
+REDUNDANT = {
+    "cosine": 0.5,
+    "correlation": 0.5,
+    "activation": 0.5,
+    "euclidean": float(np.exp(-1 / 8)),
+}
+_PLAIN = {"random": "drawn at random", "reconstruction": "made up for by the others"}
 _EPS = 0.05  # weight of a cluster without any spread
 
 
@@ -32,7 +38,8 @@ def select(
 
     ``labels`` replace the clusters found. ``forced_keep`` and ``forced_remove`` are units fixed
     by hand; ``keep`` gives way to them. Dead filters go first. Reasons: 'by hand', 'dead',
-    'redundant with 12' (the kept filter most like it), 'unimportant', 'drawn at random'.
+    'redundant with 12' (the kept filter most like it), 'made up for by the others' (criterion
+    reconstruction), 'unimportant', 'drawn at random'.
     """
     size = len(analysis_group.importance)
     stay, gone = set(forced_keep), set(forced_remove)
@@ -151,4 +158,4 @@ def _reason(
     alike = analysis.similarity[unit, kept]
     if recipe.selection == "clusters" and alike.max() >= REDUNDANT[recipe.similarity]:
         return f"redundant with {kept[int(alike.argmax())]}"
-    return "drawn at random" if recipe.criterion == "random" else "unimportant"
+    return _PLAIN.get(recipe.criterion, "unimportant")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.observations import Observations, needed
 from sfp_viz.errors import PlanError, RecipeError
 
 DEAD = 1e-6  # a row is dead when its norm is at most this share of the largest norm (G.1)
@@ -43,20 +44,45 @@ def filter_matrix(network: Network, group: FilterGroup) -> np.ndarray:
     return np.hstack([part / (np.linalg.norm(part) or 1.0) for part in parts])
 
 
-def live(matrix: np.ndarray) -> np.ndarray:
-    """Which rows are not dead, bool [units]: norm above 1e-6 of the largest norm (G.1)."""
-    norms = np.linalg.norm(matrix, axis=1)
+def compared(
+    network: Network,
+    group: FilterGroup,
+    kind: str = "cosine",
+    observations: Observations | None = None,
+) -> np.ndarray:
+    """What ``kind`` compares: the filter matrix [units, features], or for 'activation' the
+    covariance of what the units feed forward [units, units]. RecipeError without observations."""
+    if kind != "activation":
+        return filter_matrix(network, group)
+    return needed(observations, "The similarity of activations").of(group.name)[1]
+
+
+def live(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
+    """Which units are not dead, bool [units]: norm above 1e-6 of the largest norm (G.1).
+
+    For 'activation', of a covariance: standard deviation above 1e-6 of the largest. A unit that
+    always feeds forward the same is dead to the next layer, whatever its weights.
+    """
+    if kind == "activation":
+        norms = np.sqrt(np.maximum(np.diag(matrix), 0))
+    else:
+        norms = np.linalg.norm(matrix, axis=1)
     return norms > DEAD * norms.max(initial=0.0)
 
 
 def rows_as_compared(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
     """Rows whose plain distances rank the filters as ``kind`` does; float32 [units, features].
 
-    cosine: divided by their norm; correlation: their mean taken off first; euclidean: raw.
-    Dead rows become 0.
+    cosine: divided by their norm; correlation: their mean taken off first; euclidean: raw;
+    activation: rows with Pearson's correlations as inner products. Dead rows become 0.
     """
+    if kind == "activation":
+        values, vectors = np.linalg.eigh(inner_products(matrix, kind))
+        return (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
     if kind not in ("cosine", "euclidean", "correlation"):
-        raise RecipeError(f"'{kind}' is no similarity. Choose cosine, euclidean or correlation.")
+        raise RecipeError(
+            f"'{kind}' is no similarity. Choose cosine, euclidean, correlation or activation."
+        )
     alive = live(matrix)
     rows = np.where(alive[:, None], matrix, 0).astype(np.float32)
     if kind == "euclidean":
@@ -69,14 +95,28 @@ def rows_as_compared(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
     return np.where(flat, 0, rows / np.where(flat, 1, norms)).astype(np.float32)
 
 
-def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
-    """How alike the rows are, float32 [units, units], 1 on the diagonal (G.2).
+def inner_products(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
+    """Inner products of the units as ``kind`` compares them, float64 [units, units].
 
-    cosine and correlation: -1..1, signed, since an activation tells W from -W. euclidean:
-    exp(-d^2 / 2m^2) in 0..1, m the median distance. A dead row has 0 with every other.
+    For 'activation', of a covariance C: Pearson's correlation C_ij / sqrt(C_ii C_jj), 0 where a
+    unit is constant.
     """
-    rows = rows_as_compared(matrix, kind)
-    gram = rows @ rows.T
+    if kind != "activation":
+        rows = rows_as_compared(matrix, kind)
+        return (rows @ rows.T).astype(np.float64)
+    alive = live(matrix, kind)
+    spread = np.sqrt(np.where(alive, np.diag(matrix), 1.0))
+    found = matrix / spread[:, None] / spread[None, :]
+    return np.clip(np.where(alive[:, None] & alive[None, :], found, 0.0), -1, 1)
+
+
+def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
+    """How alike the units are, float32 [units, units], 1 on the diagonal (G.2).
+
+    cosine, correlation and activation: -1..1, signed, since an activation tells W from -W.
+    euclidean: exp(-d^2 / 2m^2) in 0..1, m the median distance. A dead unit has 0 with every other.
+    """
+    gram = inner_products(matrix, kind).astype(np.float32)
     if kind == "euclidean":
         gram = _by_distance(gram)
         alive = live(matrix)
@@ -90,7 +130,8 @@ def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
 def distance(similarities: np.ndarray, kind: str = "cosine") -> np.ndarray:
     """Distances that belong to similarities, same shape (G.2).
 
-    cosine and correlation: 1 - s, in 0..2. euclidean: sqrt(-2 ln s), in units of the median.
+    cosine, correlation, activation: 1 - s, in 0..2. euclidean: sqrt(-2 ln s), in units of the
+    median.
     """
     if kind == "euclidean":
         return np.sqrt(-2 * np.log(np.clip(similarities, 1e-30, 1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,55 +11,53 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.observations import Observations
-from sfp_viz.errors import DataError
+from sfp_viz.errors import DataError, RecipeError
+from sfp_viz.nets.along import input_slices
 from sfp_viz.nets.channels import ChannelGroup, Reach
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import Execution, execute
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import channel_groups
+from sfp_viz.nets.scores import NAMES, Maps, taylor
 
 _BATCH = 128
 
 
-def observe(model: Model, images: Images, *, most: int = 1024) -> Observations:
+def observe(
+    model: Model, images: Images, *, most: int = 1024, scores: Sequence[str] = ()
+) -> Observations:
     """Means and covariances of what each group feeds the layers that read it.
 
     Streamed over at most ``most`` images, spread evenly over all of them; memory is bounded by
     one batch and one matrix [units, units] a group. A group is observed where its first reader
-    (a convolution or linear layer that reads its channels one by one) takes them in; groups
-    without such a reader are left out. Raises DataError when the images do not fit.
+    (a convolution or linear layer that reads its channels) takes them in; groups without such a
+    reader are left out. ``scores``: any of 'taylor' (one backward pass a batch; needs labels),
+    'hrank' and 'chip' (on the first 128 of these images), see scores.py. Raises DataError when
+    the images do not fit, RecipeError for a score that is not known.
     """
-    if images.pixels.shape[1:] != model.input_shape or len(images) < 2:
-        raise DataError(
-            f"Observing '{model.name}' needs two or more images of {model.input_shape} (channels, "
-            f"height, width); '{images.name}' has {len(images)} of {images.pixels.shape[1:]}."
-        )
+    _check(model, images, scores)
     module = copy.deepcopy(model.module).eval()
-    readers = {
-        group.name: found
-        for group in channel_groups(model)
-        if (found := _readers(module, group)) and not group.problem
-    }
+    groups = [group for group in channel_groups(model) if not group.problem]
+    readers = {group.name: found for group in groups if (found := _readers(module, group))}
     execution = execute(module, model.input_shape, name=model.name)
     sums = {name: _Sums(group[0]) for name, group in readers.items()}
     after = {name: _next_layer(module, execution, group[0].name) for name, group in readers.items()}
     powers = {name: _Power() for name in set(after.values())}
-    hooks = [
-        module.get_submodule(part.reader.name).register_forward_pre_hook(part.add)
-        for part in sums.values()
-    ]
-    hooks += [
-        module.get_submodule(name).register_forward_pre_hook(part.add)
-        for name, part in powers.items()
-        if name
-    ]
+    wanted = [name for name in scores if name != "taylor"]
+    maps = {name: Maps(group[0], wanted) for name, group in readers.items()} if wanted else {}
+    parts = [(part.reader.name, part) for part in sums.values()]
+    parts += [(readers[name][0].name, part) for name, part in maps.items()]
+    parts += [(name, part) for name, part in powers.items() if name]
+    hooks = [module.get_submodule(name).register_forward_pre_hook(part.add) for name, part in parts]
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64))
     with torch.no_grad():
-        for start in range(0, len(chosen), _BATCH):
-            pixels = torch.from_numpy(images.pixels[chosen[start : start + _BATCH]])
-            module(model.normalize(pixels))
+        for pixels, _ in _batches(model, images, chosen):
+            module(pixels)
     for hook in hooks:
         hook.remove()
+    found = {name: {group: part.values()[name] for group, part in maps.items()} for name in wanted}
+    if "taylor" in scores:
+        found["taylor"] = taylor(module, execution, groups, _batches(model, images, chosen))
     return Observations(
         digest=model.digest,
         data=f"{images.name}, {images.split}",
@@ -68,15 +66,40 @@ def observe(model: Model, images: Images, *, most: int = 1024) -> Observations:
         covariance={name: part.covariance() for name, part in sums.items()},
         reach={name: _gram(module, execution, group) for name, group in readers.items()},
         power={name: powers[after[name]].value() for name in readers},
+        scores=found,
     )
 
 
+def _check(model: Model, images: Images, scores: Sequence[str]) -> None:
+    if images.pixels.shape[1:] != model.input_shape or len(images) < 2:
+        raise DataError(
+            f"Observing '{model.name}' needs two or more images of {model.input_shape} (channels, "
+            f"height, width); '{images.name}' has {len(images)} of {images.pixels.shape[1:]}."
+        )
+    strange = [name for name in scores if name not in NAMES]
+    if strange:
+        raise RecipeError(
+            f"'{strange[0]}' is no score that can be observed. Choose any of {', '.join(NAMES)}."
+        )
+
+
+def _batches(
+    model: Model, images: Images, chosen: np.ndarray
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Normalised images and labels, on the device of the network."""
+    device = next(model.module.parameters()).device
+    for start in range(0, len(chosen), _BATCH):
+        part = chosen[start : start + _BATCH]
+        pixels = torch.from_numpy(images.pixels[part]).to(device)
+        yield model.normalize(pixels), torch.from_numpy(images.labels[part]).to(device)
+
+
 def _readers(module: nn.Module, group: ChannelGroup) -> list[Reach]:
-    """Layers that read the group's channels with a weight for each: no grouped convolutions."""
+    """Layers that read the group's channels with weights of their own, the first to run first."""
     found = []
     for reach in group.reaches:
         part: Any = module.get_submodule(reach.name) if reach.side == "in" else None
-        if isinstance(part, nn.Linear) or (isinstance(part, nn.Conv2d) and part.groups == 1):
+        if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             found.append(reach)
     return found
 
@@ -90,6 +113,12 @@ def _next_layer(module: nn.Module, execution: Execution, name: str) -> str:
     return order[place] if place < len(order) else ""
 
 
+def _by_channel(part: nn.Module, values: Tensor) -> Tensor:
+    """What a layer takes in as [channels, images and positions]."""
+    axis = values.ndim - 1 if isinstance(part, nn.Linear) else 1
+    return values.movedim(axis, 0).flatten(1)
+
+
 class _Power:
     """Running variance of a layer's input, summed over its channels."""
 
@@ -99,10 +128,9 @@ class _Power:
         self._count = 0
 
     def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
-        axis = 1 if isinstance(part, nn.Conv2d) else ins[0].ndim - 1
-        values = ins[0].movedim(axis, 0).flatten(1)
-        self._first = self._first + values.sum(1, dtype=torch.float64)
-        self._second = self._second + values.square().sum(1, dtype=torch.float64)
+        values = _by_channel(part, ins[0])
+        self._first = self._first + values.sum(1, dtype=torch.float64).cpu()
+        self._second = self._second + values.square().sum(1, dtype=torch.float64).cpu()
         self._count += values.shape[1]
 
     def value(self) -> float:
@@ -126,11 +154,11 @@ class _Sums:
         self._count = 0
 
     def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
-        axis = 1 if isinstance(part, nn.Conv2d) else ins[0].ndim - 1
-        values = ins[0].movedim(axis, 0).flatten(1)[self._channels]
+        values = _by_channel(part, ins[0])
+        values = values[self._channels.to(values.device)]
         values = values.view(self._units, -1)  # several channels of a unit are more samples of it
-        self._first += values.double().sum(1)
-        self._second += (values @ values.T).double()
+        self._first += values.double().sum(1).cpu()
+        self._second += (values @ values.T).double().cpu()
         self._count += values.shape[1]
 
     def mean(self) -> np.ndarray:
@@ -146,17 +174,15 @@ def _gram(module: nn.Module, execution: Execution, readers: Sequence[Reach]) -> 
     total: np.ndarray | None = None
     for reach in readers:
         part: Any = module.get_submodule(reach.name)
-        weight = part.weight.detach().double()
-        weight = weight.flatten(2) if weight.ndim > 2 else weight[:, :, None]
         norm: Any = module.get_submodule(execution.norms.get(reach.name, ""))
+        scale = None
         if isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:
             scale = (norm.running_var + norm.eps).double().rsqrt()
             scale = scale if norm.weight is None else scale * norm.weight.detach().double()
-            weight = weight * scale[:, None, None]
+        slices = input_slices(part, scale).cpu()
         order = np.argsort(reach.units, kind="stable")
         units = int(reach.units.max()) + 1
-        rows = weight.movedim(1, 0)[torch.from_numpy(reach.channels[order].copy())]
-        rows = rows.reshape(units, -1)
+        rows = slices[torch.from_numpy(reach.channels[order].copy())].reshape(units, -1)
         gram = (rows @ rows.T).numpy()
         total = gram if total is None else total + gram
     assert total is not None

@@ -1,0 +1,154 @@
+"""Importance from activations, as first published: Taylor, HRank and CHIP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sfp_viz.errors import DataError
+from sfp_viz.nets.channels import ChannelGroup, Reach
+from sfp_viz.nets.execution import Execution, tensors_of
+
+NAMES = ("taylor", "hrank", "chip")
+FEW = 128  # images for HRank and CHIP, which decompose every map
+_NODES = np.arange(-34.0, 34.1, 0.5)  # of the integral below; its error is far below 1e-6
+
+
+def taylor(
+    module: nn.Module,
+    execution: Execution,
+    groups: Sequence[ChannelGroup],
+    batches: Iterable[tuple[Tensor, Tensor]],
+) -> dict[str, np.ndarray]:
+    """Squared gradient of the loss by a gate on each unit, mean over ``batches``; [units].
+
+    Molchanov et al. 2019, method 22: a gate of 1 multiplies what the norm behind a layer gives
+    (the layer itself where there is none); all layers of a group share the gate of a unit.
+    ``module``, a copy in evaluation mode, is run on ``batches`` of (normalised images, labels).
+    """
+    gates, hooks = [], []
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    for group in groups:
+        for reach in group.reaches:
+            if reach.side == "out" and reach.name in group.layers:
+                gate = _Gate(group.name, reach, execution.norms.get(reach.name, reach.name))
+                hooks.append(module.get_submodule(gate.behind).register_forward_hook(gate.apply))
+                gates.append(gate)
+    sums = {group.name: np.zeros(group.size) for group in groups}
+    count = 0
+    try:
+        for images, labels in batches:
+            loss = _loss(module, images, labels)
+            values = [gate.value for gate in gates if gate.value is not None]
+            slopes = iter(torch.autograd.grad(loss, values, allow_unused=True))
+            once = {name: np.zeros(len(total)) for name, total in sums.items()}
+            for gate in gates:
+                slope = None if gate.value is None else next(slopes)
+                if slope is not None:
+                    found = slope.detach().double().cpu().numpy()
+                    np.add.at(once[gate.group], gate.reach.units, found[gate.reach.channels])
+                gate.value = None
+            for name, found in once.items():
+                sums[name] += np.square(found)
+            count += 1
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: total / max(count, 1) for name, total in sums.items()}
+
+
+class _Gate:
+    """A factor of 1 on the channels that a module gives; its gradient says what they are worth."""
+
+    def __init__(self, group: str, reach: Reach, behind: str) -> None:
+        self.group, self.reach, self.behind = group, reach, behind
+        self.value: Tensor | None = None
+
+    def apply(self, part: nn.Module, ins: tuple[Any, ...], out: Tensor) -> Tensor:
+        axis = out.ndim - 1 if isinstance(part, nn.Linear) else 1
+        gate = self.value  # a module that is used twice keeps one gate
+        if gate is None:
+            gate = torch.ones(out.shape[axis], device=out.device, requires_grad=True)
+        self.value = gate
+        shape = [1] * out.ndim
+        shape[axis] = -1
+        return out * gate.view(shape)
+
+
+def _loss(module: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    found = tensors_of(module(images))[0]
+    if found.ndim != 2 or int(labels.max()) >= found.shape[1]:
+        raise DataError(
+            f"The score 'taylor' needs labels that the network can name: it gives "
+            f"{tuple(found.shape[1:])} values an image, and the labels go up to "
+            f"{int(labels.max())}. Observe with images of its own classes, or without 'taylor'."
+        )
+    return F.cross_entropy(found, labels)
+
+
+class Maps:
+    """Mean rank (HRank) and channel independence (CHIP) of the maps that a layer takes in.
+
+    Add it as a forward pre-hook; the first ``FEW`` images count. Where the maps arrive flattened
+    a unit's columns are made a square map again, if they can be.
+    """
+
+    def __init__(self, reader: Reach, names: Sequence[str]) -> None:
+        order = np.argsort(reader.units, kind="stable")
+        self._channels = torch.from_numpy(reader.channels[order].copy())
+        self._units = int(reader.units.max()) + 1
+        self._sums = {name: np.zeros(self._units) for name in names}
+        self._left, self._count = FEW, 0
+
+    def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
+        values = ins[0][: self._left]
+        if not len(values) or (values.ndim == 3):  # [N, positions, features]: no maps
+            return
+        found = values[:, self._channels.to(values.device)].unflatten(1, (self._units, -1))
+        if found.ndim == 3:
+            side = int(found.shape[2] ** 0.5)
+            square = side * side == found.shape[2]
+            found = found.unflatten(2, (side, side) if square else (1, -1)).unsqueeze(2)
+        if "hrank" in self._sums:
+            ranks = torch.linalg.matrix_rank(found.float()).double().mean(2)
+            self._sums["hrank"] += ranks.sum(0).cpu().numpy()
+        if "chip" in self._sums:
+            for image in found.flatten(2):
+                self._sums["chip"] += independence(image.double()).cpu().numpy()
+        self._left -= len(found)
+        self._count += len(found)
+
+    def values(self) -> Mapping[str, np.ndarray]:
+        return {name: total / max(self._count, 1) for name, total in self._sums.items()}
+
+
+def independence(rows: Tensor) -> Tensor:
+    """Nuclear norm of ``rows`` [units, positions] less that with row i at 0, for each i; >= 0.
+
+    CHIP (Sui et al. 2021). With A A' = U diag(l) U' a row changes the sum of the roots by
+
+        -1/(2 pi) integral over t > 0 of log( sum over k of U_ik^2 t / (t + l_k) ) / sqrt(t) dt
+
+    (from sqrt(x) = 1/(2 pi) integral of log(1 + x/t) / sqrt(t) dt and the determinant of a
+    change of rank one), so that one decomposition does for all rows; t runs evenly in its log.
+    """
+    small = rows.T @ rows if rows.shape[1] < rows.shape[0] else rows @ rows.T
+    values, vectors = torch.linalg.eigh(small)
+    strong = values > values[-1].clamp(min=1e-300) * 1e-13
+    values, vectors = values[strong], vectors[:, strong]
+    if not len(values):
+        return rows.new_zeros(len(rows))
+    if rows.shape[1] < rows.shape[0]:
+        vectors = rows @ vectors / values.sqrt()
+    shares = vectors.square()
+    rest = (1 - shares.sum(1)).clamp(min=0)
+    at = values[-1] * torch.from_numpy(np.exp(_NODES)).to(rows.device)
+    inside = rest[:, None] + shares @ (at[None, :] / (at[None, :] + values[:, None]))
+    heights = -inside.clamp(min=1e-300, max=1).log() * at.sqrt()
+    return heights.sum(1) * (_NODES[1] - _NODES[0]) / (2 * np.pi)
