@@ -1,8 +1,22 @@
-"""Plan: how many filters each group keeps, under a target for the MACs."""
+"""Plan: how many filters each group keeps, under a target, and what that costs."""
 
 import streamlit as st
 
-from sfp_viz.ui import entry, loaders, plan_head, plan_view, problems, state
+from sfp_viz.ui import (
+    entry,
+    evidence_panel,
+    goal_form,
+    loaders,
+    plan_cost,
+    plan_details,
+    plan_head,
+    plan_view,
+    plan_why,
+    problems,
+    sensitivity_view,
+    state,
+    trust_panel,
+)
 
 entry.through("pages/plan.py")
 
@@ -16,15 +30,24 @@ if not network.groups:
     st.stop()
 
 plan_head.head(network, asked)
+if evidence_panel.ask_for(network, asked.recipe):
+    st.stop()
 budget = loaders.budget(session.model, session.recipe, session.edits)
 if budget.after is None:
-    plan_head.out_of_reach(network, asked, budget.problem)
+    goal_form.out_of_reach(network, asked, budget.problem)
     st.stop()
 
-plan_head.reached(network, asked, budget.kept)
-suggested = plan_head.suggested(asked) or budget.kept
-left, right = st.columns([7, 3], gap="medium")
-with left.container(border=True):
-    plan_view.body(network, budget.kept, suggested)
-with right.container(border=True):
-    plan_view.details(network, budget.kept, suggested)
+with problems.stopping():
+    widths = plan_head.widths(network, asked, budget)
+    plan_head.reached(network, asked, widths)
+    plan_cost.costs(network, budget)
+left, right = st.columns([7, 4], gap="medium")
+with left.container(border=True), problems.shown():
+    plan_view.body(network, widths)
+with right.container(border=True), problems.shown():
+    plan_details.details(network, widths)
+    plan_why.why(network, asked, widths)
+    sensitivity_view.curve(network, widths)
+with right, problems.shown():
+    evidence_panel.panel(network)
+    trust_panel.panel(network, asked)

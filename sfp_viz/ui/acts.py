@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,13 +42,19 @@ def fated(edits: Edits, group: str, units: Iterable[int], fate: str | None) -> E
     return edits
 
 
-def keeping(edits: Edits, group: str, *, size: int, kept: int) -> Edits:
-    """The group keeps ``kept`` of ``size`` units by hand, and is no longer left whole."""
+def keeping(edits: Edits, group: str, *, size: int, kept: int, hold: bool = False) -> Edits:
+    """The group keeps ``kept`` of ``size`` units by hand, and is no longer left whole.
+
+    The first width by hand settles whether the others make up for it (``hold``).
+    """
+    if not edits.ratios:
+        edits = replace(edits, makeup=hold)
     return edits.with_protected(group, False).with_ratio(group, (size - kept) / size)
 
 
 def untouched(edits: Edits, group: str) -> Edits:
     """Everything changed by hand on ``group`` is taken back."""
     edits = edits.with_protected(group, False).with_ratio(group, None).with_clusters(group, None)
+    edits = edits.with_least(group, None)
     units = [unit for name, unit in (*edits.keep, *edits.remove) if name == group]
     return fated(edits, group, units, None)

@@ -1,4 +1,4 @@
-"""What a gesture on a bar means for the recipe and the edits. Pure, so tested without a browser."""
+"""What a gesture on a group means for recipe and edits. Pure, so tested without a browser."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.ratios import bounds
+from sfp_viz.core.reach import furthest
 from sfp_viz.core.recipe import Recipe
 
 
@@ -22,7 +23,7 @@ class Asked:
 
 
 def is_fixed(group: FilterGroup, edits: Edits) -> bool:
-    """Whether the group is left whole: it cannot be cut, or a person locked it."""
+    """Whether the group is left whole: it cannot be cut, or a person said so."""
     return group.protected or group.name in edits.protected
 
 
@@ -31,70 +32,85 @@ def is_tied(group: FilterGroup, recipe: Recipe) -> bool:
     return len(group.layers) > 1 and recipe.coupled == "protect"
 
 
-def drag(
-    network: Network, asked: Asked, kept: Mapping[str, int], *, group: str, to: int, hold: bool
-) -> Asked:
-    """``group`` shall keep ``to`` filters, where groups kept ``kept`` so far.
+def is_held(group: str, edits: Edits) -> bool:
+    """Whether the group's width was set by hand."""
+    return any(name == group for name, _ in edits.ratios)
 
-    With ``hold`` the target stands and the groups without a ratio by hand make up for it.
-    Without it the other groups stay as they are: each takes its ratio as one by hand, and the
-    target becomes the reduction that this comes to (rounded down to 6 digits, so it is met).
+
+def least_of(group: str, edits: Edits) -> int:
+    """Units that stay at least by hand; 0 where there is no such minimum."""
+    return dict(edits.least).get(group, 0)
+
+
+def drag(network: Network, asked: Asked, *, group: str, to: int, hold: bool) -> Asked:
+    """``group`` shall keep ``to`` units, not fewer than its minimum by hand.
+
+    The first width by hand settles what the other groups do: with ``hold`` they make up for it,
+    so that the target holds; without it they stay as they are. Later ones leave that as it is.
     """
-    to = min(max(to, 1), network.group(group).size)
-    edits = asked.edits.with_ratio(group, _ratio(network.group(group), to))
-    if hold:
-        return replace(asked, edits=edits)
-    now = {**kept, group: to}
-    by_hand = {name for name, _ in edits.ratios}
-    for other in network.groups:
-        whole = now.get(other.name, other.size) == other.size
-        if is_fixed(other, edits) or (is_tied(other, asked.recipe) and whole):
-            continue
-        if other.name not in by_hand:
-            edits = edits.with_ratio(other.name, _ratio(other, now.get(other.name, other.size)))
-    target = reduction(network, now)
-    return Asked(replace(asked.recipe, target_reduction=target), edits)
+    it, edits = network.group(group), asked.edits
+    to = min(max(int(to), 1, least_of(group, edits)), it.size)
+    if not edits.ratios:
+        edits = replace(edits, makeup=hold)
+    return replace(asked, edits=edits.with_ratio(group, (it.size - to) / it.size))
 
 
-def lock(network: Network, asked: Asked, *, group: str, locked: bool) -> Asked:
-    """Leave ``group`` whole, or free it again. Its ratio by hand goes.
+def hold_target(asked: Asked, hold: bool) -> Asked:
+    """Whether the groups without a width by hand make up for those with one."""
+    return replace(asked, edits=replace(asked.edits, makeup=hold))
 
-    The others make up for a lock; where they cannot, the target falls to what can be reached.
-    """
-    edits = asked.edits.with_ratio(group, None).with_protected(group, locked)
-    after = replace(asked, edits=edits)
-    most = furthest(network, after)
-    if most < asked.recipe.target_reduction:
-        after = replace(after, recipe=replace(asked.recipe, target_reduction=most))
+
+def at_least(network: Network, asked: Asked, *, group: str, units: int | None) -> Asked:
+    """``group`` keeps at least ``units``; None lifts that. A width by hand below it rises to it."""
+    it = network.group(group)
+    units = None if units is None else min(max(int(units), 1), it.size)
+    after = replace(asked, edits=asked.edits.with_least(group, units))
+    ratio = dict(asked.edits.ratios).get(group)
+    if units is not None and ratio is not None and round(it.size * (1 - ratio)) < units:
+        after = replace(after, edits=after.edits.with_ratio(group, (it.size - units) / it.size))
     return after
 
 
-def aim(network: Network, asked: Asked, target: float) -> Asked:
-    """Another target. Ratios by hand go when they leave no group to reach it with."""
-    recipe = replace(asked.recipe, target_reduction=target)
-    by_hand = {name for name, _ in asked.edits.ratios}
+def lock(
+    network: Network, asked: Asked, *, group: str, locked: bool, evidence: Evidence | None = None
+) -> Asked:
+    """Leave ``group`` whole, or free it again. Its width by hand goes.
+
+    The others make up for it; where they cannot, the target falls to what can be reached.
+    """
+    edits = asked.edits.with_ratio(group, None).with_protected(group, locked)
+    after = replace(asked, edits=edits)
+    most = furthest(network, after.recipe, edits, evidence)
+    if most < asked.recipe.target_reduction:
+        after = replace(after, recipe=replace(asked.recipe, target_reduction=_down(most)))
+    return after
+
+
+def suggested(asked: Asked, group: str | None = None) -> Asked:
+    """Widths by hand given back to the suggestion: that of ``group``, or all."""
+    if group is None:
+        return replace(asked, edits=replace(asked.edits, ratios=()))
+    return replace(asked, edits=asked.edits.with_ratio(group, None))
+
+
+def aim(network: Network, asked: Asked, recipe: Recipe) -> Asked:
+    """Another goal or target. Widths by hand go when they leave no group to reach it with."""
     open_groups = [
         group
         for group in network.groups
         if not is_fixed(group, asked.edits)
         and not is_tied(group, recipe)
-        and group.name not in by_hand
+        and not is_held(group.name, asked.edits)
     ]
-    return Asked(recipe, asked.edits if open_groups else replace(asked.edits, ratios=()))
+    stays = open_groups or not asked.edits.makeup
+    return Asked(recipe, asked.edits if stays else replace(asked.edits, ratios=()))
 
 
 def reduction(network: Network, kept: Mapping[str, int]) -> float:
     """Share of MACs saved, 0..0.99, rounded down to 6 digits; computed."""
     before, after = cost_of_widths(network, {}).macs, cost_of_widths(network, kept).macs
-    saved = 1 - after / before if before else 0.0
-    return min(max(math.floor(saved * 1e6) / 1e6, 0.0), 0.99)
+    return _down(1 - after / before if before else 0.0)
 
 
-def furthest(network: Network, asked: Asked) -> float:
-    """The largest reduction that the recipe's bounds and the edits allow, 0..0.99."""
-    fewest, _ = bounds(network, asked.recipe, asked.edits)
-    return reduction(network, {g.name: int(n) for g, n in zip(network.groups, fewest, strict=True)})
-
-
-def _ratio(group: FilterGroup, kept: int) -> float:
-    return (group.size - kept) / group.size
+def _down(share: float) -> float:
+    return min(max(math.floor(share * 1e6 + 1e-9) / 1e6, 0.0), 0.99)

@@ -6,15 +6,20 @@ What is returned is shared and must not be written to. No torch on the way to a 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from sfp_viz.core.analysis import Analysis, GroupAnalysis
 from sfp_viz.core.cost import Cost, cost_of_widths
+from sfp_viz.core.counting import Measure, measure_of
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence, needs
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
@@ -23,6 +28,11 @@ from sfp_viz.errors import DataError, PlanError, SfpError
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
 from sfp_viz.ui.state import Session
+
+if TYPE_CHECKING:
+    from sfp_viz.core.trust import Trust
+
+_RESULTS = ("sensitivity.json", "latency.json", "observations.safetensors", "trust.json")
 
 
 def home() -> Path:
@@ -53,6 +63,62 @@ def model(key: str):
     return store.load_stored(home(), key)
 
 
+def evidence(key: str) -> Evidence:
+    """What finished studies found out about the network; parts that there are none of are None."""
+    return _evidence(str(home()), digest(key), _studies(home()))[0]
+
+
+def evidence_problem(key: str) -> str:
+    """Why what studies found cannot be read; '' where it can."""
+    return _evidence(str(home()), digest(key), _studies(home()))[1]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _evidence(place: str, weights: str, version: tuple) -> tuple[Evidence, str]:
+    from sfp_viz.runs.evidence import find_evidence
+
+    try:
+        return find_evidence(Path(place), weights), ""
+    except SfpError as problem:
+        return Evidence(), str(problem)
+
+
+def trust(key: str) -> Trust | None:
+    """The newest measured trust in suggestions for the network. Raises SfpError on a bad file."""
+    return _trust(str(home()), digest(key), _studies(home()))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _trust(place: str, weights: str, version: tuple) -> Trust | None:
+    from sfp_viz.runs.evidence import find_trust
+
+    found = find_trust(Path(place), weights)
+    return found[0] if found else None
+
+
+def _studies(place: Path) -> tuple[tuple[str, int], ...]:
+    """The finished studies of the workspace with their times: changes when one is added."""
+    found = []
+    try:
+        folders = [entry.path for entry in os.scandir(place / "runs")]
+    except OSError:
+        return ()
+    for path in folders:
+        for name in _RESULTS:
+            try:
+                os.stat(f"{path}/{name}")
+                written = os.stat(f"{path}/result.json").st_mtime_ns
+            except OSError:
+                continue
+            found.append((f"{path}/{name}", written))
+    return tuple(sorted(found))
+
+
+def _version(recipe: Recipe) -> tuple:
+    """What the answers to ``recipe`` depend on besides the weights: a part of cache keys."""
+    return _studies(home()) if needs(recipe) else ()
+
+
 def edits_of(session: Session) -> Edits:
     """The edits made by hand on the session's network; empty ones when there are none."""
     return session.edits or Edits(digest=network(session.model).digest)
@@ -68,7 +134,7 @@ def group_of(session: Session) -> FilterGroup | None:
     named = next((group for group in read.groups if group.name == session.group), None)
     if named:
         return named
-    found = dispersions(session.model, session.recipe)
+    found = dispersions_or_none(session.model, session.recipe)
     many = [group for group in read.free if group.size >= 5 and group.name in found]
     if many:
         return min(many, key=lambda group: found[group.name])
@@ -76,33 +142,51 @@ def group_of(session: Session) -> FilterGroup | None:
 
 
 def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
-    """Kernel Dispersion 0..1 of each group that the recipe may cut; computed from the weights."""
-    return _dispersions(key, _only(recipe, "similarity", "dispersion", "coupled"))
+    """Kernel Dispersion 0..1 of each group that the recipe may cut; computed.
+
+    From the weights; for the kind 'activation' from observations, RecipeError without them.
+    """
+    seen = recipe.dispersion == "activation"
+    version = _studies(home()) if seen else ()
+    return _dispersions(key, _only(recipe, "similarity", "dispersion", "coupled"), version)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing the filters")
-def _dispersions(key: str, recipe: Recipe) -> dict[str, float]:
+def _dispersions(key: str, recipe: Recipe, version: tuple) -> dict[str, float]:
     from sfp_viz.core.analysis import dispersions as compute
 
-    return compute(network(key), recipe)
+    return compute(network(key), recipe, evidence(key))
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+def dispersions_or_none(key: str, recipe: Recipe) -> dict[str, float]:
+    """The same; {} where the evidence for it is missing."""
+    try:
+        return dispersions(key, recipe)
+    except SfpError:
+        return {}
+
+
 def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
     """Filters each group keeps so that the recipe's target holds, with ratios by hand as given.
 
-    Raises PlanError when the target cannot be reached.
+    Raises PlanError when the target cannot be reached, RecipeError when evidence is missing.
     """
+    return _suggestion(key, recipe, edits, _version(recipe))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _suggestion(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> dict[str, int]:
     from sfp_viz.core.ratios import suggest
 
-    return dict(suggest(network(key), dispersions(key, recipe), recipe, edits))
+    spread = dispersions(key, recipe) if recipe.allocation == "dispersion" else {}
+    return dict(suggest(network(key), spread, recipe, edits, evidence(key)))
 
 
 def kept_or_whole(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
-    """The suggestion; every group whole where the target cannot be reached."""
+    """The suggestion; every group whole where there is none (target or evidence)."""
     try:
         return suggestion(key, recipe, edits)
-    except PlanError:
+    except SfpError:
         return {group.name: group.size for group in network(key).groups}
 
 
@@ -127,25 +211,53 @@ def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> Budget:
         return Budget(before, None, {}, str(problem))
 
 
-@st.cache_resource(max_entries=256, show_spinner="Comparing the filters of this layer")
 def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:
     """Similarity, clusters, dispersion and importance of one group."""
+    return _group_analysis(key, group, recipe, kept, _version(recipe))
+
+
+def saved(key: str, goal: str, kept: Mapping[str, int]) -> float:
+    """Share of a goal that the widths ``kept`` save, up to 1; computed, for latency estimated."""
+    count = _measure(key, goal, _studies(home()) if goal == "latency" else ())
+    before = count(count.sizes)
+    pairs = zip(count.names, count.sizes, strict=True)
+    now = np.array([kept.get(name, size) for name, size in pairs])
+    return 1 - count(now) / before if before else 0.0
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _measure(key: str, goal: str, version: tuple) -> Measure:
+    return measure_of(network(key), goal, evidence(key).latency)
+
+
+@st.cache_resource(max_entries=256, show_spinner="Comparing the filters of this layer")
+def _group_analysis(
+    key: str, group: str, recipe: Recipe, kept: int, version: tuple
+) -> GroupAnalysis:
     from sfp_viz.core.analysis import analyze_group
 
-    return analyze_group(network(key), group, recipe, kept)
+    return analyze_group(network(key), group, recipe, kept, evidence(key))
+
+
+def analysis(key: str, recipe: Recipe) -> Analysis:
+    """The analysis of every group."""
+    return _analysis(key, recipe, _version(recipe))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Clustering the filters of every layer")
-def analysis(key: str, recipe: Recipe) -> Analysis:
-    """The analysis of every group."""
+def _analysis(key: str, recipe: Recipe, version: tuple) -> Analysis:
     from sfp_viz.core.analysis import analyze
 
-    return analyze(network(key), recipe)
+    return analyze(network(key), recipe, evidence(key))
+
+
+def plan(key: str, recipe: Recipe, edits: Edits | None = None) -> Plan:
+    """The exact filters that go. Raises PlanError when the target cannot be reached."""
+    return _plan(key, recipe, edits, _version(recipe))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Choosing the filters")
-def plan(key: str, recipe: Recipe, edits: Edits | None = None) -> Plan:
-    """The exact filters that go. Raises PlanError when the target cannot be reached."""
+def _plan(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> Plan:
     from sfp_viz.core.making import make_plan
 
     if edits is not None and edits.digest != network(key).digest:
@@ -153,16 +265,35 @@ def plan(key: str, recipe: Recipe, edits: Edits | None = None) -> Plan:
     return make_plan(network(key), analysis(key, recipe), recipe, edits)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
 def pruned(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
     """The network physically cut on a copy; with ``data``, calibrated on its training images.
 
     Takes seconds: call it on a click. Loads torch.
     """
+    return _pruned(key, recipe, edits, data, _version(recipe))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _pruned(key: str, recipe: Recipe, edits: Edits | None, data: str, version: tuple):
     from sfp_viz.nets.surgery import prune
 
     images = data_or_none(data, "train") if data else None
     return prune(model(key), plan(key, recipe, edits), calibration=images)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def latency(key: str) -> Measured:
+    """Measured latency of the uncut network on this machine. Takes seconds: on a click."""
+    from sfp_viz.nets.measure import measure_latency
+
+    return measure_latency(model(key))
+
+
+def pruned_latency(key: str, recipe: Recipe, edits: Edits | None) -> Measured:
+    """Measured latency of the cut network: its widths count, not what fills them. On a click."""
+    from sfp_viz.nets.measure import measure_latency
+
+    return measure_latency(pruned(key, recipe, edits))
 
 
 def data_or_none(name: str, split: str = "test", limit: int | None = None) -> Any:
@@ -187,11 +318,17 @@ def accuracy(key: str, data: str, limit: int | None = None) -> Measured:
     return measure_accuracy(model(key), _images(data, limit))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
 def pruned_accuracy(
     key: str, recipe: Recipe, edits: Edits | None, data: str, limit: int | None = None
 ) -> Measured:
     """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click."""
+    return _pruned_accuracy(key, recipe, edits, data, limit, _version(recipe))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _pruned_accuracy(
+    key: str, recipe: Recipe, edits: Edits | None, data: str, limit: int | None, version: tuple
+) -> Measured:
     from sfp_viz.nets.measure import measure_accuracy
 
     return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit))

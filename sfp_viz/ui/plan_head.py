@@ -1,92 +1,98 @@
-"""The head of the page Plan: the target, the recipe, changes by hand, and files to take along."""
+"""The head of the page Plan: the goal, the recipe, files to take along, and how the plan stands."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui import by_hand, loaders, plan_view, problems, recipe_form, state, take_along
+from sfp_viz.ui import (
+    by_hand,
+    goal_form,
+    loaders,
+    plan_details,
+    plan_view,
+    recipe_form,
+    state,
+    take_along,
+)
 from sfp_viz.ui.by_hand import Asked
+from sfp_viz.ui.loaders import Budget
+from sfp_viz.ui.plan_view import Widths
+
+_CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
 
 
 def head(network: Network, asked: Asked) -> None:
-    """The target slider, the recipe, and what was changed by hand."""
+    """The goal, the recipe, files, and the way back to the suggestion."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        _target(network, asked)
-        recipe_form.recipe_popover(asked.recipe)
+        goal_form.goal_form(network, asked)
+        recipe_form.recipe_popover(asked.recipe, loaders.evidence(state.session().model))
         with st.popover("Files", icon=":material/folder_open:"):
             take_along.recipe_files(network)
-        st.button(
-            "Accept the suggestion",
-            help="Takes back every ratio set by hand; locks and clusters stay.",
-            disabled=not asked.edits.ratios,
-            on_click=plan_view.take,
-            args=(replace(asked, edits=replace(asked.edits, ratios=())),),
-            key="plan_accept",
-        )
+        if asked.edits.ratios:
+            st.button(
+                "Accept all suggestions",
+                help="Takes back every width set by hand; locks, minima and clusters stay.",
+                on_click=plan_view.take,
+                args=(by_hand.suggested(asked),),
+                key="plan_accept",
+            )
 
 
-def reached(network: Network, asked: Asked, kept: dict[str, int]) -> None:
+def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
+    """All widths that the page draws: the plan's, the suggestion's, those before rounding."""
+    key, recipe, edits = state.session().model, asked.recipe, asked.edits or None
+    wanted: dict[str, int] = {}
+    if recipe.rounding > 1:
+        wanted = loaders.kept_or_whole(key, replace(recipe, rounding=1), edits)
+    plain = by_hand.suggested(asked).edits or None
+    suggested = loaders.budget(key, recipe, plain).kept or budget.kept
+    curves, unit = lost_curves(network)
+    return Widths(budget.kept, suggested, wanted, curves, unit)
+
+
+def lost_curves(network: Network) -> tuple[plan_view.Curves, str]:
+    """What each group loses alone, by rising units kept, with the unit: measured sensitivity
+    where there is one, else the share of what the next layers get that they miss."""
+    found = loaders.evidence(state.session().model)
+    if found.sensitivity is not None:
+        from sfp_viz.core.sensitivity import losses
+
+        lost = {name: losses(found.sensitivity, name) for name in found.sensitivity.right}
+        return {name: _thinned(curve, 1.0) for name, curve in lost.items()}, "points"
+    if found.observations is not None:
+        from sfp_viz.core.allocation import functional_curves
+
+        lost = functional_curves(found.observations)
+        return {name: _thinned(curve[:-1], 100.0) for name, curve in lost.items()}, "% of signal"
+    return {}, ""
+
+
+def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
+    """(kept, lost), by rising kept, of a curve whose entry m is with m units gone."""
+    size = len(lost)
+    gone = np.unique(np.linspace(0, size - 1, min(size, _CURVE_POINTS)).round().astype(int))
+    return tuple((int(size - m), round(float(scale * lost[m]), 3)) for m in gone[::-1])
+
+
+def reached(network: Network, asked: Asked, drawn: Widths) -> None:
     """How the plan stands to its target, in a sentence."""
-    saved = by_hand.reduction(network, kept)
+    saved = loaders.saved(state.session().model, asked.recipe.goal, drawn.kept)
     whole = sum(group.width for group in network.groups)
-    left = sum(kept.get(g.name, g.size) * g.repeats for g in network.groups)
-    text = (
-        f"{percent(saved)} fewer MACs, {whole - left:,} of {whole:,} filters go. "
-        f"Target: at least {percent(asked.recipe.target_reduction)}. Computed, exact."
-    )
-    held = len(asked.edits.ratios)
-    if held:
-        text += f" {held} share{'s are' if held > 1 else ' is'} held by hand."
+    left = sum(drawn.kept.get(g.name, g.size) * g.repeats for g in network.groups)
     if left == whole:
-        text = "No filter goes with this plan. Raise the target, or drag a bar to the left."
+        st.caption("No filter goes with this plan. Raise the target, or drag a bar to the left.")
+        return
+    text = (
+        f"{percent(saved)} less {goal_form.words(asked.recipe.goal)}, {whole - left:,} of "
+        f"{whole:,} filters go. Target: at least {percent(asked.recipe.target_reduction)}."
+    )
+    if held := len(asked.edits.ratios):
+        text += f" {held} width{'s are' if held > 1 else ' is'} held by hand"
+        text += ", the others make up for it." if asked.edits.makeup else ", the others stay."
+    text += f" {plan_details.rounding_cost(network, drawn)}"
     st.caption(text)
-
-
-def out_of_reach(network: Network, asked: Asked, problem: str) -> None:
-    """The target cannot be met: why, and the nearest one that can."""
-    st.error(problems.plain(problem), icon=":material/error:")
-    nearest = math.floor(100 * by_hand.furthest(network, asked)) / 100
-    with st.container(horizontal=True):
-        if nearest < asked.recipe.target_reduction:
-            lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
-            st.button(
-                f"Lower the target to {percent(nearest, 0)}", type="primary", key="plan_lower",
-                on_click=plan_view.take, args=(lower,),
-            )  # fmt: skip
-        if asked.edits:
-            st.button(
-                "Undo all changes by hand", key="plan_reset",
-                on_click=plan_view.take, args=(replace(asked, edits=Edits(network.digest)),),
-            )  # fmt: skip
-
-
-def suggested(asked: Asked) -> dict[str, int]:
-    """What Kernel Dispersion suggests at the same target, with locks but no ratios by hand."""
-    edits = replace(asked.edits, ratios=()) or None
-    return loaders.budget(state.session().model, asked.recipe, edits).kept
-
-
-def _target(network: Network, asked: Asked) -> None:
-    key = f"plan_target_{state.revision()}"
-
-    shown = round(100 * asked.recipe.target_reduction)
-
-    def moved() -> None:
-        if st.session_state[key] == shown:  # an interrupted run reports what it showed as new
-            return
-        after = by_hand.aim(network, asked, st.session_state[key] / 100)
-        if asked.edits.ratios and not after.edits.ratios:
-            st.toast("The ratios set by hand were taken back. Undo brings them again.")
-        plan_view.take(after)
-
-    st.slider(
-        "Target: share of MACs to save",
-        0, 99, shown, 1,
-        format="%d %%", key=key, on_change=moved, width=420,
-    )  # fmt: skip

@@ -1,20 +1,41 @@
-"""The plan on the screen: bars, their table twin, and why one group keeps what it keeps."""
+"""The plan on the screen: the bars, what a gesture on them does, and their table twin."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import pandas as pd
 import streamlit as st
 
+from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.ui import by_hand, loaders, problems, state
+from sfp_viz.figures.numbers import percent
+from sfp_viz.ui import by_hand, loaders, state
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 
-HOLD = "plan_hold"
+HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
 VIEW = "plan_view"
+
+Curves = Mapping[str, tuple[tuple[int, float], ...]]
+
+
+@dataclass(frozen=True)
+class Widths:
+    """What is drawn of a plan: units that each group keeps, by name.
+
+    ``kept`` under the plan, ``suggested`` without widths by hand, ``wanted`` without rounding
+    ({} where nothing is rounded). ``curves``: (kept, lost) by rising kept, in ``unit``; {} for
+    none. All computed.
+    """
+
+    kept: Mapping[str, int]
+    suggested: Mapping[str, int]
+    wanted: Mapping[str, int]
+    curves: Curves
+    unit: str = ""
 
 
 def asked() -> Asked:
@@ -28,170 +49,166 @@ def take(after: Asked) -> None:
     state.change(recipe=after.recipe, edits=after.edits)
 
 
-def body(network: Network, kept: Mapping[str, int], suggested: Mapping[str, int]) -> None:
-    """The bars or the table, with what a drag does to the other groups."""
+def holds() -> bool:
+    """Whether the other groups make up for a width by hand."""
+    edits = asked().edits
+    return edits.makeup if edits.ratios else bool(st.session_state.get(HOLD))
+
+
+def body(network: Network, widths: Widths) -> None:
+    """The bars or the table, and whether the target is held."""
+    from sfp_viz.ui.plan_table import table
+
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         view = st.segmented_control(
             "View", ["Bars", "Table"], default="Bars", required=True, key=VIEW,
             label_visibility="collapsed",
         )  # fmt: skip
-        st.toggle(
-            "Hold the target",
-            key=HOLD,
-            help="On: the other groups make up for what you change, so that the target holds. "
-            "Off: they stay, and the target follows.",
-        )
-    (table if view == "Table" else bars)(network, kept, suggested)
-    st.caption(
-        "'Keeps' and 'Left whole' can be changed here."
-        if view == "Table"
-        else "Filled: filters kept. Dots: what Kernel Dispersion suggests for the same MACs."
+        _hold_toggle()
+    if view == "Table":
+        table(network, widths)
+        st.caption("'Keeps', 'At least' and 'Left whole' can be changed here.")
+    else:
+        bars(network, widths)
+        st.caption(_legend(widths))
+
+
+def _hold_toggle() -> None:
+    key, shown = f"hold_{state.revision()}", holds()
+
+    def turned() -> None:
+        wanted = bool(st.session_state.get(key, shown))
+        if wanted == shown:  # an interrupted run reports what it showed as new
+            return
+        st.session_state[HOLD] = wanted
+        if asked().edits.ratios:
+            take(by_hand.hold_target(asked(), wanted))
+
+    st.toggle(
+        "Hold the target",
+        value=shown,
+        key=key,
+        on_change=turned,
+        help="On: the other groups make up for what you change, so that the target holds. "
+        "Off: they stay as they are, and the plan saves more or less than its target.",
     )
 
 
-def bars(network: Network, kept: Mapping[str, int], suggested: Mapping[str, int]) -> None:
+def bars(network: Network, widths: Widths) -> None:
     """The bars; a gesture changes the session."""
     now, wanted = state.session(), asked()
     group = loaders.group_of(now)
     ratio_bars(
-        [bar(g, wanted, kept, suggested) for g in network.groups],
+        [bar(network, g, wanted, widths) for g in network.groups],
         key="ratio_bars",
         revision=state.revision(),
         step=wanted.recipe.rounding,
         chosen=group.name if group else "",
-        on_edit=lambda name, to: keep(network, kept, name, to),
+        unit=widths.unit,
+        on_edit=lambda name, to: keep(network, name, to),
         on_pick=lambda name: state.change(group=name),
     )
 
 
-def bar(
-    group: FilterGroup, wanted: Asked, kept: Mapping[str, int], suggested: Mapping[str, int]
-) -> Bar:
+def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths) -> Bar:
     """One group as a bar."""
-    others = len(group.layers) + len(group.followers) - 1
+    kept = widths.kept.get(group.name, group.size)
+    unrounded = widths.wanted.get(group.name, kept)
     return Bar(
         name=group.name,
         label=group.name,
         filters=group.size,
-        kept=kept.get(group.name, group.size),
-        suggested=suggested.get(group.name, group.size),
+        kept=kept,
+        suggested=widths.suggested.get(group.name, group.size),
+        repeats=group.repeats,
         fixed=by_hand.is_fixed(group, wanted.edits),
-        tied=f"+{others}" if others else "",
+        held=by_hand.is_held(group.name, wanted.edits),
+        least=by_hand.least_of(group.name, wanted.edits),
+        wanted=unrounded if unrounded != kept else None,
+        tags=tags(group, wanted.edits),
         why=whole_because(group, wanted),
+        note=rounding_note(network, group, kept, unrounded),
+        ghosts=ghosts(group),
+        curve=tuple(widths.curves.get(group.name, ())),
+    )
+
+
+def tags(group: FilterGroup, edits: Edits) -> str:
+    """What was fixed by hand, in a word beside the name."""
+    words = []
+    if by_hand.is_held(group.name, edits):
+        words.append("held")
+    if least := by_hand.least_of(group.name, edits):
+        words.append(f"min {least}")
+    return ", ".join(words)
+
+
+def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
+    """The layers that move along with a group's first one, each with the reason."""
+    tie = re.match(r"Tied by an? (.+?) with ", group.why)
+    reason = f"{tie[1]} with {group.name}" if tie else f"cut together with {group.name}"
+    if group.protected:
+        reason = f"stays whole with {group.name}"
+    follows = f"depthwise, one filter for each channel of {group.name}"
+    return (
+        *((layer, reason) for layer in group.layers[1:]),
+        *((layer, follows) for layer in group.followers),
     )
 
 
 def whole_because(group: FilterGroup, wanted: Asked) -> str:
-    """Why a group is left whole, or what moves with it; '' when there is nothing to say."""
-    others = (*group.layers[1:], *group.followers)
+    """Why a group is left whole, or what ties it; '' when there is nothing to say."""
     if group.protected:
         return f"Left whole: {group.why}"
     if group.name in wanted.edits.protected:
         return "Left whole: you locked it."
-    if others:
-        return f"Moves together with {', '.join(others)}."
-    return ""
+    if by_hand.is_tied(group, wanted.recipe) and not by_hand.is_held(group.name, wanted.edits):
+        return f"{group.why} The recipe leaves such layers whole until you move the bar."
+    return group.why
 
 
-def keep(network: Network, kept: Mapping[str, int], group: str, to: int) -> None:
+def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) -> str:
+    """What rounding this one group costs; '' where it changed nothing."""
+    if kept == wanted:
+        return ""
+    whole = cost_of_widths(network, {}).macs
+    more = cost_of_widths(network, {group.name: kept}).macs
+    more -= cost_of_widths(network, {group.name: wanted}).macs
+    sign = "+" if more > 0 else "−"
+    return (
+        f"Rounded from {wanted} to {kept} filters: {sign}{percent(abs(more) / max(whole, 1), 2)} "
+        "of the network's MACs (computed, this group alone)."
+    )
+
+
+def keep(network: Network, group: str, to: int) -> None:
     """A bar was let go, or a number typed."""
     state.change(group=group)
-    hold = bool(st.session_state.get(HOLD))
-    take(by_hand.drag(network, asked(), kept, group=group, to=to, hold=hold))
+    take(by_hand.drag(network, asked(), group=group, to=to, hold=holds()))
 
 
 def lock(network: Network, group: str, locked: bool) -> None:
     """Leave a group whole, or free it again."""
-    take(by_hand.lock(network, asked(), group=group, locked=locked))
+    found = loaders.evidence(state.session().model)
+    take(by_hand.lock(network, asked(), group=group, locked=locked, evidence=found))
 
 
-def table(network: Network, kept: Mapping[str, int], suggested: Mapping[str, int]) -> None:
-    """The same as numbers: 'keeps' and 'locked' can be typed."""
-    wanted = asked()
-    spread = loaders.dispersions(state.session().model, wanted.recipe)
-    rows = [_row(group, wanted, kept, suggested, spread) for group in network.groups]
-    key = f"plan_table_{state.revision()}"
-    groups = [group for group in network.groups if not group.protected]
-    free = [row for group, row in zip(network.groups, rows, strict=True) if not group.protected]
-    st.data_editor(
-        pd.DataFrame(free),
-        key=key,
-        hide_index=True,
-        num_rows="fixed",
-        disabled=["group", "layers", "filters", "suggested", "removed", "dispersion"],
-        column_config={
-            "group": st.column_config.TextColumn("Group", pinned=True),
-            "layers": st.column_config.NumberColumn("Layers"),
-            "filters": st.column_config.NumberColumn("Filters"),
-            "keeps": st.column_config.NumberColumn("Keeps", min_value=1, step=1),
-            "suggested": st.column_config.NumberColumn("Suggested"),
-            "removed": st.column_config.NumberColumn("Removed", format="percent"),
-            "dispersion": st.column_config.NumberColumn("Kernel Dispersion", format="%.3f"),
-            "locked": st.column_config.CheckboxColumn("Left whole"),
-        },
-        on_change=lambda: typed(network, kept, groups, key),
-    )
-    rest = [group for group in network.groups if group.protected]
-    for group in rest:
-        st.caption(problems.plain(f"{group.name}: {group.size} filters, left whole. {group.why}"))
+def keep_least(network: Network, group: str, units: int | None) -> None:
+    """Set or lift the minimum of a group."""
+    take(by_hand.at_least(network, asked(), group=group, units=units))
 
 
-def typed(network: Network, kept: Mapping[str, int], groups: list[FilterGroup], key: str) -> None:
-    """A number or a tick was changed in the table."""
-    for row, changes in st.session_state[key]["edited_rows"].items():
-        group = groups[int(row)]
-        if "locked" in changes:
-            lock(network, group.name, bool(changes["locked"]))
-        elif changes.get("keeps"):
-            keep(network, kept, group.name, min(int(changes["keeps"]), group.size))
+def give_back(group: str) -> None:
+    """Everything by hand on the width of a group is taken back."""
+    now = by_hand.suggested(asked(), group)
+    edits = now.edits.with_protected(group, False).with_least(group, None)
+    take(replace(now, edits=edits))
 
 
-def details(network: Network, kept: Mapping[str, int], suggested: Mapping[str, int]) -> None:
-    """The chosen group: its numbers, why it keeps so many, a lock, the way back."""
-    from sfp_viz.core.ratios import why_ratio
-
-    now, wanted = state.session(), asked()
-    group = loaders.group_of(now)
-    if group is None:
-        return
-    st.subheader(problems.plain(group.name))
-    units, left = group.size, kept.get(group.name, group.size)
-    st.markdown(
-        f"Keeps **{left}** of {units} filters; suggested: {suggested.get(group.name, units)}"
-    )
-    if why := whole_because(group, wanted):
-        st.caption(problems.plain(why))
-    if group.protected:
-        return
-    spread = loaders.dispersions(now.model, wanted.recipe).get(group.name)
-    given = group.name in {name for name, _ in wanted.edits.ratios}
-    if given:
-        st.caption("Its share is held by hand.")
-    if spread is not None and not by_hand.is_fixed(group, wanted.edits):
-        share = suggested.get(group.name, units)
-        st.markdown("**Why this suggestion?**")
-        st.write(problems.plain(why_ratio(network, group.name, spread, share, wanted.recipe)))
-    key, whole = f"lock_{group.name}_{state.revision()}", group.name in wanted.edits.protected
-
-    def turned() -> None:
-        if st.session_state[key] != whole:  # an interrupted run reports what it showed as new
-            lock(network, group.name, not whole)
-
-    st.toggle("Leave it whole", value=whole, key=key, on_change=turned)
-    if given:
-        back = replace(wanted, edits=wanted.edits.with_ratio(group.name, None))
-        st.button("Back to the suggestion", key="plan_back", on_click=take, args=(back,))
-
-
-def _row(group: FilterGroup, wanted: Asked, kept, suggested, spread) -> dict:
-    left = kept.get(group.name, group.size)
-    return {
-        "group": group.name,
-        "layers": len(group.layers) + len(group.followers),
-        "filters": group.size,
-        "keeps": left,
-        "suggested": suggested.get(group.name, group.size),
-        "removed": 1 - left / group.size,
-        "dispersion": spread.get(group.name),
-        "locked": group.name in wanted.edits.protected,
-    }
+def _legend(widths: Widths) -> str:
+    text = "Filled: what stays. Dots: the suggestion. Dashed outlines: layers that move along."
+    if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
+        text += " Small triangles: the width before rounding."
+    if widths.curves:
+        text += f" Lines: what each group costs alone, in {widths.unit} (estimated)."
+    return text

@@ -6,7 +6,7 @@ import streamlit as st
 
 from sfp_viz.core.ratios import why_ratio
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.ui import acts, loaders, problems, state
+from sfp_viz.ui import acts, loaders, plan_view, problems, state
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.view import GroupView
 
@@ -74,7 +74,11 @@ def _set(key: str, group: str, size: int, shown: int) -> None:
     if int(st.session_state.get(key, shown)) == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
     after = acts.keeping(
-        loaders.edits_of(session), group, size=size, kept=int(st.session_state[key])
+        loaders.edits_of(session),
+        group,
+        size=size,
+        kept=int(st.session_state[key]),
+        hold=plan_view.holds(),
     )
     state.change(edits=after)
 

@@ -57,7 +57,7 @@ def test_a_target_out_of_reach_names_the_nearest_and_offers_it(open_page):
     edits = Edits(digest, protected=("conv1", "conv2"))
     with_session(app, edits=edits)
     assert "cannot be reached" in app.error[0].value
-    press(app, "Lower the target to 0 %")
+    press(app, "Take 0.0 % instead")
     assert not app.error
     assert "No filter goes" in said(app)
     undo(app)
@@ -78,13 +78,13 @@ def test_accepting_the_suggestion_takes_ratios_back_and_keeps_locks(open_page):
     digest = sample_network(MODEL).digest
     edits = Edits(digest, ratios=(("conv1", 0.25),), protected=("conv2",))
     app = with_session(open_page("plan"), edits=edits, recipe=Recipe(target_reduction=0.1))
-    press(app, "Accept the suggestion")
+    press(app, "Accept all suggestions")
     assert session(app).edits == Edits(digest, protected=("conv2",))
 
 
 def test_a_named_recipe_keeps_the_target(open_page):
     app = with_session(open_page("plan"), recipe=Recipe(target_reduction=0.3))
-    app.selectbox[0].select("random").run()
+    next(s for s in app.selectbox if s.label == "Named recipes").select("random").run()
     assert session(app).recipe.criterion == "random"
     assert session(app).recipe.target_reduction == 0.3
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.ratios import suggest
@@ -47,49 +46,77 @@ def kept_of(network: Network, asked: Asked) -> dict[str, int]:
     return suggest(network, dict.fromkeys(GROUPS, 0.5), asked.recipe, asked.edits)
 
 
-def test_a_dragged_bar_leaves_the_others_and_takes_the_target_along(network, asked):
+def test_a_dragged_bar_leaves_the_others_and_the_target_as_they_are(network, asked):
     kept = kept_of(network, asked)
-    after = by_hand.drag(network, asked, kept, group="a", to=3, hold=False)
+    after = by_hand.drag(network, asked, group="a", to=3, hold=False)
     assert kept_of(network, after) == {**kept, "a": 3}
-    saved = 1 - cost_of_widths(network, {**kept, "a": 3}).macs / cost_of_widths(network, {}).macs
-    assert after.recipe.target_reduction == pytest.approx(saved, abs=2e-6)
+    assert after.recipe == asked.recipe
+    assert after.edits.ratios == (("a", round(13 / 16, 6)),)
 
 
 def test_holding_the_target_lets_the_others_make_up_for_it(network, asked):
     kept = kept_of(network, asked)
-    after = by_hand.drag(network, asked, kept, group="a", to=16, hold=True)
+    after = by_hand.drag(network, asked, group="a", to=16, hold=True)
     assert after.recipe == asked.recipe
-    assert after.edits.ratios == (("a", 0.0),)
     now = kept_of(network, after)
+    assert now["a"] == 16
     assert now["b"] < kept["b"]
     assert by_hand.reduction(network, now) >= 0.4 - 1e-6
 
 
+def test_later_gestures_leave_what_was_said_about_the_target(network, asked):
+    one = by_hand.drag(network, asked, group="a", to=8, hold=True)
+    assert by_hand.drag(network, one, group="b", to=8, hold=False).edits.makeup
+    free = by_hand.hold_target(one, False)
+    assert kept_of(network, free) == {**kept_of(network, asked), "a": 8}
+
+
 def test_tied_layers_stay_whole_until_their_own_bar_is_dragged(network, asked):
-    kept = kept_of(network, asked)
-    assert kept["c"] == 8
-    assert "c" not in dict(
-        by_hand.drag(network, asked, kept, group="a", to=3, hold=False).edits.ratios
-    )
-    after = by_hand.drag(network, asked, kept, group="c", to=4, hold=False)
+    assert kept_of(network, asked)["c"] == 8
+    after = by_hand.drag(network, asked, group="c", to=4, hold=False)
     assert kept_of(network, after)["c"] == 4
 
 
 def test_at_least_one_filter_stays_and_none_is_added(network, asked):
-    kept = kept_of(network, asked)
-    low = by_hand.drag(network, asked, kept, group="a", to=0, hold=False)
+    low = by_hand.drag(network, asked, group="a", to=0, hold=False)
     assert kept_of(network, low)["a"] == 1
-    high = by_hand.drag(network, asked, kept, group="a", to=99, hold=True)
+    high = by_hand.drag(network, asked, group="a", to=99, hold=True)
     assert dict(high.edits.ratios)["a"] == 0
 
 
+def test_a_minimum_lifts_a_width_by_hand_and_bounds_the_next_drag(network, asked):
+    low = by_hand.drag(network, asked, group="a", to=3, hold=False)
+    after = by_hand.at_least(network, low, group="a", units=10)
+    assert kept_of(network, after)["a"] == 10
+    assert kept_of(network, by_hand.drag(network, after, group="a", to=2, hold=False))["a"] == 10
+    assert by_hand.at_least(network, after, group="a", units=None).edits.least == ()
+    above = by_hand.at_least(network, low, group="a", units=2)
+    assert kept_of(network, above)["a"] == 3
+
+
+def test_a_minimum_bounds_the_suggestion_and_the_others_make_up_for_it(network, asked):
+    kept = kept_of(network, asked)
+    after = by_hand.at_least(network, asked, group="a", units=kept["a"] + 2)
+    now = kept_of(network, after)
+    assert now["a"] >= kept["a"] + 2
+    assert now["b"] < kept["b"]
+
+
+def test_the_suggestion_comes_back_for_one_group_or_for_all(network, asked):
+    both = by_hand.drag(network, asked, group="a", to=3, hold=False)
+    both = by_hand.drag(network, both, group="b", to=5, hold=False)
+    assert dict(by_hand.suggested(both, "a").edits.ratios).keys() == {"b"}
+    assert kept_of(network, by_hand.suggested(both)) == kept_of(network, asked)
+
+
 def test_a_new_target_takes_ratios_back_only_when_no_group_is_left_to_reach_it(network, asked):
+    more = replace(asked.recipe, target_reduction=0.6)
     one = replace(asked, edits=asked.edits.with_ratio("a", 0.5))
-    assert by_hand.aim(network, one, 0.6).edits.ratios == (("a", 0.5),)
+    assert by_hand.aim(network, one, more).edits.ratios == (("a", 0.5),)
     both = replace(asked, edits=one.edits.with_ratio("b", 0.5))
-    assert by_hand.aim(network, both, 0.6) == Asked(
-        Recipe(target_reduction=0.6), Edits(network.digest)
-    )
+    assert by_hand.aim(network, both, more) == Asked(more, Edits(network.digest))
+    alone = by_hand.hold_target(both, False)
+    assert by_hand.aim(network, alone, more).edits == alone.edits
 
 
 def test_a_lock_holds_the_target_as_long_as_the_others_can_make_up_for_it(network, asked):
@@ -101,13 +128,6 @@ def test_a_lock_holds_the_target_as_long_as_the_others_can_make_up_for_it(networ
     assert kept_of(network, both) == {"a": 16, "b": 32, "c": 8}
     free = by_hand.lock(network, both, group="b", locked=False)
     assert free.edits.protected == ("a",)
-
-
-def test_the_furthest_target_can_be_reached_and_one_beyond_cannot(network, asked):
-    locked = replace(asked, edits=asked.edits.with_protected("b", True))
-    most = by_hand.furthest(network, locked)
-    reached = replace(locked, recipe=replace(asked.recipe, target_reduction=most))
-    assert by_hand.reduction(network, kept_of(network, reached)) == pytest.approx(most, abs=1e-6)
 
 
 def test_a_network_that_costs_nothing_saves_nothing(network):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sfp_viz.core import recipe as recipes
 from sfp_viz.core.recipe import CHOICES, Recipe
-from sfp_viz.ui import recipe_form
+from sfp_viz.ui import recipe_form, recipe_words
 
 
 def test_every_choice_of_a_recipe_has_words():
-    assert {name: tuple(words) for name, words in recipe_form.WORDS.items()} == CHOICES
-    assert set(recipe_form.NAMES) == set(recipes.NAMED)
+    assert {name: tuple(words) for name, words in recipe_words.WORDS.items()} == CHOICES
+    assert set(recipe_words.NAMES) == set(recipes.NAMED)
 
 
 def test_a_named_recipe_is_recognized_whatever_its_target():

@@ -1,81 +1,110 @@
 // One bar a group: the filled part is what is kept. Drag the edge, or use the arrow keys on it.
-// data = {rows: [{name, label, filters, kept, suggested, fixed, tied, why}], step, chosen, rev}
+// data = {rows: [{name, label, filters, repeats, kept, suggested, wanted, least, fixed, held, tags,
+//   why, ghosts: [[label, reason]], curve: [[kept, lost]]}], step, chosen, rev, most, unit, ghosts}
 // Python is the truth: what is drawn here while dragging is a draft, sent once at the end.
+const HIGH = 17; // pixels of a curve under its bar
+
+const make = (kind, tag, parent) => {
+  const element = document.createElement(tag);
+  element.className = kind;
+  parent.append(element);
+  return element;
+};
+
+const lost = (curve, kept) => {
+  const after = curve.findIndex(([at]) => at >= kept);
+  if (after < 0) return curve.at(-1)[1];
+  if (after === 0) return curve[0][1];
+  const [[x0, y0], [x1, y1]] = [curve[after - 1], curve[after]];
+  return y0 + ((kept - x0) / Math.max(x1 - x0, 1e-9)) * (y1 - y0);
+};
+
+const widths = (row, kept) => {
+  const before = row.filters * row.repeats;
+  return kept === row.filters ? before.toLocaleString('en') : `${before.toLocaleString('en')} → ${(kept * row.repeats).toLocaleString('en')}`;
+};
+
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector('.bars');
   const say = parentElement.querySelector('.say');
-  const me = (root.me ??= { rows: new Map(), drag: null, kept: {}, sent: 0 });
+  const me = (root.me ??= { parts: new Map(), open: new Map(), drag: null, kept: {} });
   me.set = setStateValue;
   me.data = data;
+  me.rows = new Map(data.rows.map((row) => [row.name, row]));
   if (!me.drag && me.rev !== data.rev) {
     me.rev = data.rev;
     const draft = me.pressed && me.kept[me.pressed]; // keys still being pressed win over an answer
     me.kept = Object.fromEntries(data.rows.map((row) => [row.name, row.kept]));
     if (me.pressed in me.kept) me.kept[me.pressed] = draft;
   }
-  const now = (name) => me.data.rows.find((row) => row.name === name);
+  root.style.setProperty('--most', data.tall ? `${data.tall}px` : 'none');
 
   const snapped = (row, kept) => {
     const step = Math.min(me.data.step, row.filters);
     const near = kept >= row.filters - step / 2 ? row.filters : Math.round(kept / step) * step;
-    return Math.min(Math.max(near, Math.min(step, row.filters)), row.filters);
+    return Math.min(Math.max(near, Math.min(step, row.filters), row.least || 1), row.filters);
   };
+  const high = (value) => Math.min(1, Math.max(0, value / me.data.most)) * (HIGH - 3) + 1.5;
 
-  const paint = () => {
-    for (const row of me.data.rows) {
-      const part = me.rows.get(row.name);
-      const kept = row.fixed ? row.filters : (me.kept[row.name] ?? row.kept);
-      const share = (100 * kept) / row.filters;
-      part.row.classList.toggle('fixed', row.fixed);
-      part.row.classList.toggle('chosen', row.name === me.data.chosen);
-      part.row.classList.toggle('dragging', me.drag === row.name);
-      part.row.title = row.why;
-      part.bar.style.width = share + '%';
-      part.edge.style.left = share + '%';
-      part.mark.style.left = (100 * row.suggested) / row.filters + '%';
-      part.kept.textContent = `${kept} of ${row.filters}`;
-      part.cut.textContent = row.fixed ? 'whole' : kept === row.filters ? '0 %' : `−${Math.round(100 - share)} %`;
-      part.edge.setAttribute('aria-valuemax', row.filters);
-      part.edge.setAttribute('aria-valuenow', kept);
-      part.edge.setAttribute('aria-valuetext', `keeps ${kept} of ${row.filters} filters, suggested ${row.suggested}`);
+  const paint = (row) => {
+    const part = me.parts.get(row.name);
+    const kept = row.fixed ? row.filters : (me.kept[row.name] ?? row.kept);
+    const share = (100 * kept) / row.filters;
+    part.row.classList.toggle('fixed', row.fixed);
+    part.row.classList.toggle('held', row.held);
+    part.row.classList.toggle('chosen', row.name === me.data.chosen);
+    part.row.classList.toggle('dragging', me.drag === row.name);
+    part.title.title = row.why;
+    part.tag.textContent = row.tags;
+    part.bar.style.width = part.edge.style.left = share + '%';
+    part.mark.style.left = (100 * row.suggested) / row.filters + '%';
+    part.least.hidden = !row.least;
+    part.least.style.left = (100 * row.least) / row.filters + '%';
+    part.wanted.hidden = row.wanted == null;
+    part.wanted.style.left = (100 * (row.wanted ?? 0)) / row.filters + '%';
+    part.track.title = row.note;
+    part.kept.textContent = widths(row, kept);
+    part.share.textContent = row.fixed ? 'whole' : kept === row.filters ? '0 %' : `−${Math.round(100 - share)} %`;
+    const value = row.curve.length ? lost(row.curve, kept) : 0;
+    part.loss.textContent = row.curve.length && !row.fixed ? `−${Math.max(0, value).toFixed(1)} ${me.data.unit}` : '';
+    part.curve.hidden = !row.curve.length;
+    if (row.curve.length) {
+      part.dot.style.left = share + '%';
+      part.dot.style.top = high(value) + 'px';
+      const points = row.curve.map(([at, y]) => `${(100 * at) / row.filters} ${high(y)}`);
+      part.path.setAttribute('d', 'M' + points.join('L'));
     }
+    const open = (me.open.get(row.name) ?? me.data.ghosts) || me.drag === row.name || row.name === me.data.chosen;
+    if (part.more) {
+      part.more.setAttribute('aria-expanded', open);
+      part.more.title = open ? 'Layers that move along are shown below' : 'Show the layers that move along';
+    }
+    for (const ghost of part.ghosts) {
+      ghost.row.hidden = !open;
+      ghost.row.classList.toggle('moving', me.drag === row.name);
+      ghost.shade.style.width = share + '%';
+      ghost.kept.textContent = widths(row, kept);
+    }
+    part.edge.setAttribute('aria-valuemin', Math.max(1, row.least));
+    part.edge.setAttribute('aria-valuemax', row.filters);
+    part.edge.setAttribute('aria-valuenow', kept);
+    const held = row.held ? ', held by hand' : '';
+    const least = row.least ? `, at least ${row.least}` : '';
+    part.edge.setAttribute('aria-valuetext', `keeps ${kept} of ${row.filters} filters, suggested ${row.suggested}${held}${least}`);
   };
 
   const commit = (name) => {
+    const row = me.rows.get(name);
     me.drag = me.pressed = null;
-    paint();
-    const row = now(name);
+    paint(row);
     if (me.kept[name] === row.kept) return;
     say.textContent = `${row.label}: keeps ${me.kept[name]} of ${row.filters} filters`;
     me.set('edit', { group: name, kept: me.kept[name], n: Date.now() });
   };
 
-  const build = (made) => {
-    const name = made.name;
-    const add = (kind, tag, parent) => {
-      const element = document.createElement(tag);
-      element.className = kind;
-      parent.append(element);
-      return element;
-    };
-    const row = add('row', 'div', root);
-    const title = add('name', 'button', row);
-    title.textContent = made.label;
-    title.setAttribute('aria-label', `${made.label}: show why`);
-    if (made.tied) add('tied', 'span', title).textContent = made.tied;
-    title.onclick = () => me.set('pick', { group: name, n: Date.now() });
-    const track = add('track', 'div', row);
-    const bar = add('bar', 'div', track);
-    const mark = add('mark', 'div', track);
-    const edge = add('edge', 'button', track);
-    const kept = add('kept', 'span', row);
-    const cut = add('cut', 'span', row);
-    edge.setAttribute('role', 'slider');
-    edge.setAttribute('aria-label', `Filters kept in ${made.label}`);
-    edge.setAttribute('aria-valuemin', 1);
-
+  const drag = (name, track, edge) => {
     track.onpointerdown = (event) => {
-      if (now(name).fixed || event.button !== 0) return;
+      if (me.rows.get(name).fixed || event.button !== 0) return;
       track.setPointerCapture(event.pointerId);
       edge.focus({ preventScroll: true });
       me.before = me.kept[name];
@@ -85,44 +114,94 @@ export default function ({ parentElement, data, setStateValue }) {
     track.onpointermove = (event) => {
       if (me.drag !== name) return;
       const box = track.getBoundingClientRect();
-      me.kept[name] = snapped(now(name), ((event.clientX - box.left) / box.width) * now(name).filters);
-      paint();
+      const row = me.rows.get(name);
+      me.kept[name] = snapped(row, ((event.clientX - box.left) / box.width) * row.filters);
+      paint(row);
     };
     track.onpointerup = () => me.drag === name && commit(name);
     const back = () => {
       if (me.drag !== name) return;
       me.kept[name] = me.before;
       me.drag = null;
-      paint();
+      paint(me.rows.get(name));
     };
     track.onpointercancel = back;
     edge.onkeydown = (event) => {
-      const group = now(name);
+      const row = me.rows.get(name);
       if (event.key === 'Escape') return back();
       const step = me.data.step;
       const kept = me.kept[name];
       const to = {
         ArrowRight: kept + step, ArrowUp: kept + step, ArrowLeft: kept - step, ArrowDown: kept - step,
-        PageUp: kept + group.filters / 10, PageDown: kept - group.filters / 10, Home: 1, End: group.filters,
+        PageUp: kept + row.filters / 10, PageDown: kept - row.filters / 10, Home: 1, End: row.filters,
       }[event.key];
-      if (to === undefined || group.fixed) return;
+      if (to === undefined || row.fixed) return;
       event.preventDefault();
-      me.kept[name] = snapped(group, to);
+      me.kept[name] = snapped(row, to);
       me.pressed = name;
-      paint();
+      paint(row);
       clearTimeout(me.timer);
       me.timer = setTimeout(() => commit(name), 250); // key repeat: one message at the end
     };
-    me.rows.set(name, { row, bar, mark, edge, kept, cut });
   };
 
-  const names = data.rows.map((row) => row.name + row.label + row.tied).join('\n');
+  const build = (made) => {
+    const name = made.name;
+    const row = make('row', 'div', root);
+    const title = make('title', 'div', row);
+    const label = make('name', 'button', title);
+    label.textContent = made.label;
+    label.setAttribute('aria-label', `${made.label}: show why`);
+    label.onclick = () => me.set('pick', { group: name, n: Date.now() });
+    const more = made.ghosts.length ? make('more', 'button', title) : null;
+    if (more) {
+      more.textContent = `+${made.ghosts.length}`;
+      more.setAttribute('aria-label', `${made.ghosts.length} layers move along with ${made.label}`);
+      more.onclick = () => {
+        me.open.set(name, !(me.open.get(name) ?? me.data.ghosts));
+        paint(me.rows.get(name));
+      };
+    }
+    const tag = make('tag', 'span', title);
+    const middle = make('middle', 'div', row);
+    const track = make('track', 'div', middle);
+    const bar = make('bar', 'div', track);
+    const [mark, least, wanted] = ['mark', 'least', 'wanted'].map((kind) => make(kind, 'div', track));
+    const edge = make('edge', 'button', track);
+    edge.setAttribute('role', 'slider');
+    edge.setAttribute('aria-label', `Filters kept in ${made.label}`);
+    const curve = make('curve', 'div', middle);
+    curve.innerHTML = `<svg viewBox="0 0 100 ${HIGH}" preserveAspectRatio="none" aria-hidden="true"><line x1="0" x2="100" y1="1.5" y2="1.5"/><path/></svg>`;
+    const dot = make('dot', 'div', curve);
+    const kept = make('kept', 'span', row);
+    const cut = make('cut', 'span', row);
+    const share = make('share', 'span', cut);
+    const loss = make('loss', 'span', cut);
+    const ghosts = made.ghosts.map(([layer, reason]) => {
+      const ghost = make('ghost', 'div', root);
+      const named = make('name', 'span', ghost);
+      named.textContent = named.title = layer;
+      const outline = make('outline', 'div', ghost);
+      const shade = make('shade', 'div', outline);
+      const words = make('reason', 'span', outline);
+      words.textContent = words.title = reason;
+      const width = make('kept', 'span', ghost);
+      make('cut', 'span', ghost);
+      return { row: ghost, shade, kept: width };
+    });
+    drag(name, track, edge);
+    const path = curve.querySelector('path');
+    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, wanted, edge, curve, path, dot, kept, share, loss, ghosts });
+  };
+
+  const names = JSON.stringify(data.rows.map((row) => [row.name, row.label, row.ghosts]));
   if (names !== me.names) {
     me.names = names;
     root.replaceChildren();
-    me.rows.clear();
+    me.parts.clear();
+    me.open.clear();
     data.rows.forEach(build);
   }
-  paint();
+  data.rows.forEach(paint);
   return () => clearTimeout(me.timer);
 }

@@ -10,6 +10,8 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
+GHOSTS_OPEN = 12  # with more layers that move along, only those of the chosen group are shown
+TALL = 640  # pixels; a longer list scrolls, so that the details beside it stay on the screen
 _HERE = Path(__file__)
 _bars = component(
     "ratio_bars",
@@ -23,8 +25,11 @@ _bars = component(
 class Bar:
     """One group: it keeps ``kept`` of its ``filters``; ``suggested`` is the dotted mark.
 
-    ``fixed`` bars cannot be moved; ``why`` says why, and is shown under the pointer. ``tied`` is a
-    short note on layers that move along.
+    A filter stands for ``repeats`` channels, so the width shown is ``filters * repeats``.
+    ``fixed`` bars cannot be moved; ``held`` ones were set by hand; ``least`` is a minimum (0 for
+    none); ``wanted`` the width before rounding, or None. ``tags`` is a short word beside the name,
+    ``why`` and ``note`` are shown under the pointer, on the name and on the bar. ``ghosts`` are
+    (layer, reason) of what moves along. ``curve`` is (kept, lost), by rising kept, drawn below.
     """
 
     name: str
@@ -32,9 +37,16 @@ class Bar:
     filters: int
     kept: int
     suggested: int
+    repeats: int = 1
     fixed: bool = False
-    tied: str = ""
+    held: bool = False
+    least: int = 0
+    wanted: int | None = None
+    tags: str = ""
     why: str = ""
+    note: str = ""
+    ghosts: tuple[tuple[str, str], ...] = ()
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 def ratio_bars(
@@ -44,14 +56,16 @@ def ratio_bars(
     revision: int,
     step: int = 1,
     chosen: str = "",
+    unit: str = "",
     on_edit: Callable[[str, int], None],
     on_pick: Callable[[str], None],
 ) -> None:
     """Draw the bars; ``on_edit(group, kept)`` is called once when a bar has been let go.
 
     ``revision`` must rise whenever the record changed, so that the bars take it up. ``step`` is
-    the number of filters a bar moves at once. ``on_pick(group)`` is called when a name is clicked.
-    What the browser sends is checked here: unknown or fixed groups are left alone.
+    the number of filters a bar moves at once, ``unit`` that of the curves. ``on_pick(group)`` is
+    called when a name is clicked. What the browser sends is checked here: unknown or fixed groups
+    are left alone, and a gesture that is reported twice counts once.
     """
     free = {bar.name: bar for bar in bars if not bar.fixed}
 
@@ -74,6 +88,10 @@ def ratio_bars(
             "step": step,
             "chosen": chosen,
             "rev": revision,
+            "unit": unit,
+            "most": max((lost for bar in bars for _, lost in bar.curve), default=0) or 1,
+            "ghosts": sum(len(bar.ghosts) for bar in bars) <= GHOSTS_OPEN,
+            "tall": TALL,
         },
         on_edit_change=edited,
         on_pick_change=picked,
@@ -81,5 +99,10 @@ def ratio_bars(
 
 
 def _asked(key: str, name: str) -> dict[str, Any]:
-    asked = st.session_state[key].get(name)
-    return dict(asked) if asked else {}
+    """What the browser sent, once: {} when there is nothing, or it was answered already."""
+    asked = dict(st.session_state[key].get(name) or {})
+    seen = f"{key}_{name}_seen"
+    if not asked or st.session_state.get(seen) == asked:
+        return {}
+    st.session_state[seen] = asked
+    return asked

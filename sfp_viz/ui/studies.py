@@ -1,0 +1,117 @@
+"""Studies of a network: runs that gather evidence, started, watched and stopped from a page."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.study import Study
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import duration
+from sfp_viz.runs import process
+from sfp_viz.runs.folder import list_runs, read_run
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.ui import image_field, loaders, problems, state
+
+WORDS = {
+    "observe": "Looking at images",
+    "sensitivity": "Measuring the sensitivity",
+    "latency": "Timing the layers",
+    "trust": "Measuring plans around the suggestion",
+}
+NEEDS_IMAGES = ("observe", "sensitivity", "trust")
+
+
+def newest(kind: str, digest: str) -> Run | None:
+    """The newest study of a kind of the weights with ``digest``; None when there is none."""
+    runs = list_runs(loaders.home(), kind=kind)
+    return next((run for run in runs if run.facts.get("digest") == digest), None)
+
+
+def images_for(network: Network, kind: str) -> str | None:
+    """The images that a study of ``kind`` takes; None where it needs some and there are none."""
+    found = image_field.here(network)
+    return found if found or kind not in NEEDS_IMAGES else None
+
+
+def begin(network: Network, study: Study, data: str) -> None:
+    """Lay out a study's folder and start its worker; a problem becomes a toast."""
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.runs.studies import create_study
+
+    now = state.session()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "model.safetensors"
+            save_model(loaders.model(now.model), file)
+            path = create_study(
+                loaders.home(),
+                kind=study.kind,
+                model_file=file,
+                recipe=now.recipe,
+                data=data,
+                settings=replace(study, recipe=now.recipe, edits=now.edits),
+                edits=now.edits,
+                facts={"model": now.model},
+            )
+        process.launch(path)
+    except (SfpError, OSError) as problem:
+        st.toast(problems.plain(str(problem)), icon=":material/error:")
+
+
+def watch(run: Run, *, then: Callable[[Run], None] | None = None) -> None:
+    """The study with its progress, read again each second while it goes."""
+
+    def look() -> None:
+        with problems.shown():
+            if not run.path.exists():
+                st.rerun()
+            now = read_run(run.path)
+            if now.over != run.over:  # the evidence is there, or it stopped: all of the page
+                st.rerun()
+            _draw(now)
+            if then is not None:
+                then(now)
+
+    st.fragment(look, run_every=None if run.over else 1.0)()
+
+
+def _draw(run: Run) -> None:
+    """Progress while it goes; why it stopped, where it did."""
+    if not run.over:
+        st.progress(run.progress, text=progress(run))
+        st.button(
+            "Cancel", key=f"cancel_{run.id}", disabled=run.state == "cancelling",
+            on_click=act, args=(process.request_cancel, run),
+        )  # fmt: skip
+    elif run.state in RESUMABLE:
+        words = {"cancelled": "was cancelled", "failed": "failed", "lost": "lost its worker"}
+        note = f"{WORDS[run.kind]} {words[run.state]} after {run.done} points. {run.message}"
+        st.warning(problems.plain(note), icon=":material/pause:")
+        st.button("Go on with it", key=f"resume_{run.id}", on_click=act, args=(process.resume, run))
+
+
+def progress(run: Run) -> str:
+    """How far a study is, in words."""
+    if run.state == "cancelling":
+        return "Stopping"
+    text = WORDS[run.kind]
+    if run.total:
+        text += f": {run.done} of {run.total}"
+    if run.seconds_left is not None:
+        text += f", about {duration(run.seconds_left)} left (estimated)"
+    return text
+
+
+def act(what: Callable, run: Run) -> None:
+    """Stop or resume a study; a problem becomes a toast."""
+    try:
+        what(run.path)
+    except (SfpError, OSError) as problem:
+        st.toast(problems.plain(str(problem)), icon=":material/error:")
