@@ -1,6 +1,9 @@
 """Train the sample networks and write them to sample_models/.
 
-    python scripts/make_sample_models.py [NAME ...]
+    python scripts/make_sample_models.py [--read] [NAME ...]
+
+With --read nothing is trained: the samples that are there are read again, and their cards' reading
+and the shipped clusters and dispersions are written anew, for a newer version of either.
 
 Seeded; resumes from the last finished epoch after a stop. Fashion-MNIST and CIFAR-10 must be on
 the machine (SFP_VIZ_DATA, or Debian's dataset-fashion-mnist).
@@ -19,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from sfp_viz.core.analysis import Analysis, analyze
 from sfp_viz.core.embedding import umap_map
 from sfp_viz.core.network import Network
+from sfp_viz.core.network_file import network_to_json
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.similarity import filter_matrix
 from sfp_viz.core.training import Augmentation, Distillation
@@ -27,8 +31,9 @@ from sfp_viz.nets.data import load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
-from sfp_viz.nets.samples import write_sample
+from sfp_viz.nets.samples import sample_card, sample_maps, sample_path, write_sample, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".sfp_viz" / "samples"  # checkpoints; not shipped
@@ -144,19 +149,43 @@ def card(sample: Sample, model: Model) -> dict:
 def maps(network: Network, analysis: Analysis) -> dict:
     """UMAP coordinates, and the default recipe's clusters and dispersions, one a group."""
     groups = [group for group in network.groups if group.size >= 4]
+    coordinates = {
+        group.name: umap_map(filter_matrix(network, group), seed=0).round(4).tolist()
+        for group in groups
+    }
+    return {"coordinates": coordinates, **clusters_and_dispersions(analysis)}
+
+
+def clusters_and_dispersions(analysis: Analysis) -> dict:
+    """By group, under the recipe of ``analysis``."""
     return {
         "recipe": asdict(analysis.recipe),
-        "coordinates": {
-            group.name: umap_map(filter_matrix(network, group), seed=0).round(4).tolist()
-            for group in groups
-        },
         "clusters": {name: list(part.clusters.labels) for name, part in analysis.groups.items()},
         "dispersion": {name: part.dispersion for name, part in analysis.groups.items()},
     }
 
 
-def main(names: list[str]) -> None:
-    for name in names or list(SAMPLES):
+def read_again(name: str) -> None:
+    """Write the reading in a sample's card, its clusters and its dispersions anew; coordinates,
+    weights and measured facts stay."""
+    model, path = load_model(name), sample_path(name)
+    network = read_network(model)
+    card, old = sample_card(name), sample_maps(name)
+    card["reading"] = json.loads(network_to_json(network))
+    analysis = analyze(network, Recipe())
+    new = {**old, **clusters_and_dispersions(analysis)}
+    write_text(path.with_suffix(".maps.json"), json.dumps(new, sort_keys=True))
+    write_text(path.with_suffix(".json"), json.dumps(card, sort_keys=True, indent=1))
+    print(name, "read again")
+
+
+def main(arguments: list[str]) -> None:
+    names = [name for name in arguments if name != "--read"] or list(SAMPLES)
+    if "--read" in arguments:
+        for name in names:
+            read_again(name)
+        return
+    for name in names:
         sample = SAMPLES[name]
         model = trained(name, sample)
         network = read_network(model)
