@@ -1,8 +1,19 @@
-"""Compare: accuracy against MACs, with plain ways of pruning to the same MACs always in view."""
+"""Compare: accuracy against MACs beside plain ways of pruning; and two plans with each other."""
 
 import streamlit as st
 
-from sfp_viz.ui import comparison, entry, image_field, loaders, problems, run_view, starting, state
+from sfp_viz.ui import (
+    comparison,
+    entry,
+    image_field,
+    loaders,
+    plan_compare,
+    problems,
+    run_view,
+    starting,
+    state,
+    views,
+)
 
 entry.through("pages/compare.py")
 
@@ -10,6 +21,10 @@ with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
     runs = run_view.runs_of(network.digest)
+
+if views.choose("compare", "What to compare") == "Plans":
+    plan_compare.page(network)
+    st.stop()
 
 st.markdown(
     "Is the plan better than pruning the plain way to the same MACs? Up and to the left is better."

@@ -36,7 +36,7 @@ _NAMES = {
     "plan": "this plan",
     "uniform": "uniform L1",
     "random": "random",
-    "run": "this plan, fine-tuned",
+    "run": "plans",
     "unpruned": "unpruned",
 }
 _SYMBOLS = {
@@ -87,12 +87,14 @@ def _add(
 ) -> None:
     hollow = stage == "one-shot"
     symbol = _SYMBOLS[kind] + ("-open" if hollow else "")
+    others = any(p.kind == "run" for p in points)  # runs of other plans share this plan's mark
+    named = _NAMES["run" if others else kind]
     above = [100 * ((p.interval or (0, p.accuracy))[1] - p.accuracy) for p in points]
     below = [100 * (p.accuracy - (p.interval or (p.accuracy, 0))[0]) for p in points]
     figure.add_scatter(
         x=[p.macs / unit for p in points],
         y=[100 * p.accuracy for p in points],
-        name=_NAMES[kind] if stage == "unpruned" else f"{_NAMES[kind]}, {stage}",
+        name=named if stage == "unpruned" else f"{named}, {stage}",
         mode="markers",
         marker={"symbol": symbol, "size": 11, "color": color, "line": {"width": 2, "color": color}},
         error_y={"array": above, "arrayminus": below, "color": color, "thickness": 1, "width": 3},

@@ -105,12 +105,8 @@ def chart(points: Sequence[Point]) -> None:
         if best
         else ""
     )
-    figure = accuracy_against_macs(points)
-    if any(p.kind == "run" for p in points):  # they share the mark of this plan
-        mark = {"name": "this plan, fine-tuned"}
-        figure.for_each_trace(lambda it: it.update(name="plans, fine-tuned"), selector=mark)
     charts.draw(
-        figure,
+        accuracy_against_macs(points),
         key="tradeoff",
         alt=f"Accuracy against MACs of {len(points)} networks.{finding}",
     )

@@ -59,7 +59,7 @@ def test_one_shot_points_are_hollow_and_fine_tuned_ones_filled():
     figure = figures.accuracy_against_macs(
         [
             point("plan", 5_000_000, 0.5, (0.4, 0.6), "plan", "one-shot"),
-            point("run", 5_000_000, 0.9, (0.88, 0.92), "run", "fine-tuned"),
+            point("run", 5_000_000, 0.9, (0.88, 0.92), "plan", "fine-tuned"),
             point("lenet", 9_000_000, 0.95, None, "unpruned", "unpruned"),
         ]
     )
@@ -69,6 +69,14 @@ def test_one_shot_points_are_hollow_and_fine_tuned_ones_filled():
     assert figure.data[0].error_y.arrayminus[0] == pytest.approx(10)
     assert figure.data[-1].error_y.array[0] == 0
     assert "measured" in words(figures.accuracy_against_macs([]))[0]
+
+
+def test_runs_of_other_plans_share_a_mark_and_its_name_says_so():
+    points = [
+        tradeoff.Point(kind, 5_000_000, 0.9, None, kind, "fine-tuned") for kind in ("plan", "run")
+    ]
+    names = [trace.name for trace in figures.accuracy_against_macs(points).data]
+    assert names == ["plans, fine-tuned"]
 
 
 def test_the_similarity_map_puts_filters_of_one_cluster_together():
