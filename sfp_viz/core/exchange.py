@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import asdict, fields, is_dataclass
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from sfp_viz.core.cost import kept_units
 from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import FORMAT, plan_from_json, recipe_json
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import FORMAT, Plan, plan_from_json, recipe_json
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
+
+SCHEMAS: dict[str, type] = {"recipe": Recipe, "edits": Edits, "plan": Plan}
+_PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
 
 def edits_json(edits: Edits) -> str:
@@ -25,17 +33,99 @@ def edits_from_json(text: str) -> Edits:
     except (ValueError, RecursionError) as problem:
         raise PlanError(f"The edits are not readable as JSON: {problem}") from problem
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise PlanError(
-            f"These are no edits of format {FORMAT}; they may come from a newer version."
-        )
-    return edits_of(value)
+        raise PlanError(f"These are no edits of format {FORMAT}; are they of a newer version?")
+    return edits_of({name: part for name, part in value.items() if name != "format"})
 
 
 def edits_of(value: Mapping[str, Any]) -> Edits:
-    """The edits in a JSON object that was read already; PlanError if there are none."""
+    """The edits in a JSON object that was read already, as they stand in a plan."""
+    known = {field.name for field in fields(Edits)}
+    if not isinstance(value, Mapping) or set(value) - known:
+        raise PlanError("These are no edits of ours: they have entries that no edits have.")
     recipe = json.loads(recipe_json(Recipe()))
     recipe.pop("format")
-    known = {name: part for name, part in value.items() if name != "format"}
     empty = {name: [] for name in ("ratios", "protected", "clusters", "keep", "remove")}
     plan = {"format": FORMAT, "digest": "", "recipe": recipe, "removals": []}
-    return plan_from_json(json.dumps({**plan, "edits": {**empty, **known}})).edits
+    return plan_from_json(json.dumps({**plan, "edits": {**empty, **value}})).edits
+
+
+def pruning_ratio_dict(network: Network, plan: Plan) -> dict[str, float]:
+    """The share of filters that Torch-Pruning must remove from each layer to get these widths.
+
+    Keys are dotted names; Torch-Pruning wants modules, and 0 for all others:
+
+        modules = dict(model.module.named_modules())
+        tp.pruner.MagnitudePruner(
+            model.module, images, importance=tp.importance.MagnitudeImportance(), pruning_ratio=0,
+            pruning_ratio_dict={modules[name]: ratio for name, ratio in ratios.items()},
+        ).step()
+
+    Which filters go is then its own choice; only widths are carried over. All layers of a group
+    have one ratio. It is a hair below the share where rounding down would take one filter more.
+    Raises PlanError when the plan does not fit the network.
+    """
+    ratios = {}
+    for group in network.groups:
+        kept = kept_units(network, plan)[group.name]
+        if kept == group.size:
+            continue
+        ratio = 1 - kept / group.size
+        while int(group.width * (1 - ratio)) < kept * group.repeats:  # as Torch-Pruning rounds
+            ratio = math.nextafter(ratio, 0)
+        ratios |= dict.fromkeys(group.layers, ratio)
+    return ratios
+
+
+def schema(name: str) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a file of ours: 'recipe', 'edits' or 'plan'.
+
+    Made from the dataclass that reads it, so it cannot drift. It knows types and choices;
+    ranges, and whether a plan fits a network, are checked where the file is read.
+    """
+    body = _schema(SCHEMAS[name])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"sfp-viz {name}",
+        **body,
+        "properties": {"format": {"const": FORMAT}, **body["properties"]},
+        "required": ["format", *body["required"]],
+    }
+
+
+def schema_json(name: str) -> str:
+    """``schema`` as the text that is kept in docs/schemas."""
+    return json.dumps(schema(name), indent=1) + "\n"
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """The schema of a type: dataclasses, choices, tuples, and what JSON has itself."""
+    if kind in _PLAIN:
+        return {"type": _PLAIN[kind]}
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _object(kind)
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return {"enum": list(parts)}
+    if get_origin(kind) is tuple and parts[-1] is Ellipsis:
+        return {"type": "array", "items": _schema(parts[0])}
+    if get_origin(kind) is tuple:
+        items = [_schema(part) for part in parts]
+        return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
+    if NoneType in parts:
+        return {"anyOf": [_schema(part) for part in parts]}
+    raise TypeError(f"There is no schema for {kind}: add it here, and to the reader.")
+
+
+def _object(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    first = (kind.__doc__ or "").split("\n\n")[0]
+    required = [
+        f.name for f in fields(kind) if f.default is NO_DEFAULT and f.default_factory is NO_DEFAULT
+    ]
+    return {
+        "description": " ".join(first.split()),
+        "type": "object",
+        "properties": {f.name: _schema(hints[f.name]) for f in fields(kind)},
+        "required": required,
+        "additionalProperties": False,
+    }
