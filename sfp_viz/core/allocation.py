@@ -10,16 +10,17 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from sfp_viz.core.counting import Measure, Walk
+from sfp_viz.core.curves import GRID, energy, functional_curves, pieces_of, sensitivity_curves
 from sfp_viz.core.network import Network
-from sfp_viz.core.observations import Observations
-from sfp_viz.core.sensitivity import Sensitivity, odds_lost
 
-_GRID = 96  # a curve is looked at in at most so many widths; single units are given back after
+__all__ = [
+    "Room", "Widths", "by_curves", "by_share", "by_threshold", "energy", "functional_curves",
+    "sensitivity_curves",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def by_curves(
     room, walk = Room(count, budget, low, high, step), Walk(count, high, budget)
     named = zip(count.names, count.sizes, strict=True)
     damage = [curves.get(name, np.zeros(size + 1)) for name, size in named]
-    pieces = [_pieces(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]
+    pieces = [pieces_of(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]
     queue = [(0.0, g, 0) for g in range(len(low)) if pieces[g]]
     level = 0.0
     while queue and not walk.met:
@@ -147,66 +148,6 @@ def by_curves(
         if place + 1 < len(pieces[g]):
             heapq.heappush(queue, (price, g, place + 1))
     return Widths(_give_back(room, walk, damage), level, walk.kept.astype(float))
-
-
-def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
-    """Damage by function, by observed group: what no refit of the next layers can make up for.
-
-    energy * errors[m]: the share of the disturbed stream's power that a group's units feed, times
-    the part of it that is lost when the m most redundant units are gone (our design, D.4).
-    """
-    memo: dict[str, np.ndarray] = vars(observations).setdefault("_curves", {})
-    for name in observations.covariance:
-        if name not in memo:
-            errors = np.array(observations.elimination(name).errors)
-            memo[name] = energy(observations, name) * errors
-    return memo
-
-
-def energy(observations: Observations, group: str) -> float:
-    """What the next layers get from a group, as a share of the stream that it disturbs, 0..
-
-    tr(reach * covariance) / power: the weight of the group's errors in 'functional' widths.
-    """
-    _, covariance, reach = observations.of(group)
-    power = float(observations.power.get(group, 1.0))
-    return float(np.sum(reach * covariance)) / power if power > 0 else 0.0
-
-
-def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
-    """Log-odds of the accuracy lost, by measured group, when 0, 1 .. size units of it are gone.
-
-    See ``sensitivity.odds_lost``: estimated between measured widths; of groups thinned together
-    log-odds add up better than points. The last entry, all units gone, continues the last step.
-    """
-    curves: dict[str, np.ndarray] = vars(sensitivity).setdefault("_curves", {})
-    for name in sensitivity.right:
-        if name in curves:
-            continue
-        lost = odds_lost(sensitivity, name)
-        last = 2 * lost[-1] - lost[-2] if len(lost) > 1 else lost[-1] + 1
-        curves[name] = np.maximum.accumulate(np.append(lost, last))
-    return curves
-
-
-def _pieces(damage: np.ndarray, low: int, high: int, step: int) -> list[tuple[int, float]]:
-    """The lower convex hull of a curve between two widths, as (units that go, rise of damage)."""
-    size = len(damage) - 1
-    coarse = step * -(-(high - low) // (step * _GRID)) or step
-    widths = [high, *range((high - 1) // coarse * coarse, low - 1, -coarse)]
-    widths += [low] if widths[-1] != low else []
-    hull: list[tuple[int, float]] = []
-    for kept in widths:
-        point = (size - kept, float(damage[size - kept]))
-        while len(hull) > 1 and _above(hull[-2], hull[-1], point):
-            hull.pop()
-        hull.append(point)
-    return [(b[0] - a[0], max(b[1] - a[1], 0.0)) for a, b in pairwise(hull)]
-
-
-def _above(a: tuple[int, float], b: tuple[int, float], c: tuple[int, float]) -> bool:
-    """Whether b is on or above the line from a to c."""
-    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])
 
 
 def _in_turn(room: Room, kept: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -254,25 +195,35 @@ def _wider(room: Room, kept: np.ndarray, groups: np.ndarray, steps: int) -> np.n
 
 
 def _give_back(room: Room, walk: Walk, damage: Sequence[np.ndarray]) -> np.ndarray:
-    """Steps more where each unit of the goal takes the most damage back, while the budget holds."""
-
-    def worth(g: int) -> tuple[float, float, int, int]:
-        kept, most = int(walk.kept[g]), int(room.high[g])
-        units = min(room.step - kept % room.step, most - kept)
-        gone = len(damage[g]) - 1 - kept
-        spared = float(damage[g][gone] - damage[g][gone - units])
-        spent = -walk.saving(g, -units)
-        return (-spared / spent if spent > 0 else -np.inf), -spared, g, units
-
-    queue = [worth(g) for g in range(len(damage)) if walk.kept[g] < room.high[g]]
-    heapq.heapify(queue)
-    while queue:
-        old, _, g, _ = heapq.heappop(queue)
-        now = worth(g)
-        if queue and now[0] > old and now[0] > queue[0][0]:
-            heapq.heappush(queue, now)
-        elif walk.allows(g, now[3]):
-            walk.move(g, -now[3])
-            if walk.kept[g] < room.high[g]:
-                heapq.heappush(queue, worth(g))
+    """Steps more where each unit of the goal takes the most damage back, while the budget holds;
+    first many steps at once, then single ones."""
+    for finest in (False, True):
+        steps = [1 if finest else max(1, len(part) // (GRID * room.step)) for part in damage]
+        queue = [
+            _worth(room, walk, damage, g, steps[g])
+            for g in range(len(damage))
+            if walk.kept[g] < room.high[g]
+        ]
+        heapq.heapify(queue)
+        while queue:
+            old, _, g, _ = heapq.heappop(queue)
+            now = _worth(room, walk, damage, g, steps[g])
+            if queue and now[0] > old and now[0] > queue[0][0]:
+                heapq.heappush(queue, now)
+            elif walk.allows(g, now[3]):
+                walk.move(g, -now[3])
+                if walk.kept[g] < room.high[g]:
+                    heapq.heappush(queue, _worth(room, walk, damage, g, steps[g]))
     return walk.kept
+
+
+def _worth(
+    room: Room, walk: Walk, damage: Sequence[np.ndarray], g: int, steps: int
+) -> tuple[float, float, int, int]:
+    """(minus the damage spared for each unit of the goal, minus that damage, group, units)."""
+    kept = int(walk.kept[g])
+    units = min(room.step * steps - kept % room.step, int(room.high[g]) - kept)
+    gone = len(damage[g]) - 1 - kept
+    spared = float(damage[g][gone] - damage[g][gone - units])
+    spent = -walk.saving(g, -units)
+    return (-spared / spent if spent > 0 else -np.inf), -spared, g, units

@@ -119,8 +119,9 @@ class Walk:
 
     def allows(self, group: int, units: int) -> bool:
         """Whether the budget still holds when ``group`` gets ``units`` back."""
-        if self.total - self.saving(group, -units) > self._goal + 1e-6:
-            return False
+        left = self._goal - (self.total - self.saving(group, -units))
+        if abs(left) > 1e-6 * max(self._goal, 1.0):
+            return left > 0
         more = self.kept.copy()
         more[group] += units
         return self.measure(more) <= self.budget

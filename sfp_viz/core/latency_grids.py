@@ -70,7 +70,7 @@ def grids_of(network: Network, table: LatencyTable) -> Grids:
 def _grid(table: LatencyTable, owner: str) -> tuple[list[int], list[int], list[list[float]]]:
     """Widths of outputs and of inputs, and the times there; one column for a depthwise layer."""
     points = table.points[owner]
-    outs, ins = (sorted({point[side] for point in points}) for side in (0, 1))
+    outs, ins = sorted({a for a, _, _ in points}), sorted({b for _, b, _ in points})
     if len(points) < len(outs) * len(ins):
         ins = ins[:1]
     return outs, ins, [[table.layer_ms(owner, a, b) for b in ins] for a in outs]

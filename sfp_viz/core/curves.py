@@ -1,0 +1,72 @@
+"""Curves of damage: how much is lost when so many units of a group are gone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from sfp_viz.core.observations import Observations
+from sfp_viz.core.sensitivity import Sensitivity, odds_lost
+
+GRID = 96  # a curve is looked at in at most so many widths; single units are given back after
+
+
+def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
+    """Damage by function, by observed group: what no refit of the next layers can make up for.
+
+    energy * errors[m]: the share of the disturbed stream's power that a group's units feed, times
+    the part of it that is lost when the m most redundant units are gone (our design, D.4).
+    """
+    memo: dict[str, np.ndarray] = vars(observations).setdefault("_curves", {})
+    for name in observations.covariance:
+        if name not in memo:
+            errors = np.array(observations.elimination(name).errors)
+            memo[name] = energy(observations, name) * errors
+    return memo
+
+
+def energy(observations: Observations, group: str) -> float:
+    """What the next layers get from a group, as a share of the stream that it disturbs, 0..
+
+    tr(reach * covariance) / power: the weight of the group's errors in 'functional' widths.
+    """
+    _, covariance, reach = observations.of(group)
+    power = float(observations.power.get(group, 1.0))
+    return float(np.sum(reach * covariance)) / power if power > 0 else 0.0
+
+
+def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
+    """Log-odds of the accuracy lost, by measured group, when 0, 1 .. size units of it are gone.
+
+    See ``sensitivity.odds_lost``: estimated between measured widths; of groups thinned together
+    log-odds add up better than points. The last entry, all units gone, continues the last step.
+    """
+    curves: dict[str, np.ndarray] = vars(sensitivity).setdefault("_curves", {})
+    for name in sensitivity.right:
+        if name in curves:
+            continue
+        lost = odds_lost(sensitivity, name)
+        last = 2 * lost[-1] - lost[-2] if len(lost) > 1 else lost[-1] + 1
+        curves[name] = np.maximum.accumulate(np.append(lost, last))
+    return curves
+
+
+def pieces_of(damage: np.ndarray, low: int, high: int, step: int) -> list[tuple[int, float]]:
+    """The lower convex hull of a curve between two widths, as (units that go, rise of damage)."""
+    size = len(damage) - 1
+    coarse = step * -(-(high - low) // (step * GRID)) or step
+    widths = [high, *range((high - 1) // coarse * coarse, low - 1, -coarse)]
+    widths += [low] if widths[-1] != low else []
+    hull: list[tuple[int, float]] = []
+    for kept in widths:
+        point = (size - kept, float(damage[size - kept]))
+        while len(hull) > 1 and _above(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    return [(b[0] - a[0], max(b[1] - a[1], 0.0)) for a, b in pairwise(hull)]
+
+
+def _above(a: tuple[int, float], b: tuple[int, float], c: tuple[int, float]) -> bool:
+    """Whether b is on or above the line from a to c."""
+    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])

@@ -1,0 +1,258 @@
+"""Why this ratio? The formula of the allocation with one group's numbers in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfp_viz.core.allocation import energy
+from sfp_viz.core.bounds import on_steps, unseen
+from sfp_viz.core.counting import WORDS
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.ratios import Suggestion, curves_of, pooled_scores, suggestion
+from sfp_viz.core.reasons import why_ratio
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sensitivity import losses
+from sfp_viz.errors import SfpError
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a group keeps what it keeps: one or more sentences; the formula in LaTeX with this
+    group's numbers, empty where no formula decided; and those numbers as (what, value) in words,
+    in the order of the formula and of what was done to its result."""
+
+    sentence: str
+    formula_latex: str = ""
+    numbers: tuple[tuple[str, str], ...] = ()
+
+
+def why(
+    network: Network,
+    dispersions: Mapping[str, float],
+    recipe: Recipe,
+    edits: Edits | None,
+    kept: Mapping[str, int],
+    group: str,
+    evidence: Evidence | None = None,
+) -> Why:
+    """Why ``group`` keeps ``kept[group]`` units under ``recipe`` and ``edits``.
+
+    ``kept`` is what ``suggest`` said for the same arguments; where it cannot, or a person moved
+    the group since, the sentence stands without the formula. Raises PlanError for a group that
+    the network has not.
+    """
+    it = network.group(group)
+    edits = edits or Edits(network.digest)
+    evidence = evidence or Evidence()
+    if held := _held(network, it, recipe, edits, kept[group], evidence):
+        return Why(held)
+    plain = Why(why_ratio(network, group, dispersions.get(group, 1.0), kept[group], recipe))
+    try:
+        found = suggestion(network, dispersions, recipe, edits, evidence)
+    except SfpError:
+        return plain
+    if found.kept[group] != kept[group]:
+        return plain
+    place = [g.name for g in network.groups].index(group)
+    if recipe.allocation == "pooled":
+        return _pooled(network, recipe, evidence, found, place)
+    if recipe.allocation == "functional":
+        return _functional(network, recipe, evidence, found, place)
+    if recipe.allocation == "sensitivity":
+        return _sensitive(network, recipe, evidence, found, place)
+    return _shared(network, dispersions, recipe, found, place)
+
+
+def _held(
+    network: Network,
+    it: FilterGroup,
+    recipe: Recipe,
+    edits: Edits,
+    kept: int,
+    evidence: Evidence,
+) -> str:
+    """What fixes the group whatever the allocation says; '' where nothing does."""
+    whole = f"All {it.size} filters stay"
+    if it.protected:
+        return f"{whole}: {it.why}".rstrip(".") + "."
+    if it.name in edits.protected:
+        return f"{whole}: the group is locked by hand."
+    ratio = dict(edits.ratios).get(it.name)
+    if ratio is not None:
+        return f"{kept} of {it.size} filters stay: a ratio of {_percent(ratio)} is set by hand."
+    gone = sum(name == it.name for name, _ in edits.remove)
+    but = f", but the {gone} removed by hand" if gone else ""
+    if it.name in unseen(network, recipe, evidence):
+        known = evidence.sensitivity is None or it.name in evidence.sensitivity.right
+        how = "observed: no layer reads its channels one by one" if known else "measured"
+        return f"{whole}{but}: the group was not {how}."
+    if len(it.layers) > 1 and recipe.coupled == "protect":
+        return f"{whole}{but}: the recipe leaves layers that are tied together whole."
+    return ""
+
+
+def _shared(
+    network: Network,
+    dispersions: Mapping[str, float],
+    recipe: Recipe,
+    found: Suggestion,
+    place: int,
+) -> Why:
+    """keep = tau * D ** gamma, or tau."""
+    it, tau = network.groups[place], found.widths.level
+    wanted = float(found.widths.wanted[place])
+    if found.kept[it.name] == it.size and np.array_equal(found.widths.kept, found.high):
+        return Why(f"All {it.size} filters stay: the target is met without cutting any.")
+    numbers = [("share that meets the target, τ", f"{tau:.4g}")]
+    if recipe.allocation == "uniform":
+        formula = rf"\text{{keep}} = \tau = {min(tau, 1):.3f}"
+        how = f"the same share everywhere, {_percent(min(tau, 1))}"
+    else:
+        spread = dispersions.get(it.name, 1.0)
+        formula = (
+            rf"\text{{keep}} = \min(1, \tau D^{{\gamma}}) = \min(1, {tau:.3g} \cdot "
+            rf"{spread:.3f}^{{{recipe.gamma:g}}}) = {wanted / it.size:.3f}"
+        )
+        how = (
+            f"its Kernel Dispersion is {spread:.2f} (1 is as spread as random filters), and "
+            f"{tau:.3g} · {spread:.2f}^{recipe.gamma:g} asks for {_percent(wanted / it.size)}"
+        )
+        numbers += [
+            ("Kernel Dispersion of the group, D", f"{spread:.4f}"),
+            ("exponent, γ", f"{recipe.gamma:g}"),
+        ]
+    numbers.append(("filters asked for", f"{wanted:.1f}"))
+    after, words = _then(recipe, found, place, wanted)
+    return Why(f"{_stay(it, found)}: {how}{words}.", formula, (*numbers, *after))
+
+
+def _pooled(
+    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+) -> Why:
+    it, level = network.groups[place], found.widths.level
+    wanted = float(found.widths.wanted[place])
+    scores = pooled_scores(network, recipe, evidence)[place]
+    numbers = [
+        ("threshold for all groups, θ", f"{level:.4f}"),
+        ("lowest and highest importance here", f"{scores.min():.4f} to {scores.max():.4f}"),
+        ("filters that reach the threshold", f"{wanted:.0f}"),
+    ]
+    after, words = _then(recipe, found, place, wanted)
+    sentence = (
+        f"{_stay(it, found)}: {wanted:.0f} have at least {level:.3f} times the group's mean "
+        f"importance, the one threshold for all groups{words}."
+    )
+    return Why(
+        sentence, rf"\#\{{i : I_i / \bar{{I}} \ge {level:.3f}\}} = {wanted:.0f}", (*numbers, *after)
+    )
+
+
+def _functional(
+    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+) -> Why:
+    it, seen = network.groups[place], evidence.observations
+    assert seen is not None
+    gone = it.size - found.kept[it.name]
+    lost, share = seen.elimination(it.name).errors[gone], energy(seen, it.name)
+    formula = (
+        rf"\frac{{\operatorname{{tr}}(R\,C)}}{{P}} \cdot e({gone}) = "
+        rf"{share:.3f} \cdot {lost:.4f} = {share * lost:.4f}"
+    )
+    numbers = [
+        ("energy the next layers read here, against the stream they disturb", f"{share:.4f}"),
+        (f"share of it lost without {gone} filters, best refit", _percent(lost, 2)),
+        *_prices(network, recipe, evidence, found, place),
+    ]
+    after, words = _then(recipe, found, place, float(found.widths.wanted[place]))
+    how = (
+        f"without the other {gone} the next layers lose {_percent(lost, 2)} of their input "
+        "energy even with the best refit"
+        if gone
+        else "other groups can lose filters with a smaller error in their next layers"
+    )
+    note = f" ({seen.images} images of {seen.data}){words}."
+    return Why(f"{_stay(it, found)}: {how}{note}", formula, (*numbers, *after))
+
+
+def _sensitive(
+    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+) -> Why:
+    it, known = network.groups[place], evidence.sensitivity
+    assert known is not None
+    gone = it.size - found.kept[it.name]
+    lost = float(losses(known, it.name)[gone])
+    numbers = [
+        (f"points lost without {gone} filters of this group alone (estimated)", f"{lost:.2f}"),
+        *_prices(network, recipe, evidence, found, place),
+    ]
+    after, words = _then(recipe, found, place, float(found.widths.wanted[place]))
+    how = (
+        f"cutting it alone so far costs {lost:.1f} points of accuracy"
+        if gone
+        else "other groups can lose filters with less accuracy lost"
+    )
+    note = f" (estimated from {known.images:,} images of {known.data}){words}."
+    return Why(
+        f"{_stay(it, found)}: {how}{note}",
+        rf"\Delta_{{\text{{group}}}}({gone}) = {lost:.2f}",
+        (*numbers, *after),
+    )
+
+
+def _prices(
+    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+) -> list[tuple[str, str]]:
+    """Damage of the curve here, and the price at which the target was met."""
+    it = network.groups[place]
+    curve = curves_of(recipe, evidence).get(it.name)
+    if curve is None:
+        return []
+    here = float(curve[it.size - found.kept[it.name]])
+    each = f"damage accepted for each unit of {WORDS[recipe.goal]}"
+    return [
+        ("damage of the curve at this width", f"{here:.4g}"),
+        (each, f"{found.widths.level:.3g}"),
+    ]
+
+
+def _then(
+    recipe: Recipe, found: Suggestion, place: int, wanted: float
+) -> tuple[list[tuple[str, str]], str]:
+    """What rounding, bounds and giving back did to the units wanted, as numbers and in words."""
+    low, high, step = int(found.low[place]), int(found.high[place]), found.step
+    kept = int(found.widths.kept[place])
+    least, most = (int(part[place]) for part in on_steps(found.low, found.high, step))
+    rounded = int(np.floor(wanted / step + 0.5)) * step
+    inside = min(max(rounded, least), most)
+    numbers: list[tuple[str, str]] = []
+    words: list[str] = []
+    if step > 1 and rounded != wanted:
+        numbers.append((f"rounded to a multiple of {step}", f"{rounded}"))
+        words.append(f"rounded to {rounded}, a multiple of {step}")
+    elif step < recipe.rounding:
+        words.append(f"not rounded to {recipe.rounding}, which could not meet the target")
+    if inside > rounded:
+        numbers.append(("fewest that may stay", f"{low}"))
+        words.append(f"no fewer than {low} may stay")
+    elif inside < rounded:
+        numbers.append(("most that may stay", f"{high}"))
+        words.append(f"no more than {high} may stay")
+    if kept > inside:
+        numbers.append(("given back while the target holds", f"{kept - inside}"))
+        words.append(f"{kept - inside} given back, as the target still holds")
+    numbers.append(("filters that stay", f"{kept}"))
+    return numbers, "".join(f"; {part}" for part in words)
+
+
+def _stay(it: FilterGroup, found: Suggestion) -> str:
+    kept = found.kept[it.name]
+    return f"All {it.size} filters stay" if kept == it.size else f"{kept} of {it.size} filters stay"
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
