@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sfp_viz.core.json_text import read_json
+from sfp_viz.core.monotone import rising_table
+from sfp_viz.core.network import CostTerm, Network, Width
+from sfp_viz.errors import PlanError, SfpError
+
+FORMAT = 1
+SHARES = (1.0, 0.75, 0.5, 0.25, 0.1)  # of the channels that plans can change
+# Share of the rest (norms, activations, calls) that does not shrink with the maps; measured on
+# ResNets on one core, see docs/results/latency.md.
+FIXED = 0.5
 
 
 @dataclass(frozen=True)
 class LatencyTable:
     """Time of each parametrised operation at some widths, measured on one machine.
 
-    ``points``, by the owner of a cost term: (output channels, input channels, milliseconds),
-    medians. ``rest_ms``: what a forward pass of the whole network takes besides (norms,
-    activations, calls); it is taken to stay. ``device``, ``threads`` and ``batch`` say how.
+    ``points``, by the owner of a cost term: (output channels, input channels, milliseconds), the
+    least of some repeats. ``rest_ms``: what a forward pass of the whole network takes besides
+    (norms, activations, calls). ``device``, ``threads`` and ``batch`` say how.
     """
 
     digest: str
@@ -22,3 +36,149 @@ class LatencyTable:
     points: Mapping[str, tuple[tuple[int, int, float], ...]]
     rest_ms: float
     whole_ms: float
+    _grids: Mapping[str, _Grid] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        grids = {name: _Grid(some) for name, some in self.points.items()}
+        object.__setattr__(self, "_grids", grids)
+
+    def layer_ms(self, owner: str, outs: int, ins: int) -> float:
+        """Estimated milliseconds of one operation at these widths: bilinear on the grid, and
+        nondecreasing in both; past its ends as at the ends."""
+        return self._grids[owner](outs, ins)
+
+
+def widths_to_measure(network: Network, term: CostTerm) -> tuple[tuple[int, int], ...]:
+    """(output, input) channels of ``term`` when its groups keep each of ``SHARES``: a full grid.
+
+    A side that no plan changes has one width. A depthwise layer has as many outputs as inputs.
+    """
+    tied = term.conv_groups == term.ins and term.ins != (("", 1),)
+    outs, ins = _steps(network, term.outs), _steps(network, term.ins)
+    if tied:
+        return tuple(zip(_by_share(network, term.outs), _by_share(network, term.ins), strict=True))
+    return tuple((a, b) for a in outs for b in ins)
+
+
+def estimate(network: Network, table: LatencyTable, kept: Mapping[str, int]) -> float:
+    """Milliseconds of a forward pass when each group keeps ``kept`` units; others are whole.
+
+    The sum over operations of their time at these widths, and of the rest, of which a share
+    (``FIXED``) stays and the other shrinks with the sum of all outputs. Estimated; raises
+    PlanError when the table was measured on other weights.
+    """
+    if table.digest != network.digest:
+        raise PlanError(
+            f"The latency table belongs to other weights ({table.digest}, here "
+            f"{network.digest}). Measure the layers again."
+        )
+    whole = {g.name: g.width for g in network.groups}
+    widths = {g.name: kept.get(g.name, g.size) * g.repeats for g in network.groups}
+    layers = before = after = 0.0
+    for term in network.terms:
+        if term.owner in table.points:
+            outs = _width(term.outs, widths)
+            layers += table.layer_ms(term.owner, outs, _width(term.ins, widths))
+            before += term.map_size * _width(term.outs, whole)
+            after += term.map_size * outs
+    left = after / before if before else 1.0
+    return layers + table.rest_ms * (FIXED + (1 - FIXED) * left)
+
+
+class _Grid:
+    """Times on a grid of widths; a diagonal or a line where only that was measured."""
+
+    def __init__(self, points: Iterable[tuple[int, int, float]]) -> None:
+        some = sorted(points)
+        self.outs = sorted({a for a, _, _ in some})
+        self.ins = sorted({b for _, b, _ in some})
+        times = {(a, b): ms for a, b, ms in some}
+        self.diagonal = len(some) < len(self.outs) * len(self.ins)
+        if self.diagonal:  # depthwise: inputs are the outputs
+            line = np.array([ms for _, _, ms in some])
+            self.times = rising_table(line[:, None])
+        else:
+            self.times = rising_table(
+                np.array([[times[a, b] for b in self.ins] for a in self.outs])
+            )
+
+    def __call__(self, outs: float, ins: float) -> float:
+        row, down = _place(self.outs, outs)
+        if self.diagonal:
+            return float(down @ self.times[row, 0])
+        column, right = _place(self.ins, ins)
+        return float(down @ self.times[np.ix_(row, column)] @ right)
+
+
+def _place(widths: list[int], width: float) -> tuple[list[int], np.ndarray]:
+    """The two measured widths around ``width`` and the weight of each; the ends go on flat."""
+    at = int(np.clip(np.searchsorted(widths, width, side="right") - 1, 0, len(widths) - 1))
+    up = min(at + 1, len(widths) - 1)
+    step = widths[up] - widths[at]
+    share = float(np.clip((width - widths[at]) / step, 0, 1)) if step else 0.0
+    return [at, up], np.array([1 - share, share])
+
+
+def _width(sums: Width, widths: Mapping[str, int]) -> int:
+    return sum(factor * (widths[name] if name else 1) for name, factor in sums)
+
+
+def _by_share(network: Network, sums: Width) -> list[int]:
+    free = {g.name: g for g in network.free}
+    found = []
+    for share in SHARES:
+        widths = {
+            g.name: (max(1, round(share * g.size)) if g.name in free else g.size) * g.repeats
+            for g in network.groups
+        }
+        found.append(_width(sums, widths))
+    return found
+
+
+def _steps(network: Network, sums: Width) -> list[int]:
+    return list(dict.fromkeys(_by_share(network, sums)))
+
+
+def latency_json(table: LatencyTable) -> str:
+    """The table as JSON with a format number, keys sorted; times to a tenth of a microsecond."""
+    value = {
+        "format": FORMAT,
+        "digest": table.digest,
+        "device": table.device,
+        "threads": table.threads,
+        "batch": table.batch,
+        "points": {n: [[a, b, round(ms, 4)] for a, b, ms in p] for n, p in table.points.items()},
+        "rest_ms": round(table.rest_ms, 4),
+        "whole_ms": round(table.whole_ms, 4),
+    }
+    return json.dumps(value, sort_keys=True, indent=1)
+
+
+def latency_from_json(text: str) -> LatencyTable:
+    """Read a table; PlanError on anything that is not one."""
+    value = read_json(text, "latency table", FORMAT)
+    try:
+        points = {
+            str(name): tuple((int(a), int(b), float(ms)) for a, b, ms in some)
+            for name, some in value["points"].items()
+        }
+        times = [ms for some in points.values() for _, _, ms in some]
+        times += [float(value["rest_ms"]), float(value["whole_ms"])]
+        whole = all(some and all(a > 0 and b > 0 for a, b, _ in some) for some in points.values())
+        if not whole or not all(0 <= ms < float("inf") for ms in times):
+            raise PlanError("This is no latency table of ours: a width or time makes no sense.")
+        return LatencyTable(
+            digest=str(value["digest"]),
+            device=str(value["device"]),
+            threads=int(value["threads"]),
+            batch=int(value["batch"]),
+            points=points,
+            rest_ms=float(value["rest_ms"]),
+            whole_ms=float(value["whole_ms"]),
+        )
+    except SfpError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise PlanError(
+            f"This is no latency table of ours: {problem!r} is missing or wrong."
+        ) from problem

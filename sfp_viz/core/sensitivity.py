@@ -1,11 +1,31 @@
-"""Sensitivity: one-shot accuracy of the network with one group thinned at a time, as measured."""
+"""Sensitivity: one-shot accuracy of the network with one group thinned at a time, as measured.
+
+What lies between the measured widths is estimated from them: monotone, 0 for the whole group.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
+import numpy as np
+
+from sfp_viz.core.json_text import read_json
+from sfp_viz.core.monotone import rising_curve
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import recipe_from_json, recipe_json
 from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import wilson
+from sfp_viz.errors import PlanError, RecipeError, SfpError
+
+FORMAT = 1
+WHOLE = ("", 0)  # the (group, kept) under which the whole network is measured as it is,
+FRESH = ("", 1)  # and with its BatchNorm estimated anew, as at every point
+SELECTING = (
+    "similarity", "clustering", "cluster_rule", "kappa", "criterion", "selection", "balance",
+    "compensation", "coupled", "seed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -14,7 +34,10 @@ class Sensitivity:
 
     ``base``: images that the whole network names right. ``right``, by group: (units kept, images
     named right), by falling units, never the whole group. ``recipe`` says how filters were chosen
-    and made up for; its target plays no part. ``seconds`` it took.
+    and made up for; its target plays no part. ``seconds`` it took. ``sizes``: units of each group
+    measured, when whole. ``fresh``: images that the whole network names right after its BatchNorm
+    was estimated anew, as it is at every point; ``base`` when it was not measured. What a group
+    costs is told against that; what the estimate itself costs is told once.
     """
 
     digest: str
@@ -24,3 +47,214 @@ class Sensitivity:
     recipe: Recipe
     right: Mapping[str, tuple[tuple[int, int], ...]]
     seconds: float = 0.0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    fresh: int = -1
+
+    def __post_init__(self) -> None:
+        if self.fresh < 0:
+            object.__setattr__(self, "fresh", self.base)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measured width: ``accuracy`` 0..1 with its 95 % ``interval`` (Wilson), and the ``lost``
+    percentage points against the whole network with its BatchNorm estimated anew in the same way;
+    below 0 where it named more images right."""
+
+    kept: int
+    right: int
+    accuracy: float
+    interval: tuple[float, float]
+    lost: float
+
+
+def gathered(
+    network: Network,
+    recipe: Recipe,
+    points: Iterable[tuple[str, int, int]],
+    *,
+    data: str,
+    images: int,
+    seconds: float = 0.0,
+) -> Sensitivity:
+    """The record of measured ``points`` (group, kept, right), the whole network's among them.
+
+    Points may come in any order, and twice. Raises RecipeError when the whole network is missing.
+    """
+    base, fresh = None, -1
+    found: dict[str, dict[int, int]] = {}
+    for group, kept, right in points:
+        if (group, kept) == WHOLE:
+            base = right
+        elif (group, kept) == FRESH:
+            fresh = right
+        else:
+            found.setdefault(group, {})[kept] = right
+    if base is None:
+        raise RecipeError("The whole network was not measured, so no loss can be told. Go on.")
+    falling = {name: tuple(sorted(some.items(), reverse=True)) for name, some in found.items()}
+    sizes = {name: network.group(name).size for name in found}
+    return Sensitivity(network.digest, data, images, base, recipe, falling, seconds, sizes, fresh)
+
+
+def measured(sensitivity: Sensitivity, group: str) -> tuple[Point, ...]:
+    """The measured widths of ``group``, by falling units."""
+    whole = sensitivity.fresh / max(1, sensitivity.images)
+    return tuple(
+        Point(
+            kept=kept,
+            right=right,
+            accuracy=(share := right / max(1, sensitivity.images)),
+            interval=wilson(right, sensitivity.images),
+            lost=100 * (whole - share),
+        )
+        for kept, right in _of(sensitivity, group)
+    )
+
+
+def loss(sensitivity: Sensitivity, group: str, kept: int) -> float:
+    """Percentage points of one-shot accuracy lost when only ``group`` keeps ``kept`` units.
+
+    Estimated between measured widths, 0 at the whole group. See ``losses``.
+    """
+    curve = losses(sensitivity, group)
+    if not 1 <= kept <= len(curve):
+        raise PlanError(f"'{group}' can keep 1 to {len(curve)} units, not {kept}.")
+    return float(curve[len(curve) - kept])
+
+
+def losses(sensitivity: Sensitivity, group: str) -> np.ndarray:
+    """Percentage points lost when 0, 1 ... size - 1 units of ``group`` are gone, float64 [size].
+
+    Measured losses are made nondecreasing (isotonic regression, pool adjacent violators) and not
+    negative, joined by a monotone cubic (Fritsch and Carlson 1980), and below the narrowest
+    measured width go on with the last slope, up to all of the whole network's accuracy. Estimated.
+    """
+    return _curve(sensitivity, group, 100 * sensitivity.fresh / max(1, sensitivity.images), False)
+
+
+def odds_lost(sensitivity: Sensitivity, group: str) -> np.ndarray:
+    """As ``losses``, in log-odds of the accuracy, which add up better than points (estimated)."""
+    return _curve(sensitivity, group, float("inf"), True)
+
+
+def predicted_loss(sensitivity: Sensitivity, kept: Mapping[str, int]) -> float:
+    """Percentage points lost when all groups are thinned at once to ``kept``: estimated.
+
+    The log-odds that each group loses alone are added: ln(p / (1 - p)) of what is left is that of
+    the whole network, its BatchNorm estimated anew, less their sum (our reading: errors of
+    different groups are independent). 0 when nothing is thinned. Groups that were not measured
+    play no part.
+    """
+    if all(units == sensitivity.sizes.get(name, units) for name, units in kept.items()):
+        return 0.0
+    total = log_odds(sensitivity.fresh, sensitivity.images) - lost_odds(sensitivity, kept)
+    whole = sensitivity.base / max(1, sensitivity.images)
+    return max(0.0, 100 * (whole - 1 / (1 + np.exp(-total))))
+
+
+def lost_odds(sensitivity: Sensitivity, kept: Mapping[str, int]) -> float:
+    """The sum over groups of the log-odds lost at ``kept`` units; it orders plans. Estimated."""
+    total = 0.0
+    for name, units in kept.items():
+        if name in sensitivity.right:
+            curve = odds_lost(sensitivity, name)
+            if not 1 <= units <= len(curve):
+                raise PlanError(f"'{name}' can keep 1 to {len(curve)} units, not {units}.")
+            total += float(curve[len(curve) - units])
+    return total
+
+
+def log_odds(right: int, images: int) -> float:
+    """ln(p / (1 - p)) of a share of images, half an image added on both sides (Haldane 1956)."""
+    return float(np.log((right + 0.5) / (images - right + 0.5)))
+
+
+def stale(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> str:
+    """'' while the measurement holds for ``recipe`` and the weights with ``digest``, else why not.
+
+    Only what chooses filters and makes up for them counts: target, goal, allocation, gamma,
+    dispersion, bounds and rounding say how many go, and any number is measured.
+    """
+    if sensitivity.digest != digest:
+        return (
+            f"It was measured on other weights ({sensitivity.digest}, here {digest}). "
+            "Measure again."
+        )
+    other = [
+        f"{name.replace('_', ' ')} was {_said(getattr(sensitivity.recipe, name))}, "
+        f"now {_said(getattr(recipe, name))}"
+        for name in SELECTING
+        if getattr(sensitivity.recipe, name) != getattr(recipe, name)
+    ]
+    if not other:
+        return ""
+    return f"It was measured with other choices: {'; '.join(other)}. Measure again to be sure."
+
+
+def sensitivity_json(sensitivity: Sensitivity) -> str:
+    """The record as JSON with a format number, keys sorted."""
+    value = {
+        "format": FORMAT,
+        "digest": sensitivity.digest,
+        "data": sensitivity.data,
+        "images": sensitivity.images,
+        "base": sensitivity.base,
+        "fresh": sensitivity.fresh,
+        "recipe": json.loads(recipe_json(sensitivity.recipe)),
+        "right": {name: [list(p) for p in some] for name, some in sensitivity.right.items()},
+        "seconds": round(sensitivity.seconds, 3),
+        "sizes": dict(sensitivity.sizes),
+    }
+    return json.dumps(value, sort_keys=True, indent=1)
+
+
+def sensitivity_from_json(text: str) -> Sensitivity:
+    """Read a record; PlanError or RecipeError on anything that is not one."""
+    value = read_json(text, "sensitivity", FORMAT)
+    try:
+        images, base, fresh = (int(value[name]) for name in ("images", "base", "fresh"))
+        sizes = {str(name): int(size) for name, size in value["sizes"].items()}
+        right = {
+            str(name): tuple(sorted(((int(k), int(r)) for k, r in some), reverse=True))
+            for name, some in value["right"].items()
+        }
+        if not (0 <= base <= images and 0 <= fresh <= images) or set(right) != set(sizes):
+            raise PlanError("This is no sensitivity of ours: its counts do not fit each other.")
+        for name, some in right.items():
+            kept = [k for k, _ in some]
+            fits = all(0 < k < sizes[name] and 0 <= r <= images for k, r in some)
+            if not some or not fits or len(set(kept)) < len(kept):
+                raise PlanError(f"This is no sensitivity of ours: '{name}' has odd points.")
+        recipe = recipe_from_json(json.dumps(value["recipe"]))
+        seconds = float(value["seconds"])
+        named = str(value["digest"]), str(value["data"])
+        return Sensitivity(*named, images, base, recipe, right, seconds, sizes, fresh)
+    except SfpError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise PlanError(
+            f"This is no sensitivity of ours: {problem!r} is missing or wrong."
+        ) from problem
+
+
+def _of(sensitivity: Sensitivity, group: str) -> tuple[tuple[int, int], ...]:
+    if group not in sensitivity.right or group not in sensitivity.sizes:
+        raise PlanError(
+            f"'{group}' was not measured, so nothing is known of its sensitivity. Measure again."
+        )
+    return sensitivity.right[group]
+
+
+def _curve(sensitivity: Sensitivity, group: str, most: float, odds: bool) -> np.ndarray:
+    points, size, images = _of(sensitivity, group), sensitivity.sizes[group], sensitivity.images
+    if odds:
+        start = log_odds(sensitivity.fresh, images)
+        lost = [start - log_odds(right, images) for _, right in points]
+    else:
+        lost = [100 * (sensitivity.fresh - right) / max(1, images) for _, right in points]
+    return rising_curve([size - kept for kept, _ in points], lost, size, most)
+
+
+def _said(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

@@ -13,7 +13,7 @@ from sfp_viz.errors import DataError
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model
 
-_BATCH = 256
+_BATCH = 64  # activations of more images fall out of the caches: half as fast
 
 
 def count_right(model: Model, images: Images) -> int:

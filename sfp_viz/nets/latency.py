@@ -1,0 +1,190 @@
+"""Measure what each layer takes on this machine, and what it would take with fewer channels."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from sfp_viz.core.latency import LatencyTable, widths_to_measure
+from sfp_viz.core.network import Network
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.execution import CONVOLUTIONS, execute
+from sfp_viz.nets.model import Model
+
+WHOLE = ("", 0, 0)  # the task that measures the whole network with all its layers inside
+_LAYERS = (*CONVOLUTIONS, nn.Linear)
+_WARM = 3  # passes that choose kernels and fill caches, not counted
+_SHORT = 5e-4  # seconds; shorter calls are timed several together
+
+
+def layer_times(model: Model, *, batch: int = 1, repeats: int = 20) -> dict[str, float]:
+    """Milliseconds of each convolution and linear layer, in order of execution; measured.
+
+    The least over ``repeats`` forward passes of the whole network, taken with hooks around each
+    layer: in its real place, with the caches as the layers before leave them. The least, because
+    other programs on the machine only ever add to it. A layer that runs several times in a pass
+    is summed. CPU.
+    """
+    return {name: ms for name, ms in _in_place(model, batch, repeats).items() if name}
+
+
+def table_tasks(model: Model, network: Network) -> tuple[tuple[str, int, int], ...]:
+    """What there is to measure: the whole network, ('', 0, 0); each layer in its place there,
+    (layer, 0, 0); and each layer alone at other widths, (layer, outputs, inputs)."""
+    parts = dict(model.module.named_modules())
+    layers = [t for t in network.terms if t.macs and isinstance(parts.get(t.owner), _LAYERS)]
+    return (
+        WHOLE,
+        *((term.owner, 0, 0) for term in layers),
+        *((t.owner, outs, ins) for t in layers for outs, ins in widths_to_measure(network, t)),
+    )
+
+
+def measure_table(
+    model: Model,
+    *,
+    todo: Sequence[tuple[str, int, int]],
+    batch: int = 1,
+    repeats: int = 20,
+) -> Iterator[tuple[str, int, int, float]]:
+    """Yields (layer, outputs, inputs, ms), one for each of ``todo``, on the CPU.
+
+    A layer at other widths runs alone, on random numbers of its real map size: no network has
+    these widths yet. ``latency_table`` brings these times and those in the network together.
+    """
+    execution = execute(model.module, model.input_shape, name=model.name)
+    inside: dict[str, float] | None = None
+    for name, outs, ins in todo:
+        if not outs and inside is None:
+            inside = _in_place(model, batch, repeats)
+        if not outs:
+            yield name, outs, ins, (inside or {}).get(name, 0.0)
+            continue
+        part = _resized(model.module.get_submodule(name), outs, ins)
+        shapes = [_as_fed(part, shape, batch, ins) for shape, _ in execution.calls[name]]
+        yield name, outs, ins, _alone(part, shapes, repeats)
+
+
+def latency_table(
+    network: Network,
+    points: Sequence[tuple[str, int, int, float]],
+    *,
+    batch: int = 1,
+) -> LatencyTable:
+    """The table of ``points`` from ``measure_table``, all of this machine and thread count.
+
+    A layer's times are scaled so that its whole width takes what it takes inside the network,
+    where caches are colder than in a layer that runs again and again.
+    """
+    whole = [ms for *task, ms in points if tuple(task) == WHOLE]
+    if not whole:
+        raise ModelError("The whole network was not timed, so there is no table. Measure again.")
+    inside = {n: ms for n, outs, _, ms in points if n and not outs}
+    grids: dict[str, dict[tuple[int, int], float]] = {}
+    for name, outs, ins, ms in points:
+        if outs:
+            grids.setdefault(name, {})[outs, ins] = ms
+    scaled = {}
+    for name, grid in grids.items():
+        factor = inside.get(name, grid[max(grid)]) / max(grid[max(grid)], 1e-9)
+        scaled[name] = tuple((a, b, ms * factor) for (a, b), ms in sorted(grid.items()))
+    return LatencyTable(
+        digest=network.digest,
+        device="cpu",
+        threads=torch.get_num_threads(),
+        batch=batch,
+        points=scaled,
+        rest_ms=max(0.0, whole[-1] - sum(inside.values())),
+        whole_ms=whole[-1],
+    )
+
+
+def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
+    """Ms of each layer inside forward passes, and under '' of a pass without hooks."""
+    module = copy.deepcopy(model.module).eval()
+    images = torch.zeros(batch, *model.input_shape)
+    spent: dict[str, float] = {}
+    passes: list[dict[str, float]] = []
+
+    def before(name: str) -> Callable[..., None]:
+        def note(*_: Any) -> None:
+            spent[name] = spent.get(name, 0.0) - time.perf_counter()
+
+        return note
+
+    def after(name: str) -> Callable[..., None]:
+        def note(*_: Any) -> None:
+            spent[name] += time.perf_counter()
+
+        return note
+
+    with torch.inference_mode():
+        whole = _least(lambda: module(images), repeats)
+        for name, part in module.named_modules():
+            if isinstance(part, _LAYERS):
+                part.register_forward_pre_hook(before(name))
+                part.register_forward_hook(after(name))
+        for turn in range(repeats + _WARM):
+            spent.clear()
+            module(images)
+            if turn >= _WARM:
+                passes.append(dict(spent))
+    return {
+        "": 1e3 * whole,
+        **{name: 1e3 * min(one[name] for one in passes) for name in passes[0]},
+    }
+
+
+def _alone(part: nn.Module, shapes: Sequence[tuple[int, ...]], repeats: int) -> float:
+    with torch.inference_mode():
+        inputs = [torch.rand(shape) for shape in shapes]
+        return 1e3 * sum(_least(lambda x=x: part(x), repeats) for x in inputs)
+
+
+def _least(call: Callable[[], object], repeats: int) -> float:
+    """Least seconds of ``call``: other programs on the machine only ever make it longer.
+
+    Very short calls are timed several together.
+    """
+    once = 0.0
+    for _ in range(_WARM):
+        started = time.perf_counter()
+        call()
+        once = time.perf_counter() - started
+    together = max(1, min(20, int(_SHORT / max(once, 1e-7))))
+    found = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        for _ in range(together):
+            call()
+        found.append((time.perf_counter() - started) / together)
+    return min(found)
+
+
+def _resized(part: Any, outs: int, ins: int) -> nn.Module:
+    """A layer like ``part`` with other widths and random weights."""
+    if isinstance(part, nn.Linear):
+        return nn.Linear(ins, outs, bias=part.bias is not None)
+    depthwise = part.groups == part.in_channels == part.out_channels
+    settings: Mapping[str, Any] = {
+        "kernel_size": part.kernel_size,
+        "stride": part.stride,
+        "padding": part.padding,
+        "dilation": part.dilation,
+        "groups": ins if depthwise else part.groups,
+        "bias": part.bias is not None,
+    }
+    kind = nn.ConvTranspose2d if part.transposed else nn.Conv2d
+    extra = {"output_padding": part.output_padding} if part.transposed else {}
+    return kind(ins, outs, **settings, **extra).eval()
+
+
+def _as_fed(part: nn.Module, shape: tuple[int, ...], batch: int, ins: int) -> tuple[int, ...]:
+    if isinstance(part, nn.Linear):
+        return (batch, *shape[1:-1], ins)
+    return (batch, ins, *shape[2:])

@@ -1,0 +1,102 @@
+"""Measure how much one-shot accuracy each group costs when it alone is thinned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sfp_viz.core.analysis import analyze_group
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.selection import select
+from sfp_viz.core.sensitivity import FRESH, WHOLE
+from sfp_viz.errors import PlanError
+from sfp_viz.nets.compensation import reestimate
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.surgery import prune
+
+RATIOS = (0.25, 0.5, 0.75, 0.9)
+CALIBRATION = 512  # images that re-estimate BatchNorm at each point; 'prune' itself takes 2,560
+
+
+def tasks(
+    network: Network, recipe: Recipe, ratios: Sequence[float] = RATIOS
+) -> tuple[tuple[str, int], ...]:
+    """What there is to measure: the whole network, ('', 0), the same with its BatchNorm estimated
+    anew, ('', 1), then (group, units kept).
+
+    Every group that can be cut at all, also those of several layers that ``recipe`` leaves whole,
+    so that people see what cutting them would cost. Widths that come out alike appear once.
+    """
+    found: list[tuple[str, int]] = [WHOLE, FRESH]
+    for group in network.free:
+        for ratio in sorted(ratios):
+            kept = max(1, group.size - int(np.floor(ratio * group.size + 0.5)))
+            if kept < group.size and (group.name, kept) not in found:
+                found.append((group.name, kept))
+    return tuple(found)
+
+
+def measure_points(
+    model: Model,
+    network: Network,
+    recipe: Recipe,
+    *,
+    todo: Sequence[tuple[str, int]],
+    calibration: Images,
+    test: Images,
+    evidence: Evidence | None = None,
+    most: int = CALIBRATION,
+) -> Iterator[tuple[str, int, int]]:
+    """Yields (group, units kept, images of ``test`` named right), one for each of ``todo``.
+
+    At each point only that group is cut, by the filters that ``recipe`` chooses, made up for as
+    it says, with BatchNorm estimated anew on ``most`` images spread over ``calibration``. So the
+    curve says what the group itself costs, not what an untouched BatchNorm makes of it.
+    """
+    few = spread(calibration, most)
+    for name, kept in todo:
+        if (name, kept) == WHOLE:
+            yield name, kept, count_right(model, test)
+            continue
+        if (name, kept) == FRESH:
+            yield name, kept, count_right(reestimate(model, few), test)
+            continue
+        plan = single_cut(network, recipe, name, kept, evidence)
+        small = prune(model, plan, calibration=few, network=network)
+        yield name, kept, count_right(small, test)
+
+
+def single_cut(
+    network: Network, recipe: Recipe, name: str, kept: int, evidence: Evidence | None = None
+) -> Plan:
+    """The plan that leaves ``kept`` units of the group ``name`` and all others whole."""
+    group = network.group(name)
+    if group.protected or not 1 <= kept < group.size:
+        raise PlanError(
+            f"'{name}' cannot be thinned to {kept} of its {group.size} units. "
+            f"{group.why if group.protected else 'One has to stay, and one has to go.'}"
+        )
+    found = analyze_group(network, name, recipe, kept, evidence)
+    ratios = tuple((g.name, 1 - kept / g.size if g.name == name else 0.0) for g in network.free)
+    return Plan(
+        network.digest,
+        replace(recipe, target_reduction=0.0),
+        Edits(network.digest, ratios=ratios),
+        (select(found, kept, recipe),),
+    )
+
+
+def spread(images: Images, most: int) -> Images:
+    """At most ``most`` of ``images``, spread evenly over all of them."""
+    if len(images) <= most:
+        return images
+    chosen = np.linspace(0, len(images) - 1, most).round().astype(np.int64)
+    return Images(images.name, images.split, images.pixels[chosen], images.labels[chosen])
