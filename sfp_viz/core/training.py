@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from sfp_viz.errors import RecipeError
 
-Schedule = Literal["fixed", "linear", "cosine", "exponential", "step", "increasing"]
+Schedule = Literal["fixed", "linear", "cosine", "exponential", "step", "increasing", "adaptive"]
 Augmentation = Literal["none", "shift", "crop_flip"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -21,7 +21,14 @@ class Distillation:
     ``alpha`` in 0..1 is the teacher's share of the loss (0: labels alone). The temperature goes
     from ``temperature_start`` to ``temperature_end`` along ``schedule``; 'cosine' 4 -> 1 is our
     reading of the paper's 'variable temperature coefficient' (its formula was not available).
+    ``standardize`` compares logits less their mean and over their standard deviation (Sun et al.
+    2024; a start of 2 suits it), ``dkd`` weighs (the label's class, the others) of the teacher's
+    part on their own (Zhao et al. 2022: (1, 8)); None keeps them together.
     ``learning_rate`` falls to 0 by a cosine, after a linear ``warmup`` (share of all steps, 0..1).
+    ``ema`` in 0..1 is the decay of a running average of the weights, which is what is measured and
+    kept; ``clip`` the largest norm of a gradient; 0 turns either off. ``teacher_views``: so many
+    changed copies of each image, over and over, so that the teacher looks at each only once; 0
+    draws new ones in each epoch. Without augmentation the teacher looks only once anyway.
     ``train_images`` and ``test_images`` limit the data; None takes all of it.
     """
 
@@ -41,8 +48,15 @@ class Distillation:
     train_images: int | None = None
     test_images: int | None = None
     seed: int = 0
+    standardize: bool = False
+    dkd: tuple[float, float] | None = None
+    ema: float = 0.0
+    clip: float = 0.0
+    teacher_views: int = 0
 
     def __post_init__(self) -> None:
+        if self.dkd is not None:
+            object.__setattr__(self, "dkd", tuple(float(part) for part in self.dkd))
         if self.epochs < 1 or self.batch_size < 1:
             raise RecipeError("A training needs at least one epoch and one image a batch.")
         if not 0 <= self.alpha <= 1:
@@ -51,9 +65,28 @@ class Distillation:
             raise RecipeError("A temperature must be above 0.")
         if not 0 <= self.warmup < 1:
             raise RecipeError(f"warmup is a share of all steps, 0 to 1, not {self.warmup}.")
-        if self.learning_rate <= 0 or self.schedule not in SCHEDULES:
+        known = get_args(Schedule)
+        if self.learning_rate <= 0 or self.schedule not in known:
             raise RecipeError(
-                f"The learning rate must be above 0 and the schedule one of {sorted(SCHEDULES)}."
+                f"The learning rate must be above 0 and the schedule one of {sorted(known)}."
+            )
+        self._check_options()
+
+    def _check_options(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise RecipeError(f"label_smoothing is 0 or more, below 1, not {self.label_smoothing}.")
+        pair = self.dkd or (1.0, 1.0)
+        if len(pair) != 2 or not all(0 <= part < math.inf for part in pair) or not any(pair):
+            raise RecipeError(
+                f"dkd is two numbers of 0 or more, one of them above 0, such as (1, 8), not {pair}."
+            )
+        if not 0 <= self.ema < 1:
+            raise RecipeError(f"ema is a decay of 0 or more, below 1, not {self.ema}. 0 is off.")
+        if not 0 <= self.clip < math.inf:
+            raise RecipeError(f"clip is the largest norm of a gradient, not {self.clip}. 0 is off.")
+        if not isinstance(self.teacher_views, int) or not 0 <= self.teacher_views <= 64:
+            raise RecipeError(
+                f"teacher_views is a whole number, 0 (off) to 64, not {self.teacher_views!r}."
             )
 
 
@@ -67,14 +100,18 @@ SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
 }
 
 
-def temperature(settings: Distillation, progress: float) -> float:
+def temperature(settings: Distillation, progress: float, gap: float = 1.0) -> float:
     """Temperature at ``progress`` 0..1 of all steps (methods.md E; the schedule is our reading).
 
     cosine: T = T1 + (T0 - T1)(1 + cos(pi t)) / 2; 'step' halves at each quarter, not below T1;
-    'increasing' is the cosine run backwards, from ``temperature_end`` up to the start.
+    'increasing' is the cosine run backwards, from ``temperature_end`` up to the start. 'adaptive'
+    follows the student: T = T1 + (T0 - T1) g with ``gap`` g, what is left of its first distance
+    to the teacher, clipped to 0..1 (our own variant, methods.md G.8).
     """
-    schedule = SCHEDULES[settings.schedule]
-    return schedule(settings.temperature_start, settings.temperature_end, progress)
+    start, end = settings.temperature_start, settings.temperature_end
+    if settings.schedule == "adaptive":
+        return end + (start - end) * min(1.0, max(0.0, gap))
+    return SCHEDULES[settings.schedule](start, end, progress)
 
 
 def learning_rate(settings: Distillation, progress: float) -> float:

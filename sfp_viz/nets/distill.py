@@ -18,22 +18,14 @@ from torch.nn import functional as F
 
 from sfp_viz.core.training import Distillation, Epoch, learning_rate, temperature
 from sfp_viz.errors import DataError, RunError
-from sfp_viz.nets.augment import augment, order
+from sfp_viz.nets.augment import order
+from sfp_viz.nets.averaging import Average
 from sfp_viz.nets.data import Images, load_data
+from sfp_viz.nets.losses import Gap, teacher_loss
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.saved import save_model
-
-
-def distillation_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
-    """T^2 KL(softmax(teacher / T) || softmax(student / T)), mean over the batch; >= 0.
-
-    Logits [batch, classes]. T^2 keeps the size of the gradient when T changes (it must be the
-    current T: methods.md E). Computed in float32, whatever the logits came in.
-    """
-    ours = F.log_softmax(student.float() / temperature, dim=1)
-    theirs = F.log_softmax(teacher.float() / temperature, dim=1)
-    return F.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
+from sfp_viz.nets.teacher import Teacher, seen_in
 
 
 class Training:
@@ -76,13 +68,12 @@ class Training:
         )
         self.module = module
         self._wrapped, self._optimizer = self._fabric.setup(module, self._optimizer)
-        self._teacher = None
-        if teacher is not None and settings.alpha > 0:
-            alone = copy.deepcopy(teacher.module).eval().requires_grad_(False)
-            self._teacher = self._fabric.to_device(alone.to(memory_format=torch.channels_last))
-            self._teacher_model = teacher
+        self._average = Average(module, settings.ema) if settings.ema else None
         self._pixels = torch.from_numpy(self.train.pixels.copy())
         self._labels = torch.from_numpy(self.train.labels.copy())
+        self._gap, self._teacher = Gap(), None
+        if teacher is not None and settings.alpha > 0:
+            self._teacher = Teacher(teacher, self._pixels, settings, self._fabric)
         self.done = 0
 
     def epoch(self, stop: Callable[[], bool] = lambda: False) -> Epoch | None:
@@ -94,17 +85,22 @@ class Training:
         seen = order(settings.seed, self.done, count)
         degrees = settings.temperature_start
         self.module.train()
+        if self._teacher is not None:
+            self._teacher.prepare(self.done)
         for step in range(steps):
             if stop():
                 return None
             progress = (self.done * steps + step) / total
-            degrees, rate = temperature(settings, progress), learning_rate(settings, progress)
+            degrees = temperature(settings, progress, self._gap.share())
+            rate = learning_rate(settings, progress)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             chosen = seen[step * settings.batch_size : (step + 1) * settings.batch_size]
             if len(chosen) == 1 and count > 1:
                 continue  # BatchNorm has no statistics of one image
             loss, hits = self._step(chosen, degrees)
+            if self._average is not None:
+                self._average.add(self.module, self.done * steps + step)
             if not torch.isfinite(loss):
                 raise RunError(
                     f"The loss became infinite in epoch {self.done + 1}, step {step + 1}. "
@@ -130,32 +126,37 @@ class Training:
 
     def _step(self, chosen, degrees: float) -> tuple[Tensor, Tensor]:
         settings = self.settings
-        pixels = augment(
-            self._pixels,
-            chosen,
-            kind=settings.augmentation,
-            seed=settings.seed,
-            epoch=self.done,
-            count=len(self.train),
-        )
+        pixels = seen_in(self._pixels, chosen, settings, self.done)
         pixels = self._fabric.to_device(pixels)
         labels = self._fabric.to_device(self._labels[torch.from_numpy(chosen)])
         images = self._student.normalize(pixels).contiguous(memory_format=torch.channels_last)
         logits = self._wrapped(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
         if self._teacher is not None:
-            with torch.no_grad(), self._fabric.autocast():
-                told = self._teacher(self._teacher_model.normalize(pixels))
-            apart = distillation_loss(logits, told, temperature=degrees)
+            told = self._teacher.logits(pixels, chosen, self.done)
+            apart = teacher_loss(logits, told, labels, settings, degrees)
+            if settings.schedule == "adaptive":
+                self._gap.add(logits, told, labels)
             loss = (1 - settings.alpha) * loss + settings.alpha * apart
         self._optimizer.zero_grad()
         self._fabric.backward(loss)
+        if settings.clip:
+            self._fabric.clip_gradients(
+                self._wrapped, self._optimizer, max_norm=settings.clip, error_if_nonfinite=False
+            )
         self._optimizer.step()
         return loss.detach().cpu(), (logits.argmax(1) == labels).sum().cpu()
 
     def model(self) -> Model:
-        """The student as trained so far: a copy, in the memory format that it came in."""
-        module = copy.deepcopy(self.module).to("cpu").to(memory_format=torch.contiguous_format)
+        """The student as trained so far, or its running average: a copy, in the memory format that
+        it came in."""
+        trained = self.module if self._average is None else self._average.module
+        module = (
+            copy.deepcopy(trained)
+            .requires_grad_(True)
+            .to("cpu")
+            .to(memory_format=torch.contiguous_format)
+        )
         return self._student.with_module(module.eval())
 
     def state(self) -> dict[str, Tensor]:
@@ -164,6 +165,11 @@ class Training:
         for index, group in self._optimizer.state_dict()["state"].items():
             if group.get("momentum_buffer") is not None:
                 state[f"momentum.{index}"] = group["momentum_buffer"].detach().cpu()
+        if self._average is not None:
+            mean = self._average.module.state_dict()
+            state |= {f"average.{name}": tensor.detach().cpu() for name, tensor in mean.items()}
+        if self.settings.schedule == "adaptive":
+            state["gap"] = self._gap.state()
         state["done"] = torch.tensor(self.done)
         return {name: tensor.contiguous() for name, tensor in state.items()}
 
@@ -179,6 +185,11 @@ class Training:
                 if name.startswith("momentum.")
             }
             self._optimizer.load_state_dict(saved)
+            if self._average is not None:
+                mean = {k[8:]: v for k, v in state.items() if k.startswith("average.")}
+                self._average.module.load_state_dict(mean)
+            if self.settings.schedule == "adaptive":
+                self._gap.restore(state["gap"])
             self.done = int(state["done"])
         except (KeyError, RuntimeError, ValueError) as problem:
             raise RunError(f"The checkpoint does not fit this run: {problem}") from problem

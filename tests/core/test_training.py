@@ -84,8 +84,38 @@ def test_more_images_narrow_the_interval_and_none_says_nothing():
         {"warmup": 1},
         {"learning_rate": 0},
         {"schedule": "zigzag"},
+        {"label_smoothing": 1},
+        {"dkd": (1, -8)},
+        {"dkd": (0, 0)},
+        {"dkd": (1, math.nan)},
+        {"dkd": (1, 2, 3)},
+        {"ema": 1},
+        {"ema": math.nan},
+        {"clip": -1},
+        {"clip": math.inf},
+        {"teacher_views": 65},
+        {"teacher_views": 1.5},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(RecipeError):
         Distillation(**wrong)
+
+
+def test_the_adaptive_temperature_follows_the_gap_between_both_ends():
+    settings = Distillation(schedule="adaptive")
+    assert temperature(settings, 0.9) == 4
+    assert [temperature(settings, 0.3, gap) for gap in (0, 0.5, 1, 7)] == [1, 2.5, 4, 4]
+    assert temperature(Distillation(), 0.5, 0.1) == pytest.approx(2.5)
+
+
+def test_settings_come_back_from_json_and_old_files_open():
+    import json
+    from dataclasses import asdict
+
+    settings = Distillation(schedule="adaptive", dkd=(1, 8), ema=0.99, clip=1.0, teacher_views=3)
+    value = json.loads(json.dumps(asdict(settings)))
+    assert Distillation(**value) == settings
+    for name in ("standardize", "dkd", "ema", "clip", "teacher_views"):
+        del value[name]
+    assert Distillation(**value) == Distillation(schedule="adaptive")

@@ -1,0 +1,106 @@
+"""What a student is told: the teacher's part of the loss, and how far it still is from the teacher.
+
+T^2 with the current T keeps the size of the gradient when T changes (Hinton et al. 2015;
+methods.md E). Everything is computed in float32, whatever the logits came in.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sfp_viz.core.training import Distillation
+
+_MEMORY = 0.95  # of the gap's running average
+
+
+def teacher_loss(
+    student: Tensor, teacher: Tensor, labels: Tensor, settings: Distillation, temperature: float
+) -> Tensor:
+    """The teacher's part of the loss as ``settings`` ask for it. Logits [batch, classes]."""
+    if settings.standardize:
+        student, teacher = standardized(student), standardized(teacher)
+    if settings.dkd is None:
+        return distillation_loss(student, teacher, temperature=temperature)
+    return decoupled_loss(student, teacher, labels, temperature=temperature, weights=settings.dkd)
+
+
+def distillation_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
+    """T^2 KL(softmax(teacher / T) || softmax(student / T)), mean over the batch; >= 0.
+
+    Logits [batch, classes]. T^2 keeps the size of the gradient when T changes (it must be the
+    current T: methods.md E). Computed in float32, whatever the logits came in.
+    """
+    ours = F.log_softmax(student.float() / temperature, dim=1)
+    theirs = F.log_softmax(teacher.float() / temperature, dim=1)
+    return F.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
+
+
+def decoupled_loss(
+    student: Tensor,
+    teacher: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float,
+    weights: tuple[float, float],
+) -> Tensor:
+    """DKD (Zhao et al. 2022): T^2 (a TCKD + b NCKD) with ``weights`` (a, b), mean over the batch.
+
+    TCKD is the divergence of (label's class, all others), NCKD that among the others; with b the
+    teacher's share of the others, 1 - p, they add up to ``distillation_loss``. ``labels`` [batch].
+    """
+    others = torch.ones_like(student, dtype=torch.bool).scatter_(1, labels[:, None], False)
+    target, rest = [], []
+    for logits in (student, teacher):
+        log = F.log_softmax(logits.float() / temperature, dim=1)
+        left = log[others].view(len(log), -1)
+        total = left.logsumexp(1, keepdim=True)
+        target.append(torch.cat([log.gather(1, labels[:, None]), total], 1))
+        rest.append(left - total)
+    parts = [
+        F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+        for ours, theirs in (target, rest)
+    ]
+    return (weights[0] * parts[0] + weights[1] * parts[1]) * temperature**2
+
+
+def standardized(logits: Tensor) -> Tensor:
+    """Logits [batch, classes] less their mean, over their standard deviation + 1e-7, each row on
+    its own (Sun et al. 2024). Equal logits become 0."""
+    values = logits.float()
+    values = values - values.mean(1, keepdim=True)
+    return values / (values.std(1, keepdim=True) + 1e-7)
+
+
+class Gap:
+    """How much of its first distance to the teacher the student still has: a running average
+    (0.95) of max(0, CE of the student - CE of the teacher), over its first value. Our own variant
+    (methods.md G.8)."""
+
+    def __init__(self) -> None:
+        self.value, self.first = 1.0, 1.0
+        self._begun = False
+
+    def add(self, student: Tensor, teacher: Tensor, labels: Tensor) -> None:
+        """Take in the logits of one step."""
+        ours, theirs = (F.cross_entropy(x.detach().float(), labels) for x in (student, teacher))
+        seen = max(0.0, float(ours - theirs))
+        if not self._begun:
+            self.value = self.first = seen
+            self._begun = True
+        self.value = _MEMORY * self.value + (1 - _MEMORY) * seen
+
+    def share(self) -> float:
+        """0 or more; 1 before the first step. A student that starts without a gap counts any
+        later one as whole."""
+        return self.value / max(self.first, 1e-6)
+
+    def state(self) -> Tensor:
+        """Value, first value and whether it has begun, float64 [3]."""
+        return torch.tensor([self.value, self.first, float(self._begun)], dtype=torch.float64)
+
+    def restore(self, state: Tensor) -> None:
+        """Take up a ``state``."""
+        self.value, self.first, begun = state.tolist()
+        self._begun = bool(begun)

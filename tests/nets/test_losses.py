@@ -1,0 +1,125 @@
+"""The teacher's part of the loss: by hand, and at the edges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sfp_viz.core.training import Distillation
+from sfp_viz.nets.losses import (
+    Gap,
+    decoupled_loss,
+    distillation_loss,
+    standardized,
+    teacher_loss,
+)
+
+
+def logits(count=64, classes=10, seed=0):
+    source = torch.Generator().manual_seed(seed)
+    pair = [torch.randn(count, classes, generator=source) for _ in range(2)]
+    return *pair, torch.randint(classes, (count,), generator=source)
+
+
+def steepness(loss, student) -> float:
+    ours = student.clone().requires_grad_()
+    loss(ours).backward()
+    return float(ours.grad.norm())
+
+
+def test_the_decoupled_parts_by_hand():
+    student, teacher, labels = logits(3, 4)
+    target = others = 0.0
+    for z, w, y in zip(student.tolist(), teacher.tolist(), labels.tolist(), strict=True):
+        p, q = (torch.tensor(x).div(2).softmax(0).tolist() for x in (w, z))
+        target += p[y] * math.log(p[y] / q[y])
+        target += (1 - p[y]) * math.log((1 - p[y]) / (1 - q[y]))
+        for k in set(range(4)) - {y}:
+            a, b = p[k] / (1 - p[y]), q[k] / (1 - q[y])
+            others += a * math.log(a / b)
+    found = decoupled_loss(student, teacher, labels, temperature=2.0, weights=(1.5, 8.0))
+    assert float(found) == pytest.approx(4 * (1.5 * target + 8 * others) / 3, rel=1e-4)
+
+
+def test_the_two_parts_add_up_to_the_whole_divergence():
+    student, teacher, _ = logits(1, 5)
+    label = torch.tensor([2])
+    share = 1 - float((teacher / 3).softmax(1)[0, 2])
+    found = decoupled_loss(student, teacher, label, temperature=3.0, weights=(1.0, share))
+    whole = distillation_loss(student, teacher, temperature=3.0)
+    assert float(found) == pytest.approx(float(whole), rel=1e-4)
+
+
+def test_two_classes_have_no_others_to_compare():
+    student, teacher, labels = logits(5, 2)
+    alone = decoupled_loss(student, teacher, labels, temperature=1.0, weights=(0.0, 8.0))
+    assert float(alone) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{}, {"standardize": True}, {"dkd": (1, 2)}])
+def test_the_size_of_the_gradient_stays_from_2_to_32_degrees(changes):
+    """methods.md G.13: within 30 % thanks to T^2."""
+    student, teacher, labels = logits()
+    settings = Distillation(**changes)
+    sizes = [
+        steepness(lambda z, t=t: teacher_loss(z, teacher, labels, settings, t), student)
+        for t in (2.0, 4.0, 8.0, 16.0, 32.0)
+    ]
+    assert max(sizes) / min(sizes) < 1.3
+
+
+def test_standardised_logits_do_not_see_scale_and_offset():
+    student, teacher, labels = logits()
+    settings = Distillation(standardize=True)
+    loss = teacher_loss(student, teacher, labels, settings, 2.0)
+    other = teacher_loss(3 * student + 5, 0.5 * teacher - 1, labels, settings, 2.0)
+    assert float(loss) == pytest.approx(float(other), rel=1e-4)
+    rows = standardized(student)
+    assert torch.allclose(rows.mean(1), torch.zeros(64), atol=1e-6)
+    assert torch.allclose(rows.std(1), torch.ones(64), atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"standardize": True}, {"dkd": (1, 8)}, {}])
+def test_equal_logits_and_half_precision_give_finite_losses_and_gradients(changes):
+    settings, labels = Distillation(**changes), torch.tensor([0, 1])
+    same = torch.full((2, 4), 3.0)
+    huge = torch.tensor([[60000.0, -60000.0, 0, 0]] * 2, dtype=torch.float16)
+    for ours, theirs in ((same, huge), (huge, same), (same, same), (huge, -huge)):
+        ours = ours.clone().requires_grad_()
+        loss = teacher_loss(ours, theirs, labels, settings, 1.0)
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert torch.isfinite(ours.grad).all()
+
+
+def test_the_gap_is_a_running_average_over_its_first_value():
+    student, teacher, labels = logits()
+    sharp = 8 * F.one_hot(labels, 10).float()  # a teacher that is nearly always right
+    gap = Gap()
+    assert gap.share() == 1
+    gap.add(student, sharp, labels)
+    first = float(F.cross_entropy(student, labels) - F.cross_entropy(sharp, labels))
+    assert gap.first == pytest.approx(first)
+    assert gap.share() == pytest.approx(1)
+    gap.add(sharp, sharp, labels)
+    assert gap.share() == pytest.approx(0.95)
+    gap.add(sharp, student, labels)  # better than the teacher counts as no gap
+    assert gap.share() == pytest.approx(0.95**2)
+    again = Gap()
+    again.restore(gap.state())
+    assert (again.value, again.first) == (gap.value, gap.first)
+    again.add(student, teacher, labels)
+    gap.add(student, teacher, labels)
+    assert again.share() == gap.share()
+
+
+def test_a_student_without_a_first_gap_gives_no_division_by_0():
+    student, _, labels = logits()
+    gap = Gap()
+    gap.add(student, student, labels)
+    assert gap.share() == 0
+    assert replace(Distillation(), schedule="adaptive").schedule == "adaptive"
