@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 import pytest
-from tests.core.made_up import large, table_of
 
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.counting import Walk, measure_of
 from sfp_viz.core.latency import estimate
 from sfp_viz.errors import PlanError, RecipeError
+from tests.core.made_up import large, table_of
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
 GOALS = ["macs", "params", "memory", "latency"]
@@ -25,7 +25,9 @@ def plainly(network, goal, kept):
 
 
 def any_widths(network, rng):
-    return np.array([g.size if g.protected else rng.integers(1, g.size + 1) for g in network.groups])
+    return np.array(
+        [g.size if g.protected else rng.integers(1, g.size + 1) for g in network.groups]
+    )
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -54,3 +54,20 @@ def test_a_group_has_one_ratio_and_one_set_of_clusters():
 
 def test_ratios_are_rounded_to_6_digits():
     assert NONE.with_ratio("a", 1 / 3).ratios == (("a", 0.333333),)
+
+
+def test_a_minimum_is_a_whole_number_of_filters_and_can_be_lifted():
+    one = NONE.with_least("a", 4)
+    assert one.least == (("a", 4),)
+    assert one
+    assert one.with_least("a", 6).least == (("a", 6),)
+    assert one.with_least("a", None) == NONE
+    with pytest.raises(PlanError, match="'a' keeps at least 1"):
+        NONE.with_least("a", 0)
+    with pytest.raises(PlanError, match="'a' twice"):
+        Edits("abc", least=(("a", 1), ("a", 2)))
+
+
+def test_whether_others_make_up_is_part_of_the_edits():
+    assert Edits("abc", makeup=False) != NONE
+    assert not Edits("abc", makeup=False)

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.analysis import analyze
-from sfp_viz.core.cost import cost, cost_of_widths, kept_units
+from sfp_viz.core.cost import cost, kept_units
+from sfp_viz.core.counting import measure_of
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.plan import plan_from_json, plan_json
 from sfp_viz.core.ratios import bounds
 from sfp_viz.core.recipe import CHOICES, NAMED, Recipe
-from sfp_viz.errors import PlanError
+from sfp_viz.errors import PlanError, RecipeError
+from tests.core.made_up import evidence_of, with_along
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
 
@@ -18,8 +20,9 @@ NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
 @pytest.mark.parametrize("recipe", sorted(NAMED))
 @pytest.mark.parametrize("name", NETS)
 def test_a_plan_meets_its_target_and_comes_back_from_json(name, recipe, request):
-    network = request.getfixturevalue(name)
-    plan = make_plan_for(network, NAMED[recipe](target_reduction=0.2, coupled="shared"))
+    network = with_along(request.getfixturevalue(name))
+    asked = NAMED[recipe](target_reduction=0.2, coupled="shared")
+    plan = make_plan_for(network, asked, evidence=evidence_of(network))
     assert cost(network, plan).macs <= 0.8 * cost(network).macs
     assert plan_from_json(plan_json(plan)) == plan
 
@@ -143,6 +146,8 @@ def any_edits(network, rng):
         if rng.random() < 0.1:
             edits = edits.with_protected(group.name, True)
         if rng.random() < 0.2:
+            edits = edits.with_least(group.name, int(rng.integers(1, group.size + 1)))
+        if rng.random() < 0.2:
             labels = tuple(int(x) for x in rng.integers(0, 4, group.size))
             edits = edits.with_clusters(group.name, labels)
         if rng.random() < 0.3:
@@ -153,24 +158,45 @@ def any_edits(network, rng):
 
 @pytest.mark.parametrize("name", NETS)
 def test_whatever_is_asked_the_plan_obeys_it_or_says_why_not(name, request):
-    network, made = request.getfixturevalue(name), 0
-    for seed in range(30):
+    network, made = with_along(request.getfixturevalue(name)), 0
+    evidence = evidence_of(network)
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         recipe, edits = any_recipe(rng), any_edits(network, rng)
-        low, _ = bounds(network, recipe, edits)
-        fewest = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
-        reach = 1 - cost_of_widths(network, fewest).macs / cost(network).macs
-        if recipe.target_reduction > reach:
+        low, _ = bounds(network, recipe, edits, evidence)
+        count = measure_of(network, recipe.goal, evidence.latency)
+        if recipe.target_reduction > 1 - count(low) / count(count.sizes) + 1e-9:
             with pytest.raises(PlanError, match="cannot be reached"):
-                make_plan_for(network, recipe, edits)
+                make_plan_for(network, recipe, edits, evidence)
             continue
         made += 1
-        plan = make_plan_for(network, recipe, edits)
-        left = cost(network, plan).macs / cost(network).macs
-        assert left <= 1 - recipe.target_reduction + 1e-9
+        plan = make_plan_for(network, recipe, edits, evidence)
+        kept = np.array(list(kept_units(network, plan).values()))
+        assert count(kept) <= (1 - recipe.target_reduction) * count(count.sizes) + 1e-6
+        assert all(kept >= low)
         assert plan_from_json(plan_json(plan)) == plan
         free = [pair for pair in (*edits.keep, *edits.remove) if pair[0] not in edits.protected]
         for group, unit in free:
             assert (unit in plan.removed(group)) == ((group, unit) in edits.remove)
         assert not any(plan.removed(group) for group in edits.protected)
     assert made >= 5
+
+
+def test_a_plan_that_needs_evidence_says_which_is_missing(plain, concat):
+    for recipe, part in (
+        (NAMED["functional"](), "observations"),
+        (Recipe(allocation="sensitivity"), "sensitivity"),
+        (Recipe(goal="latency"), "latency"),
+    ):
+        with pytest.raises(RecipeError, match=f"needs {part}"):
+            make_plan_for(plain, recipe)
+        with pytest.raises(RecipeError, match="other weights"):
+            make_plan_for(plain, recipe, evidence=evidence_of(concat))
+
+
+def test_a_functional_plan_takes_out_what_the_next_layers_can_spare(plain):
+    evidence = evidence_of(plain)
+    plan = make_plan_for(plain, NAMED["functional"](), evidence=evidence)
+    for removal in plan.removals:
+        order = evidence.observations.elimination(removal.group).order
+        assert set(removal.filters) == set(order[: len(removal.filters)])

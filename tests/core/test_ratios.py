@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
 
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.edits import Edits
@@ -11,6 +10,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.ratios import bounds, suggest, why_ratio
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
+from tests.core.made_up import large
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]

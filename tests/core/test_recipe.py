@@ -1,6 +1,7 @@
 import json
 import math
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_named_recipes_take_changes():
     assert recipes.paper_sfp().compensation == "bias"
     assert recipes.fpgm().criterion == "fpgm"
     assert recipes.random().criterion == "random"
+    assert recipes.global_l1(criterion="l2").criterion == "l2"
+
+
+def test_named_baselines_differ_from_uniform_l1_in_what_their_name_says():
+    plain = recipes.uniform_l1()
+    for name in ("group_magnitude", "fpgm", "bn_scale", "taylor", "hrank", "chip", "random"):
+        assert NAMED[name]() == replace(plain, criterion=name)
+    assert NAMED["global_l1"]() == replace(plain, allocation="pooled")
+    ours = NAMED["functional"]()
+    assert (ours.allocation, ours.criterion) == ("functional", "reconstruction")
+    assert (ours.selection, ours.compensation) == ("ranking", "lsq_window")
 
 
 @pytest.mark.parametrize("name", sorted(CHOICES))

@@ -67,3 +67,14 @@ def test_filters_that_never_fire_go_first():
     covariance, reach = observed(3)
     covariance[2, :] = covariance[:, 2] = 0
     assert eliminate(covariance, reach).order[0] == 2
+
+
+def test_many_units_go_as_they_would_one_by_one():
+    """More units than one block: each error is what the units gone so far really cost."""
+    covariance, reach = observed(4, units=150, samples=400)
+    found = eliminate(covariance, reach)
+    assert sorted(found.order) == list(range(150))
+    for gone in (1, 40, 64, 65, 100, 128, 140):
+        kept = sorted(found.order[gone:])
+        expected = min(1.0, slow_error(covariance, reach, kept, 1e-3))
+        assert np.isclose(expected, found.errors[gone], rtol=1e-5)
