@@ -139,8 +139,13 @@ def _by_density(points: Points) -> np.ndarray:
     several = np.repeat(np.arange(len(points)), np.minimum(points.weights, 2).astype(int))
     if len(points) < 2:
         return np.zeros(len(points), dtype=np.int64)
-    model = HDBSCAN(min_cluster_size=2, min_samples=1, metric="precomputed")
-    found = model.fit_predict(points.apart[np.ix_(several, several)].copy())
+    model = HDBSCAN(
+        min_cluster_size=2,
+        min_samples=1,
+        metric="precomputed",
+        copy=True,  # pyright: ignore[reportArgumentType]
+    )
+    found = model.fit_predict(points.apart[np.ix_(several, several)])
     first = np.searchsorted(several, np.arange(len(points)))
     labels = found[first]
     noise = labels < 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.network import ConvLayer, CostTerm, FilterGroup, Network
+from sfp_viz.core.observations import Observations
 
 
 def conv(name, filters, channels, size=3, *, side=8, conv_groups=1, seed=None, weight=None):
@@ -174,3 +175,26 @@ def single():
         return Network("single", "single0", (3, 8, 8), (layer,), (group,), terms)
 
     return build
+
+
+def observations_of(network, seed=0, scores=("taylor", "hrank", "chip"), without=()):
+    """Observations of every free group, drawn: covariances of full rank and uneven scores."""
+    draw = np.random.default_rng(seed)
+    sizes = {g.name: g.size for g in network.free if g.name not in without}
+    parts = {name: draw.normal(size=(2, size, 3 * size)) for name, size in sizes.items()}
+    return Observations(
+        digest=network.digest,
+        data="drawn, train",
+        images=100,
+        mean={name: draw.normal(size=size) for name, size in sizes.items()},
+        covariance={name: one @ one.T for name, (one, _) in parts.items()},
+        reach={name: two @ two.T for name, (_, two) in parts.items()},
+        power={name: float(draw.uniform(50, 100)) for name in sizes},
+        scores={s: {name: draw.random(size) for name, size in sizes.items()} for s in scores},
+    )
+
+
+@pytest.fixture
+def seen_of():
+    """The builder of drawn observations: network, seed, scores, without."""
+    return observations_of

@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.analysis import analyze, analyze_group, dispersions
+from sfp_viz.core.clusters import clusters
 from sfp_viz.core.cost import cost, cost_of_widths
-from sfp_viz.core.dispersion import group_dispersion
+from sfp_viz.core.dispersion import activation_spread, group_dispersion
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.importance import importance
 from sfp_viz.core.ratios import suggest
 from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.similarity import layer_matrix, similarity
+from sfp_viz.errors import RecipeError
 
 
 def test_every_group_that_may_be_cut_is_analyzed(concat):
@@ -69,3 +74,83 @@ def test_its_arrays_are_read_only(plain):
     for array in (found.similarity, found.importance):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
+
+
+SEEING = [
+    Recipe(similarity="activation"),
+    Recipe(dispersion="activation"),
+    *(Recipe(criterion=c) for c in ("taylor", "hrank", "chip", "reconstruction")),
+]
+
+
+@pytest.mark.parametrize("recipe", SEEING)
+def test_recipes_that_need_images_say_so_and_use_them(plain, seen_of, recipe):
+    with pytest.raises(RecipeError, match="observe"):
+        analyze(plain, recipe)
+    seen = seen_of(plain)
+    found = analyze(plain, recipe, seen)
+    assert found.evidence == Evidence(observations=seen)
+    again = analyze(plain, recipe, Evidence(observations=seen))
+    assert again.kept == found.kept
+    group = found.groups["conv2"]
+    if recipe.similarity == "activation":
+        expected = similarity(seen.covariance["conv2"], "activation")
+        np.testing.assert_array_equal(group.similarity, expected)
+    if recipe.dispersion == "activation":
+        assert group.dispersion == activation_spread(seen.covariance["conv2"])
+        assert found.dispersions["conv2"] == group.dispersion
+    expected = importance(plain, plain.group("conv2"), recipe.criterion, 0, seen)
+    np.testing.assert_array_equal(group.importance, expected)
+
+
+def test_observations_of_other_weights_are_refused(plain, plain_of, seen_of):
+    with pytest.raises(RecipeError, match="other weights"):
+        analyze(plain, Recipe(criterion="taylor"), seen_of(plain_of(seed=1)))
+
+
+def test_a_dispersion_of_activations_that_plays_no_part_needs_no_images(plain):
+    recipe = Recipe(allocation="uniform", dispersion="activation")
+    plainly = Recipe(allocation="uniform")
+    assert analyze(plain, recipe).dispersions == analyze(plain, plainly).dispersions
+
+
+@pytest.mark.parametrize(
+    ("recipe", "k"),
+    [
+        (Recipe(cluster_rule="one_each"), 9),
+        (Recipe(cluster_rule="share", kappa=0.25), 2),
+        (Recipe(cluster_rule="threshold"), "threshold"),
+        (Recipe(cluster_rule="silhouette"), "silhouette"),
+    ],
+)
+def test_the_rule_says_how_many_clusters_there_are(plain, recipe, k):
+    group = analyze_group(plain, "conv1", recipe, 9)
+    matrix = layer_matrix(plain, plain.group("conv1"), "conv1")
+    assert group.clusters == clusters(matrix, k=k)
+
+
+def test_with_a_pacesetter_the_first_layer_speaks_for_all(residual):
+    recipe = Recipe(coupled="pacesetter")
+    group = analyze_group(residual, "stem", recipe, 8)
+    first = layer_matrix(residual, residual.group("stem"), "stem")
+    np.testing.assert_array_equal(group.similarity, similarity(first))
+    assert group.clusters == clusters(first, k=4)
+    expected = np.abs(residual.layer("stem").weight).sum((1, 2, 3))
+    np.testing.assert_allclose(group.importance, expected, rtol=1e-6)
+    shared = analyze_group(residual, "stem", Recipe(coupled="shared"), 8)
+    assert not np.allclose(shared.similarity, group.similarity)
+    assert "stem" in analyze(residual, recipe).groups
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe(criterion="group_magnitude"), *SEEING[:1]])
+def test_followers_and_conv_groups_have_one_score_a_unit(depthwise, grouped, recipe, seen_of):
+    from dataclasses import replace
+
+    from sfp_viz.core.network import Along
+
+    for network, name, size in ((depthwise, "expand", 24), (grouped, "conv2", 4)):
+        along = {g.name: Along(np.ones(g.size), 2) for g in network.groups}
+        network = replace(network, along=along)
+        found = analyze_group(network, name, recipe, size // 2, seen_of(network))
+        assert found.importance.shape == (size,) == (len(found.clusters.labels),)
+        assert found.similarity.shape == (size, size)

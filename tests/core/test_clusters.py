@@ -1,10 +1,14 @@
+import time
+
 import numpy as np
 import pytest
 
 from sfp_viz.core.clusters import canonical, clusters, merge, move, representative, split
+from sfp_viz.core.similarity import similarity
 from sfp_viz.errors import PlanError, RecipeError
 
-METHODS = ("kmeans", "agglomerative")
+METHODS = ("kmeans", "agglomerative", "average", "complete", "spectral")  # their k is exact
+ALL = (*METHODS, "hdbscan")
 
 
 def blobs(centers=3, each=5, features=12, noise=0.02, seed=0):
@@ -24,14 +28,18 @@ def test_clear_clusters_are_found(method, kind):
     assert found.k == 3
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_clear_clusters_do_not_depend_on_the_order_of_filters(method):
-    matrix, order = blobs(), np.random.default_rng(1).permutation(15)
-    straight = np.array(clusters(matrix, method=method, k=3).labels)
-    assert clusters(matrix[order], method=method, k=3).labels == canonical(straight[order])
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("kind", ["cosine", "euclidean", "correlation"])
+@pytest.mark.parametrize("k", [4, 9, "threshold", "silhouette"])
+def test_the_order_of_filters_does_not_matter_even_where_clusters_are_not_clear(method, kind, k):
+    draw = np.random.default_rng(11)
+    matrix, order = draw.normal(size=(24, 9)).astype(np.float32), draw.permutation(24)
+    straight = np.array(clusters(matrix, method=method, k=k, kind=kind).labels)
+    turned = clusters(matrix[order], method=method, k=k, kind=kind)
+    assert turned.labels == canonical(straight[order])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ALL)
 def test_cosine_clusters_do_not_see_the_scale_of_a_filter(method):
     matrix = blobs()
     scaled = matrix * np.random.default_rng(2).uniform(0.1, 10, (15, 1)).astype(np.float32)
@@ -49,7 +57,7 @@ def test_there_are_as_many_clusters_as_asked_for(method, k):
     assert set(found.labels) == set(range(k))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ALL)
 def test_the_same_seed_gives_the_same_clusters(method):
     matrix = np.random.default_rng(4).normal(size=(40, 9)).astype(np.float32)
     assert clusters(matrix, method=method, k=9, seed=5) == clusters(
@@ -65,13 +73,13 @@ def test_more_clusters_than_different_filters_are_lowered(method, k):
     assert found.k == min(k, 3)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ALL)
 def test_identical_filters_are_one_cluster(method):
     found = clusters(np.ones((6, 4), np.float32), method=method, k=3)
     assert found.labels == (0,) * 6
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ALL)
 def test_copies_with_another_scale_never_part(method):
     rng = np.random.default_rng(6)
     rows = rng.normal(size=(8, 30))
@@ -86,7 +94,7 @@ def test_filters_of_opposite_sign_never_share_a_cluster_of_two():
     assert clusters(matrix, k=2).labels == (0, 1, 0, 1)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ALL)
 def test_dead_filters_belong_to_no_cluster(method):
     matrix = blobs()
     matrix[[0, 7]] = 0
@@ -96,9 +104,85 @@ def test_dead_filters_belong_to_no_cluster(method):
     assert clusters(np.zeros((4, 3), np.float32), method=method, k=2).k == 0
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ALL)
 def test_a_single_filter_is_a_cluster(method):
     assert clusters(np.ones((1, 3), np.float32), method=method, k=4).labels == (0,)
+
+
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("k", [1, 2, "threshold", "silhouette"])
+@pytest.mark.parametrize("units", [1, 2, 3])
+def test_a_few_filters_are_no_problem(method, k, units):
+    matrix = np.random.default_rng(units).normal(size=(units, 9)).astype(np.float32)
+    assert 1 <= clusters(matrix, method=method, k=k).k <= units
+
+
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("k", [3, "threshold", "silhouette"])
+def test_equal_filters_are_one_cluster_under_every_rule(method, k):
+    assert clusters(np.ones((6, 4), np.float32), method=method, k=k).labels == (0,) * 6
+
+
+def test_hdbscan_mixes_no_clear_clusters_and_leaves_noise_alone():
+    found = clusters(blobs(4, 6, 30), method="hdbscan", k=1)
+    parts = [set(found.labels[6 * c : 6 * c + 6]) for c in range(4)]
+    assert sum(map(len, parts)) == len(set().union(*parts)) < 24
+    pairs = np.vstack([np.eye(8, 40), np.eye(8, 40)[:3]]) + 0.01 * blobs(11, 1, 40)
+    labels = clusters(pairs.astype(np.float32), method="hdbscan", k=1).labels
+    assert labels[8:] == labels[:3]
+    assert len(set(labels[:8])) > 4
+
+
+def test_a_graph_in_pieces_is_clustered_by_its_pieces():
+    matrix = np.kron(np.eye(3), np.ones((4, 2))) + 0.05 * np.abs(blobs(12, 1, 6))
+    found = clusters(matrix.astype(np.float32), method="spectral", k=3)
+    assert found.labels == tuple(np.repeat([0, 1, 2], 4))
+
+
+def slow_complete(similarity, limit):
+    """Complete linkage word for word: join the two clusters whose least alike pair is most so."""
+    groups = [[i] for i in range(len(similarity))]
+    while len(groups) > 1:
+        pairs = [(a, b) for a in range(len(groups)) for b in range(a)]
+        least = [similarity[np.ix_(groups[a], groups[b])].min() for a, b in pairs]
+        if max(least) < limit:
+            break
+        a, b = pairs[int(np.argmax(least))]
+        groups[b] += groups.pop(a)
+    return sorted(sorted(group) for group in groups)
+
+
+def test_the_threshold_cuts_where_the_least_similarity_falls_below_one_half():
+    matrix = blobs(4, 5, 12, noise=0.6, seed=2)
+    found = clusters(matrix, method="complete", k="threshold")
+    expected = slow_complete(similarity(matrix), 0.5)
+    assert [[i for i in range(20) if found.labels[i] == c] for c in range(found.k)] == expected
+    assert 4 < found.k < 20
+    assert clusters(matrix, method="kmeans", k="threshold").k == found.k
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_silhouette_finds_the_number_of_clear_clusters(method):
+    assert clusters(blobs(4, 8, 20), method=method, k="silhouette").k in (3, 4, 5)
+    assert clusters(blobs(2, 10, 20), method=method, k="silhouette").k == 2
+
+
+def test_activations_cluster_by_their_correlation():
+    draw = np.random.default_rng(3)
+    signals = np.repeat(draw.normal(size=(3, 500)), 4, axis=0) * draw.uniform(0.1, 9, (12, 1))
+    covariance = np.cov(signals + 0.01 * draw.normal(size=signals.shape))
+    covariance[5, :] = covariance[:, 5] = 0  # a constant unit
+    for method in ALL:
+        found = clusters(covariance, method=method, k=3, kind="activation")
+        assert found.labels == (0, 0, 0, 0, 1, -1, 1, 1, 2, 2, 2, 2), method
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_a_wide_layer_takes_seconds(method):
+    matrix = np.random.default_rng(0).normal(size=(700, 300)).astype(np.float32)
+    start = time.perf_counter()
+    clusters(matrix, method=method, k=250)
+    assert time.perf_counter() - start < 20
 
 
 def test_an_unknown_method_is_refused():

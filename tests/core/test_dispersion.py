@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.dispersion import (
+    activation_spread,
     effective_rank,
     group_dispersion,
     kernel_dispersion,
+    mean_distance,
     random_spread,
 )
 from sfp_viz.errors import RecipeError
 
-KINDS = ("nearest", "effective_rank")
+KINDS = ("nearest", "effective_rank", "mean")
 
 
 def normal(units, features, seed=0):
@@ -59,11 +61,11 @@ def test_it_stays_within_0_and_1(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_duplicates_have_none(kind):
     same = np.tile(normal(1, 20), (8, 1)) * np.arange(1, 9)[:, None].astype(np.float32)
-    expected = 0 if kind == "nearest" else 1 / 8
+    expected = 1 / 8 if kind == "effective_rank" else 0
     assert kernel_dispersion(same, kind) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["nearest", "effective_rank"])  # the mean hardly sees it
 def test_duplicating_half_the_filters_lowers_it(kind):
     matrix = normal(16, 50)
     half = np.vstack([matrix[:8], matrix[:8]])
@@ -113,3 +115,33 @@ def test_a_coupled_group_has_the_weighted_mean_of_its_layers(residual):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(RecipeError, match="entropy"):
         kernel_dispersion(normal(3, 3), "entropy")
+
+
+def test_the_mean_distance_is_that_of_all_pairs():
+    matrix = normal(9, 20) + 0.5
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    pairs = [1 - unit[i] @ unit[j] for i in range(9) for j in range(9) if i != j]
+    assert mean_distance(matrix) == pytest.approx(np.mean(pairs), abs=1e-6)
+    assert mean_distance(np.vstack([matrix, -matrix])) == 1  # opposite filters: cut off at 1
+
+
+def test_activation_spread_takes_the_strongest_correlation_of_either_sign():
+    covariance = np.diag([1.0, 4, 9, 1])
+    covariance[0, 1] = covariance[1, 0] = -1.0  # r = -0.5
+    covariance[2, 3] = covariance[3, 2] = 2.4  # r = 0.8
+    assert activation_spread(covariance) == pytest.approx(1 - (0.5 + 0.5 + 0.8 + 0.8) / 4)
+
+
+def test_constant_units_count_as_duplicates_and_a_single_unit_as_spread():
+    assert activation_spread(np.diag([1.0, 0, 2, 0])) == pytest.approx(0.5)
+    assert activation_spread(np.array([[3.0]])) == 1
+    assert activation_spread(np.zeros((3, 3))) == 0
+
+
+def test_a_group_is_as_spread_as_its_activations(plain, seen_of):
+    seen = seen_of(plain, without=("conv3",))
+    found = group_dispersion(plain, plain.group("conv2"), "activation", seen)
+    assert found == activation_spread(seen.covariance["conv2"])
+    assert group_dispersion(plain, plain.group("conv3"), "activation", seen) == 1
+    with pytest.raises(RecipeError, match="observe"):
+        group_dispersion(plain, plain.group("conv2"), "activation")

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sfp_viz.core.importance import importance, ranks
+from sfp_viz.core.network import Along
+from sfp_viz.core.reconstruction import eliminate
 from sfp_viz.errors import RecipeError
 
 
@@ -70,6 +74,48 @@ def test_dead_filters_give_finite_scores(single, criterion):
 def test_an_unknown_criterion_is_refused(single):
     with pytest.raises(RecipeError, match="magic"):
         scores(single(WEIGHT), "magic")
+
+
+def test_group_magnitude_by_hand(single):
+    """Squares of the filter and of what goes along, over the number of weights in all."""
+    along = {"conv": Along(np.array([1.0, 5.0, 0.5]), 2)}
+    network = replace(single(WEIGHT), along=along)
+    np.testing.assert_allclose(scores(network, "group_magnitude"), [26 / 3, 6 / 3, 18.5 / 3])
+
+
+def test_group_magnitude_adds_up_all_layers_of_a_coupled_group(residual):
+    network = replace(residual, along={"stem": Along(np.full(16, 3.0), 4)})
+    squares = [np.square(network.layer(n).weight).sum((1, 2, 3)) for n in ("stem", "block.conv2")]
+    expected = (squares[0] + squares[1] + 3) / 6
+    np.testing.assert_allclose(scores(network, "group_magnitude", "stem"), expected, rtol=1e-5)
+
+
+def test_group_magnitude_of_an_old_reading_says_to_read_the_model_again(plain):
+    with pytest.raises(RecipeError, match=r"'conv1'.*Read the model again"):
+        scores(plain, "group_magnitude", "conv1")
+
+
+def test_reconstruction_is_the_place_in_the_order_of_elimination(plain, seen_of):
+    seen = seen_of(plain)
+    found = importance(plain, plain.group("conv1"), "reconstruction", 0, seen)
+    order = eliminate(seen.covariance["conv1"], seen.reach["conv1"]).order
+    assert found[list(order)].tolist() == list(range(16))
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "hrank", "chip"])
+def test_scores_from_images_are_those_observed(plain, seen_of, criterion):
+    seen = seen_of(plain)
+    found = importance(plain, plain.group("conv2"), criterion, 0, seen)
+    np.testing.assert_array_equal(found, seen.scores[criterion]["conv2"])
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "hrank", "chip", "reconstruction"])
+def test_what_needs_images_says_so_without_them(plain, seen_of, criterion):
+    with pytest.raises(RecipeError, match=r"observe\(model, images"):
+        scores(plain, criterion, "conv1")
+    bare = seen_of(plain, scores=(), without=("conv1",))
+    with pytest.raises(RecipeError, match=r"'conv1'.*observe"):
+        importance(plain, plain.group("conv1"), criterion, 0, bare)
 
 
 def test_ranks_run_from_0_to_1_and_the_first_of_equals_wins():

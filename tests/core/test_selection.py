@@ -1,8 +1,11 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from sfp_viz.core.analysis import analyze_group
-from sfp_viz.core.recipe import Recipe, fpgm, random, uniform_l1
+from sfp_viz.core.recipe import Clustering, ClusterRule, Recipe, fpgm, random, uniform_l1
+from sfp_viz.core.reconstruction import eliminate
 from sfp_viz.core.selection import select
 from sfp_viz.errors import PlanError
 
@@ -25,6 +28,10 @@ def analyzed(single):
 
 RECIPES = [
     Recipe(),
+    *(Recipe(clustering=c) for c in get_args(Clustering)),
+    *(Recipe(cluster_rule=r) for r in get_args(ClusterRule)),
+    Recipe(clustering="complete", cluster_rule="threshold", similarity="euclidean"),
+    Recipe(criterion="bn_scale"),
     Recipe(balance=0),
     Recipe(balance=1),
     Recipe(similarity="euclidean"),
@@ -238,3 +245,36 @@ def test_clusters_by_hand_change_what_goes(analyzed):
     group, recipe = analyzed(matrix, Recipe(kappa=1.0), 6), Recipe(balance=1.0)
     assert select(group, 3, recipe, labels=(0, 0, 0, 1, 1, 2)).filters == (1, 2, 4)
     assert select(group, 3, recipe, labels=(0, 1, 2, 2, 2, 2)).filters == (3, 4, 5)
+
+
+@pytest.mark.parametrize("keep", [1, 5, 15])
+def test_ranking_by_reconstruction_is_the_order_of_elimination(plain, seen_of, keep):
+    seen = seen_of(plain)
+    recipe = Recipe(criterion="reconstruction", selection="ranking")
+    removal = select(analyze_group(plain, "conv1", recipe, keep, seen), keep, recipe)
+    order = eliminate(seen.covariance["conv1"], seen.reach["conv1"]).order
+    assert removal.filters == tuple(sorted(order[: 16 - keep]))
+    assert set(removal.reasons) == {"made up for by the others"}
+
+
+def test_a_unit_that_never_changes_goes_first_as_dead(plain, seen_of):
+    seen = seen_of(plain)
+    covariance = seen.covariance["conv1"].copy()
+    covariance[7, :] = covariance[:, 7] = 0
+    seen.covariance["conv1"] = covariance
+    recipe = Recipe(similarity="activation", criterion="reconstruction")
+    removal = select(analyze_group(plain, "conv1", recipe, 15, seen), 15, recipe)
+    assert (removal.filters, removal.reasons) == ((7,), ("dead",))
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "hrank", "chip", "reconstruction"])
+@pytest.mark.parametrize("similarity", ["cosine", "activation"])
+def test_every_filter_that_goes_has_a_reason_whatever_was_seen(
+    plain, seen_of, criterion, similarity
+):
+    seen = seen_of(plain)
+    recipe = Recipe(criterion=criterion, similarity=similarity, balance=0.7)
+    for keep in (1, 7, 15):
+        removal = select(analyze_group(plain, "conv1", recipe, keep, seen), keep, recipe)
+        assert len(removal.filters) == len(removal.reasons) == 16 - keep
+        assert all(removal.reasons)

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
-from sfp_viz.core.similarity import distance, filter_matrix, layer_matrix, live, similarity
+from sfp_viz.core.similarity import (
+    compared,
+    distance,
+    filter_matrix,
+    layer_matrix,
+    live,
+    rows_as_compared,
+    similarity,
+)
 from sfp_viz.errors import PlanError, RecipeError
 
 KINDS = ("cosine", "euclidean", "correlation")
@@ -145,3 +153,29 @@ def test_weights_that_are_not_numbers_and_wrong_widths_are_named(single):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(RecipeError, match="manhattan"):
         similarity(np.ones((2, 2), np.float32), "manhattan")
+
+
+def test_activation_similarity_is_pearson_correlation_and_constant_units_are_dead():
+    draw = np.random.default_rng(0)
+    signals = draw.normal(size=(6, 400)) @ np.diag(draw.uniform(0.1, 3, 400))
+    signals[1] = -2 * signals[0] + 5
+    signals[4] = 7.0  # always the same
+    covariance = np.cov(signals)
+    found = similarity(covariance, "activation")
+    others = [0, 1, 2, 3, 5]
+    expected = np.corrcoef(signals[others])
+    np.testing.assert_allclose(found[np.ix_(others, others)], expected, atol=1e-6)
+    assert found[0, 1] == pytest.approx(-1)
+    assert found[4].tolist() == [0, 0, 0, 0, 1, 0]
+    assert live(covariance, "activation").tolist() == [True] * 4 + [False, True]
+
+
+def test_rows_of_activations_have_the_correlations_as_inner_products():
+    covariance = np.cov(np.random.default_rng(1).normal(size=(8, 60)))
+    rows = rows_as_compared(covariance, "activation")
+    np.testing.assert_allclose(rows @ rows.T, similarity(covariance, "activation"), atol=1e-5)
+
+
+def test_comparing_activations_without_observations_names_the_call(plain):
+    with pytest.raises(RecipeError, match=r"observe\(model, images\)"):
+        compared(plain, plain.group("conv1"), "activation")

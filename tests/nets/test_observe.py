@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import DataError, RecipeError
@@ -55,3 +56,38 @@ def test_images_of_another_shape_are_refused_with_both_shapes(lenet):
     wide = Images("wide", "train", np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64))
     with pytest.raises(DataError, match=r"\(1, 8, 8\).*\(3, 8, 8\)"):
         observe(lenet, wide)
+
+
+class Paired(nn.Module):
+    """A convolution whose channels are read in two conv_groups."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 20, 3), nn.Conv2d(20, 12, 3, groups=2)
+        self.fc = nn.Linear(12, 5)
+
+    def forward(self, images):
+        return self.fc(F.relu(self.second(F.relu(self.first(images)))).mean((2, 3)))
+
+
+def test_a_grouped_reader_is_observed_by_units_of_one_offset():
+    torch.manual_seed(0)
+    model = Model(Paired(), name="paired", input_shape=(3, 8, 8))
+    draw = np.random.default_rng(0)
+    noise = Images("noise", "train", draw.integers(0, 256, (9, 3, 8, 8), np.uint8), np.arange(9))
+    seen = observe(model, noise)
+    with torch.no_grad():
+        maps = F.relu(model.module.first(model.normalize(torch.from_numpy(noise.pixels.copy()))))
+    values = maps.unflatten(1, (2, 10)).permute(2, 1, 0, 3, 4).flatten(1).double().numpy()
+    np.testing.assert_allclose(seen.covariance["first"], np.cov(values, bias=True), atol=1e-5)
+    weight = model.module.second.weight.detach().double().numpy().reshape(2, 6, 10, 9)
+    expected = np.einsum("goip,gojp->ij", weight, weight)
+    np.testing.assert_allclose(seen.reach["first"], expected)
+
+
+def test_observations_are_equal_only_to_themselves_and_eliminate_once(lenet, images):
+    seen = observe(lenet, images, most=20)
+    assert seen != observe(lenet, images, most=20)
+    assert {seen: 1}[seen] == 1
+    assert seen.elimination("conv1") is seen.elimination("conv1")
+    assert sorted(seen.elimination("conv1").order) == list(range(len(seen.mean["conv1"])))
