@@ -88,8 +88,10 @@ def _held(
     gone = sum(name == it.name for name, _ in edits.remove)
     but = f", but the {gone} removed by hand" if gone else ""
     if it.name in unseen(network, recipe, evidence):
-        known = evidence.sensitivity is None or it.name in evidence.sensitivity.right
-        how = "observed: no layer reads its channels one by one" if known else "measured"
+        how = "observed: no layer reads its channels one by one"
+        known = evidence.sensitivity
+        if recipe.allocation == "sensitivity" and known and it.name not in known.right:
+            how = "measured"
         return f"{whole}{but}: the group was not {how}."
     if len(it.layers) > 1 and recipe.coupled == "protect":
         return f"{whole}{but}: the recipe leaves layers that are tied together whole."
@@ -118,9 +120,10 @@ def _shared(
             rf"\text{{keep}} = \min(1, \tau D^{{\gamma}}) = \min(1, {tau:.3g} \cdot "
             rf"{spread:.3f}^{{{recipe.gamma:g}}}) = {wanted / it.size:.3f}"
         )
+        asked = "all" if wanted == it.size else _percent(wanted / it.size)
         how = (
             f"its Kernel Dispersion is {spread:.2f} (1 is as spread as random filters), and "
-            f"{tau:.3g} · {spread:.2f}^{recipe.gamma:g} asks for {_percent(wanted / it.size)}"
+            f"{tau:.3g} · {spread:.2f}^{recipe.gamma:g} asks for {asked}"
         )
         numbers += [
             ("Kernel Dispersion of the group, D", f"{spread:.4f}"),

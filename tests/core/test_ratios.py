@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.counting import measure_of
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.ratios import bounds, suggest, why_ratio
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
-from tests.core.made_up import large
+from tests.core.made_up import large, table_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
@@ -180,6 +182,60 @@ def test_filters_fixed_by_hand_bound_the_width(plain):
     assert suggest(plain, SPREAD, Recipe(target_reduction=0), edits)["conv2"] == 22
 
 
+def test_a_minimum_by_hand_bounds_the_suggestion_but_not_a_ratio(plain):
+    edits = Edits(plain.digest).with_least("conv2", 20)
+    kept = suggest(plain, SPREAD, Recipe(), edits)
+    assert kept["conv2"] >= 20
+    assert within(plain, kept, 0.5)
+    assert suggest(plain, SPREAD, Recipe(), edits.with_ratio("conv2", 0.5))["conv2"] == 12
+    low, _ = bounds(plain, Recipe(), edits.with_least("conv1", 16))
+    assert low.tolist() == [16, 20, 4]
+
+
+def test_a_ratio_by_hand_never_removes_what_is_kept_by_hand(plain):
+    keep = tuple(("conv2", unit) for unit in range(15))
+    edits = Edits(plain.digest, keep=keep).with_ratio("conv2", 0.9)
+    for makeup in (True, False):
+        kept = suggest(plain, SPREAD, Recipe(), replace(edits, makeup=makeup))
+        assert kept["conv2"] == 15
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 0.95])
+def test_without_makeup_a_ratio_by_hand_moves_no_other_group(plain, ratio):
+    edits = Edits(plain.digest, makeup=False).with_ratio("conv2", ratio)
+    edits = edits.with_least("conv1", 14)
+    before = suggest(plain, SPREAD, Recipe(), edits.with_ratio("conv2", None))
+    kept = suggest(plain, SPREAD, Recipe(), edits)
+    assert kept == {**before, "conv2": 24 - int(np.floor(ratio * 24 + 0.5))}
+    assert within(plain, kept, 0.5) == (ratio == 0.95)
+
+
+def test_without_makeup_every_ratio_by_hand_may_miss_the_target(plain):
+    edits = Edits(plain.digest, ratios=tuple((g, 0.0) for g in SPREAD), makeup=False)
+    kept = suggest(plain, SPREAD, Recipe(), edits)
+    assert kept == {"conv1": 16, "conv2": 24, "conv3": 32}
+
+
+@pytest.mark.parametrize("goal", ["params", "memory", "latency"])
+@pytest.mark.parametrize("allocation", ["dispersion", "uniform"])
+@pytest.mark.parametrize("name", NETS)
+def test_other_goals_are_met_and_no_single_unit_more_would_meet_them(
+    name, allocation, goal, request
+):
+    network = request.getfixturevalue(name)
+    evidence = Evidence(latency=table_of(network))
+    recipe = Recipe(target_reduction=0.2, goal=goal, allocation=allocation, coupled="shared")
+    kept = suggest(network, spread_of(network), recipe, None, evidence)
+    count = measure_of(network, goal, evidence.latency)
+    units = np.array(list(kept.values()))
+    most = 0.8 * count(count.sizes) + 1e-6
+    assert count(units) <= most
+    for place, group in enumerate(network.groups):
+        if not group.protected and units[place] < group.size:
+            more = units + (np.arange(len(units)) == place)
+            assert count(more) > most - 2e-6
+
+
 def test_a_target_out_of_reach_says_what_can_be_reached_and_why(concat):
     with pytest.raises(PlanError, match=r"1 of 4 groups stay whole \(head\)") as problem:
         suggest(concat, spread_of(concat), Recipe(target_reduction=0.99, max_ratio=0.5))
@@ -211,6 +267,8 @@ def test_a_network_without_groups_is_no_accident():
         (Edits("other").with_ratio("left", 0.5), "other weights"),
         (Edits("concat0").with_ratio("nowhere", 0.5), "nowhere"),
         (Edits("concat0").with_protected("nowhere", True), "nowhere"),
+        (Edits("concat0").with_least("nowhere", 3), "nowhere"),
+        (Edits("concat0").with_least("left", 9), "cannot keep 9"),
         (Edits("concat0").with_filter("left", 8, "keep"), "filters 0 to 7"),
         (Edits("concat0").with_filter("left", -1, "remove"), "filters 0 to 7"),
         (Edits("concat0").with_ratio("head", 0.5), "it makes the output"),

@@ -1,0 +1,131 @@
+"""Why this ratio: the numbers in the sentence are those that the widths came from."""
+
+from dataclasses import replace
+
+import pytest
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.ratios import suggest, suggestion
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.rounding import rounding_cost
+from sfp_viz.core.sensitivity import loss
+from sfp_viz.core.why import why
+from tests.core.made_up import evidence_of
+
+SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
+
+
+def told(network, recipe, group, edits=None, evidence=None, spread=SPREAD):
+    kept = suggest(network, spread, recipe, edits, evidence)
+    return why(network, spread, recipe, edits, kept, group, evidence)
+
+
+def test_the_formula_of_dispersion_gives_the_width(plain):
+    recipe = Recipe()
+    found = suggestion(plain, SPREAD, recipe)
+    tau = found.widths.level
+    answer = told(plain, recipe, "conv2")
+    numbers = dict(answer.numbers)
+    assert numbers["share that meets the target, τ"] == f"{tau:.4g}"
+    assert float(numbers["filters asked for"]) == pytest.approx(24 * tau * 0.4**2, abs=0.06)
+    assert int(numbers["filters that stay"]) == found.kept["conv2"]
+    assert f"{found.kept['conv2']} of 24 filters stay" in answer.sentence
+    assert "0.400^{2}" in answer.formula_latex
+    back = int(numbers.get("given back while the target holds", 0))
+    assert round(24 * tau * 0.4**2) + back == found.kept["conv2"]
+
+
+def test_uniform_names_the_share(plain):
+    answer = told(plain, Recipe(allocation="uniform"), "conv2")
+    tau = suggestion(plain, SPREAD, Recipe(allocation="uniform")).widths.level
+    assert rf"\tau = {tau:.3f}" in answer.formula_latex
+    assert "same share everywhere" in answer.sentence
+
+
+def test_pooled_names_the_threshold(plain):
+    answer = told(plain, Recipe(allocation="pooled"), "conv2")
+    level = suggestion(plain, SPREAD, Recipe(allocation="pooled")).widths.level
+    assert f"{level:.3f} times" in answer.sentence
+
+
+def test_functional_names_what_the_next_layers_lose(plain):
+    evidence, recipe = evidence_of(plain), Recipe(allocation="functional")
+    kept = suggest(plain, SPREAD, recipe, None, evidence)
+    name = next(name for name, units in kept.items() if units < plain.group(name).size)
+    answer = told(plain, recipe, name, evidence=evidence)
+    gone = plain.group(name).size - kept[name]
+    lost = evidence.observations.elimination(name).errors[gone]
+    assert f"{100 * lost:.2f} %" in answer.sentence
+    assert "8 images of made up, train" in answer.sentence
+
+
+def test_sensitivity_names_the_points(plain):
+    evidence, recipe = evidence_of(plain), Recipe(allocation="sensitivity")
+    kept = suggest(plain, SPREAD, recipe, None, evidence)
+    name = next(name for name, units in kept.items() if units < plain.group(name).size)
+    answer = told(plain, recipe, name, evidence=evidence)
+    assert f"{loss(evidence.sensitivity, name, kept[name]):.1f} points" in answer.sentence
+    assert "1,000 images" in answer.sentence
+
+
+@pytest.mark.parametrize("allocation", ["functional", "sensitivity"])
+def test_a_group_that_was_not_seen_says_so(plain, allocation):
+    answer = told(
+        plain, Recipe(allocation=allocation, target_reduction=0.2), "conv2",
+        evidence=evidence_of(plain, skip=("conv2",)),
+    )  # fmt: skip
+    assert "All 24 filters stay" in answer.sentence
+    assert ("not observed" if allocation == "functional" else "not measured") in answer.sentence
+
+
+def test_what_a_person_fixed_is_said_first(plain, concat, residual):
+    edits = Edits(plain.digest).with_protected("conv1", True).with_ratio("conv2", 0.25)
+    assert "locked by hand" in told(plain, Recipe(), "conv1", edits).sentence
+    assert (
+        "18 of 24 filters stay: a ratio of 25 %" in told(plain, Recipe(), "conv2", edits).sentence
+    )
+    assert "it makes the output." in told(concat, Recipe(), "head", spread={}).sentence
+    recipe = Recipe(target_reduction=0.2)
+    assert "tied together" in told(residual, recipe, "stem", spread={}).sentence
+
+
+def test_bounds_and_rounding_are_told(plain):
+    edits = Edits(plain.digest).with_least("conv2", 20)
+    assert "no fewer than 20 may stay" in told(plain, Recipe(), "conv2", edits).sentence
+    answer = told(plain, Recipe(rounding=8), "conv2")
+    assert "a multiple of 8" in answer.sentence
+    # Multiples of 16 leave too much: 16 * 16 and more everywhere.
+    recipe = Recipe(rounding=16, target_reduction=0.9)
+    assert "not rounded to 16" in told(plain, recipe, "conv2").sentence
+
+
+def test_a_width_that_nobody_suggested_gets_the_plain_sentence(plain):
+    kept = {**suggest(plain, SPREAD, Recipe()), "conv2": 23}
+    answer = why(plain, SPREAD, Recipe(), None, kept, "conv2")
+    assert answer.formula_latex == ""
+    assert answer.sentence.startswith("23 of 24")
+
+
+@pytest.mark.parametrize("allocation", ["dispersion", "uniform", "pooled", "functional"])
+def test_every_group_of_every_plan_has_a_reason(residual, allocation):
+    evidence = evidence_of(residual)
+    for target in (0.0, 0.3, 0.6):
+        recipe = Recipe(allocation=allocation, target_reduction=target, coupled="shared")
+        for group in residual.groups:
+            answer = told(residual, recipe, group.name, evidence=evidence, spread={})
+            assert answer.sentence.endswith(".")
+            assert "filters stay" in answer.sentence
+
+
+def test_what_rounding_costs_is_the_difference_of_two_plans(plain):
+    recipe = Recipe(rounding=8, target_reduction=0.4)
+    found = rounding_cost(plain, SPREAD, recipe)
+    assert found.rounded == suggest(plain, SPREAD, recipe)
+    assert found.free == suggest(plain, SPREAD, replace(recipe, rounding=1))
+    assert found.with_it >= 0.4
+    assert 0.4 <= found.without <= found.with_it
+    assert f"{100 * found.with_it:.1f} % is saved instead of" in found.sentence
+    assert rounding_cost(plain, SPREAD, Recipe()).sentence == "Filters are not rounded."
+    gave_way = rounding_cost(plain, SPREAD, Recipe(rounding=16, target_reduction=0.9))
+    assert gave_way.step == 1
+    assert "cannot meet the target" in gave_way.sentence
