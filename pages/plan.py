@@ -41,13 +41,15 @@ with problems.stopping():
     widths = plan_head.widths(network, asked, budget)
     plan_head.reached(network, asked, widths)
     plan_cost.costs(network, budget)
-left, right = st.columns([7, 4], gap="medium")
+plan_view.narrow_style()
+with st.container(key=plan_view.SIDES):
+    left, right = st.columns([7, 4], gap="medium")
 with left.container(border=True), problems.shown():
     plan_view.body(network, widths)
 with right.container(border=True), problems.shown():
     plan_details.details(network, widths)
     plan_why.why(network, asked, widths)
     sensitivity_view.curve(network, widths)
-with right, problems.shown():
+with left, problems.shown():
     evidence_panel.panel(network)
     trust_panel.panel(network, asked)

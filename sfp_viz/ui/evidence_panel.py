@@ -16,6 +16,10 @@ from sfp_viz.ui import image_field, loaders, problems, recipe_form, state, studi
 from sfp_viz.ui.recipe_words import EVIDENCE
 
 _STUDY = {"observations": "observe", "sensitivity": "sensitivity", "latency": "latency"}
+_USE = {
+    "sensitivity": ("sensitivity", "Set ratios by sensitivity"),
+    "observe": ("functional", "Set ratios by what is lost"),
+}
 _CHOICES = (256, 512, 1024, 2048, 5000)
 
 
@@ -23,7 +27,8 @@ def panel(network: Network) -> None:
     """The three kinds of evidence as equals: what is there, and a button to gather it."""
     runs = [studies.newest(kind, network.digest) for kind in _STUDY.values()]
     going = any(run is not None and not run.over for run in runs)
-    with st.expander("What images and measurements tell", expanded=going):
+    damaged = bool(loaders.evidence_problem(state.session().model))
+    with st.expander("What images and measurements tell", expanded=going or damaged):
         _kinds(network)
 
 
@@ -34,45 +39,47 @@ def _kinds(network: Network) -> None:
     if not image_field.here(network):
         image_field.ask_images(network, key="evidence_images")
     sensitivity, seen, table = found.sensitivity, found.observations, found.latency
-    _one(
-        network, "sensitivity", "Sensitivity",
-        f"{sensitivity.images:,} images of {sensitivity.data}, "
-        f"{percent(sensitivity.base / max(1, sensitivity.images))} before pruning (measured)"
-        if sensitivity else "One-shot accuracy with one group thinned at a time.",
-        bool(sensitivity), allocation="sensitivity", use="Set ratios by sensitivity",
-    )  # fmt: skip
-    _one(
-        network, "observe", "What the next layers lose",
-        f"{seen.images:,} images of {seen.data} were looked at" if seen else
-        "What the layers pass on for some images, and how well the rest could stand in.",
-        bool(seen), allocation="functional", use="Set ratios by what the next layer loses",
-    )  # fmt: skip
-    _one(
-        network, "latency", "Time of each layer",
-        f"{table.device}, batch {table.batch}, {table.threads} thread"
-        f"{'s' if table.threads != 1 else ''}: {milliseconds(table.whole_ms)} before pruning "
-        "(measured)" if table else "Measured on this machine, at some widths of each layer.",
-        bool(table),
-    )  # fmt: skip
+    columns = st.columns(3, gap="medium")
+    with columns[0]:
+        words = "One-shot accuracy with one group thinned at a time, before any training."
+        if sensitivity:
+            share = percent(sensitivity.base / max(1, sensitivity.images))
+            words = (
+                f"Measured on {sensitivity.images:,} images ({sensitivity.data}); {share} before "
+                "pruning."
+            )
+        _one(network, "sensitivity", "Sensitivity", words, bool(sensitivity))
+    with columns[1]:
+        words = "What the layers pass on for some images, and how well the rest could stand in."
+        if seen:
+            words = f"{seen.images:,} images ({seen.data}) were looked at."
+        _one(network, "observe", "What the next layers lose", words, bool(seen))
+    with columns[2]:
+        words = "Measured on this machine, at some widths of each layer."
+        if table:
+            threads = f"{table.threads} thread{'s' if table.threads != 1 else ''}"
+            words = (
+                f"Measured on {table.device}, batch {table.batch}, {threads}: "
+                f"{milliseconds(table.whole_ms)} before pruning."
+            )
+        _one(network, "latency", "Time of each layer", words, bool(table))
 
 
-def _one(
-    network: Network, kind: str, title: str, words: str, here: bool, *,
-    allocation: str = "", use: str = "",
-) -> None:  # fmt: skip
+def _one(network: Network, kind: str, title: str, words: str, here: bool) -> None:
+    """One kind of evidence: what there is of it, how far its study is, and what can be done."""
     run = studies.newest(kind, network.digest)
     st.markdown(f"**{title}**")
     st.caption(problems.plain(words))
     if here and (note := staleness(kind)):
         st.warning(problems.plain(note), icon=":material/history:")
-    if run is not None and (not run.over or run.state != "finished"):
+    if run is not None and run.state != "finished":
         studies.watch(run)
         if not run.over:
             return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if here and allocation and state.session().recipe.allocation != allocation:
-            st.button(use, key=f"use_{kind}", on_click=_share_out, args=(allocation,))
-        start_button(network, kind, "Measure again" if here else "Measure it", quiet=here)
+    allocation, use = _USE.get(kind, ("", ""))
+    if here and allocation and state.session().recipe.allocation != allocation:
+        st.button(use, key=f"use_{kind}", on_click=_share_out, args=(allocation,))
+    start_button(network, kind, "Measure again" if here else "Measure it", quiet=here)
 
 
 def staleness(kind: str) -> str:
@@ -95,16 +102,29 @@ def _share_out(allocation: str) -> None:
 
 def start_button(
     network: Network, kind: str, label: str, *, quiet: bool = False, place: str = "",
-    settings: Callable[[], Study] | None = None,
+    settings: Callable[[int], Study] | None = None,
 ) -> None:  # fmt: skip
     """A button that starts a study, with the number of images beside it where it takes some."""
     run = studies.newest(kind, network.digest)
     if run is not None and not run.over:
-        st.caption(studies.progress(run))
+        st.caption(studies.progress(run), width="content")
         return
     data = studies.images_for(network, kind)
-    images = _ask_count(kind, place) if kind in studies.NEEDS_IMAGES and data else 0
-    pressed = st.button(
+    images = 0
+    if kind in studies.NEEDS_IMAGES and data:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            images = _ask_count(kind, place)
+            pressed = _start(label, kind, place, quiet, data)
+    else:
+        pressed = _start(label, kind, place, quiet, data)
+    if pressed and data is not None:
+        with st.spinner("Starting it"):
+            studies.begin(network, settings(images) if settings else study_of(kind, images), data)
+        st.rerun()
+
+
+def _start(label: str, kind: str, place: str, quiet: bool, data: str | None) -> bool:
+    return st.button(
         label,
         key=f"start_{kind}{place}",
         disabled=data is None,
@@ -112,16 +132,15 @@ def start_button(
         type="tertiary" if quiet else "secondary",
         icon=":material/play_arrow:",
     )
-    if pressed and data is not None:
-        with st.spinner("Starting it"):
-            studies.begin(network, settings() if settings else study_of(kind, images), data)
-        st.rerun()
 
 
 def study_of(kind: str, images: int) -> Study:
     """The settings of a study with ``images`` images."""
     if kind == "observe":
-        return Study("observe", calibration=images)
+        now = state.session()
+        seen = loaders.evidence(now.model).observations
+        scores = {*recipe_form.scores_of(now.recipe), *(seen.scores if seen else ())}
+        return Study("observe", calibration=images, scores=tuple(sorted(scores)))
     if kind == "latency":
         return Study("latency")
     return Study(kind, images=images)  # type: ignore[arg-type]
@@ -153,8 +172,7 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
         run = studies.newest(kind, network.digest)
         if run is not None and run.state != "finished":
             studies.watch(run)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            start_button(network, kind, f"Gather {EVIDENCE[name]}", place="asked")
+        start_button(network, kind, f"Gather {EVIDENCE[name]}", place="asked")
     st.button(
         "Do without it", key="plan_without", on_click=state.change,
         kwargs={"recipe": without(recipe)},

@@ -79,8 +79,7 @@ def _by_accuracy(network: Network, asked: Asked) -> None:
                 "This needs the sensitivity of each group: one-shot accuracy with one group "
                 "thinned at a time. It is measured once, in the background."
             )
-            with st.container(horizontal=True, vertical_alignment="bottom"):
-                evidence_panel.start_button(network, "sensitivity", "Measure it", place="goal")
+            evidence_panel.start_button(network, "sensitivity", "Measure it", place="goal")
             return
         points = st.number_input(
             "Points of one-shot accuracy", 0.1, 90.0, 2.0, 0.5, key="plan_points",

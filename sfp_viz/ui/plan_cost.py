@@ -32,7 +32,7 @@ def costs(network: Network, budget: Budget) -> None:
     if after is None:
         return
     peaks = before.peak_activation_bytes, after.peak_activation_bytes
-    with st.container(horizontal=True, gap="large", vertical_alignment="top", key="plan_costs"):
+    with st.container(horizontal=True, gap="large", vertical_alignment="center"):
         _one("MACs, computed", count(after.macs), change(before.macs, after.macs))
         _one("Params, computed", count(after.params), change(before.params, after.params))
         _one(
@@ -72,19 +72,17 @@ def _latency(network: Network, budget: Budget) -> None:
             help=f"From the times of each layer on {table.device}, batch {table.batch}, "
             f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
         )
-    with st.container(horizontal=True, width="content", vertical_alignment="bottom"):
-        if loaders.evidence(now.model).latency is None:
-            evidence_panel.start_button(
-                network, "latency", "Measure the layers on this machine",
-                quiet=True, place="cost",
-            )  # fmt: skip
-        pressed = st.button(
-            "Measure now",
-            key="plan_measure",
-            type="tertiary",
-            icon=":material/timer:",
-            help="Prunes on a copy and takes the time of both networks here: seconds.",
+    if loaders.evidence(now.model).latency is None:
+        evidence_panel.start_button(
+            network, "latency", "Measure the layers on this machine", quiet=True, place="cost"
         )
+    pressed = st.button(
+        "Measure now",
+        key="plan_measure",
+        type="tertiary",
+        icon=":material/timer:",
+        help="Prunes on a copy and takes the time of both networks here: seconds.",
+    )
     if pressed:
         with problems.shown(), st.spinner("Pruning on a copy and taking the time"):
             before = loaders.latency(subject.model)

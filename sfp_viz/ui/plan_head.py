@@ -27,20 +27,12 @@ _CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
 
 
 def head(network: Network, asked: Asked) -> None:
-    """The goal, the recipe, files, and the way back to the suggestion."""
+    """The goal, the recipe, and files."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         goal_form.goal_form(network, asked)
         recipe_form.recipe_popover(asked.recipe, loaders.evidence(state.session().model))
         with st.popover("Files", icon=":material/folder_open:"):
             take_along.recipe_files(network)
-        if asked.edits.ratios:
-            st.button(
-                "Accept all suggestions",
-                help="Takes back every width set by hand; locks, minima and clusters stay.",
-                on_click=plan_view.take,
-                args=(by_hand.suggested(asked),),
-                key="plan_accept",
-            )
 
 
 def widths(network: Network, asked: Asked, budget: Budget) -> Widths:

@@ -18,6 +18,12 @@ from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 
 HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
 VIEW = "plan_view"
+SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
+_NARROW = (
+    "<style>@media (max-width: 1000px) {.st-key-plan_sides [data-testid=stHorizontalBlock]:has("
+    "> [data-testid=stColumn]) {flex-wrap: wrap} .st-key-plan_sides [data-testid=stColumn]"
+    " {min-width: 100%}}</style>"
+)
 
 Curves = Mapping[str, tuple[tuple[int, float], ...]]
 
@@ -49,6 +55,11 @@ def take(after: Asked) -> None:
     state.change(recipe=after.recipe, edits=after.edits)
 
 
+def narrow_style() -> None:
+    """On a narrow page the details stand below the bars: Streamlit's columns only do so later."""
+    st.html(_NARROW)
+
+
 def holds() -> bool:
     """Whether the other groups make up for a width by hand."""
     edits = asked().edits
@@ -64,7 +75,18 @@ def body(network: Network, widths: Widths) -> None:
             "View", ["Bars", "Table"], default="Bars", required=True, key=VIEW,
             label_visibility="collapsed",
         )  # fmt: skip
-        _hold_toggle()
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            if asked().edits.ratios:
+                st.button(
+                    "Accept all suggestions",
+                    help="Takes back every width set by hand; locks, minima and clusters stay.",
+                    on_click=take,
+                    args=(by_hand.suggested(asked()),),
+                    key="plan_accept",
+                    type="tertiary",
+                    icon=":material/done_all:",
+                )
+            _hold_toggle()
     if view == "Table":
         table(network, widths)
         st.caption("'Keeps', 'At least' and 'Left whole' can be changed here.")

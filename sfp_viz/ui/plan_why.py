@@ -5,18 +5,41 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.reasons import why_ratio
+from sfp_viz.core.why import Why
+from sfp_viz.core.why import why as reasons
 from sfp_viz.ui import by_hand, loaders, problems, state
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.plan_view import Widths
 
 
 def why(network: Network, asked: Asked, widths: Widths) -> None:
-    """The reason for the suggestion of the chosen group."""
+    """The reason for what the chosen group keeps, or for its suggestion where a person set it."""
     group = loaders.group_of(state.session())
     if group is None or by_hand.is_fixed(group, asked.edits):
         return
-    spread = loaders.dispersions_or_none(state.session().model, asked.recipe).get(group.name, 1.0)
-    share = widths.suggested.get(group.name, group.size)
-    st.markdown("**Why this ratio?**")
-    st.write(problems.plain(why_ratio(network, group.name, spread, share, asked.recipe)))
+    held = by_hand.is_held(group.name, asked.edits)
+    found = reason(network, asked, widths, group.name)
+    st.markdown("**Why this suggestion?**" if held else "**Why this ratio?**")
+    st.write(problems.plain(found.sentence))
+    if found.formula_latex:
+        st.latex(found.formula_latex)
+    if found.numbers:
+        with st.expander("The numbers in it"):
+            st.table({"Value": dict(found.numbers)}, border="horizontal")
+
+
+def reason(network: Network, asked: Asked, widths: Widths, group: str) -> Why:
+    """The reason of the suggestion for ``group``, with the other groups' widths by hand as the
+    plan has them."""
+    held = by_hand.is_held(group, asked.edits)
+    edits = by_hand.suggested(asked).edits if held else asked.edits
+    key = state.session().model
+    return reasons(
+        network,
+        loaders.dispersions_or_none(key, asked.recipe),
+        asked.recipe,
+        edits,
+        widths.suggested if held else widths.kept,
+        group,
+        loaders.evidence(key),
+    )

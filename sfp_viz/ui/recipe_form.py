@@ -14,6 +14,7 @@ from sfp_viz.ui import state
 from sfp_viz.ui.recipe_words import EVIDENCE, HELP, LABELS, NAMES, WORDS
 
 Fields = dict[str, Any]
+_SCORES = ("taylor", "hrank", "chip")
 
 
 def recipe_name(recipe: Recipe) -> str:
@@ -24,7 +25,16 @@ def recipe_name(recipe: Recipe) -> str:
 
 def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence."""
-    return tuple(name for name in needs(recipe) if getattr(evidence, name) is None)
+    lacks = [name for name in needs(recipe) if getattr(evidence, name) is None]
+    seen = evidence.observations
+    if seen is not None and scores_of(recipe) and not set(scores_of(recipe)) <= set(seen.scores):
+        lacks.append("observations")
+    return tuple(lacks)
+
+
+def scores_of(recipe: Recipe) -> tuple[str, ...]:
+    """Scores that a look at images must take down for ``recipe``."""
+    return (recipe.criterion,) if recipe.criterion in _SCORES else ()
 
 
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:

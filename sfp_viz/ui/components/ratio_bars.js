@@ -2,7 +2,7 @@
 // data = {rows: [{name, label, filters, repeats, kept, suggested, wanted, least, fixed, held, tags,
 //   why, ghosts: [[label, reason]], curve: [[kept, lost]]}], step, chosen, rev, most, unit, ghosts}
 // Python is the truth: what is drawn here while dragging is a draft, sent once at the end.
-const HIGH = 17; // pixels of a curve under its bar
+const HIGH = 22; // pixels of a curve under its bar
 
 const make = (kind, tag, parent) => {
   const element = document.createElement(tag);
@@ -53,6 +53,7 @@ export default function ({ parentElement, data, setStateValue }) {
     part.row.classList.toggle('fixed', row.fixed);
     part.row.classList.toggle('held', row.held);
     part.row.classList.toggle('chosen', row.name === me.data.chosen);
+    part.row.classList.toggle('curved', row.curve.length > 0);
     part.row.classList.toggle('dragging', me.drag === row.name);
     part.title.title = row.why;
     part.tag.textContent = row.tags;
@@ -73,6 +74,7 @@ export default function ({ parentElement, data, setStateValue }) {
       part.dot.style.top = high(value) + 'px';
       const points = row.curve.map(([at, y]) => `${(100 * at) / row.filters} ${high(y)}`);
       part.path.setAttribute('d', 'M' + points.join('L'));
+      part.area.setAttribute('d', `M${points[0].split(' ')[0]} 1.5L${points.join('L')}L100 1.5Z`);
     }
     const open = (me.open.get(row.name) ?? me.data.ghosts) || me.drag === row.name || row.name === me.data.chosen;
     if (part.more) {
@@ -150,7 +152,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const row = make('row', 'div', root);
     const title = make('title', 'div', row);
     const label = make('name', 'button', title);
-    label.textContent = made.label;
+    label.textContent = label.title = made.label;
     label.setAttribute('aria-label', `${made.label}: show why`);
     label.onclick = () => me.set('pick', { group: name, n: Date.now() });
     const more = made.ghosts.length ? make('more', 'button', title) : null;
@@ -171,7 +173,7 @@ export default function ({ parentElement, data, setStateValue }) {
     edge.setAttribute('role', 'slider');
     edge.setAttribute('aria-label', `Filters kept in ${made.label}`);
     const curve = make('curve', 'div', middle);
-    curve.innerHTML = `<svg viewBox="0 0 100 ${HIGH}" preserveAspectRatio="none" aria-hidden="true"><line x1="0" x2="100" y1="1.5" y2="1.5"/><path/></svg>`;
+    curve.innerHTML = `<svg viewBox="0 0 100 ${HIGH}" preserveAspectRatio="none" aria-hidden="true"><line x1="0" x2="100" y1="1.5" y2="1.5"/><path class="area"/><path class="line"/></svg>`;
     const dot = make('dot', 'div', curve);
     const kept = make('kept', 'span', row);
     const cut = make('cut', 'span', row);
@@ -190,8 +192,9 @@ export default function ({ parentElement, data, setStateValue }) {
       return { row: ghost, shade, kept: width };
     });
     drag(name, track, edge);
-    const path = curve.querySelector('path');
-    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, wanted, edge, curve, path, dot, kept, share, loss, ghosts });
+    const path = curve.querySelector('.line');
+    const area = curve.querySelector('.area');
+    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, wanted, edge, curve, path, area, dot, kept, share, loss, ghosts });
   };
 
   const names = JSON.stringify(data.rows.map((row) => [row.name, row.label, row.ghosts]));

@@ -12,6 +12,7 @@ from streamlit.components.v2 import component
 
 GHOSTS_OPEN = 12  # with more layers that move along, only those of the chosen group are shown
 TALL = 640  # pixels; a longer list scrolls, so that the details beside it stay on the screen
+MOST_LOST = 30  # where the curves' paper ends; small losses are what tells groups apart
 _HERE = Path(__file__)
 _bars = component(
     "ratio_bars",
@@ -67,6 +68,7 @@ def ratio_bars(
     called when a name is clicked. What the browser sends is checked here: unknown or fixed groups
     are left alone, and a gesture that is reported twice counts once.
     """
+    most = max((lost for bar in bars for _, lost in bar.curve), default=0)
     free = {bar.name: bar for bar in bars if not bar.fixed}
 
     def edited() -> None:
@@ -89,7 +91,7 @@ def ratio_bars(
             "chosen": chosen,
             "rev": revision,
             "unit": unit,
-            "most": max((lost for bar in bars for _, lost in bar.curve), default=0) or 1,
+            "most": min(most or 1, MOST_LOST),
             "ghosts": sum(len(bar.ghosts) for bar in bars) <= GHOSTS_OPEN,
             "tall": TALL,
         },
