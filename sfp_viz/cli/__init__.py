@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import sfp_viz
-from sfp_viz.cli import cutting, looking, running, training
+from sfp_viz.cli import comparing, cutting, looking, planning, running, studying, training
 from sfp_viz.errors import SfpError
 
 
@@ -41,12 +41,18 @@ for command in (
     looking.models,
     looking.data,
     looking.import_,
-    looking.analyze,
-    looking.plan,
+    planning.analyze,
+    studying.observe,
+    studying.sensitivity,
+    studying.latency,
+    planning.plan,
+    studying.trust,
+    comparing.compare,
     cutting.prune,
     cutting.measure,
     training.finetune,
     cutting.export,
     running.runs,
+    comparing.schema_command,
 ):
     main.add_command(command)

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.find import data_of, find_digest, find_model
+from sfp_viz.cli.find import data_of, find_digest, find_model, read_plan
 from sfp_viz.cli.text import facts, say, with_json
-from sfp_viz.core.plan import Plan, plan_from_json
 from sfp_viz.core.training import Measured
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, percent, size, span
@@ -38,7 +37,7 @@ def prune(
     from sfp_viz.nets.saved import save_model
     from sfp_viz.nets.surgery import prune as cut
 
-    plan = _read_plan(plan_file)
+    plan = read_plan(plan_file)
     model = find_model(net or find_digest(plan.digest))
     pruned = cut(model, plan, calibration=load_data(data, "train") if data else None)
     save_model(pruned, output)
@@ -142,13 +141,6 @@ def export(
         words = f", largest difference {apart:.1e} (measured)" if apart else ""
         lines.append((name, f"{size(found['bytes'])}{words}"))
     say(written, facts(lines), as_json=as_json)
-
-
-def _read_plan(file: Path) -> Plan:
-    try:
-        return plan_from_json(file.read_text())
-    except (OSError, UnicodeDecodeError) as problem:
-        raise PlanError(f"The plan {file} cannot be read: {problem}.") from problem
 
 
 def _accuracy(found: Measured) -> dict[str, Any]:

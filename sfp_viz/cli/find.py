@@ -1,4 +1,4 @@
-"""What the command line's words mean: NET, recipes and settings KEY=VALUE."""
+"""What the command line's words mean: NET, recipes, edits and settings KEY=VALUE."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import NAMED, Recipe
-from sfp_viz.errors import DataError, ModelError, RecipeError
+from sfp_viz.errors import DataError, ModelError, PlanError, RecipeError
 from sfp_viz.runs.folder import home
 
 if TYPE_CHECKING:
+    from sfp_viz.core.edits import Edits
+    from sfp_viz.core.plan import Plan
     from sfp_viz.nets.model import Model
 
 
@@ -53,7 +55,7 @@ def find_digest(digest: str) -> str:
     )
 
 
-def data_of(model: Model, data: str | None) -> str:
+def data_of(model: Model | Network, data: str | None) -> str:
     """The images that are asked for, or the network's own."""
     if not (data or model.data):
         raise DataError(f"The network '{model.name}' names no data of its own. Say --data NAME.")
@@ -65,22 +67,56 @@ def _is_stored(name: str) -> bool:
     return bool(found) and (home() / "models" / name).is_dir()
 
 
-def find_recipe(
-    file: Path | None, named: str | None, target: float | None, settings: Sequence[str]
-) -> Recipe:
-    """The recipe in ``file`` or with a name, changed by ``target`` and settings KEY=VALUE."""
+def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[str] = ()) -> Recipe:
+    """The recipe with this name, or in this file, with ``changes`` that are not None, and then
+    settings KEY=VALUE."""
     from sfp_viz.core.plan import recipe_from_json
 
-    if file is not None and named is not None:
-        raise RecipeError("Give a recipe as a file or by its name, not both.")
-    try:
-        recipe = recipe_from_json(file.read_text()) if file else NAMED[named or "default"]()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise RecipeError(f"The recipe {file} cannot be read: {problem}.") from problem
-    if target is not None:
-        recipe = replace(recipe, target_reduction=target)
+    if named is None or named in NAMED:
+        recipe = NAMED[named or "default"]()
+    else:
+        what = f"recipe; named ones are {', '.join(NAMED)}"
+        recipe = recipe_from_json(_text(Path(named), what))
+    recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     defaults = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
     return replace(recipe, **dict(pair(word, defaults) for word in settings))
+
+
+def find_edits(
+    network: Network, file: Path | None, ratios: Sequence[str], protect: Sequence[str]
+) -> Edits:
+    """The edits in ``file``, with ratios GROUP=SHARE and locked groups over them."""
+    from sfp_viz.core.edits import Edits
+    from sfp_viz.core.exchange import edits_from_json
+
+    edits = edits_from_json(_text(file, "file of edits")) if file else Edits(network.digest)
+    if edits.digest != network.digest:
+        raise PlanError(
+            f"The edits in {file} were made on other weights ({edits.digest}, here "
+            f"{network.digest}). Make them again on these."
+        )
+    for group, share in shares(ratios):
+        network.group(group)
+        edits = edits.with_ratio(group, share)
+    for group in protect:
+        network.group(group)
+        edits = edits.with_protected(group, True)
+    return edits
+
+
+def read_plan(file: Path) -> Plan:
+    """The plan in ``file``."""
+    from sfp_viz.core.plan import plan_from_json
+
+    return plan_from_json(_text(file, "plan"))
+
+
+def _text(file: Path, what: str) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as problem:
+        kind = RecipeError if what.startswith("recipe") else PlanError
+        raise kind(f"{file} cannot be read as a {what}: {problem}.") from problem
 
 
 _KINDS = {int: "whole number", float: "number"}

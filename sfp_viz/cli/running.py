@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sfp_viz.cli.text import facts, say, table, with_json
+from sfp_viz.cli.studies import follow_study, study_card, study_json
+from sfp_viz.cli.text import facts, moment, say, table, with_json
+from sfp_viz.core.study import KINDS
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, duration, percent, span
 from sfp_viz.runs import process
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.folder import find_run, home, list_runs, read_run
+from sfp_viz.runs.folder import TRAINING, find_run, home, list_runs, read_run
 from sfp_viz.runs.records import Run
 
 
@@ -47,20 +48,30 @@ def runs() -> None:
 
 
 @runs.command("list")
+@click.option("--kind", type=click.Choice([TRAINING, *KINDS]), help="Those of one kind only.")
 @with_json
-def list_command(as_json: bool) -> None:
+def list_command(kind: str | None, as_json: bool) -> None:
     """All runs of the workspace, the newest first."""
-    found = list_runs(home())
+    found = list_runs(home(), kind)
     rows = []
     for run in found:
         accuracy = run.epochs[-1].test_accuracy if run.epochs else None
         rows.append((
-            run.id, run.state, f"{len(run.epochs)}/{run.settings.epochs}", run.data,
+            run.id, run.kind, run.state, f"{run.done}/{run.total}" if run.total else "", run.data,
             count(run.before.macs) if run.before else "",
             percent(run.before.one_shot) if run.before else "",
             percent(accuracy) if accuracy is not None else "",
         ))  # fmt: skip
-    heads = ("run", "state", "epochs", "data", "MACs (counted)", "one-shot", "test (measured)")
+    heads = (
+        "run",
+        "kind",
+        "state",
+        "done",
+        "data",
+        "MACs (counted)",
+        "one-shot",
+        "test (measured)",
+    )
     empty = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
     text = table(heads, rows) if rows else empty
     say([run_value(run) for run in found], text, as_json=as_json)
@@ -73,6 +84,10 @@ def list_command(as_json: bool) -> None:
 def show(run: str, following: bool, as_json: bool) -> None:
     """What a run is at, its history and its result."""
     path = find_run(home(), run)
+    if (it := read_run(path)).study:
+        it = follow_study(path) if following else it
+        say(study_json(it), study_card(it), as_json=as_json)
+        return
     if following and not as_json:
         follow(path)
         return
@@ -100,7 +115,10 @@ def resume(run: str, following: bool, as_json: bool) -> None:
     """Go on with a lost, cancelled or failed run from its last checkpoint."""
     path = find_run(home(), run)
     process.resume(path)
-    if following:
+    if following and read_run(path).study:
+        done = follow_study(path)
+        say(study_json(done), study_card(done), as_json=as_json)
+    elif following:
         found = follow(path, quiet=as_json)
         say(run_value(found), "", as_json=True) if as_json else None
     else:
@@ -115,7 +133,7 @@ def delete(run: str, yes: bool, as_json: bool) -> None:
     """Delete the folder of a run for good."""
     path = find_run(home(), run)
     if not yes:
-        click.confirm(f"Delete {path} with its trained network?", abort=True, err=True)
+        click.confirm(f"Delete {path} with what it trained or measured?", abort=True, err=True)
     process.delete(path)
     say({"deleted": path.name}, f"Deleted {path.name}.", as_json=as_json)
 
@@ -143,8 +161,11 @@ def follow(path: Path, *, quiet: bool = False) -> Run:
 
 def run_value(run: Run) -> dict[str, Any]:
     """A run as one JSON value; accuracies 0..1, measured; MACs and params counted."""
+    if run.study:
+        return study_json(run)
     return {
         "run": run.id,
+        "kind": run.kind,
         "path": str(run.path),
         "name": run.name,
         "state": run.state,
@@ -189,7 +210,7 @@ def _card(run: Run) -> str:
         ("run", run.id),
         ("state", f"{run.state}{f', {run.phase}' if run.phase else ''}"),
         ("", run.message),
-        ("started", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))),
+        ("started", moment(run.created)),
         ("data", run.data),
         ("plan", run.plan.hash if run.plan else None),
         ("epochs", f"{len(run.epochs)} of {run.settings.epochs}"),

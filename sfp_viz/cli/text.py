@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -41,6 +42,11 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> str:
     shown = [(name, _cell(value)) for name, value in pairs if value not in (None, "")]
     width = max((len(name) for name, _ in shown), default=0)
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
+
+
+def moment(seconds: float) -> str:
+    """A time, from seconds since 1970, on this machine's clock: '2026-11-22 05:12:33'."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,78 @@
+"""Commands about plans as files: what two of them differ in, and the schemas of our files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfp_viz.cli.find import find_digest, find_network, read_plan
+from sfp_viz.cli.planning import cost_table, cost_value
+from sfp_viz.cli.text import say, table, with_json
+from sfp_viz.core.exchange import SCHEMAS, schema, schema_json
+from sfp_viz.errors import PlanError
+from sfp_viz.runs.files import write_whole
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_SOME = 8  # filters that are named; the rest is counted
+
+
+@click.command()
+@click.argument("plan_a", type=_FILE)
+@click.argument("plan_b", type=_FILE)
+@click.option("--model", "net", metavar="NET", help="The network, where the digest is not enough.")
+@with_json
+def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
+    """Print what differs between two plans of one network, and what each costs (computed)."""
+    from sfp_viz.core.differences import differences
+
+    a, b = read_plan(plan_a), read_plan(plan_b)
+    if a.digest != b.digest:
+        raise PlanError(
+            f"{plan_a} was made for the weights {a.digest}, {plan_b} for {b.digest}. Only plans "
+            "of the same weights can be compared."
+        )
+    found = differences(a, b, find_network(net or find_digest(a.digest)))
+    value: dict[str, Any] = {"same": not found, "plans": [a.hash, b.hash]}
+    value |= {key: part for key, part in asdict(found).items() if not key.startswith("cost")}
+    value["computed"] = {"a": cost_value(found.cost_a), "b": cost_value(found.cost_b)}
+    if not found:
+        say(value, "The plans are the same.", as_json=as_json)
+        return
+    choices = [(c.what, c.group, _words(c.a), _words(c.b)) for c in (*found.recipe, *found.edits)]
+    groups = [
+        (g.group, g.size, g.kept_a, g.kept_b, _words(g.only_a), _words(g.only_b))
+        for g in found.groups
+    ]
+    parts = []
+    if choices:
+        parts.append(table(("choice", "group", "a", "b"), choices))
+    if groups:
+        heads = ("group", "filters", "kept in a", "in b", "only a removes", "only b removes")
+        parts.append(table(heads, groups))
+    parts.append(cost_table(found.cost_a, found.cost_b, heads=("a", "b")))
+    say(value, "\n\n".join(parts), as_json=as_json)
+
+
+@click.command("schema")
+@click.argument("kind", type=click.Choice(list(SCHEMAS)))
+@click.option("-o", "--output", type=_FILE, help="Write the schema to this file.")
+@with_json
+def schema_command(kind: str, output: Path | None, as_json: bool) -> None:
+    """Print the JSON Schema (draft 2020-12) of a recipe, of edits or of a plan."""
+    if output is not None:
+        write_whole(output, schema_json(kind))
+    text = f"Written to {output}." if output else schema_json(kind).rstrip()
+    say(schema(kind), text, as_json=as_json)
+
+
+def _words(value: object) -> str:
+    """A value of a recipe or an edit; of many filters the first few."""
+    if value is None:
+        return "-"
+    if not isinstance(value, tuple):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    rest = f" and {len(value) - _SOME} more" if len(value) > _SOME else ""
+    return ", ".join(str(part) for part in value[:_SOME]) + rest

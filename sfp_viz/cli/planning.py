@@ -1,0 +1,231 @@
+"""Commands that plan and cut nothing: analyze and plan. For samples they load no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from sfp_viz.cli.find import find_edits, find_network
+from sfp_viz.cli.recipes import Known, known_for, recipe_options
+from sfp_viz.cli.text import facts, say, table, with_json
+from sfp_viz.core.cost import Cost, cost, cost_of_widths, kept_units
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import PlanError
+from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
+from sfp_viz.runs.files import write_whole
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("net")
+@recipe_options
+@click.option("--why", is_flag=True, help="Add the reason for each suggestion.")
+@with_json
+def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
+    """Kernel Dispersion of each group of NET, and the filters it could lose (computed)."""
+    from sfp_viz.core.analysis import dispersions
+    from sfp_viz.core.ratios import suggest, why_ratio
+
+    network = find_network(net)
+    known = known_for(recipe, network.digest, "latency")
+    spread = dispersions(network, recipe, known.evidence)
+    note, kept = "", kept_units(network, None)
+    try:
+        kept = suggest(network, spread, recipe, evidence=known.evidence)
+    except PlanError as problem:
+        note = str(problem)
+    reasons = {
+        g.name: why_ratio(network, g.name, spread.get(g.name, 1.0), kept[g.name], recipe)
+        for g in network.groups
+    }
+    before, after = cost(network), cost_of_widths(network, kept)
+    groups = [
+        {
+            "group": g.name,
+            "layers": list(g.layers),
+            "filters": g.size,
+            "kept": kept[g.name],
+            "ratio": round(1 - kept[g.name] / g.size, 6),
+            "dispersion": spread.get(g.name),
+            "protected": g.protected,
+            "why": reasons[g.name],
+        }
+        for g in network.groups
+    ]
+    value = {**head(network), "target": recipe.target_reduction, "groups": groups, "note": note}
+    value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
+    value |= _estimated(network, kept, known) | {"evidence": known.value}
+    text = f"{title(network)}\n\n{_group_table(network, spread, kept)}\n"
+    if why:
+        text += "\n" + facts((name, reason) for name, reason in reasons.items()) + "\n"
+    text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
+    say(value, _with_sources(text, known), as_json=as_json)
+
+
+@click.command()
+@click.argument("net")
+@recipe_options
+@click.option("--lose-at-most", "points", type=float, metavar="POINTS",
+              help="Reduce as far as no more points of accuracy are lost, as estimated from the "
+              "measured sensitivity; instead of --target.")  # fmt: skip
+@click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
+@click.option("--ratio", "ratios", multiple=True, metavar="GROUP=SHARE",
+              help="Remove this share of a group's filters; may be repeated.")  # fmt: skip
+@click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole.")
+@click.option("--ratio-dict", type=_FILE,
+              help="Write Torch-Pruning's pruning_ratio_dict, by names of layers.")  # fmt: skip
+@click.option("-o", "--output", type=_FILE, help="Write the plan to this file.")
+@with_json
+def plan(
+    net: str,
+    recipe: Recipe,
+    points: float | None,
+    edits_file: Path | None,
+    ratios: tuple[str, ...],
+    protect: tuple[str, ...],
+    ratio_dict: Path | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Choose the exact filters of NET that go, and compute what is left.
+
+    What the recipe needs besides weights is taken from the newest finished 'observe',
+    'sensitivity' and 'latency' of NET in the workspace.
+    """
+    from sfp_viz.core.exchange import pruning_ratio_dict
+    from sfp_viz.core.plan import plan_json
+
+    network = find_network(net)
+    edits = find_edits(network, edits_file, ratios, protect)
+    more = ("latency",) if points is None else ("latency", "sensitivity")
+    known = known_for(recipe, network.digest, *more)
+    made = _made(network, recipe, edits, known, points)
+    if output is not None:
+        _write(output, plan_json(made), "plan")
+    if ratio_dict is not None:
+        _write(ratio_dict, json.dumps(pruning_ratio_dict(network, made), indent=1) + "\n", "ratios")
+    before, after, kept = cost(network), cost(network, made), kept_units(network, made)
+    removed = {r.group: list(r.filters) for r in made.removals}
+    value = {**head(network), "plan": made.hash, "removed": removed}
+    value |= {"target": made.recipe.target_reduction, "goal": made.recipe.goal}
+    value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
+    value |= _estimated(network, kept, known) | {"evidence": known.value}
+    value |= {"file": str(output) if output else None}
+    text = f"{title(network)}, plan {made.hash}\n\n{_group_table(network, {}, kept)}\n"
+    text = _with_sources(f"{text}\n{cost_table(before, after, value['estimated'])}", known)
+    if output is not None:
+        text += f"\n\nWritten to {output}. Next: sfp-viz prune {output} -o slim.safetensors"
+    say(value, text, as_json=as_json)
+
+
+def _made(
+    network: Network, recipe: Recipe, edits: Edits, known: Known, points: float | None
+) -> Plan:
+    """The plan, with the largest target that is estimated to lose at most ``points``, if given."""
+    from sfp_viz.core.analysis import dispersions
+    from sfp_viz.core.goals import losing_at_most
+    from sfp_viz.core.making import make_plan_for
+
+    if points is not None:
+        if _given("target"):
+            raise click.UsageError("Say --target or --lose-at-most, not both.")
+        spread = dispersions(network, recipe, known.evidence)
+        recipe = losing_at_most(network, spread, recipe, edits, known.evidence, points)
+    return make_plan_for(network, recipe, edits, known.evidence)
+
+
+def _given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is ParameterSource.COMMANDLINE
+
+
+def _write(file: Path, text: str, what: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, text)
+    except OSError as problem:
+        raise PlanError(f"The {what} cannot be written to {file}: {problem}.") from problem
+
+
+def _estimated(network: Network, kept: Mapping[str, int], known: Known) -> dict[str, Any]:
+    """Latency before and after, where the layers were measured on this machine."""
+    from sfp_viz.core.latency import estimate
+
+    times = known.evidence.latency
+    if times is None:
+        return {"estimated": None}
+    both = [estimate(network, times, widths) for widths in (kept_units(network, None), kept)]
+    return {"estimated": {"latency_ms": both, "batch": times.batch, "threads": times.threads}}
+
+
+def head(network: Network) -> dict[str, Any]:
+    """Which network it is, as JSON."""
+    return {"network": network.name, "digest": network.digest}
+
+
+def title(network: Network) -> str:
+    """Which network it is, in words."""
+    shape = " x ".join(str(n) for n in network.input_shape)
+    return f"{network.name} ({network.digest}), images {shape}"
+
+
+def cost_value(value: Cost) -> dict[str, int]:
+    """A cost as JSON."""
+    return {
+        "macs": value.macs,
+        "params": value.params,
+        "peak_activation_bytes": value.peak_activation_bytes,
+    }
+
+
+def cost_table(
+    before: Cost,
+    after: Cost,
+    estimated: dict[str, Any] | None = None,
+    *,
+    heads: tuple[str, str] = ("before", "after"),
+) -> str:
+    """Two costs side by side; the latency is marked as estimated."""
+    rows = [
+        (name, words(old), words(new), change(old, new), f"{old:,}", f"{new:,}")
+        for name, old, new, words in (
+            ("MACs", before.macs, after.macs, count),
+            ("params", before.params, after.params, count),
+            ("peak activations", before.peak_activation_bytes, after.peak_activation_bytes, size),
+        )
+    ]
+    text = table(("computed", *heads, "change", f"exactly {heads[0]}", heads[1]), rows)
+    if estimated:
+        old, new = estimated["latency_ms"]
+        how = f"batch {estimated['batch']}, {estimated['threads']} threads"
+        text += f"\nlatency {milliseconds(old)} -> {milliseconds(new)}  {change(old, new)}"
+        text += f"  (estimated from layers measured here, {how})"
+    return text
+
+
+def _with_sources(text: str, known: Known) -> str:
+    return f"{text}\n\n{facts(known.lines)}" if known.lines else text
+
+
+def _group_table(network: Network, spread: Mapping[str, float], kept: Mapping[str, int]) -> str:
+    rows = []
+    for group in network.groups:
+        left = kept[group.name]
+        ratio = percent(1 - left / group.size) if left < group.size else ""
+        dispersion = f"{spread[group.name]:.3f}" if group.name in spread else ""
+        state = "protected" if group.protected else ""
+        rows.append((group.name, len(group.layers), group.size, dispersion, left, ratio, state))
+    heads = ["group", "layers", "filters", "dispersion", "kept", "removed", ""]
+    if not spread:
+        heads.pop(3)
+        rows = [(*row[:3], *row[4:]) for row in rows]
+    return table(heads, rows)

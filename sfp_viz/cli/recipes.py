@@ -1,0 +1,91 @@
+"""The options that make a recipe, and the evidence of the workspace that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+
+from sfp_viz.cli.find import find_recipe
+from sfp_viz.cli.text import moment
+from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.recipe import CHOICES, NAMED, Recipe
+from sfp_viz.runs.evidence import FILES, Source, find_sources, read_evidence
+from sfp_viz.runs.folder import home
+
+
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that make a recipe; it gets the recipe as ``recipe``."""
+
+    @wraps(command)
+    def gathered(
+        *,
+        named: str | None,
+        target: float | None,
+        goal: str | None,
+        allocation: str | None,
+        settings: tuple[str, ...],
+        **rest: Any,
+    ) -> Any:
+        changes = {"target_reduction": target, "goal": goal, "allocation": allocation}
+        return command(recipe=find_recipe(named, changes, settings), **rest)
+
+    options = (
+        click.option("--target", type=float, help="Share of the goal to remove, 0 to 1."),
+        click.option("--goal", type=click.Choice(CHOICES["goal"]), help="What the target counts."),
+        click.option(
+            "--allocation", type=click.Choice(CHOICES["allocation"]),
+            help="What decides how much each group loses.",
+        ),
+        click.option(
+            "--recipe", "named", metavar="FILE|NAME",
+            help=f"Take the recipe in a file, or one of: {', '.join(NAMED)}.",
+        ),
+        click.option(
+            "--set", "settings", multiple=True, metavar="KEY=VALUE",
+            help="Change a setting of the recipe, such as gamma=1.5; may be repeated.",
+        ),
+    )  # fmt: skip
+    whole: Callable[..., Any] = gathered
+    for option in reversed(options):
+        whole = option(whole)
+    return whole
+
+
+@dataclass(frozen=True)
+class Known:
+    """Evidence of the workspace, and where each part comes from."""
+
+    evidence: Evidence
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def value(self) -> list[dict[str, Any]]:
+        """The sources as JSON."""
+        return [
+            {"kind": s.kind, "run": s.run, "data": s.data, "images": s.images, "ended": s.ended}
+            for s in self.sources
+        ]
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """The sources as text: what, and measured when, on what."""
+        found = []
+        for source in self.sources:
+            on = f" on {source.images:,} images of {source.data}" if source.images else ""
+            words = f"measured {moment(source.ended)}{on}, run {source.run}"
+            found.append((FILES[source.kind][0], words))
+        return found
+
+
+def known_for(recipe: Recipe, digest: str, *more: str) -> Known:
+    """What finished studies know of these weights that ``recipe`` asks for; ``more`` names
+    further parts of Evidence. What is missing is said by those who need it."""
+    asked = {*needs(recipe), *more}
+    if not asked:
+        return Known(Evidence())
+    found = tuple(s for s in find_sources(home(), digest) if FILES[s.kind][0] in asked)
+    return Known(read_evidence(found), found)

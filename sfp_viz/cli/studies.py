@@ -1,0 +1,163 @@
+"""How the command line follows and shows a study: a line of progress, a card, what was found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfp_viz.cli.text import facts, moment, table
+from sfp_viz.core.study import study_value
+from sfp_viz.figures.numbers import count, duration, milliseconds, percent, span
+from sfp_viz.runs import process
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.records import Run
+
+_TENTHS = 10  # a log gets a line each tenth; a terminal one that changes
+
+
+def follow_study(path: Path) -> Run:
+    """Show how far a study is on stderr, until it is over; Ctrl-C cancels it."""
+    run, shown = read_run(path), -1
+    live = sys.stderr.isatty()
+    try:
+        for run in process.watch(path, every=0.2):
+            tenth = int(run.progress * _TENTHS)
+            if live:
+                click.echo(f"\r\x1b[K{_line(run)}", err=True, nl=run.over)
+            elif tenth != shown or run.over:
+                click.echo(_line(run), err=True)
+                shown = tenth
+    except KeyboardInterrupt:
+        click.echo("\nCancelling ...", err=True)
+        run = process.cancel(path)
+    return run
+
+
+def study_json(run: Run) -> dict[str, Any]:
+    """A study as JSON: its settings, how far it is, and what was found."""
+    study = run.study
+    return {
+        "run": run.id,
+        "path": str(run.path),
+        "kind": run.kind,
+        "name": run.name,
+        "state": run.state,
+        "message": run.message,
+        "data": run.data,
+        "settings": study_value(study) if study else {},
+        "facts": dict(run.facts),
+        "points": run.done,
+        "of": run.total,
+        "progress": round(run.progress, 4),
+        "seconds_left": run.seconds_left,
+        "result": asdict(run.finding) if run.finding else None,
+        "found": _found(run),
+    }
+
+
+def study_card(run: Run) -> str:
+    """A study in words, with what was found when it is finished."""
+    finding = run.finding
+    lines: list[tuple[str, Any]] = [
+        ("run", f"{run.id} ({run.kind})"),
+        ("state", f"{run.state}{f', {run.phase}' if run.phase else ''}"),
+        ("", run.message),
+        ("started", moment(run.created)),
+        ("network", f"{run.name} ({run.facts.get('digest', '')})"),
+        ("points", f"{run.done} of {run.total}" if run.total else None),
+    ]
+    if finding:
+        on = f"{finding.images:,} images of {finding.data}" if finding.images else "this machine"
+        lines += [("measured on", on), ("took", duration(finding.seconds))]
+    text = facts(lines)
+    return f"{text}\n\n{_TEXT[run.kind](run.path / finding.file)}" if finding else text
+
+
+def _line(run: Run) -> str:
+    words = f"{run.kind} of {run.name}: {run.phase or run.state}"
+    if run.total:
+        words += f", {run.done} of {run.total} points"
+    if run.seconds_left is not None and run.done < run.total:
+        words += f", about {duration(run.seconds_left)} left"
+    return words
+
+
+def _found(run: Run) -> Any:
+    """The result's file as JSON; of observations, which are arrays, what they are of."""
+    if run.finding is None:
+        return None
+    file = run.path / run.finding.file
+    if run.kind != "observe":
+        return json.loads(file.read_text())
+    from sfp_viz.nets.observation_file import load_observations
+
+    seen = load_observations(file)
+    groups = {name: len(mean) for name, mean in seen.mean.items()}
+    return {"groups": groups, "scores": sorted(seen.scores), "images": seen.images}
+
+
+def _sensitivity(file: Path) -> str:
+    from sfp_viz.core.sensitivity import measured, sensitivity_from_json
+    from sfp_viz.core.training import wilson
+
+    it = sensitivity_from_json(file.read_text())
+    whole = wilson(it.base, it.images)
+    rows: list[tuple[Any, ...]] = [
+        ("the whole network", "", percent(it.base / max(1, it.images)), span(whole), "")
+    ]
+    for group in it.right:
+        rows += [
+            (group, f"{p.kept} of {it.sizes[group]}", percent(p.accuracy), span(p.interval),
+             f"{p.lost:.1f}")
+            for p in measured(it, group)
+        ]  # fmt: skip
+    heads = ("group thinned alone", "kept", "one-shot accuracy", "95 % interval", "points lost")
+    return table(heads, rows)
+
+
+def _latency(file: Path) -> str:
+    from sfp_viz.core.latency import latency_from_json
+
+    it = latency_from_json(file.read_text())
+    rows = []
+    for name, points in it.points.items():
+        outs, ins, ms = max(points)
+        rows.append((name, outs, ins, milliseconds(ms), percent(ms / max(it.whole_ms, 1e-9))))
+    heads = ("layer", "outputs", "inputs", "measured", "share")
+    how = f"batch {it.batch}, {it.threads} threads, {it.device}"
+    return (
+        f"{table(heads, rows)}\n\nwhole network {milliseconds(it.whole_ms)}, of it "
+        f"{milliseconds(it.rest_ms)} outside of these layers ({how})"
+    )
+
+
+def _trust(file: Path) -> str:
+    from sfp_viz.core.trust import trust_from_json, verdict
+
+    it = trust_from_json(file.read_text())
+    rows = []
+    for draw in it.draws:
+        right = draw.right or 0
+        predicted = ", ".join(f"{name} {value:.3g}" for name, value in draw.predicted)
+        rows.append((draw.kind, count(draw.cost), percent(right / max(1, it.images)), predicted))
+    goal = f"{it.recipe.goal} left"
+    heads = ("plan", goal, "one-shot accuracy", "damage predicted by")
+    return f"{table(heads, rows)}\n\n{verdict(it)}"
+
+
+def _observe(file: Path) -> str:
+    from sfp_viz.nets.observation_file import load_observations
+
+    seen = load_observations(file)
+    scores = f", with the scores {', '.join(sorted(seen.scores))}" if seen.scores else ""
+    return (
+        f"Means and covariances of {len(seen.mean)} groups{scores}. Plans of this network use them."
+    )
+
+
+_TEXT = {"sensitivity": _sensitivity, "latency": _latency, "trust": _trust, "observe": _observe}

@@ -1,0 +1,141 @@
+"""Commands that measure, each as a run of its own: observe, sensitivity, latency and trust.
+
+What they find is used by later plans of the same network in the same workspace.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfp_viz.cli.find import data_of, find_edits, find_model
+from sfp_viz.cli.recipes import recipe_options
+from sfp_viz.cli.studies import follow_study, study_card, study_json
+from sfp_viz.cli.text import say, with_json
+from sfp_viz.core.study import Study
+from sfp_viz.errors import RunError
+from sfp_viz.runs.folder import home
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_COUNT = click.IntRange(1)
+
+
+def _with_images(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a study that counts what the network names right."""
+    options = (
+        click.option("--data", help="Images to use; the network's own by default."),
+        click.option("--images", type=_COUNT, help="Test with the first N only."),
+        click.option("--calibration", type=click.IntRange(2), default=Study("trust").calibration,
+                     show_default=True, help="Training images that BatchNorm is estimated on."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_background = click.option(
+    "--background", is_flag=True, help="Return at once; the run goes on by itself."
+)
+
+
+@click.command()
+@click.argument("net")
+@click.option("--data", help="Images to look at; the network's own by default.")
+@click.option("--images", "calibration", type=click.IntRange(2), default=1024, show_default=True,
+              help="How many training images, spread over all.")  # fmt: skip
+@click.option("--scores", multiple=True, type=click.Choice(["taylor", "hrank", "chip"]),
+              help="Scores of filters to compute too; may be repeated.")  # fmt: skip
+@_background
+@with_json
+def observe(net: str, data: str | None, background: bool, as_json: bool, **settings: Any) -> None:
+    """Look at images through NET: means and covariances of what its filters put out."""
+    _study(net, Study("observe", **settings), data, background, as_json)
+
+
+@click.command()
+@click.argument("net")
+@_with_images
+@click.option("--at", "ratios", multiple=True, type=float, default=Study("sensitivity").ratios,
+              show_default=True, help="Thin each group by this share; repeatable.")  # fmt: skip
+@recipe_options
+@_background
+@with_json
+def sensitivity(
+    net: str, data: str | None, background: bool, as_json: bool, **settings: Any
+) -> None:
+    """Measure what NET loses when one group at a time is thinned. The recipe says which filters
+    go, and what makes up for them; its target plays no part."""
+    _study(net, Study("sensitivity", **settings), data, background, as_json)
+
+
+@click.command()
+@click.argument("net")
+@_with_images
+@click.option("--count", type=click.IntRange(3), default=Study("trust").count, show_default=True,
+              help="How many plans to draw around the suggestion.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="For another draw.")
+@click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
+@recipe_options
+@_background
+@with_json
+def trust(
+    net: str,
+    data: str | None,
+    edits_file: Path | None,
+    background: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Measure plans drawn around the suggestion for NET: is it better than uniform, and do the
+    predictions order plans as their measured accuracy does?"""
+    from sfp_viz.cli.find import find_network
+
+    edits = find_edits(find_network(net), edits_file, (), ()) if edits_file else None
+    _study(net, Study("trust", edits=edits, **settings), data, background, as_json)
+
+
+@click.command()
+@click.argument("net")
+@click.option("--batch", type=_COUNT, default=1, show_default=True, help="Images at a time.")
+@click.option("--repeats", type=click.IntRange(2), default=Study("latency").repeats,
+              show_default=True, help="How often each width is timed.")  # fmt: skip
+@_background
+@with_json
+def latency(net: str, background: bool, as_json: bool, **settings: Any) -> None:
+    """Time each layer of NET on this machine at several widths, to estimate any plan's latency."""
+    _study(net, Study("latency", **settings), "", background, as_json)
+
+
+def _study(net: str, study: Study, data: str | None, background: bool, as_json: bool) -> None:
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.runs.process import launch
+    from sfp_viz.runs.studies import create_study
+
+    model = find_model(net)
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / "model.safetensors"
+        save_model(model, file)
+        path = create_study(
+            home(),
+            kind=study.kind,
+            model_file=file,
+            recipe=study.recipe,
+            data="" if study.kind == "latency" else data_of(model, data),
+            settings=study,
+            edits=study.edits,
+        )
+    launch(path)
+    if background:
+        value = {"run": path.name, "path": str(path)}
+        text = f"Run {path.name} started. Watch it: sfp-viz runs show {path.name} --follow"
+        say(value, text, as_json=as_json)
+        return
+    run = follow_study(path)
+    if run.state != "finished":
+        again = f" Go on with it: sfp-viz runs resume {path.name}"
+        raise RunError((run.message or f"The run is {run.state}.") + again)
+    say(study_json(run), study_card(run), as_json=as_json)
