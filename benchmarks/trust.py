@@ -1,0 +1,210 @@
+"""How far suggestions can be trusted: rank correlation of predicted damage and measured accuracy.
+
+    python benchmarks/trust.py [--network NAME ...] [--target 0.5 ...] [--work FOLDER]
+    python benchmarks/trust.py --summary
+
+For each network and target: the suggestion, the uniform plan and 20 plans of equal MACs around
+the suggestion are cut, BatchNorm is estimated anew, and test images are counted. One JSON line a
+plan in FOLDER (default .sfp_viz/trust), with sensitivity and predictions; what is there is not
+measured again, so a stopped benchmark goes on. `--summary` writes docs/results/trust.json and
+trust.md from it. Data by SFP_VIZ_DATA; published checkpoints in its folder 'checkpoints'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from sfp_viz.core.analysis import analyze
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.making import make_plan
+from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sensitivity import (
+    Sensitivity,
+    gathered,
+    sensitivity_from_json,
+    sensitivity_json,
+)
+from sfp_viz.core.trust import (
+    PREDICTORS,
+    Draw,
+    Trust,
+    agreement,
+    draws,
+    edits_of,
+    trust_from_json,
+    trust_json,
+    verdict,
+)
+from sfp_viz.nets.data import Images, load_data
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.observe import observe
+from sfp_viz.nets.open import load_model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.sensitivity import measure_points, tasks
+from sfp_viz.nets.trust import measure_draws
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "trust.json"
+NETWORKS = {  # name: (what to open, data)
+    "lenet5_digits": ("lenet5_digits", "digits"),
+    "resnet20_cifar10": ("resnet20_cifar10", "cifar10"),
+    "resnet20 (published)": ("checkpoints/resnet20-12fca82f.th", "cifar10"),
+}
+TEST_IMAGES = 1000
+
+
+def opened(name: str) -> tuple[Model, Images, Images]:
+    place, data = NETWORKS[name]
+    if "/" in place:
+        place = str(Path(os.environ["SFP_VIZ_DATA"]) / place)
+    test = load_data(data, "test", limit=TEST_IMAGES)
+    return load_model(place), load_data(data, "train"), test
+
+
+def sensitivity_of(
+    model: Model, network: Network, train: Images, test: Images, file: Path
+) -> Sensitivity:
+    """Measured once a network; its points are kept one by one in ``file``'s .points."""
+    if file.is_file():
+        return sensitivity_from_json(file.read_text())
+    points, started = file.with_suffix(".points"), time.time()
+    done = [tuple(json.loads(line)) for line in _lines(points)]
+    known = {(group, kept) for group, kept, _ in done}
+    todo = [task for task in tasks(network, Recipe()) if task not in known]
+    for point in measure_points(model, network, Recipe(), todo=todo, calibration=train, test=test):
+        done.append(point)
+        with points.open("a") as out:
+            out.write(json.dumps(point) + "\n")
+    found = gathered(
+        network,
+        Recipe(),
+        done,
+        data=f"{test.name}, {test.split}",
+        images=len(test),
+        seconds=time.time() - started,
+    )
+    file.write_text(sensitivity_json(found))
+    return found
+
+
+def measure(name: str, target: float, work: Path, allocation: str) -> None:
+    """Measure what is missing of one network at one target; the record is written at the end."""
+    slug = name.replace(" ", "_").strip("()").replace("(", "")
+    file = work / f"{slug}-{target:g}-{allocation}.json"
+    if file.is_file():
+        return
+    model, train, test = opened(name)
+    network = read_network(model)
+    evidence = Evidence(
+        observations=observe(model, train),
+        sensitivity=sensitivity_of(model, network, train, test, work / f"{slug}.sensitivity.json"),
+    )
+    recipe = replace(Recipe(target_reduction=target), allocation=allocation)
+    analysis = analyze(network, recipe, evidence)
+    drawn = draws(network, analysis.dispersions, recipe, None, evidence)
+    plans = [make_plan(network, analysis, recipe, edits_of(network, d)) for d in drawn]
+    lines, started = file.with_suffix(".lines"), time.time()
+    done = dict(json.loads(line) for line in _lines(lines))
+    todo = [plan for plan in plans if plan.hash not in done]
+    counted = measure_draws(model, network, todo, calibration=train, test=test)
+    for plan, right in zip(todo, counted, strict=True):
+        done[plan.hash] = right
+        with lines.open("a") as out:
+            out.write(json.dumps([plan.hash, right]) + "\n")
+        print(f"{name} {target:g} {allocation}: {len(done)} of {len(plans)}", flush=True)
+    measured = tuple(
+        replace(draw, right=done[plan.hash]) for draw, plan in zip(drawn, plans, strict=True)
+    )
+    data = f"{test.name}, {test.split}"
+    trust = Trust(network.digest, data, len(test), recipe, measured, time.time() - started)
+    file.write_text(trust_json(trust))
+    print(name, target, allocation, verdict(trust), flush=True)
+
+
+def summary(work: Path) -> None:
+    """Write docs/results/trust.json and trust.md from the records in ``work``."""
+    rows = []
+    for file in sorted(work.glob("*-*-*.json")):
+        network, target, allocation = file.stem.rsplit("-", 2)
+        trust = trust_from_json(file.read_text())
+        found = [a for p in PREDICTORS if (a := agreement(trust, p))]
+        rows.append(
+            {
+                "network": network,
+                "target": float(target),
+                "allocation": allocation,
+                "images": trust.images,
+                "plans": len(trust.draws),
+                "suggestion": _share(trust.draw("suggestion"), trust),
+                "uniform": _share(trust.draw("uniform"), trust),
+                "agreement": {a.predictor: asdict(a) for a in found},
+                "verdict": verdict(trust),
+                "draws": json.loads(trust_json(trust))["draws"],
+            }
+        )
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    RESULTS.with_suffix(".md").write_text(_table(rows))
+
+
+def _table(rows: list[dict]) -> str:
+    head = (
+        "# How far to trust a suggestion\n\n"
+        "Rank correlation (Spearman) of predicted damage and measured one-shot accuracy over plans "
+        "of equal MACs drawn around the suggestion, with a 95 % bootstrap interval. Measured on "
+        "test images after BatchNorm was estimated anew on 512 training images, no training. Made "
+        "by `benchmarks/trust.py`.\n\n"
+        "| network | fewer MACs | suggestion by | plans, images | suggestion / uniform | "
+        + " | ".join(f"by {name}" for name in PREDICTORS)
+        + " |\n|---|---|---|---|---|---|---|---|\n"
+    )
+    lines = []
+    for row in rows:
+        cells = [_cell(row["agreement"].get(name)) for name in PREDICTORS]
+        lines.append(
+            f"| {row['network']} | {row['target']:.0%} | {row['allocation']} | {row['plans']}, "
+            f"{row['images']} | {row['suggestion']:.1%} / {row['uniform']:.1%} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return head + "\n".join(lines) + "\n"
+
+
+def _cell(found: dict | None) -> str:
+    if found is None:
+        return "–"
+    low, high = found["interval"]
+    return f"{found['correlation']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _share(draw: Draw | None, trust: Trust) -> float:
+    return (draw.right or 0) / trust.images if draw else 0.0
+
+
+def _lines(file: Path) -> list[str]:
+    return [line for line in file.read_text().splitlines() if line] if file.is_file() else []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--network", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--target", nargs="*", type=float, default=[0.5, 0.7])
+    parser.add_argument("--allocation", nargs="*", default=["dispersion"])
+    parser.add_argument("--work", type=Path, default=Path(".sfp_viz/trust"))
+    parser.add_argument("--summary", action="store_true")
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    if not given.summary:
+        for target in given.target:
+            for name in given.network:
+                for allocation in given.allocation:
+                    measure(name, target, given.work, allocation)
+    summary(given.work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Plans of equal cost around a suggestion, with the damage that is predicted for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from sfp_viz.core.allocation import functional_curves
+from sfp_viz.core.bounds import bounds
+from sfp_viz.core.counting import Measure, measure_of
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.network import Network
+from sfp_viz.core.ratios import suggest
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sensitivity import lost_odds
+
+Kind = Literal["suggestion", "uniform", "mild", "wild"]
+KINDS: tuple[Kind, ...] = ("suggestion", "uniform", "mild", "wild")
+PREDICTORS = ("dispersion", "functional", "sensitivity")
+SPREADS = {"mild": 0.2, "wild": 0.6}  # of the natural logarithm of a group's share
+TOLERANCE = 0.005  # of the goal's cost, by which a draw may fall short where widths allow it
+_TRIES = 40  # for each draw wanted; a network of few filters may not have as many plans
+_FLOOR = 1e-3  # dispersion taken for a group of duplicates, as in the suggestion
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One plan: ``kept`` units of every group that may be cut, by name, in network order.
+
+    ``cost`` is what is left of the goal's measure (computed). ``predicted`` holds the damage by
+    each predictor that had its evidence; only its order means something. ``right``: images named
+    right when the plan was carried out (measured), or None as long as it was not.
+    """
+
+    kind: Kind
+    kept: tuple[tuple[str, int], ...]
+    cost: float
+    predicted: tuple[tuple[str, float], ...] = ()
+    right: int | None = None
+
+    @property
+    def widths(self) -> dict[str, int]:
+        return dict(self.kept)
+
+
+def draws(
+    network: Network,
+    dispersions: Mapping[str, float],
+    recipe: Recipe,
+    edits: Edits | None = None,
+    evidence: Evidence | None = None,
+    *,
+    count: int = 20,
+    seed: int = 0,
+) -> tuple[Draw, ...]:
+    """The suggestion, the uniform plan, and ``count`` plans of equal cost around the suggestion.
+
+    The natural logarithm of each group's share gets a normal draw with a standard deviation of
+    0.2 (half the plans, 'mild') or 0.6 ('wild'); then all are scaled by bisection until the cost
+    is within the target, and single units are given back in random order while it stays there.
+    Fewer come when the network has no more different plans within 0.5 % of that cost (or within
+    one unit's share of it, where units are coarser).
+    """
+    best = suggest(network, dispersions, recipe, edits, evidence)
+    plain = suggest(network, dispersions, replace(recipe, allocation="uniform"), edits, evidence)
+    space = _Space.of(network, recipe, edits, evidence, best)
+    found: list[tuple[Kind, np.ndarray]] = [
+        ("suggestion", space.widths_of(best)),
+        ("uniform", space.widths_of(plain)),
+    ]
+    source = np.random.default_rng([seed, 7])
+    seen = {tuple(widths) for _, widths in found}
+    parts: tuple[tuple[Kind, int], ...] = (("mild", count // 2), ("wild", count - count // 2))
+    for kind, wanted in parts:
+        for _ in range(_TRIES * wanted):
+            if sum(k == kind for k, _ in found) == wanted:
+                break
+            noise = source.normal(0, SPREADS[kind], len(space.low))
+            widths = space.at_cost(found[0][1] / space.count.sizes * np.exp(noise), source)
+            if space.is_near(widths) and tuple(widths) not in seen:
+                seen.add(tuple(widths))
+                found.append((kind, widths))
+    free = [group.name for group in network.free]
+    told = []
+    for kind, widths in found:
+        kept = dict(zip(space.count.names, (int(k) for k in widths), strict=True))
+        damage = tuple(predicted(network, dispersions, recipe, kept, evidence).items())
+        cost = space.count(widths)
+        told.append(Draw(kind, tuple((name, kept[name]) for name in free), cost, damage))
+    return tuple(told)
+
+
+def predicted(
+    network: Network,
+    dispersions: Mapping[str, float],
+    recipe: Recipe,
+    kept: Mapping[str, int],
+    evidence: Evidence | None = None,
+) -> dict[str, float]:
+    """Damage by each of ``PREDICTORS`` that has its evidence; more is worse, the unit is its own.
+
+    'dispersion': see below. 'functional': the sum over groups of the error that the next layers
+    cannot make up for. 'sensitivity': the sum of the log-odds that each group costs alone.
+    """
+    shares = {g.name: kept[g.name] / g.size for g in network.free}
+    found = {"dispersion": damage_by_dispersion(dispersions, recipe.gamma, shares)}
+    if evidence and evidence.observations is not None:
+        curves = functional_curves(evidence.observations)
+        gone = {g.name: g.size - kept[g.name] for g in network.free if g.name in curves}
+        found["functional"] = float(sum(curves[name][units] for name, units in gone.items()))
+    if evidence and evidence.sensitivity is not None:
+        found["sensitivity"] = lost_odds(evidence.sensitivity, kept)
+    return found
+
+
+def edits_of(network: Network, draw: Draw, edits: Edits | None = None) -> Edits:
+    """``edits`` with every ratio set by hand, so that a plan made with them is the draw's."""
+    edits = edits or Edits(network.digest)
+    ratios = tuple(
+        (name, 1 - kept / network.group(name).size)
+        for name, kept in draw.kept
+        if name not in edits.protected
+    )
+    return replace(edits, ratios=ratios)
+
+
+def damage_by_dispersion(
+    dispersions: Mapping[str, float], gamma: float, shares: Mapping[str, float]
+) -> float:
+    """Sum over groups of D ** gamma * -ln(share kept): our reading of what the rule minimises.
+
+    At equal cost, where every unit of every group costs alike, its minimum keeps shares in
+    proportion to D ** gamma, which is the rule of methods.md G.5.
+    """
+    return float(
+        sum(
+            max(dispersions[name], _FLOOR) ** gamma * -np.log(share)
+            for name, share in shares.items()
+            if name in dispersions
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Space:
+    """The plans within a budget: what they cost, and between which widths [groups] they are."""
+
+    count: Measure
+    budget: float
+    low: np.ndarray
+    high: np.ndarray
+
+    @staticmethod
+    def of(
+        network: Network,
+        recipe: Recipe,
+        edits: Edits | None,
+        evidence: Evidence | None,
+        best: Mapping[str, int],
+    ) -> _Space:
+        low, high = bounds(network, recipe, edits, evidence)
+        count = measure_of(network, recipe.goal, evidence.latency if evidence else None)
+        budget = (1 - recipe.target_reduction) * count(count.sizes)
+        given = count(np.array([best[name] for name in count.names]))
+        return _Space(count, max(budget, given), low, high)
+
+    def widths_of(self, kept: Mapping[str, int]) -> np.ndarray:
+        return np.array([kept[name] for name in self.count.names], dtype=np.int64)
+
+    def is_near(self, widths: np.ndarray) -> bool:
+        """Whether these widths cost the budget, but for 0.5 % or one unit's share of all."""
+        units = int(self.count.sizes[self.low < self.high].sum())
+        slack = max(TOLERANCE, 1 / max(units, 1))
+        return (1 - slack) * self.budget <= self.count(widths) <= self.budget + 1e-6
+
+    def at_cost(self, shares: np.ndarray, source: np.random.Generator) -> np.ndarray:
+        """The widest in proportion to ``shares`` that the budget allows, then single units more,
+        in random order."""
+        below, above = -8.0, 4.0
+        for _ in range(40):
+            middle = (below + above) / 2
+            fits = self.count(self._rounded(shares * np.exp(middle))) <= self.budget
+            below, above = (middle, above) if fits else (below, middle)
+        kept = self._rounded(shares * np.exp(below))
+        order = source.permutation(len(kept))
+        while len(order):
+            still = []
+            for group in order:
+                more = kept.copy()
+                more[group] += 1
+                if kept[group] < self.high[group] and self.count(more) <= self.budget:
+                    kept = more
+                    still.append(group)
+            order = still
+        return kept
+
+    def _rounded(self, shares: np.ndarray) -> np.ndarray:
+        wanted = np.minimum(shares, 1) * self.count.sizes
+        return np.clip(np.floor(wanted + 0.5).astype(np.int64), self.low, self.high)

@@ -1,0 +1,32 @@
+"""Measure the plans around a suggestion: cut each one, and count what it names right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.sensitivity import CALIBRATION, spread
+from sfp_viz.nets.surgery import prune
+
+
+def measure_draws(
+    model: Model,
+    network: Network,
+    plans: Sequence[Plan],
+    *,
+    calibration: Images,
+    test: Images,
+    most: int = CALIBRATION,
+) -> Iterator[int]:
+    """Yields, for each of ``plans``, how many images of ``test`` the cut network names right.
+
+    One-shot: made up for as the plan's recipe says, BatchNorm estimated anew on ``most`` images
+    spread over ``calibration``, no training.
+    """
+    few = spread(calibration, most)
+    for plan in plans:
+        yield count_right(prune(model, plan, calibration=few, network=network), test)

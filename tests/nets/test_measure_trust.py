@@ -1,0 +1,29 @@
+import numpy as np
+
+from sfp_viz.core.analysis import analyze
+from sfp_viz.core.making import make_plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.trust import draws, edits_of
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.trust import measure_draws
+
+
+def images(count, split):
+    draw = np.random.default_rng(len(split))
+    pixels = draw.integers(0, 256, (count, 3, 8, 8), dtype=np.uint8)
+    return Images("noise", split, pixels, draw.integers(0, 5, count))
+
+
+def test_each_plan_counts_as_if_it_were_pruned_alone(plain_model):
+    network, recipe = read_network(plain_model), Recipe(target_reduction=0.3)
+    analysis = analyze(network, recipe)
+    drawn = draws(network, analysis.dispersions, recipe, count=4)
+    plans = [make_plan(network, analysis, recipe, edits_of(network, d)) for d in drawn]
+    calibration, test = images(260, "train"), images(90, "test")
+    found = list(measure_draws(plain_model, network, plans, calibration=calibration, test=test))
+    alone = [count_right(prune(plain_model, p, calibration=calibration), test) for p in plans]
+    assert found == alone
+    assert len(found) == len(drawn) >= 2
