@@ -3,7 +3,7 @@
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import entry, loaders, opening, problems, report, state
+from sfp_viz.ui import entry, layer_report, loaders, opening, problems, report, state
 
 entry.through("pages/model.py")
 
@@ -33,8 +33,12 @@ except SfpError as problem:
 with left, problems.shown(), st.container(border=True):
     st.markdown("**What it is**")
     report.facts()
-    report.prunability(network)
-with right, problems.shown(), st.container(border=True):
+    if network.free:
+        report.prunability(network)
+if not network.free:
+    with left, st.container(border=True):
+        report.nothing_to_cut(network)
+with left if network.free else right, problems.shown(), st.container(border=True):
     report.baseline(network)
-with left, problems.shown():
-    report.layer_table(network)
+with problems.shown():
+    layer_report.table(network)

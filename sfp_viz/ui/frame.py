@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.core.cost import Cost
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import change, count
+from sfp_viz.figures.numbers import change, count, percent
 from sfp_viz.nets import samples
 from sfp_viz.runs import folder
 from sfp_viz.runs.records import Run
@@ -17,11 +17,20 @@ from sfp_viz.ui.components.copy_link import copy_link
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
+    ".st-key-frame>div:first-child{min-width:min(100%,400px)}"  # narrow: the buttons go below
     ".budget b{font-weight:600}.budget i{font-style:normal;opacity:.72}"
     # the dark theme's accent is light: Streamlit's white on it would be 2.4:1
     ".stApp button[data-testid^=stBaseButton-primary]:enabled"
     "{color:light-dark(#fff,#0d1214)}</style>"
 )
+
+_DOING = {
+    "finetune": "Fine-tuning",
+    "sensitivity": "Sensitivity of",
+    "trust": "Putting the suggestion to the test for",
+    "latency": "Timing the layers of",
+    "observe": "Looking at images for",
+}
 
 
 def top() -> None:
@@ -32,19 +41,21 @@ def top() -> None:
             try:
                 st.markdown(f"# {problems.plain(steps.title(session.model))}")
                 budget = loaders.budget(session.model, session.recipe, session.edits)
-                st.html(_STRIP + strip(budget))
+                st.html(_STRIP + strip(budget, bool(loaders.network(session.model).free)))
             except SfpError as problem:
                 problems.say(problem)
-        _job()
-        _steps()
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            _job()
+            _steps()
 
 
-def strip(budget: loaders.Budget) -> str:
-    """MACs and params, before and after, as one line of HTML."""
+def strip(budget: loaders.Budget, free: bool = True) -> str:
+    """MACs and params, before and after, as one line of HTML; ``free``: something can be cut."""
     if budget.after is None:
+        why = "the target is out of reach: see Plan" if free else "nothing can be cut: see Model"
         return (
             f'<div class="budget"><span data-testid="budget-macs">{_one("MACs", budget.before)}'
-            "</span><i>the target is out of reach: see Plan</i></div>"
+            f"</span><i>{why}</i></div>"
         )
     return (
         '<div class="budget">'
@@ -92,8 +103,8 @@ def _job() -> None:
     if not runs:
         return
     run = runs[0]
-    done = f"{len(run.epochs)} of {run.epochs[-1].epochs}" if run.epochs else run.state
-    label = f"Fine-tuning {problems.plain(network_of(run))}: {done}" + (
+    done = percent(run.progress, 0) if run.state == "running" else run.state
+    label = f"{_DOING.get(run.kind, run.kind)} {problems.plain(network_of(run))}: {done}" + (
         f", and {len(runs) - 1} more" if len(runs) > 1 else ""
     )
     if st.button(label, key="job", icon=":material/progress_activity:"):
@@ -110,5 +121,5 @@ def open_run(run: Run) -> None:
     """Go to ``run`` on its page, with its network if that is known here."""
     model = run.facts.get("model")
     known = {"model": model} if model in links.known_models() else {}
-    state.change(**known, run=run.id)
-    st.switch_page("pages/finetune.py")
+    state.change(**known, **({"run": run.id} if run.kind == "finetune" else {}))
+    st.switch_page("pages/finetune.py" if run.kind == "finetune" else "pages/plan.py")

@@ -103,7 +103,7 @@ def opened(network: Network, name: str, content: bytes) -> None:
 def _choose(label: str, key: str, sides: Mapping[str, Side], index: int) -> Side:
     """A list of plans; it goes back to its default when the steps have changed."""
     name = st.selectbox(
-        label, list(sides), index, key=f"{key} {state.revision()}", required=True,
+        label, list(sides), index, key=f"{key} {state.revision()}",
         format_func=lambda one: sides[one].label if one in sides else "",
     )  # fmt: skip
     return sides[str(name)]
@@ -160,9 +160,9 @@ def _groups(found: Differences) -> None:
                 "Group": one.group,
                 "Filters": one.size,
                 "A keeps": one.kept_a,
-                "share A": one.kept_a / one.size,
+                "share A": 100 * one.kept_a / one.size,
                 "B keeps": one.kept_b,
-                "share B": one.kept_b / one.size,
+                "share B": 100 * one.kept_b / one.size,
                 "Gone only in A": difference_words.units(one.only_a),
                 "Gone only in B": difference_words.units(one.only_b),
             }
@@ -170,8 +170,8 @@ def _groups(found: Differences) -> None:
         ],
         {
             "Group": st.column_config.TextColumn(pinned=True),
-            "share A": bar("", format="percent", min_value=0, max_value=1, color="gray"),
-            "share B": bar("", format="percent", min_value=0, max_value=1),
+            "share A": bar("", format="%.0f %%", min_value=0, max_value=100, color="gray"),
+            "share B": bar("", format="%.0f %%", min_value=0, max_value=100),
         },
     )
 

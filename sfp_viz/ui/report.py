@@ -1,4 +1,4 @@
-"""The Model page's report: facts, the table of layers, the measured baseline."""
+"""The Model page's report: facts, what can be cut, the measured baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.cost import cost_of_widths
-from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.network import Network
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.nets import samples, store
@@ -33,7 +33,7 @@ def facts() -> None:
     st.markdown(f"{classes}{data}.")
     if header.get("plans"):
         st.markdown(f"Already pruned {len(header['plans'])} times.")
-    for note in network.notes:
+    for note in network.notes if network.free else ():  # else the screen below says it
         st.caption(problems.plain(note))
 
 
@@ -62,85 +62,51 @@ def _normalization(header: dict[str, Any]) -> str:
 def prunability(network: Network) -> None:
     """How much of the network can be cut, in a sentence, and why not the rest."""
     free = network.free
-    locked = [group for group in network.groups if group.protected]
     filters = sum(group.width for group in network.groups)
     loose = sum(group.width for group in free)
-    if not free:
-        st.warning("No group of this network can be cut. The table names the reason of each.")
-    else:
-        st.markdown(
-            f"**{len(free)} of {len(network.groups)} groups can be cut**: {loose:,} of "
-            f"{filters:,} filters."
-        )
-    reasons: dict[str, list[str]] = {}
-    for group in locked:
-        reasons.setdefault(group.why or "no reason is known", []).append(group.name)
-    for why, names in list(reasons.items())[:4]:
+    st.markdown(
+        f"**{len(free)} of {len(network.groups)} groups can be cut**: {loose:,} of "
+        f"{filters:,} filters."
+    )
+    for why, names in list(reasons(network).items())[:4]:
         st.caption(f"Left whole: {problems.plain(listed(names))}. {problems.plain(why)}")
 
 
-def layer_table(network: Network) -> None:
-    """The convolutions in order of execution; a chosen row leads to its map."""
-    import pandas as pd
-
-    costs: dict[str, list[int]] = {}
-    for term in network.terms:
-        held = costs.setdefault(term.owner, [0, 0])
-        for at, value in enumerate(_term(network, term)):
-            held[at] += value
-    rows = [_row(network, layer.name, costs.get(layer.name, [0, 0])) for layer in network.layers]
-    chosen = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key=f"layers {network.digest}", row_height=30,
-        on_select="rerun", selection_mode="single-row",
-        height="content" if len(rows) < 14 else 460,
-        column_config={
-            "MACs": st.column_config.NumberColumn(format="localized", help="computed"),
-            "params": st.column_config.NumberColumn(format="localized", help="computed"),
-        },
-    )["selection"]["rows"]  # fmt: skip
-    if chosen:
-        layer = network.layers[chosen[0]].name
-        group = network.group_of(layer)
-        if group and st.button(f"Explore {problems.plain(layer)}", type="primary", key="to map"):
-            state.change(group=group.name)
-            st.session_state["layer in view"] = layer
-            st.switch_page("pages/explore.py")
-    else:
-        st.caption("Tick a row to explore that layer. MACs and params are computed.")
+def reasons(network: Network) -> dict[str, list[str]]:
+    """Why groups stay whole: the names of the groups by their reason."""
+    found: dict[str, list[str]] = {}
+    for group in network.groups:
+        if group.protected:
+            found.setdefault(group.why or "No reason is known.", []).append(group.name)
+    return found
 
 
-def _term(network: Network, term) -> tuple[int, int]:
-    from dataclasses import replace
-
-    alone = cost_of_widths(replace(network, terms=(term,)), {})
-    return alone.macs, alone.params
-
-
-def _row(network: Network, layer: str, cost: list[int]) -> dict[str, Any]:
-    group = network.group_of(layer)
-    weight = network.layer(layer).weight
-    return {
-        "layer": layer,
-        "filters": weight.shape[0],
-        "kernel": f"{weight.shape[1]} × {weight.shape[2]} × {weight.shape[3]}",
-        "MACs": cost[0],
-        "params": cost[1],
-        "can be cut": "yes" if group and not group.protected else "no",
-        "cut together with": _mates(group, layer),
-        "why not": _why_not(group),
-    }
-
-
-def _why_not(group: FilterGroup | None) -> str:
-    if group is None:
-        return "It belongs to no group."
-    return group.why if group.protected else ""
-
-
-def _mates(group: FilterGroup | None, layer: str) -> str:
-    if group is None:
-        return ""
-    return listed([name for name in (*group.layers, *group.followers) if name != layer])
+def nothing_to_cut(network: Network) -> None:
+    """The designed screen of a network without a group that can be cut: why, and what works."""
+    st.subheader("Nothing of this network can be cut")
+    for why, names in list(reasons(network).items())[:4]:
+        st.markdown(f"{problems.plain(why)}")
+        st.caption(f"That holds for {problems.plain(listed(names))}.")
+    if not network.groups:
+        st.markdown("It has no 2-D convolution whose filters could be told apart.")
+    st.markdown(
+        "**What works all the same**: the map of every layer's filters, which of them are alike, "
+        "how spread each layer is, what each layer costs and how long it takes here."
+    )
+    st.markdown(
+        "**What to try**: an architecture whose channels only meet in additions and "
+        "concatenations (ResNet, VGG, MobileNet, DenseNet, EfficientNet); or the same network with "
+        "the operation named above written as a layer of its own that keeps the channels in order."
+    )
+    with st.container(horizontal=True):
+        if network.groups:
+            st.page_link(
+                "pages/explore.py", label="Explore its filters", icon=":material/arrow_forward:"
+            )
+        st.button(
+            "Open the sample network", on_click=state.change, key="free sample",
+            kwargs={"model": state.DEFAULT_MODEL}, type="tertiary",
+        )  # fmt: skip
 
 
 def baseline(network: Network) -> None:

@@ -38,11 +38,12 @@ class Code:
 def test_the_report_lists_each_layer_with_cost_and_freedom(open_page):
     app = open_page("model")
     table = app.dataframe[0].value
-    assert list(table["layer"]) == ["conv1", "conv2"]
-    assert list(table["filters"]) == [20, 48]
-    assert list(table["MACs"]) == [11_520, 138_240]
-    assert list(table["params"]) == [200, 8_688]
-    assert set(table["can be cut"]) == {"yes"}
+    assert list(table["layer"])[:2] == ["conv1", "conv2"]
+    assert list(table["filters"])[:2] == [20, 48]
+    assert list(table["MACs"])[:2] == [11_520, 138_240]
+    assert list(table["params"])[:2] == [200, 8_688]
+    assert set(table["can be cut"][:2]) == {"yes"}
+    assert table["of MACs"].sum() == pytest.approx(100)
     assert "1 × 8 × 8" in said(app)
 
 

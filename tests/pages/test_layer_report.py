@@ -1,0 +1,77 @@
+"""The prunability report on the page Model: what can be cut, why not, cost and measured time."""
+
+from __future__ import annotations
+
+import pytest
+from page_words import press, said
+from tiny import NETS, randomize
+
+from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.nets import store
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.open import load_model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.samples import sample_network
+from sfp_viz.ui.history import History
+from sfp_viz.ui.layer_report import ALONG, NO, YES, lines
+from sfp_viz.ui.state import Session
+
+
+def tiny(name: str) -> Model:
+    return Model(randomize(NETS[name]()), name=name, input_shape=(3, 8, 8))
+
+
+@pytest.mark.parametrize("name", [*NETS, "sample"])
+def test_every_layer_has_a_line_and_its_macs_add_up_to_the_whole(name):
+    network = sample_network("resnet20_cifar10") if name == "sample" else read_network(tiny(name))
+    found = lines(network)
+    assert {layer.name for layer in network.layers} <= {line.layer for line in found}
+    whole = cost_of_widths(network, {})
+    assert sum(line.macs for line in found) == whole.macs
+    assert sum(line.params for line in found) <= whole.params
+    assert all(line.why for line in found if line.freedom != YES)
+    assert found[-1].freedom == NO
+    assert "answer" in found[-1].why
+
+
+def test_a_depthwise_layer_goes_along_with_the_layer_before_it():
+    found = {line.layer: line for line in lines(read_network(tiny("depthwise")))}
+    assert found["depth.0"].freedom == ALONG
+    assert "stem.0" in found["depth.0"].why
+    assert found["depth.0"].group == found["stem.0"].group
+
+
+def test_tied_layers_are_told_with_what_ties_them():
+    found = {line.layer: line for line in lines(read_network(tiny("residual")))}
+    assert found["stem.0"].group == found["outer.0"].group == "stem.0"
+    assert "outer.0" in found["stem.0"].why
+
+
+def test_times_are_measured_on_a_click_and_say_on_what(open_page):
+    app = open_page("model")
+    assert "ms" not in app.dataframe[0].value
+    app = press(app, "Measure the layers")
+    table = app.dataframe[0].value
+    assert (table["ms"] > 0).all()
+    assert table["of time"].sum() == pytest.approx(100)
+    assert "measured on this machine's CPU" in said(app)
+    assert "batch 1" in said(app)
+
+
+def test_a_network_of_which_nothing_can_be_cut_gets_a_screen_of_its_own(unopened, workspace):
+    shuffled = load_model("torchvision:shufflenet_v2_x0_5", input_shape=(3, 64, 64))
+    key = store.import_model(workspace, shuffled)
+    app = unopened
+    app.session_state["session"] = History(Session(model=key))
+    app.run().switch_page("pages/model.py").run()
+    assert not app.exception
+    assert not app.error
+    words = said(app)
+    assert "Nothing of this network can be cut" in words
+    assert "What works all the same" in words
+    assert "What to try" in words
+    table = app.dataframe[0].value
+    assert set(table["can be cut"]) == {"no"}
+    assert all("stage2.0" in why for why in table["why"][:-1]), "the place is named"
+    press(app, "Open the sample network")
+    assert app.session_state["session"].now.model == "lenet5_digits"
