@@ -13,6 +13,8 @@ _HOMES = {
     "filter_map": "map",
     "filter_pixels": "pictures",
     "layer_widths": "architecture",
+    "predicted_against_measured": "trust",
+    "sensitivity_curves": "sensitivity",
     "similarity_map": "similarity",
     "training_curves": "curves",
 }
