@@ -33,11 +33,27 @@ _DEFAULT = Distillation()
 @click.option("--batch-size", default=_DEFAULT.batch_size, show_default=True)
 @click.option("--learning-rate", default=_DEFAULT.learning_rate, show_default=True)
 @click.option("--weight-decay", default=_DEFAULT.weight_decay, show_default=True)
+@click.option("--momentum", default=_DEFAULT.momentum, show_default=True)
 @click.option("--alpha", default=_DEFAULT.alpha, show_default=True, help="The teacher's share.")
 @click.option("--temperature", type=(float, float), show_default=True,
               default=(_DEFAULT.temperature_start, _DEFAULT.temperature_end),
               help="From and to.")  # fmt: skip
-@click.option("--schedule", type=click.Choice(get_args(Schedule)), default=_DEFAULT.schedule)
+@click.option("--schedule", type=click.Choice(get_args(Schedule)), default=_DEFAULT.schedule,
+              show_default=True,
+              help="How the temperature moves; adaptive: by the gap to the teacher.")  # fmt: skip
+@click.option("--standardize", is_flag=True,
+              help="Standardize the logits; a temperature from 2 suits it.")  # fmt: skip
+@click.option("--dkd", type=(click.FloatRange(0), click.FloatRange(0)), metavar="A B",
+              help="Weigh the right class and the others on their own, such as 1 8.")  # fmt: skip
+@click.option("--label-smoothing", default=_DEFAULT.label_smoothing, show_default=True)
+@click.option("--warmup", default=_DEFAULT.warmup, show_default=True,
+              help="Share of all steps in which the learning rate rises.")  # fmt: skip
+@click.option("--ema", default=_DEFAULT.ema, show_default=True,
+              help="Decay of an average of the weights, which is kept; 0 is off.")  # fmt: skip
+@click.option("--clip", default=_DEFAULT.clip, show_default=True,
+              help="Largest norm of a gradient; 0 is off.")  # fmt: skip
+@click.option("--teacher-views", default=_DEFAULT.teacher_views, show_default=True,
+              help="Changed copies of each image, over and over; 0 for new ones.")  # fmt: skip
 @click.option("--augmentation", type=click.Choice(get_args(Augmentation)),
               help="[default: shift for digits, else crop_flip]")  # fmt: skip
 @click.option("--precision", type=click.Choice(get_args(Precision)), default=_DEFAULT.precision)

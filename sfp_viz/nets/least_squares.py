@@ -15,7 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.nets.calibration import BATCH, absorb, calibration_batches, fed, norm_behind, readers
+from sfp_viz.nets.calibration import (
+    BATCH,
+    NORMS,
+    absorb,
+    calibration_batches,
+    fed,
+    norm_behind,
+    readers,
+)
 from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.equations import Equations
@@ -89,13 +97,15 @@ def refit(
     the uncut network, Y' in the cut one, Z the windows there. The ridge pulls towards the old
     kernel, so an endless one is 'bias' (our reading). Else, and where a window has more than 4608
     inputs or too few rows, the removed channels are expressed by the kept ones: W'_K += W_P X,
-    X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions get the mean alone.
+    X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions get the mean alone. Norms of the cut
+    network use the statistics of the batch meanwhile: estimate them anew afterwards.
     """
     lost, notes = readers(module, groups, removed)
     whole = copy.deepcopy(module).eval()
     silence(module, groups, removed)
     execution = execute(module, model.input_shape, name=model.name)
     layers, added = [], []
+    norms = _set_live(module)
     for name in [name for name in execution.calls if name in lost]:
         calls, part = execution.calls[name], module.get_submodule(name)
         reader = _Reader(name, part, whole.get_submodule(name), lost[name], _size(name, groups))
@@ -109,7 +119,22 @@ def refit(
         if absorb(part, norm_behind(module, execution, name), offset):
             added.append(f"{name}.bias")
         silence(module, groups, removed)  # outputs that are cut themselves stay at 0
+    for norm in norms:
+        norm.track_running_stats = True
+        norm.eval()
     return Refits(tuple(layers), tuple(added), notes)
+
+
+def _set_live(module: nn.Module) -> list[Any]:
+    """Let norms work with each batch's own statistics, without writing them down: as they will
+    after BatchNorm is estimated anew, which is what the fit has to suit."""
+    norms: list[Any] = [
+        part for part in module.modules() if isinstance(part, NORMS) and part.track_running_stats
+    ]
+    for norm in norms:
+        norm.train()
+        norm.track_running_stats = False
+    return norms
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from sfp_viz.ui import checking, loaders, problems, run_view
 
 _OPTIONS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",
-    "precision", "train_images", "test_images", "seed",
+    "precision", "train_images", "test_images", "seed", "momentum", "label_smoothing", "warmup",
+    "ema", "clip", "teacher_views",
 )  # fmt: skip
 _MADE = "exported"  # session_state: the (source, kind) pairs made in this browser session
 
@@ -186,6 +187,10 @@ def _flags(settings: Distillation) -> str:
         value = getattr(settings, field)
         if value != getattr(plain, field) or field == "augmentation":  # its default is the data's
             words.append(f"--{field.replace('_', '-')} {value}")
+    if settings.standardize:
+        words.append("--standardize")
+    if settings.dkd is not None:
+        words.append(f"--dkd {settings.dkd[0]} {settings.dkd[1]}")
     ends = (settings.temperature_start, settings.temperature_end)
     if ends != (plain.temperature_start, plain.temperature_end):
         words.append(f"--temperature {ends[0]} {ends[1]}")
