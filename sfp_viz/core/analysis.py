@@ -11,7 +11,7 @@ from sfp_viz.core.clusters import Clusters, Rule, clusters
 from sfp_viz.core.dispersion import group_dispersion
 from sfp_viz.core.evidence import Evidence, check
 from sfp_viz.core.importance import importance
-from sfp_viz.core.network import Network
+from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.observations import Observations
 from sfp_viz.core.ratios import bounds, suggest
 from sfp_viz.core.recipe import Recipe
@@ -93,28 +93,37 @@ def analyze_group(
     """
     seen = _checked(recipe, evidence, network.digest).observations
     group = network.group(group_name)
-    lead = replace(group, layers=group.layers[:1]) if recipe.coupled == "pacesetter" else group
-    matrix = compared(network, lead, recipe.similarity, seen)
-    labels = clusters(
-        matrix,
-        method=recipe.clustering,
-        k=_clusters_for(recipe, kept_units),
-        seed=recipe.seed,
-        kind=recipe.similarity,
-    )
+    matrix = compared(network, _lead(group, recipe), recipe.similarity, seen)
+    found = _clusters(matrix, recipe, _clusters_for(recipe, kept_units))
     alike = similarity(matrix, recipe.similarity)
-    nearest, how = _nearest(alike, labels.labels)
-    whole = recipe.criterion == "group_magnitude"
-    scored = group if whole else lead
+    nearest, how = _nearest(alike, found.labels)
+    scored = group if recipe.criterion == "group_magnitude" else _lead(group, recipe)
     return GroupAnalysis(
         group=group_name,
         similarity=alike,
-        clusters=labels,
+        clusters=found,
         dispersion=group_dispersion(network, group, _kind(recipe, seen), seen),
         importance=importance(network, scored, recipe.criterion, recipe.seed, seen),
         nearest=nearest,
         nearest_similarity=how,
     )
+
+
+def cluster_group(
+    network: Network,
+    group_name: str,
+    recipe: Recipe,
+    k: int,
+    evidence: Evidence | Observations | None = None,
+) -> Clusters:
+    """``k`` clusters by hand of one group, by the recipe's similarity and clustering.
+
+    HDBSCAN finds its own number, so that average linkage of the same distances stands in for it.
+    """
+    seen = _checked(recipe, evidence, network.digest).observations
+    lead = _lead(network.group(group_name), recipe)
+    by_hand = replace(recipe, clustering="average") if recipe.clustering == "hdbscan" else recipe
+    return _clusters(compared(network, lead, recipe.similarity, seen), by_hand, k)
 
 
 def dispersions(
@@ -128,6 +137,15 @@ def dispersions(
     seen = _checked(recipe, evidence, network.digest).observations
     kind = _kind(recipe, seen)
     return {g.name: group_dispersion(network, g, kind, seen) for g in network.free}
+
+
+def _lead(group: FilterGroup, recipe: Recipe) -> FilterGroup:
+    """The layers that speak for a group: with 'pacesetter' the first alone."""
+    return replace(group, layers=group.layers[:1]) if recipe.coupled == "pacesetter" else group
+
+
+def _clusters(matrix: np.ndarray, recipe: Recipe, k: int | Rule) -> Clusters:
+    return clusters(matrix, method=recipe.clustering, k=k, seed=recipe.seed, kind=recipe.similarity)
 
 
 def _kind(recipe: Recipe, seen: Observations | None) -> str:

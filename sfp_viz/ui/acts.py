@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from sfp_viz.core import clusters
+from sfp_viz.core.analysis import cluster_group
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import Recipe
 
 Labels = tuple[int, ...]
 
@@ -28,10 +30,10 @@ def moved(edits: Edits, group: str, labels: Labels, units: Iterable[int], cluste
     return edits.with_clusters(group, clusters.move(labels, units, cluster))
 
 
-def counted(edits: Edits, group: str, matrix: np.ndarray, *, k: int, method: str, kind: str,
-            seed: int) -> Edits:  # fmt: skip
-    """``k`` clusters in place of the suggested number."""
-    found = clusters.clusters(matrix, method=method, k=k, seed=seed, kind=kind)
+def counted(edits: Edits, network: Network, group: str, recipe: Recipe, *, k: int,
+            evidence: Evidence | None = None) -> Edits:  # fmt: skip
+    """``k`` clusters in place of the number that the recipe finds."""
+    found = cluster_group(network, group, recipe, k, evidence)
     return edits.with_clusters(group, found.labels)
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import acts, loaders, maps, problems, state
+from sfp_viz.ui import acts, loaders, problems, state
 from sfp_viz.ui.view import GroupView
 
 _CHANGED = "edits changed in the fragment"
@@ -85,9 +85,9 @@ def _count(key: str, group: str, shown: int) -> None:
     session, wanted = state.session(), int(st.session_state.get(key, shown))
     if wanted == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
-    recipe, rows = session.recipe, maps.matrix(session.model, group)
-    how = {"method": recipe.clustering, "kind": recipe.similarity, "seed": recipe.seed}
-    _do(lambda edits: acts.counted(edits, group, rows, k=wanted, **how))
+    network, seen = loaders.network(session.model), loaders.evidence(session.model)
+    recipe = session.recipe
+    _do(lambda edits: acts.counted(edits, network, group, recipe, k=wanted, evidence=seen))
 
 
 def _do(act: Callable[[Edits], Edits]) -> None:

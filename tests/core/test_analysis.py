@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfp_viz.core.analysis import analyze, analyze_group, dispersions
+from sfp_viz.core.analysis import analyze, analyze_group, cluster_group, dispersions
 from sfp_viz.core.clusters import clusters
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.dispersion import activation_spread, group_dispersion
@@ -154,3 +154,11 @@ def test_followers_and_conv_groups_have_one_score_a_unit(depthwise, grouped, rec
         found = analyze_group(network, name, recipe, size // 2, seen_of(network))
         assert found.importance.shape == (size,) == (len(found.clusters.labels),)
         assert found.similarity.shape == (size, size)
+
+
+@pytest.mark.parametrize("likeness", ["cosine", "activation"])
+@pytest.mark.parametrize("clustering", ["kmeans", "agglomerative", "hdbscan"])
+def test_a_number_of_clusters_by_hand_is_kept_to(plain, seen_of, likeness, clustering):
+    recipe = Recipe(similarity=likeness, clustering=clustering)
+    for k in (1, 5, 16):
+        assert cluster_group(plain, "conv1", recipe, k, seen_of(plain)).k == k

@@ -1,6 +1,8 @@
-import numpy as np
+import pytest
 
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.nets.samples import sample_network
 from sfp_viz.ui import acts
 
 LABELS = (0, 0, 1, 1, 2, 2)
@@ -17,10 +19,12 @@ def test_clusters_are_merged_split_and_moved():
     assert labels_of(acts.moved(NONE, "g", LABELS, (0,), 2)) == (0, 1, 2, 2, 0, 0)
 
 
-def test_a_number_of_clusters_is_found_anew():
-    rows = np.eye(6, dtype=np.float32)
-    edits = acts.counted(NONE, "g", rows, k=3, method="kmeans", kind="cosine", seed=0)
-    assert set(labels_of(edits)) == {0, 1, 2}
+@pytest.mark.parametrize("method", ["kmeans", "complete", "hdbscan"])
+def test_a_number_of_clusters_is_found_anew(method):
+    network = sample_network("lenet5_digits")
+    recipe = Recipe(clustering=method)
+    edits = acts.counted(Edits(network.digest), network, "conv1", recipe, k=3)
+    assert set(dict(edits.clusters)["conv1"]) == {0, 1, 2}
 
 
 def test_filters_are_kept_removed_and_released():
