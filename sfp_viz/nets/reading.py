@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.along import weights_along
 from sfp_viz.nets.channels import PADDED, ChannelGroup
 from sfp_viz.nets.checking import wrongly_cut
 from sfp_viz.nets.execution import Execution, execute, layers_of
@@ -49,6 +50,7 @@ def read_network(model: Model) -> Network:
         classes=model.classes,
         data=model.data,
         notes=notes,
+        along=weights_along(model.module, free),
     )
 
 
