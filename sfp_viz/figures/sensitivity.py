@@ -38,7 +38,7 @@ def sensitivity_curves(
         _small(figure, sensitivity, name, place, chosen=name == chosen)
         if kept is not None and name in kept:
             _mark(figure, sensitivity, name, place, kept[name])
-        _axes(figure, place, columns, rows)
+        _axes(figure, place, columns, rows, lowest=place + columns >= len(names))
         axis = _axis(place)
         figure.add_annotation(
             text=name, x=0, y=1, xref=f"x{axis} domain", yref=f"y{axis} domain",
@@ -101,7 +101,7 @@ def _mark(figure: go.Figure, sensitivity: Sensitivity, name: str, place: int, un
     )  # fmt: skip
 
 
-def _axes(figure: go.Figure, place: int, columns: int, rows: int) -> None:
+def _axes(figure: go.Figure, place: int, columns: int, rows: int, *, lowest: bool) -> None:
     """Place one pair of axes on the grid, all pairs moving as one."""
     row, column = divmod(place, columns)
     wide, high = 1 / columns, 1 / rows
@@ -111,8 +111,9 @@ def _axes(figure: go.Figure, place: int, columns: int, rows: int) -> None:
         {
             f"xaxis{axis}": {
                 "domain": [column * wide + 0.01, (column + 1) * wide - 0.01],
-                "anchor": f"y{axis}", "range": [0, 100], "dtick": 50, "matches": None if first
-                else "x", "title": None, "gridcolor": theme.FAINT, "zeroline": False,
+                "anchor": f"y{axis}", "range": [0, 102], "tickvals": [0, 50, 90],
+                "showticklabels": lowest, "matches": None if first else "x", "title": None,
+                "gridcolor": theme.FAINT, "zeroline": False,
             },
             f"yaxis{axis}": {
                 "domain": [bottom + 0.12 * high, bottom + 0.84 * high],

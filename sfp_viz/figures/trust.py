@@ -36,13 +36,14 @@ def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> g
     if not shown:
         return theme.empty("No plan has been measured yet.", height=360)
     found = agreement(trust, predictor)
-    title = ""
+    figure = theme.chart(x=_AXES[predictor], y="one-shot accuracy, % (measured)", height=360)
     if found is not None:
         low, high = found.interval
-        title = f"rank correlation {found.correlation:.2f} (95 %: {low:.2f} to {high:.2f})"
-    figure = theme.chart(
-        x=_AXES[predictor], y="one-shot accuracy, % (measured)", height=360, title=title
-    )
+        figure.add_annotation(
+            text=f"rank correlation {found.correlation:.2f} (95 %: {low:.2f} to {high:.2f})",
+            x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top",
+            showarrow=False,
+        )  # fmt: skip
     for kind, symbol, color, size in (
         ("wild", "circle-open", theme.GREY, 8),
         ("mild", "circle", theme.GREY, 8),

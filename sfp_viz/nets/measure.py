@@ -11,6 +11,7 @@ import torch
 from sfp_viz.core.training import Measured, wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data import Images
+from sfp_viz.nets.execution import CONVOLUTIONS
 from sfp_viz.nets.model import Model
 
 _BATCH = 64  # activations of more images fall out of the caches: half as fast
@@ -97,3 +98,24 @@ def count_macs(model: Model) -> int:
 def count_params(model: Model) -> int:
     """Number of learned values (parameters; buffers such as running means are not counted)."""
     return sum(parameter.numel() for parameter in model.module.parameters())
+
+
+def count_peak_activations(model: Model) -> int:
+    """The most bytes that the input and output of one layer take together, for one image.
+
+    Counted by hooks on the convolutions and linear layers of the module as it runs, in float32:
+    the same measure as ``Cost.peak_activation_bytes``.
+    """
+    module = copy.deepcopy(model.module).eval().to("meta")
+    most = 0
+
+    def count(_: torch.nn.Module, ins: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+        nonlocal most
+        most = max(most, 4 * (ins[0].numel() + out.numel()))
+
+    for part in module.modules():
+        if isinstance(part, (*CONVOLUTIONS, torch.nn.Linear)):
+            part.register_forward_hook(count)
+    with torch.no_grad():
+        module(torch.zeros(1, *model.input_shape, device="meta"))
+    return most

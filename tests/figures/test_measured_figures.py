@@ -71,4 +71,4 @@ def test_the_suggestion_and_uniform_stand_out_from_the_drawn_plans():
     assert by_name["the suggestion"].marker.color == theme.PALETTE[0]
     assert list(by_name["the same ratio everywhere"].x) == [2.0]
     assert list(by_name["plans further away"].x) == [3.0]  # what was not measured is not drawn
-    assert "rank correlation 1.00" in figure.layout.title.text
+    assert "rank correlation 1.00" in figure.layout.annotations[0].text

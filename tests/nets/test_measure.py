@@ -3,17 +3,25 @@ import pytest
 import torch
 from torch import nn
 
+from sfp_viz.core.cost import cost
+from sfp_viz.core.making import make_plan_for
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.measure import (
     count_macs,
     count_params,
+    count_peak_activations,
     count_right,
     measure_accuracy,
     measure_latency,
 )
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.open import load_model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.samples import sample_names, sample_network
+from sfp_viz.nets.surgery import prune
 
 
 class Brightest(nn.Module):
@@ -120,3 +128,27 @@ def test_params_are_the_learned_values_alone():
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     model = Model(module, name="two", input_shape=(3, 8, 8))
     assert count_params(model) == (3 * 9 * 4 + 4) + (4 + 4)
+
+
+def test_peak_activations_of_two_layers_are_those_by_hand():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, stride=2))
+    model = Model(module, name="two", input_shape=(3, 9, 9))
+    assert count_peak_activations(model) == 4 * (3 * 81 + 4 * 81)
+    assert not next(model.module.parameters()).is_meta
+
+
+def test_the_planned_peak_is_that_of_the_pruned_network(tiny_model):
+    network = read_network(tiny_model)
+    assert count_peak_activations(tiny_model) == cost(network).peak_activation_bytes
+    for target in (0.2, 0.5):
+        plan = make_plan_for(network, Recipe(target_reduction=target, coupled="shared"))
+        small = prune(tiny_model, plan)
+        assert count_peak_activations(small) == cost(network, plan).peak_activation_bytes
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_the_planned_peak_of_every_sample_is_that_of_its_pruned_network(name):
+    model, network = load_model(name), sample_network(name)
+    plan = make_plan_for(network, Recipe())
+    small = prune(model, plan)
+    assert count_peak_activations(small) == cost(network, plan).peak_activation_bytes
