@@ -44,6 +44,7 @@ if not check_view.is_checked(subject):
 with problems.stopping():
     plan = loaders.plan(*asked)
     check_view.numbers(checking.check(*subject))
+    check_view.stages(*subject)
     check_view.widths(network, plan)
     check_view.removed(plan)
     st.page_link("pages/finetune.py", label="Fine-tune it", icon=":material/arrow_forward:")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,11 @@ from sfp_viz.cli.text import facts, say, with_json
 from sfp_viz.core.training import Measured
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, percent, size, span
+
+if TYPE_CHECKING:
+    from sfp_viz.core.plan import Plan
+    from sfp_viz.nets.model import Model
+    from sfp_viz.nets.stages import Stage
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -32,14 +37,12 @@ def prune(
     as_json: bool,
 ) -> None:
     """Cut the filters of a plan out of a copy of its network."""
-    from sfp_viz.nets.data import load_data
-    from sfp_viz.nets.measure import count_macs, count_params, measure_accuracy
+    from sfp_viz.nets.measure import count_macs, count_params
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.nets.surgery import prune as cut
 
     plan = read_plan(plan_file)
     model = find_model(net or find_digest(plan.digest))
-    pruned = cut(model, plan, calibration=load_data(data, "train") if data else None)
+    pruned, stages = _pruned(model, plan, data, measured=not no_measure)
     save_model(pruned, output)
     pair = (model, pruned)
     macs, params = [count_macs(m) for m in pair], [count_params(m) for m in pair]
@@ -49,16 +52,37 @@ def prune(
         ("MACs (counted)", f"{count(macs[0])} -> {count(macs[1])}  {change(*macs)}"),
         ("params (counted)", f"{count(params[0])} -> {count(params[1])}  {change(*params)}"),
     ]
-    if data and not no_measure:
-        images = load_data(data, "test")
-        before, after = (measure_accuracy(m, images) for m in pair)
-        value["measured"] = {"unpruned": _accuracy(before), "one_shot": _accuracy(after)}
-        lines += [("unpruned", _words(before)), ("one-shot accuracy", _words(after))]
+    if stages:
+        found = [(stage.name, stage.measured()) for stage in stages]
+        value["measured"] = {
+            "unpruned": _accuracy(found[0][1]),
+            "one_shot": _accuracy(found[-1][1]),
+            "stages": [{"stage": name, **_accuracy(accuracy)} for name, accuracy in found],
+            "notes": [note for stage in stages for note in stage.notes],
+        }
+        lines += [(name, _words(accuracy)) for name, accuracy in found[:-1]]
+        lines += [("one-shot accuracy", _words(found[-1][1]))]
+        lines += [("note", note) for note in value["measured"]["notes"]]
     if not data:
         note = "Without --data no accuracy was measured, and BatchNorm keeps its old statistics."
         lines.append(("note", note))
     lines.append(("written to", f"{output}, {size(value['bytes'])}"))
     say(value, facts(lines), as_json=as_json)
+
+
+def _pruned(
+    model: Model, plan: Plan, data: str | None, *, measured: bool
+) -> tuple[Model, list[Stage]]:
+    """The pruned network, and its accuracy after each stage where there are images for it."""
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.stages import stages
+    from sfp_viz.nets.surgery import prune
+
+    images = load_data(data, "train") if data else None
+    if images is None or not measured:
+        return prune(model, plan, calibration=images), []
+    found = list(stages(model, plan, images, load_data(data or "", "test")))
+    return found[-1].model, found
 
 
 @click.command()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
+from sfp_viz.core.training import Measured, wilson
 from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.measure import count_right
@@ -25,7 +26,13 @@ class Stage:
     right: int
     images: int
     model: Model
+    data: str = ""
     notes: tuple[str, ...] = ()
+
+    def measured(self) -> Measured:
+        """The accuracy with its 95 % interval, and on what."""
+        share = self.right / max(1, self.images)
+        return Measured(share, wilson(self.right, self.images), self.images, self.data)
 
 
 def stages(
@@ -39,7 +46,8 @@ def stages(
     for it. The model of the last stage is what ``surgery.prune`` makes."""
 
     def stage(name: str, found: Model, notes: tuple[str, ...] = ()) -> Stage:
-        return Stage(name, count_right(found, test), len(test), found, notes)
+        where = f"{test.name}, {test.split}"
+        return Stage(name, count_right(found, test), len(test), found, where, notes)
 
     yield stage("unpruned", model)
     small, _ = compensated(model, plan, network=network)

@@ -6,14 +6,23 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.core.cost import kept_units
+from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
-from sfp_viz.ui import charts
+from sfp_viz.ui import charts, checking, problems
 from sfp_viz.ui.checking import Check
 
+_STAGES = {
+    "unpruned": "Unpruned",
+    "cut": "Cut",
+    "compensated": "Compensated",
+    "re-estimated": "BatchNorm re-estimated",
+}
+_STAGED = "checked_stages"  # session_state: what was measured stage by stage last
 _DONE = "checked"  # session_state: what was pruned and measured last in this browser session
 
 
@@ -52,6 +61,31 @@ def numbers(found: Check) -> None:
             _one("One-shot accuracy", percent(is_now), moved, percent(was))
     st.caption(how_measured(found))
     _remarks(found)
+
+
+def stages(key: str, recipe: Recipe, edits: Edits | None, data: str) -> None:
+    """Accuracy after each stage, on a click: what the cut takes, and what is won back."""
+    if not data:
+        return
+    subject = (key, recipe, edits, data)
+    with st.expander("Accuracy after each stage"):
+        if st.button("Measure each stage", help="The network is cut and measured once more."):
+            st.session_state[_STAGED] = subject
+        if st.session_state.get(_STAGED) != subject:
+            st.caption("What the cut takes, and what compensation and BatchNorm win back.")
+            return
+        with problems.shown():
+            found, notes = checking.stages(*subject)
+            rows = [
+                (_STAGES[name], percent(one.accuracy or 0), span(one.interval))
+                for name, one in found
+            ]
+            table = pd.DataFrame(rows, columns=["Stage", "Accuracy", "95 % interval"])
+            st.dataframe(table, hide_index=True)
+            last = found[-1][1]
+            st.caption(f"Measured on {last.images:,} images ({last.data}), before any training.")
+            for note in notes:
+                st.caption(problems.plain(note))
 
 
 def how_measured(found: Check) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
+from sfp_viz.errors import DataError
 from sfp_viz.ui import loaders
 
 
@@ -52,6 +54,27 @@ def one_shot(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Sizes:
     """Sizes of the network pruned by a recipe, before any training."""
     accuracy = loaders.pruned_accuracy(key, recipe, edits, data) if data else None
     return _sizes(loaders.pruned(key, recipe, edits, data), accuracy)
+
+
+def stages(
+    key: str, recipe: Recipe, edits: Edits | None, data: str
+) -> tuple[tuple[tuple[str, Measured], ...], tuple[str, ...]]:
+    """Accuracy after each stage of the cut, and a sentence about each layer that could not be
+    compensated. Takes seconds: on a click. Raises SfpError."""
+    plan = loaders.plan(key, recipe, edits)
+    return _stages(key, plan.hash, data, plan)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Measuring after each stage")
+def _stages(key: str, plan_hash: str, data: str, _plan: Plan):
+    from sfp_viz.nets.stages import stages as measured
+
+    train, test = (loaders.data_or_none(data, split) for split in ("train", "test"))
+    if train is None or test is None:
+        raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
+    found = tuple(measured(loaders.model(key), _plan, train, test))
+    notes = tuple(note for stage in found for note in stage.notes)
+    return tuple((stage.name, stage.measured()) for stage in found), notes
 
 
 def accuracy(found: Measured) -> tuple[float, tuple[float, float] | None]:

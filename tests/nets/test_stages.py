@@ -1,0 +1,39 @@
+"""Accuracy is measured after each stage, and the last stage is what pruning hands out."""
+
+import numpy as np
+import pytest
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.nets.compensation import reestimate
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.stages import NAMES, stages
+from sfp_viz.nets.surgery import compensated, prune
+
+
+def images(split: str, seed: int) -> Images:
+    draw = np.random.default_rng(seed)
+    pixels = draw.integers(0, 256, (300, 3, 8, 8), dtype=np.uint8)
+    return Images("noise", split, pixels, draw.integers(0, 5, 300))
+
+
+@pytest.mark.parametrize("kind", ["none", "bias", "lsq_window"])
+def test_every_stage_is_measured_and_the_last_is_the_pruned_network(depthwise_model, kind):
+    model, train, test = depthwise_model, images("train", 0), images("test", 1)
+    removal = Removal("point.0", (0, 3, 5), ("by hand",) * 3)
+    plan = Plan(model.digest, Recipe(compensation=kind), Edits(model.digest), (removal,))
+    found = list(stages(model, plan, train, test))
+    names = [name for name in NAMES if kind != "none" or name != "compensated"]
+    assert [stage.name for stage in found] == names
+    assert [stage.right for stage in found] == [count_right(s.model, test) for s in found]
+    assert found[0].model is model
+    assert found[1].model.digest == compensated(model, plan)[0].digest
+    assert found[-1].model.digest == prune(model, plan, calibration=train).digest
+    assert found[-1].model.digest == reestimate(found[-2].model, train).digest
+    measured = found[-1].measured()
+    assert (measured.accuracy, measured.images) == (found[-1].right / 300, 300)
+    assert measured.data == "noise, test"
+    notes = [note for stage in found for note in stage.notes]
+    assert len(notes) == (kind == "lsq_window")  # the grouped reader
