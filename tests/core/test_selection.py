@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -178,13 +179,39 @@ def test_the_pick_in_a_cluster_equals_the_plain_rule(analyzed, balance, quota):
     assert select(group, quota, recipe, labels=(0,) * 9).filters == expected
 
 
-def test_the_order_of_filters_does_not_matter(analyzed):
+ORDERLESS = [
+    *(Recipe(clustering=c, similarity=s)
+      for c in get_args(Clustering) for s in ("cosine", "euclidean", "activation")),
+    *(Recipe(cluster_rule=r) for r in get_args(ClusterRule)),
+    *(Recipe(criterion=c, selection=s)
+      for c in ("l2", "fpgm", "taylor", "hrank", "chip", "reconstruction")
+      for s in ("ranking", "clusters")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", ORDERLESS)
+def test_the_order_of_filters_does_not_matter(single, seen_of, recipe):
+    """Turned filters, and what was seen of them, lose the same filters for the same reasons."""
     rng = np.random.default_rng(6)
-    matrix, order = rng.normal(size=(12, 10)), rng.permutation(12)
-    recipe = Recipe(clustering="agglomerative")
-    kept = set(range(12)) - set(select(analyzed(matrix, recipe, 5), 5, recipe).filters)
-    turned = select(analyzed(matrix[order], recipe, 5), 5, recipe).filters
-    assert {int(order[unit]) for unit in range(12) if unit not in turned} == kept
+    matrix, order = rng.normal(size=(14, 10)), rng.permutation(14)
+    seen = seen_of(single(rows(matrix)))
+    turned = replace(
+        seen,
+        mean={"conv": seen.mean["conv"][order]},
+        covariance={"conv": seen.covariance["conv"][np.ix_(order, order)]},
+        reach={"conv": seen.reach["conv"][np.ix_(order, order)]},
+        scores={name: {"conv": part["conv"][order]} for name, part in seen.scores.items()},
+    )
+    before, after = (
+        select(analyze_group(single(rows(m)), "conv", recipe, 6, s), 6, recipe)
+        for m, s in ((matrix, seen), (matrix[order], turned))
+    )
+    reasons = dict(zip(before.filters, before.reasons, strict=True))
+    for unit, reason in zip(after.filters, after.reasons, strict=True):
+        old = reasons[int(order[unit])]
+        if reason.startswith("redundant"):
+            reason = f"redundant with {order[int(reason.split()[-1])]}"
+        assert reason == old
 
 
 def test_a_ranking_takes_the_most_important_and_the_first_of_equals(analyzed):
