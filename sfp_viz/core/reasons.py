@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfp_viz.core.bounds import unseen
 from sfp_viz.core.counting import WORDS
-from sfp_viz.core.network import Network
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.recipe import Recipe
 
 _ELSEWHERE = {
@@ -46,3 +49,33 @@ def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe
         f"which to the power {recipe.gamma:g} weighs {max(dispersion, 0) ** recipe.gamma:.2f} in "
         f"sharing out {100 * recipe.target_reduction:.0f} % of the {WORDS[recipe.goal]} to save."
     )
+
+
+def held_by(
+    network: Network,
+    it: FilterGroup,
+    recipe: Recipe,
+    edits: Edits,
+    kept: int,
+    evidence: Evidence,
+) -> str:
+    """What fixes the group whatever the allocation says; '' where nothing does."""
+    whole = f"All {it.size} filters stay"
+    if it.protected:
+        return f"{whole}: {it.why}".rstrip(".") + "."
+    if it.name in edits.protected:
+        return f"{whole}: the group is locked by hand."
+    ratio = dict(edits.ratios).get(it.name)
+    if ratio is not None:
+        return f"{kept} of {it.size} filters stay: a ratio of {100 * ratio:.0f} % is set by hand."
+    gone = sum(name == it.name for name, _ in edits.remove)
+    but = f", but the {gone} removed by hand" if gone else ""
+    if it.name in unseen(network, recipe, evidence):
+        how = "observed: no layer reads its channels one by one"
+        known = evidence.sensitivity
+        if recipe.allocation == "sensitivity" and known and it.name not in known.right:
+            how = "measured"
+        return f"{whole}{but}: the group was not {how}."
+    if len(it.layers) > 1 and recipe.coupled == "protect":
+        return f"{whole}{but}: the recipe leaves layers that are tied together whole."
+    return ""

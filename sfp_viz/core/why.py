@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfp_viz.core.allocation import energy
-from sfp_viz.core.bounds import on_steps, unseen
+from sfp_viz.core.bounds import on_steps
 from sfp_viz.core.counting import WORDS
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.ratios import Suggestion, curves_of, pooled_scores, suggestion
-from sfp_viz.core.reasons import why_ratio
+from sfp_viz.core.reasons import held_by, why_ratio
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sensitivity import losses
 from sfp_viz.errors import SfpError
@@ -49,7 +49,7 @@ def why(
     it = network.group(group)
     edits = edits or Edits(network.digest)
     evidence = evidence or Evidence()
-    if held := _held(network, it, recipe, edits, kept[group], evidence):
+    if held := held_by(network, it, recipe, edits, kept[group], evidence):
         return Why(held)
     plain = Why(why_ratio(network, group, dispersions.get(group, 1.0), kept[group], recipe))
     try:
@@ -66,36 +66,6 @@ def why(
     if recipe.allocation == "sensitivity":
         return _sensitive(network, recipe, evidence, found, place)
     return _shared(network, dispersions, recipe, found, place)
-
-
-def _held(
-    network: Network,
-    it: FilterGroup,
-    recipe: Recipe,
-    edits: Edits,
-    kept: int,
-    evidence: Evidence,
-) -> str:
-    """What fixes the group whatever the allocation says; '' where nothing does."""
-    whole = f"All {it.size} filters stay"
-    if it.protected:
-        return f"{whole}: {it.why}".rstrip(".") + "."
-    if it.name in edits.protected:
-        return f"{whole}: the group is locked by hand."
-    ratio = dict(edits.ratios).get(it.name)
-    if ratio is not None:
-        return f"{kept} of {it.size} filters stay: a ratio of {_percent(ratio)} is set by hand."
-    gone = sum(name == it.name for name, _ in edits.remove)
-    but = f", but the {gone} removed by hand" if gone else ""
-    if it.name in unseen(network, recipe, evidence):
-        how = "observed: no layer reads its channels one by one"
-        known = evidence.sensitivity
-        if recipe.allocation == "sensitivity" and known and it.name not in known.right:
-            how = "measured"
-        return f"{whole}{but}: the group was not {how}."
-    if len(it.layers) > 1 and recipe.coupled == "protect":
-        return f"{whole}{but}: the recipe leaves layers that are tied together whole."
-    return ""
 
 
 def _shared(
@@ -146,13 +116,12 @@ def _pooled(
         ("filters that reach the threshold", f"{wanted:.0f}"),
     ]
     after, words = _then(recipe, found, place, wanted)
-    sentence = (
-        f"{_stay(it, found)}: {wanted:.0f} have at least {level:.3f} times the group's mean "
-        f"importance, the one threshold for all groups{words}."
+    how = (
+        f"{wanted:.0f} have at least {level:.3f} times the group's mean importance, the one "
+        "threshold for all groups"
     )
-    return Why(
-        sentence, rf"\#\{{i : I_i / \bar{{I}} \ge {level:.3f}\}} = {wanted:.0f}", (*numbers, *after)
-    )
+    formula = rf"\#\{{i : I_i / \bar{{I}} \ge {level:.3f}\}} = {wanted:.0f}"
+    return Why(f"{_stay(it, found)}: {how}{words}.", formula, (*numbers, *after))
 
 
 def _functional(
@@ -217,10 +186,7 @@ def _prices(
         return []
     here = float(curve[it.size - found.kept[it.name]])
     each = f"damage accepted for each unit of {WORDS[recipe.goal]}"
-    return [
-        ("damage of the curve at this width", f"{here:.4g}"),
-        (each, f"{found.widths.level:.3g}"),
-    ]
+    return [("damage of the curve here", f"{here:.4g}"), (each, f"{found.widths.level:.3g}")]
 
 
 def _then(
