@@ -33,8 +33,9 @@ def furthest(
     evidence: Evidence | None = None,
 ) -> float:
     """The largest reduction of the goal that bounds and edits allow, 0..0.99, rounded down to 6
-    digits so that it can be met; computed, for latency estimated."""
-    low, _ = bounds(network, recipe, edits, evidence)
+    digits so that it can be met; computed, for latency estimated. Ratios by hand for which no
+    group makes up (``edits.makeup``) do not count: they may miss the target."""
+    low, _ = bounds(network, recipe, _binding(edits), evidence)
     count = measure_of(network, recipe.goal, evidence.latency if evidence else None)
     before = count(count.sizes)
     saved = 1 - count(low) / before if before else 0.0
@@ -97,6 +98,11 @@ def out_of_reach(
     )
 
 
+def _binding(edits: Edits | None) -> Edits | None:
+    """The edits that a target must be met with: not ratios for which no group makes up."""
+    return edits if edits is None or edits.makeup else replace(edits, ratios=())
+
+
 def _by_hand(recipe: Recipe, edits: Edits) -> Iterator[tuple[str, Recipe, Edits]]:
     """Each thing that a person set, taken back alone."""
     for name in edits.protected:
@@ -124,6 +130,7 @@ def _by_recipe(
 def _reasons(
     network: Network, recipe: Recipe, edits: Edits | None, evidence: Evidence | None
 ) -> list[str]:
+    edits = _binding(edits)
     low, _ = bounds(network, recipe, edits, evidence)
     fixed = [g.name for g, n in zip(network.groups, low, strict=True) if n == g.size]
     reasons = []

@@ -76,6 +76,14 @@ def test_whatever_holds_a_goal_back_is_named(plain, edits, words):
         suggest(plain, {}, recipe, edits)
 
 
+def test_ratios_for_which_none_makes_up_hold_no_goal_back(plain):
+    edits = Edits(plain.digest, makeup=False).with_ratio("conv2", 0.0)
+    assert furthest(plain, Recipe(), edits) == furthest(plain, Recipe())
+    assert furthest(plain, Recipe(), replace(edits, makeup=True)) < furthest(plain, Recipe())
+    _, sentence = nearest_feasible(plain, Recipe(target_reduction=0.98, max_ratio=0.8), edits)
+    assert "by hand" not in sentence
+
+
 def test_layers_that_are_tied_together_are_named(residual):
     _, sentence = nearest_feasible(residual, Recipe(target_reduction=0.9))
     assert "Cutting layers that are tied together would allow" in sentence
