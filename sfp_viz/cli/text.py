@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
+
+_NUMBER = re.compile(r"[-−+]?[\d.,–/]+( of [\d,]+)?( ?[%a-zA-Zµ]{1,3})?")
 
 
 def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,4 +59,5 @@ def _cell(value: Any) -> str:
 
 
 def _numeric(cell: str) -> bool:
-    return not cell or cell[0] in "-−+0123456789"
+    """Whether a cell is a number with, at most, a unit: '1,234', '−3.1 %', '163 k', '4 of 9'."""
+    return not cell or bool(_NUMBER.fullmatch(cell))
