@@ -65,8 +65,8 @@ def _group_magnitude(network: Network, group: FilterGroup) -> np.ndarray:
     if along is None:
         raise RecipeError(
             f"The reading of '{network.name}' does not say what goes along with the filters of "
-            f"'{group.name}': it is of an older version, or the group is left whole. Read the "
-            "model again, or choose another criterion, such as l1."
+            f"'{group.name}': it is of an older version, or the group is left whole. Open the "
+            "model's file again, or choose another criterion, such as l1."
         )
     rows = [layer_matrix(network, group, layer) for layer in group.layers]
     own = sum(np.square(part, dtype=np.float64).sum(axis=1) for part in rows)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
 WEIGHTS, READING = "model.safetensors", "reading.json"
+_ALONG = '"along"'  # an entry that readings of older versions lack
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Stored:
 
 
 def import_model(home: str | Path, model: Model, network: Network | None = None) -> str:
-    """Keep a copy of ``model`` under ``home`` and return its digest; twice is once.
+    """Keep a copy of ``model`` under ``home`` and return its digest; twice is once, but that the
+    reading of an older version is made anew.
 
     ``network`` is its reading, made here when left out. Raises ModelError for a network that
     cannot be saved or read; then nothing is kept.
@@ -40,7 +42,8 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
     from sfp_viz.nets.reading import read_network
 
     folder = _folder(home, model.digest)
-    if (folder / READING).is_file() and (folder / WEIGHTS).is_file():
+    there = (folder / READING).is_file() and (folder / WEIGHTS).is_file()
+    if there and _ALONG in (folder / READING).read_text(encoding="utf-8", errors="replace"):
         return model.digest
     network = network or read_network(model)
     if network.digest != model.digest:
@@ -48,6 +51,9 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
             f"The reading ({network.digest}) is not of the network '{model.name}' "
             f"({model.digest}). Read the network again."
         )
+    if there:  # its reading is of an older version, which did not say what goes along with filters
+        write_text(folder / READING, network_to_json(network))
+        return model.digest
     beside = name_beside(folder)
     try:
         save_model(model, beside / WEIGHTS)

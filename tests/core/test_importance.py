@@ -90,8 +90,8 @@ def test_group_magnitude_adds_up_all_layers_of_a_coupled_group(residual):
     np.testing.assert_allclose(scores(network, "group_magnitude", "stem"), expected, rtol=1e-5)
 
 
-def test_group_magnitude_of_an_old_reading_says_to_read_the_model_again(plain):
-    with pytest.raises(RecipeError, match=r"'conv1'.*Read the model again"):
+def test_group_magnitude_of_an_old_reading_says_to_open_the_model_again(plain):
+    with pytest.raises(RecipeError, match=r"'conv1'.*Open the model's file again"):
         scores(plain, "group_magnitude", "conv1")
 
 

@@ -88,6 +88,15 @@ def test_depthwise_filters_norms_and_the_gate_go_along():
     assert along[group].parts == 6
 
 
+def test_a_norm_without_gamma_counts_nothing():
+    module = randomize(NETS["residual"]())
+    module.inner[1] = nn.BatchNorm2d(10, affine=False)
+    along = read_network(Model(module, name="bare", input_shape=(3, 8, 8))).along["inner.0"]
+    expected = module.outer[0].weight.detach().double().square().sum((0, 2, 3))
+    np.testing.assert_allclose(along.squares, expected)
+    assert along.parts == 1
+
+
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
 def test_the_slice_of_a_channel_is_all_that_the_output_takes_from_it(kind, groups):

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -40,6 +41,18 @@ def test_importing_twice_keeps_one_and_leaves_nothing_beside(tmp_path):
     assert len(list((tmp_path / "models").iterdir())) == 1
     import_model(tmp_path, lenet("other", shift=1.0))
     assert {stored.name for stored in stored_models(tmp_path)} == {"mine", "other"}
+
+
+def test_opening_a_network_again_brings_its_old_reading_up_to_date(tmp_path):
+    digest = import_model(tmp_path, lenet())
+    reading = stored_path(tmp_path, digest).with_name("reading.json")
+    old = json.loads(reading.read_text())
+    del old["along"]
+    reading.write_text(json.dumps(old))
+    assert stored_network(tmp_path, digest).along == {}
+    assert import_model(tmp_path, lenet()) == digest
+    assert set(stored_network(tmp_path, digest).along) == {"conv1", "conv2"}
+    assert len(list((tmp_path / "models").iterdir())) == 1
 
 
 def test_what_an_interrupted_import_left_is_no_network_and_is_replaced(tmp_path):
