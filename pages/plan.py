@@ -49,7 +49,7 @@ with left.container(border=True), problems.shown():
 with right.container(border=True), problems.shown():
     plan_details.details(network, widths)
     plan_why.why(network, asked, widths)
-    sensitivity_view.curve(network, widths)
+    sensitivity_view.curve(widths)
 with left, problems.shown():
-    evidence_panel.panel(network)
+    evidence_panel.panel(network, widths)
     trust_panel.panel(network, asked)

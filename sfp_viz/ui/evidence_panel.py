@@ -12,7 +12,16 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.study import Study
 from sfp_viz.figures.numbers import milliseconds, percent
-from sfp_viz.ui import image_field, loaders, problems, recipe_form, state, studies
+from sfp_viz.ui import (
+    image_field,
+    loaders,
+    problems,
+    recipe_form,
+    sensitivity_view,
+    state,
+    studies,
+)
+from sfp_viz.ui.plan_view import Widths
 from sfp_viz.ui.recipe_words import EVIDENCE
 
 _STUDY = {"observations": "observe", "sensitivity": "sensitivity", "latency": "latency"}
@@ -20,19 +29,22 @@ _USE = {
     "sensitivity": ("sensitivity", "Set ratios by sensitivity"),
     "observe": ("functional", "Set ratios by what is lost"),
 }
+_KEY = "evidence_open"
 _CHOICES = (256, 512, 1024, 2048, 5000)
 
 
-def panel(network: Network) -> None:
+def panel(network: Network, widths: Widths) -> None:
     """The three kinds of evidence as equals: what is there, and a button to gather it."""
-    runs = [studies.newest(kind, network.digest) for kind in _STUDY.values()]
-    going = any(run is not None and not run.over for run in runs)
     damaged = bool(loaders.evidence_problem(state.session().model))
-    with st.expander("What images and measurements tell", expanded=going or damaged):
-        _kinds(network)
+    drawer = studies.drawer(
+        "What images and measurements tell", _KEY, network, tuple(_STUDY.values()), damaged
+    )
+    if drawer.open:
+        with drawer:
+            _kinds(network, widths)
 
 
-def _kinds(network: Network) -> None:
+def _kinds(network: Network, widths: Widths) -> None:
     found = loaders.evidence(state.session().model)
     if note := loaders.evidence_problem(state.session().model):
         st.error(problems.plain(note), icon=":material/error:")
@@ -63,6 +75,8 @@ def _kinds(network: Network) -> None:
                 f"{milliseconds(table.whole_ms)} before pruning."
             )
         _one(network, "latency", "Time of each layer", words, bool(table))
+    if sensitivity is not None:
+        sensitivity_view.curves(sensitivity, widths)
 
 
 def _one(network: Network, kind: str, title: str, words: str, here: bool) -> None:
@@ -112,9 +126,10 @@ def start_button(
     data = studies.images_for(network, kind)
     images = 0
     if kind in studies.NEEDS_IMAGES and data:
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        again = st.popover(label, type="tertiary") if quiet else None
+        with again or st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             images = _ask_count(kind, place)
-            pressed = _start(label, kind, place, quiet, data)
+            pressed = _start("Start" if quiet else label, kind, place, False, data)
     else:
         pressed = _start(label, kind, place, quiet, data)
     if pressed and data is not None:

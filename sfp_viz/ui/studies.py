@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
+from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.study import Study
@@ -25,6 +26,7 @@ WORDS = {
     "latency": "Timing the layers",
     "trust": "Measuring plans around the suggestion",
 }
+_STARTED = "study_started"  # session_state: the kind that was started last, until it is seen
 NEEDS_IMAGES = ("observe", "sensitivity", "trust")
 
 
@@ -61,8 +63,26 @@ def begin(network: Network, study: Study, data: str) -> None:
                 facts={"model": now.model},
             )
         process.launch(path)
+        st.session_state[_STARTED] = study.kind
     except (SfpError, OSError) as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")
+
+
+def drawer(
+    label: str, key: str, network: Network, kinds: tuple[str, ...], always: bool = False
+) -> ExpanderContainer:
+    """An expander that opens when a study of ``kinds`` starts or goes on, or ``always`` holds.
+
+    Its content is only worked out while it is ``open``.
+    """
+    runs = [newest(kind, network.digest) for kind in kinds]
+    going = any(run is not None and not run.over for run in runs)
+    if st.session_state.get(_STARTED) in kinds:
+        st.session_state[key] = True
+        del st.session_state[_STARTED]
+    elif key not in st.session_state:
+        st.session_state[key] = going or always
+    return st.expander(label, key=key, on_change="rerun")
 
 
 def watch(run: Run, *, then: Callable[[Run], None] | None = None) -> None:

@@ -20,9 +20,14 @@ _WORDS = {
 
 def panel(network: Network, asked: Asked) -> None:
     """The measured trust, and a button to measure it anew."""
+    drawer = studies.drawer(
+        "How far can I trust this suggestion?", "trust_open", network, ("trust",)
+    )
+    if not drawer.open:
+        return
     run = studies.newest("trust", network.digest)
     going = run is not None and not run.over
-    with st.expander("How far can I trust this suggestion?", expanded=going):
+    with drawer:
         found = loaders.trust(state.session().model)
         if found is None:
             st.caption(
@@ -41,7 +46,7 @@ def panel(network: Network, asked: Asked) -> None:
 
 def result(trust: Trust, asked: Asked) -> None:
     """The verdict, how well each prediction ordered the plans, and the plans themselves."""
-    from sfp_viz.figures.trust import trust_scatter
+    from sfp_viz.figures.trust import predicted_against_measured
 
     st.markdown(problems.plain(verdict(trust)))
     if trust.recipe != asked.recipe:
@@ -56,7 +61,7 @@ def result(trust: Trust, asked: Asked) -> None:
             format_func=lambda name: _WORDS[name],
         )  # fmt: skip
         charts.draw(
-            trust_scatter(trust, predictor),
+            predicted_against_measured(trust, predictor),
             key="trust_scatter",
             alt=f"Predicted and measured accuracy of {len(trust.draws)} plans. {verdict(trust)}",
         )
@@ -70,11 +75,12 @@ def _start(network: Network, again: bool) -> None:
     if not image_field.here(network):
         st.caption("This needs images: choose some above.")
         return
-    count = st.selectbox(
-        "Plans", _COUNTS, index=1, key="trust_count", width=110,
-        help="More plans make the rank correlation surer.",
-    )  # fmt: skip
-    evidence_panel.start_button(
-        network, "trust", "Measure again" if again else "Measure them", quiet=again,
-        settings=lambda images: Study("trust", count=int(count), images=images),
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.selectbox(
+            "Plans", _COUNTS, index=1, key="trust_count", width=110,
+            help="More plans make the rank correlation surer.",
+        )  # fmt: skip
+        evidence_panel.start_button(
+            network, "trust", "Measure again" if again else "Measure them",
+            settings=lambda images: Study("trust", count=int(count), images=images),
+        )  # fmt: skip

@@ -1,0 +1,190 @@
+"""The page Plan: each control changes one thing of the session, and says what it rests on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from page_words import press, said
+from streamlit.testing.v1 import AppTest
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sensitivity import WHOLE, gathered, sensitivity_json
+from sfp_viz.core.study import Study, study_value
+from sfp_viz.nets.samples import sample_network
+from sfp_viz.runs.records import Finding
+from sfp_viz.ui import loaders
+from sfp_viz.ui.history import History
+from sfp_viz.ui.state import Session
+
+MODEL = "lenet5_digits"
+
+
+@pytest.fixture
+def plan(open_page) -> AppTest:
+    """The page with the group 'conv2' chosen."""
+    app = open_page("plan")
+    return with_session(app, group="conv2")
+
+
+@pytest.fixture
+def sensitive(workspace) -> Path:
+    """A finished sensitivity study of the sample: conv2 loses little, conv1 much."""
+    network = sample_network(MODEL)
+    points = [(*WHOLE, 350), ("conv1", 10, 90), ("conv2", 24, 345), ("conv2", 6, 250)]
+    found = gathered(network, Recipe(), points, data="digits, test", images=360)
+    run = workspace / "runs" / "measured"
+    run.mkdir(parents=True)
+    finding = Finding(network.digest, "sensitivity.json", "digits, test", 360, 1.0, 0.0, 1.0)
+    settings = {"format": 1, "kind": "sensitivity", "name": MODEL, "data": "digits", "created": 0}
+    settings |= {"settings": study_value(Study("sensitivity")), "facts": {}}
+    (run / "settings.json").write_text(json.dumps(settings))
+    (run / "sensitivity.json").write_text(sensitivity_json(found))
+    (run / "result.json").write_text(json.dumps(asdict(finding)))
+    return run
+
+
+def session(app: AppTest) -> Session:
+    return app.session_state["session"].now
+
+
+def with_session(app: AppTest, **fields) -> AppTest:
+    app.session_state["session"] = History(Session(**fields))
+    app.run()
+    assert not app.exception
+    return app
+
+
+def turn(app: AppTest, label: str, on: bool) -> AppTest:
+    next(t for t in app.toggle if t.label == label).set_value(on).run()
+    assert not app.exception
+    return app
+
+
+def slide(app: AppTest, label: str, value: int) -> AppTest:
+    next(s for s in app.slider if s.label.startswith(label)).set_value(value).run()
+    assert not app.exception
+    return app
+
+
+def kept(app: AppTest) -> dict[str, int]:
+    return loaders.suggestion(MODEL, session(app).recipe, session(app).edits)
+
+
+def test_another_goal_is_met_and_said(plan):
+    goals = next(g for g in plan.button_group if "Params" in str(g.options))
+    goals.set_value("params").run()
+    assert not plan.exception
+    assert session(plan).recipe.goal == "params"
+    assert "less params" in said(plan)
+    assert loaders.saved(MODEL, "params", kept(plan)) >= 0.5
+
+
+def test_the_one_slider_holds_its_group_and_leaves_the_others(plan):
+    before = kept(plan)
+    slide(plan, "Filters kept", 20)
+    assert kept(plan) == {**before, "conv2": 20}
+    assert not session(plan).edits.makeup
+    assert "1 width is held by hand, the others stay." in said(plan)
+    press(plan, "Accept all suggestions")
+    assert session(plan).edits is None
+
+
+def test_with_the_target_held_the_others_make_up_for_a_width(plan):
+    turn(plan, "Hold the target", True)
+    before = kept(plan)
+    slide(plan, "Filters kept", 40)
+    assert session(plan).edits.makeup
+    assert kept(plan)["conv2"] == 40
+    assert kept(plan)["conv1"] < before["conv1"]
+    turn(plan, "Hold the target", False)
+    assert kept(plan) == {**before, "conv2": 40}
+
+
+def test_a_width_is_held_where_it_is_and_given_back(plan):
+    before = kept(plan)
+    turn(plan, "Hold this width", True)
+    assert dict(session(plan).edits.ratios).keys() == {"conv2"}
+    assert kept(plan) == before
+    turn(plan, "Hold this width", False)
+    assert session(plan).edits is None
+
+
+def test_a_minimum_is_set_and_lifted(plan):
+    least = next(n for n in plan.number_input if n.label == "Keeps at least")
+    least.set_value(30).run()
+    assert session(plan).edits.least == (("conv2", 30),)
+    assert kept(plan)["conv2"] >= 30
+    press(plan, "Back to the suggestion")
+    assert session(plan).edits is None
+
+
+def test_a_target_out_of_reach_offers_to_lift_what_prevents_it(plan):
+    digest = sample_network(MODEL).digest
+    with_session(plan, edits=Edits(digest, protected=("conv1", "conv2")))
+    lift = next(b for b in plan.button if b.label.startswith("Freeing conv2"))
+    lift.click().run()
+    assert not plan.exception
+    assert session(plan).edits.protected == ("conv1",)
+    assert not plan.error
+
+
+def test_the_reason_shows_the_formula_with_this_groups_numbers(plan):
+    assert r"\tau" in plan.latex[0].value
+    assert "filters stay" in said(plan)
+
+
+def test_rounding_says_what_it_costs(plan):
+    with_session(plan, recipe=Recipe(rounding=8), group="conv2")
+    assert kept(plan)["conv2"] % 8 == 0
+    assert "Rounding changes" in said(plan)
+
+
+def test_a_recipe_that_needs_images_offers_them_and_the_way_back(plan):
+    with_session(plan, recipe=Recipe(allocation="functional"))
+    assert "needs a look at images" in said(plan)
+    assert any(b.label == "Gather a look at images" for b in plan.button)
+    press(plan, "Do without it")
+    assert session(plan).recipe == Recipe()
+
+
+def test_latency_is_measured_on_a_click_and_says_how(plan):
+    assert not any("Latency" in m.label for m in plan.metric)
+    press(plan, "Measure now")
+    latency = next(m for m in plan.metric if m.label == "Latency, measured")
+    assert "median of 30" in latency.help
+    slide(plan, "Filters kept", 20)
+    assert not any("Latency" in m.label for m in plan.metric)
+
+
+def test_a_loss_not_to_exceed_sets_the_target(sensitive, open_page):
+    app = press(open_page("plan"), "Set the target by it")
+    target = session(app).recipe.target_reduction
+    assert 0 < target < 0.5
+    points = next(n for n in app.number_input if n.label.startswith("Points of"))
+    points.set_value(20.0).run()
+    press(app, "Set the target by it")
+    assert session(app).recipe.target_reduction > target
+
+
+def test_what_was_measured_sets_the_ratios_and_goes_stale_with_the_recipe(sensitive, open_page):
+    app = open_page("plan")
+    before = kept(app)
+    app.session_state["evidence_open"] = True
+    app.run()
+    assert "Measured on 360 images" in said(app)
+    press(app, "Set ratios by sensitivity")
+    assert session(app).recipe.allocation == "sensitivity"
+    assert kept(app)["conv1"] >= before["conv1"]
+    with_session(app, recipe=Recipe(criterion="l2"))
+    assert "criterion was l1, now l2" in said(app)
+
+
+def test_a_damaged_study_is_named_and_the_page_still_works(sensitive, open_page):
+    (sensitive / "sensitivity.json").write_text("{}")
+    app = open_page("plan")
+    assert app.error
+    assert kept(app)

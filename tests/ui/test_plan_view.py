@@ -1,0 +1,112 @@
+"""What the bars say of a group: what moves along and why, what was fixed by hand, what rounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.network import CostTerm, FilterGroup, Network
+from sfp_viz.core.observations import Observations
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.ui import evidence_panel, plan_head, plan_table, plan_view, recipe_form
+from sfp_viz.ui.by_hand import Asked
+from sfp_viz.ui.components import ratio_bars
+
+TIED = FilterGroup(
+    "a", ("a", "b"), 16, why="Tied by a residual add with b and 1 more.", followers=("d",)
+)
+
+
+@pytest.fixture
+def network() -> Network:
+    terms = (CostTerm("a", 64, 9, 1, (("a", 1),), (("", 1),)),)
+    return Network("one", "0" * 16, (1, 8, 8), (), (TIED,), terms)
+
+
+def test_layers_that_move_along_are_named_with_the_reason():
+    assert plan_view.ghosts(TIED) == (
+        ("b", "residual add with a"),
+        ("d", "depthwise, one filter for each channel of a"),
+    )
+    fixed = replace(TIED, protected=True, why="It is the output.", followers=())
+    assert plan_view.ghosts(fixed) == (("b", "stays whole with a"),)
+    assert plan_view.ghosts(FilterGroup("c", ("c",), 4)) == ()
+
+
+def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network):
+    edits = Edits(network.digest).with_ratio("a", 0.5).with_least("a", 4)
+    drawn = plan_view.Widths({"a": 8}, {"a": 10}, {"a": 9}, {"a": ((1, 9.0), (16, 0.0))}, "points")
+    bar = plan_view.bar(network, TIED, Asked(Recipe(rounding=8), edits), drawn)
+    assert (bar.kept, bar.suggested, bar.wanted, bar.least) == (8, 10, 9, 4)
+    assert bar.held
+    assert bar.tags == "held, min 4"
+    assert bar.note.startswith("Rounded from 9 to 8 filters: −6.25 % ")
+    assert bar.curve == ((1, 9.0), (16, 0.0))
+
+
+def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(network):
+    none = Asked(Recipe(), Edits(network.digest))
+    assert "until you move the bar" in plan_view.whole_because(TIED, none)
+    moved = Asked(Recipe(), none.edits.with_ratio("a", 0.5))
+    assert plan_view.whole_because(TIED, moved) == TIED.why
+    locked = Asked(Recipe(), none.edits.with_protected("a", True))
+    assert plan_view.whole_because(TIED, locked) == "Left whole: you locked it."
+
+
+def test_a_gesture_that_the_browser_reports_twice_counts_once(monkeypatch):
+    state = {"bars": {"edit": {"group": "a", "kept": 3, "n": 1}}}
+    monkeypatch.setattr(ratio_bars.st, "session_state", state)
+    assert ratio_bars._asked("bars", "edit")["kept"] == 3
+    assert ratio_bars._asked("bars", "edit") == {}
+    state["bars"] = {"edit": {"group": "a", "kept": 3, "n": 2}}
+    assert ratio_bars._asked("bars", "edit")["n"] == 2
+
+
+def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_nothing(
+    network, monkeypatch
+):
+    calls: list[tuple] = []
+    for name in ("keep", "lock", "keep_least"):
+        monkeypatch.setattr(
+            plan_view, name, lambda _, group, value, name=name: calls.append((name, group, value))
+        )
+    rows = [{"keeps": 8, "least": None, "whole": False}]
+    state: dict = {}
+    monkeypatch.setattr(plan_table.st, "session_state", state)
+    for cells in ({"keeps": 99}, {"least": 5}, {"whole": True}, {"keeps": 8}, {"whole": False}):
+        state["table"] = {"edited_rows": {0: cells}}
+        plan_table.typed(network, [TIED], rows, "table")
+    assert calls == [("keep", "a", 16), ("keep_least", "a", 5), ("lock", "a", True)]
+
+
+def test_a_long_curve_is_thinned_but_keeps_its_ends():
+    lost = np.linspace(0, 10, 256)
+    curve = plan_head._thinned(lost, 1.0)
+    assert len(curve) <= 40
+    assert curve[0] == (1, 10.0)
+    assert curve[-1] == (256, 0.0)
+    assert plan_table.lost_at(curve, 128) == pytest.approx(lost[128], abs=0.1)
+
+
+def test_doing_without_evidence_takes_back_only_the_choices_that_need_it():
+    asked = Recipe(
+        criterion="taylor", allocation="sensitivity", goal="latency", gamma=3, clustering="average"
+    )
+    plain = evidence_panel.without(asked)
+    assert needs(plain) == ()
+    assert plain == Recipe(gamma=3, clustering="average")
+
+
+def test_a_score_that_was_not_taken_down_is_missing_though_images_were_seen():
+    seen = Observations("0" * 16, "digits", 8, {}, {}, {}, {})
+    assert recipe_form.missing(Recipe(criterion="taylor"), Evidence()) == ("observations",)
+    assert recipe_form.missing(Recipe(criterion="taylor"), Evidence(observations=seen)) == (
+        "observations",
+    )
+    known = replace(seen, scores={"taylor": {}})
+    assert recipe_form.missing(Recipe(criterion="taylor"), Evidence(observations=known)) == ()
+    assert recipe_form.missing(Recipe(), Evidence()) == ()
