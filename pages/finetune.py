@@ -2,7 +2,17 @@
 
 import streamlit as st
 
-from sfp_viz.ui import entry, image_field, loaders, problems, run_form, run_view, starting, state
+from sfp_viz.ui import (
+    entry,
+    image_field,
+    loaders,
+    problems,
+    run_form,
+    run_view,
+    starting,
+    state,
+    trash,
+)
 
 entry.through("pages/finetune.py")
 
@@ -17,6 +27,7 @@ st.markdown(
     "when this page is closed, and can be watched again from here."
 )
 
+trash.bar()
 left, right = st.columns([4, 8], gap="medium")
 with left.container(border=True):
     st.subheader("A new run")

@@ -16,7 +16,7 @@ from sfp_viz.runs import process
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.state import RESUMABLE
-from sfp_viz.ui import loaders, problems, starting, state
+from sfp_viz.ui import loaders, problems, starting, state, trash
 from sfp_viz.ui.components.live_lines import live_lines
 
 _WORDS = {
@@ -31,8 +31,9 @@ _WORDS = {
 
 
 def runs_of(digest: str) -> tuple[Run, ...]:
-    """Runs of one network, the newest first."""
-    return tuple(r for r in list_runs(loaders.home()) if r.facts.get("digest") == digest)
+    """Fine-tunings of one network, the newest first."""
+    trained = list_runs(loaders.home(), kind="finetune")
+    return tuple(run for run in trained if run.facts.get("digest") == digest)
 
 
 def chosen(runs: Sequence[Run]) -> Run | None:
@@ -119,11 +120,7 @@ def _buttons(run: Run) -> None:
         if run.state in RESUMABLE:
             st.button("Resume", key="run_resume", on_click=_act, args=(process.resume, run))
         if run.over:
-            with st.popover("Delete"):
-                st.write("Its curves and its network are removed for good.")
-                st.button(
-                    "Delete this run", key="run_delete", on_click=_act, args=(process.delete, run)
-                )
+            st.button("Delete", key="run_delete", on_click=_act, args=(trash.discard, run))
 
 
 def _act(what, run: Run) -> None:
