@@ -125,3 +125,11 @@ def test_images_of_another_shape_are_refused(residual_model):
     wrong = Images("small", "train", np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64))
     with pytest.raises(DataError, match="Calibration"):
         reestimate(residual_model, wrong)
+
+
+@pytest.mark.parametrize("kind", ["lsq_channel", "lsq_window"])
+def test_a_refit_makes_up_for_constants_exactly_with_a_new_bias_where_it_must(images, kind):
+    model = model_of(Pointwise(bias=False, norm=False))
+    pruned = prune(model, plan_of(model, kind), calibration=images)
+    assert pruned.added_biases == ("second.bias",)
+    assert torch.allclose(outputs(pruned, images), outputs(model, images), atol=1e-4)
