@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 OUTPUTS = "Its filters are the outputs of the network, so their number is fixed."
-REARRANGED = "Its channels are rearranged on their way, so whole filters cannot be followed."
-PADDED = (
-    "Its shortcuts are padded with zero channels, which shifts the channels that would have to "
-    "go together, so it stays whole."
+REARRANGED = (
+    "It cannot be traced: its channels are rearranged on their way, so whole filters cannot be "
+    "followed."
 )
 SINGLE = "It has a single unit, which has to stay."
 
@@ -40,7 +39,8 @@ class ChannelGroup:
     """Layers cut together, as traced. ``problem`` says why it cannot be cut; '' when it can.
 
     ``size``, ``repeats``, ``layers`` and ``followers`` are those of core.network.FilterGroup.
-    ``operations`` are torch's names of what happens to the channels on their way.
+    ``operations`` are torch's names of what happens to the channels on their way; ``moved_by``
+    is the first that moves or mixes them, with its place; '' when none is known.
     """
 
     name: str
@@ -51,6 +51,25 @@ class ChannelGroup:
     reaches: tuple[Reach, ...]
     operations: frozenset[str]
     problem: str = ""
+    moved_by: str = ""
+
+
+def rearranged(moved_by: str, met_at: str = "") -> str:
+    """Why channels that ``moved_by`` ('OPERATION at PLACE') moves or mixes stay, in a sentence;
+    without it, the module ``met_at`` where they do not line up."""
+    if not moved_by and met_at:
+        return f"It cannot be traced: at '{met_at}' its channels do not line up with whole filters."
+    if not moved_by:
+        return REARRANGED
+    if moved_by.startswith("padding"):
+        return (
+            f"It cannot be traced: its channels are padded with zero channels ({moved_by}), which "
+            "shifts those that would have to go together, so it stays whole."
+        )
+    return (
+        f"It cannot be traced: {moved_by} moves or mixes its channels on their way, so it stays "
+        "whole."
+    )
 
 
 def silence(
@@ -105,14 +124,15 @@ def part_of(module: nn.Module, name: str) -> Any:
 def without_overlaps(groups: Sequence[ChannelGroup]) -> Iterator[ChannelGroup]:
     """The groups; those that claim the same channel of a module are marked as not to be cut."""
     owner: dict[tuple[str, str, int], str] = {}
-    mixed: set[str] = set()
+    mixed: dict[str, str] = {}
     for group in groups:
         for reach in group.reaches:
             side = "out" if reach.side == "both" else reach.side
             for channel in reach.channels.tolist():
                 first = owner.setdefault((reach.name, side, channel), group.name)
                 if first != group.name:
-                    mixed |= {first, group.name}
+                    mixed = {first: reach.name, group.name: reach.name, **mixed}
     for group in groups:
-        problem = group.problem or (REARRANGED if group.name in mixed else "")
+        met_at = mixed.get(group.name, "")
+        problem = group.problem or (rearranged(group.moved_by, met_at) if met_at else "")
         yield replace(group, problem=problem)

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,17 +20,17 @@ from torch import nn
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.channels import (
     OUTPUTS,
-    PADDED,
-    REARRANGED,
     SINGLE,
     ChannelGroup,
     Reach,
     channels_of,
     part_of,
+    rearranged,
     shorten,
     without_overlaps,
 )
 from sfp_viz.nets.execution import Execution, blank, layers_of
+from sfp_viz.nets.places import Places
 
 _ATTENTION = ("Bmm", "ScaledDotProduct", "MultiheadAttention")
 
@@ -49,24 +50,24 @@ def trace(
     image = torch.zeros(1, *input_shape, device="meta")
     roots = layers_of(module, execution)
     found: list[ChannelGroup] = []
+    places = Places(dry)
     try:
         with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
             # It warns of shapes it gives up on; the zeroed-channel check finds what follows.
             warnings.filterwarnings("ignore", "Maximum recursive depth", UserWarning)
-            graph = tp.DependencyGraph().build_dependency(dry, [image], verbose=False)
+            with places:
+                graph = tp.DependencyGraph().build_dependency(dry, [image], verbose=False)
         _settle(graph)
-        seen = _Trace(graph, names, roots, execution)
+        seen = _Trace(graph, names, roots, execution, places, _tied(dry))
         known: set[str] = set()
         for root in roots:
             if root not in known and dry.get_submodule(root) in graph.module2node:
                 found.append(_group(seen, root))
                 known |= {root, *found[-1].layers, *found[-1].followers}
-    except TraceError as problem:
-        raise TraceError(f"its channels cannot be followed ({problem})") from problem
     except Exception as problem:  # the tracer meets foreign code and may raise anything
-        raise TraceError(
-            f"its channels cannot be followed ({type(problem).__name__}: {problem})"
-        ) from problem
+        what = places.first()
+        told = f"{what} moves or mixes channels" if what else f"{type(problem).__name__}: {problem}"
+        raise TraceError(f"it cannot be traced: {told}") from problem
     return tuple(without_overlaps(found))
 
 
@@ -102,12 +103,22 @@ class _Trace:
     names: Mapping[nn.Module, str]
     roots: tuple[str, ...]
     execution: Execution
+    places: Places
+    tied: frozenset[int]  # modules that share a parameter with another
 
     def part(self, name: str) -> nn.Module:
         return self.graph.model.get_submodule(name)
 
     def node(self, name: str) -> Any:
         return self.graph.module2node[self.part(name)]
+
+
+def _tied(module: nn.Module) -> frozenset[int]:
+    holders: dict[int, set[int]] = {}
+    for part in module.modules():
+        for parameter in part.parameters(recurse=False):
+            holders.setdefault(id(parameter), set()).add(id(part))
+    return frozenset(part for parts in holders.values() if len(parts) > 1 for part in parts)
 
 
 class _Settled(dict):
@@ -123,7 +134,29 @@ def _settle(graph: Any) -> None:
     nodes = list(graph.module2node.values())
     if any(mark in _operation(node) for node in nodes for mark in _ATTENTION):
         raise TraceError("its attention layers mix channels in matrix products")
+    for node in nodes:
+        if getattr(node.grad_fn, "_saved_dim", 0) == 1 and hasattr(node.module, "concat_sizes"):
+            _align(node)
     graph.module2node = _Settled(graph.module2node)
+
+
+def _align(joined: Any) -> None:
+    """Say where the parts of a concatenation lie, which the tracer leaves out when a flattening
+    follows, because it takes the flattened width for that of the maps."""
+    from torch_pruning.dependency.index_mapping import _ConcatIndexMapping
+
+    sizes = joined.module.concat_sizes
+    if joined.module.offsets is not None or not sizes or None in sizes:
+        return
+    ends = np.cumsum([0, *sizes]).tolist()
+    done: set[int] = set()  # a part that is joined twice has two dependencies that are equal
+    for part, span in zip(joined.inputs, pairwise(ends), strict=False):
+        for source, target, back in ((joined, part, True), (part, joined, False)):
+            here = (d for d in source.dependencies if d.target is target and id(d) not in done)
+            for dependency in here:
+                dependency.index_mapping[1] = _ConcatIndexMapping(list(span), reverse=back)
+                done.add(id(dependency))
+                break
 
 
 def _group(seen: _Trace, root: str) -> ChannelGroup:
@@ -139,11 +172,11 @@ def _group(seen: _Trace, root: str) -> ChannelGroup:
     followers = [name for name in writers if _follows(seen, name, writers)]
     if len(followers) == len(writers):
         followers.remove(root)
+    moved_by = _moved_by(seen, items)
     problems = [_obstacle(seen, item) for item in items]
-    problems += [_irregular(seen, reach, size) for reach in reaches]
-    problems += [SINGLE if width % repeats or size < 2 else ""]
-    problem = next(filter(None, problems), "")
-    operations = frozenset(_operation(item.dep.target) for item in items)
+    irregular = next((r.name for r in reaches if _is_irregular(seen, r, size)), "")
+    problems += [rearranged(moved_by, irregular) if irregular else ""]
+    problems += [_single(items, width) if width % repeats or size < 2 else ""]
     order = seen.roots.index
     layers = sorted(set(writers) - set(followers), key=order)
     return ChannelGroup(
@@ -153,8 +186,30 @@ def _group(seen: _Trace, root: str) -> ChannelGroup:
         tuple(layers),
         tuple(sorted(set(followers), key=order)),
         reaches,
-        operations,
-        PADDED if problem == REARRANGED and "ConstantPadNdBackward0" in operations else problem,
+        frozenset(_operation(item.dep.target) for item in items),
+        next(filter(None, problems), ""),
+        moved_by,
+    )
+
+
+def _moved_by(seen: _Trace, items: Sequence[Any]) -> str:
+    """What moves or mixes the channels on their way, and where; '' when nothing known does."""
+    found = seen.places.found
+    met = {item.dep.target.grad_fn for item in items} | {item.dep.source.grad_fn for item in items}
+    here = [(found[node][0], place, found[node][1]) for place, node in enumerate(found)
+            if node in met]  # fmt: skip
+    return min(here)[2] if here else ""
+
+
+def _single(items: Sequence[Any], width: int) -> str:
+    """Why there are not two units that could go one by one."""
+    parts = [item.dep.target for item in items]
+    blocks = next((node for node in parts if _blocks(node.module) > 1), None)
+    if width < 2 or blocks is None:
+        return SINGLE
+    return (
+        f"Its {width} channels cannot go one by one: they lie in the {blocks.module.groups} "
+        f"conv_groups of '{blocks._name}', which stay alike."
     )
 
 
@@ -224,27 +279,37 @@ def _obstacle(seen: _Trace, item: Any) -> str:
             f"{kind} '{seen.names[part]}' normalizes its channels together, so cutting one "
             "would change all the others."
         )
+    if isinstance(part, nn.ConvTranspose2d) and part.groups > 1:
+        return (
+            f"It cannot be traced: the {part.groups} conv_groups of the transposed convolution "
+            f"'{seen.names[part]}' are not followed."
+        )
+    if id(part) in seen.tied:
+        return (
+            f"The parameters of '{seen.names[part]}' are also those of another layer, so cutting "
+            "one would cut both."
+        )
     if isinstance(part, nn.MultiheadAttention | nn.LSTM | nn.Embedding):
         return f"It is tied to {kind} '{seen.names[part]}', which is not cut here."
     return ""
 
 
-def _irregular(seen: _Trace, reach: Reach, size: int) -> str:
-    """Why the channels of one module do not line up with the units; '' when they do."""
+def _is_irregular(seen: _Trace, reach: Reach, size: int) -> bool:
+    """Whether the channels of one module do not line up with the units."""
     counts = np.bincount(reach.units, minlength=size)
     if len(set(counts.tolist())) != 1:
-        return REARRANGED
+        return True
     if reach.name not in seen.roots:
-        return ""
+        return False
     part: Any = seen.part(reach.name)
     look = seen.graph.get_in_channels if reach.side == "in" else seen.graph.get_out_channels
     units = np.full(look(part), -1)
     if reach.channels.max() >= len(units):
-        return REARRANGED
+        return True
     units[reach.channels] = reach.units
     if reach.side != "in":
-        return "" if np.array_equal(units, np.arange(len(units)) % size) else REARRANGED
+        return not np.array_equal(units, np.arange(len(units)) % size)
     if (blocks := _blocks(part)) > 1:
         table = units.reshape(blocks, -1)
-        return "" if (table == table[0]).all() else REARRANGED
-    return ""
+        return not bool((table == table[0]).all())
+    return False

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.along import weights_along
-from sfp_viz.nets.channels import PADDED, ChannelGroup
+from sfp_viz.nets.channels import ChannelGroup, rearranged
 from sfp_viz.nets.checking import wrongly_cut
 from sfp_viz.nets.execution import Execution, execute, layers_of
 from sfp_viz.nets.groups import TraceError, trace
@@ -74,7 +74,7 @@ def _groups(model: Model, execution: Execution) -> tuple[list[ChannelGroup], tup
     try:
         groups = trace(model.module, model.input_shape, execution)
     except TraceError as problem:
-        return [], (f"This network can be explored but not cut: {problem}.",)
+        return [], (f"This network can be explored but not cut; {problem}.",)
     return [_with_stem_protected(group, model.module, execution) for group in groups], ()
 
 
@@ -95,8 +95,8 @@ def _with_stem_protected(
 
 
 def _why_wrong(group: ChannelGroup) -> str:
-    if any("Pad" in name for name in group.operations):
-        return PADDED
+    if group.moved_by:
+        return rearranged(group.moved_by)
     return (
         "Cutting it on a trial copy changed more than its own channels (they are moved or mixed "
         "on their way), so it stays whole."

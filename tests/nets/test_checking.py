@@ -37,11 +37,11 @@ class Normalized(Turned):
         return self.fc(self.third(self.second(maps).relu()).mean((2, 3)))
 
 
-@pytest.mark.parametrize("kind", [Turned, Normalized])
-def test_a_group_that_would_be_cut_wrongly_is_protected_and_the_others_are_free(kind):
+@pytest.mark.parametrize(("kind", "what"), [(Turned, "flip at"), (Normalized, "softmax at")])
+def test_a_group_that_would_be_cut_wrongly_is_protected_and_the_others_are_free(kind, what):
     network = read_network(Model(kind().eval(), name="net", input_shape=(3, 8, 8)))
     assert [group.name for group in network.free] == ["second", "third"]
-    assert "on a trial copy" in network.group("first").why
+    assert f"It cannot be traced: {what}" in network.group("first").why
 
 
 def test_dead_weights_do_not_hide_a_wrong_cut():

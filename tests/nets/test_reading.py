@@ -95,12 +95,19 @@ def test_option_a_shortcuts_protect_what_they_pad_and_leave_the_rest_free():
     assert "padded with zero channels" in network.group("layer2.0.conv2").why
 
 
-@pytest.mark.parametrize("name", ["torchvision:shufflenet_v2_x0_5", "torchvision:swin_t"])
-def test_a_network_that_cannot_be_followed_can_still_be_explored(name):
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("torchvision:shufflenet_v2_x0_5", "view at 'stage2.0'"),
+        ("torchvision:swin_t", "a matrix product at 'features.1.0.attn'"),
+    ],
+)
+def test_a_network_that_cannot_be_followed_can_still_be_explored(name, what):
     network = read_network(model_of(zoo.build(name, {}), (3, 32, 32)))
     assert network.layers
     assert not network.free
     assert "explored but not cut" in network.notes[0]
+    assert f"cannot be traced: {what}" in network.notes[0]
     assert all(width[0][0] == "" for term in network.terms for width in (term.outs, term.ins))
 
 

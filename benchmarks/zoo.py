@@ -1,0 +1,245 @@
+"""Which networks open, plan, prune and train: random plans on torchvision's whole zoo and ours.
+
+    python benchmarks/zoo.py [--plans 50] [--only NAME ...] [--all] [--summary]
+
+Weights are drawn with seed 0: costs and shapes are exact, accuracies mean nothing, so none are
+shown. Each plan keeps a random number of random filters in every group that may be cut, from one
+to all. It is pruned for real; the shown MACs, params and peak of activation memory must equal a
+count on the pruned network, the pruned network must compute what the silenced one does, and a
+forward and backward pass must work. One JSON line a network goes to docs/results/zoo.jsonl; a
+network with enough plans there is not tried again. ``--summary`` writes docs/results/zoo.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import sfp_viz as sfp
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.errors import SfpError
+from sfp_viz.nets import zoo
+from sfp_viz.nets.execution import execute, tensors_of
+from sfp_viz.nets.measure import count_macs, count_params
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.samples import sample_names
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+LINES, TABLE = RESULTS / "zoo.jsonl", RESULTS / "zoo.md"
+OURS: dict[str, tuple[str, dict[str, Any], tuple[int, int, int]]] = {
+    "LeNet-5 for 28 x 28": ("lenet5", {"side": 28}, (1, 28, 28)),
+    "ResNet-56 for CIFAR": ("cifar_resnet", {"blocks": 9}, (3, 32, 32)),
+    "ResNet-20 for CIFAR, padded": ("cifar_resnet", {"blocks": 3, "shortcut": "pad"}, (3, 32, 32)),
+}
+NAMED = [
+    *("resnet18", "resnet50", "vgg16_bn", "googlenet", "mobilenet_v2", "mobilenet_v3_small"),
+    *("mobilenet_v3_large", "densenet121", "efficientnet_b0", "convnext_tiny", "regnet_x_400mf"),
+    *("regnet_y_400mf", "squeezenet1_0", "squeezenet1_1", "mnasnet1_0"),
+]
+SIZES = (64, 128, 224)  # the smallest image that the architecture takes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--plans", type=int, default=10)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--all", action="store_true", help="all of torchvision's classifiers")
+    parser.add_argument("--again", action="store_true", help="also what has enough plans")
+    parser.add_argument("--minutes", type=float, default=10, help="most time for one network")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--summary", action="store_true")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(tried(options.one, options.plans, options.minutes)))
+    elif options.summary:
+        TABLE.write_text(table(results()))
+    else:
+        for name in options.only or names(everything=options.all):
+            if options.again or results().get(name, {}).get("plans", -1) < options.plans:
+                keep(in_a_process(name, options.plans, options.minutes))
+
+
+def names(*, everything: bool) -> list[str]:
+    from torchvision import models
+
+    listed = [*sample_names(), *OURS, *NAMED]
+    return listed + [n for n in models.list_models(module=models) if everything and n not in listed]
+
+
+def in_a_process(name: str, plans: int, minutes: float) -> dict[str, Any]:
+    """The line of one network, tried in a process of its own: its memory ends with it."""
+    command = [sys.executable, __file__, "--one", name, f"--plans={plans}", f"--minutes={minutes}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return {"name": name, "opens": False, "why": last, "plans": 0}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def tried(name: str, plans: int, minutes: float) -> dict[str, Any]:
+    """Open, read and cut one network; as one flat record."""
+    started = time.perf_counter()
+    line: dict[str, Any] = {"name": name, "opens": False, "plans": 0, "why": ""}
+    try:
+        model = opened(name)
+        line |= {"opens": True, "input": list(model.input_shape), "params": count_params(model)}
+        line["macs"] = count_macs(model)
+        before = time.perf_counter()
+        network = sfp.read_network(model)
+        line["read_s"] = round(time.perf_counter() - before, 2)
+    except SfpError as problem:
+        return {**line, "why": str(problem)}
+    line |= {"groups": len(network.groups), "free": len(network.free)}
+    line["protected"] = dict(sorted({g.why: g.name for g in network.groups if g.protected}.items()))
+    if not network.free:
+        line["why"] = network.notes[0] if network.notes else "Every group is protected."
+        return line
+    shown = sfp.cost(network)
+    line["whole"] = (shown.macs, shown.params) == (line["macs"], line["params"])
+    kept_macs = []
+    for seed in range(plans):
+        if seed > 1 and time.perf_counter() - started > 60 * minutes:
+            break
+        problem, share = problem_of(model, network, drawn(network, seed))
+        if problem:
+            line["why"] = f"plan {seed}: {problem}"
+            break
+        kept_macs.append(share)
+        line["plans"] += 1
+    line["macs_left"] = [round(x, 3) for x in (min(kept_macs), max(kept_macs))] if kept_macs else []
+    line["seconds"] = round(time.perf_counter() - started, 1)
+    line["peak_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 1)
+    return line
+
+
+def opened(name: str) -> Model:
+    """A sample, one of ours, or torchvision's network on the smallest image that it takes."""
+    if name in sample_names():
+        return sfp.load_model(name)
+    if name in OURS:
+        architecture, arguments, shape = OURS[name]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return Model(zoo.build(architecture, arguments), name=name, input_shape=shape)
+    problem: SfpError | None = None
+    for size in SIZES:
+        model = sfp.load_model(f"torchvision:{name}", input_shape=(3, size, size))
+        try:
+            execute(model.module, model.input_shape, name=name)
+            return model
+        except SfpError as found:
+            problem = found
+    raise problem or ValueError(name)
+
+
+def drawn(network: Network, seed: int) -> Plan:
+    """Random filters of every group that may be cut: from none to all but one."""
+    source = np.random.default_rng(seed)
+    removals = []
+    for group in network.free:
+        count = int(source.integers(0, group.size))
+        units = np.sort(source.choice(group.size, count, replace=False)).tolist()
+        removals.append(Removal(group.name, tuple(units), ("by chance",) * count))
+    edits = sfp.Edits(network.digest)
+    return Plan(network.digest, sfp.Recipe(), edits, tuple(r for r in removals if r.filters))
+
+
+def problem_of(model: Model, network: Network, plan: Plan) -> tuple[str, float]:
+    """What goes wrong when ``plan`` is carried out, '' if nothing; and the share of MACs left."""
+    shown = sfp.cost(network, plan)
+    try:
+        pruned = sfp.prune(model, plan, network=network)  # compares with the silenced network
+    except SfpError as problem:
+        return str(problem), 1.0
+    counted = (count_macs(pruned), count_params(pruned), peak_bytes(pruned))
+    if counted != (shown.macs, shown.params, shown.peak_activation_bytes):
+        return f"shown {shown}, counted {counted}", 1.0
+    try:
+        problem = untrainable(pruned)
+    except Exception as found:  # any failure is a result
+        problem = f"{type(found).__name__}: {found}"
+    del pruned
+    gc.collect()
+    return problem, shown.macs / sfp.cost(network).macs
+
+
+def peak_bytes(model: Model) -> int:
+    """Most float32 bytes that one convolution or linear layer reads and writes, by its calls."""
+    calls = execute(model.module, model.input_shape).calls
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    layers = [calls[n] for n, part in model.module.named_modules() if isinstance(part, kinds)]
+    pairs = [pair for shapes in layers for pair in shapes]
+    return max(4 * (int(np.prod(ins[1:])) + int(np.prod(outs[1:]))) for ins, outs in pairs)
+
+
+def untrainable(model: Model) -> str:
+    """Why a forward and backward pass in training mode fails; '' when it works."""
+    module = model.module.train()
+    torch.manual_seed(0)
+    outputs = tensors_of(module(torch.randn(2, *model.input_shape)))
+    if model.architecture and outputs[0].shape != (2, model.classes):
+        return f"its output has the shape {tuple(outputs[0].shape)}"
+    torch.stack([out.square().mean() for out in outputs]).sum().backward()
+    gradients = {n: p.grad for n, p in module.named_parameters() if p.requires_grad}
+    bad = [n for n, grad in gradients.items() if grad is None or not grad.isfinite().all()]
+    return f"no usable gradient for {', '.join(bad[:3])}" if bad else ""
+
+
+def keep(line: dict[str, Any]) -> None:
+    """Append a line; of two with one name the later counts."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with LINES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    print(f"{line['name']}: {line['plans']} plans {line['why']}", flush=True)
+
+
+def results() -> dict[str, dict[str, Any]]:
+    if not LINES.exists():
+        return {}
+    return {(line := json.loads(text))["name"]: line for text in LINES.read_text().splitlines()}
+
+
+def table(lines: dict[str, dict[str, Any]]) -> str:
+    """The Markdown page."""
+    whole = [line for line in lines.values() if line["plans"] and not line["why"]]
+    head = [
+        "# Which networks open, plan, prune and train",
+        "",
+        "Written by `python benchmarks/zoo.py --summary`; every number is counted or measured.",
+        "Untrained weights (seed 0). A random plan keeps one to all filters in every free group.",
+        "It passes when the shown MACs, params and peak activation memory equal a count on the",
+        "really pruned network, its output equals that of the silenced one, and a forward and",
+        "backward pass in training mode give finite gradients. "
+        f"{len(whole)} of {len(lines)} networks pass all of their "
+        f"{sum(line['plans'] for line in whole)} plans; the others say why they are not cut.",
+        "",
+        "| network | input | params | groups | free | read | plans passed | MACs left | why not |",
+        "|---|---|--:|--:|--:|--:|--:|---|---|",
+    ]
+    return "\n".join([*head, *(row(line) for line in lines.values())]) + "\n"
+
+
+def row(line: dict[str, Any]) -> str:
+    size = "x".join(str(n) for n in line.get("input", ())) or "–"
+    left = " to ".join(f"{100 * x:.0f} %" for x in line.get("macs_left", ())) or "–"
+    params = f"{line['params'] / 1e6:.2f} M" if "params" in line else "–"
+    read = f"{line['read_s']:.1f} s" if "read_s" in line else "–"
+    why = line["why"].replace("|", "/").replace("\n", " ")
+    cells = [line["name"], size, params, line.get("groups", "–"), line.get("free", "–"), read]
+    return "| " + " | ".join(str(x) for x in [*cells, line["plans"], left, why]) + " |"
+
+
+if __name__ == "__main__":
+    main()
