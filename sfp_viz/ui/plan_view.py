@@ -12,12 +12,11 @@ from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui import by_hand, loaders, state
+from sfp_viz.ui import by_hand, loaders, state, views
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 
 HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
-VIEW = "plan_view"
 SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
 _NARROW = (
     "<style>@media (max-width: 1000px) {.st-key-plan_sides [data-testid=stHorizontalBlock]:has("
@@ -71,10 +70,7 @@ def body(network: Network, widths: Widths) -> None:
     from sfp_viz.ui.plan_table import table
 
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        view = st.segmented_control(
-            "View", ["Bars", "Table"], default="Bars", required=True, key=VIEW,
-            label_visibility="collapsed",
-        )  # fmt: skip
+        view = views.choose("plan")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if asked().edits.ratios:
                 st.button(
