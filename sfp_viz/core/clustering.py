@@ -10,6 +10,7 @@ from sfp_viz.core.kmeans import kmeans
 
 CUT = 0.5  # 'threshold': complete linkage, cut where a cluster's least similarity falls below it
 _MANY = 512  # above so many points three starts of k-means instead of ten
+_SEVERAL = 128  # above so many points one start for each number that 'silhouette' tries
 _LINK = 1e-6  # a weak tie of all filters, so that no spectral graph falls apart
 
 
@@ -27,8 +28,19 @@ class Points:
         return len(self.weights)
 
 
-def labels_of(points: Points, method: str, k: int, seed: int, starts: int = 0) -> np.ndarray:
-    """Cluster of each point; exactly ``k`` of them, but for 'hdbscan', which finds its own."""
+def labels_of(
+    points: Points,
+    method: str,
+    k: int,
+    seed: int,
+    starts: int = 0,
+    leading: np.ndarray | None = None,
+) -> np.ndarray:
+    """Cluster of each point; exactly ``k`` of them, but for 'hdbscan', which finds its own.
+
+    ``starts`` of k-means, 0 for as many as usual; ``leading`` eigenvectors that 'spectral' needs
+    not find again.
+    """
     if method == "hdbscan":
         return _by_density(points)
     k = max(1, min(k, len(points)))
@@ -37,7 +49,10 @@ def labels_of(points: Points, method: str, k: int, seed: int, starts: int = 0) -
     if k == 1:
         return np.zeros(len(points), dtype=np.int64)
     if method == "spectral" and len(points) >= 4:
-        return _spectral(points, k, seed, starts or _starts(points))
+        leading = _leading(points, k) if leading is None else leading
+        rows = leading[:, -k:] / np.linalg.norm(leading[:, -k:], axis=1, keepdims=True).clip(1e-12)
+        start = starts or _starts(points)
+        return kmeans(rows @ rows.T, points.weights, k, seed=seed, starts=start)
     if method in ("kmeans", "spectral"):
         start = starts or _starts(points)
         return kmeans(points.gram, points.weights, k, seed=seed, starts=start)
@@ -56,15 +71,19 @@ def count_by_threshold(points: Points) -> int:
 
 
 def count_by_silhouette(points: Points, method: str, seed: int) -> int:
-    """Of six numbers from 2 to n - 1 the one whose clusters have the best mean silhouette.
+    """Of six numbers from 2 to n - 1, at most 512, the one with the best mean silhouette.
 
     Rousseeuw 1987. Undefined below three different filters: each is a cluster then.
     """
     if len(points) < 3:
         return len(points)
-    tried = np.unique(np.round(np.geomspace(2, len(points) - 1, 6)).astype(int))
-    starts = 1 if len(points) > _MANY else 0
-    values = [silhouette(points, labels_of(points, method, int(k), seed, starts)) for k in tried]
+    most = min(len(points) - 1, _MANY)
+    tried = np.unique(np.round(np.geomspace(2, most, 6)).astype(int))
+    starts = 1 if len(points) > _SEVERAL else 0
+    leading = _leading(points, most) if method == "spectral" else None
+    values = [
+        silhouette(points, labels_of(points, method, int(k), seed, starts, leading)) for k in tried
+    ]
     return int(tried[int(np.argmax(values))])
 
 
@@ -112,9 +131,9 @@ def _merged(tree: np.ndarray, k: int) -> np.ndarray:
     return connected_components(joined, directed=False)[1][:n]
 
 
-def _spectral(points: Points, k: int, seed: int, starts: int) -> np.ndarray:
-    """k-means on the rows, made of length 1, of the k leading eigenvectors of the normalised
-    graph of similarities (Ng, Jordan and Weiss 2001); similarities below 0 are no ties."""
+def _leading(points: Points, k: int) -> np.ndarray:
+    """The k leading eigenvectors [n, k], the first last, of the normalized graph of similarities
+    (Ng, Jordan and Weiss 2001); similarities below 0 are no ties."""
     from scipy.linalg import eigh
 
     if points.kind == "euclidean":
@@ -126,10 +145,8 @@ def _spectral(points: Points, k: int, seed: int, starts: int) -> np.ndarray:
     np.fill_diagonal(ties, 0)
     degree = 1 / np.sqrt(ties.sum(axis=1))
     n = len(points)
-    wanted = (n - k, n - 1)
-    _, vectors = eigh(ties * degree[:, None] * degree[None, :], subset_by_index=wanted)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return kmeans(vectors @ vectors.T, points.weights, k, seed=seed, starts=starts)
+    graph = ties * degree[:, None] * degree[None, :]
+    return eigh(graph, subset_by_index=(n - k, n - 1))[1]
 
 
 def _by_density(points: Points) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_ROUNDS = 100
+_ROUNDS = 50
 _FEW = 256
 
 
