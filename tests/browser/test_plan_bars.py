@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from acting import button, press, still
 from playwright.sync_api import Page, expect
 
 NUMBERS = re.compile(r"keeps (\d+) of (\d+) filters")
@@ -19,7 +20,8 @@ def kept(page: Page, group: str) -> int:
 def test_dragging_a_bar_changes_its_filters_and_the_macs_and_can_be_undone(page: Page):
     page.goto("/plan")
     edge = page.get_by_role("slider", name="Filters kept in conv2")
-    expect(edge).to_be_visible()
+    expect(edge).to_have_count(1)
+    still(page)
     macs = page.get_by_test_id("budget-macs")
     before, words = kept(page, "conv2"), macs.inner_text()
     box = edge.bounding_box()
@@ -37,19 +39,17 @@ def test_dragging_a_bar_changes_its_filters_and_the_macs_and_can_be_undone(page:
     edge.press("ArrowRight")  # two presses, one message
     expect(edge).to_have_attribute("aria-valuenow", str(after + 2))
     expect(macs).not_to_have_text(words_after)
-    page.get_by_role("button", name="Undo").click()
+    press(page, button(page, "Undo"))
     expect(edge).to_have_attribute("aria-valuenow", str(after))
-    page.get_by_role("button", name="Undo").click()
+    press(page, button(page, "Undo"))
     expect(edge).to_have_attribute("aria-valuenow", str(before))
     expect(macs).to_have_text(words)
 
 
 def test_a_name_shows_why_and_a_locked_group_no_longer_moves(page: Page):
     page.goto("/plan")
-    page.get_by_role("button", name="conv1: show why").click()
-    expect(page.get_by_role("heading", name="conv1")).to_be_visible()
-    leave = page.get_by_text("Leave it whole")
-    expect(leave).to_have_count(1)  # while a page is drawn anew, the old panel stands for a moment
-    leave.click()
-    expect(page.get_by_text("Left whole: you locked it.")).to_be_visible()
-    expect(page.get_by_role("slider", name="Filters kept in conv1")).to_be_hidden()
+    press(page, page.get_by_role("button", name="conv1: show why"))
+    expect(page.get_by_role("heading", name="conv1")).to_have_count(1)
+    press(page, page.get_by_text("Leave it whole"))
+    expect(page.get_by_text("Left whole: you locked it.")).to_have_count(1)
+    expect(page.get_by_role("slider", name="Filters kept in conv1")).to_have_count(0)

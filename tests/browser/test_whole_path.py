@@ -6,21 +6,8 @@ import json
 import re
 
 import numpy as np
+from acting import button, go, press, still
 from playwright.sync_api import expect
-
-
-def settled(page):
-    """Wait until the app has finished drawing."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_timeout(300)
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    assert page.locator('[data-testid="stException"]').count() == 0
-
-
-def go(page, title):
-    page.get_by_role("link", name=title, exact=True).first.click()
-    page.wait_for_url(re.compile(title.lower().replace("-", "") + r"(\?|$)"))
-    settled(page)
 
 
 def download(page, button):
@@ -45,7 +32,7 @@ def test_from_the_first_screen_to_a_smaller_network_in_the_hand(page, tmp_path):
     page.goto("/")
     expect(page.locator("canvas").first).to_be_visible()
     expect(page.get_by_text("LeNet-5-like on digits").first).to_be_visible()
-    settled(page)
+    still(page)
     uncut = page.get_by_test_id("budget-macs").inner_text()
 
     # Explore: a lasso chooses filters, and the table twin knows them.
@@ -63,40 +50,40 @@ def test_from_the_first_screen_to_a_smaller_network_in_the_hand(page, tmp_path):
     for _ in range(4):
         edge.press("ArrowLeft")
     expect(page.get_by_test_id("budget-macs")).not_to_have_text(suggested)
-    settled(page)
-    page.get_by_role("button", name=re.compile("^Undo")).click()
+    still(page)
+    press(page, button(page, "Undo"))
     expect(page.get_by_test_id("budget-macs")).to_have_text(suggested)
-    page.get_by_role("button", name=re.compile("^Redo")).click()
+    press(page, button(page, "Redo"))
     expect(page.get_by_test_id("budget-macs")).not_to_have_text(suggested)
-    settled(page)
+    still(page)
     by_hand = page.get_by_test_id("budget-macs").inner_text()
     page.reload()
-    settled(page)
+    still(page)
     expect(page.get_by_test_id("budget-macs")).to_have_text(by_hand)
 
     # Check: pruned for real, measured before and after.
     go(page, "Check")
-    page.get_by_role("button", name="Prune and measure").click()
+    press(page, button(page, "Prune and measure"))
     expect(page.get_by_text("one-shot", exact=False).first).to_be_visible(timeout=120_000)
-    settled(page)
+    still(page)
 
     # Fine-tune: in the background; a refresh does not disturb it.
     go(page, "Fine-tune")
     page.get_by_label("Epochs", exact=True).fill("3")
     page.get_by_label("Epochs", exact=True).press("Tab")
-    page.get_by_role("button", name="Start", exact=True).click()
+    press(page, page.get_by_role("button", name="Start", exact=True))
     expect(page.get_by_text("Runs of this network")).to_be_visible(timeout=120_000)
     page.reload()
     expect(page.get_by_text(re.compile(r"\bfinished\b", re.I)).first).to_be_visible(timeout=240_000)
-    settled(page)
+    still(page)
 
     # Compare: the baselines stand beside the plan.
     go(page, "Compare")
-    page.get_by_role("button", name="Measure one-shot accuracies").click()
+    press(page, button(page, "Measure one-shot accuracies"))
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=180_000)
     said = re.compile("points (above|below) the best|no clear winner|no winner is named")
     expect(page.get_by_text(said).first).to_be_visible(timeout=120_000)  # only once measured
-    settled(page)
+    still(page)
 
     # Export: the files hold what the plan says.
     go(page, "Export")
