@@ -106,9 +106,10 @@ def _sensitivity(file: Path) -> str:
     from sfp_viz.core.training import wilson
 
     it = sensitivity_from_json(file.read_text())
-    whole = wilson(it.base, it.images)
+    wholes = (("the whole network", it.base), ("with BatchNorm estimated anew", it.fresh))
     rows: list[tuple[Any, ...]] = [
-        ("the whole network", "", percent(it.base / max(1, it.images)), span(whole), "")
+        (name, "", percent(right / max(1, it.images)), span(wilson(right, it.images)), "")
+        for name, right in wholes
     ]
     for group in it.right:
         rows += [

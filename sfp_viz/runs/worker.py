@@ -20,6 +20,7 @@ from sfp_viz.runs.files import locked
 from sfp_viz.runs.folder import TRAINING, read_run
 from sfp_viz.runs.heartbeat import Cancelled, Heartbeat
 
+_MEMORY = "The memory was not enough. Try half the batch size, or fewer images."
 PATIENCE = 5.0  # seconds; a worker that was killed takes a moment to let go of its folder
 
 
@@ -50,11 +51,15 @@ def _watched(folder: Path) -> int:
     except SfpError as problem:
         return _failed(folder, heartbeat, str(problem))
     except MemoryError:
-        return _failed(folder, heartbeat, "The memory was not enough. Try half the batch size.")
+        return _failed(
+            folder,
+            heartbeat,
+            "The memory was not enough. Try half the batch size, or fewer images.",
+        )
     except Exception as problem:  # the page must be told, whatever it was
         text = f"Something unexpected went wrong: {type(problem).__name__}: {problem}"
         if "out of memory" in text or "can't allocate memory" in text:
-            text = "The memory was not enough. Try half the batch size."
+            text = _MEMORY
         return _failed(folder, heartbeat, f"{text} The details are in log.txt.")
     heartbeat.end("finished")
     return 0

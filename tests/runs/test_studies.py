@@ -83,7 +83,7 @@ def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, netw
     from sfp_viz.nets.measure import count_right
     from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
-    from sfp_viz.nets.sensitivity import single_cut
+    from sfp_viz.nets.sensitivity import single_cut, tasks
     from sfp_viz.nets.surgery import prune
 
     path = new_study()
@@ -101,7 +101,8 @@ def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, netw
     chosen = [round(i * (len(calibration) - 1) / 31) for i in range(32)]
     few = replace(calibration, pixels=calibration.pixels[chosen], labels=calibration.labels[chosen])
     assert points[0][1] == count_right(prune(model, plan, calibration=few), test)
-    assert run.done == 1 + sum(len(some) for some in found.right.values())
+    assert {p.task for p in run.points} == set(tasks(network, Recipe(), FEW.ratios))
+    assert {p.task[0] for p in run.points} == {"", *found.right} != {""}
     assert (run.finding.digest, run.finding.images) == (found.digest, 60)
     assert run.finding.seconds >= sum(point.seconds for point in run.points) > 0
 
