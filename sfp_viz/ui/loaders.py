@@ -92,8 +92,7 @@ def trust(key: str) -> Trust | None:
 def _trust(place: str, weights: str, version: tuple) -> Trust | None:
     from sfp_viz.runs.evidence import find_trust
 
-    found = find_trust(Path(place), weights)
-    return found[0] if found else None
+    return find_trust(Path(place), weights)
 
 
 def _studies(place: Path) -> tuple[tuple[str, int], ...]:

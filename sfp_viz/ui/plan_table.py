@@ -39,6 +39,7 @@ def table(network: Network, widths: Widths) -> None:
         pd.DataFrame(rows, columns=list(columns)),
         key=key,
         hide_index=True,
+        height=min(37 + 35 * len(rows), 640),
         num_rows="fixed",
         disabled=[name for name in columns if name not in _TYPED],
         column_config=columns,
