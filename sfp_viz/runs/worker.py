@@ -51,11 +51,7 @@ def _watched(folder: Path) -> int:
     except SfpError as problem:
         return _failed(folder, heartbeat, str(problem))
     except MemoryError:
-        return _failed(
-            folder,
-            heartbeat,
-            "The memory was not enough. Try half the batch size, or fewer images.",
-        )
+        return _failed(folder, heartbeat, _MEMORY)
     except Exception as problem:  # the page must be told, whatever it was
         text = f"Something unexpected went wrong: {type(problem).__name__}: {problem}"
         if "out of memory" in text or "can't allocate memory" in text:
