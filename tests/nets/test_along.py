@@ -13,6 +13,7 @@ from sfp_viz.nets.along import input_slices
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.samples import sample_names, sample_network
 from tests.tiny import NETS, randomize
 
 
@@ -137,3 +138,9 @@ def test_it_comes_back_from_a_reading_and_old_readings_open_without():
     old = json.loads(network_to_json(network))
     del old["along"]
     assert network_from_json(json.dumps(old), weights).along == {}
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_every_shipped_reading_says_what_goes_along(name):
+    network = sample_network(name)
+    assert set(network.along) == {group.name for group in network.free}

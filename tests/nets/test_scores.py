@@ -5,11 +5,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sfp_viz.core.cost import cost
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.making import make_plan_for
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
+from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.scores import independence
+from sfp_viz.nets.surgery import prune
 from tests.tiny import NETS, randomize
 
 
@@ -148,3 +154,22 @@ def test_labels_that_the_network_cannot_name_are_refused_for_taylor(images):
 def test_a_score_that_is_not_known_is_refused_by_name(images):
     with pytest.raises(RecipeError, match="magic"):
         observe(tiny("plain"), images, scores=("magic",))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *(Recipe(0.3, criterion=c) for c in ("taylor", "hrank", "chip", "reconstruction")),
+        Recipe(0.3, similarity="activation", dispersion="activation", cluster_rule="silhouette"),
+        Recipe(0.3, criterion="group_magnitude", coupled="pacesetter", clustering="spectral"),
+    ],
+)
+@pytest.mark.parametrize("name", ["plain", "residual", "depthwise"])
+def test_what_was_seen_makes_plans_that_can_be_cut(images, recipe, name):
+    model = tiny(name)
+    network = read_network(model)
+    seen = observe(model, images, scores=("taylor", "hrank", "chip"))
+    plan = make_plan_for(network, recipe, evidence=Evidence(observations=seen))
+    assert cost(network, plan).macs <= 0.7 * cost(network).macs
+    pruned = prune(model, plan, network=network)
+    assert pruned.module(torch.zeros(1, 3, 8, 8)).shape == (1, 5)
