@@ -21,9 +21,9 @@ from pathlib import Path
 
 from sfp_viz.core.analysis import analyze
 from sfp_viz.core.evidence import Evidence
-from sfp_viz.core.making import make_plan
+from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.recipe import CHOICES, Recipe
 from sfp_viz.core.sensitivity import (
     Sensitivity,
     gathered,
@@ -67,7 +67,7 @@ def opened(name: str) -> tuple[Model, Images, Images]:
 
 
 def sensitivity_of(
-    model: Model, network: Network, train: Images, test: Images, file: Path
+    model: Model, network: Network, recipe: Recipe, train: Images, test: Images, file: Path
 ) -> Sensitivity:
     """Measured once a network; its points are kept one by one in ``file``'s .points."""
     if file.is_file():
@@ -75,14 +75,14 @@ def sensitivity_of(
     points, started = file.with_suffix(".points"), time.time()
     done = [tuple(json.loads(line)) for line in _lines(points)]
     known = {(group, kept) for group, kept, _ in done}
-    todo = [task for task in tasks(network, Recipe()) if task not in known]
-    for point in measure_points(model, network, Recipe(), todo=todo, calibration=train, test=test):
+    todo = [task for task in tasks(network, recipe) if task not in known]
+    for point in measure_points(model, network, recipe, todo=todo, calibration=train, test=test):
         done.append(point)
         with points.open("a") as out:
             out.write(json.dumps(point) + "\n")
     found = gathered(
         network,
-        Recipe(),
+        recipe,
         done,
         data=f"{test.name}, {test.split}",
         images=len(test),
@@ -92,19 +92,20 @@ def sensitivity_of(
     return found
 
 
-def measure(name: str, target: float, work: Path, allocation: str) -> None:
+def measure(name: str, target: float, work: Path, compensation: str) -> None:
     """Measure what is missing of one network at one target; the record is written at the end."""
     slug = name.replace(" ", "_").strip("()").replace("(", "")
-    file = work / f"{slug}-{target:g}-{allocation}.json"
+    file = work / f"{slug}-{target:g}-{compensation}.json"
     if file.is_file():
         return
     model, train, test = opened(name)
     network = read_network(model)
+    recipe = replace(Recipe(target_reduction=target), compensation=compensation)
+    beside = work / f"{slug}-{compensation}.sensitivity"
     evidence = Evidence(
         observations=observe(model, train),
-        sensitivity=sensitivity_of(model, network, train, test, work / f"{slug}.sensitivity.json"),
+        sensitivity=sensitivity_of(model, network, recipe, train, test, beside),
     )
-    recipe = replace(Recipe(target_reduction=target), allocation=allocation)
     analysis = analyze(network, recipe, evidence)
     drawn = draws(network, analysis.dispersions, recipe, None, evidence)
     plans = [make_plan(network, analysis, recipe, edits_of(network, d)) for d in drawn]
@@ -116,32 +117,55 @@ def measure(name: str, target: float, work: Path, allocation: str) -> None:
         done[plan.hash] = right
         with lines.open("a") as out:
             out.write(json.dumps([plan.hash, right]) + "\n")
-        print(f"{name} {target:g} {allocation}: {len(done)} of {len(plans)}", flush=True)
+        print(f"{name} {target:g} {compensation}: {len(done)} of {len(plans)}", flush=True)
     measured = tuple(
         replace(draw, right=done[plan.hash]) for draw, plan in zip(drawn, plans, strict=True)
     )
     data = f"{test.name}, {test.split}"
     trust = Trust(network.digest, data, len(test), recipe, measured, time.time() - started)
     file.write_text(trust_json(trust))
-    print(name, target, allocation, verdict(trust), flush=True)
+    print(name, target, compensation, verdict(trust), flush=True)
+
+
+def compare(name: str, target: float, work: Path, compensation: str) -> None:
+    """Measure the suggestion of every allocation at one target; needs what ``measure`` left."""
+    slug = name.replace(" ", "_").strip("()").replace("(", "")
+    file = work / f"{slug}-{target:g}-{compensation}.suggestions"
+    if file.is_file():
+        return
+    model, train, test = opened(name)
+    network = read_network(model)
+    known = sensitivity_from_json((work / f"{slug}-{compensation}.sensitivity").read_text())
+    evidence = Evidence(observations=observe(model, train), sensitivity=known)
+    recipes = [
+        Recipe(target_reduction=target, compensation=compensation, allocation=allocation)
+        for allocation in CHOICES["allocation"]
+    ]
+    plans = [make_plan_for(network, recipe, None, evidence) for recipe in recipes]
+    right = measure_draws(model, network, plans, calibration=train, test=test)
+    found = {r.allocation: count for r, count in zip(recipes, right, strict=True)}
+    file.write_text(json.dumps(found))
 
 
 def summary(work: Path) -> None:
     """Write docs/results/trust.json and trust.md from the records in ``work``."""
     rows = []
     for file in sorted(work.glob("*-*-*.json")):
-        network, target, allocation = file.stem.rsplit("-", 2)
+        network, target, compensation = file.stem.rsplit("-", 2)
         trust = trust_from_json(file.read_text())
         found = [a for p in PREDICTORS if (a := agreement(trust, p))]
+        beside = file.with_suffix(".suggestions")
+        others = json.loads(beside.read_text()) if beside.is_file() else {}
         rows.append(
             {
                 "network": network,
                 "target": float(target),
-                "allocation": allocation,
+                "compensation": compensation,
                 "images": trust.images,
                 "plans": len(trust.draws),
                 "suggestion": _share(trust.draw("suggestion"), trust),
                 "uniform": _share(trust.draw("uniform"), trust),
+                "suggestions": {name: n / trust.images for name, n in others.items()},
                 "agreement": {a.predictor: asdict(a) for a in found},
                 "verdict": verdict(trust),
                 "draws": json.loads(trust_json(trust))["draws"],
@@ -158,7 +182,7 @@ def _table(rows: list[dict]) -> str:
         "of equal MACs drawn around the suggestion, with a 95 % bootstrap interval. Measured on "
         "test images after BatchNorm was estimated anew on 512 training images, no training. Made "
         "by `benchmarks/trust.py`.\n\n"
-        "| network | fewer MACs | suggestion by | plans, images | suggestion / uniform | "
+        "| network | fewer MACs | made up for by | plans, images | suggestion / uniform | "
         + " | ".join(f"by {name}" for name in PREDICTORS)
         + " |\n|---|---|---|---|---|---|---|---|\n"
     )
@@ -166,12 +190,30 @@ def _table(rows: list[dict]) -> str:
     for row in rows:
         cells = [_cell(row["agreement"].get(name)) for name in PREDICTORS]
         lines.append(
-            f"| {row['network']} | {row['target']:.0%} | {row['allocation']} | {row['plans']}, "
+            f"| {row['network']} | {row['target']:.0%} | {row['compensation']} | {row['plans']}, "
             f"{row['images']} | {row['suggestion']:.1%} / {row['uniform']:.1%} | "
             + " | ".join(cells)
             + " |"
         )
-    return head + "\n".join(lines) + "\n"
+    return head + "\n".join(lines) + "\n" + _suggestions(rows)
+
+
+def _suggestions(rows: list[dict]) -> str:
+    names = CHOICES["allocation"]
+    shown = [row for row in rows if row["suggestions"]]
+    head = (
+        "\nOne-shot accuracy of the suggestion itself, by how it shares out what has to go "
+        "(measured the same way, at the same MACs):\n\n"
+        f"| network | fewer MACs | made up for by | {' | '.join(names)} |\n"
+        f"|---|---|---|{'---|' * len(names)}\n"
+    )
+    lines = [
+        f"| {row['network']} | {row['target']:.0%} | {row['compensation']} | "
+        + " | ".join(f"{row['suggestions'][n]:.1%}" for n in names)
+        + " |\n"
+        for row in shown
+    ]
+    return head + "".join(lines) if shown else ""
 
 
 def _cell(found: dict | None) -> str:
@@ -193,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--network", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--target", nargs="*", type=float, default=[0.5, 0.7])
-    parser.add_argument("--allocation", nargs="*", default=["dispersion"])
+    parser.add_argument("--compensation", nargs="*", default=["none"])
     parser.add_argument("--work", type=Path, default=Path(".sfp_viz/trust"))
     parser.add_argument("--summary", action="store_true")
     given = parser.parse_args()
@@ -201,8 +243,9 @@ def main() -> None:
     if not given.summary:
         for target in given.target:
             for name in given.network:
-                for allocation in given.allocation:
-                    measure(name, target, given.work, allocation)
+                for compensation in given.compensation:
+                    measure(name, target, given.work, compensation)
+                    compare(name, target, given.work, compensation)
     summary(given.work)
 
 

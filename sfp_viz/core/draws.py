@@ -63,7 +63,7 @@ def draws(
     0.2 (half the plans, 'mild') or 0.6 ('wild'); then all are scaled by bisection until the cost
     is within the target, and single units are given back in random order while it stays there.
     Fewer come when the network has no more different plans within 0.5 % of that cost (or within
-    one unit's share of it, where units are coarser).
+    the cost of its cheapest unit, where units are coarser).
     """
     best = suggest(network, dispersions, recipe, edits, evidence)
     plain = suggest(network, dispersions, replace(recipe, allocation="uniform"), edits, evidence)
@@ -172,10 +172,11 @@ class _Space:
         return np.array([kept[name] for name in self.count.names], dtype=np.int64)
 
     def is_near(self, widths: np.ndarray) -> bool:
-        """Whether these widths cost the budget, but for 0.5 % or one unit's share of all."""
-        units = int(self.count.sizes[self.low < self.high].sum())
-        slack = max(TOLERANCE, 1 / max(units, 1))
-        return (1 - slack) * self.budget <= self.count(widths) <= self.budget + 1e-6
+        """Whether these widths cost the budget, but for 0.5 % or the cheapest unit's cost."""
+        now = self.count(widths)
+        less = [self.count(widths - one) for one in np.eye(len(widths), dtype=np.int64)]
+        unit = min((now - cost for cost in less if cost < now), default=0.0)
+        return self.budget - max(TOLERANCE * self.budget, unit) <= now <= self.budget + 1e-6
 
     def at_cost(self, shares: np.ndarray, source: np.random.Generator) -> np.ndarray:
         """The widest in proportion to ``shares`` that the budget allows, then single units more,

@@ -79,7 +79,7 @@ def gathered(
 ) -> Sensitivity:
     """The record of measured ``points`` (group, kept, right), the whole network's among them.
 
-    Points may come in any order, and twice. Raises RecipeError when the whole network is missing.
+    In any order, also twice. Raises RecipeError when the whole network is missing.
     """
     base, fresh = None, -1
     found: dict[str, dict[int, int]] = {}
@@ -115,7 +115,7 @@ def measured(sensitivity: Sensitivity, group: str) -> tuple[Point, ...]:
 def loss(sensitivity: Sensitivity, group: str, kept: int) -> float:
     """Percentage points of one-shot accuracy lost when only ``group`` keeps ``kept`` units.
 
-    Estimated between measured widths, 0 at the whole group. See ``losses``.
+    Estimated, 0 at the whole group. See ``losses``.
     """
     curve = losses(sensitivity, group)
     if not 1 <= kept <= len(curve):
@@ -126,9 +126,8 @@ def loss(sensitivity: Sensitivity, group: str, kept: int) -> float:
 def losses(sensitivity: Sensitivity, group: str) -> np.ndarray:
     """Percentage points lost when 0, 1 ... size - 1 units of ``group`` are gone, float64 [size].
 
-    Measured losses are made nondecreasing (isotonic regression, pool adjacent violators) and not
-    negative, joined by a monotone cubic (Fritsch and Carlson 1980), and below the narrowest
-    measured width go on with the last slope, up to all of the whole network's accuracy. Estimated.
+    Measured losses are made monotone and joined (see ``monotone.rising_curve``), up to all of the
+    whole network's accuracy. Estimated.
     """
     return _curve(sensitivity, group, 100 * sensitivity.fresh / max(1, sensitivity.images), False)
 
@@ -173,20 +172,12 @@ def log_odds(right: int, images: int) -> float:
 def stale(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> str:
     """'' while the measurement holds for ``recipe`` and the weights with ``digest``, else why not.
 
-    Only what chooses filters and makes up for them counts: target, goal, allocation, gamma,
-    dispersion, bounds and rounding say how many go, and any number is measured.
+    Only what chooses filters and makes up for them counts, not what says how many go.
     """
     if sensitivity.digest != digest:
-        return (
-            f"It was measured on other weights ({sensitivity.digest}, here {digest}). "
-            "Measure again."
-        )
-    other = [
-        f"{name.replace('_', ' ')} was {_said(getattr(sensitivity.recipe, name))}, "
-        f"now {_said(getattr(recipe, name))}"
-        for name in SELECTING
-        if getattr(sensitivity.recipe, name) != getattr(recipe, name)
-    ]
+        return f"It was measured on other weights ({sensitivity.digest}, here {digest})."
+    pairs = [(name, getattr(sensitivity.recipe, name), getattr(recipe, name)) for name in SELECTING]
+    other = [f"{_said(name)} was {_said(a)}, now {_said(b)}" for name, a, b in pairs if a != b]
     if not other:
         return ""
     return f"It was measured with other choices: {'; '.join(other)}. Measure again to be sure."

@@ -19,6 +19,7 @@ from sfp_viz.nets.model import Model
 WHOLE = ("", 0, 0)  # the task that measures the whole network with all its layers inside
 _LAYERS = (*CONVOLUTIONS, nn.Linear)
 _WARM = 3  # passes that choose kernels and fill caches, not counted
+_LONG = 0.3  # seconds that one point may take; slow layers get fewer repeats, at least three
 _SHORT = 5e-4  # seconds; shorter calls are timed several together
 
 
@@ -106,6 +107,7 @@ def latency_table(
 
 def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
     """Ms of each layer inside forward passes, and under '' of a pass without hooks."""
+    clock = _clock()
     module = copy.deepcopy(model.module).eval()
     images = torch.zeros(batch, *model.input_shape)
     spent: dict[str, float] = {}
@@ -113,13 +115,13 @@ def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
 
     def before(name: str) -> Callable[..., None]:
         def note(*_: Any) -> None:
-            spent[name] = spent.get(name, 0.0) - time.perf_counter()
+            spent[name] = spent.get(name, 0.0) - clock()
 
         return note
 
     def after(name: str) -> Callable[..., None]:
         def note(*_: Any) -> None:
-            spent[name] += time.perf_counter()
+            spent[name] += clock()
 
         return note
 
@@ -140,6 +142,12 @@ def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
     }
 
 
+def _clock() -> Callable[[], float]:
+    """Seconds; of a single thread its own time, which other programs on the machine cannot add
+    to; of several threads the clock on the wall."""
+    return time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+
+
 def _alone(part: nn.Module, shapes: Sequence[tuple[int, ...]], repeats: int) -> float:
     with torch.inference_mode():
         inputs = [torch.rand(shape) for shape in shapes]
@@ -151,18 +159,18 @@ def _least(call: Callable[[], object], repeats: int) -> float:
 
     Very short calls are timed several together.
     """
-    once = 0.0
+    clock, once = _clock(), 0.0
     for _ in range(_WARM):
-        started = time.perf_counter()
+        started = clock()
         call()
-        once = time.perf_counter() - started
+        once = clock() - started
     together = max(1, min(20, int(_SHORT / max(once, 1e-7))))
     found = []
-    for _ in range(repeats):
-        started = time.perf_counter()
+    for _ in range(max(3, min(repeats, int(_LONG / max(once, 1e-7))))):
+        started = clock()
         for _ in range(together):
             call()
-        found.append((time.perf_counter() - started) / together)
+        found.append((clock() - started) / together)
     return min(found)
 
 

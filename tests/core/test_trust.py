@@ -7,7 +7,7 @@ import pytest
 from sfp_viz.core import draws as drawing
 from sfp_viz.core.analysis import analyze, dispersions
 from sfp_viz.core.bounds import bounds
-from sfp_viz.core.cost import cost, kept_units
+from sfp_viz.core.cost import cost, cost_of_widths, kept_units
 from sfp_viz.core.draws import damage_by_dispersion
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
@@ -45,7 +45,9 @@ def test_draws_cost_the_same_differ_and_stay_within_the_bounds(wide):
     low, high = bounds(wide, RECIPE)
     for draw in found:
         assert draw.cost <= budget
-        assert draw.cost >= 0.995 * budget or draw.kind in ("suggestion", "uniform")
+        more = [{**draw.widths, n: min(k + 1, wide.group(n).size)} for n, k in draw.kept]
+        full = all(cost_of_widths(wide, w).macs > budget or w == draw.widths for w in more)
+        assert draw.cost >= 0.995 * budget or full
         kept = [draw.widths[g.name] for g in wide.groups]
         assert (low <= kept).all()
         assert (high >= kept).all()
