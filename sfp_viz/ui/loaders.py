@@ -83,6 +83,20 @@ def _evidence(place: str, weights: str, version: tuple) -> tuple[Evidence, str]:
         return Evidence(), str(problem)
 
 
+def losses(key: str) -> dict[str, np.ndarray]:
+    """Points of accuracy lost with m units of a group gone, by group; estimated from the measured
+    sensitivity. {} without one."""
+    return _losses(str(home()), key, _studies(home()))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _losses(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
+    from sfp_viz.core.sensitivity import losses as curve
+
+    found = evidence(key).sensitivity
+    return {name: curve(found, name) for name in found.right} if found else {}
+
+
 def trust(key: str) -> Trust | None:
     """The newest measured trust in suggestions for the network. Raises SfpError on a bad file."""
     return _trust(str(home()), digest(key), _studies(home()))

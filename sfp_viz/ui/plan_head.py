@@ -43,24 +43,23 @@ def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
         wanted = loaders.kept_or_whole(key, replace(recipe, rounding=1), edits)
     plain = by_hand.suggested(asked).edits or None
     suggested = loaders.budget(key, recipe, plain).kept or budget.kept
-    curves, unit = lost_curves(network)
+    curves, unit = lost_curves(asked)
     return Widths(budget.kept, suggested, wanted, curves, unit)
 
 
-def lost_curves(network: Network) -> tuple[plan_view.Curves, str]:
+def lost_curves(asked: Asked) -> tuple[plan_view.Curves, str]:
     """What each group loses alone, by rising units kept, with the unit: measured sensitivity
-    where there is one, else the share of what the next layers get that they miss."""
-    found = loaders.evidence(state.session().model)
+    where there is one; where the recipe goes by it, the share of what the next layers read that
+    they miss."""
+    key = state.session().model
+    found = loaders.evidence(key)
     if found.sensitivity is not None:
-        from sfp_viz.core.sensitivity import losses
-
-        lost = {name: losses(found.sensitivity, name) for name in found.sensitivity.right}
-        return {name: _thinned(curve, 1.0) for name, curve in lost.items()}, "points"
-    if found.observations is not None:
+        return {n: _thinned(c, 1.0) for n, c in loaders.losses(key).items()}, "points"
+    if found.observations is not None and asked.recipe.allocation == "functional":
         from sfp_viz.core.allocation import functional_curves
 
         lost = functional_curves(found.observations)
-        return {name: _thinned(curve[:-1], 100.0) for name, curve in lost.items()}, "% of signal"
+        return {name: _thinned(c[:-1], 100.0) for name, c in lost.items()}, "% of the signal"
     return {}, ""
 
 

@@ -194,8 +194,9 @@ def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) 
     more -= cost_of_widths(network, {group.name: wanted}).macs
     sign = "+" if more > 0 else "−"
     return (
-        f"Rounded from {wanted} to {kept} filters: {sign}{percent(abs(more) / max(whole, 1), 2)} "
-        "of the network's MACs (computed, this group alone)."
+        f"Without rounding it would keep {wanted}; keeping {kept} is "
+        f"{sign}{percent(abs(more) / max(whole, 1), 2)} of the network's MACs (computed, this "
+        "group alone)."
     )
 
 
@@ -227,6 +228,8 @@ def _legend(widths: Widths) -> str:
     text = "Filled: what stays. Dots: the suggestion. Dashed outlines: layers that move along."
     if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
         text += " Small triangles: the width before rounding."
+    if asked().edits.least:
+        text += " Angles: the minimum."
     if widths.curves:
         text += f" Lines: what each group costs alone, in {widths.unit} (estimated)."
     return text

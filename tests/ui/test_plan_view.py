@@ -44,7 +44,7 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
     assert (bar.kept, bar.suggested, bar.wanted, bar.least) == (8, 10, 9, 4)
     assert bar.held
     assert bar.tags == "held, min 4"
-    assert bar.note.startswith("Rounded from 9 to 8 filters: −6.25 % ")
+    assert bar.note.startswith("Without rounding it would keep 9; keeping 8 is −6.25 % of")
     assert bar.curve == ((1, 9.0), (16, 0.0))
 
 
