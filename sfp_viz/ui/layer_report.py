@@ -13,6 +13,7 @@ from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import milliseconds
 from sfp_viz.ui import loaders, problems, state
 from sfp_viz.ui.names import listed
+from sfp_viz.ui.report import short
 
 YES, ALONG, NO = "yes", "goes along", "no"
 
@@ -85,8 +86,7 @@ def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[s
     if group is None:
         return NO, "It belongs to no group."
     if group.protected:
-        why = group.why.removeprefix("This network can be explored but not cut: ")
-        return NO, f"{why[:1].upper()}{why[1:]}" or "No reason is known."
+        return NO, short(group.why) or "No reason is known."
     if layer in group.followers:
         return ALONG, f"Depthwise: its channels go with the filters of {listed(group.layers)}."
     if group.followers and len(group.layers) == 1:
@@ -109,7 +109,7 @@ def table(network: Network) -> None:
     rows = [_row(line, _whole(network), times, found) for line in found]
     chosen = st.dataframe(
         pd.DataFrame(rows), hide_index=True, key=f"layers {network.digest}", row_height=30,
-        on_select="rerun", selection_mode="single-row", column_config=_columns(times),
+        on_select="rerun", selection_mode="single-row", column_config=_columns(rows),
         height="content" if len(rows) < 17 else 540,
     )["selection"]["rows"]  # fmt: skip
     layer = found[chosen[0]].layer if chosen else ""
@@ -122,25 +122,28 @@ def table(network: Network) -> None:
     st.caption(_words(times))
 
 
-def _columns(times: Times | None) -> dict[str, Any]:
-    number, bar, text = (
-        st.column_config.NumberColumn, st.column_config.ProgressColumn,
-        st.column_config.TextColumn,
-    )  # fmt: skip
-    share = {"format": "%.1f %%", "min_value": 0.0, "max_value": 100.0, "width": 112}
-    found = {
-        "layer": text(pinned=True),
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+
+    def bar(name: str, words: str) -> Any:
+        """A share in per cent; the longest bar is the largest share of its column."""
+        largest = max((row.get(name) or 0.0 for row in rows), default=0.0)
+        return st.column_config.ProgressColumn(
+            name.replace("of ", "of the "), format="%.1f %%", width=112, help=words,
+            min_value=0.0, max_value=max(largest, 0.1),
+        )  # fmt: skip
+
+    return {
+        "layer": text(pinned=True, width=128),
         "kernel": text(alignment="right", help="channels × height × width"),
-        "why": text(width=270),
+        "why": text(width=255),
         "MACs": number(format="localized", help="computed, for one image"),
-        "of MACs": bar("of the MACs", **share, help="computed"),
+        "of MACs": bar("of MACs", "computed"),
         "params": number(format="localized", help="computed"),
-        "of params": bar("of the params", **share, help="computed; norms hold the rest"),
+        "of params": bar("of params", "computed; norms hold the rest"),
+        "ms": number(format="%.3f", help="measured here"),
+        "of time": bar("of time", "measured; of the layers listed"),
     }
-    if times:
-        found["ms"] = number(format="%.3f", help="measured here")
-        found["of time"] = bar("of the time", **share, help="measured; of the layers listed")
-    return found
 
 
 def _row(line: Line, whole: tuple[int, int], times: Times | None, found: Sequence[Line]) -> dict:

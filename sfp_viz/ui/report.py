@@ -81,11 +81,17 @@ def reasons(network: Network) -> dict[str, list[str]]:
     return found
 
 
+def short(why: str) -> str:
+    """A reason without the words that a reading puts before it for the whole network."""
+    why = why.removeprefix("This network can be explored but not cut: ")
+    return why[:1].upper() + why[1:]
+
+
 def nothing_to_cut(network: Network) -> None:
     """The designed screen of a network without a group that can be cut: why, and what works."""
     st.subheader("Nothing of this network can be cut")
     for why, names in list(reasons(network).items())[:4]:
-        st.markdown(f"{problems.plain(why)}")
+        st.markdown(problems.plain(short(why)))
         st.caption(f"That holds for {problems.plain(listed(names))}.")
     if not network.groups:
         st.markdown("It has no 2-D convolution whose filters could be told apart.")
@@ -98,7 +104,7 @@ def nothing_to_cut(network: Network) -> None:
         "concatenations (ResNet, VGG, MobileNet, DenseNet, EfficientNet); or the same network with "
         "the operation named above written as a layer of its own that keeps the channels in order."
     )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if network.groups:
             st.page_link(
                 "pages/explore.py", label="Explore its filters", icon=":material/arrow_forward:"

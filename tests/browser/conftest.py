@@ -99,8 +99,9 @@ def elsewhere(chromium, address) -> Iterator[Callable[[], Page]]:
 
     def opened() -> Page:
         context = chromium.new_context(
-            viewport={"width": 1360, "height": 900}, accept_downloads=True, base_url=address
-        )
+            viewport={"width": 1360, "height": 900}, accept_downloads=True, base_url=address,
+            reduced_motion="reduce",  # what is measured is not on its way
+        )  # fmt: skip
         contexts.append(context)
         tab = context.new_page()
         tab.set_default_timeout(PATIENCE)

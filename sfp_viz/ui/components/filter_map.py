@@ -5,27 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from streamlit.components.v2 import component
 
-_HERE = Path(__file__).parent
-_HTML = """
-<div class="map"><div class="frame"><canvas class="points" tabindex="0" role="application"></canvas>
-<div class="card" hidden><b></b><canvas></canvas><span></span></div></div>
-<div class="legend" role="group" aria-label="Clusters"></div><div class="signs"></div>
-<div class="say" aria-live="polite"></div></div>
-"""
+from sfp_viz.ui.components.load import load
 
-# A string with a newline inside counts as code, not as a path.
-_mount = component(
-    "sfp_viz_filter_map",
-    html=_HTML,
-    css=(_HERE / "filter_map.css").read_text(encoding="utf-8"),
-    js=(_HERE / "filter_map.js").read_text(encoding="utf-8"),
-)
+_mount = load("filter_map")
 
 
 @dataclass(frozen=True)

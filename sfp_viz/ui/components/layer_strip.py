@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from streamlit.components.v2 import component
-
 from sfp_viz.core.network import Network
+from sfp_viz.ui.components.load import load
 from sfp_viz.ui.names import short_names
 
-_HERE = Path(__file__).parent
-_HTML = """
-<div class="strip" role="group" aria-label="Layers in order of depth"><div class="row"></div></div>
-<div class="key"></div>
-"""
-
-_mount = component(
-    "sfp_viz_layer_strip",
-    html=_HTML,
-    css=(_HERE / "layer_strip.css").read_text(encoding="utf-8"),
-    js=(_HERE / "layer_strip.js").read_text(encoding="utf-8"),
-)
+_mount = load("layer_strip")
 
 
 def cells(

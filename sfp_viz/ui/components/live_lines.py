@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from streamlit.components.v2 import component
-
 from sfp_viz.core.training import Epoch
+from sfp_viz.ui.components.load import load
 
-_HERE = Path(__file__)
-_lines = component(
-    "live_lines",
-    html=_HERE.with_suffix(".html").read_text(encoding="utf-8"),
-    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
-    js=_HERE.with_suffix(".js").read_text(encoding="utf-8"),
-)
+_lines = load("live_lines")
 
 
 def live_lines(

@@ -10,15 +10,12 @@ from streamlit.components.v2 import component
 _HERE = Path(__file__).parent
 
 
-def load(name: str, *, html: str = "") -> Any:
-    """The component ``name``; without a NAME.html its element is ``html``. Once, at import.
+def load(name: str) -> Any:
+    """The component ``name``; called once, at import.
 
     The texts are handed over whole: a string with a newline inside counts as code, not as a path.
     """
-    page = _HERE / f"{name}.html"
-    return component(
-        f"sfp_viz_{name}",
-        html=page.read_text(encoding="utf-8") if page.exists() else html,
-        css=(_HERE / f"{name}.css").read_text(encoding="utf-8"),
-        js=(_HERE / f"{name}.js").read_text(encoding="utf-8"),
+    html, css, js = (
+        (_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
     )
+    return component(f"sfp_viz_{name}", html=html, css=css, js=js)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit.components.v2 import component
+
+from sfp_viz.ui.components.load import load
 
 GHOSTS_OPEN = 12  # with more layers that move along, only those of the chosen group are shown
 TALL = 640  # pixels; a longer list scrolls, so that the details beside it stay on the screen
 MOST_LOST = 30  # where the curves' paper ends; small losses are what tells groups apart
-_HERE = Path(__file__)
-_bars = component(
-    "ratio_bars",
-    html=_HERE.with_suffix(".html").read_text(encoding="utf-8"),
-    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
-    js=_HERE.with_suffix(".js").read_text(encoding="utf-8"),
-)
+_bars = load("ratio_bars")
 
 
 @dataclass(frozen=True)
