@@ -65,7 +65,7 @@ export default function ({ parentElement, data, setStateValue }) {
     part.wanted.style.left = (100 * (row.wanted ?? 0)) / row.filters + '%';
     part.track.title = row.note;
     part.kept.textContent = widths(row, kept);
-    part.share.textContent = row.fixed ? 'whole' : kept === row.filters ? '0 %' : `−${Math.round(100 - share)} %`;
+    part.share.textContent = row.fixed ? 'whole' : kept === row.filters ? '0 %' : `−${100 - share < 1 ? (100 - share).toFixed(1) : Math.round(100 - share)} %`;
     const value = row.curve.length ? lost(row.curve, kept) : 0;
     part.loss.textContent = row.curve.length && !row.fixed ? `−${Math.max(0, value).toFixed(1)} ${me.data.unit}` : '';
     part.curve.hidden = !row.curve.length;
@@ -206,5 +206,14 @@ export default function ({ parentElement, data, setStateValue }) {
     data.rows.forEach(build);
   }
   data.rows.forEach(paint);
-  return () => clearTimeout(me.timer);
+  const below = () => root.classList.toggle('below', root.scrollTop + root.clientHeight < root.scrollHeight - 4);
+  root.onscroll = below; // the list fades out where more of it is out of sight
+  me.seen?.disconnect();
+  me.seen = new ResizeObserver(below);
+  me.seen.observe(root);
+  below();
+  return () => {
+    clearTimeout(me.timer);
+    me.seen.disconnect();
+  };
 }
