@@ -31,6 +31,7 @@ from sfp_viz.nets.channels import (
 )
 from sfp_viz.nets.execution import Execution, blank, layers_of
 from sfp_viz.nets.places import Places
+from sfp_viz.nets.walk import Item, walk
 
 _ATTENTION = ("Bmm", "ScaledDotProduct", "MultiheadAttention")
 
@@ -121,23 +122,14 @@ def _tied(module: nn.Module) -> frozenset[int]:
     return frozenset(part for parts in holders.values() if len(parts) > 1 for part in parts)
 
 
-class _Settled(dict):
-    """Nodes by module. The tracer walks ``items`` before each group, to follow cuts made since
-    the last; none are made here, and in deep concatenations that walk would take minutes."""
-
-    def items(self) -> Any:
-        return ()
-
-
 def _settle(graph: Any) -> None:
-    """Prepare a finished graph for many questions; TraceError for what would never be answered."""
+    """Complete a traced graph; TraceError for what it cannot tell."""
     nodes = list(graph.module2node.values())
     if any(mark in _operation(node) for node in nodes for mark in _ATTENTION):
         raise TraceError("its attention layers mix channels in matrix products")
     for node in nodes:
         if getattr(node.grad_fn, "_saved_dim", 0) == 1 and hasattr(node.module, "concat_sizes"):
             _align(node)
-    graph.module2node = _Settled(graph.module2node)
 
 
 def _align(joined: Any) -> None:
@@ -164,8 +156,9 @@ def _group(seen: _Trace, root: str) -> ChannelGroup:
     graph, part = seen.graph, seen.part(root)
     width = graph.get_out_channels(part)
     act = graph.get_pruner_of_module(part).prune_out_channels
-    items = list(graph.get_pruning_group(part, act, list(range(width))))
-    repeats = math.lcm(1, *(_blocks(item.dep.target.module) for item in items))
+    limit = 1 + max(max(p.shape, default=1) for p in graph.model.parameters())  # one shows excess
+    items = walk(seen.node(root), act, width, limit)
+    repeats = math.lcm(1, *(_blocks(item.target.module) for item in items))
     size = max(1, width // repeats)
     reaches = tuple(_reach(seen, item, size) for item in items if _holds_values(item))
     writers = [r.name for r in reaches if r.name in seen.roots and r.side != "in"]
@@ -186,24 +179,24 @@ def _group(seen: _Trace, root: str) -> ChannelGroup:
         tuple(layers),
         tuple(sorted(set(followers), key=order)),
         reaches,
-        frozenset(_operation(item.dep.target) for item in items),
+        frozenset(_operation(item.target) for item in items),
         next(filter(None, problems), ""),
         moved_by,
     )
 
 
-def _moved_by(seen: _Trace, items: Sequence[Any]) -> str:
+def _moved_by(seen: _Trace, items: Sequence[Item]) -> str:
     """What moves or mixes the channels on their way, and where; '' when nothing known does."""
     found = seen.places.found
-    met = {item.dep.target.grad_fn for item in items} | {item.dep.source.grad_fn for item in items}
+    met = {item.target.grad_fn for item in items}
     here = [(found[node][0], place, found[node][1]) for place, node in enumerate(found)
             if node in met]  # fmt: skip
     return min(here)[2] if here else ""
 
 
-def _single(items: Sequence[Any], width: int) -> str:
+def _single(items: Sequence[Item], width: int) -> str:
     """Why there are not two units that could go one by one."""
-    parts = [item.dep.target for item in items]
+    parts = [item.target for item in items]
     blocks = next((node for node in parts if _blocks(node.module) > 1), None)
     if width < 2 or blocks is None:
         return SINGLE
@@ -213,8 +206,8 @@ def _single(items: Sequence[Any], width: int) -> str:
     )
 
 
-def _holds_values(item: Any) -> bool:
-    part = item.dep.target.module
+def _holds_values(item: Item) -> bool:
+    part = item.target.module
     if isinstance(part, nn.Parameter):
         return True
     if isinstance(part, nn.PReLU):
@@ -222,15 +215,15 @@ def _holds_values(item: Any) -> bool:
     return bool(part._parameters or getattr(part, "running_mean", None) is not None)
 
 
-def _reach(seen: _Trace, item: Any, size: int) -> Reach:
-    node, act = item.dep.target, item.dep.handler
+def _reach(seen: _Trace, item: Item, size: int) -> Reach:
+    node, act = item.target, item.handler
     writes = seen.graph.is_out_channel_pruning_fn(act)
     reads = seen.graph.is_in_channel_pruning_fn(act)
     side = "both" if writes and reads else "out" if writes else "in"
     is_bare = isinstance(node.module, nn.Parameter)
     name = seen.graph._param_to_name[node.module] if is_bare else seen.names[node.module]
-    channels = np.asarray(item.idxs, dtype=np.int64)
-    units = np.asarray(item.root_idxs, dtype=np.int64) % size
+    channels = np.asarray(item.channels, dtype=np.int64)
+    units = np.asarray(item.roots, dtype=np.int64) % size
     return Reach(name, side, channels, units, node.pruning_dim if is_bare else 0)
 
 
@@ -266,12 +259,12 @@ def _operation(node: Any) -> str:
     return str(getattr(node.module, "_grad_fn", type(node.module).__name__))
 
 
-def _obstacle(seen: _Trace, item: Any) -> str:
+def _obstacle(seen: _Trace, item: Item) -> str:
     """Why channels that meet this operation cannot be cut; '' when they can."""
-    node = item.dep.target
+    node = item.target
     part = node.module
     kind = type(part).__name__
-    is_end = not node.outputs and seen.graph.is_out_channel_pruning_fn(item.dep.handler)
+    is_end = not node.outputs and seen.graph.is_out_channel_pruning_fn(item.handler)
     if kind == "_OutputOp" or is_end:
         return OUTPUTS
     if isinstance(part, nn.LayerNorm | nn.GroupNorm):
