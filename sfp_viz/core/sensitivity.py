@@ -36,8 +36,7 @@ class Sensitivity:
     named right), by falling units, never the whole group. ``recipe`` says how filters were chosen
     and made up for; its target plays no part. ``seconds`` it took. ``sizes``: units of each group
     measured, when whole. ``fresh``: images that the whole network names right after its BatchNorm
-    was estimated anew, as it is at every point; ``base`` when it was not measured. What a group
-    costs is told against that; what the estimate itself costs is told once.
+    was estimated anew, as at every point (else ``base``): what a group costs is told against that.
     """
 
     digest: str
