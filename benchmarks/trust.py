@@ -206,7 +206,8 @@ def _suggestions(rows: list[dict]) -> str:
     head = (
         "\nOne-shot accuracy of the suggestion itself, by how it shares out what has to go "
         "(measured the same way, at the same MACs; sensitivity was measured on the same test "
-        "images, so that its own figure is a little too good; functional saw training images only):\n\n"
+        "images, so that its own figure is a little too good; functional saw training images "
+        "only):\n\n"
         f"| network | fewer MACs | made up for by | {' | '.join(names)} |\n"
         f"|---|---|---|{'---|' * len(names)}\n"
     )
