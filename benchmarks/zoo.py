@@ -135,8 +135,8 @@ def opened(name: str) -> Model:
             return Model(zoo.build(architecture, arguments), name=name, input_shape=shape)
     problem: SfpError | None = None
     for size in SIZES:
-        model = sfp.load_model(f"torchvision:{name}", input_shape=(3, size, size))
         try:
+            model = sfp.load_model(f"torchvision:{name}", input_shape=(3, size, size))
             execute(model.module, model.input_shape, name=name)
             return model
         except SfpError as found:

@@ -41,9 +41,10 @@ _ARITHMETIC = {"add", "sub", "mul", "div", "__add__", "__sub__", "__mul__", "__t
 class Places(TorchFunctionMode):
     """While it is entered, notes every operation of ``module`` that moves or mixes channels.
 
-    ``found`` maps the autograd node of its result to (rank, words): rank 0 where channels are
-    split, moved or mixed for sure, 1 where dimensions only change places, 2 where maps are joined;
-    the words are 'OPERATION at MODULE'. In order of execution.
+    ``found`` maps the autograd node of its result to (rank, words): rank 0 where channels are mixed
+    in products, 1 where they are split or moved, 2 where they are normalized together or
+    dimensions only change places, 3 where maps are joined; the words are 'OPERATION at MODULE'.
+    In order of execution.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -84,28 +85,32 @@ class Places(TorchFunctionMode):
         return result
 
     def first(self) -> str:
-        """The first operation that moves or mixes channels for sure; '' when there is none."""
-        return next((words for rank, words in self.found.values() if rank == 0), "")
+        """The first operation of the lowest rank, 0 or 1; '' when there is none."""
+        return next(
+            (w for wanted in (0, 1) for rank, w in self.found.values() if rank == wanted), ""
+        )
 
 
 def _rank(name: str, args: Any, kwargs: Mapping[str, Any], out: Tensor) -> int | None:
-    """How sure it is that channels (dimension 1 of maps) are moved or mixed: 0 sure, None not."""
+    """The rank of one operation on channels (dimension 1 of maps); None when it leaves them."""
     if name in _MATRIX:
         return 0
     first = next(iter(tensors_of(list(args))), None)
     if first is None or first.ndim < (2 if name in _JOINING else 4):
         return None
-    if name in _TOGETHER or _along_channels(name, args, kwargs, first):
-        return 0
-    if name in _ARITHMETIC:
-        return 0 if any(_is_constant(part, out) for part in args) else None
-    if name in _JOINING:
+    if name in _TOGETHER:
         return 2
+    if _along_channels(name, args, kwargs, first):
+        return 1
+    if name in _ARITHMETIC:
+        return 1 if any(_is_constant(part, out) for part in args) else None
+    if name in _JOINING:
+        return 3
     if name in _LEARNED or out.ndim < 2 or out.shape[1] == first.shape[1]:
         return None
     if out.ndim == 2 and out.shape[1] == first[0].numel():  # flattened
         return None
-    return 1 if name in ("permute", "transpose") and first.ndim == 4 else 0
+    return 2 if name in ("permute", "transpose") and first.ndim == 4 else 1
 
 
 def _along_channels(name: str, args: Any, kwargs: Mapping[str, Any], first: Tensor) -> bool:
