@@ -21,7 +21,6 @@ from sfp_viz.nets.calibration import (
     absorb,
     calibration_batches,
     fed,
-    norm_behind,
     readers,
 )
 from sfp_viz.nets.channels import ChannelGroup, silence
@@ -29,6 +28,7 @@ from sfp_viz.nets.data import Images
 from sfp_viz.nets.equations import Equations
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.scales import hold_scale, put_out
 from sfp_viz.nets.windows import (
     Seen,
     inputs_of,
@@ -114,12 +114,18 @@ def refit(
         form, rows, why = _form(reader, calls, min(len(images), most * BATCH), window)
         notes += (f"'{name}' {why}.",) if why else ()
         batches = calibration_batches(model, images, most)
-        pairs = side_by_side(module, whole, name, len(calls), batches)
+        behind = execution.norms.get(name, "") if len(calls) == 1 else ""
+        pairs = side_by_side(module, whole, name, len(calls), batches, norm=behind)
         fit = {"window": _by_window, "channel": _by_channel, "bias": _by_mean}[form]
         found, offset = fit(reader, pairs, ridge, min(1.0, MOST_ROWS / max(1, rows)))
         layers.append(found)
-        if absorb(part, norm_behind(module, execution, name), offset):
+        norm = module.get_submodule(behind) if behind else None
+        in_norm = 0 if norm is None or part.bias is not None else 1
+        if absorb(part, norm, offset):
             added.append(f"{name}.bias")
+        if form != "bias" and norm is not None:
+            moments = put_out(module, name, calibration_batches(model, images, most))
+            hold_scale(norm, whole.get_submodule(behind), *moments, in_norm * offset)
         silence(module, groups, removed)  # outputs that are cut themselves stay at 0
     for norm in norms:
         norm.track_running_stats = True

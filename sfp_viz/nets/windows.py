@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from sfp_viz.nets.streams import Partner
 
 Seen = tuple[Tensor, Tensor]  # what a layer read, what it put out
 
@@ -20,33 +23,73 @@ class _Reached(Exception):
 
 
 def side_by_side(
-    cut: nn.Module, whole: nn.Module, name: str, calls: int, batches: Iterator[Tensor]
+    cut: nn.Module,
+    whole: nn.Module,
+    name: str,
+    calls: int,
+    batches: Iterator[Tensor],
+    *,
+    norm: str = "",
 ) -> Iterator[tuple[Seen, Seen]]:
-    """What the layer ``name`` reads and puts out in two networks, for each of its ``calls``."""
+    """What the layer ``name`` reads and puts out in two networks, for each of its ``calls``.
+
+    With a BatchNorm ``norm`` behind it whose output is added to another stream, what the other
+    stream lost in the cut network is added to what the whole one's layer puts out, in its units:
+    a fit to this makes up for earlier errors as well (our design).
+    """
     for batch in batches:
-        yield from zip(
-            _seen(cut, name, calls, batch), _seen(whole, name, calls, batch), strict=True
-        )
+        ours, other = _seen(cut, name, calls, batch, norm)
+        theirs, wanted = _seen(whole, name, calls, batch, norm)
+        if other is not None and wanted is not None and other.shape == wanted.shape:
+            read, put = theirs[0]
+            theirs = [(read, put + _in_units(whole.get_submodule(norm), wanted - other))]
+        yield from zip(ours, theirs, strict=True)
 
 
-def _seen(module: nn.Module, name: str, calls: int, batch: Tensor) -> list[Seen]:
+def seen(module: nn.Module, name: str, calls: int, batch: Tensor) -> list[Seen]:
+    """What the layer ``name`` reads and puts out on one batch, for each of its ``calls``."""
+    return _seen(module, name, calls, batch, "")[0]
+
+
+def _seen(
+    module: nn.Module, name: str, calls: int, batch: Tensor, norm: str
+) -> tuple[list[Seen], Tensor | None]:
+    """The same, and what the output of ``norm`` was added to."""
     found: list[Seen] = []
+    follow = calls == 1 and bool(norm)
+    partner = Partner()
 
     def record(part: nn.Module, ins: tuple, out: Tensor) -> None:
-        # what is not the last call may be written over by what follows
-        found.append((ins[0], out) if calls == 1 else (ins[0].clone(), out.clone()))
-        if len(found) == calls:
+        # what is not the last thing looked at may be written over by what follows
+        found.append((ins[0].clone(), out.clone()) if follow or calls > 1 else (ins[0], out))
+        if len(found) == calls and not follow:
             raise _Reached
 
-    hook = module.get_submodule(name).register_forward_hook(record)
+    def watch(part: nn.Module, ins: tuple, out: Tensor) -> None:
+        partner.watched = out
+
+    hooks = [module.get_submodule(name).register_forward_hook(record)]
+    if follow:
+        hooks.append(module.get_submodule(norm).register_forward_hook(watch))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), partner if follow else nullcontext():
             module(batch)
     except _Reached:
         pass
     finally:
-        hook.remove()
-    return found
+        for hook in hooks:
+            hook.remove()
+    return found, partner.found
+
+
+def _in_units(norm: Any, after: Tensor) -> Tensor:
+    """A change ``after`` a BatchNorm with fixed statistics, as the change before it that makes
+    it; 0 where the norm lets next to nothing through."""
+    scale = torch.rsqrt(norm.running_var + norm.eps)
+    scale = scale if norm.weight is None else scale * norm.weight.detach()
+    through = scale.abs() > 1e-3 * scale.abs().max()
+    back = torch.where(through, 1 / torch.where(through, scale, 1), 0)
+    return after * back.view(1, -1, *[1] * (after.ndim - 2))
 
 
 def inputs_of(part: Any) -> int:

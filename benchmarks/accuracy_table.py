@@ -1,0 +1,155 @@
+"""The results of accuracy_at_cost as a table and a drawing; recomputed from the lines each time."""
+
+from __future__ import annotations
+
+import statistics
+
+RIVALS = ("uniform_l1", "fpgm", "tp_group_local", "tp_group_global")
+NAMES = {
+    "default": "our default",
+    "paper_sfp": "SFP, our reading",
+    "uniform_l1": "uniform L1",
+    "global_l1": "global L1",
+    "fpgm": "FPGM",
+    "bn_scale": "BatchNorm scale",
+    "hrank": "HRank",
+    "chip": "CHIP",
+    "taylor": "Taylor",
+    "random": "random",
+    "group_magnitude": "group magnitude, ours",
+    "tp_group_local": "Torch-Pruning, local",
+    "tp_group_global": "Torch-Pruning, global",
+    "scratch": "our shape from scratch",
+}
+
+
+def summary(rows: list[dict]) -> list[dict]:
+    """Mean and spread over the seeds of each (network, target, method, epochs)."""
+    cells: dict[tuple, list[dict]] = {}
+    for row in rows:
+        key = (row["network"], row["target"], row["method"], row["epochs"])
+        cells.setdefault(key, []).append(row)
+    table = []
+    for (network, target, method, epochs), found in cells.items():
+        finals = [row["final"] for row in found if row["final"] is not None]
+        table.append(
+            {
+                "network": network,
+                "target": target,
+                "method": method,
+                "epochs": epochs,
+                "reduction": statistics.mean(row["reduction"] for row in found),
+                "one_shot": statistics.mean(row["one_shot"] for row in found),
+                "final": statistics.mean(finals) if finals else None,
+                "spread": statistics.stdev(finals) if len(finals) > 1 else None,
+                "seeds": len(found),
+                "n_test": found[0]["n_test"],
+                "train_images": found[0]["train_images"],
+                "base": next((row["base"] for row in found if row.get("base")), None),
+                "tier": found[0]["tier"],
+            }
+        )
+    return sorted(table, key=_place)
+
+
+def _place(cell: dict) -> tuple:
+    best = cell["final"] if cell["final"] is not None else cell["one_shot"]
+    return cell["network"], cell["target"], -cell["epochs"], -best
+
+
+def leads(table: list[dict]) -> list[str]:
+    """How far the default is above the best rival (one for all cells), in a sentence each."""
+    found = []
+    for when in ("one_shot", "final"):
+        for target in sorted({cell["target"] for cell in table}):
+            cells = [c for c in table if c["target"] == target and c[when] is not None]
+            means: dict[str, list[float]] = {}
+            for cell in cells:
+                means.setdefault(cell["method"], []).append(cell[when])
+            ours, rivals = means.get("default"), {m: v for m, v in means.items() if m in RIVALS}
+            same = {m: v for m, v in rivals.items() if ours and len(v) == len(ours)}
+            if not ours or not same:
+                continue
+            best = max(same, key=lambda name: statistics.mean(same[name]))
+            lead = 100 * (statistics.mean(ours) - statistics.mean(same[best]))
+            word = "before" if when == "one_shot" else "after"
+            found.append(
+                f"{target:.0%} of the MACs removed, {word} fine-tuning: our default is "
+                f"{lead:+.1f} points against {NAMES[best]}, the best of the four rivals "
+                f"(mean of {len(ours)} network{'s' if len(ours) > 1 else ''})."
+            )
+    return found
+
+
+def markdown(table: list[dict]) -> str:
+    """The table with what it was made from."""
+    head = [
+        "# Accuracy at equal cost",
+        "",
+        "Made by `python benchmarks/accuracy_at_cost.py --summary` from accuracy_at_cost.jsonl. "
+        "Accuracies are measured, in %, on the test images given; ± is the standard deviation over "
+        "the seeds. All rows: the same layers left whole, BatchNorm re-estimated on the same "
+        "images, distillation with the same settings and seeds. Tier A: ResNet-20 (CIFAR-10, "
+        "published weights), 10,000 training images, 5 epochs, two cores. Tier B: other networks. "
+        "The rivals of the goal are uniform L1, FPGM and Torch-Pruning (local, global).",
+        "",
+        *(f"- {line}" for line in leads(table)),
+        "",
+        "| network | target | method | MACs removed | one-shot | fine-tuned | epochs | seeds "
+        "| test images | tier |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_line(cell) for cell in table)]) + "\n"
+
+
+def _line(cell: dict) -> str:
+    final = "" if cell["final"] is None else f"{100 * cell['final']:.1f}"
+    if cell["spread"] is not None:
+        final += f" ± {100 * cell['spread']:.1f}"
+    return (
+        f"| {cell['network']} | {cell['target']:.0%} | {NAMES.get(cell['method'], cell['method'])} "
+        f"| {cell['reduction']:.1%} | {100 * cell['one_shot']:.1f} | {final} | {cell['epochs']} "
+        f"| {cell['seeds']} | {cell['n_test']:,} | {cell['tier']} |"
+    )
+
+
+def drawing(table: list[dict]) -> str:
+    """Dots from one-shot (hollow) to fine-tuned (filled) accuracy; a row a method; as SVG."""
+    step, left, wide = 22, 300, 420
+    y, parts = 30, []
+    for cell in table:
+        place = f"{cell['network']}, {cell['target']:.0%}"
+        name = NAMES.get(cell["method"], cell["method"])
+        ours = cell["method"] == "default"
+        color = "#0f766e" if ours else "#64748b"
+        weight = "600" if ours else "400"
+        start, end = (
+            left + wide * (v or cell["one_shot"]) for v in (cell["one_shot"], cell["final"])
+        )
+        parts += [
+            f'<text x="8" y="{y + 4}" fill="#64748b">{place}</text>',
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end" fill="{color}" '
+            f'font-weight="{weight}">{name}</text>',
+            f'<line x1="{start:.1f}" x2="{end:.1f}" y1="{y}" y2="{y}" stroke="{color}"/>',
+            f'<circle cx="{start:.1f}" cy="{y}" r="4" fill="white" stroke="{color}"/>',
+        ]
+        if cell["final"] is not None:
+            parts += [
+                f'<circle cx="{end:.1f}" cy="{y}" r="4" fill="{color}"/>',
+                f'<text x="{left + wide + 14}" y="{y + 4}" fill="{color}">'
+                f"{100 * cell['final']:.1f}</text>",
+            ]
+        y += step
+    axis = [
+        f'<text x="{left + wide * share:.0f}" y="14" text-anchor="middle" fill="#64748b">'
+        f"{share:.0%}</text>"
+        for share in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + wide + 70}" height="{y + 8}" '
+        'font-family="Inter, system-ui, sans-serif" font-size="12">'
+        '<rect width="100%" height="100%" fill="white"/>'
+        "<title>Test accuracy: hollow one-shot, filled fine-tuned</title>"
+        + "".join([*axis, *parts])
+        + "</svg>\n"
+    )

@@ -1,0 +1,88 @@
+"""The methods of accuracy_at_cost: each takes a model, images and a target, and gives a cut model.
+
+What a method does before fine-tuning is its own; BatchNorm is estimated anew on the same images
+for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+
+import peers
+from torch import nn
+
+import sfp_viz as sfp
+from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.nets.compensation import reestimate
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.observe import observe
+from sfp_viz.nets.surgery import prune
+
+Cut = Callable[[Model, Network, Images], Model]
+SCORES = ("taylor", "hrank", "chip")
+
+# The default with one part exchanged at a time.
+ABLATIONS: dict[str, dict[str, object]] = {
+    "no_compensation": {"compensation": "none"},
+    "compensation_by_channel": {"compensation": "lsq_channel"},
+    "compensation_bias": {"compensation": "bias"},
+    "uniform_widths": {"allocation": "uniform"},
+    "dispersion_widths": {"allocation": "dispersion"},
+    "l1_filters": {"criterion": "l1"},
+    "group_magnitude_filters": {"criterion": "group_magnitude"},
+    "clusters": {"selection": "clusters"},
+}
+
+
+def contender(name: str, target: float, seed: int) -> Cut:
+    """The method called ``name``: a named recipe, a peer, 'scratch' or 'default:<ablation>'."""
+    if name == "tp_group_local":
+        return _by_peer(partial(peers.group_magnitude_local, target=target))
+    if name == "tp_group_global":
+        return _by_peer(partial(peers.group_magnitude_global, target=target))
+    if name == "scratch":
+        return _from_scratch(by_recipe(NAMED["default"](target_reduction=target)), seed)
+    if name.startswith("default:"):
+        changes = ABLATIONS[name.removeprefix("default:")]
+        return by_recipe(NAMED["default"](target_reduction=target, **changes))
+    return by_recipe(NAMED[name](target_reduction=target, seed=seed if name == "random" else 0))
+
+
+def by_recipe(recipe: Recipe) -> Cut:
+    def cut(model: Model, network: Network, images: Images) -> Model:
+        evidence = None
+        if "observations" in needs(recipe):
+            scores = [recipe.criterion] if recipe.criterion in SCORES else []
+            evidence = Evidence(observations=observe(model, images, scores=scores))
+        plan = sfp.make_plan(network, sfp.analyze(network, recipe, evidence), recipe)
+        return prune(model, plan, calibration=images, network=network)
+
+    return cut
+
+
+def _by_peer(cut_by: Callable[[Model, Network], Model]) -> Cut:
+    def cut(model: Model, network: Network, images: Images) -> Model:
+        return reestimate(cut_by(model, network), images)
+
+    return cut
+
+
+def _from_scratch(shape: Cut, seed: int) -> Cut:
+    """The same shape with new weights: what 'Rethinking the Value of Network Pruning' asks for."""
+
+    def cut(model: Model, network: Network, images: Images) -> Model:
+        import torch
+
+        module = deepcopy(shape(model, network, images).module)
+        torch.manual_seed(seed)
+        for part in module.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                part.reset_parameters()
+        return model.with_module(module)
+
+    return cut

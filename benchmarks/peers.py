@@ -1,0 +1,86 @@
+"""Other people's pruning, run by their own code, at the same cost as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import torch
+import torch_pruning
+from torch import nn
+
+from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.network import Network
+from sfp_viz.nets.measure import count_macs
+from sfp_viz.nets.model import Model
+
+_STEPS = 14  # halvings of the ratio
+
+
+def group_magnitude_global(model: Model, network: Network, target: float) -> Model:
+    """Torch-Pruning's GroupMagnitude with one threshold for the whole network."""
+    wanted = (1 - target) * count_macs(model)
+    low, high, best = 0.0, 0.95, model
+    for _ in range(_STEPS):
+        ratio = (low + high) / 2
+        tried = _cut(model, network, ratio, everywhere=True)
+        if count_macs(tried) <= wanted:
+            best, high = tried, ratio
+        else:
+            low = ratio
+    return best
+
+
+def group_magnitude_local(model: Model, network: Network, target: float) -> Model:
+    """Torch-Pruning's GroupMagnitude with the same ratio in every layer.
+
+    Single filters are given back layer by layer (its ``pruning_ratio_dict``) until the cost is
+    within one filter of the target, so that it is compared at equal cost.
+    """
+    return _cut(model, network, uniform_widths(network, target), everywhere=False)
+
+
+def uniform_widths(network: Network, target: float) -> dict[str, int]:
+    """Widths of the largest common share that meets the target, then single filters in turn."""
+    wanted = (1 - target) * cost_of_widths(network, {}).macs
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        share = (low + high) / 2
+        kept = {g.name: max(1, int(share * g.size)) for g in network.free if len(g.layers) == 1}
+        low, high = (share, high) if cost_of_widths(network, kept).macs <= wanted else (low, share)
+    kept = {g.name: max(1, int(low * g.size)) for g in network.free if len(g.layers) == 1}
+    for name in kept:
+        more = {**kept, name: min(kept[name] + 1, network.group(name).size)}
+        if cost_of_widths(network, more).macs <= wanted:
+            kept = more
+    return kept
+
+
+def _cut(
+    model: Model, network: Network, ratio: float | Mapping[str, int], *, everywhere: bool
+) -> Model:
+    module = deepcopy(model.module)
+    parts = dict(module.named_modules())
+    free = {g.name for g in network.free if len(g.layers) == 1}
+    # What ours leaves whole stays whole here: stem, residual stream, classifier.
+    spared = [p for n, p in parts.items() if isinstance(p, nn.Conv2d | nn.Linear) and n not in free]
+    each = None
+    if not isinstance(ratio, float):
+        each = {parts[n]: _share(network.group(n).size, k) for n, k in ratio.items()}
+    pruner = torch_pruning.pruner.BasePruner(
+        module,
+        torch.zeros(1, *model.input_shape),
+        importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
+        global_pruning=everywhere,
+        pruning_ratio=ratio if isinstance(ratio, float) else 0.0,
+        pruning_ratio_dict=each,  # type: ignore[arg-type]
+        max_pruning_ratio=0.95,
+        ignored_layers=spared,
+    )
+    pruner.step()
+    return model.with_module(module.eval())
+
+
+def _share(size: int, kept: int) -> float:
+    """A ratio that Torch-Pruning's rounding down turns into exactly ``size - kept`` filters."""
+    return min(0.95, max(0.0, size - kept - 0.01) / size)
