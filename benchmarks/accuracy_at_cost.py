@@ -6,7 +6,9 @@
 One JSON line a result in docs/results/accuracy_at_cost.jsonl; what is there already is skipped, so
 a stopped benchmark goes on. `--summary` makes docs/results/accuracy_at_cost.{md,svg} of it.
 All methods leave the same layers whole, re-estimate BatchNorm on the same images, and are
-fine-tuned with the same settings and seeds. Torch-Pruning is run by itself, not by our code.
+fine-tuned with the same settings and seeds; the learning rate is the better of two for each method
+and target, chosen on training images held out, never on the test images. Torch-Pruning is run by
+itself, not by our code.
 Needs SFP_VIZ_DATA with CIFAR-10 and the published checkpoints.
 """
 
@@ -17,6 +19,7 @@ import json
 import os
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import accuracy_table
@@ -24,7 +27,7 @@ from contenders import contender
 
 import sfp_viz as sfp
 from sfp_viz.core.training import Distillation
-from sfp_viz.nets.data import load_data
+from sfp_viz.nets.data import Images, load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import count_macs, measure_accuracy
 from sfp_viz.nets.model import Model
@@ -35,7 +38,9 @@ CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd976
 TIER_A = Distillation(
     epochs=5, train_images=10_000, learning_rate=0.02, batch_size=128, precision="bf16-mixed"
 )
-METHODS = ("uniform_l1", "fpgm", "tp_group_local", "tp_group_global", "paper_sfp", "default")
+KEY = ("network", "target", "method", "seed", "epochs", "learning_rate")
+HELD_OUT = 2_000  # the last training images, never trained on: they choose the learning rate
+METHODS = ("uniform_l1", "fpgm", "tp_group_local", "tp_group_global", "paper_sfp", "functional")
 
 
 def opened(network: str) -> Model:
@@ -45,21 +50,27 @@ def opened(network: str) -> Model:
     return sfp.load_model(network)
 
 
-def measure(network: str, target: float, method: str, seed: int, *, train_for: int) -> dict:
+def last(images: Images, count: int) -> Images:
+    return replace(images, pixels=images.pixels[-count:], labels=images.labels[-count:])
+
+
+def measure(network: str, target: float, method: str, seed: int, *, epochs: int, rate: float):
     """Prune, measure, fine-tune, measure: one line of the results."""
     started = time.perf_counter()
     model = opened(network)
     train, test = load_data(model.data, "train"), load_data(model.data, "test")
     base = measure_accuracy(model, test).accuracy
+    held_out, train = last(train, HELD_OUT), train.first(len(train) - HELD_OUT)
     pruned = contender(method, target, seed)(model, read_network(model), train)
-    settings = replace(TIER_A, seed=seed, epochs=max(1, train_for))
+    settings = replace(TIER_A, seed=seed, epochs=max(1, epochs), learning_rate=rate)
     one_shot = measure_accuracy(pruned, test)
-    history = []
-    if train_for:
+    history, chosen_by = [], None
+    if epochs:
         training = Training(pruned, teacher=model, train=train, test=test, settings=settings)
         for _ in range(settings.epochs):
             epoch = training.epoch()
             history.append(epoch.test_accuracy if epoch else None)
+        chosen_by = measure_accuracy(training.model(), held_out).accuracy
     macs = count_macs(pruned)
     return {
         "network": network,
@@ -72,8 +83,9 @@ def measure(network: str, target: float, method: str, seed: int, *, train_for: i
         "one_shot": one_shot.accuracy,
         "history": history,
         "final": history[-1] if history else None,
+        "held_out": chosen_by,
         "n_test": len(test),
-        "epochs": train_for,
+        "epochs": epochs,
         "train_images": settings.train_images,
         "learning_rate": settings.learning_rate,
         "tier": "A" if network == "resnet20" else "B",
@@ -91,15 +103,15 @@ def done() -> list[dict]:
 
 def go_on(options: argparse.Namespace) -> None:
     """Measure what is asked for and not there yet, seed by seed."""
-    there = {(r["network"], r["target"], r["method"], r["seed"], r["epochs"]) for r in done()}
+    there = {tuple(r[name] for name in KEY) for r in done()}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     for seed in options.seed:
         for network in options.network:
             for target in options.target:
-                for method in options.method:
-                    if (network, target, method, seed, options.epochs) in there:
+                for method, rate in product(options.method, options.rate):
+                    if (network, target, method, seed, options.epochs, rate) in there:
                         continue
-                    row = measure(network, target, method, seed, train_for=options.epochs)
+                    row = measure(network, target, method, seed, epochs=options.epochs, rate=rate)
                     with RESULTS.open("a") as file:
                         file.write(json.dumps(row) + "\n")
                     print(json.dumps(row), flush=True)
@@ -112,6 +124,7 @@ def main() -> None:
     parser.add_argument("--method", nargs="+", default=list(METHODS))
     parser.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=TIER_A.epochs, help="0: one-shot only")
+    parser.add_argument("--rate", nargs="+", type=float, default=[0.005, 0.02])
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

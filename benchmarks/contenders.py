@@ -22,11 +22,12 @@ from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.views import as_trained
 
 Cut = Callable[[Model, Network, Images], Model]
 SCORES = ("taylor", "hrank", "chip")
 
-# The default with one part exchanged at a time.
+# 'functional' with one part exchanged at a time.
 ABLATIONS: dict[str, dict[str, object]] = {
     "no_compensation": {"compensation": "none"},
     "compensation_by_channel": {"compensation": "lsq_channel"},
@@ -40,16 +41,16 @@ ABLATIONS: dict[str, dict[str, object]] = {
 
 
 def contender(name: str, target: float, seed: int) -> Cut:
-    """The method called ``name``: a named recipe, a peer, 'scratch' or 'default:<ablation>'."""
+    """The method called ``name``: a named recipe, a peer, 'scratch' or 'functional:<ablation>'."""
     if name == "tp_group_local":
         return _by_peer(partial(peers.group_magnitude_local, target=target))
     if name == "tp_group_global":
         return _by_peer(partial(peers.group_magnitude_global, target=target))
     if name == "scratch":
-        return _from_scratch(by_recipe(NAMED["default"](target_reduction=target)), seed)
-    if name.startswith("default:"):
-        changes = ABLATIONS[name.removeprefix("default:")]
-        return by_recipe(NAMED["default"](target_reduction=target, **changes))
+        return _from_scratch(by_recipe(NAMED["functional"](target_reduction=target)), seed)
+    if name.startswith("functional:"):
+        changes = ABLATIONS[name.removeprefix("functional:")]
+        return by_recipe(NAMED["functional"](target_reduction=target, **changes))
     return by_recipe(NAMED[name](target_reduction=target, seed=seed if name == "random" else 0))
 
 
@@ -67,7 +68,7 @@ def by_recipe(recipe: Recipe) -> Cut:
 
 def _by_peer(cut_by: Callable[[Model, Network], Model]) -> Cut:
     def cut(model: Model, network: Network, images: Images) -> Model:
-        return reestimate(cut_by(model, network), images)
+        return reestimate(cut_by(model, network), as_trained(model, images))
 
     return cut
 

@@ -73,7 +73,7 @@ def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[s
     from sfp_viz.core.plan import recipe_from_json
 
     if named is None or named in NAMED:
-        recipe = NAMED[named or "default"]()
+        recipe = NAMED[named or "similarity"]()
     else:
         what = f"recipe; named ones are {', '.join(NAMED)}"
         recipe = recipe_from_json(_text(Path(named), what))

@@ -15,14 +15,16 @@ GRID = 96  # a curve is looked at in at most so many widths; single units are gi
 def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
     """Damage by function, by observed group: what no refit of the next layers can make up for.
 
-    energy * errors[m]: the share of the disturbed stream's power that a group's units feed, times
-    the part of it that is lost when the m most redundant units are gone (our design, D.4).
+    -energy * ln(1 - errors[m]): the share of the disturbed stream's power that a group's units
+    feed, and the part of it that is lost when the m most redundant units are gone (our design,
+    D.4). The logarithm rises faster as a group runs dry, so that no layer is starved: it did
+    better than the plain error at 70 % of the MACs removed, and as well at 50 %.
     """
     memo: dict[str, np.ndarray] = vars(observations).setdefault("_curves", {})
     for name in observations.covariance:
         if name not in memo:
             errors = np.array(observations.elimination(name).errors)
-            memo[name] = energy(observations, name) * errors
+            memo[name] = -energy(observations, name) * np.log(np.maximum(1 - errors, 1e-6))
     return memo
 
 

@@ -164,7 +164,7 @@ def _uniform(criterion: str, target_reduction: float, changes: dict) -> Recipe:
 
 
 NAMED = {
-    "default": Recipe,
+    "similarity": Recipe,
     "paper_sfp": paper_sfp,
     "functional": functional,
     "uniform_l1": uniform_l1,

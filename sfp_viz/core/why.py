@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfp_viz.core.allocation import energy
 from sfp_viz.core.bounds import on_steps
 from sfp_viz.core.counting import WORDS
+from sfp_viz.core.curves import energy, functional_curves
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
@@ -131,9 +131,10 @@ def _functional(
     assert seen is not None
     gone = it.size - found.kept[it.name]
     lost, share = seen.elimination(it.name).errors[gone], energy(seen, it.name)
+    damage = functional_curves(seen)[it.name][gone]
     formula = (
-        rf"\frac{{\operatorname{{tr}}(R\,C)}}{{P}} \cdot e({gone}) = "
-        rf"{share:.3f} \cdot {lost:.4f} = {share * lost:.4f}"
+        rf"-\frac{{\operatorname{{tr}}(R\,C)}}{{P}} \ln(1 - e({gone})) = "
+        rf"-{share:.3f} \ln(1 - {lost:.4f}) = {damage:.4f}"
     )
     numbers = [
         ("energy the next layers read here, against the stream they disturb", f"{share:.4f}"),

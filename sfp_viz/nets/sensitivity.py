@@ -21,6 +21,7 @@ from sfp_viz.nets.data import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.views import as_trained
 
 RATIOS = (0.25, 0.5, 0.75, 0.9)
 CALIBRATION = 512  # images that re-estimate BatchNorm at each point; 'prune' itself takes 2,560
@@ -61,7 +62,7 @@ def measure_points(
     it says, with BatchNorm estimated anew on ``most`` images spread over ``calibration``. So the
     curve says what the group itself costs, not what an untouched BatchNorm makes of it.
     """
-    few = spread(calibration, most)
+    few = as_trained(model, calibration, most)
     for name, kept in todo:
         if (name, kept) == WHOLE:
             yield name, kept, count_right(model, test)
@@ -70,7 +71,7 @@ def measure_points(
             yield name, kept, count_right(reestimate(model, few), test)
             continue
         plan = single_cut(network, recipe, name, kept, evidence)
-        small = prune(model, plan, calibration=few, network=network)
+        small = prune(model, plan, calibration=few, network=network, plain=True)
         yield name, kept, count_right(small, test)
 
 
@@ -92,11 +93,3 @@ def single_cut(
         Edits(network.digest, ratios=ratios),
         (select(found, kept, recipe),),
     )
-
-
-def spread(images: Images, most: int) -> Images:
-    """At most ``most`` of ``images``, spread evenly over all of them."""
-    if len(images) <= most:
-        return images
-    chosen = np.linspace(0, len(images) - 1, most).round().astype(np.int64)
-    return Images(images.name, images.split, images.pixels[chosen], images.labels[chosen])

@@ -13,6 +13,7 @@ from sfp_viz.nets.data import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.surgery import compensated
+from sfp_viz.nets.views import as_trained
 
 NAMES = ("unpruned", "cut", "compensated", "re-estimated")
 
@@ -50,6 +51,7 @@ def stages(
         return Stage(name, count_right(found, test), len(test), found, where, notes)
 
     yield stage("unpruned", model)
+    calibration = as_trained(model, calibration)
     small, _ = compensated(model, plan, network=network)
     yield stage("cut", small)
     if plan.recipe.compensation != "none":

@@ -19,6 +19,7 @@ from sfp_viz.nets.execution import tensors_of
 from sfp_viz.nets.groups import cut
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import channel_groups
+from sfp_viz.nets.views import as_trained
 
 TOLERANCE = 1e-3  # float32, of the output's scale; rounding alone stays below 1e-5
 
@@ -29,17 +30,21 @@ def prune(
     *,
     calibration: Images | None = None,
     network: Network | None = None,
+    plain: bool = False,
 ) -> Model:
     """A smaller copy of ``model`` without the filters of ``plan``; ``model`` is left as it is.
 
     With ``calibration`` images, what the removed filters fed forward is made up for as the recipe
-    says (compensation.compensate), and BatchNorm statistics are estimated anew.
+    says (compensation.compensate), and BatchNorm statistics are estimated anew; the images are
+    augmented as the network saw them in training (views.as_trained) unless ``plain``.
     With ``network``, the reading the plan was made on, a plan that cuts a group protected there
     is refused by name, instead of by the proof at the end.
 
     Raises PlanError when the plan does not fit, SurgeryError when the cut network does not
     compute what the whole one does with the same channels at 0.
     """
+    if calibration is not None and not plain:
+        calibration = as_trained(model, calibration)
     small, _ = compensated(model, plan, calibration=calibration, network=network)
     return small if calibration is None else reestimate(small, calibration)
 

@@ -9,8 +9,9 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.sensitivity import CALIBRATION, spread
+from sfp_viz.nets.sensitivity import CALIBRATION
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.views import as_trained
 
 
 def measure_draws(
@@ -27,6 +28,7 @@ def measure_draws(
     One-shot: made up for as the plan's recipe says, BatchNorm estimated anew on ``most`` images
     spread over ``calibration``, no training.
     """
-    few = spread(calibration, most)
+    few = as_trained(model, calibration, most)
     for plan in plans:
-        yield count_right(prune(model, plan, calibration=few, network=network), test)
+        small = prune(model, plan, calibration=few, network=network, plain=True)
+        yield count_right(small, test)

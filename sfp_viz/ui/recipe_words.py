@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 NAMES: Mapping[str, str] = {
-    "default": "Similarity, our defaults",
+    "similarity": "Similarity, from weights alone",
     "paper_sfp": "SFP, our reading of the paper",
     "functional": "Redundancy by function (images)",
     "uniform_l1": "Uniform L1 (baseline)",

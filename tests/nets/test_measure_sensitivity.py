@@ -8,7 +8,7 @@ from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.reading import read_network
-from sfp_viz.nets.sensitivity import measure_points, single_cut, spread, tasks
+from sfp_viz.nets.sensitivity import measure_points, single_cut, tasks
 from sfp_viz.nets.surgery import prune
 
 
@@ -64,10 +64,3 @@ def test_protected_groups_and_impossible_widths_are_refused(plain_model):
         single_cut(network, Recipe(), "conv1", size)
     with pytest.raises(PlanError, match="cannot be thinned"):
         single_cut(network, Recipe(), "conv1", 0)
-
-
-def test_images_for_calibration_are_spread_over_all_of_them():
-    some = spread(images(100), 10)
-    assert len(some) == 10
-    assert (some.pixels[-1] == images(100).pixels[-1]).all()
-    assert len(spread(images(5), 10)) == 5
