@@ -19,11 +19,12 @@ import json
 import os
 import time
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
 import accuracy_table
-from contenders import contender
+from contenders import Remembering, contender
 
 import sfp_viz as sfp
 from sfp_viz.core.training import Distillation
@@ -43,6 +44,7 @@ HELD_OUT = 2_000  # the last training images, never trained on: they choose the 
 METHODS = ("uniform_l1", "fpgm", "tp_group_local", "tp_group_global", "paper_sfp", "functional")
 
 
+@cache
 def opened(network: str) -> Model:
     if network in CHECKPOINTS:
         folder = Path(os.environ["SFP_VIZ_DATA"]) / "checkpoints"
@@ -54,23 +56,48 @@ def last(images: Images, count: int) -> Images:
     return replace(images, pixels=images.pixels[-count:], labels=images.labels[-count:])
 
 
+@cache
+def images_of(network: str) -> tuple[Images, Images, Images]:
+    """Training images, those of them held out, and test images."""
+    data = opened(network).data
+    train, test = load_data(data, "train"), load_data(data, "test")
+    return train.first(len(train) - HELD_OUT), last(train, HELD_OUT), test
+
+
+@cache
+def base_of(network: str) -> float | None:
+    return measure_accuracy(opened(network), images_of(network)[2]).accuracy
+
+
+@cache
+def teacher_of(network: str) -> Model:
+    """The unpruned network, which remembers what it said: equal seeds show equal batches."""
+    model = opened(network)
+    return model.with_module(Remembering(model.module))
+
+
+@cache
+def pruned_by(method: str, network: str, target: float, seed: int) -> Model:
+    model, (train, _, _) = opened(network), images_of(network)
+    return contender(method, target, seed)(model, read_network(model), train)
+
+
 def measure(network: str, target: float, method: str, seed: int, *, epochs: int, rate: float):
     """Prune, measure, fine-tune, measure: one line of the results."""
     started = time.perf_counter()
-    model = opened(network)
-    train, test = load_data(model.data, "train"), load_data(model.data, "test")
-    base = measure_accuracy(model, test).accuracy
-    held_out, train = last(train, HELD_OUT), train.first(len(train) - HELD_OUT)
-    pruned = contender(method, target, seed)(model, read_network(model), train)
+    model, (train, held_out, test) = opened(network), images_of(network)
+    drawn = seed if method in ("random", "scratch") else 0
+    pruned = pruned_by(method, network, target, drawn)
     settings = replace(TIER_A, seed=seed, epochs=max(1, epochs), learning_rate=rate)
     one_shot = measure_accuracy(pruned, test)
-    history, chosen_by = [], None
+    history, final = [], None
     if epochs:
-        training = Training(pruned, teacher=model, train=train, test=test, settings=settings)
-        for _ in range(settings.epochs):
+        parts = {"teacher": teacher_of(network), "train": train, "test": held_out}
+        training = Training(pruned, **parts, settings=settings)
+        while training.done < epochs:
             epoch = training.epoch()
             history.append(epoch.test_accuracy if epoch else None)
-        chosen_by = measure_accuracy(training.model(), held_out).accuracy
+        final = measure_accuracy(training.model(), test).accuracy
     macs = count_macs(pruned)
     return {
         "network": network,
@@ -79,11 +106,10 @@ def measure(network: str, target: float, method: str, seed: int, *, epochs: int,
         "seed": seed,
         "macs": macs,
         "reduction": round(1 - macs / count_macs(model), 5),
-        "base": base,
+        "base": base_of(network),
         "one_shot": one_shot.accuracy,
-        "history": history,
-        "final": history[-1] if history else None,
-        "held_out": chosen_by,
+        "final": final,
+        "held_out": history,
         "n_test": len(test),
         "epochs": epochs,
         "train_images": settings.train_images,

@@ -56,17 +56,21 @@ def summary(rows: list[dict]) -> list[dict]:
 
 def _at_best_rate(rows: list[dict]) -> list[dict]:
     """Of each method and target the rows with the learning rate that did better on held-out
-    training images, in the mean of the seeds; one-shot rows as they are."""
+    training images, in the mean of the seeds that all rates have; one-shot rows as they are."""
     found: dict[tuple, dict[float, list[dict]]] = {}
     for row in rows:
         key = (row["network"], row["target"], row["method"], row["epochs"])
         found.setdefault(key, {}).setdefault(row["learning_rate"], []).append(row)
     best = []
     for rates in found.values():
-        most = max(len(rows) for rows in rates.values())
-        whole = [rows for rows in rates.values() if len(rows) == most]
-        best += max(whole, key=lambda rows: statistics.mean(r["held_out"] or 0 for r in rows))
+        shared = set.intersection(*({r["seed"] for r in part} for part in rates.values()))
+        best += max(rates.values(), key=lambda part: (_held_out(part, shared), len(part)))
     return best
+
+
+def _held_out(rows: list[dict], seeds: set[int]) -> float:
+    last = [row["held_out"][-1] for row in rows if row["seed"] in seeds and row["held_out"]]
+    return statistics.mean(last) if last else 0.0
 
 
 def _place(cell: dict) -> tuple:

@@ -11,6 +11,7 @@ from copy import deepcopy
 from functools import partial
 
 import peers
+import torch
 from torch import nn
 
 import sfp_viz as sfp
@@ -38,6 +39,26 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "group_magnitude_filters": {"criterion": "group_magnitude"},
     "clusters": {"selection": "clusters"},
 }
+
+
+_SAID: dict[tuple[int, float], torch.Tensor] = {}
+
+
+class Remembering(nn.Module):
+    """A frozen teacher that is asked once about each batch: the same seed shows the same batches
+    to every method, so the answers are the same to the last bit."""
+
+    def __init__(self, teacher: nn.Module) -> None:
+        super().__init__()
+        self.teacher = teacher
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        numbers = batch.double()
+        weights = torch.arange(1, batch[0].numel() + 1, dtype=torch.float64)
+        key = (len(batch), float((numbers.flatten(1) @ weights).square().sum()))
+        if key not in _SAID:
+            _SAID[key] = self.teacher(batch)
+        return _SAID[key]
 
 
 def contender(name: str, target: float, seed: int) -> Cut:
@@ -77,8 +98,6 @@ def _from_scratch(shape: Cut, seed: int) -> Cut:
     """The same shape with new weights: what 'Rethinking the Value of Network Pruning' asks for."""
 
     def cut(model: Model, network: Network, images: Images) -> Model:
-        import torch
-
         module = deepcopy(shape(model, network, images).module)
         torch.manual_seed(seed)
         for part in module.modules():
