@@ -2,7 +2,17 @@
 
 import streamlit as st
 
-from sfp_viz.ui import check_view, checking, entry, image_field, loaders, problems, state
+from sfp_viz.ui import (
+    check_view,
+    checking,
+    entry,
+    image_field,
+    loaders,
+    measuring,
+    planned,
+    problems,
+    state,
+)
 
 entry.through("pages/check.py")
 
@@ -25,9 +35,9 @@ if clicked:
     place = st.empty()
     with problems.stopping(), place.status("Pruning and measuring", expanded=True):
         st.write("Choosing the filters")
-        plan = loaders.plan(*asked)
+        plan = planned.plan(*asked)
         st.write("Cutting a copy and checking that it runs")
-        loaders.pruned(*asked, data)
+        measuring.pruned(*asked, data)
         st.write("Measuring both networks")
         checking.check(*subject)
         check_view.mark_checked(subject)
@@ -42,7 +52,7 @@ if not check_view.is_checked(subject):
     st.stop()
 
 with problems.stopping():
-    plan = loaders.plan(*asked)
+    plan = planned.plan(*asked)
     check_view.numbers(checking.check(*subject))
     check_view.stages(*subject)
     check_view.widths(network, plan)

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from sfp_viz.ui import depth, entry, explore, loaders, problems, state
+from sfp_viz.ui import depth, entry, explore, planned, problems, state
 from sfp_viz.ui.ratio_panel import ratio_panel
 
 entry.through("pages/explore.py")
 
 with problems.stopping():
     session = state.session()
-    group = loaders.group_of(session)
+    group = planned.group_of(session)
     if group is None:
         st.info(
             "No group of filters could be found in this network, so there is nothing to cut. "

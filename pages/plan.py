@@ -12,6 +12,7 @@ from sfp_viz.ui import (
     plan_head,
     plan_view,
     plan_why,
+    planned,
     problems,
     sensitivity_view,
     state,
@@ -32,7 +33,7 @@ if not network.groups:
 plan_head.head(network, asked)
 if evidence_panel.ask_for(network, asked.recipe):
     st.stop()
-budget = loaders.budget(session.model, session.recipe, session.edits)
+budget = planned.budget(session.model, session.recipe, session.edits)
 if budget.after is None:
     goal_form.out_of_reach(network, asked, budget.problem)
     st.stop()

@@ -14,7 +14,7 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.errors import DataError
-from sfp_viz.ui import loaders
+from sfp_viz.ui import loaders, measuring, planned
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ def check(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Check:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def unpruned(key: str, data: str) -> Sizes:
     """Sizes of the network as it was opened."""
-    return _sizes(loaders.model(key), loaders.accuracy(key, data) if data else None)
+    return _sizes(loaders.model(key), measuring.accuracy(key, data) if data else None)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def one_shot(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Sizes:
     """Sizes of the network pruned by a recipe, before any training."""
-    accuracy = loaders.pruned_accuracy(key, recipe, edits, data) if data else None
-    return _sizes(loaders.pruned(key, recipe, edits, data), accuracy)
+    accuracy = measuring.pruned_accuracy(key, recipe, edits, data) if data else None
+    return _sizes(measuring.pruned(key, recipe, edits, data), accuracy)
 
 
 def stages(
@@ -61,7 +61,7 @@ def stages(
 ) -> tuple[tuple[tuple[str, Measured], ...], tuple[str, ...]]:
     """Accuracy after each stage of the cut, and a sentence about each layer that could not be
     compensated. Takes seconds: on a click. Raises SfpError."""
-    plan = loaders.plan(key, recipe, edits)
+    plan = planned.plan(key, recipe, edits)
     return _stages(key, plan.hash, data, plan)
 
 
@@ -69,7 +69,7 @@ def stages(
 def _stages(key: str, plan_hash: str, data: str, _plan: Plan):
     from sfp_viz.nets.stages import stages as measured
 
-    train, test = (loaders.data_or_none(data, split) for split in ("train", "test"))
+    train, test = (measuring.data_or_none(data, split) for split in ("train", "test"))
     if train is None or test is None:
         raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
     found = tuple(measured(loaders.model(key), _plan, train, test))

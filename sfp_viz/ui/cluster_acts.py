@@ -12,7 +12,7 @@ import streamlit as st
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import acts, loaders, problems, state
+from sfp_viz.ui import acts, learned, loaders, planned, problems, state
 from sfp_viz.ui.view import GroupView
 
 _CHANGED = "edits changed in the fragment"
@@ -85,7 +85,7 @@ def _count(key: str, group: str, shown: int) -> None:
     session, wanted = state.session(), int(st.session_state.get(key, shown))
     if wanted == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
-    network, seen = loaders.network(session.model), loaders.evidence(session.model)
+    network, seen = loaders.network(session.model), learned.evidence(session.model)
     recipe = session.recipe
     _do(lambda edits: acts.counted(edits, network, group, recipe, k=wanted, evidence=seen))
 
@@ -97,7 +97,7 @@ def _do(act: Callable[[Edits], Edits]) -> None:
     try:
         after = act(before)
         if after.remove != before.remove:
-            loaders.suggestion(session.model, session.recipe, after)
+            planned.suggestion(session.model, session.recipe, after)
     except SfpError as problem:
         st.session_state[_PROBLEM] = problem
         return

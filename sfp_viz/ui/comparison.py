@@ -13,7 +13,17 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.figures.tradeoff import Kind, Point, accuracy_against_macs
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import by_hand, charts, checking, loaders, problems, starting, state
+from sfp_viz.ui import (
+    by_hand,
+    charts,
+    checking,
+    loaders,
+    measuring,
+    planned,
+    problems,
+    starting,
+    state,
+)
 from sfp_viz.ui.starting import Subject
 
 SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
@@ -51,11 +61,11 @@ def subjects(subject: Subject) -> dict[str, Subject]:
 def measured(subject: Subject) -> Iterator[Point]:
     """The unpruned network, then each one-shot point once it is measured. Slow: on a click."""
     network = loaders.network(subject.model)
-    whole = checking.accuracy(loaders.accuracy(subject.model, subject.data))
+    whole = checking.accuracy(measuring.accuracy(subject.model, subject.data))
     yield Point("unpruned", cost(network).macs, *whole, "unpruned", "unpruned")
     for label, one in subjects(subject).items():
-        plan = loaders.plan(one.model, one.recipe, one.edits)
-        found = loaders.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
+        plan = planned.plan(one.model, one.recipe, one.edits)
+        found = measuring.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
         macs = cost(network, plan).macs
         yield Point(label, macs, *checking.accuracy(found), one.kind, "one-shot")
 
@@ -87,7 +97,7 @@ def _plan_now() -> str:
     """The hash of the plan on the screen; '' when its target is out of reach."""
     now = state.session()
     try:
-        return loaders.plan(now.model, now.recipe, now.edits).hash
+        return planned.plan(now.model, now.recipe, now.edits).hash
     except SfpError:
         return ""
 
@@ -159,7 +169,7 @@ def finding(points: Sequence[Point]) -> str:
 
 def _reduction(subject: Subject) -> float:
     """What the plan really saves of the MACs, 0..0.99: the baselines' target."""
-    plan = loaders.plan(subject.model, subject.recipe, subject.edits)
+    plan = planned.plan(subject.model, subject.recipe, subject.edits)
     network = loaders.network(subject.model)
     return by_hand.reduction(network, kept_units(network, plan))
 

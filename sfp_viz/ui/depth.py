@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.ratios import why_ratio
-from sfp_viz.ui import loaders, state
+from sfp_viz.ui import planned, state
 from sfp_viz.ui.charts import draw
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.view import GroupView
@@ -19,8 +19,8 @@ def dispersion_over_depth(view: GroupView) -> None:
     from sfp_viz.figures import dispersion_bars
 
     session = state.session()
-    found = loaders.dispersions(session.model, session.recipe)
-    kept = loaders.kept_or_whole(session.model, session.recipe, session.edits)
+    found = planned.dispersions(session.model, session.recipe)
+    kept = planned.kept_or_whole(session.model, session.recipe, session.edits)
     with held:
         draw(
             dispersion_bars(view.network, found, kept, view.group.name),
@@ -49,7 +49,7 @@ def _rows(view: GroupView, found: dict[str, float], kept: dict[str, int]):
     import pandas as pd
 
     recipe = state.session().recipe
-    suggested = loaders.kept_or_whole(state.session().model, recipe)
+    suggested = planned.kept_or_whole(state.session().model, recipe)
     groups = [group for group in view.network.groups if group.name in found]
     return pd.DataFrame(
         {

@@ -14,6 +14,7 @@ from sfp_viz.core.study import Study
 from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import (
     image_field,
+    learned,
     loaders,
     problems,
     recipe_form,
@@ -35,7 +36,7 @@ _CHOICES = (256, 512, 1024, 2048, 5000)
 
 def panel(network: Network, widths: Widths) -> None:
     """The three kinds of evidence as equals: what is there, and a button to gather it."""
-    damaged = bool(loaders.evidence_problem(state.session().model))
+    damaged = bool(learned.evidence_problem(state.session().model))
     drawer = studies.drawer(
         "What images and measurements tell", _KEY, network, tuple(_STUDY.values()), damaged
     )
@@ -45,8 +46,8 @@ def panel(network: Network, widths: Widths) -> None:
 
 
 def _kinds(network: Network, widths: Widths) -> None:
-    found = loaders.evidence(state.session().model)
-    if note := loaders.evidence_problem(state.session().model):
+    found = learned.evidence(state.session().model)
+    if note := learned.evidence_problem(state.session().model):
         st.error(problems.plain(note), icon=":material/error:")
     if not image_field.here(network):
         image_field.ask_images(network, key="evidence_images")
@@ -101,7 +102,7 @@ def staleness(kind: str) -> str:
     from sfp_viz.core.sensitivity import stale
 
     now = state.session()
-    found = loaders.evidence(now.model).sensitivity
+    found = learned.evidence(now.model).sensitivity
     if kind != "sensitivity" or found is None:
         return ""
     return stale(found, now.recipe, loaders.digest(now.model))
@@ -153,7 +154,7 @@ def study_of(kind: str, images: int) -> Study:
     """The settings of a study with ``images`` images."""
     if kind == "observe":
         now = state.session()
-        seen = loaders.evidence(now.model).observations
+        seen = learned.evidence(now.model).observations
         scores = {*recipe_form.scores_of(now.recipe), *(seen.scores if seen else ())}
         return Study("observe", calibration=images, scores=tuple(sorted(scores)))
     if kind == "latency":
@@ -175,7 +176,7 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
 
     Returns whether something is missing.
     """
-    lacks = recipe_form.missing(recipe, loaders.evidence(state.session().model))
+    lacks = recipe_form.missing(recipe, learned.evidence(state.session().model))
     if not lacks:
         return False
     words = " and ".join(EVIDENCE[name] for name in lacks)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.errors import ModelError
-from sfp_viz.ui import gallery, links, loaders, maps, problems, state, views
+from sfp_viz.ui import gallery, links, loaders, maps, planned, problems, state, views
 from sfp_viz.ui.cluster_acts import cluster_menu, fate_menu, settle
 from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
@@ -23,12 +23,12 @@ _ECHO = "map echo"  # (selection the map is told of, revision of that message)
 def strip() -> None:
     """The layers over depth; a click shows that layer."""
     session = state.session()
-    group = loaders.group_of(session)
+    group = planned.group_of(session)
     layer_strip(
         cells(
             loaders.network(session.model),
-            loaders.dispersions(session.model, session.recipe),
-            loaders.kept_or_whole(session.model, session.recipe, session.edits),
+            planned.dispersions(session.model, session.recipe),
+            planned.kept_or_whole(session.model, session.recipe, session.edits),
         ),
         key="strip",
         chosen=layer_in_view(group) if group else "",
@@ -60,7 +60,7 @@ def begin() -> None:
 
 def choose(units: Iterable[int], source: str) -> None:
     """The one place where a selection changes; ``source`` already shows it."""
-    group = loaders.group_of(state.session())
+    group = planned.group_of(state.session())
     state.change(group=group.name if group else "", selection=tuple(units))
     chosen = state.session().selection
     if source != "map":
@@ -82,7 +82,7 @@ def _tell_table(chosen: Sequence[int]) -> None:
 def table_key() -> str:
     """One table a group, so that rows of another group are never taken for this one's."""
     session = state.session()
-    group = loaders.group_of(session)
+    group = planned.group_of(session)
     return f"table {session.model} {group.name if group else ''}"
 
 
@@ -124,7 +124,7 @@ def linked() -> None:
 def current_view() -> GroupView:
     """The view of the group on the screen; there must be one."""
     session = state.session()
-    group = loaders.group_of(session)
+    group = planned.group_of(session)
     if group is None:
         raise ModelError("This network has no group of filters that could be shown.")
     return group_view(session, group, layer_in_view(group))

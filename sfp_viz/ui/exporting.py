@@ -19,7 +19,7 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import checking, loaders, problems, run_view
+from sfp_viz.ui import checking, loaders, measuring, planned, problems, run_view
 
 _OPTIONS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",
@@ -76,7 +76,7 @@ def facts(source: Source, runs: Sequence[Run]) -> str:
             f"{percent(done.accuracy)} ({span(done.interval)}), measured on {done.images:,} test "
             f"images of {run.data}."
         )
-    plan = loaders.budget(source.model, source.recipe, source.edits)
+    plan = planned.budget(source.model, source.recipe, source.edits)
     if plan.after is None:
         return plan.problem
     return (
@@ -88,7 +88,7 @@ def facts(source: Source, runs: Sequence[Run]) -> str:
 def network_of(source: Source) -> Any:
     """The torch Model of ``source``. Takes seconds the first time."""
     if not source.run:
-        return loaders.pruned(source.model, source.recipe, source.edits, source.data)
+        return measuring.pruned(source.model, source.recipe, source.edits, source.data)
     return _student(source.run)
 
 
@@ -104,7 +104,7 @@ def _student(run: str) -> Any:
 
 def weights(source: Source, name: str) -> None:
     """Download of the safetensors file, made on the click; off when the target is out of reach."""
-    plan = None if source.run else loaders.budget(source.model, source.recipe, source.edits)
+    plan = None if source.run else planned.budget(source.model, source.recipe, source.edits)
     st.download_button(
         "Download",
         lambda: checking.file_of(network_of(source)),

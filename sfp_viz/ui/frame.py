@@ -12,7 +12,7 @@ from sfp_viz.figures.numbers import change, count, percent
 from sfp_viz.nets import samples
 from sfp_viz.runs import folder
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import links, loaders, problems, state, steps
+from sfp_viz.ui import links, loaders, planned, problems, state, steps
 from sfp_viz.ui.components.copy_link import copy_link
 
 _STRIP = (
@@ -40,7 +40,7 @@ def top() -> None:
         with st.container(gap=None, width="stretch"):
             try:
                 st.markdown(f"# {problems.plain(steps.title(session.model))}")
-                budget = loaders.budget(session.model, session.recipe, session.edits)
+                budget = planned.budget(session.model, session.recipe, session.edits)
                 st.html(_STRIP + strip(budget, bool(loaders.network(session.model).free)))
             except SfpError as problem:
                 problems.say(problem)
@@ -49,7 +49,7 @@ def top() -> None:
             _steps()
 
 
-def strip(budget: loaders.Budget, free: bool = True) -> str:
+def strip(budget: planned.Budget, free: bool = True) -> str:
     """MACs and params, before and after, as one line of HTML; ``free``: something can be cut."""
     if budget.after is None:
         why = "the target is out of reach: see Plan" if free else "nothing can be cut: see Model"

@@ -11,7 +11,15 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.reach import best_lift, furthest
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui import by_hand, evidence_panel, loaders, plan_view, problems, state
+from sfp_viz.ui import (
+    by_hand,
+    evidence_panel,
+    learned,
+    plan_view,
+    planned,
+    problems,
+    state,
+)
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.recipe_words import WORDS
 
@@ -71,7 +79,7 @@ def _target(network: Network, asked: Asked) -> None:
 
 def _by_accuracy(network: Network, asked: Asked) -> None:
     """Lose at most so many points: the largest saving that the sensitivity predicts for it."""
-    evidence = loaders.evidence(state.session().model)
+    evidence = learned.evidence(state.session().model)
     with st.popover("By accuracy", icon=":material/straighten:"):
         st.markdown(f"**The largest saving of {words(asked.recipe.goal)} that loses at most**")
         if evidence.sensitivity is None:
@@ -97,13 +105,13 @@ def losing(network: Network, asked: Asked, points: float) -> Recipe:
     from sfp_viz.core.goals import losing_at_most
 
     key = state.session().model
-    spread = loaders.dispersions_or_none(key, asked.recipe)
-    return losing_at_most(network, spread, asked.recipe, asked.edits, loaders.evidence(key), points)
+    spread = planned.dispersions_or_none(key, asked.recipe)
+    return losing_at_most(network, spread, asked.recipe, asked.edits, learned.evidence(key), points)
 
 
 def out_of_reach(network: Network, asked: Asked, problem: str) -> None:
     """The target cannot be met: what prevents it, and each way out, a click away."""
-    evidence = loaders.evidence(state.session().model)
+    evidence = learned.evidence(state.session().model)
     st.error(problems.plain(problem), icon=":material/error:")
     with problems.shown(), st.container(horizontal=True):
         nearest = furthest(network, asked.recipe, asked.edits, evidence)

@@ -18,7 +18,7 @@ from sfp_viz.figures.pictures import data_uri, filter_pixels, glass
 from sfp_viz.figures.similarity import similarity_map
 from sfp_viz.figures.tradeoff import Point
 from sfp_viz.figures.ways import accuracy_bars
-from sfp_viz.ui import charts, checking, loaders, maps
+from sfp_viz.ui import charts, checking, loaders, maps, measuring, planned
 
 MODEL, GROUP, DATA = "lenet5_digits", "conv1", "digits"
 RANDOM, NORM, CLUSTER = "At random", "The smallest ones", "All but one of each cluster"
@@ -55,8 +55,8 @@ def filters(network: Network) -> None:
 def alike(network: Network) -> None:
     """The same filters as points and as a table of similarities, by cluster."""
     recipe = recipe_of(CLUSTER, 0.5)
-    kept = loaders.suggestion(MODEL, recipe)[GROUP]
-    found = loaders.group_analysis(MODEL, GROUP, recipe, kept)
+    kept = planned.suggestion(MODEL, recipe)[GROUP]
+    found = planned.group_analysis(MODEL, GROUP, recipe, kept)
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**As points.** Filters that are alike lie near each other.")
@@ -83,8 +83,8 @@ def measured(target: float) -> tuple[Point, ...]:
 
     def point(way: str, seed: int = 0) -> Point:
         recipe = recipe_of(way, target, seed)
-        found = loaders.pruned_accuracy(MODEL, recipe, None, DATA)
-        macs = cost(network, loaders.plan(MODEL, recipe)).macs
+        found = measuring.pruned_accuracy(MODEL, recipe, None, DATA)
+        macs = cost(network, planned.plan(MODEL, recipe)).macs
         return Point(way, macs, *checking.accuracy(found), "plan", "one-shot")
 
     draws = sorted((point(RANDOM, seed) for seed in range(3)), key=lambda p: p.accuracy)
@@ -115,7 +115,7 @@ def answer(target: float, guess: str) -> None:
         alt="; ".join(f"{p.label}: {percent(p.accuracy)}" for p in points),
     )  # fmt: skip
     st.markdown(verdict(points, guess))
-    whole = loaders.accuracy(MODEL, DATA)
+    whole = measuring.accuracy(MODEL, DATA)
     st.caption(
         f"Measured on {whole.images} test images, before any training; the unpruned network has "
         f"{percent(whole.accuracy or 0)} ({span(whole.interval)}). All three have the same widths. "

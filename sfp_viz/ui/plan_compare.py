@@ -14,7 +14,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan, plan_from_json
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, size
-from sfp_viz.ui import difference_words, loaders, problems, state, steps
+from sfp_viz.ui import difference_words, planned, problems, state, steps
 
 _FILES = "compared files"  # session_state: opened plan files by their name
 _MOST_FILES = 8
@@ -81,11 +81,11 @@ def plan_of(side: Side) -> Plan:
     if side.plan is not None:
         return side.plan
     if side.step is None:
-        return loaders.plan(now.model, recipes.uniform_l1(now.recipe.target_reduction), None)
+        return planned.plan(now.model, recipes.uniform_l1(now.recipe.target_reduction), None)
     step = state.tree().step(side.step)
     if step is None:
         raise PlanError("This step is no longer known. Choose another plan.")
-    return loaders.plan(*step.asked)
+    return planned.plan(*step.asked)
 
 
 def opened(network: Network, name: str, content: bytes) -> None:
@@ -124,7 +124,7 @@ def _costs(network: Network, found: Differences, *sides: tuple[Side, Plan]) -> N
         ("MACs", count, "macs"), ("Params", count, "params"),
         ("Peak of activations", size, "peak_activation_bytes"),
     ]  # fmt: skip
-    whole = loaders.budget(state.session().model, replace(plan_a.recipe, target_reduction=0.0))
+    whole = planned.budget(state.session().model, replace(plan_a.recipe, target_reduction=0.0))
     table = [
         {
             "Computed": name,

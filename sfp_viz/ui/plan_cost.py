@@ -11,8 +11,8 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.numbers import change, count, milliseconds, size
-from sfp_viz.ui import evidence_panel, loaders, problems, state
-from sfp_viz.ui.loaders import Budget
+from sfp_viz.ui import evidence_panel, learned, measuring, problems, state
+from sfp_viz.ui.planned import Budget
 
 _MEASURED = "plan_latency"  # session_state: (subject, before, after) as measured last
 
@@ -61,7 +61,7 @@ def _latency(network: Network, budget: Budget) -> None:
             change(before.latency_ms or 0, after.latency_ms or 0),
             help=how(before, after),
         )
-    elif (table := loaders.evidence(now.model).latency) is not None:
+    elif (table := learned.evidence(now.model).latency) is not None:
         from sfp_viz.core.latency import estimate
 
         times = [estimate(network, table, kept) for kept in ({}, budget.kept)]
@@ -72,7 +72,7 @@ def _latency(network: Network, budget: Budget) -> None:
             help=f"From the times of each layer on {table.device}, batch {table.batch}, "
             f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
         )
-    if loaders.evidence(now.model).latency is None:
+    if learned.evidence(now.model).latency is None:
         evidence_panel.start_button(
             network, "latency", "Measure the layers on this machine", quiet=True, place="cost"
         )
@@ -85,8 +85,8 @@ def _latency(network: Network, budget: Budget) -> None:
     )
     if pressed:
         with problems.shown(), st.spinner("Pruning on a copy and taking the time"):
-            before = loaders.latency(subject.model)
-            after = loaders.pruned_latency(subject.model, subject.recipe, subject.edits)
+            before = measuring.latency(subject.model)
+            after = measuring.pruned_latency(subject.model, subject.recipe, subject.edits)
             st.session_state[_MEASURED] = (subject, before, after)
             st.rerun()
 

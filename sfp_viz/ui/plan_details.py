@@ -7,13 +7,13 @@ import streamlit as st
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.ui import by_hand, loaders, plan_view, problems, state
+from sfp_viz.ui import by_hand, plan_view, planned, problems, state
 from sfp_viz.ui.plan_view import Widths
 
 
 def details(network: Network, widths: Widths) -> None:
     """The panel of the chosen group."""
-    group = loaders.group_of(state.session())
+    group = planned.group_of(state.session())
     if group is None:
         return
     wanted = plan_view.asked()

@@ -12,16 +12,17 @@ from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import (
     by_hand,
     goal_form,
-    loaders,
+    learned,
     plan_details,
     plan_view,
+    planned,
     recipe_form,
     state,
     take_along,
 )
 from sfp_viz.ui.by_hand import Asked
-from sfp_viz.ui.loaders import Budget
 from sfp_viz.ui.plan_view import Widths
+from sfp_viz.ui.planned import Budget
 
 _CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
 
@@ -30,7 +31,7 @@ def head(network: Network, asked: Asked) -> None:
     """The goal, the recipe, and files."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         goal_form.goal_form(network, asked)
-        recipe_form.recipe_popover(asked.recipe, loaders.evidence(state.session().model))
+        recipe_form.recipe_popover(asked.recipe, learned.evidence(state.session().model))
         with st.popover("Files", icon=":material/folder_open:"):
             take_along.recipe_files(network)
 
@@ -40,9 +41,9 @@ def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
     key, recipe, edits = state.session().model, asked.recipe, asked.edits or None
     wanted: dict[str, int] = {}
     if recipe.rounding > 1:
-        wanted = loaders.kept_or_whole(key, replace(recipe, rounding=1), edits)
+        wanted = planned.kept_or_whole(key, replace(recipe, rounding=1), edits)
     plain = by_hand.suggested(asked).edits or None
-    suggested = loaders.budget(key, recipe, plain).kept or budget.kept
+    suggested = planned.budget(key, recipe, plain).kept or budget.kept
     curves, unit = lost_curves(asked)
     return Widths(budget.kept, suggested, wanted, curves, unit)
 
@@ -52,9 +53,9 @@ def lost_curves(asked: Asked) -> tuple[plan_view.Curves, str]:
     where there is one; where the recipe goes by it, the share of what the next layers read that
     they miss."""
     key = state.session().model
-    found = loaders.evidence(key)
+    found = learned.evidence(key)
     if found.sensitivity is not None:
-        return {n: _thinned(c, 1.0) for n, c in loaders.losses(key).items()}, "points"
+        return {n: _thinned(c, 1.0) for n, c in learned.losses(key).items()}, "points"
     if found.observations is not None and asked.recipe.allocation == "functional":
         from sfp_viz.core.allocation import functional_curves
 
@@ -72,7 +73,7 @@ def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
 
 def reached(network: Network, asked: Asked, drawn: Widths) -> None:
     """How the plan stands to its target, in a sentence."""
-    saved = loaders.saved(state.session().model, asked.recipe.goal, drawn.kept)
+    saved = planned.saved(state.session().model, asked.recipe.goal, drawn.kept)
     whole = sum(group.width for group in network.groups)
     left = sum(drawn.kept.get(g.name, g.size) * g.repeats for g in network.groups)
     if left == whole:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.ui import by_hand, loaders, plan_view, problems, state
+from sfp_viz.ui import by_hand, plan_view, planned, problems, state
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.plan_view import Widths
 
@@ -16,7 +16,7 @@ _TYPED = ("keeps", "least", "whole")
 def table(network: Network, widths: Widths) -> None:
     """One row a group that can be cut; the others are named below with their reason."""
     wanted = plan_view.asked()
-    spread = loaders.dispersions_or_none(state.session().model, wanted.recipe)
+    spread = planned.dispersions_or_none(state.session().model, wanted.recipe)
     free = [group for group in network.groups if not group.protected]
     rows = [row(group, wanted, widths, spread) for group in free]
     key = f"plan_table_{state.revision()}"

@@ -12,7 +12,7 @@ from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui import by_hand, loaders, state, views
+from sfp_viz.ui import by_hand, learned, loaders, planned, state, views
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 
@@ -115,7 +115,7 @@ def _hold_toggle() -> None:
 def bars(network: Network, widths: Widths) -> None:
     """The bars; a gesture changes the session."""
     now, wanted = state.session(), asked()
-    group = loaders.group_of(now)
+    group = planned.group_of(now)
     ratio_bars(
         [bar(network, g, wanted, widths) for g in network.groups],
         key="ratio_bars",
@@ -208,7 +208,7 @@ def keep(network: Network, group: str, to: int) -> None:
 
 def lock(network: Network, group: str, locked: bool) -> None:
     """Leave a group whole, or free it again."""
-    found = loaders.evidence(state.session().model)
+    found = learned.evidence(state.session().model)
     take(by_hand.lock(network, asked(), group=group, locked=locked, evidence=found))
 
 

@@ -7,14 +7,14 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.why import Why
 from sfp_viz.core.why import why as reasons
-from sfp_viz.ui import by_hand, loaders, problems, state
+from sfp_viz.ui import by_hand, learned, planned, problems, state
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.plan_view import Widths
 
 
 def why(network: Network, asked: Asked, widths: Widths) -> None:
     """The reason for what the chosen group keeps, or for its suggestion where a person set it."""
-    group = loaders.group_of(state.session())
+    group = planned.group_of(state.session())
     if group is None or by_hand.is_fixed(group, asked.edits):
         return
     held = by_hand.is_held(group.name, asked.edits)
@@ -36,10 +36,10 @@ def reason(network: Network, asked: Asked, widths: Widths, group: str) -> Why:
     key = state.session().model
     return reasons(
         network,
-        loaders.dispersions_or_none(key, asked.recipe),
+        planned.dispersions_or_none(key, asked.recipe),
         asked.recipe,
         edits,
         widths.suggested if held else widths.kept,
         group,
-        loaders.evidence(key),
+        learned.evidence(key),
     )

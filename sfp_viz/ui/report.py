@@ -12,7 +12,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.nets import samples, store
 from sfp_viz.nets.saved import read_header
-from sfp_viz.ui import loaders, problems, state
+from sfp_viz.ui import loaders, measuring, problems, state
 from sfp_viz.ui.names import listed
 
 
@@ -136,7 +136,7 @@ def baseline(network: Network) -> None:
         return
     if st.button("Measure it", key="measure"):
         with problems.shown(), st.spinner("Measuring: the network names every test image"):
-            st.session_state[f"measured {network.digest} {data}"] = loaders.accuracy(
+            st.session_state[f"measured {network.digest} {data}"] = measuring.accuracy(
                 state.session().model, str(data)
             )
     found = st.session_state.get(f"measured {network.digest} {data}")

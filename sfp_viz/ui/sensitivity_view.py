@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.core.sensitivity import Sensitivity
 from sfp_viz.figures.numbers import span
-from sfp_viz.ui import charts, loaders, problems, state
+from sfp_viz.ui import charts, learned, planned, problems, state
 from sfp_viz.ui.plan_view import Widths
 
 
@@ -18,7 +18,7 @@ def curve(widths: Widths) -> None:
     from sfp_viz.figures.sensitivity import sensitivity_curves
 
     now = state.session()
-    group, found = loaders.group_of(now), loaders.evidence(now.model).sensitivity
+    group, found = planned.group_of(now), learned.evidence(now.model).sensitivity
     if group is None or found is None or group.name not in found.right:
         return
     kept = widths.kept.get(group.name, group.size)
@@ -44,7 +44,7 @@ def curves(found: Sensitivity, widths: Widths) -> None:
     """All groups on one scale."""
     from sfp_viz.figures.sensitivity import sensitivity_curves
 
-    group = loaders.group_of(state.session())
+    group = planned.group_of(state.session())
     charts.draw(
         sensitivity_curves(found, kept=widths.kept, chosen=group.name if group else None),
         key="sensitivity_curves",

@@ -8,7 +8,7 @@ from sfp_viz.core.network import FilterGroup
 from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
-from sfp_viz.ui import frame, loaders, maps, problems, state
+from sfp_viz.ui import frame, loaders, maps, planned, problems, state
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.view import group_view, pixels, points_of
 
@@ -18,11 +18,11 @@ MAP_HEIGHT = 400
 def picture() -> None:
     """The filter map of one layer of the network on the screen."""
     session = state.session()
-    group = loaders.group_of(session)
+    group = planned.group_of(session)
     if group is None:
         st.info("This network has no group of filters that could be shown.")
         return
-    dispersion = loaders.dispersions(session.model, session.recipe).get(group.name)
+    dispersion = planned.dispersions(session.model, session.recipe).get(group.name)
     st.markdown(
         f"**{problems.plain(group.layers[0])}** &nbsp; {group.size} filters, each a point; like "
         "filters lie together"

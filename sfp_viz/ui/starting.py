@@ -12,7 +12,7 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.figures.tradeoff import Kind
-from sfp_viz.ui import loaders
+from sfp_viz.ui import loaders, measuring, planned
 
 QUICK, STANDARD = "Quick", "Standard"
 _SETTINGS: Mapping[tuple[str, str], Distillation] = {
@@ -50,8 +50,8 @@ def start(subject: Subject, settings: Distillation, *, name: str) -> str:
     from sfp_viz.runs.folder import create_run
     from sfp_viz.runs.process import launch
 
-    plan = loaders.plan(subject.model, subject.recipe, subject.edits)
-    student = loaders.pruned(subject.model, subject.recipe, subject.edits, subject.data)
+    plan = planned.plan(subject.model, subject.recipe, subject.edits)
+    student = measuring.pruned(subject.model, subject.recipe, subject.edits, subject.data)
     network = loaders.network(subject.model)
     facts = {
         "model": subject.model,

@@ -10,7 +10,7 @@ from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change
 from sfp_viz.nets import samples
-from sfp_viz.ui import loaders, state, step_words
+from sfp_viz.ui import loaders, planned, state, step_words
 from sfp_viz.ui.components.step_tree import Row, step_tree
 from sfp_viz.ui.tree import Step
 
@@ -61,7 +61,7 @@ def words(before: Step | None, step: Step) -> str:
         if before is None or before.model != step.model:
             return f"{'Opened ' if before else ''}{title(step.model)}"
         network = loaders.network(step.model)
-        kept = tuple(loaders.kept_or_whole(*one.asked) for one in (before, step))
+        kept = tuple(planned.kept_or_whole(*one.asked) for one in (before, step))
         return step_words.changes(network, before, step, kept)
     except SfpError:
         return "A network that is gone"
@@ -78,7 +78,7 @@ def saved(step: Step) -> str:
     """The change of MACs of a step, as '−50.0 %'; computed. A dash where it is out of reach."""
     try:
         network = loaders.network(step.model)
-        kept = loaders.suggestion(*step.asked)
+        kept = planned.suggestion(*step.asked)
     except SfpError:
         return "–"
     return change(cost_of_widths(network, {}).macs, cost_of_widths(network, kept).macs)

@@ -7,7 +7,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan, plan_from_json, plan_json, recipe_from_json, recipe_json
 from sfp_viz.errors import PlanError, SfpError
-from sfp_viz.ui import loaders, problems, state
+from sfp_viz.ui import planned, problems, state
 
 
 def recipe_files(network: Network) -> None:
@@ -54,11 +54,11 @@ def plan_button(network: Network, plan: Plan | None = None) -> None:
     key, recipe, edits = now.model, now.recipe, now.edits  # the click comes from another thread
     st.download_button(
         "Plan",
-        lambda: plan_json(plan or loaders.plan(key, recipe, edits)),
+        lambda: plan_json(plan or planned.plan(key, recipe, edits)),
         file_name=f"{network.name}.plan.json",
         mime="application/json",
         key="take_plan",
-        disabled=plan is None and loaders.budget(key, recipe, edits).after is None,
+        disabled=plan is None and planned.budget(key, recipe, edits).after is None,
         on_click="ignore",
         icon=":material/download:",
     )

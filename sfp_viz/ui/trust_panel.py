@@ -7,7 +7,15 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.study import Study
 from sfp_viz.core.trust import PREDICTORS, Trust, agreement, verdict
-from sfp_viz.ui import charts, evidence_panel, image_field, loaders, problems, state, studies
+from sfp_viz.ui import (
+    charts,
+    evidence_panel,
+    image_field,
+    learned,
+    problems,
+    state,
+    studies,
+)
 from sfp_viz.ui.by_hand import Asked
 
 _COUNTS = (10, 20, 40)
@@ -28,7 +36,7 @@ def panel(network: Network, asked: Asked) -> None:
     run = studies.newest("trust", network.digest)
     going = run is not None and not run.over
     with drawer:
-        found = loaders.trust(state.session().model)
+        found = learned.trust(state.session().model)
         if found is None:
             st.caption(
                 "Plans of the same cost are drawn around the suggestion, pruned and measured "

@@ -13,7 +13,7 @@ from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan import Removal
 from sfp_viz.core.selection import select
 from sfp_viz.figures.pictures import filter_pixels
-from sfp_viz.ui import loaders
+from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.maps import apart
 from sfp_viz.ui.state import Session
@@ -60,10 +60,10 @@ class GroupView:
 def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
     """Gather the view; nothing goes where the recipe's target cannot be reached."""
     network, recipe, edits = loaders.network(session.model), session.recipe, session.edits
-    suggested = loaders.kept_or_whole(session.model, recipe).get(group.name, group.size)
-    kept = loaders.kept_or_whole(session.model, recipe, edits).get(group.name, group.size)
+    suggested = planned.kept_or_whole(session.model, recipe).get(group.name, group.size)
+    kept = planned.kept_or_whole(session.model, recipe, edits).get(group.name, group.size)
     counted = suggested if kept < group.size else min(suggested, WHOLE_MOST)
-    analysis = loaders.group_analysis(session.model, group.name, recipe, counted)
+    analysis = planned.group_analysis(session.model, group.name, recipe, counted)
     by_hand = dict(edits.clusters).get(group.name) if edits else None
     labels = by_hand or analysis.clusters.labels
     mine = {"keep": (), "remove": ()}

@@ -16,7 +16,7 @@ from sfp_viz.core.sensitivity import WHOLE, gathered, sensitivity_json
 from sfp_viz.core.study import Study, study_value
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.records import Finding
-from sfp_viz.ui import loaders
+from sfp_viz.ui import planned
 from sfp_viz.ui.history import History
 from sfp_viz.ui.state import Session
 
@@ -71,7 +71,7 @@ def slide(app: AppTest, label: str, value: int) -> AppTest:
 
 
 def kept(app: AppTest) -> dict[str, int]:
-    return loaders.suggestion(MODEL, session(app).recipe, session(app).edits)
+    return planned.suggestion(MODEL, session(app).recipe, session(app).edits)
 
 
 def test_another_goal_is_met_and_said(plan):
@@ -80,7 +80,7 @@ def test_another_goal_is_met_and_said(plan):
     assert not plan.exception
     assert session(plan).recipe.goal == "params"
     assert "less params" in said(plan)
-    assert loaders.saved(MODEL, "params", kept(plan)) >= 0.5
+    assert planned.saved(MODEL, "params", kept(plan)) >= 0.5
 
 
 def test_the_one_slider_holds_its_group_and_leaves_the_others(plan):

@@ -17,7 +17,7 @@ from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.records import Before, Result
-from sfp_viz.ui import loaders
+from sfp_viz.ui import planned
 
 MODEL = "lenet5_digits"
 
@@ -32,7 +32,7 @@ def run_folder(home: Path, *, epochs: int, kind: str = "plan", finished: bool = 
         settings=Distillation(epochs=2),
         data="digits",
         name=f"lenet {kind}",
-        plan=loaders.plan(MODEL, Recipe()),
+        plan=planned.plan(MODEL, Recipe()),
         facts={"digest": network.digest, "model": MODEL, "kind": kind},
     )
     lines = [
@@ -90,7 +90,7 @@ def test_the_form_prunes_and_starts_a_run_with_the_plan_inside(open_page, worksp
     monkeypatch.setattr(process, "launch", launched.append)
     app = press(open_page("finetune"), "Start")
     run = read_run(launched[0])
-    assert run.plan == loaders.plan(MODEL, Recipe())
+    assert run.plan == planned.plan(MODEL, Recipe())
     assert run.facts["kind"] == "plan"
     assert run.settings.epochs == 15
     assert app.session_state["session"].now.run == run.id

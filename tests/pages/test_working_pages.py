@@ -10,7 +10,7 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.plan import plan_json, recipe_json
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.ui import loaders
+from sfp_viz.ui import planned
 from sfp_viz.ui.history import History
 from sfp_viz.ui.state import Session
 
@@ -100,7 +100,7 @@ def test_a_recipe_and_a_plan_can_be_opened_and_undone(open_page):
     assert session(app).recipe == Recipe(target_reduction=0.3, gamma=1.0)
     digest = sample_network(MODEL).digest
     edits = Edits(digest, protected=("conv1",))
-    upload(app, plan_json(loaders.plan(MODEL, Recipe(target_reduction=0.2), edits)))
+    upload(app, plan_json(planned.plan(MODEL, Recipe(target_reduction=0.2), edits)))
     assert session(app).edits == edits
     undo(app)
     assert session(app).edits is None

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui import lines, links, loaders, state, views
+from sfp_viz.ui import lines, links, loaders, planned, state, views
 from sfp_viz.ui.state import Session
 
 
@@ -138,14 +138,14 @@ def test_ten_undos_and_ten_redos_give_the_same_plan_hash():
         edits = edits.with_ratio("conv2", (step + 1) / 48)
         state.change(edits=edits)
     now = state.session()
-    made = loaders.plan(now.model, now.recipe, now.edits).hash
+    made = planned.plan(now.model, now.recipe, now.edits).hash
     for _ in range(10):
         state.undo()
     assert state.session() == Session()
     for _ in range(10):
         state.redo()
     now = state.session()
-    assert loaders.plan(now.model, now.recipe, now.edits).hash == made
+    assert planned.plan(now.model, now.recipe, now.edits).hash == made
     assert now.step == 10
 
 

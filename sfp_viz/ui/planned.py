@@ -1,0 +1,169 @@
+"""Suggestions, analyses and plans, cached and shared by all browser sessions: never written to.
+
+No torch on the way to a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import streamlit as st
+
+from sfp_viz.core.analysis import Analysis, GroupAnalysis
+from sfp_viz.core.cost import Cost, cost_of_widths
+from sfp_viz.core.counting import Measure, measure_of
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import FilterGroup
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import PlanError, SfpError
+from sfp_viz.ui import learned, loaders
+from sfp_viz.ui.state import Session
+
+
+def group_of(session: Session) -> FilterGroup | None:
+    """The group on the screen: the session's, else the free one that repeats itself most.
+
+    That is the one of lowest Kernel Dispersion among those with at least five filters. None for
+    a network without groups.
+    """
+    read = loaders.network(session.model)
+    named = next((group for group in read.groups if group.name == session.group), None)
+    if named:
+        return named
+    found = dispersions_or_none(session.model, session.recipe)
+    many = [group for group in read.free if group.size >= 5 and group.name in found]
+    if many:
+        return min(many, key=lambda group: found[group.name])
+    return next(iter((*read.free, *read.groups)), None)
+
+
+def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
+    """Kernel Dispersion 0..1 of each group that the recipe may cut; computed.
+
+    From the weights; for the kind 'activation' from observations, RecipeError without them.
+    """
+    seen = recipe.dispersion == "activation"
+    version = learned.studies(loaders.home()) if seen else ()
+    return _dispersions(key, _only(recipe, "similarity", "dispersion", "coupled"), version)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Comparing the filters")
+def _dispersions(key: str, recipe: Recipe, version: tuple) -> dict[str, float]:
+    from sfp_viz.core.analysis import dispersions as compute
+
+    return compute(loaders.network(key), recipe, learned.evidence(key))
+
+
+def dispersions_or_none(key: str, recipe: Recipe) -> dict[str, float]:
+    """The same; {} where the evidence for it is missing."""
+    try:
+        return dispersions(key, recipe)
+    except SfpError:
+        return {}
+
+
+def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
+    """Filters each group keeps so that the recipe's target holds, with ratios by hand as given.
+
+    Raises PlanError when the target cannot be reached, RecipeError when evidence is missing.
+    """
+    return _suggestion(key, recipe, edits, learned.version(recipe))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _suggestion(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> dict[str, int]:
+    from sfp_viz.core.ratios import suggest
+
+    spread = dispersions(key, recipe) if recipe.allocation == "dispersion" else {}
+    return dict(suggest(loaders.network(key), spread, recipe, edits, learned.evidence(key)))
+
+
+def kept_or_whole(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
+    """The suggestion; every group whole where there is none (target or evidence)."""
+    try:
+        return suggestion(key, recipe, edits)
+    except SfpError:
+        return {group.name: group.size for group in loaders.network(key).groups}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Cost before and after, both computed; ``after`` is None where ``problem`` says why."""
+
+    before: Cost
+    after: Cost | None
+    kept: dict[str, int]
+    problem: str = ""
+
+
+def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> Budget:
+    """What the recipe and edits would leave of the network, from channel counts alone."""
+    read = loaders.network(key)
+    before = cost_of_widths(read, {})
+    try:
+        kept = suggestion(key, recipe, edits)
+        return Budget(before, cost_of_widths(read, kept), kept)
+    except SfpError as problem:
+        return Budget(before, None, {}, str(problem))
+
+
+def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:
+    """Similarity, clusters, dispersion and importance of one group."""
+    return _group_analysis(key, group, recipe, kept, learned.version(recipe))
+
+
+def saved(key: str, goal: str, kept: Mapping[str, int]) -> float:
+    """Share of a goal that the widths ``kept`` save, up to 1; computed, for latency estimated."""
+    count = _measure(key, goal, learned.studies(loaders.home()) if goal == "latency" else ())
+    before = count(count.sizes)
+    pairs = zip(count.names, count.sizes, strict=True)
+    now = np.array([kept.get(name, size) for name, size in pairs])
+    return 1 - count(now) / before if before else 0.0
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _measure(key: str, goal: str, version: tuple) -> Measure:
+    return measure_of(loaders.network(key), goal, learned.evidence(key).latency)
+
+
+@st.cache_resource(max_entries=256, show_spinner="Comparing the filters of this layer")
+def _group_analysis(
+    key: str, group: str, recipe: Recipe, kept: int, version: tuple
+) -> GroupAnalysis:
+    from sfp_viz.core.analysis import analyze_group
+
+    return analyze_group(loaders.network(key), group, recipe, kept, learned.evidence(key))
+
+
+def analysis(key: str, recipe: Recipe) -> Analysis:
+    """The analysis of every group."""
+    return _analysis(key, recipe, learned.version(recipe))
+
+
+@st.cache_resource(max_entries=16, show_spinner="Clustering the filters of every layer")
+def _analysis(key: str, recipe: Recipe, version: tuple) -> Analysis:
+    from sfp_viz.core.analysis import analyze
+
+    return analyze(loaders.network(key), recipe, learned.evidence(key))
+
+
+def plan(key: str, recipe: Recipe, edits: Edits | None = None) -> Plan:
+    """The exact filters that go. Raises PlanError when the target cannot be reached."""
+    return _plan(key, recipe, edits, learned.version(recipe))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Choosing the filters")
+def _plan(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> Plan:
+    from sfp_viz.core.making import make_plan
+
+    if edits is not None and edits.digest != loaders.network(key).digest:
+        raise PlanError("The changes by hand belong to another network. Undo them or start anew.")
+    return make_plan(loaders.network(key), analysis(key, recipe), recipe, edits)
+
+
+def _only(recipe: Recipe, *names: str) -> Recipe:
+    """The recipe with every field at its default but those named: a smaller cache key."""
+    return replace(Recipe(), **{n: getattr(recipe, n) for n in names if hasattr(recipe, n)})
