@@ -6,9 +6,8 @@
 One JSON line a result in docs/results/accuracy_at_cost.jsonl; what is there already is skipped, so
 a stopped benchmark goes on. `--summary` makes docs/results/accuracy_at_cost.{md,svg} of it.
 All methods leave the same layers whole, re-estimate BatchNorm on the same images, and are
-fine-tuned with the same settings and seeds; the learning rate is the better of two for each method
-and target, chosen on training images held out, never on the test images. Torch-Pruning is run by
-itself, not by our code.
+fine-tuned with the same settings and seeds at two learning rates. Torch-Pruning is run by itself,
+not by our code.
 Needs SFP_VIZ_DATA with CIFAR-10 and the published checkpoints.
 """
 
@@ -40,7 +39,7 @@ TIER_A = Distillation(
     epochs=5, train_images=10_000, learning_rate=0.02, batch_size=128, precision="bf16-mixed"
 )
 KEY = ("network", "target", "method", "seed", "epochs", "learning_rate")
-HELD_OUT = 2_000  # the last training images, never trained on: they choose the learning rate
+HELD_OUT = 2_000  # the last training images, never trained on: they choose our learning rate
 METHODS = ("uniform_l1", "fpgm", "tp_group_local", "tp_group_global", "paper_sfp", "functional")
 
 

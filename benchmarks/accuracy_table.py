@@ -25,52 +25,49 @@ NAMES = {
 
 
 def summary(rows: list[dict]) -> list[dict]:
-    """Mean and spread over the seeds of each (network, target, method, epochs)."""
+    """Mean and spread over the seeds of each (network, target, method, epochs, learning rate)."""
     cells: dict[tuple, list[dict]] = {}
-    for row in _at_best_rate(rows):
-        key = (row["network"], row["target"], row["method"], row["epochs"])
+    for row in rows:
+        key = (row["network"], row["target"], row["method"], row["epochs"], row["learning_rate"])
         cells.setdefault(key, []).append(row)
     table = []
-    for (network, target, method, epochs), found in cells.items():
+    for (network, target, method, epochs, rate), found in cells.items():
         finals = [row["final"] for row in found if row["final"] is not None]
+        seen = [row["held_out"][-1] for row in found if row["held_out"]]
         table.append(
             {
                 "network": network,
                 "target": target,
                 "method": method,
                 "epochs": epochs,
+                "learning_rate": rate,
                 "reduction": statistics.mean(row["reduction"] for row in found),
                 "one_shot": statistics.mean(row["one_shot"] for row in found),
                 "final": statistics.mean(finals) if finals else None,
-                "learning_rate": found[0]["learning_rate"],
                 "spread": statistics.stdev(finals) if len(finals) > 1 else None,
+                "held_out": statistics.mean(seen) if seen else None,
                 "seeds": len(found),
                 "n_test": found[0]["n_test"],
                 "train_images": found[0]["train_images"],
-                "base": next((row["base"] for row in found if row.get("base")), None),
+                "base": found[0]["base"],
                 "tier": found[0]["tier"],
             }
         )
     return sorted(table, key=_place)
 
 
-def _at_best_rate(rows: list[dict]) -> list[dict]:
-    """Of each method and target the rows with the learning rate that did better on held-out
-    training images, in the mean of the seeds that all rates have; one-shot rows as they are."""
-    found: dict[tuple, dict[float, list[dict]]] = {}
-    for row in rows:
-        key = (row["network"], row["target"], row["method"], row["epochs"])
-        found.setdefault(key, {}).setdefault(row["learning_rate"], []).append(row)
-    best = []
-    for rates in found.values():
-        shared = set.intersection(*({r["seed"] for r in part} for part in rates.values()))
-        best += max(rates.values(), key=lambda part: (_held_out(part, shared), len(part)))
-    return best
-
-
-def _held_out(rows: list[dict], seeds: set[int]) -> float:
-    last = [row["held_out"][-1] for row in rows if row["seed"] in seeds and row["held_out"]]
-    return statistics.mean(last) if last else 0.0
+def chosen(table: list[dict]) -> list[dict]:
+    """One cell for each method, target and number of epochs: that of most seeds; of equals, for
+    ours the learning rate that did best on held-out training images, for all others the one that
+    did best on the test images, which favors them."""
+    best: dict[tuple, dict] = {}
+    for cell in table:
+        key = (cell["network"], cell["target"], cell["method"], cell["epochs"])
+        by = "held_out" if cell["method"] == "functional" else "final"
+        worth = (cell["seeds"], cell[by] or 0)
+        if key not in best or worth > (best[key]["seeds"], best[key][by] or 0):
+            best[key] = cell
+    return list(best.values())
 
 
 def _place(cell: dict) -> tuple:
@@ -79,8 +76,8 @@ def _place(cell: dict) -> tuple:
 
 
 def leads(table: list[dict]) -> list[str]:
-    """How far the default is above the best rival (one for all cells), in a sentence each."""
-    found = []
+    """How far ours is above the best rival (one for all networks), in a sentence each."""
+    found, table = [], chosen(table)
     for when in ("one_shot", "final"):
         for target in sorted({cell["target"] for cell in table}):
             cells = [c for c in table if c["target"] == target and c[when] is not None]
@@ -95,7 +92,7 @@ def leads(table: list[dict]) -> list[str]:
             lead = 100 * (statistics.mean(ours) - statistics.mean(same[best]))
             word = "before" if when == "one_shot" else "after"
             found.append(
-                f"{target:.0%} of the MACs removed, {word} fine-tuning: our default is "
+                f"{target:.0%} of the MACs removed, {word} fine-tuning: ours is "
                 f"{lead:+.1f} points against {NAMES[best]}, the best of the four rivals "
                 f"(mean of {len(ours)} network{'s' if len(ours) > 1 else ''})."
             )
@@ -110,7 +107,10 @@ def markdown(table: list[dict]) -> str:
         "Made by `python benchmarks/accuracy_at_cost.py --summary` from accuracy_at_cost.jsonl. "
         "Accuracies are measured, in %, on the test images given; ± is the standard deviation over "
         "the seeds. All rows: the same layers left whole, BatchNorm re-estimated on the same "
-        "images, distillation with the same settings and seeds. Tier A: ResNet-20 (CIFAR-10, "
+        "images, distillation with the same settings and seeds, at two learning rates. In the leads each "
+        "rival has the rate that did better on the test images, ours the one that did better on "
+        "2,000 training images held out. (Of those the published network has seen all; they are "
+        "no fair judge for rivals.) Tier A: ResNet-20 (CIFAR-10, "
         "published weights), 10,000 training images, 5 epochs, two cores. Tier B: other networks. "
         "The rivals of the goal are uniform L1, FPGM and Torch-Pruning (local, global).",
         "",
@@ -138,7 +138,7 @@ def drawing(table: list[dict]) -> str:
     """Dots from one-shot (hollow) to fine-tuned (filled) accuracy; a row a method; as SVG."""
     step, left, wide = 22, 300, 420
     y, parts = 30, []
-    for cell in table:
+    for cell in chosen(table):
         place = f"{cell['network']}, {cell['target']:.0%}"
         name = NAMES.get(cell["method"], cell["method"])
         ours = cell["method"] == "functional"

@@ -24,7 +24,7 @@ from sfp_viz.core.analysis import analyze
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Allocation, Compensation, Recipe
+from sfp_viz.core.recipe import Allocation, Recipe, functional
 from sfp_viz.core.sensitivity import (
     Sensitivity,
     gathered,
@@ -57,6 +57,7 @@ NETWORKS = {  # name: (what to open, data)
     "resnet20 (published)": ("checkpoints/resnet20-12fca82f.th", "cifar10"),
 }
 TEST_IMAGES = 1000
+FUNCTIONAL = "functional"  # the recipe of that name in place of a compensation
 ALLOCATIONS: tuple[Allocation, ...] = get_args(Allocation)
 
 
@@ -94,7 +95,7 @@ def sensitivity_of(
     return found
 
 
-def measure(name: str, target: float, work: Path, compensation: Compensation) -> None:
+def measure(name: str, target: float, work: Path, compensation: str) -> None:
     """Measure what is missing of one network at one target; the record is written at the end."""
     slug = name.replace(" ", "_").strip("()").replace("(", "")
     file = work / f"{slug}-{target:g}-{compensation}.json"
@@ -102,12 +103,14 @@ def measure(name: str, target: float, work: Path, compensation: Compensation) ->
         return
     model, train, test = opened(name)
     network = read_network(model)
-    recipe = replace(Recipe(target_reduction=target), compensation=compensation)
-    beside = work / f"{slug}-{compensation}.sensitivity"
-    evidence = Evidence(
-        observations=observe(model, train),
-        sensitivity=sensitivity_of(model, network, recipe, train, test, beside),
-    )
+    evidence = Evidence(observations=observe(model, train))
+    if compensation == FUNCTIONAL:
+        recipe = functional(target)
+    else:
+        recipe = replace(Recipe(target_reduction=target), compensation=compensation)
+        beside = work / f"{slug}-{compensation}.sensitivity"
+        known = sensitivity_of(model, network, recipe, train, test, beside)
+        evidence = replace(evidence, sensitivity=known)
     analysis = analyze(network, recipe, evidence)
     drawn = draws(network, analysis.dispersions, recipe, None, evidence)
     plans = [make_plan(network, analysis, recipe, edits_of(network, d)) for d in drawn]
@@ -129,7 +132,7 @@ def measure(name: str, target: float, work: Path, compensation: Compensation) ->
     print(name, target, compensation, verdict(trust), flush=True)
 
 
-def compare(name: str, target: float, work: Path, compensation: Compensation) -> None:
+def compare(name: str, target: float, work: Path, compensation: str) -> None:
     """Measure the suggestion of every allocation at one target; needs what ``measure`` left."""
     slug = name.replace(" ", "_").strip("()").replace("(", "")
     file = work / f"{slug}-{target:g}-{compensation}.suggestions"
@@ -182,9 +185,11 @@ def _table(rows: list[dict]) -> str:
         "# How far to trust a suggestion\n\n"
         "Rank correlation (Spearman) of predicted damage and measured one-shot accuracy over plans "
         "of equal MACs drawn around the suggestion, with a 95 % bootstrap interval. Measured on "
-        "test images after BatchNorm was estimated anew on 512 training images, no training. Made "
-        "by `benchmarks/trust.py`.\n\n"
-        "| network | fewer MACs | made up for by | plans, images | suggestion / uniform | "
+        "test images after BatchNorm was estimated anew on 512 training images, no training. "
+        "'functional' is the recipe of that name (widths and filters by function, least squares), "
+        "the others are from weights alone with that compensation; their BatchNorm was estimated "
+        "on plain images. Made by `benchmarks/trust.py`.\n\n"
+        "| network | fewer MACs | recipe or compensation | plans, images | suggestion / uniform | "
         + " | ".join(f"by {name}" for name in PREDICTORS)
         + " |\n|---|---|---|---|---|---|---|---|\n"
     )
@@ -249,7 +254,8 @@ def main() -> None:
             for name in given.network:
                 for compensation in given.compensation:
                     measure(name, target, given.work, compensation)
-                    compare(name, target, given.work, compensation)
+                    if compensation != FUNCTIONAL:
+                        compare(name, target, given.work, compensation)
     summary(given.work)
 
 
