@@ -109,8 +109,8 @@ def markdown(table: list[dict]) -> str:
         "the seeds. All rows: the same layers left whole, BatchNorm re-estimated on the same "
         "images, distillation with the same settings and seeds, at two learning rates. In the "
         "leads each rival has the rate that did better on the test images, ours the one that did "
-        "better on 2,000 training images held out. (Of those the published network has seen all; they are "
-        "no fair judge for rivals.) Tier A: ResNet-20 (CIFAR-10, "
+        "better on 2,000 training images held out. (The published network has seen all of those, "
+        "so they are no fair judge for rivals.) Tier A: ResNet-20 (CIFAR-10, "
         "published weights), 10,000 training images, 5 epochs, two cores. Tier B: other networks. "
         "The rivals of the goal are uniform L1, FPGM and Torch-Pruning (local, global).",
         "",
