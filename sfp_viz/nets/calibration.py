@@ -58,11 +58,18 @@ def readers(
     return lost, tuple(dict.fromkeys(notes))
 
 
+def name_behind(execution: Execution, name: str) -> str:
+    """The BatchNorm that reads what the layer ``name`` puts out, when each of them runs once; ''
+    when there is none, or when either runs more often and so serves others too."""
+    norm = execution.norms.get(name, "")
+    once = all(len(execution.calls.get(part, ())) == 1 for part in (name, norm))
+    return norm if once else ""
+
+
 def norm_behind(module: nn.Module, execution: Execution, name: str) -> Any:
-    """The BatchNorm that reads what the layer ``name`` puts out; None when there is none, or when
-    the layer runs more than once."""
-    once = len(execution.calls.get(name, ())) == 1
-    return module.get_submodule(execution.norms[name]) if once and name in execution.norms else None
+    """The module of ``name_behind``; None when there is none."""
+    behind = name_behind(execution, name)
+    return module.get_submodule(behind) if behind else None
 
 
 def absorb(part: Any, norm: Any, delta: Tensor) -> bool:

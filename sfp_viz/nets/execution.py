@@ -94,7 +94,8 @@ def _executed(module: nn.Module, image: Tensor) -> Execution:
 
     calls: dict[str, list[tuple[tuple[int, ...], tuple[int, ...]]]] = {}
     norms: dict[str, str] = {}
-    outputs: dict[int, tuple[str, Tensor]] = {}  # the tensor is held so that its id stays its own
+    # held, so that ids stay their own; the version tells what was written over in between
+    outputs: dict[int, tuple[str, Tensor, int]] = {}
 
     def hook(name: str):
         def record(part: nn.Module, ins: tuple, out: Any) -> None:
@@ -102,9 +103,11 @@ def _executed(module: nn.Module, image: Tensor) -> Execution:
                 return
             calls.setdefault(name, []).append((tuple(ins[0].shape), tuple(out.shape)))
             if isinstance(part, CONVOLUTIONS):
-                outputs[id(out)] = (name, out)
+                outputs[id(out)] = (name, out, out._version)
             if isinstance(part, BATCH_NORMS) and id(ins[0]) in outputs:
-                norms.setdefault(outputs[id(ins[0])][0], name)
+                source, _, version = outputs[id(ins[0])]
+                if ins[0]._version == version:
+                    norms.setdefault(source, name)
 
         return record
 

@@ -7,12 +7,11 @@ one. Streamed: memory is bounded by one batch, one chunk of windows and one matr
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from sfp_viz.nets.calibration import (
@@ -20,24 +19,17 @@ from sfp_viz.nets.calibration import (
     NORMS,
     absorb,
     calibration_batches,
-    fed,
+    name_behind,
     readers,
 )
 from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.data import Images
-from sfp_viz.nets.equations import Equations
 from sfp_viz.nets.execution import execute
+from sfp_viz.nets.fits import FITS, Call, Look, Reader, Refit, look
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.passes import reads
 from sfp_viz.nets.scales import hold_scale, put_out
-from sfp_viz.nets.windows import (
-    Seen,
-    inputs_of,
-    positions,
-    rows_of,
-    side_by_side,
-    unit_rows,
-    window_rows,
-)
+from sfp_viz.nets.windows import inputs_of, positions
 
 # Of the mean variance of the inputs. Published ResNet-20, 70 % of the inner filters cut by L1, 512
 # images, 2,000 held-out training images: 1e-3 58.8 %, 1e-2 59.1 %, 0.1 57.8 %, all within chance.
@@ -46,29 +38,10 @@ MOST_UNKNOWNS = 4608  # inputs of a window; above it the channel form is used
 MOST_ROWS = 2**18  # windows of a layer, drawn evenly from all of them where there are more
 BATCHES = 8  # of 128 images
 _ROWS_EACH = 5  # rows needed for each unknown, else the fit would follow chance
+_HELD = 2**26  # numbers held in memory to save forward passes
 
-Pairs = Iterator[tuple[Seen, Seen]]
 Calls = Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
-
-
-@dataclass(frozen=True)
-class Refit:
-    """How one layer was refitted: ``form`` 'window', 'channel' or 'bias', on ``rows`` rows.
-
-    ``before`` and ``after`` are summed squared errors on the calibration images, of the layer's
-    outputs for 'window' and of the lost inputs for 'channel'; ``after`` plus ``penalty``, the
-    ridge term, is never above ``before``. 0 for 'bias'.
-    """
-
-    name: str
-    form: str
-    rows: int
-    before: float = 0.0
-    after: float = 0.0
-    penalty: float = 0.0
-
-
-Found = tuple[Refit, Tensor]  # and the constant to add to each output
+Batches = Callable[[], Iterator[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -106,31 +79,99 @@ def refit(
     whole = copy.deepcopy(module).eval()
     silence(module, groups, removed)
     execution = execute(module, model.input_shape, name=model.name)
-    layers, added = [], []
-    norms = _set_live(module)
+    used = min(len(images), most * BATCH)
+    found, layers, added = [], [], []
     for name in [name for name in execution.calls if name in lost]:
         calls, part = execution.calls[name], module.get_submodule(name)
-        reader = _Reader(name, part, whole.get_submodule(name), lost[name], _size(name, groups))
-        form, rows, why = _form(reader, calls, min(len(images), most * BATCH), window)
+        reader = Reader(
+            name, part, whole.get_submodule(name), lost[name], _size(name, groups), len(calls),
+            norm=name_behind(execution, name),
+            held=used * sum(int(np.prod(ins[1:])) for ins, _ in calls) <= _HELD,
+        )  # fmt: skip
+        reader, why = _formed(reader, calls, used, window)
+        found.append((reader, _numbers(reader, calls, used)))
         notes += (f"'{name}' {why}.",) if why else ()
-        batches = calibration_batches(model, images, most)
-        behind = execution.norms.get(name, "") if len(calls) == 1 else ""
-        pairs = side_by_side(module, whole, name, len(calls), batches, norm=behind)
-        fit = {"window": _by_window, "channel": _by_channel, "bias": _by_mean}[form]
-        found, offset = fit(reader, pairs, ridge, min(1.0, MOST_ROWS / max(1, rows)))
-        layers.append(found)
-        norm = module.get_submodule(behind) if behind else None
-        in_norm = 0 if norm is None or part.bias is not None else 1
-        if absorb(part, norm, offset):
-            added.append(f"{name}.bias")
-        if form != "bias" and norm is not None:
-            moments = put_out(module, name, calibration_batches(model, images, most))
-            hold_scale(norm, whole.get_submodule(behind), *moments, in_norm * offset)
-        silence(module, groups, removed)  # outputs that are cut themselves stay at 0
+    norms = _set_live(module)
+
+    def batches() -> Iterator[Tensor]:
+        return calibration_batches(model, images, most)
+
+    for some in _together(found):
+        for reader, theirs in _beside(whole, some, batches):
+            made, new = _refitted(module, whole, reader, theirs, batches, ridge)
+            silence(module, groups, removed)  # outputs that are cut themselves stay at 0
+            layers.append(made)
+            added += [f"{reader.name}.bias"] if new else []
     for norm in norms:
         norm.track_running_stats = True
         norm.eval()
     return Refits(tuple(layers), tuple(added), notes)
+
+
+def _together(found: Sequence[tuple[Reader, int]]) -> Iterator[list[Reader]]:
+    """Readers in a row whose numbers may be held in memory together."""
+    some: list[Reader] = []
+    held = 0
+    for reader, numbers in found:
+        if some and held + numbers > _HELD:
+            yield some
+            some, held = [], 0
+        some.append(reader)
+        held += numbers
+    if some:
+        yield some
+
+
+def _beside(
+    whole: nn.Module, some: Sequence[Reader], batches: Batches
+) -> Iterator[tuple[Reader, Iterator[Look]]]:
+    """Each reader with what the whole network shows of it: one pass for several of them, whose
+    numbers are held; or passes as they are needed for one alone."""
+    follow: dict[str, Any] = {
+        r.name: whole.get_submodule(r.norm) for r in some if r.form != "channel" and r.norm
+    }
+    follow = {name: norm for name, norm in follow.items() if norm.running_var is not None}
+
+    def looks() -> Iterator[Look]:
+        for turn, batch in enumerate(batches()):
+            yield look(whole, some, batch, turn, follow=follow)
+
+    held = list(looks()) if len(some) > 1 else None
+    for reader in some:
+        yield reader, iter(held) if held is not None else looks()
+
+
+def _refitted(
+    module: nn.Module,
+    whole: nn.Module,
+    reader: Reader,
+    looks: Iterator[Look],
+    batches: Batches,
+    ridge: float,
+) -> tuple[Refit, bool]:
+    """Fit one reader of the cut network, and let the norm behind it keep its scale; whether it
+    has a new bias."""
+    part, norm = reader.part, module.get_submodule(reader.norm) if reader.norm else None
+    before = whole.get_submodule(reader.norm) if reader.norm else None
+    held: list[Tensor] = []
+
+    def calls() -> Iterator[tuple[int, Call, Call]]:
+        for turn, (batch, theirs) in enumerate(zip(batches(), looks, strict=True)):
+            follow = {reader.name: before} if reader.name in theirs.followed else {}
+            ours = look(module, [reader], batch, turn, follow=follow, cut=True)
+            sides = (ours.calls[reader.name], theirs.calls[reader.name])
+            for number, pair in enumerate(zip(*sides, strict=True)):
+                yield turn * reader.calls + number, *pair
+                if norm is not None and reader.held and pair[0].read is not None:
+                    held.append(pair[0].read)
+
+    made, offset = FITS[reader.form](reader, calls(), ridge)
+    in_norm = norm is not None and part.bias is None
+    new = absorb(part, norm, offset)
+    if reader.form != "bias" and norm is not None:
+        again = held or reads(module, reader.name, batches())
+        hold_scale(norm, before, *put_out(part, again), in_norm * offset)
+    return made, new
 
 
 def _set_live(module: nn.Module) -> list[Any]:
@@ -145,91 +186,37 @@ def _set_live(module: nn.Module) -> list[Any]:
     return norms
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """A layer that reads removed channels ``lost``: in the cut network (``part``, written to) and
-    in the uncut one. ``size`` features in a row are one unit (maps flattened before a linear
-    layer); 0 when that differs from unit to unit."""
-
-    name: str
-    part: Any
-    whole: Any
-    lost: np.ndarray
-    size: int
-
-    def units(self) -> tuple[Tensor, Tensor]:
-        """Kept and lost units."""
-        lost = np.unique(self.lost // self.size)
-        kept = np.setdiff1d(np.arange(inputs_of(self.part) // self.size), lost)
-        return torch.from_numpy(kept), torch.from_numpy(lost)
-
-
-def _by_window(reader: _Reader, pairs: Pairs, ridge: float, share: float) -> Found:
-    part, (kept, _) = reader.part, reader.units()
-    each = part.weight[0, kept].numel()
-    sums = Equations(each, len(part.weight))
-    for turn, (ours, (_, wanted)) in enumerate(pairs):
-        for rows, apart in window_rows(part, ours, wanted, kept, share=share, turn=turn):
-            sums.add(rows, apart)
-    fit = sums.solve(ridge)
-    with torch.no_grad():
-        change = fit.weights.view(len(part.weight), len(kept), *part.weight.shape[2:])
-        part.weight[:, kept] += change.to(part.weight)
-    errors = (fit.before, fit.after, fit.penalty)
-    return Refit(reader.name, "window", sums.rows, *errors), fit.offset
-
-
-def _by_channel(reader: _Reader, pairs: Pairs, ridge: float, share: float) -> Found:
-    part, size, (kept, lost) = reader.part, reader.size, reader.units()
-    sums, count = Equations(len(kept), len(lost)), 0
-    means = [torch.zeros(inputs_of(part), dtype=torch.float64) for _ in range(2)]
-    for turn, ((ours, _), (theirs, _)) in enumerate(pairs):
-        for mean, maps in zip(means, (ours, theirs), strict=True):
-            mean += rows_of(part, maps).flatten(0, 1).mean(0, dtype=torch.float64).cpu()
-        count += 1
-        chosen = {"size": size, "share": share, "turn": turn}
-        for rows, all_units in unit_rows(part, ours, theirs, kept, **chosen):
-            sums.add(rows, all_units[:, lost])
-    fit = sums.solve(ridge)
-    with torch.no_grad():
-        units = (
-            part.weight.double()
-            .contiguous()
-            .view(len(part.weight), -1, size, *part.weight.shape[2:])
-        )
-        units[:, kept] += torch.einsum("op...,pk->ok...", units[:, lost], fit.weights.to(units))
-        units[:, lost] = 0
-        part.weight.copy_(units.view_as(part.weight))
-    now, then = (mean.to(part.weight.device) / count for mean in means)
-    offset = fed(reader.whole, then) - fed(part, now)
-    return Refit(reader.name, "channel", sums.rows, fit.before, fit.after, fit.penalty), offset
-
-
-def _by_mean(reader: _Reader, pairs: Pairs, ridge: float, share: float) -> Found:
-    total, rows = torch.zeros(len(reader.part.weight), dtype=torch.float64), 0
-    for (_, put), (_, wanted) in pairs:
-        apart = rows_of(reader.part, wanted - put).flatten(0, 1)
-        total += apart.sum(0, dtype=torch.float64).cpu()
-        rows += len(apart)
-    return Refit(reader.name, "bias", rows), total / rows
-
-
-def _form(reader: _Reader, calls: Calls, images: int, window: bool) -> tuple[str, int, str]:
-    """'window', 'channel' or 'bias', its rows, and why it is less than was asked for."""
+def _formed(reader: Reader, calls: Calls, images: int, window: bool) -> tuple[Reader, str]:
+    """The reader with 'window', 'channel' or 'bias', and why it is less than was asked for."""
     part, alone = reader.part, "so it takes up the mean alone"
     read, put = (images * sum(positions(part, call[side]) for call in calls) for side in (0, 1))
     if getattr(part, "groups", 1) > 1:
-        return "bias", put, f"is a grouped convolution, {alone}"
+        return reader, f"is a grouped convolution, {alone}"
     if reader.size == 0:
-        return "bias", put, f"reads flattened maps of several sizes, {alone}"
-    kept = len(reader.units()[0])
+        return reader, f"reads flattened maps of several sizes, {alone}"
+    kept = len(reader.units[0])
     unknowns = part.weight[0].numel() // inputs_of(part) * reader.size * kept
     if window and reader.size == 1 and _ROWS_EACH * unknowns <= put and unknowns <= MOST_UNKNOWNS:
-        return "window", put, ""
+        return replace(reader, form="window", share=_share(put)), ""
     if read * reader.size < _ROWS_EACH * kept:
-        return "bias", put, f"has {kept} inputs, too many for {images} images, {alone}"
+        return reader, f"has {kept} inputs, too many for {images} images, {alone}"
     why = "is refitted channel by channel, as it has too many inputs for windows"
-    return "channel", read * reader.size, why if window else ""
+    return replace(reader, form="channel", share=_share(read * reader.size)), why if window else ""
+
+
+def _share(rows: int) -> float:
+    return min(1.0, MOST_ROWS / max(1, rows))
+
+
+def _numbers(reader: Reader, calls: Calls, images: int) -> int:
+    """How many numbers of the whole network the fit of a reader needs."""
+    side, each = (
+        (0, len(reader.units[1])) if reader.form == "channel" else (1, len(reader.part.weight))
+    )
+    if reader.form == "bias":
+        return each
+    rows = images * sum(positions(reader.part, call[side]) for call in calls)
+    return int(rows * reader.share * max(1, reader.size)) * each
 
 
 def _size(name: str, groups: Sequence[ChannelGroup]) -> int:

@@ -9,24 +9,23 @@ the fit itself (docs/method.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-from sfp_viz.nets.windows import seen
+from torch import Tensor
 
 
-def put_out(module: nn.Module, name: str, batches: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance, float64 [channels], of what the layer ``name`` puts out on ``batches``."""
+def put_out(part: Any, inputs: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and variance, float64 [channels], of what the convolution ``part`` makes of
+    ``inputs``."""
     count, first, second = 0, torch.zeros(()), torch.zeros(())
-    for batch in batches:
-        (_, put), *_ = seen(module, name, 1, batch)
-        values = put.transpose(0, 1).flatten(1).double()
-        count += values.shape[1]
-        first = first + values.sum(1)
-        second = second + values.square().sum(1)
+    with torch.no_grad():
+        for given in inputs:
+            values = part(given).transpose(0, 1).flatten(1).double()
+            count += values.shape[1]
+            first = first + values.sum(1)
+            second = second + values.square().sum(1)
     mean = first / count
     return mean, (second / count - mean.square()).clamp_min(0)
 
@@ -37,9 +36,9 @@ def hold_scale(norm: Any, before: Any, mean: Tensor, variance: Tensor, constant:
 
     With s = sqrt(variance + eps): gamma' = gamma s / s0, beta' = beta + gamma / s0 (mean +
     constant - m0). ``constant`` [channels] is what the fit adds and the layer itself does not. A
-    norm without scale and shift stays as it is.
+    norm without scale and shift, or without statistics, stays as it is.
     """
-    if norm.weight is None or before.running_var is None:
+    if norm.weight is None or norm.bias is None or before.running_var is None:
         return
     now = torch.sqrt(variance + norm.eps)
     then = torch.sqrt(before.running_var.double() + before.eps)

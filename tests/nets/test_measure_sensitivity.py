@@ -10,6 +10,7 @@ from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.sensitivity import measure_points, single_cut, tasks
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.views import as_trained
 
 
 def images(count, split="test", seed=0):
@@ -46,7 +47,9 @@ def test_a_point_is_what_pruning_that_group_alone_leaves(tiny_model):
     )
     assert [(name, kept) for name, kept, _ in found] == list(todo)
     assert found[0][2] == count_right(tiny_model, test)
-    assert found[1][2] == count_right(reestimate(tiny_model, calibration), test)
+    assert found[1][2] == count_right(
+        reestimate(tiny_model, as_trained(tiny_model, calibration)), test
+    )
     for name, kept, right in found[2:]:
         plan = single_cut(network, recipe, name, kept)
         assert [r.group for r in plan.removals] == [name]
