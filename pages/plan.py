@@ -6,6 +6,7 @@ from sfp_viz.ui import (
     entry,
     evidence_panel,
     goal_form,
+    image_offer,
     loaders,
     plan_cost,
     plan_details,
@@ -16,6 +17,7 @@ from sfp_viz.ui import (
     problems,
     sensitivity_view,
     state,
+    study_start,
     trust_panel,
 )
 
@@ -24,6 +26,7 @@ entry.through("pages/plan.py")
 with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
+    image_offer.settle(network)
     asked = plan_view.asked()
 
 if not network.groups:
@@ -32,15 +35,18 @@ if not network.groups:
 
 plan_head.head(network, asked)
 if evidence_panel.ask_for(network, asked.recipe):
+    study_start.carry_out(network)
     st.stop()
 budget = planned.budget(session.model, session.recipe, session.edits)
 if budget.after is None:
     goal_form.out_of_reach(network, asked, budget.problem)
+    study_start.carry_out(network)
     st.stop()
 
 with problems.stopping():
     widths = plan_head.widths(network, asked, budget)
     plan_head.reached(network, asked, widths)
+    image_offer.offer(network, asked)
     plan_cost.costs(network, budget)
 plan_view.narrow_style()
 with st.container(key=plan_view.SIDES):
@@ -54,3 +60,4 @@ with right.container(border=True), problems.shown():
 with left, problems.shown():
     evidence_panel.panel(network, widths)
     trust_panel.panel(network, asked)
+study_start.carry_out(network)

@@ -119,8 +119,8 @@ def _of_order(trust: Trust) -> str:
     if not found:
         return "Too few plans were measured to say whether predictions order them rightly."
     return " ".join(
-        f"{_WORDS[a.predictor]} {_strength(a)} (rank correlation {a.correlation:.2f}, 95 % "
-        f"{a.interval[0]:.2f} to {a.interval[1]:.2f}, {a.plans} plans of equal cost)."
+        f"{_WORDS[a.predictor]} {_strength(a)} (rank correlation {_signed(a.correlation)}, 95 % "
+        f"{_signed(a.interval[0])} to {_signed(a.interval[1])}, {a.plans} plans of equal cost)."
         for a in found
     )
 
@@ -130,6 +130,11 @@ _WORDS = {
     "functional": "The functional error",
     "sensitivity": "The measured sensitivity",
 }
+
+
+def _signed(number: float) -> str:
+    """Two digits, with a true minus sign."""
+    return f"{number:.2f}".replace("-", "−")
 
 
 def _strength(a: Agreement) -> str:

@@ -93,7 +93,7 @@ def _shared(
         asked = "all" if wanted == it.size else _percent(wanted / it.size)
         how = (
             f"its Kernel Dispersion is {spread:.2f} (1 is as spread as random filters), and "
-            f"{tau:.3g} · {spread:.2f}^{recipe.gamma:g} asks for {asked}"
+            f"{tau:.3g} · {spread:.2f} to the power {recipe.gamma:g} asks for {asked}"
         )
         numbers += [
             ("Kernel Dispersion of the group, D", f"{spread:.4f}"),
@@ -148,7 +148,7 @@ def _functional(
         if gone
         else "other groups can lose filters with a smaller error in their next layers"
     )
-    note = f" ({seen.images} images of {seen.data}){words}."
+    note = f" ({seen.images:,} images of {seen.data}){words}."
     return Why(f"{_stay(it, found)}: {how}{note}", formula, (*numbers, *after))
 
 

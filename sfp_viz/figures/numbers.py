@@ -35,6 +35,11 @@ def change(before: float, after: float) -> str:
     return f"{'−' if moved < 0 else '+'}{abs(moved):.1f} %"
 
 
+def signed(number: float, digits: int = 2) -> str:
+    """A number with a true minus sign where it is negative: -0.17 -> '−0.17'."""
+    return f"{number:.{digits}f}".replace("-", "−")
+
+
 def span(interval: tuple[float, float] | None) -> str:
     """An interval of shares in per cent: (0.912, 0.943) -> '91.2–94.3 %'."""
     if interval is None:

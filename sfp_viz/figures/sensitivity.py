@@ -47,7 +47,7 @@ def sensitivity_curves(
     figure.add_annotation(
         text=f"accuracy, % ({sensitivity.images:,} images), by share of filters removed, %",
         x=0, y=0, xref="paper", yref="paper", xanchor="left", yanchor="top", yshift=-24,
-        showarrow=False, font={"size": 11, "color": theme.GREY},
+        showarrow=False, font={"size": 11},
     )  # fmt: skip
     figure.update_layout(showlegend=False, margin={"t": 28, "b": 48})
     return figure

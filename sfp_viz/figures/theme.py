@@ -45,7 +45,7 @@ def empty(message: str, *, height: int = 300) -> go.Figure:
     figure = chart(height=height)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    figure.add_annotation(text=message, showarrow=False, font={"color": GREY, "size": 13})
+    figure.add_annotation(text=message, showarrow=False, font={"size": 13})
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sfp_viz.core.training import wilson
 from sfp_viz.core.trust import Draw, Trust, agreement
 from sfp_viz.figures import theme
-from sfp_viz.figures.numbers import count, percent, span
+from sfp_viz.figures.numbers import count, percent, signed, span
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -40,7 +40,8 @@ def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> g
     if found is not None:
         low, high = found.interval
         figure.add_annotation(
-            text=f"rank correlation {found.correlation:.2f} (95 %: {low:.2f} to {high:.2f})",
+            text=f"rank correlation {signed(found.correlation)} "
+            f"(95 %: {signed(low)} to {signed(high)})",
             x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top",
             showarrow=False,
         )  # fmt: skip

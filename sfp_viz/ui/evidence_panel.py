@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -10,10 +10,11 @@ import streamlit as st
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.core.study import Study
+from sfp_viz.core.study import Kind
 from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import (
     image_field,
+    image_offer,
     learned,
     loaders,
     problems,
@@ -21,17 +22,22 @@ from sfp_viz.ui import (
     sensitivity_view,
     state,
     studies,
+    study_start,
 )
 from sfp_viz.ui.plan_view import Widths
 from sfp_viz.ui.recipe_words import EVIDENCE
 
-_STUDY = {"observations": "observe", "sensitivity": "sensitivity", "latency": "latency"}
-_USE = {
-    "sensitivity": ("sensitivity", "Set ratios by sensitivity"),
-    "observe": ("functional", "Set ratios by what is lost"),
+_STUDY: Mapping[str, Kind] = {
+    "observations": "observe",
+    "sensitivity": "sensitivity",
+    "latency": "latency",
+}
+_GATHER = {
+    "observations": "Look at images",
+    "sensitivity": "Measure the sensitivity",
+    "latency": "Time the layers",
 }
 _KEY = "evidence_open"
-_CHOICES = (256, 512, 1024, 2048, 5000)
 
 
 def panel(network: Network, widths: Widths) -> None:
@@ -80,7 +86,7 @@ def _kinds(network: Network, widths: Widths) -> None:
         sensitivity_view.curves(sensitivity, widths)
 
 
-def _one(network: Network, kind: str, title: str, words: str, here: bool) -> None:
+def _one(network: Network, kind: Kind, title: str, words: str, here: bool) -> None:
     """One kind of evidence: what there is of it, how far its study is, and what can be done."""
     run = studies.newest(kind, network.digest)
     st.markdown(f"**{title}**")
@@ -91,10 +97,20 @@ def _one(network: Network, kind: str, title: str, words: str, here: bool) -> Non
         studies.watch(run)
         if not run.over:
             return
-    allocation, use = _USE.get(kind, ("", ""))
-    if here and allocation and state.session().recipe.allocation != allocation:
-        st.button(use, key=f"use_{kind}", on_click=_share_out, args=(allocation,))
-    start_button(network, kind, "Measure again" if here else "Measure it", quiet=here)
+    allocation = state.session().recipe.allocation
+    if here and kind == "sensitivity" and allocation != "sensitivity":
+        st.button("Set ratios by sensitivity", key="use_sensitivity", on_click=_by_sensitivity)
+    if here and kind == "observe" and allocation != "functional":
+        st.button("Plan by function", key="use_observe", on_click=image_offer.take)
+    study_start.start_button(network, kind, _again(kind) if here else _first(kind), quiet=here)
+
+
+def _first(kind: Kind) -> str:
+    return "Look at images" if kind == "observe" else "Measure it"
+
+
+def _again(kind: Kind) -> str:
+    return "Look again" if kind == "observe" else "Measure again"
 
 
 def staleness(kind: str) -> str:
@@ -108,67 +124,11 @@ def staleness(kind: str) -> str:
     return stale(found, now.recipe, loaders.digest(now.model))
 
 
-def _share_out(allocation: str) -> None:
-    """The groups' shares are set another way; widths by hand are given back."""
+def _by_sensitivity() -> None:
+    """The groups' shares go by sensitivity; widths by hand are given back."""
     now = state.session()
     edits = replace(loaders.edits_of(now), ratios=())
-    state.change(recipe=replace(now.recipe, allocation=allocation), edits=edits)
-
-
-def start_button(
-    network: Network, kind: str, label: str, *, quiet: bool = False, place: str = "",
-    settings: Callable[[int], Study] | None = None,
-) -> None:  # fmt: skip
-    """A button that starts a study, with the number of images beside it where it takes some."""
-    run = studies.newest(kind, network.digest)
-    if run is not None and not run.over:
-        st.caption(studies.progress(run), width="content")
-        return
-    data = studies.images_for(network, kind)
-    images = 0
-    if kind in studies.NEEDS_IMAGES and data:
-        again = st.popover(label, type="tertiary") if quiet else None
-        with again or st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            images = _ask_count(kind, place)
-            pressed = _start("Start" if quiet else label, kind, place, False, data)
-    else:
-        pressed = _start(label, kind, place, quiet, data)
-    if pressed and data is not None:
-        with st.spinner("Starting it"):
-            studies.begin(network, settings(images) if settings else study_of(kind, images), data)
-        st.rerun()
-
-
-def _start(label: str, kind: str, place: str, quiet: bool, data: str | None) -> bool:
-    return st.button(
-        label,
-        key=f"start_{kind}{place}",
-        disabled=data is None,
-        help="Needs images: choose some first." if data is None else None,
-        type="tertiary" if quiet else "secondary",
-        icon=":material/play_arrow:",
-    )
-
-
-def study_of(kind: str, images: int) -> Study:
-    """The settings of a study with ``images`` images."""
-    if kind == "observe":
-        now = state.session()
-        seen = learned.evidence(now.model).observations
-        scores = {*recipe_form.scores_of(now.recipe), *(seen.scores if seen else ())}
-        return Study("observe", calibration=images, scores=tuple(sorted(scores)))
-    if kind == "latency":
-        return Study("latency")
-    return Study(kind, images=images)  # type: ignore[arg-type]
-
-
-def _ask_count(kind: str, place: str) -> int:
-    return st.selectbox(
-        "Images", _CHOICES, index=2 if kind == "observe" else 1, width=110,
-        key=f"count_{kind}{place}",
-        help="More images make it slower and surer: 500 tell accuracies apart that differ by "
-        "about 4 points, 2,000 by about 2.",
-    )  # fmt: skip
+    state.change(recipe=replace(now.recipe, allocation="sensitivity"), edits=edits)
 
 
 def ask_for(network: Network, recipe: Recipe) -> bool:
@@ -180,15 +140,16 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
     if not lacks:
         return False
     words = " and ".join(EVIDENCE[name] for name in lacks)
-    st.info(f"This recipe needs {words}, which nobody gathered for this network yet.")
+    st.info(f"This recipe needs {words}; there is none for this network yet.")
     if "latency" not in lacks and not image_field.here(network):
         image_field.ask_images(network, key="evidence_images_asked")
     for name in lacks:
         kind = _STUDY[name]
         run = studies.newest(kind, network.digest)
         if run is not None and run.state != "finished":
-            studies.watch(run)
-        start_button(network, kind, f"Gather {EVIDENCE[name]}", place="asked")
+            studies.watch(run, place="asked")
+        if run is None or run.over:
+            study_start.start_button(network, kind, _GATHER[name], place="asked")
     st.button(
         "Do without it", key="plan_without", on_click=state.change,
         kwargs={"recipe": without(recipe)},

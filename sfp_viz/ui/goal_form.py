@@ -13,12 +13,12 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import (
     by_hand,
-    evidence_panel,
     learned,
     plan_view,
     planned,
     problems,
     state,
+    study_start,
 )
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.recipe_words import WORDS
@@ -87,7 +87,7 @@ def _by_accuracy(network: Network, asked: Asked) -> None:
                 "This needs the sensitivity of each group: one-shot accuracy with one group "
                 "thinned at a time. It is measured once, in the background."
             )
-            evidence_panel.start_button(network, "sensitivity", "Measure it", place="goal")
+            study_start.start_button(network, "sensitivity", "Measure it", place="goal")
             return
         points = st.number_input(
             "Points of one-shot accuracy", 0.1, 90.0, 2.0, 0.5, key="plan_points",

@@ -58,6 +58,21 @@ def _losses(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
     return {name: curve(found, name) for name in found.right} if found else {}
 
 
+def signal_lost(key: str) -> dict[str, np.ndarray]:
+    """Share of the stream it disturbs that is lost with m units of a group gone, after the best
+    refit, by group; computed from what was seen of images. {} where none were looked at."""
+    return _signal_lost(str(loaders.home()), key, studies(loaders.home()))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _signal_lost(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
+    from sfp_viz.core.curves import energy
+
+    seen = evidence(key).observations
+    names = seen.covariance if seen else ()
+    return {n: energy(seen, n) * np.array(seen.elimination(n).errors) for n in names if seen}
+
+
 def trust(key: str) -> Trust | None:
     """The newest measured trust in suggestions for the network. Raises SfpError on a bad file."""
     return _trust(str(loaders.home()), loaders.digest(key), studies(loaders.home()))

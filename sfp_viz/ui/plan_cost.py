@@ -11,7 +11,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.numbers import change, count, milliseconds, size
-from sfp_viz.ui import evidence_panel, learned, measuring, problems, state
+from sfp_viz.ui import learned, measuring, problems, state, study_start
 from sfp_viz.ui.planned import Budget
 
 _MEASURED = "plan_latency"  # session_state: (subject, before, after) as measured last
@@ -72,17 +72,18 @@ def _latency(network: Network, budget: Budget) -> None:
             help=f"From the times of each layer on {table.device}, batch {table.batch}, "
             f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
         )
-    if learned.evidence(now.model).latency is None:
-        evidence_panel.start_button(
-            network, "latency", "Measure the layers on this machine", quiet=True, place="cost"
+    with st.container(gap="xxsmall", width="content"):
+        if learned.evidence(now.model).latency is None:
+            study_start.start_button(
+                network, "latency", "Time each layer, to estimate latency", quiet=True, place="cost"
+            )
+        pressed = st.button(
+            "Measure the latency of this plan",
+            key="plan_measure",
+            type="tertiary",
+            icon=":material/timer:",
+            help="Prunes on a copy and takes the time of both networks here: seconds.",
         )
-    pressed = st.button(
-        "Measure now",
-        key="plan_measure",
-        type="tertiary",
-        icon=":material/timer:",
-        help="Prunes on a copy and takes the time of both networks here: seconds.",
-    )
     if pressed:
         with problems.shown(), st.spinner("Pruning on a copy and taking the time"):
             before = measuring.latency(subject.model)

@@ -50,16 +50,13 @@ def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
 
 def lost_curves(asked: Asked) -> tuple[plan_view.Curves, str]:
     """What each group loses alone, by rising units kept, with the unit: measured sensitivity
-    where there is one; where the recipe goes by it, the share of what the next layers read that
-    they miss."""
+    where there is one; where the recipe goes by function, the share of the signal that is lost."""
     key = state.session().model
     found = learned.evidence(key)
     if found.sensitivity is not None:
         return {n: _thinned(c, 1.0) for n, c in learned.losses(key).items()}, "points"
     if found.observations is not None and asked.recipe.allocation == "functional":
-        from sfp_viz.core.allocation import functional_curves
-
-        lost = functional_curves(found.observations)
+        lost = learned.signal_lost(key)
         return {name: _thinned(c[:-1], 100.0) for name, c in lost.items()}, "% of the signal"
     return {}, ""
 

@@ -122,7 +122,7 @@ def bars(network: Network, widths: Widths) -> None:
         revision=state.revision(),
         step=wanted.recipe.rounding,
         chosen=group.name if group else "",
-        unit=widths.unit,
+        unit="% lost" if widths.unit.startswith("%") else widths.unit,  # the column is narrow
         on_edit=lambda name, to: keep(network, name, to),
         on_pick=lambda name: state.change(group=name),
     )

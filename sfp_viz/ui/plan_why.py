@@ -22,10 +22,17 @@ def why(network: Network, asked: Asked, widths: Widths) -> None:
     st.markdown("**Why this suggestion?**" if held else "**Why this ratio?**")
     st.write(problems.plain(found.sentence))
     if found.formula_latex:
-        st.latex(found.formula_latex)
+        st.latex(in_lines(found.formula_latex))
     if found.numbers:
         with st.expander("The numbers in it"):
             st.table({"Value": dict(found.numbers)}, border="horizontal")
+
+
+def in_lines(formula: str) -> str:
+    """A chain of equalities with each on a line of its own, for a narrow column."""
+    first, *rest = formula.split(" = ")
+    lines = [rf"{first} &= {rest[0]}", *(f"&= {part}" for part in rest[1:])] if rest else [first]
+    return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
 
 def reason(network: Network, asked: Asked, widths: Widths, group: str) -> Why:

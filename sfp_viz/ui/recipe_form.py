@@ -71,9 +71,13 @@ def named(key: str, shown: str) -> None:
     name = st.session_state.get(key) or ""
     if not name or name == shown:  # an interrupted run reports what it showed as new
         return
-    now = state.session().recipe
+    state.change(recipe=taken(name, state.session().recipe))
+
+
+def taken(name: str, now: Recipe) -> Recipe:
+    """The named recipe with the goal, target, seed, rounding and ties of ``now``."""
     made = recipes.NAMED[name](now.target_reduction, seed=now.seed)
-    state.change(recipe=replace(made, goal=now.goal, rounding=now.rounding, coupled=now.coupled))
+    return replace(made, goal=now.goal, rounding=now.rounding, coupled=now.coupled)
 
 
 def _choice(recipe: Recipe, field: str) -> str:

@@ -13,6 +13,13 @@ from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.view import group_view, pixels, points_of
 
 MAP_HEIGHT = 400
+_KINDS = {
+    "finetune": "fine-tuning",
+    "observe": "a look at images",
+    "sensitivity": "sensitivity",
+    "latency": "time of each layer",
+    "trust": "test of the suggestion",
+}
 
 
 def picture() -> None:
@@ -77,11 +84,9 @@ def facts() -> None:
         card = samples.sample_card(session.model)
         st.markdown(f"Trained on {problems.plain(str(card.get('trained_on', card.get('data'))))}.")
         st.caption(_accuracy(card))
-    free = len(network.free)
-    st.caption(
-        f"{len(network.layers)} convolutions in {len(network.groups)} groups, {free} of them can "
-        "be cut."
-    )
+    free, groups = len(network.free), len(network.groups)
+    share = "all of them" if free == groups else f"{free} of the groups"
+    st.caption(f"{len(network.layers)} convolutions in {groups} groups; {share} can be cut.")
 
 
 def _accuracy(card: dict) -> str:
@@ -130,7 +135,7 @@ def runs() -> None:
         return
     st.markdown("**Runs**")
     for run in found:
-        words = f"{frame.network_of(run)}: {run.state}"
+        words = f"{frame.network_of(run)}: {_KINDS.get(run.kind, run.kind)}, {run.state}"
         if run.epochs:
             words += f", {len(run.epochs)} of {run.epochs[-1].epochs} epochs"
         if st.button(problems.plain(words), key=f"run {run.id}", icon=":material/monitoring:"):

@@ -42,8 +42,9 @@ def images_for(network: Network, kind: str) -> str | None:
     return found if found or kind not in NEEDS_IMAGES else None
 
 
-def begin(network: Network, study: Study, data: str) -> None:
-    """Lay out a study's folder and start its worker; a problem becomes a toast."""
+def begin(study: Study, data: str) -> None:
+    """Lay out the folder of a study of the session's network and start its worker; a problem
+    becomes a toast. Loads torch."""
     from sfp_viz.nets.saved import save_model
     from sfp_viz.runs.studies import create_study
 
@@ -85,8 +86,9 @@ def drawer(
     return st.expander(label, key=key, on_change="rerun")
 
 
-def watch(run: Run, *, then: Callable[[Run], None] | None = None) -> None:
-    """The study with its progress, read again each second while it goes."""
+def watch(run: Run, *, place: str = "") -> None:
+    """The study with its progress, read again each second while it goes; ``place`` tells it from
+    the same study elsewhere on the page."""
 
     def look() -> None:
         with problems.shown():
@@ -95,26 +97,27 @@ def watch(run: Run, *, then: Callable[[Run], None] | None = None) -> None:
             now = read_run(run.path)
             if now.over != run.over:  # the evidence is there, or it stopped: all of the page
                 st.rerun()
-            _draw(now)
-            if then is not None:
-                then(now)
+            _draw(now, place)
 
     st.fragment(look, run_every=None if run.over else 1.0)()
 
 
-def _draw(run: Run) -> None:
+def _draw(run: Run, place: str) -> None:
     """Progress while it goes; why it stopped, where it did."""
     if not run.over:
         st.progress(run.progress, text=progress(run))
         st.button(
-            "Cancel", key=f"cancel_{run.id}", disabled=run.state == "cancelling",
+            "Cancel", key=f"cancel_{run.id}{place}", disabled=run.state == "cancelling",
             on_click=act, args=(process.request_cancel, run),
         )  # fmt: skip
     elif run.state in RESUMABLE:
         words = {"cancelled": "was cancelled", "failed": "failed", "lost": "lost its worker"}
         note = f"{WORDS[run.kind]} {words[run.state]} after {run.done} points. {run.message}"
         st.warning(problems.plain(note), icon=":material/pause:")
-        st.button("Go on with it", key=f"resume_{run.id}", on_click=act, args=(process.resume, run))
+        st.button(
+            "Go on with it", key=f"resume_{run.id}{place}", on_click=act,
+            args=(process.resume, run),
+        )  # fmt: skip
 
 
 def progress(run: Run) -> str:

@@ -9,12 +9,12 @@ from sfp_viz.core.study import Study
 from sfp_viz.core.trust import PREDICTORS, Trust, agreement, verdict
 from sfp_viz.ui import (
     charts,
-    evidence_panel,
     image_field,
     learned,
     problems,
     state,
     studies,
+    study_start,
 )
 from sfp_viz.ui.by_hand import Asked
 
@@ -84,11 +84,13 @@ def _start(network: Network, again: bool) -> None:
         st.caption("This needs images: choose some above.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.selectbox(
+        st.selectbox(
             "Plans", _COUNTS, index=1, key="trust_count", width=110,
             help="More plans make the rank correlation surer.",
         )  # fmt: skip
-        evidence_panel.start_button(
+        study_start.start_button(
             network, "trust", "Measure again" if again else "Measure them",
-            settings=lambda images: Study("trust", count=int(count), images=images),
+            settings=lambda images: Study(
+                "trust", count=int(st.session_state["trust_count"]), images=images
+            ),
         )  # fmt: skip

@@ -146,14 +146,14 @@ def test_rounding_says_what_it_costs(plan):
 def test_a_recipe_that_needs_images_offers_them_and_the_way_back(plan):
     with_session(plan, recipe=Recipe(allocation="functional"))
     assert "needs a look at images" in said(plan)
-    assert any(b.label == "Gather a look at images" for b in plan.button)
+    assert any(b.label == "Look at images" for b in plan.button)
     press(plan, "Do without it")
     assert session(plan).recipe == Recipe()
 
 
 def test_latency_is_measured_on_a_click_and_says_how(plan):
     assert not any("Latency" in m.label for m in plan.metric)
-    press(plan, "Measure now")
+    press(plan, "Measure the latency of this plan")
     latency = next(m for m in plan.metric if m.label == "Latency, measured")
     assert "median of 30" in latency.help
     slide(plan, "Filters kept", 20)

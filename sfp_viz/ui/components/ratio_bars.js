@@ -67,7 +67,7 @@ export default function ({ parentElement, data, setStateValue }) {
     part.kept.textContent = widths(row, kept);
     part.share.textContent = row.fixed ? 'whole' : kept === row.filters ? '0 %' : `−${100 - share < 1 ? (100 - share).toFixed(1) : Math.round(100 - share)} %`;
     const value = row.curve.length ? lost(row.curve, kept) : 0;
-    part.loss.textContent = row.curve.length && !row.fixed ? `−${Math.max(0, value).toFixed(1)} ${me.data.unit}` : '';
+    part.loss.textContent = row.curve.length && !row.fixed ? `${Math.max(0, value).toFixed(1)} ${me.data.unit}` : '';
     part.curve.hidden = !row.curve.length;
     if (row.curve.length) {
       part.dot.style.left = share + '%';
