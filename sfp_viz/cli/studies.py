@@ -69,7 +69,7 @@ def study_card(run: Run) -> str:
         ("", run.message),
         ("started", moment(run.created)),
         ("network", f"{run.name} ({run.facts.get('digest', '')})"),
-        ("points", f"{run.done} of {run.total}" if run.total else None),
+        (_counted(run), f"{run.done} of {run.total}" if run.total else None),
     ]
     if finding:
         on = f"{finding.images:,} images of {finding.data}" if finding.images else "this machine"
@@ -78,10 +78,15 @@ def study_card(run: Run) -> str:
     return f"{text}\n\n{_TEXT[run.kind](run.path / finding.file)}" if finding else text
 
 
+def _counted(run: Run) -> str:
+    """What the progress of a study counts."""
+    return "images" if run.kind == "observe" else "points"
+
+
 def _line(run: Run) -> str:
     words = f"{run.kind} of {run.name}: {run.phase or run.state}"
     if run.total:
-        words += f", {run.done} of {run.total} points"
+        words += f", {run.done} of {run.total} {_counted(run)}"
     if run.seconds_left is not None and run.done < run.total:
         words += f", about {duration(run.seconds_left)} left"
     return words

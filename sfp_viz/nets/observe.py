@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,16 @@ from sfp_viz.nets.scores import NAMES, Maps, taylor
 _BATCH = 128
 
 
+Batch = tuple[torch.Tensor, torch.Tensor]  # normalised images, labels
+
+
 def observe(
-    model: Model, images: Images, *, most: int = 1024, scores: Sequence[str] = ()
+    model: Model,
+    images: Images,
+    *,
+    most: int = 1024,
+    scores: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Observations:
     """Means and covariances of what each group feeds the layers that read it.
 
@@ -32,8 +40,10 @@ def observe(
     one batch and one matrix [units, units] a group. A group is observed where its first reader
     (a convolution or linear layer that reads its channels) takes them in; groups without such a
     reader are left out. ``scores``: any of 'taylor' (one backward pass a batch; needs labels),
-    'hrank' and 'chip' (on the first 128 of these images), see scores.py. Raises DataError when
-    the images do not fit, RecipeError for a score that is not known.
+    'hrank' and 'chip' (on the first 128 of these images), see scores.py. ``progress`` is called
+    after each batch with how many images were looked at and of how many; with 'taylor' each
+    counts twice. Raises DataError when the images do not fit, RecipeError for a score that is
+    not known.
     """
     _check(model, images, scores)
     module = copy.deepcopy(model.module).eval()
@@ -50,14 +60,17 @@ def observe(
     parts += [(name, part) for name, part in powers.items() if name]
     hooks = [module.get_submodule(name).register_forward_pre_hook(part.add) for name, part in parts]
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64))
+    seen = _Progress(progress, len(chosen) * (1 + ("taylor" in scores)))
     with torch.no_grad():
-        for pixels, _ in _batches(model, images, chosen):
+        for pixels, _ in seen.told(_batches(model, images, chosen)):
             module(pixels)
     for hook in hooks:
         hook.remove()
     found = {name: {group: part.values()[name] for group, part in maps.items()} for name in wanted}
     if "taylor" in scores:
-        found["taylor"] = taylor(module, execution, groups, _batches(model, images, chosen))
+        found["taylor"] = taylor(
+            module, execution, groups, seen.told(_batches(model, images, chosen))
+        )
     return Observations(
         digest=model.digest,
         data=f"{images.name}, {images.split}",
@@ -83,9 +96,21 @@ def _check(model: Model, images: Images, scores: Sequence[str]) -> None:
         )
 
 
-def _batches(
-    model: Model, images: Images, chosen: np.ndarray
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+class _Progress:
+    """Counts the images of batches that were worked on, and tells them."""
+
+    def __init__(self, tell: Callable[[int, int], None] | None, total: int) -> None:
+        self._tell, self._seen, self._total = tell, 0, total
+
+    def told(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            yield batch
+            self._seen += len(batch[0])
+            if self._tell is not None:
+                self._tell(self._seen, self._total)
+
+
+def _batches(model: Model, images: Images, chosen: np.ndarray) -> Iterator[Batch]:
     """Normalised images and labels, on the device of the network."""
     device = next(model.module.parameters()).device
     for start in range(0, len(chosen), _BATCH):

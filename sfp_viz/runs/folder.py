@@ -28,6 +28,7 @@ from sfp_viz.runs.signs import message, read_signs
 from sfp_viz.runs.state import OVER, State, state_of
 
 TRAINING = "finetune"
+ONCE = "observe"  # one piece of work: there is nothing of it until its end
 
 
 def home() -> Path:
@@ -88,7 +89,9 @@ def read_run(path: Path, now: float | None = None) -> Run:
         age_seconds=signs.beat_age,
         threads=int(worker.get("threads") or 0),
         **asked,
-        **_reached(state, worker, total, points if study else epochs),
+        **_reached(
+            state, worker, total, points if study else epochs, at_once=asked["kind"] == ONCE
+        ),
     )
 
 
@@ -122,10 +125,16 @@ def _asked(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reached(
-    state: State, worker: Mapping[str, Any], total: int, lines: Sequence[Epoch | Point]
+    state: State,
+    worker: Mapping[str, Any],
+    total: int,
+    lines: Sequence[Epoch | Point],
+    *,
+    at_once: bool = False,
 ) -> dict[str, Any]:
     """How far the run is: epochs or points that are done, of how many, and the time that is left,
-    estimated from those that are done."""
+    estimated from those that are done. What is made ``at_once`` keeps no lines on its way: it has
+    done what its worker says, and all or nothing at the end."""
     begun = int(worker.get("step") or 0) / max(1, int(worker.get("steps") or 1))
     at_work = state in ("running", "cancelling")
     reached = max(len(lines), int(worker.get("done") or 0) + begun if at_work else 0)
@@ -133,7 +142,10 @@ def _reached(
     if state == "running" and lines and total:
         left = max(0.0, total - reached) * sum(line.seconds for line in lines) / len(lines)
     share = 1.0 if state == "finished" else min(1.0, reached / total) if total else 0.0
-    return {"done": len(lines), "total": total, "progress": share, "seconds_left": left}
+    done = len(lines)
+    if at_once:
+        done = total if state == "finished" else int(reached)
+    return {"done": done, "total": total, "progress": share, "seconds_left": left}
 
 
 def list_runs(home: Path, kind: str | None = None) -> tuple[Run, ...]:

@@ -75,7 +75,8 @@ class Run:
 
     ``kind`` is 'finetune', or that of its ``study``: then ``settings`` mean nothing, ``points``
     are its history and ``finding`` is its result. ``done`` of ``total`` epochs or points are
-    there (``total`` is 0 until a study has counted them); ``seconds_left`` is estimated from them.
+    there (for 'observe' images looked at; ``total`` is 0 until a study has counted them);
+    ``seconds_left`` is estimated from epochs or points.
     ``message`` says, in a sentence, what went wrong or what can be done; '' when all is well.
     ``progress`` is the share of all steps done, 0..1; ``phase`` what the worker is at.
     ``age_seconds`` passed since the worker's last heartbeat (0 without one). ``created`` is in

@@ -22,17 +22,19 @@ if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
 Task = tuple[Any, ...]
+Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Job:
     """A study in parts: its ``tasks``; ``measure``, which yields the value of each task it is
     given, in order; ``content``, which makes the result's file of all values and the seconds they
-    took; and the ``images`` of ``data`` it counts on."""
+    took, and tells how far it is where that takes long; and the ``images`` of ``data`` it counts
+    on."""
 
     tasks: tuple[Task, ...]
     measure: Callable[[Sequence[Task]], Iterator[Any]]
-    content: Callable[[Mapping[Task, Any], float], str | bytes]
+    content: Callable[[Mapping[Task, Any], float, Tell], str | bytes]
     data: str = ""
     images: int = 0
 
@@ -54,7 +56,13 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     done = _measured(run, job, heartbeat)
     started = time.perf_counter()
     seconds = sum(point.seconds for point in done.values())
-    content = job.content({task: point.value for task, point in done.items()}, seconds)
+
+    def tell(reached: int, total: int) -> None:
+        heartbeat.say({"total": total})
+        heartbeat.tell("measuring", done=reached)
+        heartbeat.go_on()
+
+    content = job.content({task: point.value for task, point in done.items()}, seconds, tell)
     heartbeat.go_on()
     file = FILES[study.kind][1]
     write_whole(run.path / file, content)
@@ -108,7 +116,7 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
         )  # fmt: skip
         return (right for _, _, right in found)
 
-    def content(points: Mapping[Task, Any], seconds: float) -> str:
+    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
         lines = [(group, kept, right) for (group, kept), right in points.items()]
         whole = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
         return sensitivity_json(whole)
@@ -124,7 +132,7 @@ def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
         found = measure_table(model, todo=todo, batch=study.batch, repeats=study.repeats)
         return (ms for _, _, _, ms in found)
 
-    def content(points: Mapping[Task, Any], seconds: float) -> str:
+    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
         lines = [(name, outs, ins, ms) for (name, outs, ins), ms in points.items()]
         return latency_json(latency_table(network, lines, batch=study.batch))
 
@@ -139,9 +147,9 @@ def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
     images = load_data(run.data, "train")
     count = min(study.calibration, len(images))
 
-    def content(points: Mapping[Task, Any], seconds: float) -> bytes:
-        more = {"scores": study.scores} if study.scores else {}
-        return observations_bytes(observe(model, images, most=count, **more))
+    def content(points: Mapping[Task, Any], seconds: float, tell: Tell) -> bytes:
+        found = observe(model, images, most=count, scores=study.scores, progress=tell)
+        return observations_bytes(found)
 
     return Job((), lambda todo: iter(()), content, f"{images.name}, {images.split}", count)
 
@@ -169,7 +177,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
             model, network, some, calibration=calibration, test=test, most=study.calibration
         )
 
-    def content(points: Mapping[Task, Any], seconds: float) -> str:
+    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
         right = {number: count for (number, _), count in points.items()}
         whole = tuple(replace(draw, right=right[number]) for number, draw in enumerate(drawn))
         return trust_json(Trust(network.digest, data, len(test), recipe, whole, seconds))

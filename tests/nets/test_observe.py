@@ -47,6 +47,16 @@ def test_a_limit_of_images_is_kept_and_told(lenet, images):
     assert observe(lenet, images, most=50).images == 50
 
 
+def test_progress_is_told_after_each_batch_and_taylor_looks_twice(lenet, images):
+    told: list[tuple[int, int]] = []
+    labeled = Images(images.name, "train", images.pixels, images.labels % 10)
+    observe(lenet, labeled, most=200, progress=lambda *at: told.append(at))
+    assert told == [(128, 200), (200, 200)]
+    told.clear()
+    observe(lenet, labeled, most=200, scores=("taylor",), progress=lambda *at: told.append(at))
+    assert told == [(128, 400), (200, 400), (328, 400), (400, 400)]
+
+
 def test_a_group_that_was_not_observed_names_the_call_to_make(lenet, images):
     with pytest.raises(RecipeError, match="observe"):
         observe(lenet, images, most=10).of("conv9")

@@ -23,6 +23,7 @@ from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.evidence import find_evidence, find_sources
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import list_runs, read_run
+from sfp_viz.runs.heartbeat import Heartbeat
 from sfp_viz.runs.lines import POINTS, read_points
 from sfp_viz.runs.process import cancel, launch, resume
 from sfp_viz.runs.studies import create_study
@@ -189,6 +190,31 @@ def test_observations_and_latency_become_evidence_bit_for_bit(new_study, tmp_pat
     sources = find_sources(tmp_path, model.digest)
     assert [(s.kind, s.run) for s in sources] == [("observe", seen.id), ("latency", timed.id)]
     assert find_evidence(tmp_path, "0" * 16) == Evidence()
+
+
+def test_looking_at_images_tells_how_far_it_is_and_stops_between_batches(
+    new_study, monkeypatch, tmp_path
+):
+    path = new_study("observe", replace(FEW, calibration=300, scores=("taylor",)))
+    seen, tell = [], Heartbeat.tell
+
+    def watched(self, phase: str, *, done: int = 0, steps: int = 0) -> None:
+        tell(self, phase, done=done, steps=steps)
+        with monkeypatch.context() as patch:  # a worker in our own process does not show as alive
+            patch.setattr("sfp_viz.runs.folder.state_of", lambda signs: "running")
+            run = read_run(path)
+        seen.append((run.done, run.total, run.progress))
+        if run.done == 256:
+            self.stop.set()
+
+    monkeypatch.setattr(Heartbeat, "tell", watched)
+    main([str(path)])
+    assert seen[-2:] == [(128, 600, 128 / 600), (256, 600, 256 / 600)]
+    stopped = read_run(path)
+    assert (stopped.state, stopped.done, stopped.finding) == ("cancelled", 0, None)
+    monkeypatch.setattr(Heartbeat, "tell", tell)
+    again = new_study("observe", replace(FEW, calibration=300))
+    assert finished(again).done == 300
 
 
 def test_the_newest_finished_study_of_a_kind_counts(new_study, tmp_path):
