@@ -34,11 +34,9 @@ def take() -> None:
 
 
 def offer(network: Network, asked: Asked) -> None:
-    """What the plan was seen on; or, for a plan from weights alone, one button for a better one."""
-    found, asks = learned.evidence(state.session().model), needs(asked.recipe)
-    if "observations" in asks and found.observations is not None:
-        st.caption(problems.plain(seen_on(asked.recipe.allocation, found.observations)))
-    if set(asks) - {"latency"}:
+    """For a plan from weights alone: one button for a better one, and how far that is."""
+    found = learned.evidence(state.session().model)
+    if set(needs(asked.recipe)) - {"latency"}:
         return
     if found.observations is not None:
         with _box():
@@ -82,10 +80,14 @@ def _look(network: Network, data: str) -> None:
     study_start.ask(network, study_start.study_of("observe", _IMAGES), data)
 
 
-def seen_on(allocation: str, seen: Observations) -> str:
-    """What a plan that uses images was seen on, in a sentence."""
-    how = "Filters are shared out by function" if allocation == "functional" else "Judged by images"
-    return f"{how}, seen on {_counted(seen)}."
+def seen_on(asked: Asked) -> str:
+    """What a plan that uses images was seen on, in a sentence; '' for one that does not."""
+    seen = learned.evidence(state.session().model).observations
+    if seen is None or "observations" not in needs(asked.recipe):
+        return ""
+    by_function = asked.recipe.allocation == "functional"
+    how = "Filters are shared out by function" if by_function else "Filters are judged"
+    return problems.plain(f"{how}, seen on {_counted(seen)}.")
 
 
 def _counted(seen: Observations) -> str:

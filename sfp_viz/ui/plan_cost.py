@@ -32,7 +32,7 @@ def costs(network: Network, budget: Budget) -> None:
     if after is None:
         return
     peaks = before.peak_activation_bytes, after.peak_activation_bytes
-    with st.container(horizontal=True, gap="large", vertical_alignment="center"):
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         _one("MACs, computed", count(after.macs), change(before.macs, after.macs))
         _one("Params, computed", count(after.params), change(before.params, after.params))
         _one(

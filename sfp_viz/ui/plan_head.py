@@ -12,6 +12,7 @@ from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import (
     by_hand,
     goal_form,
+    image_offer,
     learned,
     plan_details,
     plan_view,
@@ -84,4 +85,4 @@ def reached(network: Network, asked: Asked, drawn: Widths) -> None:
         text += f" {held} width{'s are' if held > 1 else ' is'} held by hand"
         text += ", the others make up for it." if asked.edits.makeup else ", the others stay."
     text += f" {plan_details.rounding_cost(network, drawn)}"
-    st.caption(text)
+    st.caption(f"{text.rstrip()} {image_offer.seen_on(asked)}")

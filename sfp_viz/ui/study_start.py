@@ -72,8 +72,12 @@ def carry_out(network: Network) -> None:
     if asked is None:
         return
     run = studies.newest(asked.study.kind, asked.digest)
-    if asked.digest == network.digest and (run is None or run.over):
-        studies.begin(asked.study, asked.data)
+    try:
+        if asked.digest == network.digest and (run is None or run.over):
+            studies.begin(asked.study, asked.data)
+    except Exception:  # an interruption by Streamlit is none, and leaves the note where it is
+        del st.session_state[_ASKED]
+        raise
     del st.session_state[_ASKED]
     st.rerun()
 

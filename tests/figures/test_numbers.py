@@ -31,3 +31,8 @@ def test_shares_changes_intervals_and_times_are_written_for_people():
 def test_short_times_change_their_unit():
     assert numbers.milliseconds(3.481) == "3.48 ms"
     assert numbers.milliseconds(0.0438) == "44 µs"
+
+
+def test_a_negative_number_carries_a_true_minus_sign():
+    assert numbers.signed(-0.174) == "−0.17"
+    assert numbers.signed(0.5, 1) == "0.5"

@@ -112,3 +112,10 @@ def test_without_the_images_on_this_machine_nothing_is_offered(open_page):
     app.run()
     assert not app.exception
     assert LOOK not in labels(app)
+
+
+def test_the_start_page_lists_a_study_in_words(open_page, workspace, seen):
+    looked_at(workspace / "runs" / "seen", seen)
+    assert any(
+        label.endswith(": a look at images, finished") for label in labels(open_page("start"))
+    )

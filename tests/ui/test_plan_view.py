@@ -110,3 +110,10 @@ def test_a_score_that_was_not_taken_down_is_missing_though_images_were_seen():
     known = replace(seen, scores={"taylor": {}})
     assert recipe_form.missing(Recipe(criterion="taylor"), Evidence(observations=known)) == ()
     assert recipe_form.missing(Recipe(), Evidence()) == ()
+
+
+def test_a_formula_stands_in_lines_that_fit_a_narrow_column():
+    from sfp_viz.ui.plan_why import in_lines
+
+    assert in_lines("a = b = c") == r"\begin{aligned}a &= b \\ &= c\end{aligned}"
+    assert in_lines("a") == r"\begin{aligned}a\end{aligned}"
