@@ -180,3 +180,12 @@ def test_a_sum_with_what_depends_on_the_layer_is_no_stream(images, monkeypatch):
     fitted, _ = refitted(model, {"stem": (0, 1, 2)}, images)
     monkeypatch.setattr("sfp_viz.nets.streams._added", lambda *call: None)
     assert fitted.digest == refitted(model, {"stem": (0, 1, 2)}, images)[0].digest
+
+
+def test_outputs_without_a_norm_that_are_cut_stay_silent_too(plain_model, images):
+    fitted, made = refitted(plain_model, {"conv1": (0, 3), "conv2": (2, 5)}, images)
+    assert [layer.name for layer in made.layers] == ["conv2", "conv3"]
+    part = fitted.module.conv2
+    assert not part.weight[[2, 5]].any()
+    assert not part.bias[[2, 5]].any()
+    assert part.weight[[0, 1]].any()
