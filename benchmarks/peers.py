@@ -63,9 +63,11 @@ def _cut(
     parts = dict(module.named_modules())
     free = {g.name for g in network.free if len(g.layers) == 1}
     # What ours leaves whole stays whole here: stem, residual stream, classifier.
-    spared = [p for n, p in parts.items() if isinstance(p, nn.Conv2d | nn.Linear) and n not in free]
+    spared: list[nn.Module] = [
+        p for n, p in parts.items() if isinstance(p, nn.Conv2d | nn.Linear) and n not in free
+    ]
     each = None
-    if not isinstance(ratio, float):
+    if isinstance(ratio, Mapping):
         each = {parts[n]: _share(network.group(n).size, k) for n, k in ratio.items()}
     pruner = torch_pruning.pruner.BasePruner(
         module,

@@ -49,12 +49,12 @@ def torch_pruning_counts(model: Model, kept: dict[str, int], network: Network) -
 
     module = copy.deepcopy(model.module)
     image = torch.zeros(1, *model.input_shape)
-    ratios = {
+    ratios: Any = {
         module.get_submodule(layer): 1 - kept[group.name] / group.size
         for group in network.groups
         for layer in group.layers
     }
-    outputs = [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
+    outputs: Any = [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
     pruner = tp.pruner.MagnitudePruner(
         module,
         image,
@@ -63,7 +63,7 @@ def torch_pruning_counts(model: Model, kept: dict[str, int], network: Network) -
         ignored_layers=outputs,
     )
     pruner.step()
-    macs, params = tp.utils.count_ops_and_params(module, image)
+    macs, params, *_ = tp.utils.count_ops_and_params(module, image)
     return int(macs), int(params)
 
 

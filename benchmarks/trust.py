@@ -143,7 +143,7 @@ def compare(name: str, target: float, work: Path, compensation: str) -> None:
     known = sensitivity_from_json((work / f"{slug}-{compensation}.sensitivity").read_text())
     evidence = Evidence(observations=observe(model, train), sensitivity=known)
     recipes = [
-        Recipe(target_reduction=target, compensation=compensation, allocation=allocation)
+        Recipe(target_reduction=target, compensation=compensation, allocation=allocation)  # type: ignore[arg-type]
         for allocation in ALLOCATIONS
     ]
     plans = [make_plan_for(network, recipe, None, evidence) for recipe in recipes]
