@@ -20,7 +20,7 @@ def test_a_copied_link_shows_the_same_layer_plan_and_selection_elsewhere(page, e
     press(page, page.get_by_test_id("layer-conv1"))
     expect(page.locator(".map[data-group='conv1']")).to_have_count(1)
     press(page, page.locator(".legend button").first)
-    expect(page.locator("p", has_text=re.compile(r"Chosen [1-9]\d* of 20"))).to_be_visible()
+    expect(page.locator("p", has_text=re.compile(r"Chosen\s+[1-9]\d* of 20"))).to_be_visible()
     press(page, page.get_by_role("radiogroup", name="Map").get_by_text("PCA", exact=True))
     page.wait_for_url("**view=map-PCA**")
     still(page)
