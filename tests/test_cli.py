@@ -122,7 +122,7 @@ def test_ratios_and_locks_by_hand_are_in_the_plan():
         (["plan", NET, "--set", "color=red"], "keys: target_reduction"),
         (["plan", NET, "--ratio", "conv1"], "no ratio"),
         (["plan", NET, "--ratio", "conv9=0.1"], "no group called 'conv9'"),
-        (["plan", NET, "--recipe", "x.json"], "named ones are default"),
+        (["plan", NET, "--recipe", "x.json"], "named ones are similarity"),
         (["plan", NET, "--edits", "missing.json"], "cannot be read"),
         (["prune", "missing.json", "-o", "x.safetensors"], "cannot be read"),
         (["finetune", NET, "--background"], "--teacher NET"),

@@ -149,14 +149,17 @@ def test_pooled_keeps_what_reaches_one_threshold(plain):
     assert cost_of_widths(plain, one_more).macs < 0.6 * cost_of_widths(plain, {}).macs
 
 
-def test_functional_curves_are_energy_times_error(plain):
+def test_functional_curves_are_energy_times_the_logarithm_of_what_is_left(plain):
     seen = observations_of(plain)
     curves = functional_curves(seen)
     for name, curve in curves.items():
         share = np.trace(seen.reach[name] @ seen.covariance[name]) / seen.power[name]
+        lost = np.array(seen.elimination(name).errors)
+        half = len(curve) // 2
         assert curve[0] == 0
-        assert curve[-1] == pytest.approx(share, rel=0.01)
+        assert curve[half] == pytest.approx(-share * np.log(1 - lost[half]))
         assert np.all(np.diff(curve) >= 0)
+        assert np.isfinite(curve[-1]), "a group that runs dry costs much, but not without end"
 
 
 def test_sensitivity_curves_order_as_the_points_lost(plain):
