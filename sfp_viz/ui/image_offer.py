@@ -86,7 +86,7 @@ def seen_on(asked: Asked) -> str:
     if seen is None or "observations" not in needs(asked.recipe):
         return ""
     by_function = asked.recipe.allocation == "functional"
-    how = "Filters are shared out by function" if by_function else "Filters are judged"
+    how = "Widths and filters by function" if by_function else "Filters are judged"
     return problems.plain(f"{how}, seen on {_counted(seen)}.")
 
 

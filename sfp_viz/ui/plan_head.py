@@ -77,8 +77,9 @@ def reached(network: Network, asked: Asked, drawn: Widths) -> None:
     if left == whole:
         st.caption("No filter goes with this plan. Raise the target, or drag a bar to the left.")
         return
+    fewer = "fewer" if asked.recipe.goal in ("macs", "params") else "less"
     text = (
-        f"{percent(saved)} less {goal_form.words(asked.recipe.goal)}, {whole - left:,} of "
+        f"{percent(saved)} {fewer} {goal_form.words(asked.recipe.goal)}, {whole - left:,} of "
         f"{whole:,} filters go. Target: at least {percent(asked.recipe.target_reduction)}."
     )
     if held := len(asked.edits.ratios):

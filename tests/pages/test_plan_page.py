@@ -79,7 +79,7 @@ def test_another_goal_is_met_and_said(plan):
     goals.set_value("params").run()
     assert not plan.exception
     assert session(plan).recipe.goal == "params"
-    assert "less params" in said(plan)
+    assert "fewer params" in said(plan)
     assert planned.saved(MODEL, "params", kept(plan)) >= 0.5
 
 
