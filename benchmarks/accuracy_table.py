@@ -93,7 +93,7 @@ def leads(table: list[dict]) -> list[str]:
             word = "before" if when == "one_shot" else "after"
             found.append(
                 f"{target:.0%} of the MACs removed, {word} fine-tuning: ours is "
-                f"{lead:+.1f} points against {NAMES[best]}, the best of the four rivals "
+                f"{lead:+.1f} points against {NAMES[best]}, the best rival measured there "
                 f"(mean of {len(ours)} network{'s' if len(ours) > 1 else ''})."
             )
     return found
