@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sfp_viz.core.cost import kept_units
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.json_text import read_json
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import FORMAT, Plan, plan_from_json, recipe_json
 from sfp_viz.core.recipe import Recipe
@@ -28,12 +29,7 @@ def edits_json(edits: Edits) -> str:
 
 def edits_from_json(text: str) -> Edits:
     """Read edits; raises PlanError on anything that is none."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise PlanError(f"The edits are not readable as JSON: {problem}") from problem
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise PlanError(f"These are no edits of format {FORMAT}; are they of a newer version?")
+    value = read_json(text, "file of edits", FORMAT)
     return edits_of({name: part for name, part in value.items() if name != "format"})
 
 

@@ -147,3 +147,8 @@ def test_a_plan_of_other_weights_has_no_ratios():
     plan = make_plan_for(network, Recipe(target_reduction=0.2))
     with pytest.raises(PlanError, match="other weights"):
         pruning_ratio_dict(replace(network, digest="0" * 16), plan)
+
+
+def test_a_file_of_edits_that_is_far_too_long_is_not_read():
+    with pytest.raises(PlanError, match="longer than"):
+        edits_from_json(" " * 4_000_001)
