@@ -24,6 +24,11 @@ NAMES = {
 }
 
 
+def is_ours(method: str) -> bool:
+    """Whether the method is ours, whole or with a part exchanged."""
+    return method.split(":")[0] == "functional"
+
+
 def summary(rows: list[dict]) -> list[dict]:
     """Mean and spread over the seeds of each (network, target, method, epochs, learning rate)."""
     cells: dict[tuple, list[dict]] = {}
@@ -63,7 +68,7 @@ def chosen(table: list[dict]) -> list[dict]:
     best: dict[tuple, dict] = {}
     for cell in table:
         key = (cell["network"], cell["target"], cell["method"], cell["epochs"])
-        by = "held_out" if cell["method"] == "functional" else "final"
+        by = "held_out" if is_ours(cell["method"]) else "final"
         worth = (cell["seeds"], cell[by] or 0)
         if key not in best or worth > (best[key]["seeds"], best[key][by] or 0):
             best[key] = cell
