@@ -28,6 +28,7 @@ from sfp_viz.runs.signs import message, read_signs
 from sfp_viz.runs.state import OVER, State, state_of
 
 TRAINING = "finetune"
+TRAININGS = (TRAINING, "steps", "sparsify")  # kinds that end with a trained network
 ONCE = "observe"  # one piece of work: there is nothing of it until its end
 
 
@@ -104,7 +105,7 @@ def _asked(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Run that its starter wrote down."""
     try:
         kind = value["kind"]
-        if value["format"] != FORMAT or kind not in (TRAINING, *KINDS):
+        if value["format"] != FORMAT or kind not in (*TRAININGS, *KINDS):
             raise RunError(f"The run at {path} was made by a newer version of sfp-viz.")
         study = study_of(value["settings"]) if kind in KINDS else None
         plan = path / "plan.json"
@@ -136,7 +137,7 @@ def _reached(
     estimated from those that are done. What is made ``at_once`` keeps no lines on its way: it has
     done what its worker says, and all or nothing at the end."""
     begun = int(worker.get("step") or 0) / max(1, int(worker.get("steps") or 1))
-    at_work = state in ("running", "cancelling")
+    at_work = state in ("running", "cancelling", "pausing", "paused")
     reached = max(len(lines), int(worker.get("done") or 0) + begun if at_work else 0)
     left = None
     if state == "running" and lines and total:
@@ -148,14 +149,15 @@ def _reached(
     return {"done": done, "total": total, "progress": share, "seconds_left": left}
 
 
-def list_runs(home: Path, kind: str | None = None) -> tuple[Run, ...]:
-    """All readable runs of the workspace, or those of a kind ('finetune', 'sensitivity' ...), the
-    newest first."""
+def list_runs(home: Path, kind: str | tuple[str, ...] | None = None) -> tuple[Run, ...]:
+    """All readable runs of the workspace, or those of a kind ('finetune', 'sensitivity' ...) or
+    of several (such as TRAININGS), the newest first."""
+    kinds = (kind,) if isinstance(kind, str) else kind
     runs = []
     for path in (home / "runs").glob("*/settings.json"):
         if path.parent.name.startswith("."):
             continue
-        if kind is not None and (read_json(path) or {}).get("kind") != kind:
+        if kinds is not None and (read_json(path) or {}).get("kind") not in kinds:
             continue
         try:
             runs.append(read_run(path.parent))

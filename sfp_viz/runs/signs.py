@@ -8,9 +8,11 @@ from typing import Any
 
 from sfp_viz.runs.alive import here, is_alive
 from sfp_viz.runs.files import read_json
-from sfp_viz.runs.state import Process, Signs, State
+from sfp_viz.runs.state import Process, Request, Signs, State
 
 WORKER = "sfp_viz.runs.worker"
+REQUEST = "request"  # one word for the worker: 'cancel' or 'pause'
+QUEUED = "queued.json"  # the run's place in line
 
 
 def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
@@ -21,7 +23,7 @@ def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
     launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
     for _ in range(5):
         seen = _who(launch), _who(worker)
-        launched_process, worker_process = _process(launch, path), _process(worker, path)
+        launched_process, worker_process = _processes(path, launch, worker)
         launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
         if seen == (_who(launch), _who(worker)):
             break
@@ -34,9 +36,33 @@ def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
         launch_age=max(0.0, now - float((launch or {}).get("time", 0))),
         beat_age=max(0.0, now - float(worker["time"])) if worker else 0.0,
         outcome=str((worker or {}).get("outcome", "")),
-        cancel=(path / "request").exists(),
+        request=read_request(path),
+        queued=is_queued(read_json(path / QUEUED), launch),
     )
     return signs, worker or {}
+
+
+def read_request(path: Path) -> Request:
+    """What is asked of the worker of the run in ``path``; '' for nothing."""
+    try:
+        word = (path / REQUEST).read_text().strip()
+    except OSError:
+        return ""
+    except UnicodeDecodeError:
+        return "cancel"
+    return "pause" if word == "pause" else "cancel"
+
+
+def is_queued(queued: Mapping[str, Any] | None, launch: Mapping[str, Any] | None) -> bool:
+    """Whether a place in line (queued.json) still counts: no start came after it. Its 'attempt'
+    is that of the newest start when the run got into line, 0 before any; else the times count."""
+    if queued is None:
+        return False
+    if launch is None:
+        return True
+    if "attempt" in queued:
+        return int(launch.get("attempt", 0)) <= int(queued["attempt"])
+    return float(launch.get("time", 0)) <= float(queued.get("time", 0))
 
 
 def message(state: State, worker: Mapping[str, Any], signs: Signs, *, kept: str) -> str:
@@ -50,11 +76,25 @@ def message(state: State, worker: Mapping[str, Any], signs: Signs, *, kept: str)
         return (
             f"The worker died, or was killed, before it could say why. Resume goes on from {kept}."
         )
-    return str(worker.get("message") or "") if state == "running" else ""
+    if state in ("running", "paused", "cancelled"):
+        return str(worker.get("message") or "")
+    return ""
 
 
 def _who(value: dict[str, Any] | None) -> tuple[Any, Any]:
     return (value or {}).get("attempt"), (value or {}).get("pid")
+
+
+def _processes(
+    path: Path, launch: dict[str, Any] | None, worker: dict[str, Any] | None
+) -> tuple[Process, Process]:
+    """How the process that was started and the one that reported last are."""
+    if launch and launch.get("where") == "ray":
+        from sfp_viz.runs.elsewhere import process_elsewhere
+
+        process = process_elsewhere(path, launch, worker)
+        return process, process
+    return _process(launch, path), _process(worker, path)
 
 
 def _process(value: dict[str, Any] | None, path: Path) -> Process:

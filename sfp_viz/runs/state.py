@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["waiting", "running", "cancelling", "finished", "cancelled", "failed", "lost"]
+State = Literal[
+    "waiting",  # laid out, or its worker is on its way
+    "queued",  # in line: a worker is started when its turn comes
+    "running",
+    "pausing",  # asked to pause, and not there yet
+    "paused",
+    "cancelling",
+    "finished",
+    "cancelled",
+    "failed",
+    "lost",  # the worker is gone, and did not say why
+]
+Request = Literal["", "cancel", "pause"]  # the word in the file ``request``
 STALE = 10.0  # seconds without a heartbeat after which a worker we cannot look at counts as dead
 PATIENCE = 30.0  # seconds a start may take when its process cannot be looked at
-OVER: frozenset[State] = frozenset({"finished", "cancelled", "failed", "lost"})
-RESUMABLE: frozenset[State] = frozenset({"cancelled", "failed", "lost"})
+OVER: frozenset[State] = frozenset({"finished", "cancelled", "failed", "lost", "paused"})
+RESUMABLE: frozenset[State] = frozenset({"cancelled", "failed", "lost", "paused"})
 
 Process = Literal["alive", "gone", "unknown"]  # unknown: on another machine, or not started yet
 
@@ -21,7 +33,8 @@ class Signs:
     ``attempt`` counts the starts that were asked for (0: none), ``worker_attempt`` is the one
     that worker.json is of. ``launched`` and ``worker`` say how their processes are; the ages are
     seconds since the start was asked for and since the last heartbeat. ``outcome`` is what the
-    worker said at its end: 'cancelled', 'failed' or ''.
+    worker said at its end: 'cancelled', 'paused', 'failed' or ''. ``request`` is what was asked
+    of the worker, ``queued`` whether the run stands in line for its next start.
     """
 
     finished: bool = False
@@ -32,27 +45,35 @@ class Signs:
     launch_age: float = 0.0
     beat_age: float = 0.0
     outcome: str = ""
-    cancel: bool = False
+    request: Request = ""
+    queued: bool = False
 
 
 def state_of(signs: Signs) -> State:
     """The state that ``signs`` add up to."""
     if signs.finished:
         return "finished"
-    if signs.worker_attempt >= signs.attempt:  # the newest start has reported
-        if signs.outcome:
-            return "failed" if signs.outcome == "failed" else "cancelled"
+    if signs.queued:
+        return "queued"
+    reported = signs.worker_attempt >= signs.attempt  # the newest start has
+    if reported and signs.outcome:
+        return _ENDS.get(signs.outcome, "cancelled")
+    if reported:
         working = _lives(signs.worker, signs.beat_age, STALE)
-        at_work: State = "running"
     else:
         working = signs.attempt > 0 and _lives(signs.launched, signs.launch_age, PATIENCE)
-        at_work = "waiting"
     if working:
-        return "cancelling" if signs.cancel else at_work
-    if signs.cancel:
-        return "cancelled"
+        return _ASKED.get(signs.request, "running" if reported else "waiting")
     never_started = signs.attempt == 0 and signs.worker_attempt < 0
-    return "waiting" if never_started else "lost"
+    if signs.request == "cancel":
+        return "cancelled"
+    if never_started:
+        return "paused" if signs.request == "pause" else "waiting"
+    return "lost"  # also when it was to pause: what came after its last checkpoint is gone
+
+
+_ENDS: dict[str, State] = {"failed": "failed", "paused": "paused"}
+_ASKED: dict[str, State] = {"cancel": "cancelling", "pause": "pausing"}
 
 
 def _lives(process: Process, age: float, patience: float) -> bool:

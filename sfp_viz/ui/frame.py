@@ -95,7 +95,7 @@ def _steps() -> None:
 
 def _job() -> None:
     """A chip for the newest run that is going, which leads to its page."""
-    going = ("waiting", "running", "cancelling")
+    going = ("waiting", "queued", "running", "pausing", "cancelling")
     try:
         runs = [run for run in folder.list_runs(loaders.home()) if run.state in going]
     except SfpError:

@@ -21,7 +21,10 @@ from sfp_viz.ui.components.live_lines import live_lines
 
 _WORDS = {
     "waiting": "Waiting for its worker",
+    "queued": "In line",
     "running": "Running",
+    "pausing": "Pausing",
+    "paused": "Paused",
     "cancelling": "Stopping",
     "finished": "Finished",
     "cancelled": "Cancelled",

@@ -111,7 +111,10 @@ def _draw(run: Run, place: str) -> None:
             on_click=act, args=(process.request_cancel, run),
         )  # fmt: skip
     elif run.state in RESUMABLE:
-        words = {"cancelled": "was cancelled", "failed": "failed", "lost": "lost its worker"}
+        words = {
+            "cancelled": "was cancelled", "failed": "failed", "lost": "lost its worker",
+            "paused": "is paused",
+        }  # fmt: skip
         note = f"{WORDS[run.kind]} {words[run.state]} after {run.done} points. {run.message}"
         st.warning(problems.plain(note), icon=":material/pause:")
         st.button(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sfp_viz.runs.signs import is_queued
 from sfp_viz.runs.state import OVER, PATIENCE, RESUMABLE, STALE, Signs, state_of
 
 CASES = {
@@ -28,13 +29,16 @@ CASES = {
     "a killed worker is lost": (Signs(attempt=1, worker_attempt=1, worker="gone"), "lost"),
     "a worker started by hand runs": (Signs(worker_attempt=0, worker="alive"), "running"),
     "a request to cancel shows at once": (
-        Signs(attempt=1, worker_attempt=1, worker="alive", cancel=True),
+        Signs(attempt=1, worker_attempt=1, worker="alive", request="cancel"),
         "cancelling",
     ),
-    "a cancelled start shows too": (Signs(attempt=1, launched="alive", cancel=True), "cancelling"),
-    "cancelled before it started": (Signs(cancel=True), "cancelled"),
+    "a cancelled start shows too": (
+        Signs(attempt=1, launched="alive", request="cancel"),
+        "cancelling",
+    ),
+    "cancelled before it started": (Signs(request="cancel"), "cancelled"),
     "killed after a request is cancelled": (
-        Signs(attempt=1, worker_attempt=1, worker="gone", cancel=True),
+        Signs(attempt=1, worker_attempt=1, worker="gone", request="cancel"),
         "cancelled",
     ),
     "the worker's last word counts": (
@@ -49,7 +53,25 @@ CASES = {
         Signs(attempt=2, worker_attempt=1, launched="alive", worker="gone", outcome="failed"),
         "waiting",
     ),
-    "a result is final": (Signs(finished=True, worker="gone", cancel=True), "finished"),
+    "a request to pause shows at once": (
+        Signs(attempt=1, worker_attempt=1, worker="alive", request="pause"),
+        "pausing",
+    ),
+    "a worker that paused has said so": (
+        Signs(attempt=1, worker_attempt=1, worker="gone", outcome="paused", request="pause"),
+        "paused",
+    ),
+    "killed before it could pause is lost": (
+        Signs(attempt=1, worker_attempt=1, worker="gone", request="pause"),
+        "lost",
+    ),
+    "paused before it started": (Signs(request="pause"), "paused"),
+    "in line": (Signs(queued=True), "queued"),
+    "in line again, after a pause": (
+        Signs(attempt=1, worker_attempt=1, worker="gone", outcome="paused", queued=True),
+        "queued",
+    ),
+    "a result is final": (Signs(finished=True, worker="gone", request="cancel"), "finished"),
 }
 
 
@@ -62,3 +84,19 @@ def test_the_signs_add_up_to_one_state(case):
 def test_only_a_run_that_is_over_can_be_resumed():
     assert RESUMABLE < OVER
     assert "finished" not in RESUMABLE
+
+
+PLACES = {
+    "nobody is in line": (None, None, False),
+    "a run that was never started": ({"order": 1.0, "time": 5.0}, None, True),
+    "a start after it got into line": ({"time": 5.0}, {"attempt": 1, "time": 6.0}, False),
+    "in line after a start": ({"time": 5.0}, {"attempt": 1, "time": 4.0}, True),
+    "attempts count more than clocks": ({"time": 5, "attempt": 1}, {"attempt": 1, "time": 9}, True),
+    "started since": ({"time": 5, "attempt": 1}, {"attempt": 2, "time": 1}, False),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_a_place_in_line_counts_until_the_run_is_started(case):
+    queued, launch, counts = PLACES[case]
+    assert is_queued(queued, launch) is counts
