@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import platform
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ def save_checkpoint(path: Path, state: dict[str, Tensor], facts: dict[str, Any])
     from safetensors.torch import save_file
 
     whole = {name: tensor.clone() for name, tensor in state.items()}  # tied weights lie twice
-    save_file(whole, str(path), metadata={"facts": json.dumps(facts, sort_keys=True)})
+    known = {**facts, "checksum": _checksum(whole)}
+    save_file(whole, str(path), metadata={"facts": json.dumps(known, sort_keys=True)})
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -29,12 +31,24 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if facts.pop("checksum", None) not in (None, _checksum(state)):  # None: of an older version
+            raise ValueError("its content is not what was written")
+        return state, facts
     except (SafetensorError, OSError, KeyError, ValueError) as problem:
         raise RunError(
             f"The checkpoint {path.name} is not readable: {problem}. Delete it to start the run "
             "from its first epoch."
         ) from problem
+
+
+def _checksum(state: dict[str, Tensor]) -> int:
+    """CRC-32 of all values, in the order of their names."""
+    total = 0
+    for name in sorted(state):
+        values = state[name].detach().cpu().contiguous().flatten().view(torch.uint8)
+        total = zlib.crc32(values.numpy(), total)
+    return total
 
 
 def numerics(threads: int | None = None) -> dict[str, Any]:
@@ -50,6 +64,7 @@ def numerics(threads: int | None = None) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "device": device,
+        "vectors": torch.backends.cpu.get_cpu_capability(),  # such as AVX2
         "memory_format": "channels_last",
     }
 
