@@ -1,0 +1,169 @@
+"""One stage of a run in steps: what is asked of the student now, and what has gone so far.
+
+Recipe and edits are relative to the original network; the student has other weights, fewer
+filters and other numbers for them. This file translates between the two.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sfp_viz.core.bounds import bounds
+from sfp_viz.core.clusters import canonical
+from sfp_viz.core.counting import measure_of
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import needs
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.reach import out_of_reach
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.schedule import Steps, targets
+from sfp_viz.errors import PlanError, RecipeError
+
+# Original numbers of the units of each group that are left, rising, by group.
+Left = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one stage asks of the student: a recipe whose target is a share of what is left, and
+    edits in the student's own numbers."""
+
+    recipe: Recipe
+    edits: Edits
+
+
+def whole(network: Network) -> dict[str, tuple[int, ...]]:
+    """Everything is left."""
+    return {group.name: tuple(range(group.size)) for group in network.groups}
+
+
+def check_steps(network: Network, recipe: Recipe, edits: Edits | None, steps: Steps) -> None:
+    """Refuse at the start what would fail in a late stage.
+
+    Raises RecipeError for recipes that need what is measured on exact weights for long
+    (sensitivity, latency), PlanError for a target that is out of reach.
+    """
+    targets(steps, recipe.target_reduction)
+    long = [name for name in needs(recipe) if name != "observations"]
+    if long:
+        raise RecipeError(
+            f"A run in steps cannot go by the {long[0]}: it belongs to the weights it was measured "
+            "on, and these change in each stage. Choose another allocation or goal, such as "
+            "'functional' and MACs, or prune once."
+        )
+    low, _ = bounds(network, recipe, edits)
+    if measure_of(network, recipe.goal)(low) > _budget(network, recipe, recipe.target_reduction):
+        raise PlanError(out_of_reach(network, recipe, edits, None))
+
+
+def asked(
+    original: Network,
+    student: Network,
+    left: Left,
+    recipe: Recipe,
+    edits: Edits | None,
+    target: float,
+) -> Asked:
+    """What the stage that reaches ``target``, a share of the original's goal, asks of ``student``.
+
+    - The target becomes the share of what is left that takes the goal down to its exact budget on
+      the original; 0 where an earlier stage went so far already.
+    - ``max_ratio``, ``least`` and locks are of the original: a group never keeps fewer units than
+      they leave it there.
+    - A ratio by hand is the share of the original's filters that is gone after the last stage.
+      On the way the group loses as large a part of that as the target is of the last target, and
+      the other groups always make up for it, so that each stage meets its target.
+    - A filter marked to go goes in the first stage, one marked to stay stays; clusters by hand
+      hold for the filters that are left.
+    """
+    edits = edits or Edits(original.digest)
+    low, _ = bounds(original, recipe, edits)
+    sizes = {group.name: group.size for group in student.groups}
+    frozen = {group.name for group in student.groups if group.protected}
+    share = target / recipe.target_reduction if recipe.target_reduction else 1.0
+    ratios, least = [], []
+    by_hand = dict(edits.ratios)
+    for group, fewest in zip(original.groups, low.tolist(), strict=True):
+        now = sizes[group.name]
+        if group.name in by_hand:
+            gone = math.ceil(min(share, 1.0) * (group.size - fewest) - 1e-9)
+            wanted = 0 if group.name in frozen else max(0, now - (group.size - gone))
+            ratios.append((group.name, wanted / now))
+        elif not group.protected:
+            least.append((group.name, min(fewest, now)))
+    return Asked(
+        replace(recipe, target_reduction=_share(original, student, recipe, target), max_ratio=0.99),
+        Edits(
+            student.digest,
+            ratios=tuple(ratios),
+            protected=edits.protected,
+            clusters=tuple((name, _labels(labels, left[name])) for name, labels in edits.clusters),
+            keep=_numbers(edits.keep, left),
+            remove=tuple(pair for pair in _numbers(edits.remove, left) if pair[0] not in frozen),
+            least=tuple(least),
+        ),
+    )
+
+
+def after(left: Left, plan: Plan) -> dict[str, tuple[int, ...]]:
+    """What is left, in original numbers, once ``plan`` was carried out on the student."""
+    gone = {removal.group: set(removal.filters) for removal in plan.removals}
+    return {
+        name: tuple(unit for place, unit in enumerate(units) if place not in gone.get(name, ()))
+        for name, units in left.items()
+    }
+
+
+def together(original: Network, recipe: Recipe, edits: Edits | None, plans: list[Plan]) -> Plan:
+    """The plans of all stages as one plan of the original: each filter that went, in the
+    original's numbers, with the reason it had in its stage."""
+    left, found = whole(original), {group.name: {} for group in original.groups}
+    for plan in plans:
+        for removal in plan.removals:
+            units = left[removal.group]
+            for place, reason in zip(removal.filters, removal.reasons, strict=True):
+                found[removal.group][units[place]] = _renumbered(reason, units)
+        left = after(left, plan)
+    removals = tuple(
+        Removal(name, tuple(sorted(units)), tuple(units[unit] for unit in sorted(units)))
+        for name, units in found.items()
+        if units
+    )
+    return Plan(original.digest, recipe, edits or Edits(original.digest), removals)
+
+
+def _budget(original: Network, recipe: Recipe, target: float) -> float:
+    count = measure_of(original, recipe.goal)
+    return float(np.floor((1 - target) * count(count.sizes) + 1e-6))
+
+
+def _share(original: Network, student: Network, recipe: Recipe, target: float) -> float:
+    """Share of the student's goal to remove; rounded up, so that the exact budget holds."""
+    count = measure_of(student, recipe.goal)
+    now = count(count.sizes)
+    wanted = 1 - _budget(original, recipe, target) / now if now else 0.0
+    return min(max(math.ceil(wanted * 1e6 - 1e-6) / 1e6, 0.0), 0.99)
+
+
+def _numbers(pairs: tuple[tuple[str, int], ...], left: Left) -> tuple[tuple[str, int], ...]:
+    """(group, original unit) in the student's numbers, without the units that are gone."""
+    return tuple((name, left[name].index(unit)) for name, unit in pairs if unit in left[name])
+
+
+def _labels(labels: tuple[int, ...], units: tuple[int, ...]) -> tuple[int, ...]:
+    """Clusters of the units that are left; one that was dead becomes a cluster of its own, since
+    training may have woken it up."""
+    fresh = max(labels, default=-1) + 1
+    return canonical(
+        labels[unit] if labels[unit] >= 0 else fresh + place for place, unit in enumerate(units)
+    )
+
+
+def _renumbered(reason: str, units: tuple[int, ...]) -> str:
+    return re.sub(r"(?<=redundant with )\d+", lambda found: str(units[int(found[0])]), reason)
