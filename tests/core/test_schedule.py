@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -19,8 +20,8 @@ def test_targets_rise_from_stage_to_stage_and_the_last_is_the_target_itself(grow
         found = targets(Steps(stages=stages, growth=growth), final)
         assert len(found) == stages
         assert found[-1] == final
-        assert 0 < found[0]
-        assert all(a < b for a, b in zip(found, found[1:], strict=False))
+        assert found[0] > 0
+        assert all(a < b for a, b in pairwise(found))
 
 
 def test_linear_takes_the_same_of_the_original_geometric_the_same_share_of_what_is_left():

@@ -4,6 +4,7 @@ filters and clusters; checked on a network that is cut in four stages without an
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_clusters_by_hand_hold_for_the_filters_that_are_left(plain, plain_of):
     labels = tuple(unit % 3 for unit in range(24))
     edits = Edits(plain.digest).with_clusters("conv2", labels)
     stages = carried_out(plain_of, plain, Recipe(0.6), edits)
-    for (*_, left), (_, wanted, *_) in zip(stages, stages[1:], strict=False):
+    for (*_, left), (_, wanted, *_) in pairwise(stages):
         given = dict(wanted.edits.clusters)["conv2"]
         ours = [labels[unit] for unit in left["conv2"]]
         pairs = {(a, b) for a, b in zip(given, ours, strict=True)}
