@@ -20,6 +20,7 @@ NAMES = {
     "group_magnitude": "group magnitude, ours",
     "tp_group_local": "Torch-Pruning, local",
     "tp_group_global": "Torch-Pruning, global",
+    "tp_group_sparse": "Torch-Pruning, sparse learning",
     "scratch": "our shape from scratch",
 }
 

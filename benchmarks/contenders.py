@@ -10,6 +10,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 
+import ablations
 import peers
 import torch
 from torch import nn
@@ -27,19 +28,6 @@ from sfp_viz.nets.views import as_trained
 
 Cut = Callable[[Model, Network, Images], Model]
 SCORES = ("taylor", "hrank", "chip")
-
-# 'functional' with one part exchanged at a time.
-ABLATIONS: dict[str, dict[str, object]] = {
-    "no_compensation": {"compensation": "none"},
-    "compensation_by_channel": {"compensation": "lsq_channel"},
-    "compensation_bias": {"compensation": "bias"},
-    "uniform_widths": {"allocation": "uniform"},
-    "dispersion_widths": {"allocation": "dispersion"},
-    "l1_filters": {"criterion": "l1"},
-    "group_magnitude_filters": {"criterion": "group_magnitude"},
-    "clusters": {"selection": "clusters"},
-}
-
 
 _SAID: dict[tuple[int, float], torch.Tensor] = {}
 
@@ -69,9 +57,10 @@ def contender(name: str, target: float, seed: int) -> Cut:
         return _by_peer(partial(peers.group_magnitude_global, target=target))
     if name == "scratch":
         return _from_scratch(by_recipe(NAMED["functional"](target_reduction=target)), seed)
+    if name == "tp_group_sparse":
+        return _by_peer(partial(peers.group_norm_sparse, target=target), learns=True)
     if name.startswith("functional:"):
-        changes = ABLATIONS[name.removeprefix("functional:")]
-        return by_recipe(NAMED["functional"](target_reduction=target, **changes))
+        return _ablated(name.removeprefix("functional:"), target)
     return by_recipe(NAMED[name](target_reduction=target, seed=seed if name == "random" else 0))
 
 
@@ -87,9 +76,25 @@ def by_recipe(recipe: Recipe) -> Cut:
     return cut
 
 
-def _by_peer(cut_by: Callable[[Model, Network], Model]) -> Cut:
+def _ablated(part: str, target: float) -> Cut:
+    if part not in ablations.NAMES:
+        raise SystemExit(f"'{part}' is no part; known: {', '.join(ablations.NAMES)}.")
+    changes = ablations.EXCHANGED.get(part, {})
+    whole = by_recipe(NAMED["functional"](target_reduction=target, **changes))
+
     def cut(model: Model, network: Network, images: Images) -> Model:
-        return reestimate(cut_by(model, network), as_trained(model, images))
+        with ablations.without(part):
+            return whole(model, network, images)
+
+    return cut
+
+
+def _by_peer(cut_by: Callable[..., Model], *, learns: bool = False) -> Cut:
+    """A peer's cut; one that ``learns`` gets the images too."""
+
+    def cut(model: Model, network: Network, images: Images) -> Model:
+        small = cut_by(model, network, **({"images": images} if learns else {}))
+        return reestimate(small, as_trained(model, images))
 
     return cut
 
