@@ -29,6 +29,7 @@ from sfp_viz.runs.state import OVER, State, state_of
 
 TRAINING = "finetune"
 TRAININGS = (TRAINING, "steps", "sparsify")  # kinds that end with a trained network
+SWEEP = "sweep"  # lays out trainings; its points are the runs it laid out
 ONCE = "observe"  # one piece of work: there is nothing of it until its end
 
 
@@ -72,10 +73,11 @@ def read_run(path: Path, now: float | None = None) -> Run:
     asked = _asked(path, value)
     signs, worker = read_signs(path, time.time() if now is None else now)
     state, study = state_of(signs), asked["study"]
-    epochs = () if study else read_epochs(path)
-    points = read_points(path) if study else ()
-    kept = "the last point" if study else "the last checkpoint"
-    total = int(worker.get("total") or 0) if study else asked["settings"].epochs
+    by_points = study is not None or asked["kind"] == SWEEP
+    epochs = () if by_points else read_epochs(path)
+    points = read_points(path) if by_points else ()
+    kept = "the last point" if by_points else "the last checkpoint"
+    total = int(worker.get("total") or 0) if by_points else asked["settings"].epochs
     return Run(
         id=path.name,
         path=path,
@@ -90,9 +92,7 @@ def read_run(path: Path, now: float | None = None) -> Run:
         age_seconds=signs.beat_age,
         threads=int(worker.get("threads") or 0),
         **asked,
-        **_reached(
-            state, worker, total, points if study else epochs, at_once=asked["kind"] == ONCE
-        ),
+        **_reached(state, worker, total, points or epochs, at_once=asked["kind"] == ONCE),
     )
 
 
@@ -105,7 +105,7 @@ def _asked(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Run that its starter wrote down."""
     try:
         kind = value["kind"]
-        if value["format"] != FORMAT or kind not in (*TRAININGS, *KINDS):
+        if value["format"] != FORMAT or kind not in (*TRAININGS, SWEEP, *KINDS):
             raise RunError(f"The run at {path} was made by a newer version of sfp-viz.")
         study = study_of(value["settings"]) if kind in KINDS else None
         plan = path / "plan.json"

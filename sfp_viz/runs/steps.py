@@ -1,0 +1,138 @@
+"""Runs in steps: laying one out, and what its stages came to. Loads no torch.
+
+Besides what a training's folder holds: ``steps.json`` (recipe, edits and schedule, by the starter),
+``stages.jsonl`` and ``stages/<n>/`` (``plan.json``, the network before and after its training), and
+at the end ``plan.json``, all stages as one plan of the original, by the worker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.exchange import edits_of
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.schedule import Steps, steps_of, steps_value
+from sfp_viz.core.training import Distillation
+from sfp_viz.errors import RunError, SfpError
+from sfp_viz.nets.saved import read_header
+from sfp_viz.runs.files import read_json, write_whole
+from sfp_viz.runs.laying import free_folder, lay_out
+
+KIND = "steps"
+ASKED, STAGES = "steps.json", "stages.jsonl"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run in steps was asked for: ``recipe`` with the last target, ``edits`` relative to
+    the original, and the ``steps`` that lead there."""
+
+    recipe: Recipe
+    edits: Edits | None
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One line of stages.jsonl: stage ``number`` from 1 on, the ``target`` it had and the
+    ``reduction`` of MACs it reached, both shares of the original, counted; MACs and params of the
+    student; ``one_shot`` accuracy 0..1 after its cut and before its training, measured; the hash
+    of its ``plan``."""
+
+    number: int
+    target: float
+    reduction: float
+    macs: int
+    params: int
+    one_shot: float
+    plan: str
+
+
+def create_steps(
+    home: Path,
+    *,
+    model_file: Path,
+    order: Order,
+    settings: Distillation,
+    data: str,
+    name: str = "",
+    facts: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Lay out the folder of a run in steps and return it; ``queue.enqueue`` starts it.
+
+    ``model_file``, a safetensors file of ours, is the unpruned network: it is pruned, and it is
+    the teacher. ``settings`` hold for each stage; their epochs give way to those of the steps. What
+    the target needs is checked where the network is read (``stepping.check_steps``). Raises
+    RunError when the folder cannot be made.
+    """
+    header = read_header(model_file)
+    if not header:
+        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    files: dict[str, Path | str] = {
+        "start.safetensors": model_file,
+        ASKED: json.dumps(
+            {
+                "recipe": asdict(order.recipe),
+                "edits": asdict(order.edits) if order.edits else None,
+                "steps": steps_value(order.steps),
+            },
+            indent=1,
+        ),
+    }
+    whole = asdict(replace(settings, epochs=order.steps.total))
+    name = name or str(header["name"])
+    known = {
+        "kind": "plan",
+        "target_reduction": order.recipe.target_reduction,
+        **(facts or {}),
+        "digest": str(header["digest"]),
+        "stages": order.steps.stages,
+        "growth": order.steps.growth,
+    }
+    entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
+    return lay_out(folder or free_folder(home, f"steps {name}"), entry, files)
+
+
+def read_order(path: Path) -> Order:
+    """What the run in ``path`` was asked for. Raises RunError where that is not readable."""
+    value = read_json(path / ASKED)
+    try:
+        if value is None:
+            raise ValueError("there is no such file")
+        edits = value["edits"]
+        return Order(
+            Recipe(**value["recipe"]),
+            None if edits is None else edits_of(edits),
+            steps_of(value["steps"]),
+        )
+    except (KeyError, TypeError, ValueError, SfpError) as problem:
+        raise RunError(f"{ASKED} of the run at {path} is not readable: {problem}.") from problem
+
+
+def read_stages(path: Path) -> tuple[Stage, ...]:
+    """The stages that were begun, in order; () for any other run."""
+    found: list[Stage] = []
+    names = [field.name for field in fields(Stage)]
+    try:
+        for line in (path / STAGES).read_text().splitlines():
+            value = json.loads(line)
+            found.append(Stage(**{name: value[name] for name in names}))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none yet, or a file that is not ours: what was readable counts
+    return tuple(found)
+
+
+def write_stages(path: Path, stages: Sequence[Stage]) -> None:
+    """Write all lines at once; the worker alone does."""
+    write_whole(path / STAGES, "".join(json.dumps(asdict(stage)) + "\n" for stage in stages))
+
+
+def stage_folder(path: Path, number: int) -> Path:
+    """The folder of one stage of the run in ``path``."""
+    return path / "stages" / str(number)
