@@ -1,0 +1,196 @@
+"""Settings of a training that makes filters or stripes go, and the lines of its history. No torch.
+
+SSR with its AULM solver (Lin et al. 2019; methods.md B and G.9), its two rivals (SGD on the group
+lasso itself, proximal SGD), and multi-granularity pruning with adaptive l1 (C and G.10).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sfp_viz.core.training import Augmentation
+from sfp_viz.errors import RecipeError
+
+Method = Literal["ssr_l21", "ssr_l20", "ssr_projection", "group_lasso", "proximal", "stripes"]
+Order = Literal["whole", "layers"]
+Weights = Literal["relative", "size", "plain"]
+Finish = Literal["found", "target"]
+
+AULM = ("ssr_l21", "ssr_l20", "ssr_projection")
+WORDS = {
+    "ssr_l21": "SSR, l2,1",
+    "ssr_l20": "SSR, l2,0",
+    "ssr_projection": "SSR, projection",
+    "group_lasso": "group lasso by SGD",
+    "proximal": "group lasso by proximal SGD",
+    "stripes": "multi-granularity",
+}
+STRENGTHS = {
+    "ssr_l21": 0.02,
+    "ssr_l20": 0.05,
+    "ssr_projection": 0.0,
+    "group_lasso": 0.02,
+    "proximal": 0.02,
+    "stripes": 0.05,
+}
+_LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (methods.md B.2)
+
+
+@dataclass(frozen=True)
+class Sparsification:
+    """How a network is made sparse while it trains on labels (cross-entropy).
+
+    ``method``: 'ssr_l21' and 'ssr_l20' alternate SGD, a proximal step on a copy and a multiplier
+    (AULM); 'ssr_projection' projects the copy onto ``target_reduction`` instead, so the target is
+    met exactly; 'group_lasso' is SGD on loss plus l2,1 penalty, 'proximal' proximal SGD;
+    'stripes' goes from filters to positions of each filter's window.
+    ``strength``: lambda, 0 or more; None takes the method's (STRENGTHS). ``weights`` says in what
+    unit: 'plain' the same number for every group (the authors); 'size' times sqrt(values of a
+    row) and the group's share of MACs (G.9); 'relative' measures rows in units of the group's
+    mean norm at the start, times the share of MACs, so that one number fits every network (ours).
+    The share of MACs is what goes with one filter over the mean, kept within 0.25 to 4.
+    ``rho``: pull between weights and copy, above 0 for SSR (0 would be plain SGD and is refused);
+    times ``growth`` (1 or more) at every refresh, up to ``rho_most``. With 'relative' it is in
+    units of the mean norm too. ``refresh``: steps between updates of copy and multiplier.
+    ``order``: 'whole' network at once, or 'layers' one group after the other, ``epochs`` each,
+    only its own values trained (the authors' LeNet). ``coupled``: also groups of layers tied by an
+    addition, their rows together.
+    ``target_reduction``: share of MACs to remove, 0 to 0.95, for 'ssr_projection', 'stripes' and
+    ``finish`` = 'target': the rows with the largest norms stay, as many as meet it; with 'found'
+    those stay that the penalty left. ``cutoff``: rows below this share of their group's largest
+    count as gone for 'group_lasso', which never reaches 0.
+    ``epochs`` of the whole training; ``learning_rate`` is held for the first half and falls to 0
+    by a cosine. Values under a penalty have no ``weight_decay`` besides.
+    For stripes: ``filter_share`` of the epochs at filter level, doing ``filter_part`` of the
+    work (exponents of the share of MACs left), ``freeze_share`` of the epochs at the end with
+    fixed stripes; gates up to ``dead_gate`` count as 0, and come back if they rise above it
+    within ``reactivation`` epochs.
+    """
+
+    method: Method = "ssr_l21"
+    strength: float | None = None
+    weights: Weights = "relative"
+    rho: float = 1.0
+    growth: float = 1.0
+    rho_most: float = 10.0
+    refresh: int = 200
+    order: Order = "whole"
+    coupled: bool = False
+    target_reduction: float = 0.5
+    finish: Finish = "found"
+    cutoff: float = 0.05
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.02
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augmentation: Augmentation = "crop_flip"
+    train_images: int | None = None
+    test_images: int | None = None
+    seed: int = 0
+    filter_share: float = 0.4
+    filter_part: float = 0.5
+    freeze_share: float = 0.2
+    dead_gate: float = 0.01
+    reactivation: int = 5
+
+    def __post_init__(self) -> None:
+        for name, kind in (
+            ("method", Method), ("weights", Weights), ("order", Order), ("finish", Finish),
+            ("augmentation", Augmentation),
+        ):  # fmt: skip
+            if getattr(self, name) not in get_args(kind):
+                raise RecipeError(
+                    f"'{getattr(self, name)}' is no {name}. Choose one of: "
+                    f"{', '.join(get_args(kind))}."
+                )
+        if self.strength is None:
+            object.__setattr__(self, "strength", STRENGTHS[self.method])
+        self._check_numbers()
+        if self.method in AULM:
+            self._check_pull()
+        if self.method == "stripes" and self.order == "layers":
+            raise RecipeError("Stripes are trained in the whole network; set order to 'whole'.")
+
+    def _check_numbers(self) -> None:
+        for name, low, high in (
+            ("strength", 0.0, 1e6), ("rho", 0.0, 1e6), ("growth", 1.0, 10.0),
+            ("rho_most", 0.0, 1e6), ("target_reduction", 0.0, 0.95), ("cutoff", 0.0, 0.5),
+            ("momentum", 0.0, 0.999), ("weight_decay", 0.0, 1.0), ("filter_share", 0.0, 0.8),
+            ("filter_part", 0.0, 1.0), ("freeze_share", 0.0, 0.8), ("dead_gate", 0.0, 0.5),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not low <= value <= high:
+                raise RecipeError(f"{name} is a number from {low:g} to {high:g}, not {value!r}.")
+        for name, low in (
+            ("refresh", 1), ("epochs", 1), ("batch_size", 1), ("seed", 0), ("reactivation", 0)
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value < 2**31:
+                raise RecipeError(f"{name} is a whole number from {low} on, not {value!r}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise RecipeError(f"The learning rate must be above 0, not {self.learning_rate}.")
+        if self.filter_share + self.freeze_share >= 1:
+            raise RecipeError("filter_share and freeze_share leave no epochs for the stripes.")
+
+    def _check_pull(self) -> None:
+        if self.rho == 0:
+            raise RecipeError(
+                "With rho 0 nothing ties the weights to their sparse copy: that would be plain "
+                "SGD. Give rho a value above 0, such as 1."
+            )
+        if self.method == "ssr_l20" and self.rho < _LEAST_RATIO * (self.strength or 0.0):
+            raise RecipeError(
+                f"l2,0 does not converge with rho {self.rho:g} at lambda {self.strength:g}: rho "
+                f"must be at least {_LEAST_RATIO:g} times lambda, better 3 times and growing."
+            )
+        if self.rho_most < self.rho:
+            raise RecipeError(f"rho_most {self.rho_most:g} is below rho {self.rho:g}; raise it.")
+
+    @property
+    def words(self) -> str:
+        """The method, in words: the start of each filter's reason."""
+        return WORDS[self.method]
+
+
+def rate_at(settings: Sparsification, progress: float) -> float:
+    """Learning rate at ``progress`` 0..1: held for the first half, then a cosine to 0."""
+    rest = max(0.0, 2 * progress - 1)
+    return settings.learning_rate * (1 + math.cos(math.pi * min(1.0, rest))) / 2
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """One line of the history: what training came to since the line before.
+
+    ``step`` of ``steps``; ``loss`` the mean cross-entropy over these steps, measured in training.
+    ``residual``: ||W - F|| / ||W|| of each group, by name (empty without a copy). ``live``: share
+    of each group's filters that stay, 0..1; ``stripes``: share of each layer's stripes that stay,
+    and ``gates`` the 0, 25, 50, 75 and 100 % points of |S| of each layer. ``macs`` and ``params``
+    are counted for what stays (stripes as if each ran alone: computed, never a time), and so is
+    ``activation_bytes``, the most that one layer's input and output take in float32.
+    ``test_accuracy`` 0..1 of the network with all that goes at 0, measured, else None.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    phase: str
+    loss: float
+    residual: tuple[tuple[str, float], ...]
+    live: tuple[tuple[str, float], ...]
+    stripes: tuple[tuple[str, float], ...]
+    gates: tuple[tuple[str, tuple[float, ...]], ...]
+    macs: int
+    params: int
+    activation_bytes: int
+    rho: float
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    test_accuracy: float | None = None
+    test_images: int = 0
+    notes: tuple[str, ...] = ()
