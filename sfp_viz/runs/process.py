@@ -29,7 +29,8 @@ def launch(path: Path) -> int:
         launched = read_json(path / "launch.json")
         if run.state == "finished":
             raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
-        if not (run.state in RESUMABLE or (run.state == "waiting" and launched is None)):
+        fresh = run.state == "queued" or (run.state == "waiting" and launched is None)
+        if not (fresh or run.state in RESUMABLE):
             raise RunError(f"The run '{run.id}' is {run.state} already.")
         (path / "request").unlink(missing_ok=True)
         entry = {"attempt": int((launched or {}).get("attempt", 0)) + 1, "host": here()}
