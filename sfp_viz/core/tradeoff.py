@@ -94,6 +94,12 @@ def rated(point: Point, axis: Axis) -> Rated:
     return Rated(cost or 0.0, point.accuracy, cost_span(point, axis), point.interval)
 
 
+def condition(point: Point) -> tuple[str, int, int] | None:
+    """(device, threads, batch) of a measured latency: times of different ones are never mixed."""
+    found = point.latency
+    return (found.device, found.threads, found.batch) if found else None
+
+
 def compared(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
     """The points among which a front is drawn: trained ones and the unpruned network, or, where
     nothing is trained, the one-shot ones with it. Trained and untrained are not mixed."""

@@ -1,106 +1,88 @@
-"""Accuracy against MACs: up and to the left is better."""
+"""Accuracy against cost: up and to the left is better."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from html import escape
+from typing import TYPE_CHECKING
 
-from sfp_viz.figures import theme
-from sfp_viz.figures.numbers import count, percent, span
+from sfp_viz.core.tradeoff import Kind, Point, Stage
+from sfp_viz.figures.colors import GREY
+from sfp_viz.figures.marks import Mark, Series, View, view
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-Kind = Literal["unpruned", "plan", "uniform", "random", "run"]
-Stage = Literal["one-shot", "fine-tuned", "unpruned"]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One network on the chart.
-
-    ``macs`` of one image are computed, ``accuracy`` 0..1 is measured, with its 95 % ``interval``;
-    ``kind`` says where the network comes from, ``stage`` how far it is.
-    """
-
-    label: str
-    macs: int
-    accuracy: float
-    interval: tuple[float, float] | None
-    kind: Kind
-    stage: Stage
-
-
-_NAMES = {
-    "plan": "this plan",
-    "uniform": "uniform L1",
-    "random": "random",
-    "run": "plans",
-    "unpruned": "unpruned",
-}
-_SYMBOLS = {
-    "plan": "circle",
-    "uniform": "square",
-    "random": "diamond",
-    "run": "circle",
-    "unpruned": "star",
-}
+__all__ = ["Kind", "Point", "Stage", "accuracy_against_macs", "tradeoff"]
 
 
 def accuracy_against_macs(points: Sequence[Point]) -> go.Figure:
     """Points with their intervals; hollow marks are one-shot, filled ones fine-tuned."""
-    if not points:
-        return theme.empty("Nothing has been measured yet.", height=380)
-    million = max(p.macs for p in points) >= 1e6
-    figure = theme.chart(
-        x=f"MACs of one image, {'millions' if million else 'thousands'} (computed)",
-        y="accuracy, % (measured)",
-        height=400,
-    )
-    for index, kind in enumerate(("plan", "uniform", "random", "unpruned")):
-        for stage in ("one-shot", "fine-tuned", "unpruned"):
-            mine = [p for p in points if _family(p) == kind and p.stage == stage]
-            if mine:
-                _add(
-                    figure,
-                    mine,
-                    kind,
-                    stage,
-                    color=_color(index, kind),
-                    unit=1e6 if million else 1e3,
-                )
+    return tradeoff(view(points))
+
+
+def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
+    """The picture as a chart; the first entry of a mark's ``customdata`` is its key."""
+    from sfp_viz.figures import theme
+
+    if not picture.marks:
+        return theme.empty("Nothing has been measured yet.", height=height)
+    figure = theme.chart(x=picture.x_title, y=picture.y_title, height=height)
+    if len(picture.front) > 1:
+        figure.add_scatter(
+            x=[x for x, _ in picture.front], y=[y for _, y in picture.front],
+            mode="lines", line={"shape": "hv", "color": GREY, "width": 1.5, "dash": "dot"},
+            name=f"front of {picture.among}", hoverinfo="skip",
+        )  # fmt: skip
+    for series in picture.series:
+        _add(figure, series, [mark for mark in picture.marks if mark.series == series])
     figure.update_xaxes(rangemode="tozero")
+    if picture.turned:
+        figure.update_xaxes(autorange="reversed")
+        figure.add_hline(0, line={"color": GREY, "width": 1})
+    figure.update_layout(hovermode="closest", dragmode=False, clickmode="event+select")
     return figure
 
 
-def _family(point: Point) -> str:
-    return "plan" if point.kind == "run" else point.kind
-
-
-def _color(index: int, kind: str) -> str:
-    return theme.GREY if kind == "unpruned" else theme.PALETTE[index]
-
-
-def _add(
-    figure: go.Figure, points: list[Point], kind: str, stage: str, *, color: str, unit: float
-) -> None:
-    hollow = stage == "one-shot"
-    symbol = _SYMBOLS[kind] + ("-open" if hollow else "")
-    others = any(p.kind == "run" for p in points)  # runs of other plans share this plan's mark
-    named = _NAMES["run" if others else kind]
-    above = [100 * ((p.interval or (0, p.accuracy))[1] - p.accuracy) for p in points]
-    below = [100 * (p.accuracy - (p.interval or (p.accuracy, 0))[0]) for p in points]
+def _add(figure: go.Figure, series: Series, marks: list[Mark]) -> None:
+    crosses = series.symbol == "x-thin"  # thin symbols are drawn by their outline alone
+    symbol = series.symbol + ("-open" if series.hollow or crosses else "")
+    color = series.color
+    size = 7 if crosses or len(marks) > 60 else 11
     figure.add_scatter(
-        x=[p.macs / unit for p in points],
-        y=[100 * p.accuracy for p in points],
-        name=named if stage == "unpruned" else f"{named}, {stage}",
+        x=[mark.x for mark in marks],
+        y=[mark.y for mark in marks],
+        name=series.name,
         mode="markers",
-        marker={"symbol": symbol, "size": 11, "color": color, "line": {"width": 2, "color": color}},
-        error_y={"array": above, "arrayminus": below, "color": color, "thickness": 1, "width": 3},
-        customdata=[
-            [p.label, count(p.macs), percent(p.accuracy), span(p.interval)] for p in points
-        ],
-        hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]} MACs<br>"
-        "%{customdata[2]} (%{customdata[3]})<extra></extra>",
-    )
+        marker={"symbol": symbol, "size": size, "color": color, "opacity": _opacity(len(marks)),
+                "line": {"width": 1.5 if crosses else 2 if series.hollow else 0, "color": color}},
+        error_x=_error([(m.x, m.x_span) for m in marks], color),
+        error_y=_error([(m.y, m.y_span) for m in marks], color),
+        unselected={"marker": {"opacity": _opacity(len(marks))}},
+        selected={"marker": {"size": size + 5}},
+        customdata=[[mark.key, _hover(mark)] for mark in marks],
+        hovertemplate="%{customdata[1]}<extra></extra>",
+    )  # fmt: skip
+
+
+def _hover(mark: Mark) -> str:
+    title, *rest = (escape(word, quote=False) for word in mark.words)
+    return "<br>".join([f"<b>{title}</b>", *rest])
+
+
+def _opacity(marks: int) -> float:
+    return 1.0 if marks <= 60 else 0.7
+
+
+def _error(values: list[tuple[float, tuple[float, float] | None]], color: str) -> dict:
+    """Bars from each value to the ends of its span; none where nothing is known."""
+    if not any(span for _, span in values):
+        return {"visible": False}
+    thin = len(values) > 60
+    return {
+        "array": [(span or (0, value))[1] - value for value, span in values],
+        "arrayminus": [value - (span or (value, 0))[0] for value, span in values],
+        "color": color.replace("0.75", "0.4") if thin else color,
+        "thickness": 0.5 if thin else 1,
+        "width": 0 if thin else 3,
+    }

@@ -1,0 +1,221 @@
+"""Where the points of accuracy against cost stand and how they look: for every way to draw them.
+
+No plotly here: the chart of the app and the exported SVG are drawn from the same View.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sfp_viz.core.pareto import Span, front
+from sfp_viz.core.published import Published, drawable, saving
+from sfp_viz.core.tradeoff import (
+    Axis,
+    Point,
+    changed,
+    changed_span,
+    compared,
+    condition,
+    cost_on,
+    cost_span,
+    on_axis,
+    rated,
+    saved,
+)
+from sfp_viz.figures.colors import GREY, PALETTE
+from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
+
+_NAMES = {"plan": "this plan", "uniform": "uniform L1", "random": "random", "unpruned": "unpruned"}
+_STYLES = {
+    "plan": ("circle", PALETTE[0]),
+    "uniform": ("square", PALETTE[1]),
+    "random": ("diamond", PALETTE[2]),
+    "unpruned": ("star", GREY),
+}
+_FAMILY_STYLES = (
+    ("triangle-up", PALETTE[3]),
+    ("hexagon", PALETTE[4]),
+    ("triangle-down", PALETTE[5]),
+    ("pentagon", PALETTE[6]),
+)
+_OTHERS = ("circle", PALETTE[7])
+_PUBLISHED = ("x-thin", GREY)
+_AXES = {"macs": "MACs", "params": "params", "latency": "latency"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """Marks of one name: ``symbol`` as plotly calls it, ``hollow`` for one-shot networks."""
+
+    name: str
+    symbol: str
+    color: str
+    hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark at (``x``, ``y``) in the units of the axes, with what it is known to within;
+    ``words`` are the lines that name it, the first its title. ``key`` is '' for what cannot be
+    opened."""
+
+    key: str
+    series: Series
+    x: float
+    y: float
+    x_span: Span | None
+    y_span: Span | None
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A whole picture. ``front`` are the corners of the Pareto front, of ``among`` points.
+    ``turned``: the x axis runs from right to left, so that up and left is better as always."""
+
+    marks: tuple[Mark, ...]
+    front: tuple[tuple[float, float], ...]
+    among: int
+    x_title: str
+    y_title: str
+    turned: bool = False
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """The series that occur, each once, in order of drawing."""
+        return tuple(dict.fromkeys(mark.series for mark in self.marks))
+
+
+def view(
+    points: Sequence[Point],
+    *,
+    axis: Axis = "macs",
+    published: Iterable[Published] | None = None,
+) -> View:
+    """The picture of ``points``; those whose cost on ``axis`` is not known are left out.
+
+    With ``published`` rows (even none) accuracies become changes against the unpruned network and
+    costs become what was saved of it: drop against drop, the only way in which other people's
+    networks may stand beside ours. That needs MACs or params, and points whose unpruned network
+    was measured. Raises ValueError for latencies that were not measured alike.
+    """
+    relative = published is not None
+    if relative and axis == "latency":
+        raise ValueError("Published results have no latency that could be compared.")
+    shown = [p for p in on_axis(points, axis) if not relative or _relative(p, axis) is not None]
+    if axis == "latency" and len({condition(p) for p in shown}) > 1:
+        raise ValueError("These latencies were measured on different devices, threads or batches.")
+    unit = _unit(shown, axis)
+    families = _families(shown)
+    others = drawable(published or (), axis=axis)
+    marks = [_published(row, axis) for row in others]
+    marks += [_mark(p, axis, unit, families, relative) for p in _ordered(shown)]
+    among = compared(shown, axis)
+    corners = [among[i] for i in front([rated(p, axis) for p in among])]
+    return View(
+        tuple(marks),
+        tuple(_place(p, axis, unit, relative) for p in corners) if len(among) > 1 else (),
+        len(among),
+        _x_title(shown, axis, unit, relative),
+        "accuracy change against the unpruned network, points"
+        if relative
+        else "accuracy, % (measured)",
+        turned=relative,
+    )
+
+
+def _relative(point: Point, axis: Axis) -> tuple[float, float] | None:
+    less, change = saved(point, axis), changed(point)
+    return None if less is None or change is None else (100 * less, 100 * change)
+
+
+def _place(point: Point, axis: Axis, unit: float, relative: bool) -> tuple[float, float]:
+    both = _relative(point, axis) if relative else None
+    return both or ((cost_on(point, axis) or 0.0) / unit, 100 * point.accuracy)
+
+
+def _mark(
+    point: Point, axis: Axis, unit: float, families: dict[str, tuple[str, str]], relative: bool
+) -> Mark:
+    x, y = _place(point, axis, unit, relative)
+    around = changed_span(point) if relative else point.interval
+    across = cost_span(point, axis)
+    return Mark(
+        point.key, _series(point, families), x, y,
+        (across[0] / unit, across[1] / unit) if across else None,
+        (100 * around[0], 100 * around[1]) if around else None,
+        _words(point),
+    )  # fmt: skip
+
+
+def _words(point: Point) -> tuple[str, ...]:
+    costs = f"{count(point.macs)} MACs"
+    costs += f", {count(point.params)} params" if point.params else ""
+    right = f"{percent(point.accuracy)} right"
+    right += f" ({span(point.interval)})" if point.interval else ""
+    right += f", measured on {point.images:,} images" if point.images else ", measured"
+    found = [point.label, f"{costs}, counted", right]
+    change = changed(point)
+    if change is not None and point.kind != "unpruned":
+        found.append(f"{signed(100 * change)} points against the unpruned network")
+    if point.latency and point.latency.latency_ms:
+        found.append(f"{milliseconds(point.latency.latency_ms)}, measured")
+    return tuple(found)
+
+
+def _published(row: Published, axis: Axis) -> Mark:
+    less, change = saving(row, axis) or 0.0, row.change or 0.0
+    words = (
+        f"{row.method}: {row.subject}",
+        f"{signed(100 * change)} points, {percent(less)} of the {_AXES[axis]} saved, published",
+        f"Source: {row.source}.",
+        *row.caveats,
+    )
+    series = Series("published", *_PUBLISHED)
+    return Mark("", series, 100 * less, 100 * change, None, None, words)
+
+
+def _series(point: Point, families: dict[str, tuple[str, str]]) -> Series:
+    hollow = point.stage == "one-shot"
+    if point.kind == "run":
+        known = point.family in families
+        name = point.family if known else "other plans"
+        symbol, color = families.get(point.family, _OTHERS)
+    else:
+        name, (symbol, color) = _NAMES[point.kind], _STYLES[point.kind]
+    return Series(
+        name if point.stage == "unpruned" else f"{name}, {point.stage}", symbol, color, hollow
+    )
+
+
+def _families(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
+    """The recipes that get a look of their own: the most frequent ones."""
+    seen = Counter(p.family for p in points if p.kind == "run" and p.family)
+    most = sorted(seen, key=lambda name: (-seen[name], name))
+    return dict(zip(most, _FAMILY_STYLES, strict=False))
+
+
+def _ordered(points: Sequence[Point]) -> list[Point]:
+    """Those that matter most last, so that they lie on top."""
+    rank = {"run": 0, "random": 1, "uniform": 2, "unpruned": 3, "plan": 4}
+    return sorted(points, key=lambda p: (rank[p.kind], p.family, p.stage != "one-shot"))
+
+
+def _unit(points: Sequence[Point], axis: Axis) -> float:
+    if axis == "latency":
+        return 1.0
+    most = max((cost_on(p, axis) or 0 for p in points), default=0)
+    return 1e6 if most >= 1e6 else 1e3
+
+
+def _x_title(points: Sequence[Point], axis: Axis, unit: float, relative: bool) -> str:
+    if relative:
+        return f"{_AXES[axis]} saved, % (computed; published as printed)"
+    if axis != "latency":
+        what = "MACs of one image" if axis == "macs" else "params"
+        return f"{what}, {'millions' if unit == 1e6 else 'thousands'} (computed)"
+    device, threads, batch = next((c for p in points if (c := condition(p))), ("", 0, 0))
+    images = "image" if batch == 1 else "images"
+    return f"ms for {batch} {images} on {device}, {threads} threads (measured)"

@@ -1,0 +1,67 @@
+"""Finished runs as a worker leaves them, written by hand: for tests that compare them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.analysis import analyze
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.making import make_plan
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Distillation, Epoch, wilson
+from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.runs.folder import create_run
+from sfp_viz.runs.records import Before, Result
+
+MODEL = "lenet5_digits"
+
+
+def plan_of(recipe: Recipe, edits: Edits | None = None) -> Plan:
+    """The plan for the sample."""
+    network = sample_network(MODEL)
+    return make_plan(network, analyze(network, recipe), recipe, edits)
+
+
+def finished_run(
+    home: Path,
+    *,
+    kind: str = "plan",
+    plan: Plan | None = None,
+    accuracies: tuple[float, ...] = (0.92, 0.97, 0.95),
+    macs: int = 80_000,
+    params: int = 11_000,
+    images: int = 360,
+    data: str = "digits",
+    whole: float | None = 0.986,
+    settings: Distillation | None = None,
+    **facts: Any,
+) -> Path:
+    """A finished run of the sample, with one epoch for each of ``accuracies`` (measured)."""
+    network = sample_network(MODEL)
+    known = {"digest": network.digest, "model": MODEL, "kind": kind, "macs_before": 168_000}
+    path = create_run(
+        home, start=sample_path(MODEL), teacher=sample_path(MODEL), data=data, plan=plan,
+        settings=settings or Distillation(epochs=len(accuracies)), name=f"lenet {kind}",
+        facts={**known, **facts},
+    )  # fmt: skip
+    count = len(accuracies)
+    lines = [
+        asdict(Epoch(n + 1, count, 0.5, 0.9, right, images, 2.0, 0.01, 900.0, 1.5))
+        for n, right in enumerate(accuracies)
+    ]
+    (path / "epochs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    before = Before(0.5, whole, images, macs, params, 1.0)
+    (path / "before.json").write_text(json.dumps(asdict(before)))
+    machine = {"host": "here", "threads": 2, "torch": "2.15", "device": "cpu", "time": 4.0}
+    (path / "worker.json").write_text(json.dumps({**machine, "outcome": "finished"}))
+    interval = wilson(round(accuracies[-1] * images), images)
+    result = Result(
+        accuracies[-1], interval, images, 0.5, macs, params, whole, 1.5 * count, 1.0, 4.0
+    )
+    (path / "student.safetensors").write_bytes(sample_path(MODEL).read_bytes())
+    (path / "result.json").write_text(json.dumps(asdict(result)))
+    return path

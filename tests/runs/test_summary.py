@@ -1,0 +1,93 @@
+"""The index of finished runs: quick, and always what the folders say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from sfp_viz.core.recipe import NAMED, Recipe, uniform_l1
+from sfp_viz.nets.samples import sample_network
+from sfp_viz.runs import summary
+from sfp_viz.runs.summary import INDEX, finished, recipe_name, unfinished
+from tests.finished import MODEL, finished_run, plan_of
+
+
+def test_a_finished_run_is_summed_up_with_its_last_and_best_epoch(tmp_path):
+    plan = plan_of(Recipe())
+    path = finished_run(tmp_path, plan=plan, accuracies=(0.92, 0.97, 0.95))
+    (one,) = finished(tmp_path)
+    assert (one.id, one.path) == (path.name, path)
+    assert (one.accuracy, one.best, one.best_epoch, one.epochs) == (0.95, 0.97, 2, 3)
+    assert one.interval[0] < 0.95 < one.interval[1]
+    assert (one.macs, one.params, one.images, one.whole_accuracy) == (80_000, 11_000, 360, 0.986)
+    assert (one.plan, one.recipe, one.made) == (plan.hash, "similarity", "plan")
+    assert one.digest == sample_network(MODEL).digest
+    assert one.machine["torch"] == "2.15"
+    assert one.settings["epochs"] == 3
+
+
+def test_a_second_look_opens_no_file_of_a_run(tmp_path, monkeypatch):
+    finished_run(tmp_path)
+    first = finished(tmp_path)
+    monkeypatch.setattr(summary, "_summed", lambda folder: pytest.fail(f"read {folder}"))
+    assert finished(tmp_path) == first
+
+
+def test_deleted_new_and_changed_runs_are_seen_at_once(tmp_path):
+    old, kept = finished_run(tmp_path), finished_run(tmp_path, kind="uniform")
+    assert len(finished(tmp_path)) == 2
+    shutil.rmtree(old)
+    new = finished_run(tmp_path, kind="random")
+    assert {one.id for one in finished(tmp_path)} == {kept.name, new.name}
+    result = json.loads((kept / "result.json").read_text())
+    (kept / "result.json").write_text(json.dumps({**result, "accuracy": 0.1}))
+    found = {one.id: one for one in finished(tmp_path)}
+    assert found[kept.name].accuracy == 0.1
+    (kept / "result.json").unlink()  # it is at work again
+    assert {one.id for one in finished(tmp_path)} == {new.name}
+    assert kept in unfinished(tmp_path)
+    assert new not in unfinished(tmp_path)
+
+
+def test_runs_of_other_networks_studies_and_broken_folders_are_left_out(tmp_path):
+    mine = finished_run(tmp_path)
+    other = finished_run(tmp_path, digest="0" * 16)
+    study = finished_run(tmp_path)
+    settings = json.loads((study / "settings.json").read_text())
+    (study / "settings.json").write_text(json.dumps({**settings, "kind": "sensitivity"}))
+    for number, text in enumerate(("no json", '{"accuracy": 2}', "[]")):
+        broken = finished_run(tmp_path, kind=f"broken {number}")
+        (broken / "result.json").write_text(text)
+    odd = finished_run(tmp_path, kind="odd")
+    result = json.loads((odd / "result.json").read_text())
+    (odd / "result.json").write_text(json.dumps({**result, "accuracy": "high"}))
+    assert {one.id for one in finished(tmp_path)} == {mine.name, other.name}
+    assert [one.id for one in finished(tmp_path, sample_network(MODEL).digest)] == [mine.name]
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", '{"format": 1, "runs": 3}', '{"format": 9}'])
+def test_a_damaged_index_is_made_anew(tmp_path, text):
+    finished_run(tmp_path)
+    first = finished(tmp_path)
+    (tmp_path / "cache" / INDEX).write_text(text)
+    assert finished(tmp_path) == first
+    (tmp_path / "cache" / INDEX).write_text(json.dumps({"format": 1, "runs": {first[0].id: 5}}))
+    assert finished(tmp_path) == first
+
+
+def test_a_workspace_that_cannot_be_written_is_read_all_the_same(tmp_path):
+    finished_run(tmp_path)
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert len(finished(tmp_path)) == 1
+    assert finished(tmp_path / "nowhere") == ()
+    assert unfinished(tmp_path / "nowhere") == ()
+
+
+def test_named_recipes_keep_their_name_whatever_they_remove():
+    for name, make in NAMED.items():
+        asked = replace(make(0.7), coupled="shared", seed=3)
+        assert recipe_name(asked) == name
+    assert recipe_name(replace(uniform_l1(), gamma=9.0)) == ""
