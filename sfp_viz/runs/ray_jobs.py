@@ -1,0 +1,159 @@
+"""Ray Jobs, spoken to as plain HTTP: who submits, watches and stops needs no Ray installed, and
+no version of it that matches the cluster's. After the Ray documentation, 'Ray Jobs REST API'.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+from sfp_viz.errors import RunError
+
+Status = Literal["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED", "UNKNOWN"]
+AT_WORK = ("PENDING", "RUNNING")
+NODES_NEED = "pip install 'ray[default]'"
+_MOST = 4_000_000  # bytes of an answer
+_EXITED = "JOB_ENTRYPOINT_COMMAND_ERROR"  # the worker itself ended, and not well
+
+
+class Unreachable(RunError):
+    """The cluster does not answer."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a job is: UNKNOWN when the cluster knows none of that name. ``exited`` says that its
+    process has ended for sure, and not only what watched it. ``message`` is Ray's, '' if none."""
+
+    status: Status
+    message: str = ""
+    exited: bool = False
+
+
+def dashboard(address: str) -> str:
+    """``address`` as the URL of a Ray dashboard: 'node1:8265' means http. Raises RunError."""
+    url = address.strip()
+    url = (url if "://" in url else f"http://{url}").rstrip("/")
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        usual = parts.port is None or parts.port > 0  # no number at all is a ValueError
+        if parts.scheme in ("http", "https") and parts.hostname and usual:
+            return url
+    raise RunError(
+        f"'{address}' is not the address of a Ray dashboard. It looks like http://node1:8265; "
+        "'ray start --head' prints it."
+    )
+
+
+def version(address: str) -> str:
+    """The version of Ray that answers at ``address``. Raises RunError when none does."""
+    found = _ask(address, "/api/version")
+    try:
+        return str(json.loads(found)["ray_version"])
+    except (ValueError, KeyError, TypeError) as problem:
+        raise RunError(
+            f"What answers at {address} is not a Ray dashboard. Start the head node with "
+            f"'ray start --head'; it needs {NODES_NEED}."
+        ) from problem
+
+
+def submit(address: str, job: str, line: str, *, cpus: float, gpus: float, run: str) -> None:
+    """Put a job called ``job`` in the cluster's line: the shell command ``line``, once a node has
+    ``cpus`` and ``gpus`` free. The environment is that of the node. Raises RunError."""
+    body: dict[str, Any] = {
+        "submission_id": job,
+        "entrypoint": line,
+        "entrypoint_num_cpus": cpus,  # without it, Ray starts all jobs on the head node
+        "entrypoint_num_gpus": gpus,
+        "metadata": {"sfp-viz": run},
+    }
+    _ask(address, "/api/jobs/", body=body, patience=60.0)
+
+
+def status(address: str, job: str, *, patience: float = 5.0) -> Job:
+    """How a job is, after at most ``patience`` seconds. Raises Unreachable."""
+    try:
+        found = json.loads(_ask(address, f"/api/jobs/{quote(job, safe='')}", patience=patience))
+        said = str(found["status"])
+    except _Missing:
+        return Job("UNKNOWN")
+    except (ValueError, KeyError, TypeError) as problem:
+        raise Unreachable(f"The cluster at {address} gives no answer that we know.") from problem
+    ended = said in ("STOPPED", "SUCCEEDED") or found.get("error_type") == _EXITED
+    known: Mapping[str, Status] = {word: word for word in (*AT_WORK, "STOPPED", "SUCCEEDED")}
+    return Job(known.get(said, "FAILED"), str(found.get("message") or ""), ended)
+
+
+def logs(address: str, job: str) -> str:
+    """What the job printed, '' when there is nothing yet. Raises RunError."""
+    try:
+        answer = _ask(address, f"/api/jobs/{quote(job, safe='')}/logs", patience=20.0)
+        return str(json.loads(answer).get("logs") or "")
+    except (_Missing, ValueError, AttributeError):
+        return ""
+
+
+def stop(address: str, job: str) -> None:
+    """End a job: SIGTERM, after three seconds SIGKILL, by Ray. Nothing happens to one that is
+    over or unknown. Raises Unreachable."""
+    with suppress(_Missing):
+        _ask(address, f"/api/jobs/{quote(job, safe='')}/stop", body={}, patience=20.0)
+
+
+class _Missing(RunError):
+    """There is no such job."""
+
+
+def _ask(
+    address: str, path: str, *, body: Mapping[str, Any] | None = None, patience: float = 5.0
+) -> bytes:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **_token()}
+    asked = urllib.request.Request(dashboard(address) + path, data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=patience) as answer:
+            return answer.read(_MOST)
+    except urllib.error.HTTPError as problem:
+        raise _refused(address, problem) from problem
+    except (OSError, http.client.HTTPException) as problem:
+        reason = getattr(problem, "reason", None) or problem
+        raise Unreachable(
+            f"The Ray cluster at {address} does not answer ({reason}). Start it on its head node "
+            "with 'ray start --head', or correct the address: sfp-viz cluster set ADDRESS."
+        ) from problem
+
+
+def _refused(address: str, problem: urllib.error.HTTPError) -> RunError:
+    if problem.code in (401, 403):
+        return RunError(
+            f"The Ray cluster at {address} wants a token. Set RAY_AUTH_TOKEN, or "
+            "RAY_AUTH_TOKEN_PATH, to the one of the cluster before you start sfp-viz."
+        )
+    if problem.code == 404:
+        return _Missing(f"The address {address} answers, but knows nothing of this job.")
+    with suppress(OSError):
+        lines = [x for x in problem.read(_MOST).decode(errors="replace").splitlines() if x.strip()]
+        said = lines[-1] if len(lines) < 3 else " ".join(lines[-2:])
+        return RunError(f"The Ray cluster at {address} refused: {said[:500]}")
+    return RunError(f"The Ray cluster at {address} refused (HTTP {problem.code}).")
+
+
+def _token() -> dict[str, str]:
+    """The header of a cluster that wants a token, from where Ray itself looks for it."""
+    token = os.environ.get("RAY_AUTH_TOKEN", "")
+    file = os.environ.get("RAY_AUTH_TOKEN_PATH") or (
+        "~/.ray/auth_token" if os.environ.get("RAY_AUTH_MODE") == "token" else ""
+    )
+    if not token and file:
+        with suppress(OSError):
+            token = Path(file).expanduser().read_text()
+    return {"Authorization": f"Bearer {token.strip()}"} if token.strip() else {}
