@@ -7,11 +7,13 @@ import platform
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent.parent  # where the package lies
+RUN = "SFP_VIZ_RUN"  # in the environment of a worker and its children: the folder they work for
 
 
 def here() -> str:
@@ -37,18 +39,50 @@ def is_alive(pid: int, module: str, folder: Path) -> bool:
     return ours and not dead
 
 
-def start(command: Sequence[str], *, output: IO[bytes] | int) -> int:
-    """Start a process in a session of its own, so that it outlives us; returns its number."""
-    environment = dict(os.environ)
-    known = environment.get("PYTHONPATH")
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
+def group(leader: int, folder: Path) -> tuple[int, ...]:
+    """The living processes of the worker ``leader`` of ``folder`` on this machine: itself, and
+    those it started, also when it is dead itself."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) != leader or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if Path(process.environ().get(RUN, "")) == folder.resolve():
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return tuple(found)
+
+
+def end_children() -> None:
+    """Kill the processes that this one started: it is about to end itself."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+
+
+def start(
+    command: Sequence[str],
+    *,
+    output: IO[bytes] | int,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Start a process in a session of its own, so that it outlives us; returns its number. It gets
+    our environment, with ``environment`` in it."""
+    whole = {**os.environ, **(environment or {})}
+    known = whole.get("PYTHONPATH")
+    whole["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
     process = subprocess.Popen(
         list(command),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
         start_new_session=True,
-        env=environment,
+        env=whole,
     )
     threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie
     return process.pid

@@ -24,6 +24,12 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> No
             os.fsync(file.fileno())
 
 
+def settle(path: Path) -> None:
+    """Wait until the content of ``path`` lies on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Write ``value`` as JSON, at once."""
     write_whole(path, json.dumps(value, indent=1, sort_keys=True) + "\n", durable=durable)

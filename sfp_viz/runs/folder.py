@@ -1,10 +1,10 @@
 """The folder of a run: what lies in it, read into a Run. Nothing here writes while a run works.
 
 ``settings.json``, ``plan.json``, ``evidence/``, ``teacher.safetensors``, ``start.safetensors``,
-``launch.json`` and ``request`` are written by those who start and stop runs; ``worker.json``,
-``before.json``, ``epochs.jsonl`` or ``points.jsonl``, ``checkpoint.safetensors``,
-``student.safetensors`` or what a study found, ``result.json`` and ``log.txt`` by the worker. One
-writer a file, so no locks are needed.
+``launch.json``, ``queued.json`` and ``request`` are written by those who start and stop runs (under
+``launch.lock``); ``worker.json``, ``before.json``, ``epochs.jsonl`` or ``points.jsonl``,
+``checkpoint-1.safetensors`` and ``-2``, ``student.safetensors`` or what a study found,
+``result.json`` and ``log.txt`` by the worker (under ``worker.lock``). One writer a file.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def read_run(path: Path, now: float | None = None) -> Run:
         phase=str(worker.get("phase") or "") if state not in OVER else "",
         age_seconds=signs.beat_age,
         threads=int(worker.get("threads") or 0),
+        trouble=str(worker.get("trouble") or "") if state == "failed" else "",
         **asked,
         **_reached(state, worker, total, points or epochs, at_once=asked["kind"] == ONCE),
     )

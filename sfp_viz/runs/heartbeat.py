@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -10,17 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.runs.alive import here
+from sfp_viz.runs.alive import end_children, here
 from sfp_viz.runs.files import read_json, write_json
+from sfp_viz.runs.signs import read_request
 
 EVERY = 2.0  # seconds between heartbeats
 LISTEN = 0.25  # seconds between looks at ``request``
-GRACE = 10.0  # seconds in which the training must heed ``stop`` before the process ends itself;
-# while it only loads there is nothing to lose, and it ends at once
+GRACE = 10.0  # seconds in which a cancelled training must heed ``stop`` before the process ends
+# itself; one that is to pause may take its time. While it only loads, both end at once.
 
 
-class Cancelled(Exception):
-    """The run was asked to stop."""
+class Stopped(Exception):
+    """The run was asked to stop or to pause, and does; its text is for the page."""
 
 
 class Heartbeat:
@@ -37,7 +39,7 @@ class Heartbeat:
         self._folder = folder
         self._lock = threading.Lock()
         self._ended = False
-        self._step = 0
+        self._step = 0  # steps of the epoch that are done
         launch = read_json(folder / "launch.json") or {}
         self._said: dict[str, Any] = {
             "format": 1,
@@ -60,10 +62,10 @@ class Heartbeat:
         self._write()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
-    def tell(self, phase: str, *, done: int = 0, steps: int = 0) -> None:
+    def tell(self, phase: str, *, done: int = 0, steps: int = 0, step: int = 0) -> None:
         """Say what the worker is at, after how many epochs, and of how many steps the one begun
-        is; written at once."""
-        self._step = 0
+        is, ``step`` of them done; written at once."""
+        self._step = step - 1
         self._write(phase=phase, done=done, steps=steps)
 
     def say(self, facts: Mapping[str, Any], message: str = "") -> None:
@@ -71,33 +73,40 @@ class Heartbeat:
         self._write(**facts, message=message)
 
     def step(self) -> bool:
-        """Count a step of training; returns whether to stop before it."""
+        """Count a step of training that begins; returns whether to stop before it."""
         self._step += 1
         return self.stop.is_set()
 
     def go_on(self) -> None:
-        """Raise Cancelled when the run should end."""
+        """Raise Stopped when the run should end."""
         if self.stop.is_set():
-            raise Cancelled
+            raise Stopped
 
     def end(self, outcome: str, message: str = "") -> None:
-        """The last word: 'finished', 'cancelled' or 'failed' with a message."""
-        words = {"message": message} if message else {}
+        """The last word: 'finished', 'cancelled', 'paused', or 'failed' with a message."""
+        words = {"message": message} if message or outcome != "finished" else {}
         self._write(last=True, outcome=outcome, phase="ended", **words)
+
+    def outcome(self) -> str:
+        """What a worker that was stopped has come to: 'paused' or 'cancelled'."""
+        return "paused" if read_request(self._folder) == "pause" else "cancelled"
 
     def _beat(self) -> None:
         written, asked = time.monotonic(), 0.0
         while not self._ended:
             time.sleep(LISTEN)
             now = time.monotonic()
-            if not self.stop.is_set() and (self._folder / "request").exists():
+            request = read_request(self._folder)
+            if request:
                 self.stop.set()
             if self.stop.is_set():
-                asked = asked or now
+                asked = now if request == "pause" else asked or now
                 if now - asked > GRACE or self._said["phase"] in ("starting", "loading"):
-                    self.end("cancelled")
+                    self.end(self.outcome())
+                    end_children()
                     os._exit(0)  # files appear whole, so nothing is left half done
             if not self._folder.is_dir():
+                end_children()
                 os._exit(1)  # somebody removed the run: there is nobody left to work for
             if now - written >= EVERY:
                 written = now
@@ -109,6 +118,15 @@ class Heartbeat:
                 return
             self._ended = last
             self._said.update(said, beat=self._said["beat"] + 1, time=time.time())
-            self._said["step"] = max(0, self._step - 1)  # the one begun is not done
-            with suppress(OSError):  # a full disk must not stop the training
+            self._said["step"] = max(0, self._step)
+            try:
                 write_json(self._folder / "worker.json", self._said, durable=last)
+            except OSError:  # a full disk must not stop the training
+                if last:
+                    self._write_over()
+
+    def _write_over(self) -> None:
+        """The last word where there is no room for a new file: in the place of the old one."""
+        with suppress(OSError), (self._folder / "worker.json").open("r+") as file:
+            file.write(json.dumps(self._said))
+            file.truncate()

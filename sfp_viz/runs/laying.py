@@ -31,7 +31,7 @@ def lay_out(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | s
                     shutil.copyfile(content, fresh / name)
                 else:
                     (fresh / name).write_text(content)
-            whole = {"format": FORMAT, "created": time.time(), **entry}
+            whole = {"format": FORMAT, "created": time.time(), **entry, "files": sorted(files)}
             write_json(fresh / "settings.json", {**whole, "data": _anywhere(whole["data"])})
             fresh.chmod(0o755)
             fresh.rename(target)
@@ -40,6 +40,18 @@ def lay_out(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | s
     except OSError as problem:
         raise RunError(f"The run cannot be laid out at {target}: {problem}.") from problem
     return target
+
+
+def laid_files(path: Path, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files that were laid into the folder ``path`` with ``entry``, its settings.json; those
+    of an earlier version, which did not write them down, are known by name."""
+    known = entry.get("files") or ("start.safetensors", "teacher.safetensors", "plan.json")
+    return tuple(name for name in known if (path / name).is_file())
+
+
+def free_name(path: Path) -> Path:
+    """A name beside ``path`` that is not taken yet."""
+    return next(p for n in range(2, 1000) if not (p := path.with_name(f"{path.name}-{n}")).exists())
 
 
 def free_folder(home: Path, name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,17 @@ def read_points(path: Path) -> tuple[Point, ...]:
 
 
 def append(file: Path, entry: Epoch | Point) -> None:
-    """Add a line; it lies on the disk when this returns."""
-    with file.open("a") as lines:
-        lines.write(_line(entry))
-        lines.flush()
-        os.fsync(lines.fileno())
+    """Add a line; it lies on the disk when this returns. OSError leaves the file as it was."""
+    with file.open("ab") as lines:
+        before = lines.tell()
+        try:
+            lines.write(_line(entry).encode())
+            lines.flush()
+            os.fsync(lines.fileno())
+        except OSError:  # a full disk, say: half a line may have been written
+            with suppress(OSError):
+                os.truncate(file, before)
+            raise
 
 
 def rewrite(file: Path, entries: Sequence[Epoch | Point]) -> None:

@@ -1,4 +1,4 @@
-"""Start, watch, cancel, resume and delete runs: the side that does not train."""
+"""Start, watch, pause, cancel, resume, copy and delete runs: the side that does not train."""
 
 from __future__ import annotations
 
@@ -6,46 +6,71 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.alive import here, is_alive, python_module, start
+from sfp_viz.runs.alive import RUN, group, here, is_alive, python_module, start
 from sfp_viz.runs.files import locked, read_json, write_json, write_whole
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.laying import free_folder, free_name, laid_files, lay_out
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.signs import WORKER
-from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.runs.signs import QUEUED, REQUEST, WORKER
+from sfp_viz.runs.state import OVER, RESUMABLE, Request
+from sfp_viz.runs.trouble import DISK, trouble_of
 
 
-def launch(path: Path) -> int:
+def launch(
+    path: Path, *, environment: Mapping[str, str] | None = None, from_line: bool = False
+) -> int:
     """Start a worker on the run in ``path``, in a process of its own; returns its number.
 
-    The worker outlives us. Raises RunError when one is at work already, or the run is finished.
+    The worker outlives us. It gets our environment with ``environment`` in it. ``from_line``: only
+    if the run still stands in line. Raises RunError when that is not so, a worker is at it
+    already, the run is finished, or no process can be started; in the last case the run says so,
+    and can be resumed.
     """
     path = path.resolve()
-    with locked(path / "launch.lock"):  # two pages may press the same button
+    with _alone(path):  # two pages may press the same button
         run = read_run(path)
         launched = read_json(path / "launch.json")
         if run.state == "finished":
             raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
-        fresh = run.state == "queued" or (run.state == "waiting" and launched is None)
-        if not (fresh or run.state in RESUMABLE):
+        new = run.state == "waiting" and launched is None
+        if from_line and run.state != "queued":
+            raise RunError(f"The run '{run.id}' no longer stands in line: it is {run.state}.")
+        if not (run.state in RESUMABLE or run.state == "queued" or new):
             raise RunError(f"The run '{run.id}' is {run.state} already.")
-        (path / "request").unlink(missing_ok=True)
-        entry = {"attempt": int((launched or {}).get("attempt", 0)) + 1, "host": here()}
+        attempt = int((launched or {}).get("attempt", 0)) + 1
+        entry = {"attempt": attempt, "host": here(), "where": "here"}
+        return _start(
+            path, {**entry, **({"environment": dict(environment)} if environment else {})}
+        )
+
+
+def _start(path: Path, entry: dict[str, Any]) -> int:
+    try:
+        end_group(path)  # what a killed worker may have left behind
+        (path / REQUEST).unlink(missing_ok=True)
         write_json(path / "launch.json", {**entry, "time": time.time()})
-        try:
-            with (path / "log.txt").open("ab") as log:
-                pid = start(python_module(WORKER, path), output=log)
-        except OSError as problem:
-            raise RunError(f"No worker can be started for '{run.id}': {problem}.") from problem
+        (path / QUEUED).unlink(missing_ok=True)
+        with (path / "log.txt").open("ab") as log:
+            other = {**entry.get("environment", {}), RUN: str(path)}
+            pid = start(python_module(WORKER, path), output=log, environment=other)
         write_json(path / "launch.json", {**entry, "time": time.time(), "pid": pid})
+    except OSError as problem:
+        why = DISK if trouble_of(problem) == "disk" else f"{problem}."
+        with suppress(OSError):
+            write_json(path / "launch.json", {**entry, "time": time.time(), "problem": why})
+        raise RunError(f"No worker can be started for '{path.name}': {why}") from problem
     return pid
 
 
 def resume(path: Path) -> int:
-    """Go on from the last checkpoint of a run that is lost, cancelled or failed."""
+    """Go on from the last checkpoint of a run that is paused, lost, cancelled or failed."""
     run = read_run(path)
     if run.state not in RESUMABLE:
         raise RunError(f"The run '{run.id}' is {run.state}; only a stopped one can be resumed.")
@@ -53,14 +78,42 @@ def resume(path: Path) -> int:
 
 
 def request_cancel(path: Path) -> None:
-    """Ask the worker to stop, and return at once.
+    """Ask the worker to stop, and return at once; a run in line leaves it.
 
-    It stops at its next step, or ends itself after ten seconds if it cannot. What came after the
-    last checkpoint or point is lost; the run can be resumed.
+    It stops at its next step, with a checkpoint of it, or ends itself after ten seconds if it
+    cannot: what came after the last checkpoint or point is then lost. The run can be resumed.
     """
-    if read_run(path).over:
-        return
-    write_whole(path / "request", "cancel\n")
+    _ask(path, "cancel")
+
+
+def request_pause(path: Path) -> None:
+    """Ask the worker to write a checkpoint at its next step and to end, and return at once; a run
+    in line leaves it. Resumed, it comes to the same result as if it had never been paused."""
+    _ask(path, "pause")
+
+
+def _ask(path: Path, word: Request) -> None:
+    with _alone(path):  # not while it is being started
+        state = read_run(path).state
+        if state in OVER or (state == "cancelling" and word == "pause"):
+            return
+        write_whole(path / REQUEST, f"{word}\n")
+        (path / QUEUED).unlink(missing_ok=True)
+
+
+def pause(path: Path, *, wait: float = 60.0) -> Run:
+    """Pause the run, and return it as it is then. Raises RunError when there is nothing to pause,
+    or its worker has not heeded after ``wait`` seconds; it still will, at its next step."""
+    run = read_run(path)
+    if run.over and run.state != "paused":
+        raise RunError(f"The run '{run.id}' is {run.state}: there is nothing to pause.")
+    request_pause(path)
+    if not _ended(path, wait):
+        raise RunError(
+            f"The run '{run.id}' is still at a long step. It pauses when that is done; cancel "
+            "stops it sooner."
+        )
+    return read_run(path)
 
 
 def cancel(path: Path, *, wait: float = 15.0) -> Run:
@@ -72,12 +125,14 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
     """
     request_cancel(path)
     if _ended(path, wait):
+        end_group(path)
         return read_run(path)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in _workers(path):
             _signal_group(pid, number)
         if _ended(path, 3.0):
-            return read_run(path)
+            break
+    end_group(path)
     run = read_run(path)
     if not run.over:
         raise RunError(
@@ -86,15 +141,39 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
     return run
 
 
+def copy_with(path: Path, **changes: Any) -> Path:
+    """Lay out a new run of the same network, teacher, plan and images as the training in ``path``,
+    its settings changed (``batch_size=32``), and return its folder; nothing is started.
+
+    Raises RunError for a study, RecipeError for settings that make no sense.
+    """
+    run = read_run(path)
+    value = read_json(path / "settings.json")
+    if run.study or value is None:
+        raise RunError(f"'{run.id}' is no training. Start the study anew instead.")
+    try:
+        settings = {**value["settings"], **asdict(replace(run.settings, **changes))}
+    except TypeError as problem:
+        raise RunError(f"A training has no such setting: {problem}.") from problem
+    files: dict[str, Path | str] = {name: path / name for name in laid_files(path, value)}
+    entry = {key: value[key] for key in ("kind", "name", "data")} | {"settings": settings}
+    facts = {**run.facts, "copy_of": run.id}
+    home = path.parent.parent if path.parent.name == "runs" else None
+    target = free_folder(home, run.name) if home else free_name(path)
+    return lay_out(target, {**entry, "facts": facts}, files)
+
+
 def delete(path: Path) -> None:
     """Remove the folder of a run for good. Raises RunError while a worker is at it."""
-    run = read_run(path)
-    if not run.over and (path / "launch.json").exists():
-        raise RunError(f"The run '{run.id}' is {run.state}. Cancel it first, then delete it.")
     if path.is_symlink():
         raise RunError(f"{path} is a link to a folder elsewhere; delete it by hand.")
-    aside = path.with_name(f".deleted-{path.name}-{time.time_ns()}")
-    path.rename(aside)  # gone from the list at once
+    with _alone(path):  # not while it is being started
+        run = read_run(path)
+        idle = run.state == "queued" or not (path / "launch.json").exists()
+        if not (run.over or idle):
+            raise RunError(f"The run '{run.id}' is {run.state}. Cancel it first, then delete it.")
+        aside = path.with_name(f".deleted-{path.name}-{time.time_ns()}")
+        path.rename(aside)  # gone from the list at once
     shutil.rmtree(aside)
 
 
@@ -123,9 +202,21 @@ def _ended(path: Path, seconds: float) -> bool:
 
 def _workers(path: Path) -> set[int]:
     """Numbers of the living workers of this run on this machine."""
+    return {pid for pid in _leaders(path) if is_alive(pid, WORKER, path)}
+
+
+def _leaders(path: Path) -> set[int]:
+    """Numbers of the workers of this run that were started on this machine, dead or alive."""
     known = (read_json(path / "worker.json"), read_json(path / "launch.json"))
-    pids = {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == here()}
-    return {pid for pid in pids if is_alive(pid, WORKER, path)}
+    return {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == here()}
+
+
+def end_group(path: Path) -> None:
+    """Kill what workers of this run that are dead have left behind: processes they started."""
+    for leader in _leaders(path) - _workers(path):
+        for pid in group(leader, path):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -136,3 +227,16 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
             os.kill(pid, number)
     except ProcessLookupError:
         pass
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else starts or stops the run in ``path`` meanwhile."""
+    if not path.is_dir():
+        raise RunError(f"There is no run at {path}: its folder is gone.")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path / "launch.lock"))
+        except OSError as problem:
+            raise RunError(f"The folder {path} cannot be written to: {problem}.") from problem
+        yield

@@ -78,6 +78,8 @@ class Run:
     there (for 'observe' images looked at; ``total`` is 0 until a study has counted them);
     ``seconds_left`` is estimated from epochs or points.
     ``message`` says, in a sentence, what went wrong or what can be done; '' when all is well.
+    ``trouble`` is 'memory' or 'disk' where a failed run lacked that (``process.copy_with`` makes
+    one with half the batch), else ''.
     ``progress`` is the share of all steps done, 0..1; ``phase`` what the worker is at.
     ``age_seconds`` passed since the worker's last heartbeat (0 without one). ``created`` is in
     seconds since 1970. ``facts`` are what the starter wrote down: names, hashes, costs.
@@ -106,6 +108,7 @@ class Run:
     age_seconds: float = 0.0
     created: float = 0.0
     threads: int = 0
+    trouble: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -12,6 +12,7 @@ from sfp_viz.runs.state import Process, Request, Signs, State
 
 WORKER = "sfp_viz.runs.worker"
 REQUEST = "request"  # one word for the worker: 'cancel' or 'pause'
+SILENT = 30.0  # seconds without a heartbeat of a living worker after which the page says so
 QUEUED = "queued.json"  # the run's place in line
 
 
@@ -33,13 +34,27 @@ def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
         worker_attempt=int((worker or {}).get("attempt", 0)) if worker else -1,
         launched=launched_process,
         worker=worker_process,
-        launch_age=max(0.0, now - float((launch or {}).get("time", 0))),
+        launch_age=max(0.0, now - _asked_at(path, launch)),
         beat_age=max(0.0, now - float(worker["time"])) if worker else 0.0,
         outcome=str((worker or {}).get("outcome", "")),
+        problem=str((launch or {}).get("problem", "")),
         request=read_request(path),
         queued=is_queued(read_json(path / QUEUED), launch),
     )
     return signs, worker or {}
+
+
+def _lost(signs: Signs, kept: str) -> str:
+    if signs.attempt == 0 and signs.worker_attempt < 0:
+        return "This run was laid out, but never started. Resume starts it."
+    if signs.problem:
+        return f"No worker could be started: {signs.problem} Resume tries again."
+    if signs.worker_attempt < signs.attempt:
+        return "The worker did not start. log.txt may say why. Resume starts it again."
+    return (
+        "The worker died, or was killed (as systems do when memory runs out), before it could say "
+        f"why. Resume goes on from {kept}."
+    )
 
 
 def read_request(path: Path) -> Request:
@@ -71,14 +86,25 @@ def message(state: State, worker: Mapping[str, Any], signs: Signs, *, kept: str)
     if state == "failed":
         return str(worker.get("message") or "The worker failed. The details are in log.txt.")
     if state == "lost":
-        if signs.worker_attempt < signs.attempt:
-            return "The worker did not start. log.txt may say why. Resume starts it again."
+        return _lost(signs, kept)
+    if state == "running" and signs.beat_age > SILENT:
         return (
-            f"The worker died, or was killed, before it could say why. Resume goes on from {kept}."
+            f"The worker was last heard of {signs.beat_age:.0f} seconds ago; its process is still "
+            "there. The machine may be short of memory, or was asleep."
         )
     if state in ("running", "paused", "cancelled"):
         return str(worker.get("message") or "")
     return ""
+
+
+def _asked_at(path: Path, launch: Mapping[str, Any] | None) -> float:
+    """When the newest start was asked for; before any, when the folder was laid out."""
+    if launch is not None:
+        return float(launch.get("time", 0))
+    try:
+        return (path / "settings.json").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _who(value: dict[str, Any] | None) -> tuple[Any, Any]:
@@ -94,6 +120,8 @@ def _processes(
 
         process = process_elsewhere(path, launch, worker)
         return process, process
+    if launch and launch.get("problem"):  # no process could be started
+        return "gone", _process(worker, path)
     return _process(launch, path), _process(worker, path)
 
 

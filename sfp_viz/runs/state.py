@@ -34,7 +34,8 @@ class Signs:
     that worker.json is of. ``launched`` and ``worker`` say how their processes are; the ages are
     seconds since the start was asked for and since the last heartbeat. ``outcome`` is what the
     worker said at its end: 'cancelled', 'paused', 'failed' or ''. ``request`` is what was asked
-    of the worker, ``queued`` whether the run stands in line for its next start.
+    of the worker, ``problem`` why the newest start came to nothing, ``queued`` whether the run
+    stands in line for its next start.
     """
 
     finished: bool = False
@@ -46,6 +47,7 @@ class Signs:
     beat_age: float = 0.0
     outcome: str = ""
     request: Request = ""
+    problem: str = ""
     queued: bool = False
 
 
@@ -67,8 +69,10 @@ def state_of(signs: Signs) -> State:
     never_started = signs.attempt == 0 and signs.worker_attempt < 0
     if signs.request == "cancel":
         return "cancelled"
-    if never_started:
-        return "paused" if signs.request == "pause" else "waiting"
+    if never_started and signs.request == "pause":
+        return "paused"
+    if never_started and signs.launch_age <= PATIENCE:
+        return "waiting"
     return "lost"  # also when it was to pause: what came after its last checkpoint is gone
 
 

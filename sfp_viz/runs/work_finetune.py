@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import platform
 import time
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.training import wilson
+from sfp_viz.core.training import Distillation, wilson
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import beside, write_json
+from sfp_viz.runs.checkpoints import Checkpoint, Checkpoints
+from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.heartbeat import Cancelled, Heartbeat
+from sfp_viz.runs.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.lines import EPOCHS, append, read_epochs, rewrite
 from sfp_viz.runs.records import Before, Result, Run
 
@@ -24,51 +27,119 @@ if TYPE_CHECKING:
 def work(run: Run, heartbeat: Heartbeat) -> None:
     """Train from the last checkpoint, or the start, to the end. Raises SfpError on trouble."""
     folder = run.path
+    heartbeat.tell("loading")
+    checkpoints = Checkpoints(folder, epochs=len(read_epochs(folder)))
+    say_numerics(run.settings, heartbeat, checkpoints.last)
     training, start, teacher = _training(folder, run, heartbeat)
+    if checkpoints.last is not None:
+        training.restore(dict(checkpoints.last.state))
     before = _before(folder, training, start, teacher, heartbeat)
-    _clear_history(folder, training.done)
-    from sfp_viz.nets.checkpoint import numerics, save_checkpoint, seed_epoch
+    rewrite(folder / EPOCHS, read_epochs(folder)[: training.done])  # the others are done again
+    train(training, folder, heartbeat, checkpoints)
+    finish(folder, training.model(), before)
 
-    steps = math.ceil(len(training.train) / run.settings.batch_size)
-    while training.done < run.settings.epochs:
-        heartbeat.go_on()
-        heartbeat.tell("training", done=training.done, steps=steps)
-        seed_epoch(run.settings.seed, training.done)
-        epoch = training.epoch(heartbeat.step)
+
+def train(
+    training: Training,
+    folder: Path,
+    heartbeat: Heartbeat,
+    checkpoints: Checkpoints,
+    *,
+    before: int = 0,
+    total: int = 0,
+) -> None:
+    """Do all epochs that are left, each with its line and its checkpoint. ``before`` of the run's
+    ``total`` epochs came before this training: those of earlier stages.
+
+    Raises Stopped when asked to stop or to pause, with a checkpoint of that very step; RunError
+    when the loss is no longer finite: the last whole epoch is then the newest that is kept.
+    """
+    from sfp_viz.nets.checkpoint import numerics
+
+    facts, begun = numerics(), training.step
+    every = training.settings.checkpoint_steps
+
+    def stop() -> bool:
+        asked = heartbeat.step()
+        due = every > 0 and training.step % every == 0
+        if training.step != begun and (asked or due):
+            checkpoints.save(training.state(), facts, done=training.done, step=training.step)
+        return asked
+
+    while training.done < training.settings.epochs:
+        if heartbeat.stop.is_set():
+            raise Stopped(_where(training, heartbeat, before))
+        begun = training.step
+        done = before + training.done
+        heartbeat.tell("training", done=done, steps=training.steps, step=begun)
+        try:
+            epoch = training.epoch(stop)
+            state = training.state() if epoch is not None else {}
+        except RunError as problem:
+            checkpoints.drop_begun()
+            raise RunError(f"{problem} {_kept(len(read_epochs(folder)))}") from problem
         if epoch is None:
-            raise Cancelled
-        append(folder / EPOCHS, epoch)  # a line without its checkpoint is taken back
-        with beside(folder / "checkpoint.safetensors") as fresh:
-            save_checkpoint(fresh, training.state(), numerics())
-    _finish(folder, training.model(), before)
+            raise Stopped(_where(training, heartbeat, before))
+        line = replace(epoch, epoch=done + 1, epochs=total or epoch.epochs)
+        append(folder / EPOCHS, line)  # a line without its checkpoint is taken back
+        checkpoints.save(state, facts, done=training.done)
+
+
+def say_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> None:
+    """Compute as the worker before us did, with as many threads; where that is not possible, say
+    that the result may differ. What it depends on is written down."""
+    from sfp_viz.nets.checkpoint import numerics
+
+    then = last.facts if last is not None else {}
+    now = numerics(then.get("threads") or heartbeat.earlier.get("threads"))
+    apart = [key for key in then if then[key] != now.get(key)]
+    changed = ", ".join(f"{key}: {then[key]} then, {now.get(key)} now" for key in apart)
+    note = f"Resumed under other conditions ({changed}), so the result may differ a little."
+    facts = {**now, "training_precision": settings.precision, "versions": _versions()}
+    heartbeat.say(facts, note if apart else "")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("torch", "numpy", "lightning-fabric", "safetensors"):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _where(training: Training, heartbeat: Heartbeat, before: int) -> str:
+    word, done = "Paused" if heartbeat.outcome() == "paused" else "Stopped", before + training.done
+    if training.step:
+        at = f"in epoch {done + 1}, after step {training.step} of {training.steps}"
+    else:
+        at = f"after epoch {done}" if done else "before the first step"
+    return f"{word} {at}. Resume goes on from there."
+
+
+def _kept(epochs: int) -> str:
+    """What is left of a training whose loss is no longer finite."""
+    if not epochs:
+        return "No epoch was finished, so no trained network is kept."
+    return (
+        f"The network of epoch {epochs}, the last good one, is kept: 'runs save' writes it to a "
+        "file."
+    )
 
 
 def _training(folder: Path, run: Run, heartbeat: Heartbeat) -> tuple[Training, Model, Model | None]:
-    heartbeat.tell("loading")
-    from sfp_viz.nets.checkpoint import load_checkpoint, numerics
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.saved import load_saved
 
     heartbeat.go_on()
-    checkpoint = folder / "checkpoint.safetensors"
-    state, then = load_checkpoint(checkpoint) if checkpoint.exists() else (None, {})
-    now = numerics(then.get("threads") or heartbeat.earlier.get("threads"))
-    other = [key for key in then if then[key] != now.get(key)]
-    changed = ", ".join(f"{key}: {then[key]} then, {now.get(key)} now" for key in other)
-    note = f"Resumed on another machine ({changed}), so the result may differ a little."
-    heartbeat.say(now, note if other else "")
     start = load_saved(folder / "start.safetensors")
     teacher_file = folder / "teacher.safetensors"
     teacher = load_saved(teacher_file) if teacher_file.exists() else None
     if teacher is None and run.settings.alpha > 0:
         raise RunError("This run has no teacher. Start it with one, or with alpha 0.")
-    images = [load_data(run.data, split) for split in ("train", "test")]
+    train, test = (load_data(run.data, split) for split in ("train", "test"))
     heartbeat.go_on()
-    settings = run.settings
-    training = Training(start, teacher=teacher, train=images[0], test=images[1], settings=settings)
-    if state is not None:
-        training.restore(state)
+    training = Training(start, teacher=teacher, train=train, test=test, settings=run.settings)
     return training, start, teacher
 
 
@@ -95,18 +166,8 @@ def _before(
     return before
 
 
-def _clear_history(folder: Path, done: int) -> None:
-    """Take back lines of epochs that have no checkpoint, and what was half written."""
-    epochs = read_epochs(folder)
-    if len(epochs) < done:
-        raise RunError(
-            f"The history has {len(epochs)} epochs, the checkpoint {done}: a file of this run was "
-            "changed or lost. Start the run anew."
-        )
-    rewrite(folder / EPOCHS, epochs[:done])
-
-
-def _finish(folder: Path, model: Model, before: Before) -> None:
+def finish(folder: Path, model: Model, before: Before) -> None:
+    """Write the trained ``model``, and what the run came to by its last epoch."""
     from sfp_viz.nets.saved import save_model
 
     save_model(model, folder / "student.safetensors")  # it appears at once

@@ -2,7 +2,7 @@
 
 It starts quickly (torch is imported after the first heartbeat), obeys ``request``, and keeps what
 it has done. Whatever goes wrong is written down for the page to show. What is done for each kind
-of run: work_finetune.py, work_study.py.
+of run: work_finetune.py, work_study.py and their like.
 """
 
 from __future__ import annotations
@@ -13,15 +13,23 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from sfp_viz.errors import SfpError
+from sfp_viz.runs.alive import RUN
 from sfp_viz.runs.files import locked
-from sfp_viz.runs.folder import TRAINING, read_run
-from sfp_viz.runs.heartbeat import Cancelled, Heartbeat
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.heartbeat import Heartbeat, Stopped
+from sfp_viz.runs.trouble import sentence, trouble_of
 
-_MEMORY = "The memory was not enough. Try half the batch size, or fewer images."
 PATIENCE = 5.0  # seconds; a worker that was killed takes a moment to let go of its folder
+WORK = {  # kind of run -> the module that does it
+    "finetune": "work_finetune",
+    "steps": "work_steps",
+    "sweep": "work_sweep",
+    "sparsify": "work_sparsify",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("Usage: python -m sfp_viz.runs.worker FOLDER", file=sys.stderr)
         return 2
     folder = Path(words[0]).resolve()
+    os.environ[RUN] = str(folder)  # for what it starts itself
     with locked(folder / "worker.lock", patience=PATIENCE) as alone:
         if not alone:
             print(f"Another worker is at {folder} already.", file=sys.stderr)
@@ -45,26 +54,24 @@ def _watched(folder: Path) -> int:
     heartbeat.start()
     try:
         work(folder, heartbeat)
-    except Cancelled:
-        heartbeat.end("cancelled")
+    except Stopped as stopped:
+        heartbeat.end(heartbeat.outcome(), str(stopped))
         return 0
-    except SfpError as problem:
-        return _failed(folder, heartbeat, str(problem))
-    except MemoryError:
-        return _failed(folder, heartbeat, _MEMORY)
     except Exception as problem:  # the page must be told, whatever it was
-        text = f"Something unexpected went wrong: {type(problem).__name__}: {problem}"
-        if "out of memory" in text or "can't allocate memory" in text:
-            text = _MEMORY
-        return _failed(folder, heartbeat, f"{text} The details are in log.txt.")
+        return _failed(folder, heartbeat, problem)
     heartbeat.end("finished")
     return 0
 
 
-def _failed(folder: Path, heartbeat: Heartbeat, message: str) -> int:
+def _failed(folder: Path, heartbeat: Heartbeat, problem: Exception) -> int:
     with suppress(OSError), (folder / "log.txt").open("a") as log:
-        log.write(traceback.format_exc())
-    heartbeat.end("failed", message)
+        traceback.print_exception(problem, file=log)
+    batch = 0
+    with suppress(SfpError):
+        run = read_run(folder)
+        batch = 0 if run.study else run.settings.batch_size
+    heartbeat.say({"trouble": trouble_of(problem)})
+    heartbeat.end("failed", sentence(problem, batch=batch))
     return 1
 
 
@@ -74,11 +81,7 @@ def work(folder: Path, heartbeat: Heartbeat) -> None:
     for half in [*folder.glob(".*.safetensors*"), *folder.glob(f".new-{dead}-*")]:
         half.unlink()  # of a worker that was killed while writing
     run = read_run(folder)
-    if run.kind == TRAINING:
-        from sfp_viz.runs import work_finetune as kind
-    else:
-        from sfp_viz.runs import work_study as kind
-    kind.work(run, heartbeat)
+    import_module(f"sfp_viz.runs.{WORK.get(run.kind, 'work_study')}").work(run, heartbeat)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""What went wrong in a worker, in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import Literal
+
+from sfp_viz.errors import SfpError
+
+Trouble = Literal["", "memory", "disk"]  # kinds of trouble that a page has an answer to
+
+DISK = (
+    "The disk is full. Nothing is broken: make room, then resume; the run goes on from what it "
+    "wrote last."
+)
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "std::bad_alloc")
+
+
+def trouble_of(problem: BaseException) -> Trouble:
+    """What kind of trouble lies behind ``problem``, also where it was raised from another."""
+    for cause in _chain(problem):
+        if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return "disk"
+        if "No space left on device" in str(cause):  # as libraries put it
+            return "disk"
+        if isinstance(cause, MemoryError) or getattr(cause, "errno", None) == errno.ENOMEM:
+            return "memory"
+        if any(words in str(cause).lower() for words in _NO_MEMORY):
+            return "memory"
+    return ""
+
+
+def sentence(problem: BaseException, *, batch: int = 0) -> str:
+    """``problem`` for a person; ``batch`` is the number of images at a time, 0 where there is
+    none to change."""
+    kind = trouble_of(problem)
+    if kind == "disk":
+        return DISK
+    if kind == "memory" and batch > 1:
+        return (
+            f"The memory was not enough for {batch} images at a time. Start it again with half "
+            f"the batch, {batch // 2}, or close other programs and resume."
+        )
+    if kind == "memory":
+        return "The memory was not enough. Try fewer images, or close other programs and resume."
+    if isinstance(problem, SfpError):
+        return str(problem)
+    return (
+        f"Something unexpected went wrong: {type(problem).__name__}: {problem} The details are in "
+        "log.txt."
+    )
+
+
+def _chain(problem: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while problem is not None and id(problem) not in seen:
+        seen.add(id(problem))
+        yield problem
+        problem = problem.__cause__ or problem.__context__
