@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import Any
 
 from sfp_viz.errors import PlanError
 
@@ -82,3 +84,26 @@ class Edits:
         if fate == "remove":
             remove = (*remove, (group, unit))
         return replace(self, keep=keep, remove=remove)
+
+
+def edits_of(value: Any) -> Edits:
+    """The edits in a JSON object that was read already, as they stand in a plan. Raises PlanError
+    on anything that is none."""
+    known = {field.name for field in fields(Edits)}
+    if not isinstance(value, Mapping) or set(value) - known or "digest" not in value:
+        raise PlanError("These are no edits of ours: entries are missing, or no edits have them.")
+    try:
+        return Edits(
+            digest=str(value["digest"]),
+            ratios=tuple((str(g), float(r)) for g, r in value.get("ratios", ())),
+            protected=tuple(str(g) for g in value.get("protected", ())),
+            clusters=tuple(
+                (str(g), tuple(int(x) for x in labels)) for g, labels in value.get("clusters", ())
+            ),
+            keep=tuple((str(g), int(u)) for g, u in value.get("keep", ())),
+            remove=tuple((str(g), int(u)) for g, u in value.get("remove", ())),
+            least=tuple((str(g), int(u)) for g, u in value.get("least", ())),
+            makeup=bool(value.get("makeup", True)),
+        )
+    except (TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise PlanError(f"These are no edits of ours: {problem!r}.") from problem

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import asdict, fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sfp_viz.core.cost import kept_units
-from sfp_viz.core.edits import Edits
+from sfp_viz.core.edits import Edits, edits_of
 from sfp_viz.core.json_text import read_json
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import FORMAT, Plan, plan_from_json, recipe_json
+from sfp_viz.core.plan import FORMAT, Plan
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.errors import PlanError
 
 SCHEMAS: dict[str, type] = {"recipe": Recipe, "edits": Edits, "plan": Plan}
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
@@ -31,18 +29,6 @@ def edits_from_json(text: str) -> Edits:
     """Read edits; raises PlanError on anything that is none."""
     value = read_json(text, "file of edits", FORMAT)
     return edits_of({name: part for name, part in value.items() if name != "format"})
-
-
-def edits_of(value: Mapping[str, Any]) -> Edits:
-    """The edits in a JSON object that was read already, as they stand in a plan."""
-    known = {field.name for field in fields(Edits)}
-    if not isinstance(value, Mapping) or set(value) - known:
-        raise PlanError("These are no edits of ours: they have entries that no edits have.")
-    recipe = json.loads(recipe_json(Recipe()))
-    recipe.pop("format")
-    empty = {name: [] for name in ("ratios", "protected", "clusters", "keep", "remove")}
-    plan = {"format": FORMAT, "digest": "", "recipe": recipe, "removals": []}
-    return plan_from_json(json.dumps({**plan, "edits": {**empty, **value}})).edits
 
 
 def pruning_ratio_dict(network: Network, plan: Plan) -> dict[str, float]:

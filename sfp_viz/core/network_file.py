@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sfp_viz.core.json_text import read_json
 from sfp_viz.core.network import Along, ConvLayer, CostTerm, FilterGroup, Network, Width
 from sfp_viz.errors import ModelError
 
@@ -44,7 +45,7 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
     arrays; other names are ignored, and other float types become float32. Raises ModelError when
     the text is no reading, or an array is missing or of another shape.
     """
-    value = _parsed(text)
+    value = read_json(text, "reading", FORMAT, most=_MOST, error=ModelError)
     try:
         network = Network(
             name=str(value["name"]),
@@ -64,21 +65,6 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
         ) from problem
     _check(network)
     return network
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    if len(text) > _MOST:
-        raise ModelError(f"The reading is longer than {_MOST:,} characters, so it was not read.")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise ModelError(f"The reading is not readable as JSON: {problem}") from problem
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise ModelError(
-            f"This is no reading of format {FORMAT}; it may come from a newer version. "
-            "Read the model again."
-        )
-    return value
 
 
 def _check(network: Network) -> None:

@@ -7,9 +7,10 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sfp_viz.core.edits import Edits
+from sfp_viz.core.edits import Edits, edits_of
+from sfp_viz.core.json_text import read_json
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.errors import PlanError, SfpError
+from sfp_viz.errors import PlanError
 
 FORMAT = 1
 _MOST = 16_000_000  # characters of a plan file; a longer one is not ours
@@ -57,24 +58,12 @@ def plan_json(plan: Plan) -> str:
 
 def plan_from_json(text: str) -> Plan:
     """Read a plan; raises PlanError on anything that is not one."""
-    value = _parsed(text, "plan")
+    value = read_json(text, "plan", FORMAT, most=_MOST)
     try:
-        edits = value["edits"]
         return Plan(
             digest=str(value["digest"]),
             recipe=_recipe(value["recipe"]),
-            edits=Edits(
-                digest=str(edits["digest"]),
-                ratios=tuple((str(g), float(r)) for g, r in edits["ratios"]),
-                protected=tuple(str(g) for g in edits["protected"]),
-                clusters=tuple(
-                    (str(g), tuple(int(x) for x in labels)) for g, labels in edits["clusters"]
-                ),
-                keep=tuple((str(g), int(u)) for g, u in edits["keep"]),
-                remove=tuple((str(g), int(u)) for g, u in edits["remove"]),
-                least=tuple((str(g), int(u)) for g, u in edits.get("least", ())),
-                makeup=bool(edits.get("makeup", True)),
-            ),
+            edits=edits_of(value["edits"]),
             removals=tuple(
                 Removal(
                     str(r["group"]),
@@ -95,7 +84,7 @@ def recipe_json(recipe: Recipe) -> str:
 
 def recipe_from_json(text: str) -> Recipe:
     """Read a recipe; raises PlanError or RecipeError on anything that is not one."""
-    value = _parsed(text, "recipe")
+    value = read_json(text, "recipe", FORMAT)
     value.pop("format")
     return _recipe(value)
 
@@ -105,20 +94,6 @@ def _recipe(value: Any) -> Recipe:
     if not isinstance(value, dict) or set(value) - known:
         raise PlanError("This is no recipe of ours: it has entries that no recipe has.")
     return Recipe(**value)
-
-
-def _parsed(text: str, kind: str) -> dict[str, Any]:
-    try:
-        if len(text) > _MOST:
-            raise PlanError(f"The {kind} is longer than {_MOST:,} characters, so it was not read.")
-        value = json.loads(text)
-    except SfpError:
-        raise
-    except (ValueError, RecursionError) as problem:
-        raise PlanError(f"The {kind} is not readable as JSON: {problem}") from problem
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise PlanError(f"This is no {kind} of format {FORMAT}; it may come from a newer version.")
-    return value
 
 
 def _plain(value: Any) -> Any:
