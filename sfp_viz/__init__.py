@@ -44,7 +44,7 @@ _HOMES = {
     "load_data": "nets.data",
     "Images": "nets.data",
     "prune": "nets.surgery",
-    "finetune": "nets.distill",
+    "finetune": "nets.finetuning",
     "measure_accuracy": "nets.measure",
     "measure_latency": "nets.measure",
     "export_onnx": "nets.export",
@@ -113,8 +113,8 @@ if TYPE_CHECKING:
         SurgeryError,
     )
     from sfp_viz.nets.data import Images, load_data
-    from sfp_viz.nets.distill import finetune
     from sfp_viz.nets.export import export_onnx, export_torch
+    from sfp_viz.nets.finetuning import finetune
     from sfp_viz.nets.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.observe import observe

@@ -29,7 +29,10 @@ class Distillation:
     kept; ``clip`` the largest norm of a gradient; 0 turns either off. ``teacher_views``: so many
     changed copies of each image, over and over, so that the teacher looks at each only once; 0
     draws new ones in each epoch. Without augmentation the teacher looks only once anyway.
-    ``train_images`` and ``test_images`` limit the data; None takes all of it.
+    ``train_images`` and ``test_images`` limit the data; None takes all of it. A checkpoint is kept
+    after each epoch and every ``checkpoint_steps`` steps (0: after epochs alone). ``processes``
+    share each batch among them, one a GPU, or all on the CPU; BatchNorm's statistics are then
+    each process's own.
     """
 
     epochs: int = 20
@@ -53,6 +56,8 @@ class Distillation:
     ema: float = 0.0
     clip: float = 0.0
     teacher_views: int = 0
+    checkpoint_steps: int = 200
+    processes: int = 1
 
     def __post_init__(self) -> None:
         if self.dkd is not None:
@@ -87,6 +92,20 @@ class Distillation:
         if not isinstance(self.teacher_views, int) or not 0 <= self.teacher_views <= 64:
             raise RecipeError(
                 f"teacher_views is a whole number, 0 (off) to 64, not {self.teacher_views!r}."
+            )
+        if not isinstance(self.checkpoint_steps, int) or self.checkpoint_steps < 0:
+            raise RecipeError(
+                "checkpoint_steps is a whole number of steps, 0 (after epochs alone) or more, not "
+                f"{self.checkpoint_steps!r}."
+            )
+        if not isinstance(self.processes, int) or not 1 <= self.processes <= 64:
+            raise RecipeError(
+                f"processes is a whole number, 1 to 64, not {self.processes!r}. One a GPU is right."
+            )
+        if self.processes > self.batch_size:
+            raise RecipeError(
+                f"A batch of {self.batch_size} images cannot be shared by {self.processes} "
+                "processes. Take a larger batch, or fewer processes."
             )
 
 
@@ -124,7 +143,11 @@ def learning_rate(settings: Distillation, progress: float) -> float:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of a history. Accuracies 0..1, measured; losses are means over the epoch."""
+    """One line of a history. Accuracies 0..1, measured; losses are means over the epoch.
+
+    ``memory`` is the most bytes used so far, measured: resident in main memory, or allocated on
+    the GPU; of all processes together, 0 where it was not measured.
+    """
 
     epoch: int
     epochs: int
@@ -136,6 +159,7 @@ class Epoch:
     learning_rate: float
     images_per_second: float
     seconds: float
+    memory: int = 0
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,13 @@ def standardized(logits: Tensor) -> Tensor:
     return values / (values.std(1, keepdim=True) + 1e-7)
 
 
+def distance(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+    """How far the student is behind its teacher on a batch: CE of the student - CE of the teacher,
+    without gradient. Logits [batch, classes]."""
+    ours, theirs = (F.cross_entropy(x.detach().float(), labels) for x in (student, teacher))
+    return ours - theirs
+
+
 class Gap:
     """How much of its first distance to the teacher the student still has: a running average
     (0.95) of max(0, CE of the student - CE of the teacher), over its first value. Our own variant
@@ -82,10 +89,9 @@ class Gap:
         self.value, self.first = 1.0, 1.0
         self._begun = False
 
-    def add(self, student: Tensor, teacher: Tensor, labels: Tensor) -> None:
-        """Take in the logits of one step."""
-        ours, theirs = (F.cross_entropy(x.detach().float(), labels) for x in (student, teacher))
-        seen = max(0.0, float(ours - theirs))
+    def add(self, apart: float) -> None:
+        """Take in the ``distance`` of one step."""
+        seen = max(0.0, apart)
         if not self._begun:
             self.value = self.first = seen
             self._begun = True

@@ -13,6 +13,7 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.augment import augment
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.ranks import Ranks
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -27,15 +28,16 @@ class Teacher:
     Its logits are kept where an image comes again unchanged: without augmentation in all epochs,
     with ``teacher_views`` K in every K-th epoch (float32 [K, images, classes], at most 1 GB).
     With augmentation alone each batch is new, and nothing is kept. What is kept is always
-    computed in the same batches, so a resumed training sees the same bits.
+    computed in the same batches, so a resumed training sees the same bits; several processes
+    share the asking, and each keeps all answers.
     """
 
     def __init__(
-        self, teacher: Model, pixels: Tensor, settings: Distillation, fabric: Fabric
+        self, teacher: Model, pixels: Tensor, settings: Distillation, fabric: Fabric, ranks: Ranks
     ) -> None:
         module = copy.deepcopy(teacher.module).eval().requires_grad_(False)
         self._module = fabric.to_device(module.to(memory_format=torch.channels_last))
-        self._teacher, self._fabric = teacher, fabric
+        self._teacher, self._fabric, self._ranks = teacher, fabric, ranks
         self._pixels, self._settings = pixels, settings
         self._views = views(settings)
         self._said: dict[int, Tensor] = {}
@@ -50,9 +52,13 @@ class Teacher:
     def prepare(self, epoch: int) -> None:
         """Look at all images as they come in ``epoch``, if that is kept and not known yet."""
         if self._keeps and (view := epoch % self._views) not in self._said:
-            parts = np.split(np.arange(len(self._pixels)), range(_BATCH, len(self._pixels), _BATCH))
-            seen = (seen_in(self._pixels, part, self._settings, epoch) for part in parts)
-            self._said[view] = torch.cat([self._ask(pixels).float().cpu() for pixels in seen])
+            said = torch.zeros(len(self._pixels), self._teacher.classes)
+            for start in range(_BATCH * self._ranks.rank, len(said), _BATCH * self._ranks.size):
+                part = np.arange(start, min(start + _BATCH, len(said)))
+                pixels = seen_in(self._pixels, part, self._settings, epoch)
+                said[start : start + _BATCH] = self._ask(pixels).float().cpu()
+            said = self._fabric.to_device(said) if self._ranks.size > 1 else said
+            self._said[view] = self._ranks.add(said).cpu()
 
     def logits(self, pixels: Tensor, chosen: np.ndarray, epoch: int) -> Tensor:
         """Logits [batch, classes] of the images ``chosen``, whose changed ``pixels`` are on the

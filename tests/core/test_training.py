@@ -95,6 +95,11 @@ def test_more_images_narrow_the_interval_and_none_says_nothing():
         {"clip": math.inf},
         {"teacher_views": 65},
         {"teacher_views": 1.5},
+        {"checkpoint_steps": -1},
+        {"checkpoint_steps": 0.5},
+        {"processes": 0},
+        {"processes": 65},
+        {"processes": 4, "batch_size": 3},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
@@ -113,9 +118,19 @@ def test_settings_come_back_from_json_and_old_files_open():
     import json
     from dataclasses import asdict
 
-    settings = Distillation(schedule="adaptive", dkd=(1, 8), ema=0.99, clip=1.0, teacher_views=3)
+    settings = Distillation(
+        schedule="adaptive", dkd=(1, 8), ema=0.99, clip=1.0, teacher_views=3, processes=2
+    )
     value = json.loads(json.dumps(asdict(settings)))
     assert Distillation(**value) == settings
-    for name in ("standardize", "dkd", "ema", "clip", "teacher_views"):
+    later = ("standardize", "dkd", "ema", "clip", "teacher_views", "checkpoint_steps", "processes")
+    for name in later:
         del value[name]
     assert Distillation(**value) == Distillation(schedule="adaptive")
+
+
+def test_a_line_of_a_history_without_memory_opens():
+    from sfp_viz.core.training import Epoch
+
+    line = Epoch(1, 2, 0.5, 0.9, 0.8, 100, 4.0, 0.01, 1000.0, 2.0)
+    assert line.memory == 0

@@ -7,7 +7,8 @@ import torch
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import DataError, RunError
 from sfp_viz.nets.data import Images, load_data
-from sfp_viz.nets.distill import Training, finetune
+from sfp_viz.nets.distill import Training
+from sfp_viz.nets.finetuning import finetune
 from sfp_viz.nets.losses import distillation_loss
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.rebuild import build

@@ -13,6 +13,7 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.nets.losses import (
     Gap,
     decoupled_loss,
+    distance,
     distillation_loss,
     standardized,
     teacher_loss,
@@ -101,25 +102,25 @@ def test_the_gap_is_a_running_average_over_its_first_value():
     sharp = 8 * F.one_hot(labels, 10).float()  # a teacher that is nearly always right
     gap = Gap()
     assert gap.share() == 1
-    gap.add(student, sharp, labels)
+    gap.add(float(distance(student, sharp, labels)))
     first = float(F.cross_entropy(student, labels) - F.cross_entropy(sharp, labels))
     assert gap.first == pytest.approx(first)
     assert gap.share() == pytest.approx(1)
-    gap.add(sharp, sharp, labels)
+    gap.add(float(distance(sharp, sharp, labels)))
     assert gap.share() == pytest.approx(0.95)
-    gap.add(sharp, student, labels)  # better than the teacher counts as no gap
+    gap.add(float(distance(sharp, student, labels)))  # better than the teacher counts as no gap
     assert gap.share() == pytest.approx(0.95**2)
     again = Gap()
     again.restore(gap.state())
     assert (again.value, again.first) == (gap.value, gap.first)
-    again.add(student, teacher, labels)
-    gap.add(student, teacher, labels)
+    again.add(float(distance(student, teacher, labels)))
+    gap.add(float(distance(student, teacher, labels)))
     assert again.share() == gap.share()
 
 
 def test_a_student_without_a_first_gap_gives_no_division_by_0():
     student, _, labels = logits()
     gap = Gap()
-    gap.add(student, student, labels)
+    gap.add(float(distance(student, student, labels)))
     assert gap.share() == 0
     assert replace(Distillation(), schedule="adaptive").schedule == "adaptive"
