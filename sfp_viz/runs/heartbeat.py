@@ -95,6 +95,8 @@ class Heartbeat:
         written, asked = time.monotonic(), 0.0
         while not self._ended:
             time.sleep(LISTEN)
+            if self._ended:  # meanwhile: who asks or deletes now does not mean us
+                return
             now = time.monotonic()
             request = read_request(self._folder)
             if request:
