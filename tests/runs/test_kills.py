@@ -1,0 +1,203 @@
+"""Kill -9 at any moment: the run resumes, loses no more than the steps since its last checkpoint,
+and ends with the very bytes of a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sfp_viz.core.training import Distillation
+from sfp_viz.runs import process, signs
+from sfp_viz.runs.alive import ROOT
+from sfp_viz.runs.checkpoints import read_newest
+from sfp_viz.runs.files import read_json
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.process import launch, resume, watch
+from sfp_viz.runs.records import Run
+
+EVERY = 8  # steps between checkpoints
+SETTINGS = Distillation(
+    epochs=6, batch_size=16, learning_rate=0.05, augmentation="shift", checkpoint_steps=EVERY,
+    ema=0.9, schedule="adaptive", train_images=600, test_images=100,
+)  # fmt: skip
+STEPS = 38  # of an epoch: 600 images, 16 at a time
+
+# In the worker: note each step as it begins, in a file beside the run's folder.
+NOTES = """
+import os
+from sfp_viz.runs.heartbeat import Heartbeat
+step = Heartbeat.step
+def noted(self):
+    asked = step(self)
+    file = os.open(str(self._folder) + ".steps", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(file, f"{self._said['done']} {self._step}\\n".encode())
+    os.close(file)
+    return asked
+Heartbeat.step = noted
+"""
+
+# A process that has everything imported, and forks a worker for each folder that it is told of.
+WARM = """
+import os, signal, sys
+import lightning_fabric, sklearn.datasets, torch
+from sfp_viz.nets import checkpoint, data, distill, measure, saved
+from sfp_viz.runs import work_finetune, worker
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    number = os.fork()
+    if number == 0:
+        os.setsid()
+        os._exit(worker.main([line.strip()]))
+    print(number, flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Where the worker was when it was killed, in steps since the run began, what it was doing,
+    and how many of these steps were lost."""
+
+    position: int
+    phase: str
+    lost: int
+
+
+@pytest.fixture
+def noting(tmp_path, monkeypatch) -> None:
+    """Workers run on one thread, and note their steps."""
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "sitecustomize.py").write_text(NOTES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "notes"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def warm(noting, monkeypatch):
+    """Workers start in no time: a process that has all libraries loaded forks them."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
+    words = [sys.executable, "-c", WARM]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        send, answers = server.stdin, server.stdout
+
+        def start(command: list[str], **_: object) -> int:
+            print(command[-1], file=send, flush=True)
+            return int(answers.readline())
+
+        def alive(number: int, *_: object) -> bool:
+            return psutil.pid_exists(number)
+
+        monkeypatch.setattr(process, "start", start)
+        monkeypatch.setattr(process, "is_alive", alive)
+        monkeypatch.setattr(signs, "is_alive", alive)
+        yield
+        send.close()
+
+
+def undisturbed(path: Path) -> Run:
+    launch(path)
+    run = list(watch(path, every=0.02))[-1]
+    assert (run.state, run.message) == ("finished", "")
+    return run
+
+
+def kill(path: Path, moments: random.Random, longest: float) -> Kill | None:
+    """Kill the worker within ``longest`` seconds of its training, or while it starts; None when
+    the run was finished before."""
+    number = (read_json(path / "launch.json") or {})["pid"]
+    trains = moments.random() > 0.2
+    while trains and _phase(path) != "training":
+        if read_run(path).over:
+            break
+        time.sleep(0.002)
+    time.sleep(moments.uniform(0, longest))
+    phase = _phase(path)
+    with suppress(ProcessLookupError):
+        os.kill(number, signal.SIGKILL)
+    run = list(watch(path, every=0.002))[-1]
+    if run.state == "finished":
+        return None
+    assert run.state == "lost", run.message
+    notes = path.with_name(path.name + ".steps")
+    lines = notes.read_text().splitlines() if notes.exists() else []
+    done, step = map(int, lines[-1].split()) if lines else (0, 0)
+    kept = read_newest(path)
+    at, position = (kept.done * STEPS + kept.step if kept else 0), done * STEPS + step
+    notes.unlink(missing_ok=True)
+    return Kill(max(at, position), phase, max(0, position - at))
+
+
+def _phase(path: Path) -> str:
+    worker = read_json(path / "worker.json") or {}
+    launched = read_json(path / "launch.json") or {}
+    return str(worker.get("phase")) if worker.get("attempt") == launched.get("attempt") else ""
+
+
+def killed(path: Path, moments: random.Random, *, most: int, longest: float) -> list[Kill]:
+    """Kill the run's worker ``most`` times at the most, each time resumed, and let it end."""
+    kills: list[Kill] = []
+    launch(path)
+    while len(kills) < most:
+        found = kill(path, moments, longest)
+        if found is None:
+            return kills
+        kills.append(found)
+        resume(path)
+    run = list(watch(path, every=0.02))[-1]
+    assert (run.state, run.message) == ("finished", "")
+    return kills
+
+
+def check(path: Path, alone: Run, kills: list[Kill]) -> None:
+    run = read_run(path)
+    assert run.student.read_bytes() == alone.student.read_bytes()
+    assert [e.loss for e in run.epochs] == [e.loss for e in alone.epochs]
+    assert [e.test_accuracy for e in run.epochs] == [e.test_accuracy for e in alone.epochs]
+    assert all(kill.lost <= EVERY for kill in kills), kills
+    assert not [p for p in path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_run_killed_five_times_ends_with_the_same_bytes(warm, new_run):
+    alone = undisturbed(new_run(settings=SETTINGS))
+    moments = random.Random(11)
+    kills: list[Kill] = []
+    while len(kills) < 5:
+        path = new_run(settings=SETTINGS)
+        more = killed(path, moments, most=5 - len(kills), longest=alone.result.seconds / 4)
+        check(path, alone, more)
+        kills += more
+    assert any(kill.position for kill in kills)
+
+
+@pytest.mark.slow
+def test_runs_killed_at_fifty_moments_end_with_the_same_bytes(noting, new_run):
+    """With real workers, started as the app starts them."""
+    alone = undisturbed(new_run(settings=SETTINGS))
+    moments = random.Random(50)
+    kills: list[Kill] = []
+    runs = 0
+    while len(kills) < 50:
+        path = new_run(settings=SETTINGS)
+        more = killed(path, moments, most=50 - len(kills), longest=alone.result.seconds / 4)
+        check(path, alone, more)
+        kills, runs = kills + more, runs + 1
+    lost = sum(kill.lost for kill in kills)
+    at_work = sum(kill.phase == "training" for kill in kills)
+    print(
+        f"\n{len(kills)} kills in {runs} runs, {at_work} of them in training; steps lost a kill: "
+        f"{lost / len(kills):.1f} on average, {max(kill.lost for kill in kills)} at most; all "
+        "networks byte for byte as undisturbed"
+    )
