@@ -1,0 +1,91 @@
+"""When a run in line will start, estimated from epochs of runs of the same network."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.runs.files import read_json
+from sfp_viz.runs.folder import TRAININGS
+from sfp_viz.runs.lines import read_epochs
+from sfp_viz.runs.records import Run
+
+_SEEN = 300  # folders looked at, the newest first
+_ENOUGH = 3  # runs of a network that are asked how long an epoch takes
+Key = tuple[Any, ...]
+
+
+def starts(
+    left: Sequence[float | None], lengths: Sequence[float | None], slots: int
+) -> tuple[float | None, ...]:
+    """Seconds until each run in line starts, in order; None where that cannot be known.
+
+    ``left`` are the seconds that the runs at work still take, ``lengths`` those of the runs in
+    line; None is unknown, and taken for the longest. A run starts when fewer than ``slots`` work.
+    """
+    ends = sorted(math.inf if x is None else max(0.0, x) for x in left)
+    ends = ends[
+        max(0, len(ends) - slots) :
+    ]  # with more at work than places, the first ends free none
+    ends = [0.0] * (slots - len(ends)) + ends
+    found: list[float | None] = []
+    for length in lengths:
+        begins = ends.pop(0)
+        found.append(None if math.isinf(begins) else begins)
+        ends = sorted([*ends, math.inf if length is None else begins + max(0.0, length)])
+    return tuple(found)
+
+
+def seconds_left(run: Run, paces: dict[Key, float]) -> float | None:
+    """Seconds that a run at work or in line still takes: by its own epochs, else by ``paces``."""
+    if run.seconds_left is not None:
+        return run.seconds_left
+    pace = paces.get(key_of(run))
+    if run.epochs:
+        pace = statistics.fmean(epoch.seconds for epoch in run.epochs)
+    return None if pace is None else pace * max(0.0, run.total - run.done)
+
+
+def paces(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
+    """Seconds an epoch took, the median of the newest runs of the same network on the same images
+    with the same precision; nothing for a network that has no epoch yet."""
+    wanted = {key_of(run) for run in runs}
+    found: dict[Key, list[float]] = {key: [] for key in wanted}
+    for path in _newest(home):
+        entry = read_json(path / "settings.json") or {}
+        key = _key(entry) if entry.get("kind") in TRAININGS else None
+        if key not in found or len(found[key]) >= _ENOUGH:
+            continue
+        if epochs := read_epochs(path):
+            found[key].append(statistics.fmean(epoch.seconds for epoch in epochs))
+        if all(len(seconds) >= _ENOUGH for seconds in found.values()):
+            break
+    return {key: statistics.median(seconds) for key, seconds in found.items() if seconds}
+
+
+def key_of(run: Run) -> Key:
+    """What two runs must share for one to tell how long an epoch of the other takes."""
+    settings = {name: getattr(run.settings, name, None) for name in _SETTINGS}
+    return _key({"facts": run.facts, "data": run.data, "settings": settings})
+
+
+_SETTINGS = ("train_images", "precision", "processes")
+
+
+def _key(entry: dict[str, Any]) -> Key:
+    facts, settings = entry.get("facts") or {}, entry.get("settings") or {}
+    digest = facts.get("digest")
+    return (digest, entry.get("data"), *(settings.get(name) or None for name in _SETTINGS))
+
+
+def _newest(home: Path) -> list[Path]:
+    found = []
+    for path in (home / "runs").glob("[!.]*/settings.json"):
+        try:
+            found.append((path.stat().st_mtime_ns, path.parent))
+        except OSError:
+            continue  # it is being deleted
+    return [path for _, path in sorted(found, reverse=True)[:_SEEN]]

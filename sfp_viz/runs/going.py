@@ -1,0 +1,110 @@
+"""What goes on in a workspace: runs at work, runs in line, and failures nobody has looked at.
+
+Cheap however many runs there are: a folder with result.json is over, and only folders without one
+are opened.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfp_viz.errors import SfpError
+from sfp_viz.runs.files import read_json, write_json
+from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.signs import QUEUED, read_signs
+from sfp_viz.runs.state import State, state_of
+
+WORKING: frozenset[State] = frozenset({"waiting", "running", "pausing", "cancelling"})
+FAILED: frozenset[State] = frozenset({"failed", "lost"})
+_NEWS = (*TRAININGS, "sweep")  # a study says that it failed where it was asked for
+_LOOKED = "looked.json"  # in the folder of a run: the start whose failure a person has seen
+
+
+@dataclass(frozen=True)
+class Going:
+    """``working``: runs with a worker at them or on its way, the newest first. ``queued``: runs in
+    line, the next one first. ``failed``: trainings and sweeps that failed or lost their worker and
+    were not looked at since, the newest first."""
+
+    working: tuple[Run, ...] = ()
+    queued: tuple[Run, ...] = ()
+    failed: tuple[Run, ...] = ()
+
+
+def going(home: Path) -> Going:
+    """What goes on in the workspace ``home`` now."""
+    now = time.time()
+    working: list[Run] = []
+    failed: list[Run] = []
+    in_line: list[tuple[tuple[float, float, str], Run]] = []
+    for path in unfinished(home):
+        try:
+            state = _state(path, now)
+            if state == "queued":
+                in_line.append((_place(path), read_run(path, now)))
+            elif state in WORKING:
+                working.append(read_run(path, now))
+            elif state in FAILED and not _looked_at(path):
+                run = read_run(path, now)
+                failed += [run] if run.kind in _NEWS else []
+        except (SfpError, OSError, ValueError, TypeError):
+            continue  # a folder that is being deleted, or is not ours
+    return Going(
+        working=_newest_first(working),
+        queued=tuple(run for _, run in sorted(in_line, key=lambda entry: entry[0])),
+        failed=_newest_first(failed),
+    )
+
+
+def unfinished(home: Path) -> tuple[Path, ...]:
+    """Folders of runs without a result, also those that were put in line from elsewhere."""
+    found: list[Path] = []
+    with suppress(OSError), os.scandir(home / "runs") as entries:
+        found = [home / "runs" / it.name for it in entries if not it.name.startswith(".")]
+    found += [Path(name) for name in outside(home)]
+    return tuple(p for p in found if not os.path.exists(p / "result.json"))
+
+
+def outside(home: Path) -> tuple[str, ...]:
+    """Folders of runs outside of the workspace that were put in its line."""
+    return tuple((read_json(home / "queue" / "outside.json") or {}).get("paths", ()))
+
+
+def looked_at(path: Path) -> None:
+    """Note that a person has looked at the run in ``path``, so that its failure is no news."""
+    launch = read_json(path / "launch.json") or {}
+    with suppress(OSError):
+        if not _looked_at(path) and (path / "settings.json").exists():
+            entry = {"attempt": int(launch.get("attempt", 0))}
+            write_json(path / _LOOKED, entry, durable=False)
+
+
+def is_training(run: Run) -> bool:
+    """Whether ``run`` takes one of the places of trainings, so that it waits for its turn."""
+    return run.kind in TRAININGS
+
+
+def _state(path: Path, now: float) -> State | None:
+    """The state of a run that is not finished; None for one that was only laid out."""
+    if not any((path / name).exists() for name in ("launch.json", QUEUED, "worker.json")):
+        return None
+    return state_of(read_signs(path, now)[0])
+
+
+def _place(path: Path) -> tuple[float, float, str]:
+    entry = read_json(path / QUEUED) or {}
+    return float(entry.get("order", 0.0)), float(entry.get("time", 0.0)), path.name
+
+
+def _looked_at(path: Path) -> bool:
+    seen, launch = read_json(path / _LOOKED), read_json(path / "launch.json") or {}
+    return seen is not None and seen.get("attempt") == int(launch.get("attempt", 0))
+
+
+def _newest_first(runs: list[Run]) -> tuple[Run, ...]:
+    return tuple(sorted(runs, key=lambda run: (run.created, run.id), reverse=True))

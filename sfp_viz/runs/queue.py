@@ -1,0 +1,231 @@
+"""The line in which trainings wait for their turn. ``python -m sfp_viz.runs.queue HOME``
+
+A run in line has ``queued.json`` in its folder: its place, and the environment it was asked for
+in. Whoever puts a run in line starts it at once where a place is free; else the dispatcher does,
+a small process of its own without torch that lives until the line is empty. So the line goes on
+when the app is closed and when a worker dies; if the dispatcher itself is killed, the next look at
+the line starts another (``wake``).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sfp_viz.errors import RunError
+from sfp_viz.runs import folder
+from sfp_viz.runs.alive import here, is_alive, python_module, start
+from sfp_viz.runs.estimates import paces, seconds_left, starts
+from sfp_viz.runs.files import locked, read_json, write_json
+from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.going import Going, going, outside
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.slots import cards, slots
+from sfp_viz.runs.standing import enter, leave, put
+from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.runs.turns import take_turns
+
+MODULE = "sfp_viz.runs.queue"
+_LOOK = 1.0  # seconds between looks of the dispatcher
+_PATIENCE = 15.0  # seconds to wait for another process that changes the line
+
+
+def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where: str = "") -> Run:
+    """Put the run in ``path`` in line, at its end or its ``front``; it starts at once where a place
+    is free. Returns the run as it is then. One that is in line already keeps its place, or moves
+    to the ``front``.
+
+    ``home`` is the workspace, by default the one the folder lies in. ``where='ray'`` hands the run
+    to a Ray cluster instead, which has a line of its own; '' is where it ran before. Raises
+    RunError when the run is at work or finished.
+    """
+    where = where or str((read_json(path / "launch.json") or {}).get("where", "here"))
+    if where == "ray":
+        from sfp_viz.runs import cluster
+
+        cluster.submit(path)
+        return read_run(path)
+    home = home or home_of(path)
+    with _alone(home):
+        run, line = read_run(path), queued(home)
+        if run.state != "queued":
+            _check_startable(run)
+            slots(home)  # a number that is none is told to the person who asks, not to a log
+            enter(home, run, line, front=front)
+        elif front:
+            put(run, [other for other in line if other.path != path], 0)
+        _advance(home)
+    wake(home)
+    return read_run(path)
+
+
+def withdraw(path: Path, *, home: Path | None = None) -> None:
+    """Take the run in ``path`` out of the line. One that never started is cancelled then; another
+    is what it was before. Either can be resumed. Raises RunError when it is not in line."""
+    with _alone(home or home_of(path)):
+        _in_line(path)
+        leave(path)
+
+
+def move(path: Path, to: int, *, home: Path | None = None) -> None:
+    """Put the run in ``path`` at the place ``to`` of the line, 0 is the next to start; a place
+    past the end is the last. Raises RunError when the run is not in line."""
+    home = home or home_of(path)
+    with _alone(home):
+        run = _in_line(path)
+        put(run, [other for other in queued(home) if other.path.name != run.path.name], to)
+
+
+def queued(home: Path) -> tuple[Run, ...]:
+    """The runs in line, the next one first."""
+    return going(home).queued
+
+
+def expected(home: Path, now: Going | None = None) -> dict[str, float | None]:
+    """Seconds until each run in line starts, by its id: estimated from epochs of runs of the same
+    network that are done; None where there are none to go by. ``now`` saves looking again."""
+    now = now or going(home)
+    busy = _busy(now)
+    known = paces(home, [*busy, *now.queued]) if now.queued else {}
+    left = [seconds_left(run, known) for run in busy]
+    times = starts(left, [seconds_left(run, known) for run in now.queued], slots(home))
+    return {run.id: seconds for run, seconds in zip(now.queued, times, strict=True)}
+
+
+def advance(home: Path) -> tuple[Path, ...]:
+    """Start the runs in line for which a place is free; returns the folders of those started.
+
+    Any number of processes may call it at once. A run that cannot be started fails with a
+    sentence, and the next one has its turn.
+    """
+    with _alone(home):
+        return _advance(home)
+
+
+def wake(home: Path, *, now: Going | None = None, command: Sequence[str] | None = None) -> None:
+    """Start the dispatcher if runs are in line and none is alive: called at each look at the line.
+    ``now`` saves looking again; ``command`` starts another process than ours (for tests)."""
+    if not (now or going(home)).queued or dispatcher(home):
+        return
+    room = _room(home)
+    with suppress(OSError), locked(room / "start.lock", patience=2.0) as ours:
+        if ours and not dispatcher(home):
+            with (room / "log.txt").open("wb") as log:
+                pid = start(command or python_module(MODULE, home), output=log)
+            write_json(room / "dispatcher.json", {"pid": pid, "host": here()})
+
+
+def dispatcher(home: Path) -> int | None:
+    """The number of the living dispatcher of the workspace, None without one. One on another
+    machine that shares the workspace counts while it holds its lock."""
+    room = _room(home)
+    known = read_json(room / "dispatcher.json")
+    if not known or not known.get("pid"):
+        return None
+    if known.get("host") == here():
+        return int(known["pid"]) if is_alive(int(known["pid"]), MODULE, home) else None
+    with locked(room / "dispatcher.lock", patience=0.0) as free:
+        return None if free else int(known["pid"])
+
+
+def serve(home: Path, *, look: float = _LOOK) -> None:
+    """Start the runs in line as places become free, until none is left. Never two at once."""
+    room = _room(home)
+    with locked(room / "dispatcher.lock", patience=2.0) as alone:
+        if not alone:
+            return
+        with locked(room / "start.lock"):
+            write_json(room / "dispatcher.json", {"pid": os.getpid(), "host": here()})
+        while room.is_dir():
+            try:
+                advance(home)
+            except Exception:  # a full disk may have room again: the line goes on
+                traceback.print_exc()
+            if not queued(home):
+                with locked(room / "start.lock"):
+                    if not queued(home):  # one may have come in this very moment
+                        (room / "dispatcher.json").unlink(missing_ok=True)
+                        return
+            time.sleep(look)
+
+
+def home_of(path: Path) -> Path:
+    """The workspace that the run in ``path`` belongs to: the one it lies in, else the usual one."""
+    path, usual = path.absolute(), folder.home()
+    inside = path.parent.name == "runs" and str(path) not in outside(usual)
+    return path.parent.parent if inside else usual
+
+
+def _advance(home: Path) -> tuple[Path, ...]:
+    now = going(home)
+    if not now.queued:
+        return ()
+    return tuple(take_turns(now, _busy(now), slots(home), cards()))
+
+
+def _busy(now: Going) -> list[Run]:
+    """The trainings at work on this machine."""
+    launches = [(run, read_json(run.path / "launch.json") or {}) for run in now.working]
+    return [
+        run
+        for run, launch in launches
+        if run.kind in TRAININGS and launch.get("where") != "ray" and launch.get("host") == here()
+    ]
+
+
+def _check_startable(run: Run) -> None:
+    if run.state == "finished":
+        raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
+    fresh = run.state == "waiting" and not (run.path / "launch.json").exists()
+    if not (fresh or run.state in RESUMABLE):
+        raise RunError(f"The run '{run.id}' is {run.state} already.")
+
+
+def _in_line(path: Path) -> Run:
+    run = read_run(path)
+    if run.state != "queued":
+        raise RunError(f"The run '{run.id}' is not in line any more: it is {run.state}.")
+    return run
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Hold the lock of the line; the system lets go of it when a process dies."""
+    try:
+        _room(home).mkdir(parents=True, exist_ok=True)
+        with locked(_room(home) / "lock", patience=_PATIENCE) as ours:
+            if ours:
+                yield
+                return
+    except OSError as problem:
+        raise RunError(f"The line in {_room(home)} cannot be changed: {problem}.") from problem
+    raise RunError(
+        f"Another process has held the line in {_room(home)} for {_PATIENCE:.0f} s. Try again; if "
+        "it stays so, end that process."
+    )
+
+
+def _room(home: Path) -> Path:
+    return home / "queue"
+
+
+def main() -> int:
+    """Serve the workspace named on the command line."""
+    if len(sys.argv) != 2:
+        print("Usage: python -m sfp_viz.runs.queue HOME", file=sys.stderr)
+        return 2
+    with suppress(OSError):
+        os.nice(5)
+    home = Path(sys.argv[1]).resolve()
+    os.environ["SFP_VIZ_HOME"] = str(home)  # for the workers
+    serve(home)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""How many trainings may work at a time on this machine, and on which graphics cards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from sfp_viz.errors import RunError
+from sfp_viz.runs.workspace import change_settings, section
+
+VARIABLE = "SFP_VIZ_SLOTS"
+MOST = 64
+Source = Literal["variable", "settings", "machine"]
+
+
+def slots(home: Path) -> int:
+    """How many trainings of the workspace ``home`` may work at a time on this machine, 1..64.
+
+    ``SFP_VIZ_SLOTS`` decides, else what ``set_slots`` wrote down, else one a graphics card of
+    NVIDIA, and 1 without any. Raises RunError when the variable is no such number, or the
+    settings are not readable.
+    """
+    return chosen_slots(home)[0]
+
+
+def chosen_slots(home: Path) -> tuple[int, Source]:
+    """The number of ``slots``, and who chose it: the variable, the settings, or the machine."""
+    if given := os.environ.get(VARIABLE, "").strip():
+        return _checked(given, f"The environment variable {VARIABLE}"), "variable"
+    kept = section(home, "queue").get("at_once")
+    if isinstance(kept, int) and 1 <= kept <= MOST:
+        return kept, "settings"
+    return max(1, min(MOST, len(cards()))), "machine"
+
+
+def set_slots(home: Path, at_once: int | None) -> None:
+    """Keep ``at_once`` trainings as the most at a time for this workspace; None leaves it to the
+    machine again. Raises RunError for a number out of range, or a folder that cannot be written."""
+    number = None if at_once is None else _checked(at_once, "Trainings at a time")
+    try:
+        change_settings(home, {"queue": None if number is None else {"at_once": number}})
+    except OSError as problem:
+        raise RunError(f"The settings in {home} cannot be written: {problem}.") from problem
+
+
+@cache  # a machine does not change while a process lives
+def cards() -> tuple[str, ...]:
+    """The graphics cards that a training may use, as CUDA_VISIBLE_DEVICES names them; () without
+    any. Asks nvidia-smi, not torch."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        names = [name.strip() for name in given.split(",")]
+        return tuple(name for name in names if name and name != "-1")
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ()
+    try:
+        said = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    found = [line for line in said.stdout.splitlines() if line.startswith("GPU ")]
+    return tuple(str(n) for n in range(len(found))) if said.returncode == 0 else ()
+
+
+def _checked(value: object, what: str) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MOST:
+        raise RunError(f"{what} must be a whole number from 1 to {MOST}, not '{value}'.")
+    return number
