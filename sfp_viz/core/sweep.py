@@ -43,7 +43,7 @@ class Sweep:
         if not found or not 0 < found[0] <= found[-1] <= 0.99:
             raise RecipeError("A sweep needs targets above 0 and up to 0.99, such as 0.3 and 0.5.")
         object.__setattr__(self, "targets", found)
-        recipes = self.recipes or tuple((name, NAMED[name]()) for name in ("similarity", *FLOORS))
+        recipes = self.recipes or tuple((n, fair(n, Recipe())) for n in ("similarity", *FLOORS))
         object.__setattr__(self, "recipes", tuple((str(n), recipe) for n, recipe in recipes))
         names = [name for name, _ in self.recipes]
         if len(set(names)) < len(names):
@@ -70,6 +70,14 @@ class Sweep:
             for target in self.targets
             for name, recipe in self.recipes
         )
+
+
+def fair(name: str, like: Recipe) -> Recipe:
+    """The recipe called ``name``, with the goal of ``like`` and its way with coupled groups, so
+    that all members count and cut the same. Those that thin every group alike may do so as far as
+    the target asks."""
+    recipe = replace(NAMED[name](), goal=like.goal, coupled=like.coupled)
+    return replace(recipe, max_ratio=0.99) if recipe.allocation == "uniform" else recipe
 
 
 def sweep_value(sweep: Sweep) -> dict[str, Any]:
