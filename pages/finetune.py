@@ -5,10 +5,11 @@ import streamlit as st
 from sfp_viz.ui import (
     entry,
     image_field,
+    known_runs,
+    live,
     loaders,
     problems,
     run_form,
-    run_view,
     starting,
     state,
     trash,
@@ -19,35 +20,27 @@ entry.through("pages/finetune.py")
 with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
-    runs = run_view.runs_of(network.digest)
-    run = run_view.chosen(runs)
-
-st.markdown(
-    "The pruned network learns from the unpruned one, in a process of its own: the run goes on "
-    "when this page is closed, and can be watched again from here."
-)
+    runs = known_runs.runs_of(network.digest)
 
 trash.bar()
-left, right = st.columns([4, 8], gap="medium")
-with left.container(border=True):
-    st.subheader("A new run")
-    data = image_field.ask_images(network, key="finetune_images")
-    if network.free:
-        subject = starting.Subject(session.model, session.recipe, session.edits, data)
-        run_form.start_form(network, subject)
-    else:
-        st.info("No group of this network can be cut, so there is nothing to fine-tune.")
+left, right = st.columns([4, 9], gap="medium")
+with left:
+    listed = st.container()
+    with st.expander("New run", expanded=not runs, icon=":material/add:"):
+        data = image_field.ask_images(network, key="finetune_images")
+        if network.free:
+            subject = starting.Subject(session.model, session.recipe, session.edits, data)
+            run_form.start_form(network, subject)
+        else:
+            st.info("No group of this network can be cut, so there is nothing to fine-tune.")
 with right.container(border=True):
-    if run is None:
-        st.subheader("No run yet")
-        st.caption("Accuracy, loss and temperature appear here, epoch by epoch, once one started.")
+    place = st.container()
+    if runs:
+        live.watch(network.digest, listed=listed, place=place)
     else:
-        run_view.watch(run)
-
-if runs:
-    st.subheader("Runs of this network")
-    run_view.table(runs)
-if run is not None and run.state == "finished":
-    with st.container(horizontal=True):
-        st.page_link("pages/compare.py", label="Compare", icon=":material/arrow_forward:")
-        st.page_link("pages/export.py", label="Take it along", icon=":material/arrow_forward:")
+        place.subheader("No run yet")
+        place.caption(
+            "The pruned network learns from the unpruned one, in a process of its own: a run goes "
+            "on when this page is closed, and is found again from here. Accuracy, loss, "
+            "temperature, learning rate and speed appear epoch by epoch."
+        )

@@ -1,118 +1,290 @@
-// Curves that grow while a training runs; redrawn in place, so nothing flickers and the pointer stays.
-// data = {x: [...], last, panels: [{title, unit, digits, zero, series: [{name, values, aside}]}], alt}
-export default function ({ parentElement, data }) {
-  const box = parentElement.querySelector('.lines');
-  const svg = box.querySelector('svg');
-  const read = box.querySelector('.read');
-  const say = parentElement.querySelector('.say');
-  const me = (box.me ??= { at: -1 });
-  me.data = data;
-  const left = 46, right = 76, height = 128, head = 26, gap = 18;
+// Curves of trainings that grow while they go: small charts with one scale of epochs. They are
+// redrawn in place, so nothing flickers, and the pointer, the zoom and the keys keep their place.
+// data = {first, last, runs: [{name, slot, x, main, epochs, best: [epoch, value] | null}], stages: [[epoch, name]],
+//   panels: [{title, unit, digits, zero, tall, refs: [{name, value, start}],
+//             best, series: [{run, name, head, aside, values}]}], marks, alt}
+const LEFT = 42, GAP = 30, HEAD = 26, FOOT = 22;
+const DASHES = ['', '7 3', '2 3', '10 3 2 3', '4 2', '14 4', '1 4', '6 2 1 2'];
 
-  const make = (kind, attributes, text) => {
-    const element = document.createElementNS('http://www.w3.org/2000/svg', kind);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    if (text !== undefined) element.textContent = text;
-    svg.append(element);
-    return element;
-  };
-  const ticks = (low, high) => {
-    const rough = (high - low) / 3 || 1;
-    const size = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= rough);
-    const found = [];
-    for (let t = Math.ceil(low / step - 1e-9) * step; t <= high + 1e-9 * step; t += step) found.push(t);
-    return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
-  };
-  const range = (panel) => {
-    const all = panel.series.flatMap((s) => s.values).filter((v) => v !== null && isFinite(v));
-    if (!all.length) return [0, 1];
-    let low = panel.zero ? 0 : Math.min(...all), high = Math.max(...all);
-    if (high - low < 1e-9) high = low + 1;
-    const pad = (high - low) * 0.06;
-    return [panel.zero ? 0 : low - pad, high + pad];
-  };
+function colors(element) {
+  const listed = getComputedStyle(element).getPropertyValue('--st-chart-categorical-colors');
+  return listed.match(/#[0-9a-f]{3,8}|rgba?\([^)]*\)/gi) ?? ['#0b6e74', '#c2541d', '#5b4fb0', '#8a7a0a', '#b8336a', '#3f7f2f'];
+}
 
-  me.draw = () => {
-    const { x, panels, last, alt } = me.data;
-    const width = Math.max(240, box.clientWidth);
-    const inner = width - left - right;
-    const first = x.length ? Math.min(x[0], 1) : 0;
-    const X = (v) => left + (inner * (v - first)) / Math.max(1, last - first);
-    me.X = X;
-    svg.replaceChildren();
-    const total = panels.length * (height + head + gap) + 8;
-    svg.setAttribute('height', total);
-    svg.setAttribute('viewBox', `0 0 ${width} ${total}`);
-    svg.setAttribute('aria-label', alt);
-    panels.forEach((panel, index) => {
-      const top = index * (height + head + gap) + head;
-      const [low, high] = range(panel);
-      const Y = (v) => top + height * (1 - (v - low) / (high - low));
-      make('text', { x: 0, y: top - 11, class: 'title' }, panel.title + (panel.unit ? `, ${panel.unit}` : ''));
-      if (!panel.series.some((s) => s.values.some((v) => v !== null))) {
-        make('line', { x1: left, x2: left + inner, y1: top + height, y2: top + height, class: 'grid' });
-        make('text', { x: left, y: top + height / 2 }, 'after the first epoch');
-        return;
-      }
-      const scale = ticks(low, high);
-      for (const t of scale.found) {
-        make('line', { x1: left, x2: left + inner, y1: Y(t), y2: Y(t), class: 'grid' });
-        make('text', { x: left - 8, y: Y(t) + 4, 'text-anchor': 'end' }, t.toFixed(scale.digits));
-      }
-      const ends = [];
-      for (const series of panel.series) {
-        const kind = series.aside ? ' aside' : '';
-        const points = x.map((v, i) => [X(v), series.values[i]]).filter((p) => p[1] !== null && isFinite(p[1]));
-        if (!points.length) continue;
-        make('polyline', { points: points.map(([a, b]) => `${a.toFixed(1)},${Y(b).toFixed(1)}`).join(' '), class: 'line' + kind });
-        const [a, b] = points.at(-1);
-        make('circle', { cx: a, cy: Y(b), r: 3, class: 'dot' + kind });
-        ends.push({ name: series.name, x: a, y: Y(b) + 4 });
-      }
-      ends.sort((p, q) => p.y - q.y);
-      ends.forEach((end, i) => {
-        if (i && end.y - ends[i - 1].y < 14) end.y = ends[i - 1].y + 14;
-        make('text', { x: end.x + 8, y: end.y }, end.name);
-      });
-      if (index === panels.length - 1) {
-        make('text', { x: left, y: top + height + 16 }, `epoch ${first}`);
-        make('text', { x: left + inner, y: top + height + 16, 'text-anchor': 'end' }, String(last));
-      }
+function put(parent, kind, attributes, text) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', kind);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  if (text !== undefined) element.textContent = text;
+  parent.append(element);
+  return element;
+}
+
+function ticks(low, high, wanted, whole) {
+  const rough = (high - low) / wanted || 1, size = 10 ** Math.floor(Math.log10(rough));
+  let step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
+  if (whole) step = Math.max(1, Math.round(step));
+  const found = [];
+  for (let t = Math.ceil(low / step - 1e-9) * step + 0; t <= high + 1e-9 * step; t += step) found.push(t + 0);
+  return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+}
+
+const there = (v) => v !== null && v !== undefined && isFinite(v);
+const number = (v, digits) => {
+  if (!there(v)) return '–';
+  v += 0; // no minus zero
+  if (digits !== null) return v.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return v === 0 ? '0' : Math.abs(v) < 1e-4 ? v.toExponential(1) : String(Number(v.toPrecision(3)));
+};
+
+// Where each small chart stands: two tall ones above the others, or all below each other.
+function places(panels, width) {
+  const wide = width >= 620, found = [];
+  let top = 0;
+  for (const tall of [true, false]) {
+    const row = panels.filter((p) => p.tall === tall), across = wide ? row.length : 1;
+    const each = (width - GAP * (across - 1)) / Math.max(1, across), height = tall ? (wide ? 196 : 150) : wide ? 92 : 62;
+    row.forEach((panel, i) => {
+      const x = (i % across) * (each + GAP), last = wide || (!tall && i === row.length - 1);
+      found.push({ panel, x: x + LEFT, w: each - LEFT - 6, y: top + HEAD, h: height, last });
+      if (i % across === across - 1) top += HEAD + height + (last ? FOOT + (tall ? 12 : 0) : 10);
     });
-    if (me.at >= 0 && me.at < x.length) {
-      make('line', { x1: X(x[me.at]), x2: X(x[me.at]), y1: head, y2: total - gap - 8, class: 'cross' });
+  }
+  return { found, height: top + 2 };
+}
+
+// The scale of one chart. A start far below everything else would flatten the rest: it is left out.
+function range(panel, runs, from, to) {
+  const values = panel.series.flatMap((s) => s.values.filter((v, i) => there(v) && runs[s.run].x[i] >= Math.max(1, from) && runs[s.run].x[i] <= to));
+  const starts = panel.refs.filter((r) => r.start).map((r) => r.value);
+  const all = [...values, ...panel.refs.filter((r) => !r.start).map((r) => r.value)];
+  let low = Math.min(...all, ...(all.length ? [] : starts)), high = Math.max(...all, ...(all.length ? [] : starts));
+  for (const start of starts) if (values.length < 3 || low - start < 0.25 * (high - low)) [low, high] = [Math.min(low, start), Math.max(high, start)];
+  if (!isFinite(low)) return [0, 1];
+  if (panel.zero) return [0, high > 0 ? high * 1.08 : 1];
+  const pad = Math.max((high - low) * 0.08, 0.25);
+  return [low - pad, Math.min(high + pad * 1.6, panel.unit === '%' && high <= 100 ? Math.max(100.4, high) : Infinity)];
+}
+
+function paint(me) {
+  const { data, base, svg, width } = me, [from, to] = me.zoom ?? [data.first, data.last];
+  const X = (p, v) => p.x + (p.w * (v - from)) / Math.max(1e-9, to - from);
+  const { found, height } = places(data.panels, width);
+  Object.assign(me, { found, X, from, to });
+  svg.setAttribute('height', height);
+  svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+  svg.setAttribute('aria-label', data.alt);
+  base.replaceChildren();
+  found.forEach((p, index) => {
+    const [low, high] = range(p.panel, data.runs, from, to);
+    p.Y = (v) => p.y + p.h * (1 - (v - low) / (high - low));
+    const title = put(base, 'text', { x: p.x - LEFT, y: p.y - 11, class: 'title' }, p.panel.title);
+    if (p.panel.unit) put(title, 'tspan', { class: 'unit' }, `, ${p.panel.unit}`);
+    p.title = (title.getComputedTextLength?.() ?? 90) + 8;
+    const empty = !p.panel.series.some((s) => s.values.some(there));
+    const clip = put(put(base, 'clipPath', { id: `${me.id}-${index}` }), 'rect', { x: p.x - 1, y: p.y - 4, width: p.w + 6, height: p.h + 5 }) && `url(#${me.id}-${index})`;
+    const scale = ticks(low, high, p.panel.tall ? 4 : 2);
+    if (!empty || p.panel.refs.length) for (const t of scale.found) {
+      if (p.Y(t) < p.y - 1) continue;
+      put(base, 'line', { x1: p.x, x2: p.x + p.w, y1: p.Y(t), y2: p.Y(t), class: 'grid' });
+      put(base, 'text', { x: p.x - 8, y: p.Y(t) + 4, 'text-anchor': 'end', class: 'tick' }, number(t, scale.digits));
     }
+    put(base, 'line', { x1: p.x, x2: p.x + p.w, y1: p.y + p.h, y2: p.y + p.h, class: 'axis' });
+    if (p.last) epochs(base, p, X, from, to);
+    for (const [at] of data.stages) if (at > from && at < to) put(base, 'line', { x1: X(p, at), x2: X(p, at), y1: p.y, y2: p.y + p.h, class: 'stageline' });
+    if (empty) put(base, 'text', { x: p.x + 8, y: p.y + (p.panel.tall ? 18 : 15), class: 'tick' }, p.panel.refs.length ? '' : 'after the first epoch');
+    p.busy = []; p.placed = [];
+    const ends = curves(me, p, clip);
+    references(base, p, [low, high]);
+    for (const end of ends) label(base, p, 'end', end.name, [[7, 4, 0], [0, -9, 0.5], [0, 18, 0.5], [-9, -7, 1], [-9, 16, 1]].map(([dx, dy, at]) => [end.x + dx, end.y + dy, at]));
+    if (!index) names(base, p, X, data.stages, from, to);
+  });
+}
+
+function epochs(base, p, X, from, to) {
+  const scale = ticks(from, to, Math.min(8, Math.max(2, p.w / 42)), true).found;
+  for (const t of scale) put(base, 'text', { x: X(p, t), y: p.y + p.h + 15, 'text-anchor': 'middle', class: 'tick' }, number(t, 0));
+  put(base, 'text', { x: p.x - LEFT, y: p.y + p.h + 15, class: 'tick' }, 'epoch');
+}
+
+function curves(me, p, clip) {
+  const { data, base } = me, single = data.runs.length === 1, ends = [];
+  for (const series of [...p.panel.series].sort((a, b) => b.aside - a.aside || data.runs[b.run].slot - data.runs[a.run].slot)) {
+    const run = data.runs[series.run], color = me.colors[run.slot % me.colors.length];
+    const points = run.x.map((v, i) => [v, series.values[i]]).filter((q) => there(q[1]));
+    if (!points.length) continue;
+    const group = put(base, 'g', { 'data-run': series.run });
+    const on = points.map(([a, b]) => [me.X(p, a), p.Y(b)]);
+    const dash = single ? '' : DASHES[run.slot % DASHES.length];
+    const kind = 'line' + (series.aside ? ' aside' : '');
+    put(group, 'polyline', { points: on.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join(' '), class: kind, stroke: color, 'stroke-dasharray': dash, 'clip-path': clip });
+    on.forEach(([x, y], i) => {
+      const [u, v] = on[i + 1] ?? [x, y], n = Math.max(1, Math.ceil(Math.hypot(u - x, v - y) / 5));
+      for (let k = 0; k < n; k++) p.busy.push([x + ((u - x) * k) / n, y + ((v - y) * k) / n]);
+    });
+    const [x, y] = on.at(-1);
+    if (x > p.x + p.w + 1 || x < p.x - 1) continue;
+    if (!series.aside || p.panel.tall) put(group, 'circle', { cx: x, cy: y, r: series.aside ? 2.2 : 3.2, fill: color });
+    if (single && p.panel.tall && p.panel.series.length > 1) ends.push({ name: series.name, x, y });
+    if (run.best && p.panel.best && !series.aside) best(me, p, group, run, color);
+  }
+  return ends;
+}
+
+function best(me, p, group, run, color) {
+  const [at, value] = run.best, x = me.X(p, at);
+  if (x < p.x - 1 || x > p.x + p.w + 1) return;
+  put(group, 'circle', { cx: x, cy: p.Y(value), r: 4.4, class: 'ring', stroke: color });
+}
+
+// A text at the first of the places [x, y, 0 begins there .. 1 ends there] that hides least.
+function label(base, p, kind, text, spots) {
+  const element = put(base, 'text', { class: kind }, text), w = (element.getComputedTextLength?.() || text.length * 6) + 4;
+  const found = spots.map(([x, y, at]) => {
+    const left = x - at * w, top = y - 10, hits = (q) => q[0] > left - 3 && q[0] < left + w + 3 && q[1] > top - 2 && q[1] < top + 14;
+    const over = p.placed.filter((o) => o[0] < left + w && o[0] + o[2] > left && Math.abs(o[1] - top) < 13).length;
+    const out = left < p.x - 1 || left + w > p.x + p.w + 8 || top < p.y - 16 || y > p.y + p.h;
+    return { left, top, y, cost: p.busy.filter(hits).length + 40 * over + (out ? 30 : 0) };
+  });
+  const best = found.reduce((a, b) => (b.cost < a.cost ? b : a));
+  element.setAttribute('x', best.left + 1);
+  element.setAttribute('y', best.y);
+  p.placed.push([best.left, best.top, w]);
+}
+
+// The horizontal lines and their names.
+function references(base, p, [low, high]) {
+  for (const ref of p.panel.refs) {
+    const text = `${ref.name} ${number(ref.value, p.panel.digits)}`, off = ref.value < low || ref.value > high;
+    const y = off ? p.y + p.h : p.Y(ref.value), ends = [[p.x + 4, 0], [p.x + p.w / 2, 0.5], [p.x + p.w - 2, 1]];
+    if (!off) put(base, 'line', { x1: p.x, x2: p.x + p.w, y1: y, y2: y, class: 'refline' + (ref.start ? ' start' : '') });
+    if (ref.start) ends.reverse();
+    label(base, p, 'ref', off ? `↓ ${text}` : text, [...ends.map(([x, at]) => [x, y - 5, at]), ...(off ? [] : ends.map(([x, at]) => [x, y + 13, at]))]);
+  }
+}
+
+function names(base, p, X, stages, from, to) {
+  let free = -1e9;
+  for (const [at, name] of stages) {
+    const x = X(p, at) + 4;
+    if (at < from || at >= to || x < free) continue;
+    const label = put(base, 'text', { x, y: p.y + p.h - 6, class: 'stage' }, name);
+    free = x + (label.getComputedTextLength?.() || name.length * 6) + 10;
+  }
+}
+
+// What the pointer or the keys are at: a line through all charts, a dot on each curve, and the table.
+function point(me) {
+  const { data, over, at, from, to } = me;
+  over.replaceChildren();
+  const several = data.runs.length > 1;
+  if (at !== null && at >= from && at <= to) for (const p of me.found) {
+    put(over, 'line', { x1: me.X(p, at), x2: me.X(p, at), y1: p.y, y2: p.y + p.h, class: 'cross' });
+    const said = [];
+    for (const s of p.panel.series) {
+      const v = s.values[data.runs[s.run].x.indexOf(at)], fill = me.colors[data.runs[s.run].slot % me.colors.length];
+      if (there(v) && p.Y(v) <= p.y + p.h + 4) put(over, 'circle', { cx: me.X(p, at), cy: p.Y(v), r: s.aside ? 2.6 : 3.6, fill });
+      if (there(v) && !(several && s.aside)) said.push({ text: number(v, p.panel.digits), fill, r: s.aside ? 2.2 : 3.2 });
+    }
+    said.forEach((one) => (one.w = one.text.length * 6.6 + 18));
+    while (said.length > 1 && said.reduce((sum, one) => sum + one.w, 0) > p.w + LEFT - p.title) said.pop(); // the watched one stays
+    let x = p.x + p.w;
+    for (const one of said.reverse()) {
+      put(over, 'text', { x, y: p.y - 11, 'text-anchor': 'end', class: 'now' }, one.text);
+      put(over, 'circle', { cx: x - one.w + 9, cy: p.y - 15, r: one.r, fill: one.fill });
+      x -= one.w;
+    }
+  }
+  shade(me);
+  if (me.brush) for (const p of me.found) {
+    const [a, b] = [...me.brush].sort((m, n) => m - n).map((v) => me.X(p, v));
+    put(over, 'rect', { x: a, y: p.y, width: b - a, height: p.h, class: 'brush' });
+  }
+  table(me);
+}
+
+function table(me) {
+  const { data, at, read } = me, series = data.panels.flatMap((p) => p.series.map((s) => ({ ...s, panel: p })));
+  const heads = [...new Set(series.map((s) => s.head))];
+  const cell = (row, kind, text) => { const c = document.createElement(kind); c.textContent = text; row.append(c); return c; };
+  const head = document.createElement('thead'), body = document.createElement('tbody'), top = document.createElement('tr');
+  for (const name of [at === null ? 'After the last epoch' : `After epoch ${at}`, 'Epoch', ...heads, 'Best test, %']) cell(top, 'th', name);
+  head.append(top);
+  body.className = data.runs.length > 1 ? 'several' : '';
+  data.runs.forEach((run, index) => {
+    const row = document.createElement('tr'), i = at === null ? run.x.length - 1 : run.x.indexOf(at), name = cell(row, 'td', run.name);
+    name.title = run.name;
+    row.className = run.main && data.runs.length > 1 ? 'main' : '';
+    const sign = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    put(sign, 'line', { x1: 0, x2: 30, y1: 4, y2: 4, stroke: me.colors[run.slot % me.colors.length], 'stroke-width': 2.5, 'stroke-dasharray': data.runs.length > 1 ? DASHES[run.slot % DASHES.length] : '' });
+    name.prepend(sign);
+    cell(row, 'td', i >= 0 && run.x[i] !== undefined ? `${run.x[i]} / ${run.epochs}` : '–');
+    for (const wanted of heads) {
+      const s = series.find((one) => one.run === index && one.head === wanted);
+      cell(row, 'td', number(s && i >= 0 ? s.values[i] : null, s ? s.panel.digits : 0));
+    }
+    cell(row, 'td', run.best ? `${number(run.best[1], 1)} at ${run.best[0]}` : '–');
+    row.onpointerenter = () => { me.hot = data.runs.length > 1 ? index : null; shade(me); };
+    row.onpointerleave = () => { me.hot = null; shade(me); };
+    body.append(row);
+  });
+  const key = head.textContent + body.textContent + me.colors.join();
+  if (key === me.shown) return;
+  me.shown = key;
+  read.replaceChildren(head, body);
+}
+
+const shade = (me) => { for (const g of me.base.querySelectorAll('[data-run]')) g.classList.toggle('dim', me.hot !== null && +g.dataset.run !== me.hot); };
+
+export default function ({ parentElement, data }) {
+  const box = parentElement.querySelector('.lines'), svg = box.querySelector(':scope > svg');
+  const say = parentElement.querySelector('.say'), all = box.querySelector('.all');
+  const me = (box.me ??= { at: null, hot: null, zoom: null, brush: null, id: 'c' + Math.random().toString(36).slice(2, 9) });
+  Object.assign(me, { data, svg, base: svg.querySelector('.base'), over: svg.querySelector('.over'), read: box.querySelector('.read') });
+  const places = [...new Set(data.runs.flatMap((run) => run.x))].sort((a, b) => a - b);
+  me.draw = () => {
+    me.width = Math.max(260, box.clientWidth);
+    me.colors = colors(box);
+    all.hidden = !me.zoom;
+    paint(me); point(me);
   };
-  const show = (at) => {
-    me.at = at;
-    me.draw();
-    read.hidden = at < 0;
-    if (at < 0) return;
-    const { x, panels } = me.data;
-    read.replaceChildren();
-    const add = (text) => (read.appendChild(document.createElement('div')).textContent = text);
-    add(`epoch ${x[at]}`);
-    for (const panel of panels)
-      for (const series of panel.series)
-        if (series.values[at] !== null) add(`${series.name} ${series.values[at].toFixed(panel.digits)} ${panel.unit}`);
-    const spot = me.X(x[at]);
-    const flip = spot + 12 + read.offsetWidth > box.clientWidth;
-    read.style.left = (flip ? spot - 12 - read.offsetWidth : spot + 12) + 'px';
-    read.style.top = '24px';
+  const show = (at) => { if (at !== me.at) { me.at = at; point(me); } };
+  const under = (event) => {
+    const from = svg.getBoundingClientRect(), x = event.clientX - from.left, y = event.clientY - from.top;
+    const p = me.found.find((q) => x > q.x - LEFT && x < q.x + q.w + GAP / 2 && y > q.y - HEAD && y < q.y + q.h + FOOT) ?? me.found[0];
+    return Math.min(me.to, Math.max(me.from, me.from + ((x - p.x) / p.w) * (me.to - me.from)));
   };
+  const nearest = (v) => places.reduce((a, b) => (Math.abs(b - v) < Math.abs(a - v) ? b : a), places[0] ?? null);
+  const zoomed = (zoom) => { me.zoom = zoom; me.brush = null; me.draw(); };
+  svg.onpointerdown = (event) => { if (event.pointerType === 'mouse' && !event.button) { me.press = [event.clientX, under(event)]; svg.setPointerCapture(event.pointerId); } };
   svg.onpointermove = (event) => {
-    const { x } = me.data;
-    if (!x.length) return;
-    const from = svg.getBoundingClientRect().left;
-    const near = x.map((v, i) => [Math.abs(me.X(v) - (event.clientX - from)), i]).sort((a, b) => a[0] - b[0])[0][1];
-    if (near !== me.at) show(near);
+    const v = under(event);
+    if (me.press && Math.abs(event.clientX - me.press[0]) > 6) { me.brush = [me.press[1], v]; point(me); } else if (places.length) show(nearest(v));
   };
-  svg.onpointerleave = () => show(-1);
+  svg.onpointerup = () => {
+    const [a, b] = (me.brush ?? []).map(Math.round).sort((m, n) => m - n);
+    me.press = null;
+    if (me.brush && b - a >= 1) zoomed([a, b]); else if (me.brush) zoomed(me.zoom);
+  };
+  svg.onpointercancel = () => { me.press = me.brush = null; show(null); };
+  svg.onpointerleave = () => { if (!me.press) show(null); };
+  svg.ondblclick = all.onclick = () => zoomed(null);
+  svg.onkeydown = (event) => {
+    const i = me.at === null ? places.length : places.indexOf(me.at);
+    const to = { ArrowLeft: i - 1, ArrowRight: Math.min(i + 1, places.length - 1), Home: 0, End: places.length - 1 }[event.key];
+    if (event.key === 'Escape') { show(null); return zoomed(null); }
+    if (to === undefined || !places.length) return;
+    event.preventDefault();
+    show(places[Math.max(0, to)]);
+    say.textContent = [...me.read.rows].map((row) => [...row.cells].map((c) => c.textContent).join(' ')).join('; ');
+  };
+  svg.onblur = () => show(null);
+  box.querySelector('.marks').textContent = data.marks;
+  box.dataset.epochs = data.runs.map((run) => run.x.filter((v) => v > 0).length).join();
   me.seen?.disconnect();
-  me.seen = new ResizeObserver(() => me.draw());
+  me.seen = new ResizeObserver(() => box.clientWidth !== me.wide && ((me.wide = box.clientWidth), me.draw()));
   me.seen.observe(box);
-  if (me.at >= 0 && !read.hidden) show(me.at); else me.draw();
-  if (say.textContent !== data.alt) say.textContent = data.alt;
+  if (me.at !== null && !places.includes(me.at)) me.at = null;
+  me.draw();
+  if (me.at === null && say.textContent !== data.alt) say.textContent = data.alt;
   return () => me.seen.disconnect();
 }

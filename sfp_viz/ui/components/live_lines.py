@@ -1,58 +1,174 @@
-"""Curves of a training, redrawn in place each second. JavaScript and CSS stand beside it."""
+"""Curves of trainings, redrawn in place each second. JavaScript and CSS stand beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sfp_viz.core.training import Epoch
 from sfp_viz.ui.components.load import load
 
 _lines = load("live_lines")
+_MOST = 600  # places on a curve; of a longer history every n-th epoch is drawn, and the last
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training on the charts. ``slot`` gives it its color and dashes, 0 is the accent;
+    ``start`` is its accuracy 0..1 before the first epoch, drawn at epoch 0; ``total`` the epochs
+    it will have; ``main`` marks the one that is watched."""
+
+    name: str
+    epochs: tuple[Epoch, ...]
+    total: int
+    slot: int = 0
+    start: float | None = None
+    main: bool = True
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A horizontal line at an accuracy 0..1. ``start``: it lies below the curves, which come from
+    there, so it may fall off the scale."""
+
+    name: str
+    value: float
+    start: bool = False
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    unit: str
+    digits: int | None  # None: three that count
+    series: tuple[tuple[str, Callable[[Epoch], float]], ...]
+    zero: bool = True  # whether the scale begins at 0
+    tall: bool = False
+
+
+_PANELS = (
+    _Panel(
+        "Accuracy", "%", 1,
+        (("Test", lambda e: 100 * e.test_accuracy), ("Training", lambda e: 100 * e.train_accuracy)),
+        zero=False, tall=True,
+    ),
+    _Panel("Loss", "", 4, (("Loss", lambda e: e.loss),), tall=True),
+    _Panel("Temperature", "", 2, (("Temperature", lambda e: e.temperature),)),
+    _Panel("Learning rate", "", None, (("Learning rate", lambda e: e.learning_rate),)),
+    _Panel("Speed", "images/s", 0, (("Speed", lambda e: e.images_per_second),)),
+)  # fmt: skip
+_HEADS = {"Test": "Test, %", "Training": "Training, %", "Speed": "Images/s", "Memory": "Memory, MB"}
+_MEMORY = _Panel("Memory, peak", "MB", 0, (("Memory", lambda e: _memory(e) / 1e6),))
 
 
 def live_lines(
-    epochs: Sequence[Epoch], *, key: str, total: int, start: float | None = None
+    curves: Sequence[Curve],
+    *,
+    key: str,
+    references: Sequence[Reference] = (),
+    stages: Sequence[tuple[float, str]] = (),
 ) -> None:
-    """Accuracy in %, loss and temperature over ``total`` epochs.
-
-    ``start`` is the accuracy 0..1 before the first epoch, drawn at epoch 0.
-    """
-    _lines(key=key, data=lines_data(epochs, total=total, start=start))
+    """Small charts of ``curves`` with one scale of epochs: accuracy, loss, temperature, learning
+    rate, speed, and memory where it was measured. ``stages`` are (epoch, name) of thin vertical
+    lines. Hovering, dragging to zoom and the arrow keys stay in the browser."""
+    _lines(key=key, data=lines_data(curves, references=references, stages=stages))
 
 
 def lines_data(
-    epochs: Sequence[Epoch], *, total: int, start: float | None = None
+    curves: Sequence[Curve],
+    *,
+    references: Sequence[Reference] = (),
+    stages: Sequence[tuple[float, str]] = (),
 ) -> dict[str, Any]:
-    """What is drawn: epochs, and three panels with their lines; None where there is no value."""
-    none = [] if start is None else [None]
-    accuracy = [] if start is None else [round(100 * start, 3)]
-
-    def line(name: str, values: list, aside: bool = False) -> dict[str, Any]:
-        return {"name": name, "values": values, "aside": aside}
-
-    test = accuracy + [round(100 * e.test_accuracy, 3) for e in epochs]
-    train = none + [round(100 * e.train_accuracy, 3) for e in epochs]
+    """What is drawn: for each run its epochs, for each chart the values at them, None for none."""
+    shown = [_thinned(curve.epochs) for curve in curves]
+    measured = any(_memory(epoch) for epochs in shown for epoch in epochs)
+    last = max([1, *(max(c.total, len(c.epochs)) for c in curves)])
+    begun = any(c.start is not None for c in curves)
     return {
-        "x": ([] if start is None else [0]) + [e.epoch for e in epochs],
-        "last": max(total, len(epochs), 1),
+        "first": 0 if begun or last == 1 else 1,
+        "last": last,
+        "runs": [_run(curve, epochs) for curve, epochs in zip(curves, shown, strict=True)],
         "panels": [
-            {"title": "Accuracy", "unit": "%", "digits": 1, "zero": False,
-             "series": [line("test", test), line("training", train, True)]},
-            {"title": "Loss", "unit": "", "digits": 4, "zero": True,
-             "series": [line("loss", none + [round(e.loss, 5) for e in epochs])]},
-            {"title": "Temperature", "unit": "", "digits": 2, "zero": True,
-             "series": [line("T", none + [round(e.temperature, 4) for e in epochs], True)]},
+            _panel(panel, curves, shown, references if panel.title == "Accuracy" else ())
+            for panel in (*_PANELS, *([_MEMORY] if measured else []))
         ],
-        "alt": _in_words(epochs, total),
+        "stages": [[round(at, 3), name] for at, name in stages],
+        "marks": _MARKS if any(shown) else "",
+        "alt": "; ".join(_in_words(curve, many=len(curves) > 1) for curve in curves),
+    }
+
+
+_MARKS = (
+    "Point at a chart to read an epoch, drag to zoom. Thin: training. "
+    "Ring: best epoch by test accuracy. Dot: last epoch, the one that is kept."
+)
+
+
+def best_epoch(epochs: Sequence[Epoch]) -> Epoch | None:
+    """The epoch with the highest test accuracy, the first of equals; None for no epochs."""
+    return max(epochs, key=lambda epoch: (epoch.test_accuracy, -epoch.epoch), default=None)
+
+
+def _run(curve: Curve, epochs: Sequence[Epoch]) -> dict[str, Any]:
+    best = best_epoch(curve.epochs)
+    return {
+        "name": curve.name,
+        "slot": curve.slot,
+        "main": curve.main,
+        "epochs": curve.total,
+        "x": ([] if curve.start is None else [0]) + [epoch.epoch for epoch in epochs],
+        "best": [best.epoch, round(100 * best.test_accuracy, 3)] if best else None,
+    }
+
+
+def _panel(
+    panel: _Panel,
+    curves: Sequence[Curve],
+    shown: Sequence[Sequence[Epoch]],
+    references: Sequence[Reference],
+) -> dict[str, Any]:
+    series = []
+    for run, (curve, epochs) in enumerate(zip(curves, shown, strict=True)):
+        for place, (name, value) in enumerate(panel.series):
+            test = panel.title == "Accuracy" and place == 0
+            begun = round(100 * curve.start, 3) if test and curve.start is not None else None
+            before = [] if curve.start is None else [begun]
+            values = before + [float(f"{value(epoch):.6g}") for epoch in epochs]
+            line = {"run": run, "name": name, "head": _HEADS.get(name, name), "aside": place > 0}
+            series.append({**line, "values": values})
+    refs = [{"name": r.name, "value": 100 * r.value, "start": r.start} for r in references]
+    return {
+        "title": panel.title, "unit": panel.unit, "digits": panel.digits, "zero": panel.zero,
+        "tall": panel.tall, "best": panel.title == "Accuracy", "refs": refs, "series": series,
     }  # fmt: skip
 
 
-def _in_words(epochs: Sequence[Epoch], total: int) -> str:
-    if not epochs:
-        return "No epoch has ended yet."
-    last = epochs[-1]
-    return (
-        f"After epoch {last.epoch} of {total}: test accuracy {100 * last.test_accuracy:.1f} %, "
-        f"loss {last.loss:.3f}, temperature {last.temperature:.2f}."
+def _thinned(epochs: Sequence[Epoch]) -> tuple[Epoch, ...]:
+    """At most about ``_MOST`` of the epochs: every n-th, the best and the last."""
+    step = -(-len(epochs) // _MOST)
+    if step <= 1:
+        return tuple(epochs)
+    best = best_epoch(epochs)
+    return tuple(e for e in epochs if (len(epochs) - e.epoch) % step == 0 or e is best)
+
+
+def _memory(epoch: Epoch) -> int:
+    """Measured peak bytes; 0 where it was not measured."""
+    return int(getattr(epoch, "memory", 0) or 0)
+
+
+def _in_words(curve: Curve, *, many: bool) -> str:
+    name = f"{curve.name}: " if many else ""
+    if not curve.epochs:
+        return f"{name}No epoch has ended yet."
+    last, best = curve.epochs[-1], best_epoch(curve.epochs)
+    text = (
+        f"{name}After epoch {last.epoch} of {curve.total}: test accuracy "
+        f"{100 * last.test_accuracy:.1f} %, loss {last.loss:.3f}, temperature "
+        f"{last.temperature:.2f}"
     )
+    if best and best is not last:
+        text += f"; best test accuracy {100 * best.test_accuracy:.1f} % after epoch {best.epoch}"
+    return text + "."

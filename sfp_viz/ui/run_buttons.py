@@ -1,0 +1,82 @@
+"""What can be done with a run, in each of its states: one row of buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from sfp_viz.errors import SfpError
+from sfp_viz.runs import process
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.ui import problems, state, trash
+
+
+def buttons(run: Run) -> None:
+    """Pause and cancel while it goes; resume, save and delete once it stopped."""
+    with st.container(horizontal=True, width="content", gap="small"):
+        if run.state in ("waiting", "running", "pausing"):
+            _button("Pause", "pause", _pause, run, off=run.state == "pausing")
+        if not run.over:
+            label = "Take out of the line" if run.state == "queued" else "Cancel"
+            _button(label, "cancel", process.request_cancel, run, off=run.state == "cancelling")
+        if run.state in RESUMABLE:
+            _button("Resume", "play_arrow", _resume, run, main=not short_of_memory(run))
+        if run.over:
+            _button("Delete", "delete", trash.discard, run)
+
+
+def offer(run: Run) -> None:
+    """After a failure for want of memory: the same again with smaller batches."""
+    half = run.settings.batch_size // 2
+    if run.state == "failed" and short_of_memory(run) and half >= 1:
+        st.button(
+            f"Start again with half the batch ({half} images)", key="run_half", type="primary",
+            icon=":material/restart_alt:", on_click=_again, args=(run, half),
+        )  # fmt: skip
+
+
+def short_of_memory(run: Run) -> bool:
+    """Whether the run failed because the memory did not suffice."""
+    return run.state == "failed" and run.trouble == "memory"
+
+
+def _button(
+    label: str, icon: str, what: Callable, run: Run, *, off: bool = False, main: bool = False
+) -> None:
+    st.button(
+        label, key=f"run_{icon}", on_click=_act, args=(what, run), disabled=off,
+        icon=f":material/{icon}:", type="primary" if main else "secondary",
+    )  # fmt: skip
+
+
+def _act(what: Callable, run: Run) -> None:
+    """Do it; a problem becomes a toast, not a page in ruins."""
+    try:
+        what(run.path)
+    except (SfpError, OSError) as problem:
+        text = str(problem)
+        if isinstance(problem, OSError):
+            text = f"The files of the run '{run.id}' cannot be changed: {text}."
+        st.toast(problems.plain(text), icon=":material/error:")
+
+
+def _pause(path: Path) -> None:
+    process.request_pause(path)
+
+
+def _resume(path: Path) -> None:
+    process.resume(path)
+
+
+def _again(run: Run, batch: int) -> None:
+    from sfp_viz.runs import queue
+
+    def start(path: Path) -> None:
+        fresh = process.copy_with(path, batch_size=batch)
+        queue.enqueue(fresh)
+        state.change(run=fresh.name)
+
+    _act(start, run)
