@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sfp_viz.core.pareto import Rated, Span
+from sfp_viz.core.pareto import Rated, Span, Standing, beaten_by, standings
 from sfp_viz.core.training import Measured
 
 Kind = Literal["unpruned", "plan", "uniform", "random", "run"]
@@ -106,3 +106,34 @@ def compared(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
     known = on_axis(points, axis)
     stage = "fine-tuned" if any(p.stage == "fine-tuned" for p in known) else "one-shot"
     return tuple(p for p in known if p.stage in (stage, "unpruned"))
+
+
+def standing_of(points: Sequence[Point], axis: Axis) -> dict[str, Standing]:
+    """How each point that the front is drawn among stands to it, by its key."""
+    among = compared(points, axis)
+    found = standings([rated(point, axis) for point in among])
+    return {point.key: standing for point, standing in zip(among, found, strict=True)}
+
+
+def beaten(points: Sequence[Point], axis: Axis, key: str) -> Point | None:
+    """The point that surely beats the one with ``key``; None where nobody does."""
+    among = compared(points, axis)
+    at = next((i for i, point in enumerate(among) if point.key == key), None)
+    other = None if at is None else beaten_by([rated(point, axis) for point in among])[at]
+    return None if other is None else among[other]
+
+
+def front_words(points: Sequence[Point], axis: Axis) -> str:
+    """How many points lie on the front, near it and surely below it, in a sentence; '' for less
+    than two."""
+    found = [*standing_of(points, axis).values()]
+    if len(found) < 2:
+        return ""
+    trained = any(p.stage == "fine-tuned" for p in compared(points, axis))
+    on, near, worse = (found.count(word) for word in ("front", "noise", "worse"))
+    return (
+        f"Front of {len(found)} {'fine-tuned' if trained else 'one-shot'} points, the unpruned "
+        f"network among them where it was measured: {on} on it, {near} within noise of it, "
+        f"{worse} surely below it. Noise is the 95 % interval of the test images; the luck of a "
+        "seed comes on top."
+    )

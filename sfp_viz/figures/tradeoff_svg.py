@@ -144,7 +144,7 @@ def _symbol(series: Series, x: float, y: float) -> str:
 
 def _legend(picture: View) -> list[str]:
     found, x, y = [], float(_LEFT), 16.0
-    names = [(s.name, s) for s in picture.series]
+    names: list[tuple[str, Series | None]] = [(s.name, s) for s in picture.series]
     if len(picture.front) > 1:
         names.append((f"dotted: front of {picture.among}", None))
     for name, series in names:

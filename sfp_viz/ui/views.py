@@ -13,6 +13,8 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "map": ("UMAP", "PCA"),
     "plan": ("Bars", "Table"),
     "compare": ("Runs", "Plans"),
+    "against": ("MACs", "Params", "Latency"),
+    "published": ("Off", "On"),
 }  # the first of each is the default
 _KEY = "views"
 

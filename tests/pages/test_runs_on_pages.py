@@ -14,7 +14,7 @@ from page_words import press, said
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
-from sfp_viz.runs import process
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.records import Before, Result
 from sfp_viz.ui import planned
@@ -87,7 +87,7 @@ def test_a_run_is_deleted_without_a_question_and_can_be_put_back(open_page, work
 
 def test_the_form_prunes_and_starts_a_run_with_the_plan_inside(open_page, workspace, monkeypatch):
     launched: list[Path] = []
-    monkeypatch.setattr(process, "launch", launched.append)
+    monkeypatch.setattr(queue, "enqueue", launched.append)
     app = press(open_page("finetune"), "Start")
     run = read_run(launched[0])
     assert run.plan == planned.plan(MODEL, Recipe())
@@ -97,19 +97,10 @@ def test_the_form_prunes_and_starts_a_run_with_the_plan_inside(open_page, worksp
     assert (run.path / "start.safetensors").stat().st_size < sample_path(MODEL).stat().st_size
 
 
-def test_compare_draws_finished_runs_without_measuring_anew(open_page, workspace):
-    run_folder(workspace, epochs=2)
-    run_folder(workspace, epochs=2, kind="uniform")
-    app = open_page("compare")
-    names = list(app.dataframe[0].value["Network"])
-    assert sorted(names) == ["this plan, fine-tuned 2 epochs", "uniform L1, fine-tuned 2 epochs"]
-    assert "no clear winner" in said(app)
-
-
 def test_a_baseline_is_fine_tuned_with_the_plan_runs_settings(open_page, workspace, monkeypatch):
     run_folder(workspace, epochs=2)
     launched: list[Path] = []
-    monkeypatch.setattr(process, "launch", launched.append)
+    monkeypatch.setattr(queue, "enqueue", launched.append)
     press(open_page("compare"), "Fine-tune uniform L1")
     run = read_run(launched[0])
     assert run.facts["kind"] == "uniform"
