@@ -54,14 +54,15 @@ def _checksum(state: dict[str, Tensor]) -> int:
     return total
 
 
-def numerics(threads: int | None = None) -> dict[str, Any]:
-    """What the result depends on besides the data and settings; sets the number of threads.
+def numerics(threads: int | None = None, *, processes: int = 1) -> dict[str, Any]:
+    """What the result depends on besides the data and settings; sets the number of threads: as
+    given, or this process's part of those that ``processes`` share.
 
     On the CPU the same threads, versions and kind of processor give the same bits.
     """
     # Set it also when it stays the same: that turns off MKL's own choice of fewer threads, which
     # would sum in another order than the resumed run does.
-    torch.set_num_threads(threads or torch.get_num_threads())
+    torch.set_num_threads(threads or max(1, torch.get_num_threads() // processes))
     gpu = torch.cuda.is_available()
     return {
         "threads": torch.get_num_threads(),

@@ -28,7 +28,7 @@ from sfp_viz.nets.matching import check_images, check_teacher
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.peak import peak_bytes
-from sfp_viz.nets.ranks import Ranks, alone, fewest
+from sfp_viz.nets.ranks import Ranks, alone, fewest, has_norms
 from sfp_viz.nets.teacher import Teacher, seen_in
 from sfp_viz.nets.training_state import gather, take_up
 
@@ -206,8 +206,20 @@ class Training:
         return gather(self)
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a ``state`` saved earlier. Raises RunError when it is of another network."""
-        take_up(self, state)
+        """Take up a ``state`` saved earlier; {} changes nothing. All of several processes must call
+        it, and the first one's state counts. Raises RunError when it is of another network."""
+        if state := self._ranks.first(state):
+            take_up(self, state)
+
+    @property
+    def note(self) -> str:
+        """What several processes do otherwise than one would, in a sentence; '' for nothing."""
+        if self._ranks.size == 1 or not has_norms(self.module):
+            return ""
+        return (
+            f"BatchNorm's statistics are per process: each of the {self._ranks.size} sees its own "
+            "part of a batch, so the result differs a little from that of one process."
+        )
 
 
 def _optimizer(module: nn.Module, settings: Distillation) -> torch.optim.Optimizer:

@@ -18,8 +18,11 @@ from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.lines import EPOCHS, append, read_epochs, rewrite
 from sfp_viz.runs.records import Before, Result, Run
+from sfp_viz.runs.spread import spread
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.model import Model
 
@@ -29,13 +32,20 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     folder = run.path
     heartbeat.tell("loading")
     checkpoints = Checkpoints(folder, epochs=len(read_epochs(folder)))
-    say_numerics(run.settings, heartbeat, checkpoints.last)
-    training, start, teacher = _training(folder, run, heartbeat)
-    if checkpoints.last is not None:
-        training.restore(dict(checkpoints.last.state))
-    before = _before(folder, training, start, teacher, heartbeat)
-    rewrite(folder / EPOCHS, read_epochs(folder)[: training.done])  # the others are done again
-    train(training, folder, heartbeat, checkpoints)
+    note = say_numerics(run.settings, heartbeat, checkpoints.last)
+    teacher_file = folder / "teacher.safetensors"
+    files = {
+        "start": folder / "start.safetensors",
+        "teacher": teacher_file if teacher_file.exists() else None,
+    }
+    with spread(folder, run.settings, heartbeat, data=run.data, **files) as fabric:
+        training, start, teacher = _training(run, heartbeat, fabric, **files)
+        training.restore(dict(checkpoints.last.state) if checkpoints.last is not None else {})
+        if training.note:
+            heartbeat.say({}, f"{note} {training.note}".strip())
+        before = _before(folder, training, start, teacher, heartbeat)
+        rewrite(folder / EPOCHS, read_epochs(folder)[: training.done])  # the others are done again
+        train(training, folder, heartbeat, checkpoints)
     finish(folder, training.model(), before)
 
 
@@ -85,18 +95,21 @@ def train(
         checkpoints.save(state, facts, done=training.done)
 
 
-def say_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> None:
+def say_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> str:
     """Compute as the worker before us did, with as many threads; where that is not possible, say
-    that the result may differ. What it depends on is written down."""
+    that the result may differ. What it depends on is written down. Returns what was said."""
     from sfp_viz.nets.checkpoint import numerics
 
     then = last.facts if last is not None else {}
-    now = numerics(then.get("threads") or heartbeat.earlier.get("threads"))
+    threads = then.get("threads") or heartbeat.earlier.get("threads")
+    now = numerics(threads, processes=settings.processes)
     apart = [key for key in then if then[key] != now.get(key)]
     changed = ", ".join(f"{key}: {then[key]} then, {now.get(key)} now" for key in apart)
     note = f"Resumed under other conditions ({changed}), so the result may differ a little."
-    facts = {**now, "training_precision": settings.precision, "versions": _versions()}
-    heartbeat.say(facts, note if apart else "")
+    note = note if apart else ""
+    facts = {"training_precision": settings.precision, "processes": settings.processes}
+    heartbeat.say({**now, **facts, "versions": _versions()}, note)
+    return note
 
 
 def _versions() -> dict[str, str]:
@@ -126,21 +139,24 @@ def _kept(epochs: int) -> str:
     )
 
 
-def _training(folder: Path, run: Run, heartbeat: Heartbeat) -> tuple[Training, Model, Model | None]:
+def _training(
+    run: Run, heartbeat: Heartbeat, fabric: Fabric | None, *, start: Path, teacher: Path | None
+) -> tuple[Training, Model, Model | None]:
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.saved import load_saved
 
     heartbeat.go_on()
-    start = load_saved(folder / "start.safetensors")
-    teacher_file = folder / "teacher.safetensors"
-    teacher = load_saved(teacher_file) if teacher_file.exists() else None
-    if teacher is None and run.settings.alpha > 0:
+    student = load_saved(start)
+    told = load_saved(teacher) if teacher is not None else None
+    if told is None and run.settings.alpha > 0:
         raise RunError("This run has no teacher. Start it with one, or with alpha 0.")
     train, test = (load_data(run.data, split) for split in ("train", "test"))
     heartbeat.go_on()
-    training = Training(start, teacher=teacher, train=train, test=test, settings=run.settings)
-    return training, start, teacher
+    training = Training(
+        student, teacher=told, train=train, test=test, settings=run.settings, fabric=fabric
+    )
+    return training, student, told
 
 
 def _before(
