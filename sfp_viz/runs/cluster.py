@@ -27,7 +27,7 @@ from sfp_viz.runs.workspace import change_settings, section
 
 VARIABLE = "SFP_VIZ_RAY"
 WHERE = "ray"  # in launch.json
-_SHELL = 'exec "${SFP_VIZ_PYTHON:-python}" -m '  # no shell stays between Ray and the worker
+_SHELL = 'exec "${SFP_VIZ_PYTHON:-python}" -m'  # no shell stays between Ray and the worker
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ def submit(path: Path) -> str:
         run = read_run(path)
         earlier = read_json(path / "launch.json")
         chosen = _may_start(run, earlier)
-        with suppress(ray_jobs.Unreachable):  # a cluster that is gone has no jobs
-            _end_earlier(earlier)
+        stop(path)  # the job of an earlier start, which a run that seemed lost may still have
         attempt = int((earlier or {}).get("attempt", 0)) + 1
         job = f"sfp-viz-{path.name}-{attempt}-{secrets.token_hex(3)}"
         launch = {"attempt": attempt, "where": WHERE, "address": chosen.address}
@@ -90,7 +89,7 @@ def submit(path: Path) -> str:
             ray_jobs.submit(
                 chosen.address,
                 job,
-                worker_line(path.name, attempt),
+                worker_line(path.name, attempt, chosen),
                 cpus=chosen.cpus * processes,
                 gpus=chosen.gpus * processes,
                 run=path.name,
@@ -106,9 +105,11 @@ def submit(path: Path) -> str:
     return job
 
 
-def worker_line(run: str, attempt: int) -> str:
-    """The shell command of a job: the worker, for a run of the node's own workspace."""
-    return f"{_SHELL}{WORKER} --attempt {attempt} --run {shlex.quote(run)}"
+def worker_line(run: str, attempt: int, chosen: Cluster) -> str:
+    """The shell command of a job: the worker, for a run of the node's own workspace. It knows the
+    cluster too, unless the node has been told of it: a sweep hands its trainings on."""
+    known = f'[ -n "${VARIABLE}" ] || export {VARIABLE}={shlex.quote(chosen.address)}; '
+    return f"{known}{_SHELL} {WORKER} --attempt {attempt} --run {shlex.quote(run)}"
 
 
 def is_elsewhere(path: Path) -> bool:
@@ -116,24 +117,28 @@ def is_elsewhere(path: Path) -> bool:
     return (read_json(path / "launch.json") or {}).get("where") == WHERE
 
 
-def stop(path: Path) -> None:
-    """End the job of the run in ``path`` by force; one that is over is left as it is.
-
-    Raises RunError when the cluster does not answer."""
-    _end_earlier(read_json(path / "launch.json"))
+def stop(path: Path) -> bool:
+    """End the job of the run in ``path`` by force; False when the cluster does not answer. One
+    that is over, or a run that is not on a cluster, is left as it is."""
+    launch = read_json(path / "launch.json") or {}
+    try:
+        if launch.get("where") == WHERE and launch.get("job"):
+            ray_jobs.stop(str(launch.get("address")), str(launch["job"]))
+    except RunError:
+        return False
+    return True
 
 
 def withdraw(path: Path) -> bool:
-    """Take the run in ``path`` out of the cluster's line; False when it has begun, or is over.
-
-    The run is then as if that start had not been asked for. Raises RunError when the cluster does
-    not answer."""
-    with locked(path / "launch.lock"):
-        launch = read_json(path / "launch.json") or {}
-        if launch.get("where") != WHERE or not launch.get("job"):
-            return False
-        address, job = str(launch.get("address")), str(launch["job"])
-        if ray_jobs.status(address, job).status != "PENDING":
+    """Take the run in ``path`` out of the cluster's line; False when it has begun, or is over, or
+    the cluster does not answer. The run is then as if that start had not been asked for."""
+    launch = read_json(path / "launch.json") or {}
+    if launch.get("where") != WHERE or not launch.get("job"):
+        return False
+    address, job = str(launch.get("address")), str(launch["job"])
+    with locked(path / "launch.lock"), suppress(RunError):
+        waits = ray_jobs.status(address, job).status == "PENDING"
+        if not waits or read_json(path / "launch.json") != launch:
             return False
         ray_jobs.stop(address, job)
         before = int(launch["attempt"]) - 1
@@ -141,7 +146,8 @@ def withdraw(path: Path) -> bool:
             (path / "launch.json").unlink()
         else:  # a worker of the start that was withdrawn sees that it is not wanted
             write_json(path / "launch.json", {**launch, "attempt": before, "job": ""})
-    return True
+        return True
+    return False
 
 
 def logs(path: Path) -> str:
@@ -165,9 +171,3 @@ def _may_start(run: Run, launched: Mapping[str, Any] | None) -> Cluster:
     if not (run.state in RESUMABLE or run.state == "queued" or fresh):
         raise RunError(f"The run '{run.id}' is {run.state} already.")
     return chosen
-
-
-def _end_earlier(launch: Mapping[str, Any] | None) -> None:
-    """End the job of an earlier start, which a run that seemed lost may still have."""
-    if launch and launch.get("where") == WHERE and launch.get("job"):
-        ray_jobs.stop(str(launch.get("address")), str(launch["job"]))

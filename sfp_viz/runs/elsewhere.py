@@ -41,6 +41,12 @@ def said_elsewhere(launch: Mapping[str, Any]) -> str:
     return _WATCH.sentence(launch)
 
 
+def seconds_still(path: Path) -> float:
+    """Seconds for which the heartbeat of the run in ``path`` was not seen to move; 0 unless
+    process_elsewhere looked before."""
+    return _WATCH.still(path)
+
+
 @dataclass(frozen=True)
 class _Sight:
     """A beat, when it was first seen, and whether another one was seen before."""
@@ -91,6 +97,11 @@ class Watch:
             return "alive" if still <= STALE or not reported else "gone"
         # what watched it for Ray may have died alone: then the beat goes on
         return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
+
+    def still(self, path: Path) -> float:
+        """See seconds_still."""
+        sight = self._sights.get(path)
+        return self._clock() - sight.since if sight else 0.0
 
     def sentence(self, launch: Mapping[str, Any]) -> str:
         """See said_elsewhere."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
+from sfp_viz.runs import cluster
 from sfp_viz.runs.alive import RUN, group, here, is_alive, python_module, start
 from sfp_viz.runs.files import locked, read_json, write_json, write_whole
-from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.laying import free_folder, free_name, laid_files, lay_out
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, REQUEST, WORKER
@@ -53,6 +54,7 @@ def launch(
 
 def _start(path: Path, entry: dict[str, Any]) -> int:
     try:
+        cluster.stop(path)  # a job of it that seemed lost
         end_group(path)  # what a killed worker may have left behind
         (path / REQUEST).unlink(missing_ok=True)
         write_json(path / "launch.json", {**entry, "time": time.time()})
@@ -69,12 +71,24 @@ def _start(path: Path, entry: dict[str, Any]) -> int:
     return pid
 
 
-def resume(path: Path) -> int:
-    """Go on from the last checkpoint of a run that is paused, lost, cancelled or failed."""
+def resume(path: Path) -> Run:
+    """Go on from the last checkpoint of a run that was stopped, where it ran before; returns the
+    run as it is then. A training is the next in line, and starts at once where a place is free.
+
+    Raises RunError when the run is not stopped, or no worker can be started.
+    """
     run = read_run(path)
     if run.state not in RESUMABLE:
         raise RunError(f"The run '{run.id}' is {run.state}; only a stopped one can be resumed.")
-    return launch(path)
+    if run.kind in TRAININGS:
+        from sfp_viz.runs import queue  # it starts workers with our launch
+
+        return queue.enqueue(path, front=True)
+    if cluster.is_elsewhere(path):
+        cluster.submit(path)
+    else:
+        launch(path)
+    return read_run(path)
 
 
 def request_cancel(path: Path) -> None:
@@ -99,6 +113,7 @@ def _ask(path: Path, word: Request) -> None:
             return
         write_whole(path / REQUEST, f"{word}\n")
         (path / QUEUED).unlink(missing_ok=True)
+    cluster.withdraw(path)
 
 
 def pause(path: Path, *, wait: float = 60.0) -> Run:
@@ -128,6 +143,7 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
         end_group(path)
         return read_run(path)
     for number in (signal.SIGTERM, signal.SIGKILL):
+        cluster.stop(path)
         for pid in _workers(path):
             _signal_group(pid, number)
         if _ended(path, 3.0):
@@ -207,7 +223,8 @@ def _workers(path: Path) -> set[int]:
 
 def _leaders(path: Path) -> set[int]:
     """Numbers of the workers of this run that were started on this machine, dead or alive."""
-    known = (read_json(path / "worker.json"), read_json(path / "launch.json"))
+    files = () if cluster.is_elsewhere(path) else ("worker.json", "launch.json")
+    known = [read_json(path / name) for name in files]
     return {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == here()}
 
 

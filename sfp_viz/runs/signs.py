@@ -35,9 +35,10 @@ def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
         launched=launched_process,
         worker=worker_process,
         launch_age=max(0.0, now - _asked_at(path, launch)),
-        beat_age=max(0.0, now - float(worker["time"])) if worker else 0.0,
+        beat_age=_beat_age(path, launch, worker, now),
         outcome=str((worker or {}).get("outcome", "")),
         problem=str((launch or {}).get("problem", "")),
+        said=_said_elsewhere(launch, worker),
         request=read_request(path),
         queued=is_queued(read_json(path / QUEUED), launch),
     )
@@ -86,14 +87,16 @@ def message(state: State, worker: Mapping[str, Any], signs: Signs, *, kept: str)
     if state == "failed":
         return str(worker.get("message") or "The worker failed. The details are in log.txt.")
     if state == "lost":
-        return _lost(signs, kept)
+        return f"{_lost(signs, kept)} {signs.said}".rstrip()
+    if state == "waiting":
+        return signs.said
     if state == "running" and signs.beat_age > SILENT:
         return (
             f"The worker was last heard of {signs.beat_age:.0f} seconds ago; its process is still "
             "there. The machine may be short of memory, or was asleep."
         )
     if state in ("running", "paused", "cancelled"):
-        return str(worker.get("message") or "")
+        return str(worker.get("message") or signs.said)
     return ""
 
 
@@ -123,6 +126,28 @@ def _processes(
     if launch and launch.get("problem"):  # no process could be started
         return "gone", _process(worker, path)
     return _process(launch, path), _process(worker, path)
+
+
+def _beat_age(path: Path, launch: Any, worker: Any, now: float) -> float:
+    """Seconds since the last heartbeat: by its time, or, where another machine's clock wrote that,
+    since its counter was seen to move."""
+    if launch and launch.get("where") == "ray":
+        from sfp_viz.runs.elsewhere import seconds_still
+
+        return seconds_still(path)
+    return max(0.0, now - float(worker["time"])) if worker else 0.0
+
+
+def _said_elsewhere(launch: Any, worker: Any) -> str:
+    """What a cluster says of a run that has not ended by itself."""
+    if not launch or launch.get("where") != "ray":
+        return ""
+    reported = worker and int(worker.get("attempt", 0)) >= int(launch.get("attempt", 0))
+    if reported and worker.get("outcome"):
+        return ""
+    from sfp_viz.runs.elsewhere import said_elsewhere
+
+    return said_elsewhere(launch)
 
 
 def _process(value: dict[str, Any] | None, path: Path) -> Process:

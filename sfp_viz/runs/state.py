@@ -34,8 +34,8 @@ class Signs:
     that worker.json is of. ``launched`` and ``worker`` say how their processes are; the ages are
     seconds since the start was asked for and since the last heartbeat. ``outcome`` is what the
     worker said at its end: 'cancelled', 'paused', 'failed' or ''. ``request`` is what was asked
-    of the worker, ``problem`` why the newest start came to nothing, ``queued`` whether the run
-    stands in line for its next start.
+    of the worker, ``problem`` why the newest start came to nothing, ``said`` what a cluster says
+    of it, ``queued`` whether the run stands in line for its next start.
     """
 
     finished: bool = False
@@ -48,6 +48,7 @@ class Signs:
     outcome: str = ""
     request: Request = ""
     problem: str = ""
+    said: str = ""
     queued: bool = False
 
 

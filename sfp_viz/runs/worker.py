@@ -1,4 +1,5 @@
-"""The worker: does the run in a folder. ``python -m sfp_viz.runs.worker FOLDER``
+"""The worker: does the run in a folder. ``python -m sfp_viz.runs.worker FOLDER``; on the node of a
+cluster ``--attempt N --run ID``, a run of the node's own workspace.
 
 It starts quickly (torch is imported after the first heartbeat), obeys ``request``, and keeps what
 it has done. Whatever goes wrong is written down for the page to show. What is done for each kind
@@ -21,6 +22,7 @@ from sfp_viz.runs.alive import RUN
 from sfp_viz.runs.files import locked
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.heartbeat import Heartbeat, Stopped
+from sfp_viz.runs.on_node import folder_of_job
 from sfp_viz.runs.trouble import sentence, trouble_of
 
 PATIENCE = 5.0  # seconds; a worker that was killed takes a moment to let go of its folder
@@ -35,10 +37,9 @@ WORK = {  # kind of run -> the module that does it
 def main(arguments: list[str] | None = None) -> int:
     """Work on the folder named in ``arguments``; the exit status is 0 unless the run failed."""
     words = sys.argv[1:] if arguments is None else arguments
-    if len(words) != 1:
-        print("Usage: python -m sfp_viz.runs.worker FOLDER", file=sys.stderr)
+    folder = Path(words[0]).resolve() if len(words) == 1 else folder_of_job(words)
+    if folder is None:
         return 2
-    folder = Path(words[0]).resolve()
     os.environ[RUN] = str(folder)  # for what it starts itself
     with locked(folder / "worker.lock", patience=PATIENCE) as alone:
         if not alone:
@@ -79,7 +80,7 @@ def work(folder: Path, heartbeat: Heartbeat) -> None:
     """Do the run, from where a worker before us came to its end. Raises SfpError on trouble."""
     dead = heartbeat.earlier.get("pid", 0)
     for half in [*folder.glob(".*.safetensors*"), *folder.glob(f".new-{dead}-*")]:
-        half.unlink()  # of a worker that was killed while writing
+        half.unlink(missing_ok=True)  # of a worker that was killed while writing
     run = read_run(folder)
     import_module(f"sfp_viz.runs.{WORK.get(run.kind, 'work_study')}").work(run, heartbeat)
 

@@ -1,0 +1,55 @@
+"""A worker as a job on a node of a cluster: it finds its run in the node's own workspace."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sfp_viz.runs.alive import here
+from sfp_viz.runs.files import read_json
+from sfp_viz.runs.folder import home
+
+PATIENCE = 20.0  # seconds in which a shared folder must show what was written elsewhere
+USAGE = "Usage: python -m sfp_viz.runs.worker FOLDER, or --attempt N --run ID on a cluster's node"
+
+
+def folder_of_job(words: Sequence[str], *, patience: float = PATIENCE) -> Path | None:
+    """The folder of the run that a job is for: ``words`` are '--attempt N --run ID', or
+    '--run ID'. What the worker prints goes into the run's log.txt from here on. None when the node
+    cannot, or need not, do it: the reason is printed, so that Ray keeps it with the job."""
+    asked = dict(zip(words[::2], words[1::2], strict=False))
+    name, number = asked.get("--run", ""), asked.get("--attempt", "0")
+    usual = set(asked) <= {"--run", "--attempt"} and len(words) == 2 * len(asked)
+    if not usual or not number.isdecimal() or Path(name).name != name or name in ("", ".."):
+        return _refuse(USAGE)
+    folder = home() / "runs" / name
+    until = time.monotonic() + patience
+    while (found := _attempt(folder)) < int(number) and time.monotonic() < until:
+        time.sleep(0.2)
+    if found < 0:
+        return _refuse(
+            f"The workspace of the node {here()}, {home()}, has no run '{name}'. Set SFP_VIZ_HOME "
+            "to the shared workspace when you call 'ray start' on this node."
+        )
+    if asked.get("--attempt") and found != int(number):
+        return _refuse(f"The run '{name}' was stopped, or started anew elsewhere, meanwhile.")
+    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    print(f"The worker of '{name}' begins on {here()}; its words are in log.txt.", flush=True)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    os.close(log)
+    return folder
+
+
+def _attempt(folder: Path) -> int:
+    """The number of the newest start of a run; -1 when there is no such run."""
+    if not (folder / "settings.json").exists():
+        return -1
+    return int((read_json(folder / "launch.json") or {}).get("attempt", 0))
+
+
+def _refuse(why: str) -> None:
+    print(why, file=sys.stderr, flush=True)
