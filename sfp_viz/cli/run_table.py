@@ -1,0 +1,177 @@
+"""``sfp-viz runs table``: finished runs side by side, as text, CSV, SVG or a report."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+import sfp_viz
+from sfp_viz.cli.text import say, table, with_json
+from sfp_viz.core.tradeoff import Axis, Point, front_words, standing_of
+from sfp_viz.errors import RunError
+from sfp_viz.figures.numbers import count, milliseconds, percent, span
+from sfp_viz.runs import differing, run_table
+from sfp_viz.runs.files import write_whole
+from sfp_viz.runs.folder import home
+from sfp_viz.runs.latencies import Timed, of_runs, read_latencies
+from sfp_viz.runs.run_points import RUN, points_of
+from sfp_viz.runs.summary import Summary, finished
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_WORDS = {"front": "on the front", "noise": "within noise", "worse": "surely below"}
+_MOST = 6  # runs whose plans and differences are in the report
+
+
+@click.command("table")
+@click.option("--weights", metavar="DIGEST", help="Runs of these weights only (or its beginning).")
+@click.option("--data", help="Runs with these images only.")
+@click.option(
+    "--against", type=click.Choice(["macs", "params", "latency"]), default="macs",
+    show_default=True, help="What the front and the pictures are of.",
+)  # fmt: skip
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with every field.")
+@click.option("--svg", type=_FILE, help="Write the chart to this file.")
+@click.option("--html", type=_FILE, help="Write a report that stands alone to this file.")
+@with_json
+def table_command(
+    weights: str | None,
+    data: str | None,
+    against: Axis,
+    as_csv: bool,
+    svg: Path | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Finished runs side by side: accuracy, cost, best and last epoch, and the Pareto front."""
+    runs = _asked(weights, data)
+    timed = _timed(runs)
+    standings = _standings(runs, against, timed)
+    heads, rows = run_table.table(runs, standings=standings, timed=timed)
+    if as_csv:
+        click.echo(run_table.csv_text(heads, rows), nl=False)
+    elif not (svg or html) or as_json:
+        value = [dict(zip(heads, row, strict=True)) for row in rows]
+        say(value, _text(runs, standings, timed), as_json=as_json)
+    if svg or html:
+        _pictures(runs, against, timed, svg=svg, html=html, rows=(heads, rows))
+        if not (as_csv or as_json):
+            click.echo(f"Written to {' and '.join(str(file) for file in (svg, html) if file)}.")
+
+
+def _asked(weights: str | None, data: str | None) -> tuple[Summary, ...]:
+    return tuple(
+        run for run in finished(home())
+        if run.digest.startswith(weights or "") and data in (None, run.data)
+    )  # fmt: skip
+
+
+def _timed(runs: Sequence[Summary]) -> Mapping[str, Timed]:
+    """The latencies of the condition under which most of these runs were measured."""
+    by_condition = [of_runs(timed, runs) for timed in read_latencies(home()).values()]
+    ids = {run.id for run in runs}
+    return max(by_condition, key=lambda timed: len(ids & timed.keys()), default={})
+
+
+def _standings(runs: Sequence[Summary], axis: Axis, timed: Mapping[str, Timed]) -> dict[str, str]:
+    """How each run stands to the front of those with the same weights and images, by its id."""
+    found = {}
+
+    def place(run: Summary) -> tuple[str, str]:
+        return run.digest, run.data
+
+    for _, alike in itertools.groupby(sorted(runs, key=place), place):
+        for key, standing in standing_of(points_of(list(alike), timed=timed), axis).items():
+            found[key.removeprefix(RUN)] = _WORDS[standing]
+    return found
+
+
+def _text(runs: Sequence[Summary], standings: Mapping[str, str], timed: Mapping[str, Timed]) -> str:
+    if not runs:
+        return f"No finished runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
+    heads = ["run", "cut by", "data", "MACs (counted)", "params", "last (measured)", "95 %",
+             "best epoch*", "front"]  # fmt: skip
+    rows = [
+        [
+            run.id, run.recipe or run.made, run.data, count(run.macs), count(run.params),
+            percent(run.accuracy), span(run.interval),
+            f"{percent(run.best)} at {run.best_epoch}/{run.epochs}", standings.get(run.id, ""),
+            *([milliseconds(timed[run.id].ms) if run.id in timed else ""] if timed else []),
+        ]
+        for run in runs
+    ]  # fmt: skip
+    heads += ["latency (measured)"] if timed else []
+    text = table(heads, rows)
+    text += "\n\n* chosen on the test images, so it reads a little high."
+    if timed:
+        text += f"\nLatency: {next(iter(timed.values())).condition}."
+    return text
+
+
+def _pictures(
+    runs: Sequence[Summary],
+    axis: Axis,
+    timed: Mapping[str, Timed],
+    *,
+    svg: Path | None,
+    html: Path | None,
+    rows: tuple[Sequence[str], Sequence[run_table.Row]],
+) -> None:
+    from sfp_viz.figures.marks import view
+    from sfp_viz.figures.tradeoff_svg import tradeoff_svg
+
+    _of_one_kind(runs)
+    points = points_of(runs, timed=timed)
+    picture = view(points, axis=axis)
+    name = str(runs[0].facts.get("model") or runs[0].name)
+    title = f"{name}: accuracy against cost"
+    if svg:
+        write_whole(svg, tradeoff_svg(picture, title=title))
+    if html:
+        write_whole(html, _report(runs, points, axis, title, rows))
+
+
+def _of_one_kind(runs: Sequence[Summary]) -> None:
+    """Raises RunError where the runs may not share an axis."""
+    if not runs:
+        raise RunError("No finished run is asked for, so there is nothing to draw.")
+    for what, option, names in (
+        ("networks", "--weights", {run.digest for run in runs}),
+        ("images", "--data", {run.data for run in runs}),
+    ):
+        if len(names) > 1:
+            raise RunError(
+                f"These runs are of different {what} and may not share an axis. Choose with "
+                f"{option}: {', '.join(sorted(names))}."
+            )
+
+
+def _report(
+    runs: Sequence[Summary],
+    points: Sequence[Point],
+    axis: Axis,
+    title: str,
+    rows: tuple[Sequence[str], Sequence[run_table.Row]],
+) -> str:
+    from sfp_viz.figures.marks import view
+    from sfp_viz.figures.run_report import run_report
+
+    side = runs[:_MOST]
+    plans = [
+        (run.id, differing.plan_rows(plan))
+        for run in side
+        if (plan := differing.plan_of(run.path)) is not None
+    ]
+    words = front_words(points, axis)
+    return run_report(
+        view(points, axis=axis), title=title, sentences=[words] if words else [], runs=rows,
+        names=[run.id for run in side],
+        differing=[(d.section, d.name, d.values) for d in differing.differing(side)],
+        shared=[(d.section, d.name, d.values) for d in differing.shared(side)],
+        plans=plans,
+        footer=f"Made by sfp-viz {sfp_viz.__version__}, {datetime.now():%Y-%m-%d %H:%M}. "
+        f"Weights {runs[0].digest}.",
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""What differs between runs, and their points."""
+
+from __future__ import annotations
+
+import pytest
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe, fpgm, random
+from sfp_viz.core.tradeoff import Whole, changed, saved
+from sfp_viz.core.training import Distillation
+from sfp_viz.nets.samples import sample_network
+from sfp_viz.runs.differing import SECTIONS, differing, plan_of, plan_rows, shared
+from sfp_viz.runs.run_points import points_of
+from sfp_viz.runs.summary import Summary, finished
+from tests.finished import MODEL, finished_run
+from tests.finished import plan_of as made
+
+
+@pytest.fixture
+def pair(tmp_path) -> tuple[Summary, ...]:
+    edits = Edits(sample_network(MODEL).digest, protected=("conv2",), makeup=False)
+    finished_run(tmp_path, plan=made(Recipe()), settings=Distillation(epochs=3))
+    settings = Distillation(epochs=3, learning_rate=0.1)
+    finished_run(tmp_path, plan=made(fpgm(0.2), edits), settings=settings)
+    return finished(tmp_path)[::-1]
+
+
+def test_only_rows_that_differ_are_there_and_the_rest_is_what_they_share(pair):
+    rows = {(row.section, row.name): row.values for row in differing(pair)}
+    assert rows["Training", "learning_rate"] == (0.02, 0.1)
+    assert rows["Recipe", "criterion"] == ("l1", "fpgm")
+    assert rows["By hand", "conv2: left whole"] == ("–", True)
+    assert all(any(v != values[0] for v in values) for values in rows.values())
+    same = {(row.section, row.name): row.values for row in shared(pair)}
+    assert same["Training", "epochs"] == (3,)
+    assert same["Machine", "torch"] == ("2.15",)
+    assert not set(same) & set(rows)
+    order = [SECTIONS.index(row.section) for row in differing(pair)]
+    assert order == sorted(order)
+
+
+def test_a_run_beside_itself_differs_in_nothing(pair):
+    assert differing([pair[0], pair[0]]) == ()
+    assert differing([]) == ()
+
+
+def test_a_plan_that_is_gone_or_damaged_is_none(pair):
+    assert plan_of(pair[0].path) is not None
+    (pair[0].path / "plan.json").write_text("no plan")
+    assert plan_of(pair[0].path) is None
+    assert plan_of(pair[0].path / "nowhere") is None
+    assert differing(pair)  # the other rows are still there
+
+
+def test_a_plan_in_short_names_groups_and_how_many_filters_go():
+    plan = made(Recipe())
+    sizes = {group.name: group.size for group in sample_network(MODEL).groups}
+    rows = dict(plan_rows(plan, sizes))
+    for removal in plan.removals:
+        if removal.filters:
+            expected = f"{len(removal.filters)} of {sizes[removal.group]}"
+            assert rows[removal.group] == expected
+
+
+def test_runs_become_points_with_their_unpruned_network(tmp_path):
+    plan = made(Recipe())
+    finished_run(tmp_path, plan=plan, macs_before=160_000, params_before=22_000)
+    finished_run(tmp_path, kind="uniform", accuracies=(0.8,))
+    finished_run(tmp_path, plan=made(random()), kind="sweep of ours")
+    points = points_of(finished(tmp_path), plan=plan.hash)
+    kinds = sorted(point.kind for point in points)
+    assert kinds == ["plan", "random", "uniform", "unpruned"]
+    ours = next(point for point in points if point.kind == "plan")
+    assert saved(ours, "macs") == pytest.approx(0.5)
+    assert saved(ours, "params") == pytest.approx(0.5)
+    assert changed(ours) == pytest.approx(0.95 - 0.986)
+    known = points_of(finished(tmp_path), whole=Whole(macs=320_000))
+    assert saved(known[-1], "macs") == pytest.approx(0.75)
+    assert {point.kind for point in known} == {"run", "random", "uniform", "unpruned"}
+
+
+def test_without_a_teacher_or_with_two_networks_no_unpruned_point_is_made_up(tmp_path):
+    finished_run(tmp_path, whole=None)
+    assert [point.kind for point in points_of(finished(tmp_path))] == ["run"]
+    finished_run(tmp_path)
+    finished_run(tmp_path, digest="0" * 16)
+    assert "unpruned" not in [point.kind for point in points_of(finished(tmp_path))]
