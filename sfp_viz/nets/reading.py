@@ -75,15 +75,16 @@ def _groups(model: Model, execution: Execution) -> tuple[list[ChannelGroup], tup
         groups = trace(model.module, model.input_shape, execution)
     except TraceError as problem:
         return [], (f"This network can be explored but not cut; {problem}.",)
-    return [_with_stem_protected(group, model.module, execution) for group in groups], ()
+    return [_with_stem_protected(group, model, execution) for group in groups], ()
 
 
-def _with_stem_protected(
-    group: ChannelGroup, module: nn.Module, execution: Execution
-) -> ChannelGroup:
+def _with_stem_protected(group: ChannelGroup, model: Model, execution: Execution) -> ChannelGroup:
+    """The group that reads the image is left whole where it is narrow; one that has become narrow
+    by cutting was free, and stays so."""
+    module = model.module
     first: Any = module.get_submodule(layers_of(module, execution)[0])
     is_stem = group.name == layers_of(module, execution)[0] and isinstance(first, nn.Conv2d)
-    if group.problem or not is_stem:
+    if group.problem or not is_stem or any(plan.removed(group.name) for plan in model.plans):
         return group
     if first.in_channels > STEM_INPUTS or first.out_channels > STEM_FILTERS:
         return group

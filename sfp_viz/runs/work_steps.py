@@ -87,6 +87,11 @@ def _task(run: Run, heartbeat: Heartbeat) -> Task:
     model = load_saved(run.path / START)
     network = read_network(model)
     check_steps(network, order.recipe, order.edits, order.steps)
+    if run.settings.epochs != order.steps.total or run.settings.processes > 1:
+        raise RunError(
+            "The epochs of a run in steps are those of its stages, and it trains in one process. "
+            "Start a new one with the stages you want."
+        )
     heartbeat.go_on()
     images = [load_data(run.data, split) for split in ("train", "test")]
     return Task(run, order, model, network, images[0], images[1], heartbeat)

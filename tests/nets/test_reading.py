@@ -73,6 +73,22 @@ def test_a_narrow_stem_is_protected_and_a_wide_one_is_free():
     assert not wide.group("0").protected
 
 
+def test_a_stem_that_was_cut_narrow_stays_free(plain_model):
+    from sfp_viz.core.edits import Edits
+    from sfp_viz.core.making import make_plan_for
+    from sfp_viz.core.recipe import Recipe
+    from sfp_viz.nets.surgery import prune
+
+    small = plain_model
+    for left in (10, 5):
+        network = read_network(small)
+        size = network.group("conv1").size
+        edits = Edits(network.digest, ratios=(("conv1", 1 - left / size),))
+        small = prune(small, make_plan_for(network, Recipe(0.0), edits), network=network)
+    assert read_network(small).layer("conv1").filters == 5
+    assert not read_network(small).group("conv1").protected
+
+
 @pytest.mark.parametrize("norm", [nn.GroupNorm(2, 20), nn.LayerNorm([20, 8, 8])])
 def test_channels_that_are_normalized_together_are_protected(norm):
     network = read_network(net(nn.Conv2d(3, 20, 3, padding=1), norm, nn.Conv2d(20, 12, 1)))
