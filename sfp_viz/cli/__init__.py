@@ -7,7 +7,17 @@ from typing import Any
 import click
 
 import sfp_viz
-from sfp_viz.cli import comparing, cutting, looking, planning, running, studying, training
+from sfp_viz.cli import (
+    comparing,
+    control,
+    cutting,
+    kinds,
+    looking,
+    planning,
+    running,
+    studying,
+    training,
+)
 from sfp_viz.errors import SfpError
 
 
@@ -51,8 +61,10 @@ for command in (
     cutting.prune,
     cutting.measure,
     training.finetune,
+    kinds.steps,
+    kinds.sweep,
     cutting.export,
-    running.runs,
+    control.runs,
     comparing.schema_command,
 ):
     main.add_command(command)

@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from sfp_viz.cli.studies import follow_study, study_card, study_json
+from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import facts, moment, say, table, with_json
 from sfp_viz.core.study import KINDS
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, duration, percent, span
 from sfp_viz.runs import process
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.folder import TRAINING, find_run, home, list_runs, read_run
+from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, list_runs, read_run
 from sfp_viz.runs.records import Run
 
 
@@ -41,14 +42,19 @@ def app(port: int, no_browser: bool) -> None:
 
 @click.group()
 def runs() -> None:
-    """List, show, cancel, resume and delete runs.
+    """See and steer runs: trainings and studies, each a process of its own.
 
-    RUN is a run's id, the beginning of it, or its folder.
+    A run goes on when the shell or the app is closed. RUN is a run's id, the beginning of it, or
+    its folder. States: queued (in line), waiting (its worker is on its way), running, pausing,
+    paused, cancelling, cancelled, failed (it says why), lost (its worker died), finished. One that
+    is paused, cancelled, failed or lost goes on with 'runs resume'.
     """
 
 
 @runs.command("list")
-@click.option("--kind", type=click.Choice([TRAINING, *KINDS]), help="Those of one kind only.")
+@click.option(
+    "--kind", type=click.Choice([*TRAININGS, SWEEP, *KINDS]), help="Those of one kind only."
+)
 @with_json
 def list_command(kind: str | None, as_json: bool) -> None:
     """All runs of the workspace, the newest first."""
@@ -79,7 +85,12 @@ def list_command(kind: str | None, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run")
-@click.option("--follow", "following", is_flag=True, help="Show epochs as they come.")
+@click.option(
+    "--follow",
+    "following",
+    is_flag=True,
+    help="Show epochs as they come; Ctrl-C stops only the watching.",
+)
 @with_json
 def show(run: str, following: bool, as_json: bool) -> None:
     """What a run is at, its history and its result."""
@@ -88,10 +99,14 @@ def show(run: str, following: bool, as_json: bool) -> None:
         it = follow_study(path) if following else it
         say(study_json(it), study_card(it), as_json=as_json)
         return
-    if following and not as_json:
-        follow(path)
+    if it.kind == SWEEP:
+        it = follow_sweep(path, ours=False) if following else it
+        say(sweep_json(it), sweep_card(it), as_json=as_json)
         return
-    found = follow(path, quiet=True) if following else read_run(path)
+    if following and not as_json:
+        follow(path, ours=False)
+        return
+    found = follow(path, quiet=True, ours=False) if following else read_run(path)
     text = _card(found)
     if found.epochs:
         heads = "\n" + _EPOCH_HEAD
@@ -99,47 +114,9 @@ def show(run: str, following: bool, as_json: bool) -> None:
     say({**run_value(found), "history": [asdict(e) for e in found.epochs]}, text, as_json=as_json)
 
 
-@runs.command()
-@click.argument("run")
-@with_json
-def cancel(run: str, as_json: bool) -> None:
-    """Stop a run and leave no process of it; it can be resumed from its last checkpoint."""
-    _report(process.cancel(find_run(home(), run)), as_json)
-
-
-@runs.command()
-@click.argument("run")
-@click.option("--follow", "following", is_flag=True, help="Show epochs as they come.")
-@with_json
-def resume(run: str, following: bool, as_json: bool) -> None:
-    """Go on with a lost, cancelled or failed run from its last checkpoint."""
-    path = find_run(home(), run)
-    process.resume(path)
-    if following and read_run(path).study:
-        done = follow_study(path)
-        say(study_json(done), study_card(done), as_json=as_json)
-    elif following:
-        found = follow(path, quiet=as_json)
-        say(run_value(found), "", as_json=True) if as_json else None
-    else:
-        _report(read_run(path), as_json)
-
-
-@runs.command()
-@click.argument("run")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@with_json
-def delete(run: str, yes: bool, as_json: bool) -> None:
-    """Delete the folder of a run for good."""
-    path = find_run(home(), run)
-    if not yes:
-        click.confirm(f"Delete {path} with what it trained or measured?", abort=True, err=True)
-    process.delete(path)
-    say({"deleted": path.name}, f"Deleted {path.name}.", as_json=as_json)
-
-
-def follow(path: Path, *, quiet: bool = False) -> Run:
-    """Show a run's epochs as they come, until it is over; Ctrl-C cancels it."""
+def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
+    """Show a run's epochs as they come, until it is over. Ctrl-C cancels it if it is ``ours``;
+    else it goes on without being watched."""
     shown, run = 0, read_run(path)
     try:
         for run in process.watch(path):
@@ -152,6 +129,11 @@ def follow(path: Path, *, quiet: bool = False) -> Run:
                 click.echo(_epoch_line(run, shown))
                 shown += 1
     except KeyboardInterrupt:
+        if not ours:
+            click.echo(
+                f"\nThe run goes on. Watch it: sfp-viz runs show {path.name} --follow", err=True
+            )
+            return read_run(path)
         click.echo("Cancelling ...", err=True)
         run = process.cancel(path)
     if not quiet:
@@ -198,10 +180,6 @@ def _epoch_line(run: Run, number: int) -> str:
 def _shown(run: Run) -> list[int]:
     """The last ten epochs."""
     return list(range(max(1, len(run.epochs) - 9), len(run.epochs) + 1))
-
-
-def _report(run: Run, as_json: bool) -> None:
-    say(run_value(run), f"Run {run.id}: {run.state}. {run.message}".rstrip(), as_json=as_json)
 
 
 def _card(run: Run) -> str:

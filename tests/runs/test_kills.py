@@ -183,15 +183,17 @@ def test_a_run_killed_five_times_ends_with_the_same_bytes(warm, new_run):
 
 
 @pytest.mark.slow
-def test_runs_killed_at_fifty_moments_end_with_the_same_bytes(noting, new_run):
-    """With real workers, started as the app starts them."""
+@pytest.mark.parametrize(("workers", "most"), [("warm", 50), ("noting", 10)], ids=["forked", "new"])
+def test_runs_killed_at_many_moments_end_with_the_same_bytes(workers, most, request, new_run):
+    """Fifty with workers that start in no time, ten with workers as the app starts them."""
+    request.getfixturevalue(workers)
     alone = undisturbed(new_run(settings=SETTINGS))
     moments = random.Random(50)
     kills: list[Kill] = []
     runs = 0
-    while len(kills) < 50:
+    while len(kills) < most:
         path = new_run(settings=SETTINGS)
-        more = killed(path, moments, most=50 - len(kills), longest=alone.result.seconds / 4)
+        more = killed(path, moments, most=most - len(kills), longest=alone.result.seconds / 4)
         check(path, alone, more)
         kills, runs = kills + more, runs + 1
     lost = sum(kill.lost for kill in kills)
