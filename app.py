@@ -25,5 +25,5 @@ page = st.navigation(
 )
 entry.go_on()
 links.write(state.session())
-frame.top()
+frame.top(page.url_path)
 page.run()

@@ -9,6 +9,7 @@ from sfp_viz.ui import (
     live,
     loaders,
     problems,
+    queue_panel,
     run_form,
     starting,
     state,
@@ -26,6 +27,7 @@ trash.bar()
 left, right = st.columns([4, 9], gap="medium")
 with left:
     listed = st.container()
+    queue_panel.panel()
     with st.expander("New run", expanded=not runs, icon=":material/add:"):
         data = image_field.ask_images(network, key="finetune_images")
         if network.free:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from sfp_viz.cli.find import data_of, find_model
+from sfp_viz.cli.queueing import place_of
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.core.plan import Plan
@@ -28,7 +29,10 @@ _DEFAULT = Distillation()
 @click.option("--data", help="Images to train and test with; the network's own by default.")
 @click.option("--run", "place", metavar="NAME_OR_DIR",
               help="The run's name in the workspace, or a folder for it.")  # fmt: skip
-@click.option("--background", is_flag=True, help="Return at once; the run goes on by itself.")
+@click.option("--background", is_flag=True,
+              help="Return at once; the run goes on by itself, or waits for its turn.")  # fmt: skip
+@click.option("--where", type=click.Choice(["here", "cluster"]), default="here", show_default=True,
+              help="On this machine, or on the Ray cluster of 'sfp-viz cluster'.")  # fmt: skip
 @click.option("--epochs", default=_DEFAULT.epochs, show_default=True)
 @click.option("--batch-size", default=_DEFAULT.batch_size, show_default=True)
 @click.option("--learning-rate", default=_DEFAULT.learning_rate, show_default=True)
@@ -67,6 +71,7 @@ def finetune(
     data: str | None,
     place: str | None,
     background: bool,
+    where: str,
     as_json: bool,
     temperature: tuple[float, float],
     augmentation: Any,
@@ -75,10 +80,9 @@ def finetune(
     """Train the pruned NET with the unpruned one as its teacher.
 
     The training works in a process and folder of its own; without --background its epochs are
-    shown as they come, and Ctrl-C cancels it. A stopped run goes on with 'runs resume'.
+    shown as they come, and Ctrl-C cancels it. A stopped run goes on with 'runs resume'. With
+    --background it starts when its turn comes: 'runs queue' shows the line.
     """
-    from sfp_viz.runs.process import launch
-
     student = find_model(net)
     name = data_of(student, data)
     start, end = temperature
@@ -91,11 +95,13 @@ def finetune(
     if teacher is None and chosen.alpha > 0:
         raise RunError("Name the unpruned network with --teacher NET, or train with --alpha 0.")
     path = _lay_out(student, teacher, name, place, chosen)
-    launch(path)
+    _begin(path, background=background, where=where)
     if background:
+        number = place_of(home(), path)
+        begun = f"is number {number} in line" if number else "started"
         say(
-            {"run": path.name, "path": str(path)},
-            f"Run {path.name} started. Watch it: sfp-viz runs show {place or path.name} --follow",
+            {"run": path.name, "path": str(path), "place": number},
+            f"Run {path.name} {begun}. Watch it: sfp-viz runs show {place or path.name} --follow",
             as_json=as_json,
         )
         return
@@ -104,6 +110,18 @@ def finetune(
         say(run_value(run), "", as_json=True)
     if run.state != "finished":
         raise RunError(run.message or f"The run is {run.state}.")
+
+
+def _begin(path: Path, *, background: bool, where: str) -> None:
+    """Start the run: at once when somebody waits for it, else when its turn comes."""
+    from sfp_viz.runs import process, queue
+
+    if where == "cluster":
+        queue.enqueue(path, where="ray")
+    elif background:
+        queue.enqueue(path, home=home())
+    else:
+        process.launch(path)
 
 
 def _lay_out(

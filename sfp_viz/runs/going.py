@@ -14,14 +14,14 @@ from pathlib import Path
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.files import read_json, write_json
-from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, read_signs
 from sfp_viz.runs.state import State, state_of
 
 WORKING: frozenset[State] = frozenset({"waiting", "running", "pausing", "cancelling"})
 FAILED: frozenset[State] = frozenset({"failed", "lost"})
-_NEWS = (*TRAININGS, "sweep")  # a study says that it failed where it was asked for
+_NEWS = (*TRAININGS, SWEEP)  # a study says that it failed where it was asked for
 _LOOKED = "looked.json"  # in the folder of a run: the start whose failure a person has seen
 
 

@@ -8,11 +8,8 @@ import streamlit as st
 
 from sfp_viz.core.cost import Cost
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import change, count, percent
-from sfp_viz.nets import samples
-from sfp_viz.runs import folder
-from sfp_viz.runs.records import Run
-from sfp_viz.ui import links, loaders, planned, problems, state, steps
+from sfp_viz.figures.numbers import change, count
+from sfp_viz.ui import job_chip, loaders, planned, problems, state, steps
 from sfp_viz.ui.components.copy_link import copy_link
 
 _STRIP = (
@@ -24,17 +21,10 @@ _STRIP = (
     "{color:light-dark(#fff,#0d1214)}</style>"
 )
 
-_DOING = {
-    "finetune": "Fine-tuning",
-    "sensitivity": "Sensitivity of",
-    "trust": "Putting the suggestion to the test for",
-    "latency": "Timing the layers of",
-    "observe": "Looking at images for",
-}
 
-
-def top() -> None:
-    """The bar: title and budget on the left; run, undo, redo, steps and link on the right."""
+def top(page: str = "") -> None:
+    """The bar above the page called ``page``: title and budget on the left; what goes on, undo,
+    redo, steps and link on the right."""
     session = state.session()
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         with st.container(gap=None, width="stretch"):
@@ -45,7 +35,7 @@ def top() -> None:
             except SfpError as problem:
                 problems.say(problem)
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            _job()
+            job_chip.chip(page)
             _steps()
 
 
@@ -91,35 +81,3 @@ def _steps() -> None:
         with panel:
             steps.steps_panel()
     copy_link()
-
-
-def _job() -> None:
-    """A chip for the newest run that is going, which leads to its page."""
-    going = ("waiting", "queued", "running", "pausing", "cancelling")
-    try:
-        runs = [run for run in folder.list_runs(loaders.home()) if run.state in going]
-    except SfpError:
-        return
-    if not runs:
-        return
-    run = runs[0]
-    done = percent(run.progress, 0) if run.state == "running" else run.state
-    label = f"{_DOING.get(run.kind, run.kind)} {problems.plain(network_of(run))}: {done}" + (
-        f", and {len(runs) - 1} more" if len(runs) > 1 else ""
-    )
-    if st.button(label, key="job", icon=":material/progress_activity:"):
-        open_run(run)
-
-
-def network_of(run: Run) -> str:
-    """The name of the network that ``run`` trains, as plain text."""
-    name = run.facts.get("model")
-    return steps.title(name) if name in samples.sample_names() else run.name
-
-
-def open_run(run: Run) -> None:
-    """Go to ``run`` on its page, with its network if that is known here."""
-    model = run.facts.get("model")
-    known = {"model": model} if model in links.known_models() else {}
-    state.change(**known, **({"run": run.id} if run.kind == "finetune" else {}))
-    st.switch_page("pages/finetune.py" if run.kind == "finetune" else "pages/plan.py")

@@ -8,7 +8,7 @@ from sfp_viz.core.network import FilterGroup
 from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
-from sfp_viz.ui import frame, loaders, maps, planned, problems, state
+from sfp_viz.ui import job_chip, loaders, maps, planned, problems, state
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.view import group_view, pixels, points_of
 
@@ -135,8 +135,8 @@ def runs() -> None:
         return
     st.markdown("**Runs**")
     for run in found:
-        words = f"{frame.network_of(run)}: {_KINDS.get(run.kind, run.kind)}, {run.state}"
+        words = f"{job_chip.network_of(run)}: {_KINDS.get(run.kind, run.kind)}, {run.state}"
         if run.epochs:
             words += f", {len(run.epochs)} of {run.epochs[-1].epochs} epochs"
         if st.button(problems.plain(words), key=f"run {run.id}", icon=":material/monitoring:"):
-            frame.open_run(run)
+            job_chip.open_run(run)

@@ -45,10 +45,11 @@ def preset(name: str, data: str) -> Distillation:
 
 
 def start(subject: Subject, settings: Distillation, *, name: str) -> str:
-    """Prune, lay out a run and start its worker; returns the run's id. Takes seconds."""
+    """Prune, lay out a run and put it in line, where it starts when a place is free; returns the
+    run's id. Takes seconds."""
     from sfp_viz.nets.saved import save_model
+    from sfp_viz.runs import queue
     from sfp_viz.runs.folder import create_run
-    from sfp_viz.runs.process import launch
 
     plan = planned.plan(subject.model, subject.recipe, subject.edits)
     student = measuring.pruned(subject.model, subject.recipe, subject.edits, subject.data)
@@ -75,7 +76,7 @@ def start(subject: Subject, settings: Distillation, *, name: str) -> str:
             plan=plan,
             facts=facts,
         )
-    launch(path)
+    queue.enqueue(path)
     return path.name
 
 

@@ -14,7 +14,7 @@ from page_words import press, said
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
-from sfp_viz.runs import queue
+from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.records import Before, Result
 from sfp_viz.ui import planned

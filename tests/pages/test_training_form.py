@@ -7,13 +7,13 @@ from pathlib import Path
 from page_words import press, said
 
 from sfp_viz.core.training import Distillation
-from sfp_viz.runs import process
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
 
 
 def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
     launched: list[Path] = []
-    monkeypatch.setattr(process, "launch", launched.append)
+    monkeypatch.setattr(queue, "enqueue", launched.append)
     app = open_page("finetune")
     wanted = {
         "Standardized logits": True, "Split the teacher's part (DKD)": True,
@@ -40,7 +40,7 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
 
 def test_the_two_weights_count_only_when_the_box_is_ticked(open_page, monkeypatch):
     launched: list[Path] = []
-    monkeypatch.setattr(process, "launch", launched.append)
+    monkeypatch.setattr(queue, "enqueue", launched.append)
     app = open_page("finetune")
     next(n for n in app.number_input if n.label == "DKD: other classes").set_value(3.0)
     press(app, "Start")
