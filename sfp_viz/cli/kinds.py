@@ -1,0 +1,212 @@
+"""Commands that prune and train in one go: steps (in turns) and sweep (many of them)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from sfp_viz.cli.find import data_of, find_edits, find_model, find_recipe
+from sfp_viz.cli.queueing import place_of
+from sfp_viz.cli.recipes import recipe_options
+from sfp_viz.cli.running import follow, run_value
+from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
+from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.training_options import Make, training_options
+from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.schedule import Growth, Steps
+from sfp_viz.core.stepping import check_steps
+from sfp_viz.core.sweep import FLOORS, Sweep, fair
+from sfp_viz.errors import RunError
+from sfp_viz.runs.folder import home, read_run
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.steps import Order, create_steps
+from sfp_viz.runs.sweeps import create_sweep
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_STEPS = Steps()
+_WHERE = click.option("--where", type=click.Choice(["here", "cluster"]), default="here",
+                      show_default=True,
+                      help="On this machine, or on the Ray cluster.")  # fmt: skip
+
+
+@click.command()
+@click.argument("net")
+@recipe_options
+@click.option("--stages", type=click.IntRange(1, 20), default=_STEPS.stages, show_default=True,
+              help="How often it is pruned and trained.")  # fmt: skip
+@click.option("--growth", type=click.Choice(get_args(Growth)), default=_STEPS.growth,
+              show_default=True,
+              help="The same share of the original each time, the same share of what is left, or "
+              "much at first and little at the end.")  # fmt: skip
+@click.option("--stage-epochs", type=click.IntRange(1), default=_STEPS.epochs, show_default=True,
+              help="Epochs of each stage but the last.")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(1), default=_STEPS.last_epochs, show_default=True,
+              help="Epochs of the last stage.")  # fmt: skip
+@click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
+@click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole.")
+@click.option("--data", help="Images to train and test with; the network's own by default.")
+@training_options
+@click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
+@click.option("--background", is_flag=True, help="Return at once; it waits for its turn.")
+@_WHERE
+@with_json
+def steps(
+    net: str,
+    recipe: Recipe,
+    stages: int,
+    growth: Growth,
+    stage_epochs: int,
+    epochs: int,
+    edits_file: Path | None,
+    protect: tuple[str, ...],
+    data: str | None,
+    make: Make,
+    seed: int,
+    background: bool,
+    where: str,
+    as_json: bool,
+) -> None:
+    """Prune the unpruned NET a little, fine-tune it, prune it further, and so on.
+
+    Each stage plans anew on what the network has become; the unpruned NET teaches all of them.
+    The target, locks and ratios by hand are of the original NET, and hold at the end. Large
+    targets often keep more accuracy this way than with one cut.
+    """
+    from sfp_viz.cli.find import find_network
+    from sfp_viz.runs import process, queue
+
+    network = find_network(net)
+    edits = find_edits(network, edits_file, (), protect)
+    order = Order(recipe, edits or None, Steps(stages, growth, stage_epochs, epochs))
+    check_steps(network, recipe, edits, order.steps)
+    images = data_of(network, data)
+    settings = make(images, seed=seed, epochs=order.steps.total)
+    facts = {"model": net, "recipe": _name_of(recipe)}
+    path = _with_file(net, lambda file: create_steps(
+        home(), model_file=file, order=order, settings=settings, data=images, facts=facts,
+    ))  # fmt: skip
+    if where == "cluster":
+        queue.enqueue(path, where="ray")
+    elif background:
+        queue.enqueue(path, home=home())
+    else:
+        process.launch(path)
+    if background:
+        _say_begun(path, as_json)
+        return
+    run = follow(path, quiet=as_json)
+    if as_json:
+        say(run_value(run), "", as_json=True)
+    _check(run)
+
+
+@click.command()
+@click.argument("net")
+@click.option("--target", "targets", multiple=True, type=float, default=Sweep().targets,
+              show_default=True, help="Share of the MACs to remove; repeatable.")  # fmt: skip
+@click.option("--recipe", "recipes", multiple=True, metavar="FILE|NAME",
+              help=f"A recipe to try; repeatable. Names: {', '.join(NAMED)}. [default: "
+              "similarity]")  # fmt: skip
+@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True,
+              help="Repeatable: with two or more the spread by chance is seen.")  # fmt: skip
+@click.option("--no-floors", is_flag=True,
+              help="Leave uniform_l1 and random out, which are tried along otherwise.")  # fmt: skip
+@click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole in all.")
+@click.option("--coupled", type=click.Choice(["protect", "shared", "pacesetter"]),
+              default=Recipe().coupled, show_default=True,
+              help="What becomes of layers tied by an addition; of all named recipes.")  # fmt: skip
+@click.option("--data", help="Images to train and test with; the network's own by default.")
+@click.option("--epochs", default=20, show_default=True, help="Epochs of each training.")
+@training_options
+@click.option("--background", is_flag=True, help="Return before all is laid out.")
+@_WHERE
+@with_json
+def sweep(
+    net: str,
+    targets: tuple[float, ...],
+    recipes: tuple[str, ...],
+    seeds: tuple[int, ...],
+    no_floors: bool,
+    protect: tuple[str, ...],
+    coupled: Any,
+    data: str | None,
+    epochs: int,
+    make: Make,
+    background: bool,
+    where: str,
+    as_json: bool,
+) -> None:
+    """Prune the unpruned NET by several recipes to several targets, and fine-tune each.
+
+    Every combination becomes a run of its own and waits for its turn ('runs queue' shows the
+    line). 'runs show SWEEP' says what each recipe comes to: mean and spread over the seeds.
+    """
+    from sfp_viz.cli.find import find_network
+    from sfp_viz.runs import process
+
+    network = find_network(net)
+    find_edits(network, None, (), protect)  # an unknown group is told here
+    names = list(dict.fromkeys([*(recipes or ("similarity",)), *(() if no_floors else FLOORS)]))
+    asked = Sweep(tuple(targets), _recipes(names, coupled), tuple(seeds))
+    images = data_of(network, data)
+    path = _with_file(net, lambda file: create_sweep(
+        home(), model_file=file, sweep=asked, settings=make(images, epochs=epochs), data=images,
+        locks=protect, facts={"model": net},
+    ))  # fmt: skip
+    if where == "cluster":
+        from sfp_viz.runs import queue
+
+        queue.enqueue(path, where="ray")
+    else:
+        process.launch(path)
+    if background:
+        _say_begun(path, as_json)
+        return
+    run = follow_sweep(path)
+    say(sweep_json(run), sweep_card(run), as_json=as_json)
+    _check(run)
+    hint(run)
+
+
+def _recipes(names: Sequence[str], coupled: Any) -> tuple[tuple[str, Recipe], ...]:
+    """Recipes by name or file; a file's is taken as it is, under the name of the file."""
+    like = Recipe(coupled=coupled)
+    return tuple(
+        (n, fair(n, like)) if n in NAMED else (Path(n).stem, find_recipe(n, {})) for n in names
+    )
+
+
+def _name_of(recipe: Recipe) -> str:
+    """The name of the recipe, whatever its target; '' if it has none."""
+    bare = {"target_reduction": 0.5, "goal": "macs", "seed": 0}
+    plain = replace(recipe, **bare)
+    return next((name for name, made in NAMED.items() if replace(made(), **bare) == plain), "")
+
+
+def _with_file(net: str, lay_out: Any) -> Path:
+    """The folder that ``lay_out`` makes of a file of NET."""
+    from sfp_viz.nets.saved import save_model
+
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / "model.safetensors"
+        save_model(find_model(net), file)
+        return lay_out(file)
+
+
+def _say_begun(path: Path, as_json: bool) -> None:
+    number = place_of(home(), path)
+    begun = f"is number {number} in line" if number else "started"
+    value = {"run": path.name, "path": str(path), "place": number}
+    say(value, f"Run {path.name} {begun}. Watch it: sfp-viz runs show {path.name}", as_json=as_json)
+
+
+def _check(run: Run) -> None:
+    now = read_run(run.path)
+    if now.state != "finished":
+        again = f" Go on with it: sfp-viz runs resume {run.id}"
+        raise RunError((now.message or f"The run is {now.state}.") + again)

@@ -1,0 +1,112 @@
+"""How the command line follows and shows a sweep: what it laid out, and what that comes to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sfp_viz.cli.text import facts, moment, table
+from sfp_viz.core.sweep import sweep_value
+from sfp_viz.figures.numbers import count, percent
+from sfp_viz.runs import process
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.sweeps import Cell, Spread, children, read_sweep, summary
+
+
+def follow_sweep(path: Path, *, ours: bool = True) -> Run:
+    """Say on stderr what a sweep lays out, until all is laid out; Ctrl-C cancels the rest if it
+    is ``ours``, else it goes on without being watched."""
+    run, shown = read_run(path), -1
+    try:
+        for run in process.watch(path, every=0.2):
+            if run.done != shown and run.total:
+                click.echo(f"laid out {run.done} of {run.total}", err=True)
+                shown = run.done
+    except KeyboardInterrupt:
+        if not ours:
+            return read_run(path)
+        click.echo("\nCancelling ...", err=True)
+        run = process.cancel(path)
+    return run
+
+
+def sweep_json(run: Run) -> dict[str, Any]:
+    """A sweep as JSON: what was asked for, its runs, and means over seeds."""
+    sweep, locks = read_sweep(run.path)
+    found = children(run)
+    return {
+        "run": run.id,
+        "path": str(run.path),
+        "kind": run.kind,
+        "name": run.name,
+        "state": run.state,
+        "message": run.message,
+        "data": run.data,
+        "asked": {**sweep_value(sweep), "locks": list(locks)},
+        "settings": asdict(run.settings),
+        "facts": dict(run.facts),
+        "laid_out": run.done,
+        "of": len(sweep),
+        "children": [
+            {
+                "run": child.run.id if child.run else None,
+                "state": child.run.state if child.run else None,
+                "target": child.member.target,
+                "recipe": child.member.name,
+                "seed": child.member.seed,
+                "problem": child.problem,
+            }
+            for child in found
+        ],
+        "summary": [asdict(cell) for cell in summary(found)],
+    }
+
+
+def sweep_card(run: Run) -> str:
+    """A sweep in words: a line for each target and recipe, means over its seeds."""
+    sweep, _ = read_sweep(run.path)
+    cells = summary(children(run))
+    lines = [
+        ("run", f"{run.id} (sweep)"),
+        ("state", f"{run.state}{f', {run.phase}' if run.phase else ''}"),
+        ("", run.message),
+        ("started", moment(run.created)),
+        ("network", f"{run.name} ({run.facts.get('digest', '')})"),
+        ("laid out", f"{run.done} of {len(sweep)}"),
+        ("finished", f"{sum(cell.done for cell in cells)} of {len(sweep)}"),
+    ]
+    heads = ("target", "recipe", "MACs (counted)", "one-shot", "fine-tuned", "finished")
+    text = f"{facts(lines)}\n\n{table(heads, [_row(cell) for cell in cells])}"
+    problems = [f"{percent(c.target, 0)} {c.recipe}: {c.problem}" for c in cells if c.problem]
+    note = "Accuracies are measured on test images; ± is the standard deviation over seeds."
+    return "\n".join([text, "", note, *problems])
+
+
+def _row(cell: Cell) -> tuple[Any, ...]:
+    macs = count(cell.macs) if cell.macs is not None else ""
+    done = f"{cell.done} of {cell.of}"
+    if cell.stopped:
+        done += f", {cell.stopped} stopped"
+    return (percent(cell.target, 0), cell.recipe, macs, _spread(cell.one_shot),
+            _spread(cell.accuracy), done)  # fmt: skip
+
+
+def _spread(value: Spread | None) -> str:
+    if value is None:
+        return ""
+    if value.deviation is None:
+        return percent(value.mean)
+    return f"{percent(value.mean)} ± {100 * value.deviation:.1f}"
+
+
+def hint(run: Run) -> None:
+    """Say where a person finds out more; not among what a machine reads."""
+    click.echo(
+        "\nIts runs go on by themselves. The line: sfp-viz runs queue. What they come to: sfp-viz "
+        f"runs show {run.id}",
+        err=True,
+    )

@@ -1,0 +1,118 @@
+"""Runs in steps and sweeps from a shell: started, followed, shown, and refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sfp_viz import cli
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.exchange import edits_json
+from sfp_viz.core.recipe import uniform_l1
+from sfp_viz.core.schedule import Steps
+from sfp_viz.nets.samples import sample_network
+from sfp_viz.runs import process, queue, worker
+from sfp_viz.runs.folder import home, list_runs, read_run
+from sfp_viz.runs.steps import read_order, read_stages
+
+NET = "lenet5_digits"
+QUICK = ["--batch-size", "64", "--train-images", "100", "--test-images", "100"]
+
+
+@pytest.fixture(autouse=True)
+def line(tmp_path, monkeypatch) -> list[Path]:
+    """A workspace of the test; workers work in this process, and what is put in line stays."""
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    found: list[Path] = []
+    monkeypatch.setattr(process, "launch", lambda path: worker.main([str(path)]))
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: found.append(path))
+    return found
+
+
+def call(*words: object, status: int = 0) -> Result:
+    result = CliRunner().invoke(cli.main, [str(word) for word in words])
+    assert result.exit_code == status, result.output
+    return result
+
+
+def value(*words: object) -> dict:
+    return json.loads(call(*words, "--json").stdout)
+
+
+def test_a_network_is_pruned_and_trained_in_turns():
+    words = ["steps", NET, "--recipe", "uniform_l1", "--target", "0.5", "--set", "max_ratio=0.95"]
+    words += ["--stages", "2", "--growth", "cubic", "--stage-epochs", "1", "--epochs", "2", *QUICK]
+    done = value(*words, "--learning-rate", "0.01")
+    assert (done["kind"], done["state"]) == ("steps", "finished")
+    run = read_run(Path(done["path"]))
+    assert [epoch.epoch for epoch in run.epochs] == [1, 2, 3]
+    order = read_order(run.path)
+    assert order.steps == Steps(2, "cubic", 1, 2)
+    assert order.recipe == uniform_l1(0.5, max_ratio=0.95)
+    assert run.settings.learning_rate == 0.01
+    assert run.settings.augmentation == "shift"
+    assert len(read_stages(run.path)) == 2
+    assert "steps" in call("runs", "list", "--kind", "steps").output
+
+
+def test_edits_are_taken_along_and_the_background_means_the_line(line):
+    network = sample_network(NET)
+    edits = Edits(network.digest, ratios=(("conv1", 0.25),), protected=("conv2",))
+    Path("edits.json").write_text(edits_json(edits))
+    words = ["steps", NET, "--target", "0.1", "--edits", "edits.json", *QUICK]
+    begun = value(*words, "--background")
+    assert line == [home() / "runs" / begun["run"]]
+    assert read_order(line[0]).edits == edits
+    assert read_run(line[0]).facts["recipe"] == "similarity"
+    assert read_run(line[0]).facts["model"] == NET
+
+
+def test_a_sweep_is_laid_out_shown_and_deleted_without_its_runs(line):
+    words = ["sweep", NET, "--target", "0.3", "--recipe", "similarity", "--seed", "0", "--seed"]
+    words += ["1", "--epochs", "1", *QUICK]
+    found = value(*words)
+    assert (found["state"], found["laid_out"], found["of"]) == ("finished", 6, 6)
+    names = ["similarity", "uniform_l1", "random"]
+    assert [cell["recipe"] for cell in found["summary"]] == names
+    assert [child["run"] for child in found["children"]] == [path.name for path in line]
+    assert worker.main([str(line[0])]) == 0
+    shown = value("runs", "show", found["run"])
+    assert [cell["done"] for cell in shown["summary"]] == [1, 0, 0]
+    text = call("runs", "show", found["run"]).output
+    assert "1 of 2" in text
+    assert "standard deviation" in text
+    gone = call("runs", "delete", found["run"], "--yes").output
+    assert "Its 6 runs stay" in gone
+    assert len(list_runs(home(), kind="finetune")) == 6
+    assert value("sweep", NET, "--target", "0.3", "--no-floors", *QUICK)["of"] == 1
+
+
+def test_help_tells_a_newcomer_what_the_commands_are_for():
+    assert "fine-tune it, prune it further" in call("steps", "--help").output
+    assert "mean and spread over the seeds" in " ".join(call("sweep", "--help").output.split())
+    assert "steps" in call("--help").output
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["steps", NET, "--goal", "latency"], "cannot go by the latency"),
+        (["steps", NET, "--target", "0.9", "--set", "max_ratio=0.2"], "%"),
+        (["steps", NET, "--protect", "nowhere"], "nowhere"),
+        (["sweep", NET, "--target", "1.5"], "up to 0.99"),
+        (["sweep", NET, "--recipe", "missing.json"], "cannot be read"),
+        (["sweep", NET, "--protect", "nowhere"], "nowhere"),
+        (["sweep", NET, "--seed", "-1"], "seeds"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_what_makes_no_sense_is_said_in_one_line_before_anything_starts(words, says):
+    result = call(*words, status=1)
+    assert says in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert list_runs(home()) == ()
