@@ -28,13 +28,14 @@ WORDS = {
     "stripes": "multi-granularity",
 }
 STRENGTHS = {
-    "ssr_l21": 0.02,
-    "ssr_l20": 0.05,
+    "ssr_l21": 0.1,
+    "ssr_l20": 0.3,
     "ssr_projection": 0.0,
-    "group_lasso": 0.02,
-    "proximal": 0.02,
-    "stripes": 0.05,
+    "group_lasso": 0.05,
+    "proximal": 0.05,
+    "stripes": 0.01,
 }
+_GROWTH = {"ssr_l20": 1.05}  # the others need none
 _LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (methods.md B.2)
 
 
@@ -52,7 +53,8 @@ class Sparsification:
     mean norm at the start, times the share of MACs, so that one number fits every network (ours).
     The share of MACs is what goes with one filter over the mean, kept within 0.25 to 4.
     ``rho``: pull between weights and copy, above 0 for SSR (0 would be plain SGD and is refused);
-    times ``growth`` (1 or more) at every refresh, up to ``rho_most``. With 'relative' it is in
+    times ``growth`` (1 or more; None: 1.05 for 'ssr_l20', else 1) at every refresh, up to
+    ``rho_most``. With 'relative' it is in
     units of the mean norm too. ``refresh``: steps between updates of copy and multiplier.
     ``order``: 'whole' network at once, or 'layers' one group after the other, ``epochs`` each,
     only its own values trained (the authors' LeNet). ``coupled``: also groups of layers tied by an
@@ -61,21 +63,21 @@ class Sparsification:
     ``finish`` = 'target': the rows with the largest norms stay, as many as meet it; with 'found'
     those stay that the penalty left. ``cutoff``: rows below this share of their group's largest
     count as gone for 'group_lasso', which never reaches 0.
-    ``epochs`` of the whole training; ``learning_rate`` is held for the first half and falls to 0
-    by a cosine. Values under a penalty have no ``weight_decay`` besides.
+    ``epochs`` of the whole training; in the last ``settle`` of them (share, 0.05 to 0.8) what goes
+    is decided and at 0, nothing pulls, and the ``learning_rate``, held until then, falls to 0 by a
+    cosine. Values under a penalty have no ``weight_decay`` besides.
     For stripes: ``filter_share`` of the epochs at filter level, doing ``filter_part`` of the
-    work (exponents of the share of MACs left), ``freeze_share`` of the epochs at the end with
-    fixed stripes; gates up to ``dead_gate`` count as 0, and come back if they rise above it
-    within ``reactivation`` epochs.
+    work (exponents of the share of MACs left); in the last ``settle`` stripes are fixed. Gates up
+    to ``dead_gate`` count as 0, and come back if they rise above it within ``reactivation`` epochs.
     """
 
     method: Method = "ssr_l21"
     strength: float | None = None
     weights: Weights = "relative"
     rho: float = 1.0
-    growth: float = 1.0
+    growth: float | None = None
     rho_most: float = 10.0
-    refresh: int = 200
+    refresh: int = 50
     order: Order = "whole"
     coupled: bool = False
     target_reduction: float = 0.5
@@ -90,9 +92,9 @@ class Sparsification:
     train_images: int | None = None
     test_images: int | None = None
     seed: int = 0
+    settle: float = 0.25
     filter_share: float = 0.4
     filter_part: float = 0.5
-    freeze_share: float = 0.2
     dead_gate: float = 0.01
     reactivation: int = 5
 
@@ -108,18 +110,24 @@ class Sparsification:
                 )
         if self.strength is None:
             object.__setattr__(self, "strength", STRENGTHS[self.method])
+        if self.growth is None:
+            object.__setattr__(self, "growth", _GROWTH.get(self.method, 1.0))
         self._check_numbers()
         if self.method in AULM:
             self._check_pull()
-        if self.method == "stripes" and self.order == "layers":
-            raise RecipeError("Stripes are trained in the whole network; set order to 'whole'.")
+        exact = self.method in ("stripes", "ssr_projection") or self.finish == "target"
+        if self.order == "layers" and exact:
+            raise RecipeError(
+                "One layer after the other cannot meet a target of the whole network. Set order "
+                "to 'whole', or finish to 'found' with a penalty."
+            )
 
     def _check_numbers(self) -> None:
         for name, low, high in (
             ("strength", 0.0, 1e6), ("rho", 0.0, 1e6), ("growth", 1.0, 10.0),
             ("rho_most", 0.0, 1e6), ("target_reduction", 0.0, 0.95), ("cutoff", 0.0, 0.5),
             ("momentum", 0.0, 0.999), ("weight_decay", 0.0, 1.0), ("filter_share", 0.0, 0.8),
-            ("filter_part", 0.0, 1.0), ("freeze_share", 0.0, 0.8), ("dead_gate", 0.0, 0.5),
+            ("filter_part", 0.0, 1.0), ("settle", 0.05, 0.8), ("dead_gate", 0.0, 0.5),
         ):  # fmt: skip
             value = getattr(self, name)
             if not isinstance(value, int | float) or not low <= value <= high:
@@ -132,8 +140,8 @@ class Sparsification:
                 raise RecipeError(f"{name} is a whole number from {low} on, not {value!r}.")
         if not 0 < self.learning_rate < math.inf:
             raise RecipeError(f"The learning rate must be above 0, not {self.learning_rate}.")
-        if self.filter_share + self.freeze_share >= 1:
-            raise RecipeError("filter_share and freeze_share leave no epochs for the stripes.")
+        if self.filter_share + self.settle >= 1 and self.method == "stripes":
+            raise RecipeError("filter_share and settle leave no epochs for the stripes.")
 
     def _check_pull(self) -> None:
         if self.rho == 0:
@@ -156,8 +164,8 @@ class Sparsification:
 
 
 def rate_at(settings: Sparsification, progress: float) -> float:
-    """Learning rate at ``progress`` 0..1: held for the first half, then a cosine to 0."""
-    rest = max(0.0, 2 * progress - 1)
+    """Learning rate at ``progress`` 0..1: held until what goes is decided, then a cosine to 0."""
+    rest = max(0.0, (progress - (1 - settings.settle)) / settings.settle)
     return settings.learning_rate * (1 + math.cos(math.pi * min(1.0, rest))) / 2
 
 

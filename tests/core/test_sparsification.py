@@ -11,6 +11,7 @@ def test_every_method_has_a_strength_and_words():
         assert settings.strength == strength
         assert settings.words
     assert Sparsification(strength=0.0).strength == 0
+    assert Sparsification(method="ssr_l20").growth > 1 == Sparsification().growth
     assert hash(Sparsification()) == hash(Sparsification())
 
 
@@ -26,7 +27,7 @@ def test_every_method_has_a_strength_and_words():
         ({"target_reduction": 1.0}, "from 0 to 0.95"),
         ({"refresh": 0}, "refresh is a whole number from 1"),
         ({"learning_rate": 0.0}, "learning rate must be above 0"),
-        ({"filter_share": 0.6, "freeze_share": 0.5}, "no epochs for the stripes"),
+        ({"method": "stripes", "filter_share": 0.6, "settle": 0.5}, "no epochs for the stripes"),
         ({"method": "stripes", "order": "layers"}, "whole network"),
     ],
 )
@@ -40,9 +41,9 @@ def test_rho_means_nothing_to_the_rivals_so_0_is_no_error_there():
 
 
 def test_the_rate_is_held_and_then_falls_to_0():
-    settings = Sparsification(learning_rate=0.1)
-    assert rate_at(settings, 0) == rate_at(settings, 0.5) == 0.1
-    assert rate_at(settings, 0.75) == pytest.approx(0.05)
+    settings = Sparsification(learning_rate=0.1, settle=0.4)
+    assert rate_at(settings, 0) == rate_at(settings, 0.6) == 0.1
+    assert rate_at(settings, 0.8) == pytest.approx(0.05)
     assert rate_at(settings, 1) == pytest.approx(0)
 
 

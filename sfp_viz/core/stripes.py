@@ -1,0 +1,75 @@
+"""Stripes: positions of a filter's window, each a vector over its channels; what they cost.
+
+A filter of K_h x K_w positions has as many stripes; dropping one thins the filter and leaves the
+number of filters alone (Meng et al. 2020, 'Pruning Filter in Filter'; methods.md C.3). MACs are
+counted for what is left, at output resolution: an idea of the work, and never a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sfp_viz.core.cost import Cost, cost_of_widths
+from sfp_viz.core.network import Network
+
+
+def live_stripes(weight: np.ndarray) -> np.ndarray:
+    """Which stripes of a weight [filters, channels, height, width] are not 0 everywhere: bool
+    [filters, height, width]."""
+    return (weight != 0).any(axis=1)
+
+
+def stripes_of(network: Network) -> dict[str, int]:
+    """Stripes that are not 0, of every layer with a window above 1 x 1 that has dead ones."""
+    found = {}
+    for layer in network.layers:
+        live = live_stripes(layer.weight)
+        if live[0].size > 1 and not live.all():
+            found[layer.name] = int(live.sum())
+    return found
+
+
+def stripe_cost(
+    network: Network,
+    stripes: Mapping[str, int] | None = None,
+    kept: Mapping[str, int] | None = None,
+) -> Cost:
+    """Cost when only live stripes count; ``stripes`` says how many of a layer's kept filters are
+    live (layers not named: all of them; None: those that are not 0 in ``network``).
+
+    MACs of a layer = stripes * C_in / conv_groups * H_out * W_out, params = stripes * C_in /
+    conv_groups + biases; where the stripes lie (a bit for each position) is not counted, and the
+    peak of activations does not change. ``kept``: units of each group, as in cost_of_widths.
+    Computed; whether a machine gets faster by it has to be measured.
+    """
+    stripes = stripes_of(network) if stripes is None else stripes
+    kept = kept or {}
+    whole = cost_of_widths(network, kept)
+    widths = {g.name: kept.get(g.name, g.size) * g.repeats for g in network.groups}
+    macs, params = whole.macs, whole.params
+    for term in network.terms:
+        if term.owner not in stripes:
+            continue
+        positions = network.layer(term.owner).weight[0, 0].size
+        outs, ins, parts = (
+            sum(factor * (widths[name] if name else 1) for name, factor in width)
+            for width in (term.outs, term.ins, term.conv_groups)
+        )
+        dead = outs * positions - stripes[term.owner]
+        macs -= term.macs // positions * dead * ins // parts
+        params -= term.params // positions * dead * ins // parts
+    return Cost(macs, params, whole.peak_activation_bytes)
+
+
+def share_for(
+    network: Network, kept: Mapping[str, int], layers: Mapping[str, int], target_macs: float
+) -> float:
+    """Live share, the same in all ``layers`` (name -> kept filters), at which counted MACs reach
+    ``target_macs``; 0.01 to 1."""
+    none = stripe_cost(network, dict.fromkeys(layers, 0), kept).macs
+    whole = cost_of_widths(network, kept).macs
+    if whole <= target_macs or whole == none:
+        return 1.0
+    return float(min(1.0, max(0.01, (target_macs - none) / (whole - none))))

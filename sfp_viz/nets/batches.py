@@ -1,0 +1,66 @@
+"""Batches of a sparsifying training as a function of (settings, step), so that it can resume."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.errors import DataError
+from sfp_viz.nets.augment import augment, order
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.model import Model
+
+
+class Batches:
+    """Shuffled and augmented batches of ``images`` for ``student``, on ``device``.
+
+    ``steps`` in an epoch. Raises DataError where the images do not fit the network.
+    """
+
+    def __init__(
+        self, student: Model, images: Images, settings: Sparsification, device: torch.device
+    ) -> None:
+        check_images(student, images)
+        self._student, self._settings, self._device = student, settings, device
+        self._pixels = torch.from_numpy(images.pixels.copy())
+        self._labels = torch.from_numpy(images.labels.copy())
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+        self.steps = math.ceil(len(images) / settings.batch_size)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Normalised images [B, C, H, W] and labels [B] of a step, counted from 0."""
+        settings, size = self._settings, self._settings.batch_size
+        epoch, place = divmod(step, self.steps)
+        if self._order[0] != epoch:
+            self._order = epoch, order(settings.seed, epoch, len(self))
+        chosen = self._order[1][place * size : (place + 1) * size]
+        pixels = augment(
+            self._pixels, chosen, kind=settings.augmentation, seed=settings.seed, epoch=epoch,
+            count=len(self),
+        )  # fmt: skip
+        images = self._student.normalize(pixels.to(self._device))
+        labels = self._labels[torch.from_numpy(chosen)].to(self._device)
+        return images.contiguous(memory_format=torch.channels_last), labels
+
+
+def check_images(student: Model, images: Images) -> None:
+    """DataError where ``images`` cannot train or test ``student``."""
+    if len(images) and images.pixels.shape[1:] != student.input_shape:
+        raise DataError(
+            f"The network takes images of {student.input_shape} (channels, height, width), "
+            f"'{images.name}' has {images.pixels.shape[1:]}."
+        )
+    if len(images) and int(images.labels.max()) >= student.classes:
+        raise DataError(
+            f"'{images.name}' has the class {int(images.labels.max())}, but the network only "
+            f"{student.classes} classes."
+        )
+    if len(images) == 0 and images.split == "train":
+        raise DataError(f"The data '{images.name}' hold no images.")

@@ -1,0 +1,303 @@
+"""Multi-granularity pruning with adaptive l1: filters first, then stripes, then fixed stripes.
+
+Our reading of Liu & Chen 2023 (methods.md C.2, G.10). 'filters': a proximal step on rows, weighted
+by 1 / (norm + 0.1) and by how far the group is above its target. 'stripes': a gate S on every
+position of every filter's window, with the same penalty; W_eff = W * S. 'frozen': the gates are
+folded into W, and what is 0 stays 0. Layers whose filters are tied keep their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sfp_viz.core.cost import Cost, cost_of_widths
+from sfp_viz.core.network import Network
+from sfp_viz.core.proximal import gate_weights, layer_weight, soft_threshold
+from sfp_viz.core.ratios import suggest
+from sfp_viz.core.recipe import uniform_l1
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.stripes import share_for, stripe_cost
+from sfp_viz.nets.penalties import Scales
+from sfp_viz.nets.rows import Rows, shares_of
+from sfp_viz.nets.stripe_layers import gated_layers, layer_shares
+
+PHASES = ("filters", "stripes", "frozen")
+
+
+class Thinning:
+    """Gates and masks of ``module``; ``in_epoch`` steps make an epoch."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        rows: Sequence[Rows],
+        scales: Scales,
+        network: Network,
+        settings: Sparsification,
+        in_epoch: int,
+    ) -> None:
+        self.rows, self._network, self._settings = rows, network, settings
+        self._units, self._in_epoch, self.rho = scales.units, in_epoch, 0.0
+        self._least = settings.dead_gate
+        self._all = dict(module.named_parameters())
+        self._weights = {n: self._all[f"{n}.weight"] for n in gated_layers(module, network)}
+        steps = in_epoch * settings.epochs
+        self._switch = int(settings.filter_share * steps) if rows else 0
+        self._freeze = steps - int(settings.settle * steps)
+        first = {n: w.detach()[:, 0] for n, w in self._weights.items()}
+        self._gates = {n: torch.ones_like(x).requires_grad_() for n, x in first.items()}
+        self._speed = {n: torch.zeros_like(x) for n, x in first.items()}
+        self._since = {n: torch.full_like(x, -1, dtype=torch.int64) for n, x in first.items()}
+        self._masks = {n: torch.ones_like(x, dtype=torch.bool) for n, x in first.items()}
+        self._device = device = next(iter(self._all.values())).device
+        self._stays = {r.group: torch.ones(r.size, dtype=torch.bool, device=device) for r in rows}
+        self._early = {name: x.clone() for name, x in self._stays.items()}
+        names = [r.group for r in rows]
+        self._shares = shares_of(network, names)
+        self._targets = self._filter_targets(names)
+        self.phase, self._share = 0, 1.0
+        self._pushes = layer_shares(network, list(self._weights))
+        if not self._switch:
+            self._to_stripes()
+
+    def running(self) -> dict[str, Tensor]:
+        """Weights times gates, by parameter name; gates up to the threshold act as 0, and still
+        get their gradient."""
+        if self.phase != 1:
+            return {}
+        found = {}
+        for name, gate in self._gates.items():
+            acting = gate * (gate.detach().abs() > self._settings.dead_gate)
+            straight = gate + (acting - gate).detach()
+            found[f"{name}.weight"] = self._weights[name] * straight[:, None]
+        return found
+
+    def pull(self, rate: float) -> None:
+        """Proximal steps need no change of the gradients."""
+
+    def stepped(self, rate: float, step: int) -> None:
+        """After step ``step`` of SGD: the proximal step, and the next phase when it is due. With
+        momentum a gradient moves by rate / (1 - momentum) in all, and so does the penalty."""
+        whole = rate / (1 - self._settings.momentum)
+        with torch.no_grad():
+            if self.phase == 0:
+                self._shrink_rows(whole)
+                if step + 1 >= self._switch:
+                    self._drop_rows()
+                    self._to_stripes()
+            elif self.phase == 1:
+                self._move_gates(rate, whole, step)
+            self._hold()
+            if self.phase == 1 and step + 1 >= self._freeze:
+                self._fix()
+
+    def refresh(self, progress: float) -> tuple[str, ...]:
+        """Nothing to set anew."""
+        return ()
+
+    def live(self) -> dict[str, np.ndarray]:
+        """Filters that stay: bool [units] by group."""
+        if self.phase == 0:
+            found = {}
+            for r in self.rows:
+                norms = r.norms(self._all)
+                above = (norms > self._least * self._units[r.group]).cpu().numpy()
+                found[r.group] = above | _top(norms)
+            return found
+        return {name: stays.cpu().numpy() for name, stays in self._stays.items()}
+
+    def early(self) -> dict[str, np.ndarray]:
+        """Filters that went at filter level: bool [units] by group."""
+        return {name: ~stays.cpu().numpy() for name, stays in self._early.items()}
+
+    def norms(self) -> dict[str, np.ndarray]:
+        """Norm of each row, by group."""
+        return {r.group: r.norms(self._all).cpu().numpy() for r in self.rows}
+
+    def counted(self) -> Cost:
+        """Cost when only filters and stripes that act count; computed."""
+        kept = {name: int(stays.sum()) for name, stays in self.live().items()}
+        stripes = {n: int(m.sum()) for n, m in self.masks().items()} if self.phase else {}
+        return stripe_cost(self._network, stripes, kept)
+
+    def residual(self) -> dict[str, float]:
+        """There is no copy."""
+        return {}
+
+    def masks(self) -> dict[str, Tensor]:
+        """Stripes that act, bool [filters, height, width] by layer; those of filters that go do
+        not."""
+        found = {}
+        for name, mask in self._masks.items():
+            acts = mask if self.phase != 1 else self._gates[name].detach().abs() > self._least
+            found[name] = acts & self._filters(name)[:, None, None]
+        return found
+
+    def stripes(self) -> tuple[tuple[str, float], ...]:
+        """Share of the stripes of each layer's kept filters that act."""
+        return tuple(
+            (name, float(mask.sum()) / max(1, int(self._filters(name).sum()) * mask[0].numel()))
+            for name, mask in self.masks().items()
+        )
+
+    def gates(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Five points of |S| of each layer's kept filters: least, quarters, most."""
+        points = torch.linspace(0, 1, 5)
+        return tuple(
+            (name, tuple(round(float(x), 6) for x in
+             torch.quantile(gate.detach().abs()[self._filters(name)].flatten().cpu(), points)))
+            for name, gate in self._gates.items()
+        )  # fmt: skip
+
+    def hardened(self) -> dict[str, Tensor]:
+        """The weights as they act, by parameter name."""
+        return {
+            f"{name}.weight": (
+                self._weights[name].detach()
+                * (mask if self.phase != 1 else self._gates[name].detach() * mask)[:, None]
+            )
+            for name, mask in self.masks().items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Gates, masks and phase, as tensors by name."""
+        state = {f"stays.{n}": x for n, x in self._stays.items()}
+        state |= {f"early.{n}": x for n, x in self._early.items()}
+        for kind in ("gates", "speed", "since", "masks"):
+            state |= {f"{kind}.{n}": x.detach() for n, x in getattr(self, f"_{kind}").items()}
+        numbers = torch.tensor([self.phase, self._share], dtype=torch.float64)
+        return state | {"numbers": numbers}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up a ``state``; KeyError or RuntimeError when it does not fit."""
+        with torch.no_grad():
+            for kind in ("stays", "early", "gates", "speed", "since", "masks"):
+                for name, tensor in getattr(self, f"_{kind}").items():
+                    tensor.copy_(state[f"{kind}.{name}"])
+        self.phase, self._share = int(state["numbers"][0]), float(state["numbers"][1])
+
+    def _filters(self, layer: str) -> Tensor:
+        """Filters of a layer that stay: bool [filters]."""
+        keep = torch.ones(len(self._weights[layer]), dtype=torch.bool, device=self._device)
+        for r in self.rows:
+            for part in r.parts:
+                if part.name == f"{layer}.weight":
+                    keep[part.channels] &= self._stays[r.group][part.units]
+        return keep
+
+    def _filter_targets(self, names: Sequence[str]) -> dict[str, float]:
+        """Share of each group's filters that the first phase keeps: the same everywhere, so that
+        MACs come to (1 - reduction) ** filter_part."""
+        settings = self._settings
+        left = (1 - settings.target_reduction) ** settings.filter_part
+        if not names or not self._switch or left >= 1:
+            return dict.fromkeys(names, 1.0)
+        tied = "shared" if settings.coupled else "protect"
+        recipe = uniform_l1(1 - left, coupled=tied, max_ratio=0.99)
+        kept = suggest(self._network, {}, recipe)
+        return {name: kept[name] / self._network.group(name).size for name in names}
+
+    def _shrink_rows(self, rate: float) -> None:
+        """A proximal step on the rows, in units of each group's mean norm at the start."""
+        for r in self.rows:
+            unit, stays = self._units[r.group], self._targets[r.group]
+            sizes = r.norms(self._all) / unit
+            above = float((sizes > self._least).double().mean())
+            push = float(self._settings.strength or 0) * self._shares[r.group]
+            push *= rate * layer_weight(above, stays)
+            if push:
+                kept = soft_threshold(sizes, push * gate_weights(sizes))
+                r.scale(self._all, torch.where(sizes > 0, kept / sizes.clamp(min=1e-30), 0.0))
+
+    def _drop_rows(self) -> None:
+        """The end of the filter level: the largest rows stay, as many as the target says."""
+        for r in self.rows:
+            norms = r.norms(self._all)
+            count = max(1, round(self._targets[r.group] * r.size))
+            stays = torch.zeros_like(self._stays[r.group])
+            stays[norms.argsort(descending=True, stable=True)[:count]] = True
+            self._stays[r.group], self._early[r.group] = stays, stays.clone()
+
+    def _to_stripes(self) -> None:
+        """Begin the second phase: one live share for all layers that reaches the target."""
+        kept = {name: int(stays.sum()) for name, stays in self._stays.items()}
+        whole = cost_of_widths(self._network, {}).macs
+        budget = (1 - self._settings.target_reduction) * whole
+        filters = {name: int(self._filters(name).sum()) for name in self._weights}
+        self._share = share_for(self._network, kept, filters, budget)
+        self.phase = 1
+
+    def _move_gates(self, rate: float, whole: float, step: int) -> None:
+        """SGD with momentum on the gates, then their proximal step; gates below the threshold for
+        longer than the reactivation are 0 for good."""
+        settings = self._settings
+        masks = self.masks()
+        for name, gate in self._gates.items():
+            since, kept = self._since[name], self._filters(name)
+            lost = (since >= 0) & (step - since >= settings.reactivation * self._in_epoch)
+            if gate.grad is not None:
+                self._speed[name].mul_(settings.momentum).add_(gate.grad)
+                gate.grad = None
+            self._speed[name].masked_fill_(lost, 0)
+            gate.sub_(rate * self._speed[name])
+            live = float(masks[name].sum()) / max(1, int(kept.sum()) * gate[0].numel())
+            push = float(settings.strength or 0) * self._pushes[name]
+            push *= whole * layer_weight(live, self._share)
+            if push:
+                gate.copy_(soft_threshold(gate, push * gate_weights(gate)))
+            gate.masked_fill_(lost, 0)
+            under = gate.abs() <= self._least
+            fresh = torch.where(since < 0, step, since)
+            self._since[name] = torch.where(under, fresh, -1)
+
+    def _fix(self) -> None:
+        """Begin the last phase: in each layer the stripes with the largest |S| ||W|| stay, as many
+        as the target says; gates go into the weights."""
+        acting = self.masks()
+        for name, gate in self._gates.items():
+            size = gate.abs() * self._weights[name].norm(dim=1) * acting[name]
+            all_of = int(self._filters(name).sum()) * gate[0].numel()
+            count = max(1, int(self._share * all_of + 1e-6))
+            order = size.flatten().argsort(descending=True, stable=True)[:count]
+            mask = torch.zeros(size.numel(), dtype=torch.bool, device=size.device)
+            mask[order] = True
+            self._masks[name] = mask.view(size.shape) & (size > 0)
+            self._weights[name].mul_((gate * self._masks[name])[:, None])
+        self.phase = 2
+        self._drop_empty()
+        self._hold()
+
+    def _drop_empty(self) -> None:
+        """Filters without a stripe in any layer of their group go; each group keeps one."""
+        for r in self.rows:
+            weights = {part.name.removesuffix(".weight"): part for part in r.parts}
+            layers = self._network.group(r.group).layers
+            if any(name not in self._masks for name in layers):
+                continue  # a window of 1 x 1 has no stripes to lose
+            full = torch.zeros(r.size, dtype=torch.bool, device=self._device)
+            for name in layers:
+                part = weights[name]
+                has = self._masks[name].flatten(1).any(1)[part.channels]
+                full[part.units[has]] = True
+            if bool(full.any()):
+                self._stays[r.group] &= full
+
+    def _hold(self) -> None:
+        """What is gone stays at 0."""
+        for r in self.rows:
+            if self.phase and not bool(self._stays[r.group].all()):
+                r.scale(self._all, self._stays[r.group].double())
+        if self.phase == 2:
+            for name, mask in self._masks.items():
+                self._weights[name].mul_(mask[:, None])
+
+
+def _top(norms: Tensor) -> np.ndarray:
+    """Whether a row is the largest: bool [units]."""
+    found = np.zeros(len(norms), dtype=bool)
+    found[int(norms.argmax())] = True
+    return found

@@ -1,0 +1,66 @@
+"""What a sparsifying training ends in: which filters stay, and the plan that cuts the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.reasons import why_no_stripe, why_sparse
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.errors import PlanError
+
+
+def sparse_groups(network: Network, settings: Sparsification) -> tuple[str, ...]:
+    """Groups whose filters a training may make go: free ones, and tied ones only if asked.
+
+    Raises PlanError when there are none.
+    """
+    names = [g.name for g in network.free if settings.coupled or len(g.layers) == 1]
+    if not names and settings.method != "stripes":
+        tied = " Groups of tied layers may be: set coupled." if network.free else ""
+        raise PlanError(f"No filter group of '{network.name}' may be made sparse.{tied}")
+    return tuple(names)
+
+
+def sparse_plan(
+    network: Network,
+    live: Mapping[str, np.ndarray],
+    norms: Mapping[str, np.ndarray],
+    settings: Sparsification,
+    whole: Mapping[str, np.ndarray],
+) -> Plan:
+    """The plan of ``network`` (of the trained weights) that removes what is not ``live``.
+
+    ``live``, ``norms``: bool and float [units] by group. ``whole``: for stripes, which units went
+    at filter level. Its recipe and edits name the same filters, so that a plan made of them again
+    is this one, with the reason 'by hand'.
+    """
+    removals, edits = [], []
+    for group in network.groups:
+        if group.name not in live or live[group.name].all():
+            continue
+        stays, norm = live[group.name], norms[group.name]
+        mean = float(norm[stays].mean())
+        gone = np.flatnonzero(~stays).tolist()
+        if settings.method == "stripes":
+            early = whole.get(group.name, np.zeros(len(stays), dtype=bool))
+            reasons = [why_no_stripe("filter" if early[unit] else "stripe") for unit in gone]
+        else:
+            small = 1e-5 * mean  # rows at 0 in the copy carry only a hint of their weights
+            reasons = [
+                why_sparse(settings.words, 0.0 if norm[u] < small else float(norm[u]), mean)
+                for u in gone
+            ]
+        removals.append(Removal(group.name, tuple(gone), tuple(reasons)))
+        edits += [(group.name, unit) for unit in gone]
+    return Plan(
+        network.digest,
+        Recipe(target_reduction=0.0, seed=settings.seed),
+        Edits(network.digest, remove=tuple(edits)),
+        tuple(removals),
+    )

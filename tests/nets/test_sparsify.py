@@ -1,0 +1,232 @@
+"""The sparsifying loop: its history, its plan, stop and resume, and its edge cases."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.making import make_plan_for
+from sfp_viz.core.plan import plan_from_json, plan_json
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.errors import DataError, PlanError, RunError
+from sfp_viz.nets.data import Images, load_data
+from sfp_viz.nets.measure import count_macs
+from sfp_viz.nets.model import Model, digest_of
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.rebuild import build
+from sfp_viz.nets.sparsify import Sparsifying
+from sfp_viz.nets.surgery import prune
+from tests import tiny
+
+QUICK = Sparsification(
+    epochs=2, refresh=2, batch_size=48, train_images=200, test_images=60, learning_rate=0.05,
+    augmentation="shift", strength=0.3,
+)  # fmt: skip
+STRIPES = replace(QUICK, method="stripes", strength=0.05, target_reduction=0.6, epochs=3)
+METHODS = [
+    QUICK,
+    replace(QUICK, method="ssr_l20", rho=1.0, growth=1.1),
+    replace(QUICK, method="ssr_projection"),
+    replace(QUICK, order="layers", epochs=1),
+    replace(QUICK, method="group_lasso", finish="target"),
+    replace(QUICK, method="proximal"),
+    STRIPES,
+]
+
+
+def named(settings):
+    return f"{settings.method}-{settings.order}"
+
+
+def lenet():
+    arguments = {"classes": 10, "side": 8}
+    module = build("lenet5", arguments)
+    return Model(module, name="lenet", input_shape=(1, 8, 8), architecture="lenet5",
+                 arguments=arguments)  # fmt: skip
+
+
+def noise(shape, classes, split="train", count=64):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
+    return Images("noise", split, pixels, rng.integers(0, classes, count))
+
+
+def sparsifying(settings, model=None):
+    if model is None:
+        train, test = load_data("digits", "train"), load_data("digits", "test")
+    else:
+        train = noise(model.input_shape, model.classes)
+        test = noise(model.input_shape, model.classes, "test")
+    return Sparsifying(model or lenet(), train=train, test=test, settings=settings)
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=named)
+def test_a_training_yields_its_history_and_ends_in_a_plan_that_prunes(settings):
+    student = lenet()
+    before = digest_of(student.module)
+    session = sparsifying(settings)
+    history = list(session.records())
+    assert session.finished
+    assert digest_of(student.module) == before
+    assert [r.step for r in history] == sorted({r.step for r in history})
+    assert history[-1].step == history[-1].steps == session.steps
+    assert history[-1].test_images == 60
+    model, plan = session.result()
+    assert plan_from_json(plan_json(plan)) == plan
+    small = prune(model, plan)
+    assert count_macs(small) == cost(read_network(model), plan).macs
+    if settings.method == "stripes":
+        assert history[-1].macs < count_macs(small)  # stripes count besides
+    else:
+        assert count_macs(small) == history[-1].macs
+    if settings.method in ("ssr_projection", "stripes") or settings.finish == "target":
+        whole = count_macs(student)
+        assert history[-1].macs <= (1 - settings.target_reduction) * whole
+    word = "stripe" if settings.method == "stripes" else "SSR"
+    assert all(why.startswith(word) for r in plan.removals for why in r.reasons)
+    again = make_plan_for(read_network(model), plan.recipe, plan.edits)
+    assert [(r.group, r.filters) for r in again.removals] == [
+        (r.group, r.filters) for r in plan.removals
+    ]
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=named)
+@pytest.mark.parametrize("place", [0.3, 0.9])
+def test_a_training_stopped_at_any_step_and_resumed_has_the_same_bits(settings, place):
+    undisturbed = sparsifying(settings)
+    whole = list(undisturbed.records())
+    first = sparsifying(settings)
+    last = int(place * first.steps)
+    for _ in first.records(stop=lambda: first.step >= last):
+        pass
+    assert first.step == last
+    second = sparsifying(settings)
+    second.restore(first.state())
+    rest = list(second.records())
+    assert digest_of(second.module) == digest_of(undisturbed.module)
+    assert rest[-1].loss == whole[-1].loss
+    assert rest[-1].live == whole[-1].live
+    assert rest[-1].residual == whole[-1].residual
+    ours, theirs = second.result(), undisturbed.result()
+    assert ours[0].digest == theirs[0].digest
+    assert ours[1] == theirs[1]
+
+
+def test_the_residual_goes_to_zero_as_the_pull_grows():
+    settings = replace(
+        METHODS[1], epochs=12, refresh=4, growth=1.25, rho_most=20.0, augmentation="none",
+        learning_rate=0.02,
+    )  # fmt: skip
+    session = sparsifying(settings)
+    apart = [max(dict(r.residual).values()) for r in session.records() if "settl" not in r.phase]
+    assert apart[-1] < max(apart) / 3
+
+
+@pytest.mark.parametrize("method", ["ssr_l21", "ssr_l20", "proximal"])
+def test_a_lambda_so_large_that_all_would_die_keeps_the_largest_row_and_says_so(method):
+    strength = 2.0 if method == "ssr_l20" else 50.0
+    settings = replace(
+        QUICK, method=method, strength=strength, rho=3.0, weights="plain", learning_rate=0.01
+    )
+    session = sparsifying(settings)
+    history = list(session.records())
+    model, plan = session.result()
+    assert {r.group: len(r.filters) for r in plan.removals} == {"conv1": 19, "conv2": 47}
+    assert any("its largest" in note for r in history for note in r.notes)
+    prune(model, plan)
+
+
+def test_without_a_penalty_nothing_goes():
+    session = sparsifying(replace(QUICK, strength=0.0))
+    assert all(share == 1 for r in session.records() for _, share in r.live)
+    assert session.result()[1].removals == ()
+
+
+@pytest.mark.parametrize("settings", [METHODS[2], STRIPES], ids=named)
+def test_networks_with_ties_concatenation_shared_and_depthwise_layers_end_in_plans(
+    settings, tiny_model
+):
+    settings = replace(settings, coupled=True, target_reduction=0.4, batch_size=16)
+    session = sparsifying(settings, tiny_model)
+    history = list(session.records())
+    model, plan = session.result()
+    small = prune(model, plan)
+    assert (
+        count_macs(small)
+        == cost(session.network, replace(plan, digest=session.network.digest)).macs
+    )
+    assert history[-1].macs <= 0.6 * count_macs(tiny_model)
+
+
+def test_tied_layers_are_left_whole_unless_asked(residual_model):
+    session = sparsifying(replace(QUICK, batch_size=16, strength=30.0), residual_model)
+    assert {r.group for r in session.solver.rows} == {
+        g.name for g in session.network.free if len(g.layers) == 1
+    }
+
+
+def test_rows_hold_filter_bias_and_norm(plain_model):
+    session = sparsifying(replace(QUICK, batch_size=16), plain_model)
+    found = {r.group: {p.name for p in r.parts} for r in session.solver.rows}
+    assert found["conv1"] == {"conv1.weight", "conv1.bias"}
+    assert found["conv3"] == {"conv3.weight", "bn3.weight", "bn3.bias"}
+    rows = next(r for r in session.solver.rows if r.group == "conv3")
+    state = {n: p.detach() for n, p in session.module.named_parameters()}
+    row = torch.cat([state[name][2].flatten() for name in found["conv3"]])
+    assert float(rows.norms(state)[2]) == pytest.approx(float(row.norm()), rel=1e-5)
+
+
+def test_what_does_not_fit_is_refused_in_a_sentence():
+    state = sparsifying(QUICK).state()
+    with pytest.raises(RunError, match="does not fit this run"):
+        sparsifying(METHODS[5], lenet()).restore({**state, "step": torch.tensor([1])})
+    with pytest.raises(RunError, match="does not fit this run"):
+        sparsifying(QUICK).restore({k: v for k, v in state.items() if "copy" not in k})
+    wrong = noise((3, 8, 8), 10)
+    with pytest.raises(DataError, match=r"takes images of \(1, 8, 8\)"):
+        Sparsifying(lenet(), train=wrong, test=wrong, settings=QUICK)
+    whole = Model(tiny.NETS["residual"](), name="whole", input_shape=(3, 8, 8))
+    session = sparsifying(replace(METHODS[2], target_reduction=0.95, batch_size=16), whole)
+    with pytest.raises(PlanError, match="Lower the target"):
+        list(session.records())
+
+
+def test_an_infinite_loss_says_what_to_do():
+    with pytest.raises(RunError, match=r"became infinite.*Lower the learning rate"):
+        list(sparsifying(replace(QUICK, learning_rate=1e12)).records())
+
+
+@pytest.mark.parametrize("method", ["ssr_l21", "ssr_l20", "proximal"])
+def test_filters_that_the_answer_does_not_need_are_the_ones_that_go(method):
+    """Images whose class is one of four patterns; a layer that starts with the four right
+    filters, and sixteen others that read noise: the sixteen go."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 400)
+    pixels = rng.integers(118, 138, (400, 4, 4, 4), dtype=np.uint8)
+    pixels[np.arange(400), labels] = 250
+    images = Images("patterns", "train", pixels, labels)
+
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(4, 20, 1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(), torch.nn.Linear(20, 4),
+    )  # fmt: skip
+    with torch.no_grad():
+        source = torch.Generator().manual_seed(0)
+        net[0].weight.normal_(0, 0.15, generator=source)
+        net[0].weight[:4] = torch.eye(4)[:, :, None, None]
+        net[0].bias.zero_()
+        net[4].weight.normal_(0, 0.05, generator=source)
+        net[4].weight[:, :4] = torch.eye(4)
+    model = Model(net, name="toy", input_shape=(4, 4, 4))
+    settings = Sparsification(
+        method=method, epochs=40, refresh=10, batch_size=50, learning_rate=0.05,
+        augmentation="none", strength={"ssr_l20": 0.6}.get(method, 0.05),
+    )  # fmt: skip
+    session = Sparsifying(model, train=images, test=images, settings=settings)
+    history = list(session.records())
+    _, plan = session.result()
+    assert set(plan.removed("0")) <= set(range(4, 20))
+    assert len(plan.removed("0")) >= 14
+    assert history[-1].test_accuracy == 1
