@@ -1,4 +1,4 @@
-"""The live part of the page Fine-tune: the list of runs and what is drawn of them, one timer."""
+"""The live part of the page Fine-tune: the list of runs, the line, and what is drawn; one timer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.ui import drawn, known_runs, problems, run_list, run_view
+from sfp_viz.ui import drawn, known_runs, problems, queue_panel, run_list, run_view
 
 EVERY = 1.0  # seconds between two looks while something goes
 
@@ -24,9 +24,20 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
             if [run.id for run in now] != ids or any(not run.over for run in now) != going:
                 st.rerun()  # a run came or went: the form, the chip and the clock change too
             with listed:
-                run_list.table(now)
+                if now:
+                    run_list.table(now)
+                queue_panel.panel()
             with place:
-                run_view.draw(drawn.together(now), now)
+                run_view.draw(drawn.together(now), now) if now else _nothing()
             drawn.write(now)
 
     st.fragment(look, run_every=EVERY if going else None)()
+
+
+def _nothing() -> None:
+    st.subheader("No run yet")
+    st.caption(
+        "The pruned network learns from the unpruned one, in a process of its own: a run goes on "
+        "when this page is closed, and is found again from here. Accuracy, loss, temperature, "
+        "learning rate and speed appear epoch by epoch."
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs import process
+from sfp_viz.runs import process, queue
+from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.state import RESUMABLE
 from sfp_viz.ui import problems, state, trash
@@ -24,6 +27,8 @@ def buttons(run: Run) -> None:
             _button(label, "cancel", process.request_cancel, run, off=run.state == "cancelling")
         if run.state in RESUMABLE:
             _button("Resume", "play_arrow", _resume, run, main=not short_of_memory(run))
+        if run.over and run.state != "finished" and has_checkpoint(run):
+            _save(run)
         if run.over:
             _button("Delete", "delete", trash.discard, run)
 
@@ -41,6 +46,14 @@ def offer(run: Run) -> None:
 def short_of_memory(run: Run) -> bool:
     """Whether the run failed because the memory did not suffice."""
     return run.state == "failed" and run.trouble == "memory"
+
+
+def has_checkpoint(run: Run) -> bool:
+    """Whether something of the training lies in its folder, or in that of a stage."""
+    return run.kind in TRAININGS and any(
+        any(run.path.glob(place))
+        for place in ("checkpoint*.safetensors", "stages/*/checkpoint*.safetensors")
+    )
 
 
 def _button(
@@ -68,15 +81,36 @@ def _pause(path: Path) -> None:
 
 
 def _resume(path: Path) -> None:
-    process.resume(path)
+    """Go on at once where a place is free, else as the next in line."""
+    if read_run(path).kind in TRAININGS:
+        queue.enqueue(path, front=True)
+    else:
+        process.resume(path)
 
 
 def _again(run: Run, batch: int) -> None:
-    from sfp_viz.runs import queue
-
     def start(path: Path) -> None:
         fresh = process.copy_with(path, batch_size=batch)
         queue.enqueue(fresh)
         state.change(run=fresh.name)
 
     _act(start, run)
+
+
+def _save(run: Run) -> None:
+    """Hands out the network of the newest checkpoint; made on the click, which loads torch."""
+
+    def content() -> io.BytesIO:
+        from sfp_viz.runs.saving import save_network
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.safetensors"
+            save_network(run.path, file)
+            return io.BytesIO(file.read_bytes())
+
+    st.download_button(
+        "Save the network so far", content, key="run_save",
+        file_name=f"{run.id}-epoch-{len(run.epochs)}.safetensors",
+        icon=":material/download:", on_click="ignore",
+        help="The network of the last checkpoint, as a file that sfp-viz opens.",
+    )  # fmt: skip

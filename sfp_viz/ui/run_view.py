@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from sfp_viz.figures.numbers import count, duration, percent, size, span
+from sfp_viz.runs import queue
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import known_runs, problems, references, run_buttons, run_words
+from sfp_viz.ui import known_runs, loaders, problems, references, run_buttons, run_words
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 
 runs_of = known_runs.runs_of
@@ -38,7 +39,8 @@ def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
         for (one, slot), name in zip(together, names, strict=True)
     ]
     lines = references.references(run, runs)
-    live_lines(curves, key="lines", references=lines, stages=stages(run))
+    still = all(one.over for one in runs)
+    live_lines(curves, key="lines", references=lines, stages=stages(run), still=still)
     _measured_on(shown)
 
 
@@ -72,8 +74,21 @@ def head(run: Run) -> None:
         say = {"failed": st.error, "lost": st.warning}.get(run.state, st.caption)
         say(problems.plain(run.message))
     run_buttons.offer(run)
-    if not run.over and run.state != "queued":
+    if run.state == "queued":
+        st.caption(_in_line(run))
+    elif not run.over:
         st.progress(run.progress, text=run_words.progress(run))
+
+
+def _in_line(run: Run) -> str:
+    """Its place in line and when it starts, estimated from runs of the same network."""
+    home = loaders.home()
+    line, seconds = queue.queued(home), queue.expected(home).get(run.id)
+    place = next((at for at, one in enumerate(line, 1) if one.id == run.id), 1)
+    text = "Next in line" if place == 1 else f"Number {place} in line"
+    if seconds is not None:
+        text += f", starts in about {duration(seconds)} (estimated from earlier epochs)"
+    return f"{text}. It starts by itself, also when this page is closed."
 
 
 def _numbers(run: Run) -> None:

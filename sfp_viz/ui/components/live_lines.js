@@ -2,7 +2,7 @@
 // redrawn in place, so nothing flickers, and the pointer, the zoom and the keys keep their place.
 // data = {first, last, runs: [{name, slot, x, main, epochs, best: [epoch, value] | null}], stages: [[epoch, name]],
 //   panels: [{title, unit, digits, zero, tall, refs: [{name, value, start}],
-//             best, series: [{run, name, head, aside, values}]}], marks, alt}
+//             best, series: [{run, name, head, aside, values}]}], still, marks, alt}
 const LEFT = 42, GAP = 30, HEAD = 26, FOOT = 22;
 const DASHES = ['', '7 3', '2 3', '10 3 2 3', '4 2', '14 4', '1 4', '6 2 1 2'];
 
@@ -235,7 +235,7 @@ function table(me) {
 
 const shade = (me) => { for (const g of me.base.querySelectorAll('[data-run]')) g.classList.toggle('dim', me.hot !== null && +g.dataset.run !== me.hot); };
 
-export default function ({ parentElement, data }) {
+export default function ({ parentElement, data, setTriggerValue }) {
   const box = parentElement.querySelector('.lines'), svg = box.querySelector(':scope > svg');
   const say = parentElement.querySelector('.say'), all = box.querySelector('.all');
   const me = (box.me ??= { at: null, hot: null, zoom: null, brush: null, id: 'c' + Math.random().toString(36).slice(2, 9) });
@@ -280,11 +280,15 @@ export default function ({ parentElement, data }) {
   svg.onblur = () => show(null);
   box.querySelector('.marks').textContent = data.marks;
   box.dataset.epochs = data.runs.map((run) => run.x.filter((v) => v > 0).length).join();
+  // Without a clock, a tab looks again when it comes back into view: another may have gone on.
+  document.removeEventListener('visibilitychange', me.back);
+  me.back = () => { if (document.visibilityState === 'visible' && data.still) setTriggerValue('look', Date.now()); };
+  document.addEventListener('visibilitychange', me.back);
   me.seen?.disconnect();
   me.seen = new ResizeObserver(() => box.clientWidth !== me.wide && ((me.wide = box.clientWidth), me.draw()));
   me.seen.observe(box);
   if (me.at !== null && !places.includes(me.at)) me.at = null;
   me.draw();
   if (me.at === null && say.textContent !== data.alt) say.textContent = data.alt;
-  return () => me.seen.disconnect();
+  return () => { me.seen.disconnect(); document.removeEventListener('visibilitychange', me.back); };
 }

@@ -68,11 +68,18 @@ def live_lines(
     key: str,
     references: Sequence[Reference] = (),
     stages: Sequence[tuple[float, str]] = (),
+    still: bool = False,
 ) -> None:
     """Small charts of ``curves`` with one scale of epochs: accuracy, loss, temperature, learning
     rate, speed, and memory where it was measured. ``stages`` are (epoch, name) of thin vertical
-    lines. Hovering, dragging to zoom and the arrow keys stay in the browser."""
-    _lines(key=key, data=lines_data(curves, references=references, stages=stages))
+    lines. Hovering, dragging to zoom and the arrow keys stay in the browser. ``still``: no clock
+    runs, so the page is drawn anew when its tab comes back into view."""
+    data = lines_data(curves, references=references, stages=stages)
+    _lines(key=key, data={**data, "still": still}, on_look_change=_again)
+
+
+def _again() -> None:
+    """Nothing to do but to draw anew, which follows by itself."""
 
 
 def lines_data(

@@ -1,0 +1,122 @@
+"""Which runs are drawn together, what they are held against, and what they are called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.runs.records import Before, Run
+from sfp_viz.ui import drawn, references, run_words, state
+
+EPOCH = Epoch(1, 9, 1.0, 0.8, 0.9, 100, 4.0, 0.01, 500.0, 1.0)
+BEFORE = Before(one_shot=0.5, teacher_accuracy=0.98, images=100, macs=1000, params=100, started=1.0)
+
+
+@pytest.fixture(autouse=True)
+def session(monkeypatch) -> dict:
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {})
+    state.start(state.Session())
+    return st.query_params  # type: ignore[return-value]
+
+
+def run(name: str, kind: str = "plan", **more) -> Run:
+    facts = {"digest": "d", "kind": kind, "plan": "abcdef12"}
+    known = Run(name, Path(name), name, "finished", Distillation(epochs=9), "digits", facts=facts)
+    return replace(known, **{"before": BEFORE, **more})
+
+
+def slots(runs) -> list[tuple[str, int]]:
+    return [(one.id, slot) for one, slot in drawn.together(runs)]
+
+
+def test_what_is_at_work_is_watched_before_what_waits_and_what_is_newest():
+    runs = [run("new"), run("line", state="queued"), run("work", state="running"), run("old")]
+    assert slots(runs) == [("work", 0)]
+    assert slots([runs[0], runs[1]]) == [("line", 0)]
+    assert slots([runs[0], runs[3]]) == [("new", 0)]
+    assert slots([]) == []
+
+
+def test_a_run_keeps_its_color_while_others_come_and_go():
+    runs = [run(name) for name in "abc"]
+    drawn.choose(["a", "b"], "a")
+    assert slots(runs) == [("b", 1), ("a", 0)]  # the one chosen last is watched
+    drawn.choose(["a", "b", "c"], "b")
+    assert slots(runs) == [("c", 2), ("a", 0), ("b", 1)]
+    drawn.choose(["b", "c"], "c")
+    assert slots(runs) == [("c", 2), ("b", 1)]
+    drawn.choose(["b"], "c")
+    assert slots(runs) == [("b", 0)]
+
+
+def test_no_more_runs_are_drawn_than_can_be_told_apart():
+    runs = [run(str(at)) for at in range(9)]
+    drawn.choose([one.id for one in runs], "0")
+    assert len(slots(runs)) == drawn.MOST
+    assert len({slot for _, slot in slots(runs)}) == drawn.MOST
+
+
+def test_the_address_brings_the_choice_back_and_names_of_strangers_are_passed_over(session):
+    runs = [run(name) for name in "abc"]
+    drawn.choose(["a", "c"], "a")
+    drawn.write(runs)
+    assert session["runs"] == "c.a"
+    for asked, expected in (("c.a", ["c", "a"]), ("x.<b>.b", ["b"]), ("../..", ["a"])):
+        st.session_state.clear()
+        state.start(state.Session())
+        session["runs"] = asked
+        drawn.read(runs)
+        assert [name for name, _ in slots(runs)] == expected
+
+
+def test_uniform_l1_counts_at_equal_macs_on_the_same_images_and_says_what_it_is():
+    mine = run("mine", epochs=(EPOCH,))
+    plain = run("plain", "uniform", before=replace(BEFORE, macs=1015, one_shot=0.4))
+    (line,) = [r for r in references.references(mine, [mine, plain]) if "L1" in r.name]
+    assert (line.name, line.value) == ("uniform L1, one-shot", 0.4)
+    tuned = replace(plain, id="tuned", epochs=(replace(EPOCH, test_accuracy=0.85),))
+    line = references.uniform(mine, [mine, plain, tuned])
+    assert line is not None
+    assert (line.name, line.value) == ("uniform L1 after 1 of 9 epochs", 0.85)
+    for other in (
+        replace(plain, before=replace(BEFORE, macs=1030)),
+        replace(plain, before=replace(BEFORE, images=50)),
+        replace(plain, data="cifar10"),
+        replace(plain, before=None),
+        run("other", "random"),
+        replace(plain, facts={**plain.facts, "digest": "other"}),
+    ):
+        assert references.uniform(mine, [mine, other]) is None
+    assert references.uniform(plain, [plain, tuned]) is None
+
+
+def test_a_run_without_measurements_has_no_lines_to_be_held_against():
+    assert references.references(run("mine", before=None), []) == []
+    alone = references.references(run("mine", before=replace(BEFORE, teacher_accuracy=None)), [])
+    assert [(line.name, line.start) for line in alone] == [("one-shot", True)]
+
+
+def test_runs_are_told_apart_by_what_differs_and_by_their_time_where_nothing_does():
+    quick = run("a", settings=Distillation(epochs=9, learning_rate=0.1))
+    same = run("c", created=60.0)
+    names = run_words.apart([quick, run("b", "uniform"), same, run("d", created=3660.0)])
+    assert names[0] == "plan abcdef, learning rate 0.1"
+    assert names[1] == "uniform L1, learning rate 0.02"
+    assert names[2].startswith("plan abcdef, learning rate 0.02, ")
+    assert names[2] != names[3]
+    assert run_words.apart([quick]) == ["plan abcdef"]
+
+
+def test_progress_says_the_phase_the_epoch_and_that_the_rest_is_estimated():
+    going = run("a", state="running", phase="measuring", seconds_left=None)
+    assert "Measuring" in run_words.progress(going)
+    going = replace(going, phase="training", epochs=(EPOCH,), seconds_left=95.0)
+    said = run_words.progress(going)
+    assert "Epoch 2 of 9, about 1 min 35 s left (estimated" in said
+    assert "checkpoint" in run_words.progress(replace(going, state="pausing"))
+    assert "Stopping" in run_words.progress(replace(going, state="cancelling"))
