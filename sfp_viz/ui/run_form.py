@@ -1,160 +1,57 @@
-"""The settings of a fine-tuning, as a form."""
+"""A new run: what is done (once, in steps, a sweep), its settings, and the button to start it."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from dataclasses import replace
 
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
-from sfp_viz.ui import problems, starting, state
+from sfp_viz.core.training import Distillation
+from sfp_viz.ui import problems, starting, state, steps_form, sweep_form, training_fields
 from sfp_viz.ui.starting import Subject
 
-_AUGMENTATION = {"none": "None", "shift": "Shifts", "crop_flip": "Shifts and mirroring"}
-_PRECISION = {
-    "32-true": "32 bit",
-    "bf16-mixed": "bfloat16, mixed",
-    "16-mixed": "16 bit, mixed (GPU)",
-}
-_SCHEDULE = {
-    "fixed": "Fixed at the start",
-    "linear": "Linear",
-    "cosine": "Cosine",
-    "exponential": "Exponential",
-    "step": "Halved at each quarter",
-    "increasing": "Backwards: from end to start",
-    "adaptive": "Adaptive: by the distance to the teacher",
+_WAYS = {"once": "Once", "steps": "In steps", "sweep": "Sweep"}
+_WHAT = {
+    "once": "Prune by the plan, then fine-tune.",
+    "steps": "Prune a little, fine-tune, prune further: large targets often lose less this way.",
+    "sweep": "Try several recipes at several targets, and see what each comes to.",
 }
 
 
 def start_form(network: Network, subject: Subject) -> None:
-    """Presets, the fields, and the button that starts the run in the background."""
-    name = st.segmented_control(
+    """The choice of what is done, a preset, the fields, and the button that starts it."""
+    way = str(st.segmented_control(
+        "Prune and fine-tune", list(_WAYS), default="once", required=True, key="finetune_way",
+        format_func=lambda name: _WAYS[name],
+    ))  # fmt: skip
+    st.caption(_WHAT[way])
+    name = str(st.segmented_control(
         "Preset", [starting.QUICK, starting.STANDARD], default=starting.QUICK, required=True,
         key="finetune_preset",
-    )  # fmt: skip
-    settings = starting.preset(str(name), subject.data)
-    with st.form(f"finetune_{name}_{subject.data}", border=False):
-        epochs = st.number_input("Epochs", 1, 1000, settings.epochs)
-        left, right = st.columns(2)
-        rate = left.number_input(
-            "Learning rate", 0.0001, 1.0, settings.learning_rate, 0.005, format="%.4f"
-        )
-        batch = right.number_input("Images a batch", 1, 4096, settings.batch_size)
-        fields = {"epochs": epochs, "learning_rate": rate, "batch_size": batch}
-        with st.expander("Distillation and more"):
-            fields |= _more(settings)
-        with st.expander("Advanced"):
-            fields |= _advanced(settings)
-        if st.form_submit_button("Start", type="primary", disabled=not subject.data):
-            with problems.shown(), st.spinner("Pruning and starting the run"):
-                wanted = Distillation(**{**_as_dict(settings), **fields})
-                run = starting.start(subject, wanted, name=network.name)
-                state.change(run=run)
-                st.rerun()
+    ))  # fmt: skip
+    settings = starting.preset(name, subject.data)
+    place = f"{way}_{name}_{network.digest}_{subject.data}"  # another default is another field
+    if way == "steps":
+        steps_form.form(network, subject, settings, place)
+    elif way == "sweep":
+        sweep_form.form(network, subject, settings, place)
+    else:
+        _once(network, subject, settings, place)
     if not subject.data:
         st.caption("Training needs images.")
 
 
-def _more(settings: Distillation) -> dict[str, Any]:
-    alpha = st.slider(
-        "The teacher's share of the loss", 0.0, 1.0, settings.alpha, 0.05,
-        help="The teacher is the unpruned network. 0 trains on the labels alone.",
-    )  # fmt: skip
-    left, right = st.columns(2)
-    first = left.number_input("Temperature, start", 0.1, 50.0, settings.temperature_start, 0.5)
-    last = right.number_input("Temperature, end", 0.1, 50.0, settings.temperature_end, 0.5)
-    schedules = list(get_args(Schedule))
-    schedule = st.selectbox(
-        "Its way down", schedules, index=schedules.index(settings.schedule),
-        format_func=_SCHEDULE.__getitem__,
-        help="A high temperature shows the student how the teacher weighs the other classes too.",
-    )  # fmt: skip
-    augmentations = list(get_args(Augmentation))
-    augmentation = st.selectbox(
-        "Changed copies of the images", augmentations, format_func=_AUGMENTATION.__getitem__,
-        index=augmentations.index(settings.augmentation),
-    )  # fmt: skip
-    images = st.number_input(
-        "Training images, 0 for all", 0, 10_000_000, settings.train_images or 0, 1000
-    )
-    return {
-        "alpha": alpha, "temperature_start": first, "temperature_end": last,
-        "schedule": schedule, "augmentation": augmentation, "train_images": int(images) or None,
-    }  # fmt: skip
-
-
-def _advanced(settings: Distillation) -> dict[str, Any]:
-    return _of_the_teacher(settings) | _of_the_optimizer(settings)
-
-
-def _of_the_teacher(settings: Distillation) -> dict[str, Any]:
-    standardize = st.checkbox(
-        "Standardized logits", settings.standardize,
-        help="Compares only the order and spacing of the classes, not how sure each network is. "
-        "A temperature that starts at 2 suits it.",
-    )  # fmt: skip
-    split = st.checkbox(
-        "Split the teacher's part (DKD)", settings.dkd is not None,
-        help="Weighs what the teacher says about the right class, and about the others, "
-        "each on its own.",
-    )  # fmt: skip
-    left, right = st.columns(2)
-    own, rest = settings.dkd or (1.0, 8.0)
-    target = left.number_input(
-        "DKD: right class", 0.0, 100.0, own, 0.5, help="Counts when the box above is ticked."
-    )
-    others = right.number_input(
-        "DKD: other classes", 0.0, 100.0, rest, 0.5, help="Counts when the box above is ticked."
-    )
-    views = st.number_input(
-        "Copies of each image, 0 for ever new ones", 0, 64, settings.teacher_views,
-        help="With a few changed copies that come again, the teacher looks at each only once: "
-        "training is quicker, the images less varied.",
-    )  # fmt: skip
-    return {
-        "standardize": standardize, "dkd": (target, others) if split else None,
-        "teacher_views": int(views),
-    }  # fmt: skip
-
-
-def _of_the_optimizer(settings: Distillation) -> dict[str, Any]:
-    left, right = st.columns(2)
-    smoothing = left.number_input(
-        "Label smoothing", 0.0, 0.9, settings.label_smoothing, 0.05,
-        help="This share of each label goes to all classes alike.",
-    )  # fmt: skip
-    warmup = right.number_input(
-        "Warm-up", 0.0, 0.9, settings.warmup, 0.05,
-        help="Share of all steps in which the learning rate rises from 0.",
-    )  # fmt: skip
-    decay = left.number_input(
-        "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
-        help="Pulls the weights towards 0; norms and biases are left out.",
-    )  # fmt: skip
-    momentum = right.number_input("Momentum", 0.0, 0.99, settings.momentum, 0.05)
-    ema = left.number_input(
-        "Average of the weights, 0 for none", 0.0, 0.9999, settings.ema, 0.01, format="%.4f",
-        help="Decay of a running average, such as 0.99. The average is what is measured and kept.",
-    )  # fmt: skip
-    clip = right.number_input(
-        "Largest gradient, 0 for any", 0.0, 1000.0, settings.clip, 0.5,
-        help="Longer gradients are shortened to this norm. 1 to 5 tames a start that jumps.",
-    )  # fmt: skip
-    precisions = list(get_args(Precision))
-    precision = left.selectbox(
-        "Numbers", precisions, index=precisions.index(settings.precision),
-        format_func=_PRECISION.__getitem__,
-    )  # fmt: skip
-    seed = right.number_input("Seed", 0, 2**31 - 1, settings.seed)
-    return {
-        "label_smoothing": smoothing, "warmup": warmup, "weight_decay": decay,
-        "momentum": momentum, "ema": ema, "clip": clip, "precision": precision, "seed": int(seed),
-    }  # fmt: skip
-
-
-def _as_dict(settings: Distillation) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(settings)
+def _once(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
+    with st.form(f"finetune_{place}", border=False):
+        epochs = st.number_input("Epochs", 1, 1000, settings.epochs)
+        fields = {"epochs": int(epochs), **training_fields.basic(settings)}
+        with st.expander("Distillation and more"):
+            fields |= training_fields.more(settings)
+        with st.expander("Advanced"):
+            fields |= training_fields.advanced(settings)
+        if st.form_submit_button("Start", type="primary", disabled=not subject.data):
+            with problems.shown(), st.spinner("Pruning and starting the run"):
+                run = starting.start(subject, replace(settings, **fields), name=network.name)
+                state.change(run=run)
+                st.rerun()

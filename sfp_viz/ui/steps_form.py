@@ -1,0 +1,150 @@
+"""A run in steps as a form: how many stages, how far each goes, and a picture of the way."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import get_args
+
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.schedule import Growth, Steps, targets
+from sfp_viz.core.stepping import check_steps
+from sfp_viz.core.training import Distillation
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import percent
+from sfp_viz.ui import (
+    goal_form,
+    loaders,
+    pace,
+    planned,
+    problems,
+    recipe_form,
+    state,
+    training_fields,
+)
+from sfp_viz.ui.starting import Subject
+
+_GROWTH = {
+    "linear": "Even: the same share of the whole each time",
+    "geometric": "The same share of what is left each time",
+    "cubic": "Much at first, little at the end",
+}
+_CSS = (
+    "<style>.stages{display:flex;align-items:flex-end;gap:3px;margin:2px 0 4px;font-size:12px}"
+    ".stages figure{margin:0;min-width:34px;text-align:center;line-height:1.25}"
+    ".stages b{display:block;border-radius:3px 3px 0 0;background:light-dark(#0b6e74,#4fb8bd)}"
+    ".stages .whole b{background:currentColor;opacity:.25}.stages i{font-style:normal;opacity:.72}"
+    "</style>"
+)
+_TALL = 84  # pixels of the whole network
+
+
+def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
+    """The fields, what they come to, and the button that starts the run."""
+    steps = _steps(settings, place)
+    with st.expander("Training of each stage"):
+        fields = training_fields.basic(settings)
+        fields |= training_fields.more(settings)
+    with st.expander("Advanced"):
+        fields |= training_fields.advanced(settings)
+    problem = _problem(network, subject, steps)
+    if problem:
+        st.info(problems.plain(problem))
+    else:
+        aims = targets(steps, subject.recipe.target_reduction)
+        st.html(picture(aims, steps.epochs_of))
+        st.caption(words(network, subject, settings, steps))
+    off = bool(problem) or not subject.data
+    if st.button("Start", type="primary", key=f"start_{place}", disabled=off):
+        with problems.shown(), st.spinner("Starting the run"):
+            whole = replace(settings, **{**fields, "epochs": steps.total})
+            state.change(run=start(network, subject, whole, steps))
+            st.rerun()
+
+
+def _steps(settings: Distillation, place: str) -> Steps:
+    left, middle, right = st.columns(3)
+    stages = left.number_input(
+        "Stages", 2, 20, 3, key=f"stages_{place}", help="How often it is pruned and trained."
+    )
+    between = middle.number_input(
+        "Epochs each", 1, 1000, max(1, settings.epochs // 5), key=f"between_{place}",
+        help="Of each stage but the last.",
+    )  # fmt: skip
+    last = right.number_input(
+        "Epochs at the end", 1, 1000, settings.epochs, key=f"last_{place}",
+        help="Of the last stage, whose network is kept.",
+    )  # fmt: skip
+    growth = st.selectbox(
+        "How far each goes", get_args(Growth), index=1, key=f"growth_{place}",
+        format_func=_GROWTH.__getitem__,
+        help="The last is Zhu and Gupta's cubic: filters are cheap to lose at first, dear at last.",
+    )  # fmt: skip
+    return Steps(int(stages), growth or "geometric", int(between), int(last))
+
+
+def _problem(network: Network, subject: Subject, steps: Steps) -> str:
+    """Why the plan cannot be reached in steps; '' where it can."""
+    try:
+        check_steps(network, subject.recipe, subject.edits, steps)
+    except SfpError as problem:
+        return str(problem)
+    return ""
+
+
+def words(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
+    """What will be done, in sentences, and how long it will take."""
+    aims = targets(steps, subject.recipe.target_reduction)
+    what = goal_form.words(subject.recipe.goal)
+    text = (
+        f"Each stage plans anew on what the network has become. At the end {percent(aims[-1], 0)} "
+        f"of the {what} are gone, after {steps.total} epochs. "
+    )
+    if subject.edits and subject.edits.ratios:
+        text += "Ratios by hand hold at the end; the other groups make up for them on the way. "
+    return text + pace.sentence(network.digest, subject.data, settings, steps.total)
+
+
+def picture(aims: Sequence[float], epochs: Sequence[int]) -> str:
+    """What is left after each stage as columns, as HTML; the first is the whole network."""
+    left = [1.0, *(1 - aim for aim in aims)]
+    under = ["whole", *(f"{count} epoch{'s' if count > 1 else ''}" for count in epochs)]
+    bars = "".join(
+        f'<figure class="{"stage" if place else "whole"}">{percent(share, 0)}'
+        f'<b style="height:{max(2, round(_TALL * share))}px"></b><i>{escape(word)}</i></figure>'
+        for place, (share, word) in enumerate(zip(left, under, strict=True))
+    )
+    told = ", ".join(percent(share, 0) for share in left)
+    label = f'role="img" aria-label="Left after each stage: {told}"'
+    return f'{_CSS}<div class="stages" {label}>{bars}</div>'
+
+
+def start(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
+    """Lay out the run and put it in line; returns its id."""
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.runs import queue
+    from sfp_viz.runs.steps import Order, create_steps
+
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / "model.safetensors"
+        save_model(loaders.model(subject.model), file)
+        path = create_steps(
+            loaders.home(),
+            model_file=file,
+            order=Order(subject.recipe, subject.edits, steps),
+            settings=settings,
+            data=subject.data,
+            name=network.name,
+            facts={
+                "model": subject.model,
+                "recipe": recipe_form.recipe_name(subject.recipe),
+                "macs_before": planned.budget(subject.model, subject.recipe).before.macs,
+            },
+        )
+    queue.enqueue(path)
+    return path.name

@@ -1,0 +1,126 @@
+"""A sweep on the screen: what each recipe comes to at each target, and the runs behind it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import percent
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.sweeps import Cell, Child, Spread, children, stop_children, summary, when_deleted
+from sfp_viz.ui import problems, run_words, state
+from sfp_viz.ui.recipe_words import NAMES
+
+
+def draw(run: Run) -> None:
+    """How far the sweep ``run`` is, the means of its recipes, and its runs, each a row to open."""
+    found = children(run)
+    cells = summary(found)
+    done, of = sum(cell.done for cell in cells), sum(cell.of for cell in cells)
+    going = [child for child in found if child.run is not None and not child.run.over]
+    st.progress(done / max(1, of), text=f"{done} of {of} trainings finished")
+    if going:
+        st.button(
+            "Stop all its trainings", key="sweep_stop", icon=":material/stop:",
+            on_click=_stop, args=(run,),
+            help="Those in line leave it, those at work stop. Each can be resumed.",
+        )  # fmt: skip
+    st.dataframe(
+        pd.DataFrame([_row(cell) for cell in cells]), hide_index=True, row_height=30,
+        column_config={
+            "MACs": st.column_config.NumberColumn(format="compact", help="Counted, the mean"),
+        },
+    )  # fmt: skip
+    st.caption(
+        "Accuracies measured on test images: the mean over seeds, ± their standard deviation where "
+        "there are two or more."
+    )
+    for text in dict.fromkeys(f"{_name(c.recipe)}: {c.problem}" for c in cells if c.problem):
+        st.caption(problems.plain(text))
+    _runs(run, [child for child in found if child.run is not None])
+    if run.over:
+        st.caption(f"If this sweep is deleted: {when_deleted(run)}")
+
+
+def of_sweep(run: Run) -> None:
+    """A way back to the sweep that a run belongs to; nothing for other runs."""
+    sweep = str(run.facts.get("sweep") or "")
+    if sweep and (run.path.parent / sweep / "sweep.json").exists():
+        st.button(
+            "Part of a sweep", key="run_sweep", type="tertiary", icon=":material/grid_view:",
+            on_click=state.change, kwargs={"run": sweep}, help="Show the whole sweep.",
+        )  # fmt: skip
+
+
+def _runs(run: Run, found: Sequence[Child]) -> None:
+    if not found:
+        return
+    ids = [child.run.id for child in found if child.run is not None]
+    names = hashlib.sha256(" ".join([run.id, *ids]).encode()).hexdigest()[:16]
+    key = f"sweep_runs_{names}"
+
+    def picked() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        if rows and ids[rows[0]] != state.session().run:
+            state.change(run=ids[rows[0]])
+
+    st.markdown("**Its trainings.** Choose a row to open one.")
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        pd.DataFrame([_child(child) for child in found]), key=key, hide_index=True,
+        on_select=picked, selection_mode="single-row", row_height=30,
+        column_config={
+            "One-shot": number(format="%.1f %%"),
+            "Accuracy": number(format="%.1f %%", help="Measured after the last epoch"),
+        },
+    )  # fmt: skip
+
+
+def _row(cell: Cell) -> dict:
+    return {
+        "Target": percent(cell.target, 0),
+        "Recipe": _name(cell.recipe),
+        "MACs": cell.macs,
+        "One-shot": _spread(cell.one_shot),
+        "Fine-tuned": _spread(cell.accuracy),
+        "Finished": f"{cell.done} of {cell.of}"
+        + (f", {cell.stopped} stopped" if cell.stopped else ""),
+    }
+
+
+def _child(child: Child) -> dict:
+    run, member = child.run, child.member
+    assert run is not None
+    last = run.epochs[-1].test_accuracy if run.epochs else None
+    return {
+        "Target": percent(member.target, 0),
+        "Recipe": _name(member.name),
+        "Seed": member.seed,
+        "State": run_words.STATES[run.state],
+        "Epochs": f"{len(run.epochs)} of {run.settings.epochs}",
+        "One-shot": 100 * run.before.one_shot if run.before else None,
+        "Accuracy": 100 * last if last is not None else None,
+    }
+
+
+def _name(recipe: str) -> str:
+    own = "Recipe of the page Plan"
+    return own if recipe == "own" else NAMES.get(recipe, recipe).split(" (")[0]
+
+
+def _spread(value: Spread | None) -> str:
+    if value is None:
+        return "–"
+    text = percent(value.mean)
+    return text if value.deviation is None else f"{text} ± {100 * value.deviation:.1f}"
+
+
+def _stop(run: Run) -> None:
+    try:
+        stop_children(run)
+    except (SfpError, OSError) as problem:
+        st.toast(problems.plain(str(problem)), icon=":material/error:")

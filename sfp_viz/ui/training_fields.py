@@ -1,0 +1,131 @@
+"""The settings of a training as fields, for all forms that start one."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import streamlit as st
+
+from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
+
+_AUGMENTATION = {"none": "None", "shift": "Shifts", "crop_flip": "Shifts and mirroring"}
+_PRECISION = {
+    "32-true": "32 bit",
+    "bf16-mixed": "bfloat16, mixed",
+    "16-mixed": "16 bit, mixed (GPU)",
+}
+_SCHEDULE = {
+    "fixed": "Fixed at the start",
+    "linear": "Linear",
+    "cosine": "Cosine",
+    "exponential": "Exponential",
+    "step": "Halved at each quarter",
+    "increasing": "Backwards: from end to start",
+    "adaptive": "Adaptive: by the distance to the teacher",
+}
+_TICKED = "Counts when the box above is ticked."
+
+
+def basic(settings: Distillation) -> dict[str, Any]:
+    """How large the steps are, and of how many images."""
+    left, right = st.columns(2)
+    rate = left.number_input(
+        "Learning rate", 0.0001, 1.0, settings.learning_rate, 0.005, format="%.4f"
+    )
+    batch = right.number_input("Images a batch", 1, 4096, settings.batch_size)
+    return {"learning_rate": rate, "batch_size": int(batch)}
+
+
+def more(settings: Distillation) -> dict[str, Any]:
+    """What the teacher says, and which images are seen."""
+    alpha = st.slider(
+        "The teacher's share of the loss", 0.0, 1.0, settings.alpha, 0.05,
+        help="The teacher is the unpruned network. 0 trains on the labels alone.",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    first = left.number_input("Temperature, start", 0.1, 50.0, settings.temperature_start, 0.5)
+    last = right.number_input("Temperature, end", 0.1, 50.0, settings.temperature_end, 0.5)
+    schedules = list(get_args(Schedule))
+    schedule = st.selectbox(
+        "Its way down", schedules, index=schedules.index(settings.schedule),
+        format_func=_SCHEDULE.__getitem__,
+        help="A high temperature shows the student how the teacher weighs the other classes too.",
+    )  # fmt: skip
+    augmentations = list(get_args(Augmentation))
+    augmentation = st.selectbox(
+        "Changed copies of the images", augmentations, format_func=_AUGMENTATION.__getitem__,
+        index=augmentations.index(settings.augmentation),
+    )  # fmt: skip
+    images = st.number_input(
+        "Training images, 0 for all", 0, 10_000_000, settings.train_images or 0, 1000
+    )
+    return {
+        "alpha": alpha, "temperature_start": first, "temperature_end": last,
+        "schedule": schedule, "augmentation": augmentation, "train_images": int(images) or None,
+    }  # fmt: skip
+
+
+def advanced(settings: Distillation, *, seed: bool = True) -> dict[str, Any]:
+    """Everything else; without ``seed`` where something else draws it."""
+    return _of_the_teacher(settings) | _of_the_optimizer(settings, seed)
+
+
+def _of_the_teacher(settings: Distillation) -> dict[str, Any]:
+    standardize = st.checkbox(
+        "Standardized logits", settings.standardize,
+        help="Compares only the order and spacing of the classes, not how sure each network is. "
+        "A temperature that starts at 2 suits it.",
+    )  # fmt: skip
+    split = st.checkbox(
+        "Split the teacher's part (DKD)", settings.dkd is not None,
+        help="Weighs what the teacher says about the right class, and about the others, "
+        "each on its own.",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    own, rest = settings.dkd or (1.0, 8.0)
+    target = left.number_input("DKD: right class", 0.0, 100.0, own, 0.5, help=_TICKED)
+    others = right.number_input("DKD: other classes", 0.0, 100.0, rest, 0.5, help=_TICKED)
+    views = st.number_input(
+        "Copies of each image, 0 for ever new ones", 0, 64, settings.teacher_views,
+        help="With a few changed copies that come again, the teacher looks at each only once: "
+        "training is quicker, the images less varied.",
+    )  # fmt: skip
+    return {
+        "standardize": standardize, "dkd": (target, others) if split else None,
+        "teacher_views": int(views),
+    }  # fmt: skip
+
+
+def _of_the_optimizer(settings: Distillation, seed: bool) -> dict[str, Any]:
+    left, right = st.columns(2)
+    smoothing = left.number_input(
+        "Label smoothing", 0.0, 0.9, settings.label_smoothing, 0.05,
+        help="This share of each label goes to all classes alike.",
+    )  # fmt: skip
+    warmup = right.number_input(
+        "Warm-up", 0.0, 0.9, settings.warmup, 0.05,
+        help="Share of all steps in which the learning rate rises from 0.",
+    )  # fmt: skip
+    decay = left.number_input(
+        "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
+        help="Pulls the weights towards 0; norms and biases are left out.",
+    )  # fmt: skip
+    momentum = right.number_input("Momentum", 0.0, 0.99, settings.momentum, 0.05)
+    ema = left.number_input(
+        "Average of the weights, 0 for none", 0.0, 0.9999, settings.ema, 0.01, format="%.4f",
+        help="Decay of a running average, such as 0.99. The average is what is measured and kept.",
+    )  # fmt: skip
+    clip = right.number_input(
+        "Largest gradient, 0 for any", 0.0, 1000.0, settings.clip, 0.5,
+        help="Longer gradients are shortened to this norm. 1 to 5 tames a start that jumps.",
+    )  # fmt: skip
+    precisions = list(get_args(Precision))
+    precision = left.selectbox(
+        "Numbers", precisions, index=precisions.index(settings.precision),
+        format_func=_PRECISION.__getitem__,
+    )  # fmt: skip
+    drawn = {"seed": int(right.number_input("Seed", 0, 2**31 - 1, settings.seed))} if seed else {}
+    return {
+        "label_smoothing": smoothing, "warmup": warmup, "weight_decay": decay,
+        "momentum": momentum, "ema": ema, "clip": clip, "precision": precision, **drawn,
+    }  # fmt: skip
