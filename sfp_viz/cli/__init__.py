@@ -8,11 +8,13 @@ import click
 
 import sfp_viz
 from sfp_viz.cli import (
+    cluster,
     comparing,
     control,
     cutting,
     kinds,
     looking,
+    mirror,
     planning,
     running,
     studying,
@@ -65,6 +67,8 @@ for command in (
     kinds.sweep,
     cutting.export,
     control.runs,
+    cluster.cluster,
+    mirror.mirror,
     comparing.schema_command,
 ):
     main.add_command(command)

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sfp_viz.runs.alive import RUN
 from sfp_viz.runs.files import locked
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.heartbeat import Heartbeat, Stopped
+from sfp_viz.runs.mirror import mirrored
 from sfp_viz.runs.on_node import folder_of_job
 from sfp_viz.runs.trouble import sentence, trouble_of
 
@@ -41,10 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     if folder is None:
         return 2
     os.environ[RUN] = str(folder)  # for what it starts itself
-    with locked(folder / "worker.lock", patience=PATIENCE) as alone:
+    with ExitStack() as after, locked(folder / "worker.lock", patience=PATIENCE) as alone:
         if not alone:
             print(f"Another worker is at {folder} already.", file=sys.stderr)
             return 2
+        after.enter_context(mirrored(folder))  # ends when the folder is free again
         return _watched(folder)
 
 

@@ -1,0 +1,77 @@
+"""Commands about the cluster that runs may work on: cluster set, show, forget."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from sfp_viz.cli.text import facts, say, with_json
+from sfp_viz.errors import RunError
+from sfp_viz.runs import cluster as clusters
+from sfp_viz.runs import ray_jobs
+from sfp_viz.runs.folder import home
+
+
+@click.group()
+def cluster() -> None:
+    """A Ray cluster for runs: name it once, then start runs on it.
+
+    All its nodes must see this workspace (SFP_VIZ_HOME), perhaps at paths of their own.
+    docs/cluster.md says how to set one up.
+    """
+
+
+@cluster.command("set")
+@click.argument("address")
+@click.option("--cpus", default=1.0, show_default=True,
+              help="CPUs that a run gets; also its threads.")  # fmt: skip
+@click.option("--gpus", default=0.0, show_default=True,
+              help="GPUs that a run gets; 0.5 lets two runs share one.")  # fmt: skip
+@with_json
+def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
+    """Keep the cluster whose Ray dashboard is at ADDRESS, such as http://node1:8265.
+
+    It must answer. With --cpus and --gpus you say what each process of a run gets of a node.
+    """
+    chosen = clusters.Cluster(address, cpus, gpus)
+    version = ray_jobs.version(chosen.address)
+    clusters.set_cluster(home(), chosen)
+    text = f"Ray {version} answers at {chosen.address}. Runs can be started there: --where cluster."
+    say({**asdict(chosen), "ray": version}, text, as_json=as_json)
+
+
+@cluster.command("show")
+@with_json
+def show_command(as_json: bool) -> None:
+    """The cluster of this workspace, and whether it answers."""
+    chosen = clusters.cluster(home())
+    if chosen is None:
+        say(None, "No cluster is set. Name one: sfp-viz cluster set ADDRESS", as_json=as_json)
+        return
+    trouble, version = "", None
+    try:
+        version = ray_jobs.version(chosen.address)
+    except RunError as problem:
+        trouble = str(problem)
+    lines: list[tuple[str, Any]] = [
+        ("cluster", chosen.address),
+        ("CPUs, GPUs a process", f"{chosen.cpus:g}, {chosen.gpus:g}"),
+        ("workspace", home()),
+        ("answers", f"Ray {version}" if version else trouble),
+    ]
+    said = {**asdict(chosen), "ray": version, "message": trouble}
+    say(said, facts(lines), as_json=as_json)
+
+
+@cluster.command("forget")
+@with_json
+def forget_command(as_json: bool) -> None:
+    """Forget the cluster of this workspace; its runs stay as they are."""
+    clusters.set_cluster(home(), None)
+    given = clusters.cluster(home())
+    text = "No cluster is set any more."
+    if given:
+        text = f"The settings name none any more, but {clusters.VARIABLE} still does."
+    say(asdict(given) if given else None, text, as_json=as_json)

@@ -1,0 +1,58 @@
+"""Commands about the mirror of runs in MLflow: mirror set, show, forget."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from sfp_viz.cli.text import say, with_json
+from sfp_viz.runs import mirror as mirrors
+from sfp_viz.runs.folder import home
+
+
+@click.group()
+def mirror() -> None:
+    """Trainings mirrored to MLflow: parameters, metrics, files. Off by default."""
+
+
+@mirror.command("set")
+@click.argument("uri")
+@click.option("--experiment", default="sfp-viz", show_default=True)
+@with_json
+def set_command(uri: str, experiment: str, as_json: bool) -> None:
+    """Mirror the trainings that start or go on from now on to the tracking server at URI.
+
+    URI is http://server:5000, or sqlite:////path/mlflow.db for a file; files of runs then lie
+    beside it. A mirror that fails never harms a run; its log.txt says why.
+    """
+    chosen = mirrors.Mirroring(uri, experiment)
+    mirrors.set_mirroring(home(), chosen)
+    text = f"Trainings are mirrored to {uri}, experiment '{experiment}'."
+    missing = mirrors.missing()
+    if missing:
+        text += f" This machine lacks what that needs: {missing}."
+    say({**asdict(chosen), "missing": missing}, text, as_json=as_json)
+
+
+@mirror.command("show")
+@with_json
+def show_command(as_json: bool) -> None:
+    """Where trainings of this workspace are mirrored."""
+    chosen = mirrors.mirroring(home())
+    text = "Trainings are not mirrored. Turn it on: sfp-viz mirror set URI"
+    if chosen:
+        text = f"Trainings are mirrored to {chosen.uri}, experiment '{chosen.experiment}'."
+    say(asdict(chosen) if chosen else None, text, as_json=as_json)
+
+
+@mirror.command("forget")
+@with_json
+def forget_command(as_json: bool) -> None:
+    """Mirror no more; what was told stays there."""
+    mirrors.set_mirroring(home(), None)
+    given = mirrors.mirroring(home())
+    text = "Trainings are not mirrored any more."
+    if given:
+        text = f"The settings name no server any more, but {mirrors.VARIABLE} still does."
+    say(asdict(given) if given else None, text, as_json=as_json)
