@@ -9,7 +9,15 @@ import streamlit as st
 from sfp_viz.figures.numbers import count, duration, percent, size, span
 from sfp_viz.runs import queue
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import known_runs, loaders, problems, references, run_buttons, run_words
+from sfp_viz.ui import (
+    known_runs,
+    loaders,
+    problems,
+    references,
+    run_buttons,
+    run_words,
+    sweep_view,
+)
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 
 runs_of = known_runs.runs_of
@@ -21,6 +29,10 @@ def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
     all of this network, among which uniform L1 at equal MACs is looked for."""
     run = together[0][0]
     head(run)
+    if run.kind == "sweep":
+        sweep_view.draw(run)
+        return
+    sweep_view.of_sweep(run)
     _numbers(run)
     shown = [one for one, _ in together]
     if not any(one.epochs or one.before for one in shown):

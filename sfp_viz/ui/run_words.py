@@ -32,6 +32,8 @@ COLORS: dict[str, Color] = {
 PHASES = {
     "starting": "starting its worker",
     "loading": "loading networks and images",
+    "looking at images": "looking at images for the next plan",
+    "pruning": "planning and pruning",
     "measuring": "measuring the pruned network and its teacher, before the first epoch",
 }
 _NAMES = {
@@ -80,6 +82,8 @@ def progress(run: Run) -> str:
     done, total = len(run.epochs), run.settings.epochs
     if run.state == "waiting":
         return "Its worker is on its way"
+    if run.kind == "sweep":
+        return f"Laying out its trainings: {run.done} of {run.total or 'all'}"
     text = f"Epoch {min(done + 1, total)} of {total}"
     if run.phase in PHASES:
         text = PHASES[run.phase].capitalize()
