@@ -39,8 +39,9 @@ def sentence(problem: BaseException, *, batch: int = 0) -> str:
         return DISK
     if kind == "memory" and batch > 1:
         return (
-            f"The memory was not enough for {batch} images at a time. Start it again with half "
-            f"the batch, {batch // 2}, or close other programs and resume."
+            f"The memory was not enough for {batch} images at a time. Start it anew with half "
+            f"the batch, {batch // 2} (in a shell: runs copy RUN --batch-size {batch // 2}), or "
+            "close other programs and resume."
         )
     if kind == "memory":
         return "The memory was not enough. Try fewer images, or close other programs and resume."

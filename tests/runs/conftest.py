@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
+from sfp_viz.runs import process, signs
+from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.process import cancel
+from tests.runs.forking import NOTES, WARM
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +63,38 @@ def new_run(tmp_path, network_file, small):
     for path in made:
         with suppress(RunError):  # some tests break or delete their folder
             cancel(path, wait=0.0)
+
+
+@pytest.fixture
+def noting(tmp_path, monkeypatch) -> None:
+    """Workers run on one thread, and note their steps."""
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "sitecustomize.py").write_text(NOTES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "notes"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def warm(noting, monkeypatch):
+    """Workers start in no time: a process that has all libraries loaded forks them."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
+    words = [sys.executable, "-c", WARM]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        send, answers = server.stdin, server.stdout
+
+        def start(command: list[str], **_: object) -> int:
+            print(command[-1], file=send, flush=True)
+            return int(answers.readline())
+
+        def alive(number: int, *_: object) -> bool:
+            return psutil.pid_exists(number)
+
+        monkeypatch.setattr(process, "start", start)
+        monkeypatch.setattr(process, "is_alive", alive)
+        monkeypatch.setattr(signs, "is_alive", alive)
+        yield
+        send.close()

@@ -6,19 +6,14 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sfp_viz.core.training import Distillation
-from sfp_viz.runs import process, signs
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.checkpoints import read_newest
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import read_run
@@ -32,35 +27,6 @@ SETTINGS = Distillation(
 )  # fmt: skip
 STEPS = 38  # of an epoch: 600 images, 16 at a time
 
-# In the worker: note each step as it begins, in a file beside the run's folder.
-NOTES = """
-import os
-from sfp_viz.runs.heartbeat import Heartbeat
-step = Heartbeat.step
-def noted(self):
-    asked = step(self)
-    file = os.open(str(self._folder) + ".steps", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(file, f"{self._said['done']} {self._step}\\n".encode())
-    os.close(file)
-    return asked
-Heartbeat.step = noted
-"""
-
-# A process that has everything imported, and forks a worker for each folder that it is told of.
-WARM = """
-import os, signal, sys
-import lightning_fabric, sklearn.datasets, torch
-from sfp_viz.nets import checkpoint, data, distill, measure, saved
-from sfp_viz.runs import work_finetune, worker
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for line in sys.stdin:
-    number = os.fork()
-    if number == 0:
-        os.setsid()
-        os._exit(worker.main([line.strip()]))
-    print(number, flush=True)
-"""
-
 
 @dataclass(frozen=True)
 class Kill:
@@ -70,41 +36,6 @@ class Kill:
     position: int
     phase: str
     lost: int
-
-
-@pytest.fixture
-def noting(tmp_path, monkeypatch) -> None:
-    """Workers run on one thread, and note their steps."""
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "sitecustomize.py").write_text(NOTES)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "notes"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture
-def warm(noting, monkeypatch):
-    """Workers start in no time: a process that has all libraries loaded forks them."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
-    words = [sys.executable, "-c", WARM]
-    with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        send, answers = server.stdin, server.stdout
-
-        def start(command: list[str], **_: object) -> int:
-            print(command[-1], file=send, flush=True)
-            return int(answers.readline())
-
-        def alive(number: int, *_: object) -> bool:
-            return psutil.pid_exists(number)
-
-        monkeypatch.setattr(process, "start", start)
-        monkeypatch.setattr(process, "is_alive", alive)
-        monkeypatch.setattr(signs, "is_alive", alive)
-        yield
-        send.close()
 
 
 def undisturbed(path: Path) -> Run:
@@ -127,10 +58,12 @@ def kill(path: Path, moments: random.Random, longest: float) -> Kill | None:
     phase = _phase(path)
     with suppress(ProcessLookupError):
         os.kill(number, signal.SIGKILL)
+    died = time.monotonic()
     run = list(watch(path, every=0.002))[-1]
     if run.state == "finished":
         return None
     assert run.state == "lost", run.message
+    assert time.monotonic() - died < 10
     notes = path.with_name(path.name + ".steps")
     lines = notes.read_text().splitlines() if notes.exists() else []
     done, step = map(int, lines[-1].split()) if lines else (0, 0)
