@@ -16,6 +16,7 @@ from sfp_viz.cli import (
     looking,
     mirror,
     planning,
+    run_table,
     running,
     studying,
     training,
@@ -72,3 +73,4 @@ for command in (
     comparing.schema_command,
 ):
     main.add_command(command)
+running.runs.add_command(run_table.table_command)

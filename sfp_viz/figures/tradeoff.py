@@ -26,7 +26,7 @@ def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
     from sfp_viz.figures import theme
 
     if not picture.marks:
-        return theme.empty("Nothing has been measured yet.", height=height)
+        return theme.empty("Nothing has been measured yet.", height=160)
     figure = theme.chart(x=picture.x_title, y=picture.y_title, height=height)
     if len(picture.front) > 1:
         figure.add_scatter(
@@ -38,7 +38,8 @@ def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
         _add(figure, series, [mark for mark in picture.marks if mark.series == series])
     figure.update_xaxes(rangemode="tozero")
     if picture.turned:
-        figure.update_xaxes(autorange="reversed")
+        most = max((mark.x for mark in picture.marks), default=0.0)
+        figure.update_xaxes(range=[1.05 * max(most, 10), -0.03 * max(most, 10)])
         figure.add_hline(0, line={"color": GREY, "width": 1})
     figure.update_layout(hovermode="closest", dragmode=False, clickmode="event+select")
     return figure

@@ -11,7 +11,6 @@ import streamlit as st
 from sfp_viz.core.tradeoff import Axis, Point, cost_on, saved, standing_of
 from sfp_viz.figures.marks import View
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.runs.run_points import RUN
 from sfp_viz.runs.summary import Summary
 from sfp_viz.ui import problems
 from sfp_viz.ui.compare_words import STANDINGS
@@ -63,7 +62,7 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
         rows = st.session_state[key]["selection"]["rows"]
         _report(key, [keys[row] for row in rows if row < len(keys)])
 
-    rows = [_row(p, runs.get(p.key.removeprefix(RUN)), standings, axis) for p in ordered]
+    rows = [_row(p, runs.get(p.key), standings, axis) for p in ordered]
     number, share = st.column_config.NumberColumn, "%.1f %%"
     st.dataframe(
         pd.DataFrame(rows), key=key, hide_index=True, on_select=picked,
@@ -99,6 +98,7 @@ def _row(
         "to": 100 * point.interval[1] if point.interval else None,
         "Best epoch": 100 * run.best if run else None,
         "Front": STANDINGS.get(standings.get(point.key, ""), ""),
+        "Run": run.id if run else "",
     }
     return row if axis == "latency" else {k: v for k, v in row.items() if k != "Latency"}
 
