@@ -66,7 +66,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
             run.id, run.kind, run.state, f"{run.done}/{run.total}" if run.total else "", run.data,
             count(run.before.macs) if run.before else "",
             percent(run.before.one_shot) if run.before else "",
-            percent(accuracy) if accuracy is not None else "",
+            percent(accuracy) if accuracy is not None else "", run.where,
         ))  # fmt: skip
     heads = (
         "run",
@@ -77,6 +77,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
         "MACs (counted)",
         "one-shot",
         "test (measured)",
+        "where",
     )
     empty = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
     text = table(heads, rows) if rows else empty
@@ -151,6 +152,7 @@ def run_value(run: Run) -> dict[str, Any]:
         "path": str(run.path),
         "name": run.name,
         "state": run.state,
+        "where": run.where,
         "message": run.message,
         "data": run.data,
         "plan": run.plan.hash if run.plan else None,

@@ -41,10 +41,10 @@ def said_elsewhere(launch: Mapping[str, Any]) -> str:
     return _WATCH.sentence(launch)
 
 
-def seconds_still(path: Path) -> float:
+def seconds_still(path: Path, launch: Mapping[str, Any]) -> float:
     """Seconds for which the heartbeat of the run in ``path`` was not seen to move; 0 unless
     process_elsewhere looked before."""
-    return _WATCH.still(path)
+    return _WATCH.still(path, launch)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Watch:
     def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
         self._ask, self._clock = ask, clock
         self._lock = threading.Lock()
-        self._sights: dict[Path, _Sight] = {}
+        self._sights: dict[str, _Sight] = {}
         self._answers: dict[tuple[str, str], _Answer] = {}
         self._in_vain: dict[str, tuple[float, str]] = {}  # address: when, and why
 
@@ -86,7 +86,9 @@ class Watch:
         if not reported and not launch.get("job"):
             return "unknown"  # it is being submitted this moment
         now = self._clock()
-        sight = self._look(path, (attempt, int(worker.get("beat", 0)) if reported else -1), now)
+        sight = self._look(
+            _name(path, launch), (attempt, int(worker.get("beat", 0)) if reported else -1), now
+        )
         answer = self._answer(launch, now)
         still = now - sight.since
         if answer.silent is not None:  # only the beat can tell, or nothing can
@@ -98,9 +100,9 @@ class Watch:
         # what watched it for Ray may have died alone: then the beat goes on
         return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
 
-    def still(self, path: Path) -> float:
+    def still(self, path: Path, launch: Mapping[str, Any]) -> float:
         """See seconds_still."""
-        sight = self._sights.get(path)
+        sight = self._sights.get(_name(path, launch))
         return self._clock() - sight.since if sight else 0.0
 
     def sentence(self, launch: Mapping[str, Any]) -> str:
@@ -118,11 +120,11 @@ class Watch:
         last = [line.strip() for line in job.message.splitlines() if line.strip()][-1:]
         return f"The cluster says: {last[0]}" if job.status == "FAILED" and last else ""
 
-    def _look(self, path: Path, beat: tuple[int, int], now: float) -> _Sight:
+    def _look(self, name: str, beat: tuple[int, int], now: float) -> _Sight:
         with self._lock:
-            seen = self._sights.get(path)
+            seen = self._sights.get(name)
             if seen is None or seen.beat != beat:
-                seen = self._sights[path] = _Sight(beat, now, moved=seen is not None)
+                seen = self._sights[name] = _Sight(beat, now, moved=seen is not None)
             _bound(self._sights)
             return seen
 
@@ -152,6 +154,11 @@ class Watch:
             else:
                 self._in_vain[address] = vain
         return answer
+
+
+def _name(path: Path, launch: Mapping[str, Any]) -> str:
+    """What a start is remembered by: its job, since one folder may go by several paths."""
+    return str(launch.get("job") or path)
 
 
 def _counts(known: _Answer, now: float) -> bool:

@@ -90,6 +90,7 @@ def read_run(path: Path, now: float | None = None) -> Run:
         message=message(state, worker, signs, kept=kept),
         phase=str(worker.get("phase") or "") if state not in OVER else "",
         age_seconds=signs.beat_age,
+        where=signs.where,
         threads=int(worker.get("threads") or 0),
         trouble=str(worker.get("trouble") or "") if state == "failed" else "",
         **asked,

@@ -10,7 +10,7 @@ from typing import Any
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.study import Study
 from sfp_viz.core.training import Distillation, Epoch
-from sfp_viz.runs.state import OVER, State
+from sfp_viz.runs.state import OVER, State, Where
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Run:
     ``seconds_left`` is estimated from epochs or points.
     ``message`` says, in a sentence, what went wrong or what can be done; '' when all is well.
     ``trouble`` is 'memory' or 'disk' where a failed run lacked that (``process.copy_with`` makes
-    one with half the batch), else ''.
+    one with half the batch), else ''. ``where`` it works or worked last: on a machine of its own
+    choice, 'here', or as a job of a cluster, 'ray'.
     ``progress`` is the share of all steps done, 0..1; ``phase`` what the worker is at.
     ``age_seconds`` passed since the worker's last heartbeat (0 without one). ``created`` is in
     seconds since 1970. ``facts`` are what the starter wrote down: names, hashes, costs.
@@ -109,6 +110,7 @@ class Run:
     created: float = 0.0
     threads: int = 0
     trouble: str = ""
+    where: Where = "here"
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

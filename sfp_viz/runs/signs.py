@@ -39,6 +39,7 @@ def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
         outcome=str((worker or {}).get("outcome", "")),
         problem=str((launch or {}).get("problem", "")),
         said=_said_elsewhere(launch, worker),
+        where="ray" if (launch or {}).get("where") == "ray" else "here",
         request=read_request(path),
         queued=is_queued(read_json(path / QUEUED), launch),
     )
@@ -134,7 +135,7 @@ def _beat_age(path: Path, launch: Any, worker: Any, now: float) -> float:
     if launch and launch.get("where") == "ray":
         from sfp_viz.runs.elsewhere import seconds_still
 
-        return seconds_still(path)
+        return seconds_still(path, launch)
     return max(0.0, now - float(worker["time"])) if worker else 0.0
 
 

@@ -23,6 +23,7 @@ PATIENCE = 30.0  # seconds a start may take when its process cannot be looked at
 OVER: frozenset[State] = frozenset({"finished", "cancelled", "failed", "lost", "paused"})
 RESUMABLE: frozenset[State] = frozenset({"cancelled", "failed", "lost", "paused"})
 
+Where = Literal["here", "ray"]  # ray: as a job of a Ray cluster
 Process = Literal["alive", "gone", "unknown"]  # unknown: on another machine, or not started yet
 
 
@@ -35,7 +36,8 @@ class Signs:
     seconds since the start was asked for and since the last heartbeat. ``outcome`` is what the
     worker said at its end: 'cancelled', 'paused', 'failed' or ''. ``request`` is what was asked
     of the worker, ``problem`` why the newest start came to nothing, ``said`` what a cluster says
-    of it, ``queued`` whether the run stands in line for its next start.
+    of it, ``queued`` whether the run stands in line for its next start, ``where`` its newest
+    start was.
     """
 
     finished: bool = False
@@ -49,6 +51,7 @@ class Signs:
     request: Request = ""
     problem: str = ""
     said: str = ""
+    where: Where = "here"
     queued: bool = False
 
 

@@ -8,13 +8,13 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.training import Distillation
-from sfp_viz.ui import problems, starting, state, steps_form, sweep_form, training_fields
+from sfp_viz.ui import problems, starting, state, steps_form, sweep_form, training_fields, where
 from sfp_viz.ui.starting import Subject
 
 _WAYS = {"once": "Once", "steps": "In steps", "sweep": "Sweep"}
 _WHAT = {
     "once": "Prune by the plan, then fine-tune.",
-    "steps": "Prune a little, fine-tune, prune further: large targets often lose less this way.",
+    "steps": "Prune a little, fine-tune, prune further, until the target is reached.",
     "sweep": "Try several recipes at several targets, and see what each comes to.",
 }
 
@@ -26,6 +26,7 @@ def start_form(network: Network, subject: Subject) -> None:
         format_func=lambda name: _WAYS[name],
     ))  # fmt: skip
     st.caption(_WHAT[way])
+    where.field()
     name = str(st.segmented_control(
         "Preset", [starting.QUICK, starting.STANDARD], default=starting.QUICK, required=True,
         key="finetune_preset",
@@ -52,6 +53,7 @@ def _once(network: Network, subject: Subject, settings: Distillation, place: str
             fields |= training_fields.advanced(settings)
         if st.form_submit_button("Start", type="primary", disabled=not subject.data):
             with problems.shown(), st.spinner("Pruning and starting the run"):
-                run = starting.start(subject, replace(settings, **fields), name=network.name)
+                wanted = replace(settings, **fields)
+                run = starting.start(subject, wanted, name=network.name, where=where.chosen())
                 state.change(run=run)
                 st.rerun()

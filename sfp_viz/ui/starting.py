@@ -12,6 +12,7 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.figures.tradeoff import Kind
+from sfp_viz.runs.state import Where
 from sfp_viz.ui import loaders, measuring, planned
 
 QUICK, STANDARD = "Quick", "Standard"
@@ -44,9 +45,9 @@ def preset(name: str, data: str) -> Distillation:
     return _SETTINGS.get((name, data)) or _SETTINGS[(name, "")]
 
 
-def start(subject: Subject, settings: Distillation, *, name: str) -> str:
-    """Prune, lay out a run and put it in line, where it starts when a place is free; returns the
-    run's id. Takes seconds."""
+def start(subject: Subject, settings: Distillation, *, name: str, where: Where = "here") -> str:
+    """Prune, lay out a run and put it in line, where it starts when a place is free, here or on
+    the cluster; returns the run's id. Takes seconds."""
     from sfp_viz.nets.saved import save_model
     from sfp_viz.runs import queue
     from sfp_viz.runs.folder import create_run
@@ -76,7 +77,7 @@ def start(subject: Subject, settings: Distillation, *, name: str) -> str:
             plan=plan,
             facts=facts,
         )
-    queue.enqueue(path)
+    queue.enqueue(path, where=where)
     return path.name
 
 

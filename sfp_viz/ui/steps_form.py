@@ -17,6 +17,7 @@ from sfp_viz.core.stepping import check_steps
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
+from sfp_viz.runs.state import Where
 from sfp_viz.ui import (
     goal_form,
     loaders,
@@ -27,6 +28,7 @@ from sfp_viz.ui import (
     state,
     training_fields,
 )
+from sfp_viz.ui import where as place_of_work
 from sfp_viz.ui.starting import Subject
 
 _GROWTH = {
@@ -35,35 +37,39 @@ _GROWTH = {
     "cubic": "Much at first, little at the end",
 }
 _CSS = (
-    "<style>.stages{display:flex;align-items:flex-end;gap:3px;margin:2px 0 4px;font-size:12px}"
-    ".stages figure{margin:0;min-width:34px;text-align:center;line-height:1.25}"
+    "<style>.stages{display:flex;align-items:flex-end;gap:4px;font-size:12px;max-width:420px}"
+    ".stages figure{margin:0;flex:1 1 0;min-width:0;text-align:center;line-height:1.35;"
+    "white-space:nowrap}"
     ".stages b{display:block;border-radius:3px 3px 0 0;background:light-dark(#0b6e74,#4fb8bd)}"
     ".stages .whole b{background:currentColor;opacity:.25}.stages i{font-style:normal;opacity:.72}"
     "</style>"
 )
 _TALL = 84  # pixels of the whole network
+_WORDY = 7  # columns that have room for words
 
 
 def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
     """The fields, what they come to, and the button that starts the run."""
     steps = _steps(settings, place)
+    problem = _problem(network, subject, steps)
+    if not problem:
+        what = goal_form.words(subject.recipe.goal)
+        st.caption(f"{what[0].upper()}{what[1:]} left after each stage, planned")
+        st.html(picture(targets(steps, subject.recipe.target_reduction), steps.epochs_of))
     with st.expander("Training of each stage"):
         fields = training_fields.basic(settings)
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings)
-    problem = _problem(network, subject, steps)
     if problem:
         st.info(problems.plain(problem))
     else:
-        aims = targets(steps, subject.recipe.target_reduction)
-        st.html(picture(aims, steps.epochs_of))
         st.caption(words(network, subject, settings, steps))
     off = bool(problem) or not subject.data
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off):
         with problems.shown(), st.spinner("Starting the run"):
             whole = replace(settings, **{**fields, "epochs": steps.total})
-            state.change(run=start(network, subject, whole, steps))
+            state.change(run=start(network, subject, whole, steps, place_of_work.chosen()))
             st.rerun()
 
 
@@ -77,7 +83,7 @@ def _steps(settings: Distillation, place: str) -> Steps:
         help="Of each stage but the last.",
     )  # fmt: skip
     last = right.number_input(
-        "Epochs at the end", 1, 1000, settings.epochs, key=f"last_{place}",
+        "Last epochs", 1, 1000, settings.epochs, key=f"last_{place}",
         help="Of the last stage, whose network is kept.",
     )  # fmt: skip
     growth = st.selectbox(
@@ -113,19 +119,24 @@ def words(network: Network, subject: Subject, settings: Distillation, steps: Ste
 def picture(aims: Sequence[float], epochs: Sequence[int]) -> str:
     """What is left after each stage as columns, as HTML; the first is the whole network."""
     left = [1.0, *(1 - aim for aim in aims)]
-    under = ["whole", *(f"{count} epoch{'s' if count > 1 else ''}" for count in epochs)]
+    under = ["whole", *(f"{count} ep." for count in epochs)]
+    told = range(len(left)) if len(left) <= _WORDY else (0, len(left) - 1)
     bars = "".join(
-        f'<figure class="{"stage" if place else "whole"}">{percent(share, 0)}'
-        f'<b style="height:{max(2, round(_TALL * share))}px"></b><i>{escape(word)}</i></figure>'
+        f'<figure class="{"stage" if place else "whole"}">'
+        f"{percent(share, 0) if place in told else '&nbsp;'}"
+        f'<b style="height:{max(2, round(_TALL * share))}px"></b>'
+        f"<i>{escape(word) if place in told else '&nbsp;'}</i></figure>"
         for place, (share, word) in enumerate(zip(left, under, strict=True))
     )
-    told = ", ".join(percent(share, 0) for share in left)
-    label = f'role="img" aria-label="Left after each stage: {told}"'
+    words = ", ".join(percent(share, 0) for share in left)
+    label = f'role="img" aria-label="Left after each stage: {words}"'
     return f'{_CSS}<div class="stages" {label}>{bars}</div>'
 
 
-def start(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
-    """Lay out the run and put it in line; returns its id."""
+def start(
+    network: Network, subject: Subject, settings: Distillation, steps: Steps, where: Where = "here"
+) -> str:
+    """Lay out the run and put it in line, here or on the cluster; returns its id."""
     from sfp_viz.nets.saved import save_model
     from sfp_viz.runs import queue
     from sfp_viz.runs.steps import Order, create_steps
@@ -146,5 +157,5 @@ def start(network: Network, subject: Subject, settings: Distillation, steps: Ste
                 "macs_before": planned.budget(subject.model, subject.recipe).before.macs,
             },
         )
-    queue.enqueue(path)
+    queue.enqueue(path, where=where)
     return path.name

@@ -13,7 +13,9 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
+from sfp_viz.runs.state import Where
 from sfp_viz.ui import goal_form, loaders, pace, problems, recipe_form, state, training_fields
+from sfp_viz.ui import where as place_of_work
 from sfp_viz.ui.recipe_words import NAMES
 from sfp_viz.ui.starting import Subject
 
@@ -23,14 +25,20 @@ _TARGETS = tuple(range(10, 100, 10))
 
 def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
     """The fields, what they come to, and the button that starts the sweep."""
-    targets, recipes, seeds = _grid(subject, place)
-    epochs = st.number_input("Epochs of each", 1, 1000, settings.epochs, key=f"epochs_{place}")
+    targets, recipes = _grid(subject, place)
+    left, right = st.columns(2)
+    seeds = left.number_input(
+        "Seeds", 1, 10, 1, key=f"seeds_{place}",
+        help="How often each is repeated with other random numbers. With two or more you see what "
+        "is chance.",
+    )  # fmt: skip
+    epochs = right.number_input("Epochs of each", 1, 1000, settings.epochs, key=f"epochs_{place}")
     with st.expander("Training of each"):
         fields = training_fields.basic(settings)
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings, seed=False)
-    sweep, problem = _sweep(subject, targets, recipes, seeds)
+    sweep, problem = _sweep(subject, targets, recipes, int(seeds))
     if sweep is None:
         st.info(problems.plain(problem))
     else:
@@ -39,11 +47,11 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and sweep:
         with problems.shown(), st.spinner("Starting the sweep"):
             whole = replace(settings, **{**fields, "epochs": int(epochs)})
-            state.change(run=start(subject, whole, sweep))
+            state.change(run=start(subject, whole, sweep, place_of_work.chosen()))
             st.rerun()
 
 
-def _grid(subject: Subject, place: str) -> tuple[list[int], list[str], int]:
+def _grid(subject: Subject, place: str) -> tuple[list[int], list[str]]:
     ours = recipe_form.recipe_name(subject.recipe)
     names = {**({} if ours else {OWN: "The recipe of the page Plan"}), **NAMES}
     targets = st.multiselect(
@@ -55,12 +63,7 @@ def _grid(subject: Subject, place: str) -> tuple[list[int], list[str], int]:
         key=f"recipes_{place}_{ours}", format_func=names.__getitem__,
         help="Uniform L1 is the plain way, random the floor: a recipe should be above both.",
     )  # fmt: skip
-    seeds = st.number_input(
-        "Seeds", 1, 10, 1, key=f"seeds_{place}",
-        help="How often each is repeated with other random numbers. With two or more you see what "
-        "is chance.",
-    )  # fmt: skip
-    return targets, recipes, int(seeds)
+    return targets, recipes
 
 
 def _sweep(
@@ -105,10 +108,11 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def start(subject: Subject, settings: Distillation, sweep: Sweep) -> str:
-    """Lay out the sweep and start its worker, which lays out the runs; returns its id."""
+def start(subject: Subject, settings: Distillation, sweep: Sweep, where: Where = "here") -> str:
+    """Lay out the sweep and start its worker, here or on the cluster, which lays out the runs and
+    starts them there too; returns its id."""
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.runs import process
+    from sfp_viz.runs import process, queue
     from sfp_viz.runs.sweeps import create_sweep
 
     with tempfile.TemporaryDirectory() as aside:
@@ -123,5 +127,5 @@ def start(subject: Subject, settings: Distillation, sweep: Sweep) -> str:
             locks=subject.edits.protected if subject.edits else (),
             facts={"model": subject.model},
         )
-    process.launch(path)
+    queue.enqueue(path, where=where) if where == "ray" else process.launch(path)
     return path.name

@@ -112,6 +112,14 @@ def test_a_job_of_a_silent_cluster_that_never_reported_is_given_up_after_a_while
     assert scene.at(PATIENCE + 1) == "gone"
 
 
+def test_a_folder_seen_by_another_path_is_the_same_run(scene):
+    assert scene.at(0, beat=7) == "alive"
+    scene.now += STALE + 1
+    other = Path("/mnt/shared/runs/x")
+    assert scene.watch.process(other, LAUNCH, {"attempt": 1, "beat": 7}) == "gone"
+    assert scene.watch.still(RUN, LAUNCH) == STALE + 1
+
+
 def test_what_is_being_submitted_this_moment_is_unknown(scene):
     launch = {key: value for key, value in LAUNCH.items() if key != "job"}
     assert scene.watch.process(RUN, launch, {}) == "unknown"
