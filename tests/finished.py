@@ -20,9 +20,9 @@ from sfp_viz.runs.records import Before, Result
 MODEL = "lenet5_digits"
 
 
-def plan_of(recipe: Recipe, edits: Edits | None = None) -> Plan:
+def plan_of(recipe: Recipe, edits: Edits | None = None, model: str = MODEL) -> Plan:
     """The plan for the sample."""
-    network = sample_network(MODEL)
+    network = sample_network(model)
     return make_plan(network, analyze(network, recipe), recipe, edits)
 
 
@@ -38,13 +38,14 @@ def finished_run(
     data: str = "digits",
     whole: float | None = 0.986,
     settings: Distillation | None = None,
+    model: str = MODEL,
     **facts: Any,
 ) -> Path:
     """A finished run of the sample, with one epoch for each of ``accuracies`` (measured)."""
-    network = sample_network(MODEL)
-    known = {"digest": network.digest, "model": MODEL, "kind": kind, "macs_before": 168_000}
+    network = sample_network(model)
+    known = {"digest": network.digest, "model": model, "kind": kind, "macs_before": 168_000}
     path = create_run(
-        home, start=sample_path(MODEL), teacher=sample_path(MODEL), data=data, plan=plan,
+        home, start=sample_path(model), teacher=sample_path(model), data=data, plan=plan,
         settings=settings or Distillation(epochs=len(accuracies)), name=f"lenet {kind}",
         facts={**known, **facts},
     )  # fmt: skip
@@ -62,6 +63,6 @@ def finished_run(
     result = Result(
         accuracies[-1], interval, images, 0.5, macs, params, whole, 1.5 * count, 1.0, 4.0
     )
-    (path / "student.safetensors").write_bytes(sample_path(MODEL).read_bytes())
+    (path / "student.safetensors").write_bytes(sample_path(model).read_bytes())
     (path / "result.json").write_text(json.dumps(asdict(result)))
     return path

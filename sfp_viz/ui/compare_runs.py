@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -54,7 +55,8 @@ def page(network: Network) -> None:
     subject = Subject(session.model, session.recipe, session.edits, data)
     if clicked:
         _measure(subject)
-    runs = [run for run in every if run.data == data]
+    same = {image_field.images_name(network), _whole_path(image_field.images_name(network))}
+    runs = [run for run in every if run.data in same]
     timed = _timed(runs, network) if axis == "latency" else {}
     points = _points(subject, runs, network, timed)
     if not points and not layer:
@@ -69,6 +71,11 @@ def page(network: Network) -> None:
     if points and network.free:
         st.subheader("Fine-tune a baseline too")
         compare_baselines.buttons(subject, runs)
+
+
+def _whole_path(name: str) -> str:
+    """Images in a file or folder, as runs name them."""
+    return str(Path(name).expanduser().absolute()) if name else ""
 
 
 def _measure(subject: Subject) -> None:

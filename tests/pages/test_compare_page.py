@@ -160,6 +160,14 @@ def test_runs_of_other_images_do_not_share_the_axis(open_page, three, workspace)
     assert "1 runs used other images" in said(app)
 
 
+def test_runs_stand_there_though_their_images_are_not_on_this_machine(open_page, workspace):
+    finished_run(workspace, data="cifar10", plan=plan_of(Recipe()))
+    app = open_page("compare")
+    app.selectbox[0].select("cifar10").run()
+    assert "not on this machine" in said(app)
+    assert len(rows(app)) == 2
+
+
 def test_published_results_turn_the_axis_into_a_change_and_say_so(open_page, three):
     app = open_page("compare")
     assert "published" not in said(app).lower()
