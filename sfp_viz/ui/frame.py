@@ -1,4 +1,4 @@
-"""What stands above every page: the network, its cost before and after, undo and redo, the run."""
+"""What stands above every page: the network, what goes on, costs before and after, undo, redo."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ _STRIP = (
 
 
 def top(page: str = "") -> None:
-    """The bar above the page called ``page``: title and budget on the left; what goes on, undo,
-    redo, steps and link on the right."""
+    """The bar above the page called ``page``: title, what goes on, and the budget on the left;
+    undo, redo, steps and link on the right."""
     session = state.session()
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         with st.container(gap=None, width="stretch"):
             try:
-                st.markdown(f"# {problems.plain(steps.title(session.model))}")
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.markdown(f"# {problems.plain(steps.title(session.model))}", width="content")
+                    job_chip.chip(page)
                 budget = planned.budget(session.model, session.recipe, session.edits)
                 st.html(_STRIP + strip(budget, bool(loaders.network(session.model).free)))
             except SfpError as problem:
                 problems.say(problem)
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            job_chip.chip(page)
             _steps()
 
 

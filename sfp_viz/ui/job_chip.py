@@ -31,8 +31,10 @@ DOING = {
     "observe": "Looking at images for",
 }
 _STYLE = (
-    "<style>.st-key-jobs button p{white-space:nowrap;overflow:hidden;text-overflow:ellipsis;"
-    "max-width:260px}</style>"
+    "<style>.st-key-jobs{flex-wrap:nowrap;position:relative;top:7px}"
+    ".st-key-jobs button{min-height:26px;padding:0 10px}"  # no higher than the title beside it
+    ".st-key-jobs button p{font-size:13px;white-space:nowrap;overflow:hidden;"
+    "text-overflow:ellipsis;max-width:min(56vw,400px)}</style>"
 )
 
 
@@ -94,7 +96,7 @@ def _draw(now: Going, *, progress: bool) -> None:
         st.html(_STYLE)
         if _moving(now):
             label = problems.plain(words(now, progress=progress))
-            if st.button(label, key="job", icon=":material/progress_activity:", help="Show it"):
+            if st.button(label, key="job", icon=":material/progress_activity:", help=label):
                 open_run((now.working or now.queued)[0])
         if now.failed:
             label = f"{len(now.failed)} failed"

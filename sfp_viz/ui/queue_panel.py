@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import streamlit as st
 
@@ -12,10 +13,17 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs import queue, slots
 from sfp_viz.runs.going import going
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import job_chip, loaders, problems, run_words
+from sfp_viz.ui import job_chip, loaders, problems, run_words, state
 
 SHOWN = 6  # runs of a long line that are shown at first
 _ALL = "queue_all"  # session_state: whether the whole line is shown
+
+
+_STYLE = (
+    "<style>[class*=st-key-queue_row]{flex-wrap:nowrap}"
+    "[class*=st-key-queue_row] p{font-size:14px;line-height:1.35}"
+    "[class*=st-key-queue_row] button{min-height:28px;padding:0 5px}</style>"
+)
 
 
 def panel() -> None:
@@ -24,16 +32,17 @@ def panel() -> None:
     now = going(home)
     if not now.queued:
         return
-    starts = queue.expected(home, now)
+    starts = _starts(home, tuple(run.id for run in (*now.working, *now.queued)))
     many = len(now.queued) > SHOWN and not st.session_state.get(_ALL)
     with st.container(border=True, key="queue", gap="small"):
+        st.html(_STYLE)
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
             st.markdown(f"**In line: {len(now.queued)}**", width="content")
             _at_once()
         for place, run in enumerate(now.queued[: SHOWN if many else None]):
-            _row(run, place, len(now.queued), starts[run.id])
+            _row(run, place, len(now.queued), starts.get(run.id))
         if many:
             st.button(
                 f"Show {len(now.queued) - SHOWN} more", key="queue_more", type="tertiary",
@@ -42,24 +51,34 @@ def panel() -> None:
         st.caption("Starts are estimated from epochs of runs of the same network that are done.")
 
 
-def when(seconds: float | None, now: float | None = None) -> str:
-    """The time of day at which something starts that is ``seconds`` away, in words."""
-    if seconds is None:
+def when(start: float | None, now: float) -> str:
+    """The time of day at which something starts, in words; both in seconds since 1970."""
+    if start is None:
         return "start not known yet"
-    at = datetime.fromtimestamp((time.time() if now is None else now) + seconds)
-    today = datetime.fromtimestamp(time.time() if now is None else now).date() == at.date()
-    return f"starts about {at.strftime('%H:%M' if today else '%A %H:%M')}"
+    at, today = datetime.fromtimestamp(start), datetime.fromtimestamp(now)
+    if at.date() == today.date():
+        return f"starts about {at:%H:%M}"
+    return f"starts about {at:%A %H:%M}" if start - now < 6 * 86400 else f"starts about {at:%d %b}"
 
 
-def _row(run: Run, place: int, count: int, seconds: float | None) -> None:
+@st.cache_data(ttl=15, max_entries=16, show_spinner=False)  # the page is drawn each second
+def _starts(home: Path, runs: tuple[str, ...]) -> dict[str, float | None]:
+    """When each run in line starts, estimated, in seconds since 1970; ``runs`` is what it is of."""
+    found = queue.expected(home)
+    now = time.time()
+    return {name: None if left is None else now + left for name, left in found.items()}
+
+
+def _row(run: Run, place: int, count: int, start: float | None) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key=f"queue_row_{run.id}"
     ):
-        name = problems.plain(job_chip.network_of(run))
         what = f"{run_words.title(run)}, {run.total} epochs"
+        if run.facts.get("digest") != loaders.digest(state.session().model):
+            what = f"{job_chip.network_of(run)}, {what}"
         if run.done:
             what += f", {run.done} done"
-        text = f"{place + 1}\\. **{name}**, {problems.plain(what)}  \n:gray[{when(seconds)}]"
+        text = f"{place + 1}\\. {problems.plain(what)}  \n:gray[{when(start, time.time())}]"
         st.markdown(text, width="stretch")
         with st.container(horizontal=True, width="content", gap=None):
             _button(run, "keyboard_arrow_up", "Earlier", _by(-1), off=place == 0)
