@@ -14,6 +14,7 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.figures.tradeoff import Kind
 from sfp_viz.runs.state import Where
 from sfp_viz.ui import loaders, measuring, planned
+from sfp_viz.ui import where as place_of_work
 
 QUICK, STANDARD = "Quick", "Standard"
 _SETTINGS: Mapping[tuple[str, str], Distillation] = {
@@ -49,7 +50,6 @@ def start(subject: Subject, settings: Distillation, *, name: str, where: Where =
     """Prune, lay out a run and put it in line, where it starts when a place is free, here or on
     the cluster; returns the run's id. Takes seconds."""
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.runs import queue
     from sfp_viz.runs.folder import create_run
 
     plan = planned.plan(subject.model, subject.recipe, subject.edits)
@@ -77,7 +77,7 @@ def start(subject: Subject, settings: Distillation, *, name: str, where: Where =
             plan=plan,
             facts=facts,
         )
-    queue.enqueue(path, where=where)
+    place_of_work.begin(path, where)
     return path.name
 
 

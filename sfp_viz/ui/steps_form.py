@@ -138,7 +138,6 @@ def start(
 ) -> str:
     """Lay out the run and put it in line, here or on the cluster; returns its id."""
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.runs import queue
     from sfp_viz.runs.steps import Order, create_steps
 
     with tempfile.TemporaryDirectory() as aside:
@@ -157,5 +156,5 @@ def start(
                 "macs_before": planned.budget(subject.model, subject.recipe).before.macs,
             },
         )
-    queue.enqueue(path, where=where)
+    place_of_work.begin(path, where)
     return path.name

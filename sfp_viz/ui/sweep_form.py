@@ -21,10 +21,13 @@ from sfp_viz.ui.starting import Subject
 
 OWN = "own"  # the recipe of the page Plan, where it is none of the named ones
 _TARGETS = tuple(range(10, 100, 10))
+# the dark theme's accent is light: Streamlit's white on it would be 2.4:1
+_CSS = "<style>.stApp [data-baseweb=tag] *{color:light-dark(#fff,#0d1214)}</style>"
 
 
 def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
     """The fields, what they come to, and the button that starts the sweep."""
+    st.html(_CSS)
     targets, recipes = _grid(subject, place)
     left, right = st.columns(2)
     seeds = left.number_input(
@@ -95,13 +98,14 @@ def words(
         _count(len(sweep.seeds), "seed"),
     ]
     runs = len(sweep)
-    text = f"{' x '.join(parts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}, one "
-    text += "after the other. Each is a run of its own, to watch, pause or delete. "
+    text = f"{' x '.join(parts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}. "
+    text += "Each is a run of its own that waits for its turn. "
     if subject.edits and subject.edits.protected:
         text += "Locked groups stay whole in all of them. "
     if subject.edits and replace(subject.edits, protected=()):
         text += "Other changes by hand are not taken along. "
-    return text + pace.sentence(network.digest, subject.data, settings, runs * epochs)
+    how = "one after the other"
+    return text + pace.sentence(network.digest, subject.data, settings, runs * epochs, how)
 
 
 def _count(number: int, word: str) -> str:
@@ -112,7 +116,7 @@ def start(subject: Subject, settings: Distillation, sweep: Sweep, where: Where =
     """Lay out the sweep and start its worker, here or on the cluster, which lays out the runs and
     starts them there too; returns its id."""
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.runs import process, queue
+    from sfp_viz.runs import process
     from sfp_viz.runs.sweeps import create_sweep
 
     with tempfile.TemporaryDirectory() as aside:
@@ -127,5 +131,8 @@ def start(subject: Subject, settings: Distillation, sweep: Sweep, where: Where =
             locks=subject.edits.protected if subject.edits else (),
             facts={"model": subject.model},
         )
-    queue.enqueue(path, where=where) if where == "ray" else process.launch(path)
+    if where == "ray":
+        place_of_work.begin(path, where)
+    else:
+        process.launch(path)
     return path.name

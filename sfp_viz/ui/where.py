@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from sfp_viz.errors import SfpError
@@ -33,6 +35,16 @@ def field() -> None:
 def chosen() -> Where:
     """What was chosen on this page; 'here' where there is no choice."""
     return "ray" if st.session_state.get(KEY) == "ray" else "here"
+
+
+def begin(path: Path, where: Where) -> None:
+    """Put the run in ``path`` in line: this machine's, or the cluster's. Raises RunError."""
+    from sfp_viz.runs import queue
+
+    if where == "ray":
+        queue.enqueue(path, where=where)
+    else:
+        queue.enqueue(path)
 
 
 def words(found: Cluster) -> str:
