@@ -74,8 +74,7 @@ def steps(
     """Prune the unpruned NET a little, fine-tune it, prune it further, and so on.
 
     Each stage plans anew on what the network has become; the unpruned NET teaches all of them.
-    The target, locks and ratios by hand are of the original NET, and hold at the end. Large
-    targets often keep more accuracy this way than with one cut.
+    The target, locks and ratios by hand are of the original NET, and hold at the end.
     """
     from sfp_viz.cli.find import find_network
     from sfp_viz.runs import process, queue
