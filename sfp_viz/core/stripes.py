@@ -8,6 +8,8 @@ counted for what is left, at output resolution: an idea of the work, and never a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -73,3 +75,19 @@ def share_for(
     if whole <= target_macs or whole == none:
         return 1.0
     return float(min(1.0, max(0.01, (target_macs - none) / (whole - none))))
+
+
+@dataclass(frozen=True)
+class StripeChoice:
+    """How one layer runs: with its dead stripes as zeros ('dense') or skipped ('stripes').
+
+    ``live`` of ``stripes`` are not 0; both times are the measured medians in milliseconds of one
+    call on this machine, at the batch that was asked for; None where nothing was measured.
+    """
+
+    layer: str
+    live: int
+    stripes: int
+    dense_ms: float | None
+    stripes_ms: float | None
+    kind: Literal["dense", "stripes"]

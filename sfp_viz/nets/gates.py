@@ -155,13 +155,12 @@ class Thinning:
 
     def hardened(self) -> dict[str, Tensor]:
         """The weights as they act, by parameter name."""
-        return {
-            f"{name}.weight": (
-                self._weights[name].detach()
-                * (mask if self.phase != 1 else self._gates[name].detach() * mask)[:, None]
-            )
-            for name, mask in self.masks().items()
-        }
+        found = {}
+        for name, mask in self.masks().items():
+            weight = self._weights[name].detach()
+            acting = weight * self._gates[name].detach()[:, None] if self.phase == 1 else weight
+            found[f"{name}.weight"] = acting.masked_fill(~mask[:, None], 0)  # 0, and not -0
+        return found
 
     def state(self) -> dict[str, Tensor]:
         """Gates, masks and phase, as tensors by name."""

@@ -1,0 +1,150 @@
+"""Stripe convolutions against their masked dense twins; counted MACs; files and ONNX."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.stripes import live_stripes, stripe_cost, stripes_of
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.export import export_onnx
+from sfp_viz.nets.measure import count_macs, count_params
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.open import load_model
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.rebuild import build
+from sfp_viz.nets.stripe_conv import StripeConv
+from sfp_viz.nets.stripes import (
+    dense_twin,
+    live_mask,
+    load_striped,
+    save_striped,
+    stripe_layers,
+    striped,
+)
+
+
+def thinned(module, seed=0, share=0.4):
+    """Sets random stripes of every convolution to 0, in place; each keeps one."""
+    rng = np.random.default_rng(seed)
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1):
+            size = (part.out_channels, *part.kernel_size)
+            mask = torch.from_numpy(rng.random(size) < share)
+            mask[0, 0, 0] = True
+            with torch.no_grad():
+                part.weight.masked_fill_(~mask[:, None], 0)
+    return module
+
+
+def resnet():
+    arguments = {"blocks": 1, "classes": 10}
+    return Model(thinned(build("cifar_resnet", arguments)), name="thin", input_shape=(3, 16, 16),
+                 architecture="cifar_resnet", arguments=arguments)  # fmt: skip
+
+
+@pytest.mark.parametrize("stride", [1, 2, (2, 1)])
+@pytest.mark.parametrize("padding", [0, 1, (2, 1)])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_stripe_convolution_equals_its_masked_dense_twin(stride, padding, dilation, groups, bias):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        conv = nn.Conv2d(6, 12, 3, stride, padding, dilation, groups, bias)
+        maps = torch.randn(2, 6, 11, 9)
+    thinned(conv, seed=groups)
+    thin = StripeConv(conv, live_mask(conv))
+    assert thin.weight.numel() < conv.weight.numel()
+    assert torch.allclose(thin(maps), conv(maps), atol=1e-5, rtol=1e-5)
+    assert torch.equal(thin.dense().weight, conv.weight)
+
+
+def test_windows_that_are_not_square_and_one_position_alone_work():
+    conv = nn.Conv2d(3, 4, (1, 5), padding=(0, 2))
+    with torch.no_grad():
+        conv.weight[:, :, :, [0, 1, 3, 4]] = 0
+    maps = torch.ones(1, 3, 6, 7)
+    assert torch.allclose(StripeConv(conv, live_mask(conv))(maps), conv(maps), atol=1e-5)
+
+
+def test_a_striped_network_equals_its_dense_twin_and_counts_what_it_runs():
+    model = resnet()
+    network = read_network(model)
+    thin, choices = striped(model, kind="stripes")
+    assert set(stripe_layers(thin)) == set(stripes_of(network)) == {c.layer for c in choices}
+    images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(thin.module(images), model.module(images), atol=1e-5)
+    counted = stripe_cost(network)
+    assert counted.macs == count_macs(thin) < cost(network).macs == count_macs(model)
+    assert counted.params == count_params(thin)
+    assert dense_twin(thin).digest == model.digest
+
+
+def test_the_faster_way_is_taken_as_measured():
+    thin, choices = striped(resnet(), repeats=3)
+    for choice in choices:
+        assert choice.dense_ms > 0 < choice.stripes_ms
+        assert (choice.kind == "stripes") == (choice.stripes_ms < choice.dense_ms)
+        assert (choice.layer in stripe_layers(thin)) == (choice.kind == "stripes")
+        assert 0 < choice.live < choice.stripes
+
+
+def test_training_leaves_dead_stripes_dead():
+    thin, _ = striped(resnet(), kind="stripes")
+    before = stripes_of(read_network(dense_twin(thin)))
+    module = thin.module.train()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    images = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    module(images).square().mean().backward()
+    optimizer.step()
+    after = dense_twin(thin.with_module(module))
+    assert stripes_of(read_network(after)) == before
+
+
+def test_a_file_opens_with_its_stripes_and_as_a_plain_network(tmp_path):
+    thin, _ = striped(resnet(), kind="stripes")
+    path = tmp_path / "thin.safetensors"
+    save_striped(thin, path)
+    again = load_striped(path)
+    assert stripe_layers(again) == stripe_layers(thin)
+    assert again.digest == thin.digest
+    assert stripe_layers(load_model(str(path))) == ()
+    assert load_model(str(path)).digest == dense_twin(thin).digest
+    assert [p.name for p in tmp_path.iterdir()] == ["thin.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "[]", '{"format": 9, "layers": []}', '{"format": 1, "layers": ["linear"]}']
+)
+def test_a_file_that_lies_about_its_stripes_is_refused(tmp_path, said):
+    from safetensors.torch import load_file, save_file
+
+    from sfp_viz.nets.saved import read_header
+
+    path = tmp_path / "thin.safetensors"
+    save_striped(resnet(), path)
+    header = {"sfp_viz": json.dumps(read_header(path)), "sfp_viz_stripes": said}
+    save_file(load_file(path), path, metadata=header)
+    with pytest.raises(ModelError, match="stripes"):
+        load_striped(path)
+
+
+def test_a_striped_network_goes_to_onnx(tmp_path):
+    thin, _ = striped(resnet(), kind="stripes")
+    assert export_onnx(thin, tmp_path / "thin.onnx") <= 1e-4
+
+
+def test_stripes_are_counted_per_kept_filter(plain_model):
+    network = read_network(plain_model)
+    whole = cost(network).macs
+    conv2 = network.layer("conv2")
+    every = conv2.weight.shape[0] * 9
+    assert stripe_cost(network, {"conv2": every}).macs == whole
+    one_less = stripe_cost(network, {"conv2": every - 1}).macs
+    assert whole - one_less == 20 * conv2.output_size[0] * conv2.output_size[1]
+    assert live_stripes(conv2.weight).all()
