@@ -42,7 +42,7 @@ def table(runs: Sequence[Run]) -> None:
 
 def _row(run: Run) -> dict:
     accuracy = run.epochs[-1].test_accuracy if run.epochs else None
-    going = f"{len(run.epochs)} of {run.settings.epochs}" if run.state == "running" else ""
+    going = f"{run.done} of {run.total}" if run.state == "running" and run.total else ""
     return {
         "Run": run_words.title(run),
         "Started": run_words.begun(run),

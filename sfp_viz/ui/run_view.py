@@ -34,6 +34,7 @@ def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
         return
     sweep_view.of_sweep(run)
     _numbers(run)
+    together = [(one, slot) for one, slot in together if one.kind != "sweep"]
     shown = [one for one, _ in together]
     if not any(one.epochs or one.before for one in shown):
         st.caption("Its curves appear here, epoch by epoch, once the first one has ended.")
