@@ -16,7 +16,8 @@ figure{margin:1rem 0;overflow-x:auto}svg{max-width:100%;height:auto}
 div.table{overflow-x:auto}table{border-collapse:collapse;font-size:13px}
 caption{text-align:left;padding:.3rem 0}
 th,td{padding:.25rem .6rem;border-bottom:1px solid light-dark(#dfdfd9,#33393d);text-align:left;
-vertical-align:top;overflow-wrap:anywhere;min-width:4rem}
+vertical-align:top}
+th{min-width:5rem;vertical-align:bottom}td{max-width:22rem;overflow-wrap:break-word}
 td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 footer{margin-top:2rem;font-size:13px;opacity:.75}
 """

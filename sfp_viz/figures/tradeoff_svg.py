@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -11,6 +12,7 @@ from sfp_viz.figures.marks import Mark, Series, View
 WIDTH, HEIGHT = 820, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 52, 52
 _INK, _PALE = "#333a3f", "#d9d9d3"
+_MANY = 60  # marks of one series; more are drawn smaller
 _SIZE = 5.5  # half the width of a mark, in pixels
 _SHAPES: dict[str, Sequence[tuple[float, float]]] = {
     "square": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
@@ -45,13 +47,17 @@ def tradeoff_svg(picture: View, *, title: str = "") -> str:
         return f"{head}{text}</svg>\n"
     x, x_ticks = _scale(_reach(picture, 0), _LEFT, WIDTH - _RIGHT, turned=picture.turned)
     y, y_ticks = _scale(_reach(picture, 1), HEIGHT - _BOTTOM, _TOP)
+    many = Counter(mark.series for mark in picture.marks)
     parts = [
         *_grid(x, x_ticks, y, y_ticks),
         _text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 12, picture.x_title, anchor="middle"),
         f'<g transform="translate(14 {(_TOP + HEIGHT - _BOTTOM) / 2}) rotate(-90)">'
         f"{_text(0, 0, picture.y_title, anchor='middle')}</g>",
         _steps(picture, x, y),
-        *(_mark(mark, x, y) for mark in picture.marks),
+        *(
+            _mark(mark, x, y, _SIZE if many[mark.series] <= _MANY else 0.6 * _SIZE)
+            for mark in picture.marks
+        ),
         *_legend(picture),
     ]
     return head + "".join(parts) + "</svg>\n"
@@ -113,7 +119,7 @@ def _steps(picture: View, x, y) -> str:
     )
 
 
-def _mark(mark: Mark, x, y) -> str:
+def _mark(mark: Mark, x, y, size: float) -> str:
     across, up, color = x(mark.x), y(mark.y), _ink(mark.series)
     bars = ""
     if mark.y_span:
@@ -123,22 +129,22 @@ def _mark(mark: Mark, x, y) -> str:
         low, high = (f"{x(end):.1f}" for end in mark.x_span)
         bars += _line(low, f"{up:.1f}", high, f"{up:.1f}", color)
     words = escape("\n".join(mark.words))
-    return f"<g><title>{words}</title>{bars}{_symbol(mark.series, across, up)}</g>"
+    return f"<g><title>{words}</title>{bars}{_symbol(mark.series, across, up, size)}</g>"
 
 
-def _symbol(series: Series, x: float, y: float) -> str:
+def _symbol(series: Series, x: float, y: float, size: float = _SIZE) -> str:
     color = _ink(series)
     look = f'fill="{"#ffffff" if series.hollow else color}" stroke="{color}" stroke-width="1.6"'
     if series.symbol == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{_SIZE}" {look}/>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" {look}/>'
     if series.symbol not in _SHAPES:
-        one, two = _SIZE * 0.7, -_SIZE * 0.7
+        one, two = size * 0.7, -size * 0.7
         ends = [(one, one, two, two), (one, two, two, one)]
         return "".join(
             _line(f"{x + a:.1f}", f"{y + b:.1f}", f"{x + c:.1f}", f"{y + d:.1f}", color, width=1.5)
             for a, b, c, d in ends
         )
-    places = " ".join(f"{x + _SIZE * a:.1f},{y + _SIZE * b:.1f}" for a, b in _SHAPES[series.symbol])
+    places = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in _SHAPES[series.symbol])
     return f'<polygon points="{places}" {look}/>'
 
 

@@ -26,6 +26,7 @@ _OPTIONS = (
     "precision", "train_images", "test_images", "seed", "momentum", "label_smoothing", "warmup",
     "ema", "clip", "teacher_views",
 )  # fmt: skip
+_MANY = 12  # networks; so many are in a list that opens
 _MADE = "exported"  # session_state: the (source, kind) pairs made in this browser session
 
 
@@ -57,7 +58,8 @@ def source_of(source: Source, runs: Sequence[Run]) -> Source:
     def label(name: str) -> str:
         return _label(finished[name]) if name else "Pruned by this plan, not fine-tuned"
 
-    chosen = st.radio("Which network?", [*finished, ""], format_func=label, key="export_source")
+    ask = st.radio if len(finished) < _MANY else st.selectbox
+    chosen = ask("Which network?", [*finished, ""], format_func=label, key="export_source")
     return Source(source.model, source.recipe, source.edits, source.data, str(chosen or ""))
 
 
