@@ -10,6 +10,7 @@ from typing import Any
 
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import TRAININGS
+from sfp_viz.runs.laying import located
 from sfp_viz.runs.lines import read_epochs
 from sfp_viz.runs.records import Run
 
@@ -78,7 +79,11 @@ _SETTINGS = ("train_images", "precision", "processes")
 def _key(entry: dict[str, Any]) -> Key:
     facts, settings = entry.get("facts") or {}, entry.get("settings") or {}
     digest = facts.get("digest")
-    return (digest, entry.get("data"), *(settings.get(name) or None for name in _SETTINGS))
+    return (
+        digest,
+        located(str(entry.get("data"))),
+        *(settings.get(name) or None for name in _SETTINGS),
+    )
 
 
 def _newest(home: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from sfp_viz.core.study import KINDS, study_of
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs.files import read_json
-from sfp_viz.runs.laying import FORMAT, free_folder, lay_out
+from sfp_viz.runs.laying import FORMAT, free_folder, lay_out, located
 from sfp_viz.runs.lines import read_epochs, read_points
 from sfp_viz.runs.records import Before, Finding, Point, Result, Run
 from sfp_viz.runs.signs import message, read_signs
@@ -116,7 +116,7 @@ def _asked(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
             "study": study,
             "settings": Distillation() if study else Distillation(**value["settings"]),
             "name": str(value["name"]),
-            "data": str(value["data"]),
+            "data": located(str(value["data"])),
             "created": float(value["created"]),
             "facts": dict(value.get("facts") or {}),
             "plan": plan_from_json(plan.read_text()) if plan.exists() else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -14,6 +15,10 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.files import write_json
 
 FORMAT = 1
+ROOTS = (
+    "SFP_VIZ_DATA",
+    "SFP_VIZ_HOME",
+)  # folders that each machine of a cluster may have elsewhere
 
 
 def lay_out(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | str]) -> Path:
@@ -63,9 +68,27 @@ def free_folder(home: Path, name: str) -> Path:
     return next(p for n in numbers if not (p := runs / f"{stamp}-{word}{n}").exists())
 
 
+def located(data: str) -> str:
+    """The ``data`` of settings.json as this machine has them: a path that begins with a root, such
+    as ``${SFP_VIZ_DATA}/mine.npz``, begins with this machine's own."""
+    for name in ROOTS:
+        root = os.environ.get(name)
+        if root and data.startswith(f"${{{name}}}/"):
+            return str(Path(root).expanduser().absolute() / data.partition("/")[2])
+    return data
+
+
 def _anywhere(data: str) -> str:
-    """A file or folder of images by its full path: the worker may start in another folder."""
+    """A file or folder of images by its full path: the worker may start in another folder; below a
+    root, by that: the worker may start on another machine."""
     from sfp_viz.nets.data import NAMES
 
     path = Path(data).expanduser()
-    return str(path.absolute()) if data and data not in NAMES and path.exists() else data
+    if not data or data in NAMES or not path.exists():
+        return data
+    path = path.absolute()
+    for name in ROOTS:
+        root = os.environ.get(name)
+        if root and (below := Path(root).expanduser().absolute()) in path.parents:
+            return f"${{{name}}}/{path.relative_to(below)}"
+    return str(path)

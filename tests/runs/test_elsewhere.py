@@ -12,6 +12,7 @@ from sfp_viz.runs.cluster import Cluster, set_cluster, submit
 from sfp_viz.runs.elsewhere import SULK, Watch
 from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.on_node import folder_of_job
 from sfp_viz.runs.ray_jobs import Job, Unreachable
 from sfp_viz.runs.state import PATIENCE, STALE
 from sfp_viz.runs.workspace import change_settings, read_settings
@@ -265,3 +266,39 @@ def test_what_ray_refuses_is_said(tmp_path):
         assert "ValueError: It already exists." in problem
         assert ray_jobs.status(ray.address, "unheard of") == Job("UNKNOWN")
         ray_jobs.stop(ray.address, "unheard of")
+
+
+def test_images_below_a_root_are_found_by_each_machines_own_root(tmp_path, new_run, monkeypatch):
+    for name in ("mine", "theirs"):
+        (tmp_path / name / "sub").mkdir(parents=True)
+        (tmp_path / name / "sub" / "set.npz").write_bytes(b"")
+    (tmp_path / "other.npz").write_bytes(b"")
+    monkeypatch.setenv("SFP_VIZ_DATA", str(tmp_path / "mine"))
+    path = new_run(data=str(tmp_path / "mine" / "sub" / "set.npz"))
+    assert (read_json(path / "settings.json") or {})["data"] == "${SFP_VIZ_DATA}/sub/set.npz"
+    assert read_run(path).data == str(tmp_path / "mine" / "sub" / "set.npz")
+    monkeypatch.setenv("SFP_VIZ_DATA", str(tmp_path / "theirs"))
+    assert read_run(path).data == str(tmp_path / "theirs" / "sub" / "set.npz")
+    assert read_run(new_run("x", data=str(tmp_path / "other.npz"))).data.endswith("/other.npz")
+    assert read_run(new_run("y", data="digits")).data == "digits"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--run", "unheard-of"], "has no run 'unheard-of'. Set SFP_VIZ_HOME"),
+        (["--attempt", "1", "--run", "{run}"], "stopped, or started anew elsewhere"),
+        (["--run", "../x"], "Usage"),
+        (["--run"], "Usage"),
+        (["--attempt", "x", "--run", "{run}"], "Usage"),
+    ],
+)
+def test_a_job_that_is_not_for_this_node_or_no_longer_wanted_says_so_and_does_nothing(
+    tmp_path, new_run, monkeypatch, capsys, words, says
+):
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
+    path = new_run()
+    write_json(path / "launch.json", {"attempt": 2, "where": "ray", "time": 0})
+    assert folder_of_job([word.format(run=path.name) for word in words], patience=0) is None
+    assert says in capsys.readouterr().err
+    assert not (path / "log.txt").exists()
