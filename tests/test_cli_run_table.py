@@ -60,7 +60,7 @@ def test_csv_has_every_field_with_its_unit_and_how_it_was_found(two):
 
 
 def test_a_name_that_a_spreadsheet_would_run_is_made_harmless(home):
-    finished_run(home, recipe="=1+1", model="@evil")
+    finished_run(home, recipe="=1+1", data="@evil")
     text = said("--csv")
     assert ",'=1+1," in text
     assert "'@evil" in text
