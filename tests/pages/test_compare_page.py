@@ -274,3 +274,11 @@ def test_a_baseline_keeps_the_settings_of_the_plans_run(open_page, three, monkey
     subject, settings = started[0]
     assert subject.kind == "random"
     assert settings == replace(Distillation(), epochs=1)
+
+
+def test_many_trained_networks_are_exported_from_a_list_that_opens(open_page, workspace):
+    made = [finished_run(workspace, kind=f"kind {number}") for number in range(12)]
+    app = open_page("export")
+    assert not app.radio
+    choice = next(s for s in app.selectbox if s.label == "Which network?")
+    assert len(choice.options) == len(made) + 1
