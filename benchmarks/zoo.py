@@ -42,6 +42,10 @@ OURS: dict[str, tuple[str, dict[str, Any], tuple[int, int, int]]] = {
     "LeNet-5 for 28 x 28": ("lenet5", {"side": 28}, (1, 28, 28)),
     "ResNet-56 for CIFAR": ("cifar_resnet", {"blocks": 9}, (3, 32, 32)),
     "ResNet-20 for CIFAR, padded": ("cifar_resnet", {"blocks": 3, "shortcut": "pad"}, (3, 32, 32)),
+    "LeNet 20-50-500 for 28 x 28": ("lenet_caffe", {}, (1, 28, 28)),
+    "AlexNet for CIFAR": ("cifar_alexnet", {}, (3, 32, 32)),
+    "VGG-16-BN for CIFAR": ("cifar_vgg16", {}, (3, 32, 32)),
+    "GoogLeNet for CIFAR": ("cifar_googlenet", {}, (3, 32, 32)),
 }
 NAMED = [
     *("resnet18", "resnet50", "vgg16_bn", "googlenet", "mobilenet_v2", "mobilenet_v3_small"),
