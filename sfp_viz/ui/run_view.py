@@ -82,6 +82,8 @@ def head(run: Run) -> None:
             name = f"**{problems.plain(run.name)}**, {run_words.title(run)}"
             st.markdown(f"{name}, {run_words.begun(run)}", width="content")
             st.badge(run_words.STATES[run.state], color=run_words.COLORS.get(run.state, "gray"))
+            if run.where == "ray":
+                st.badge("On the cluster", color="gray")
         run_buttons.buttons(run)
     if run.message:
         say = {"failed": st.error, "lost": st.warning}.get(run.state, st.caption)
