@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.files import read_json, write_json
@@ -90,10 +92,20 @@ def is_training(run: Run) -> bool:
 
 
 def _state(path: Path, now: float) -> State | None:
-    """The state of a run that is not finished; None for one that was only laid out."""
-    if not any((path / name).exists() for name in ("launch.json", QUEUED, "worker.json")):
+    """The state of a run that is not finished; None for one that was only laid out. What its
+    worker said at its end is believed without looking for processes."""
+    launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
+    in_line = (path / QUEUED).exists()
+    if not in_line and launch is None and worker is None:
         return None
+    said = str((worker or {}).get("outcome", ""))
+    if said and not in_line and _start_of(worker) >= _start_of(launch):
+        return "failed" if said == "failed" else "cancelled"
     return state_of(read_signs(path, now)[0])
+
+
+def _start_of(entry: Mapping[str, Any] | None) -> int:
+    return int((entry or {}).get("attempt", 0))
 
 
 def _place(path: Path) -> tuple[float, float, str]:
