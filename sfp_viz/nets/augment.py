@@ -3,6 +3,8 @@ an undisturbed one."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,7 +33,7 @@ def augment(
     images = pixels[torch.from_numpy(chosen)]
     if kind == "none":
         return images
-    draws = np.random.default_rng([seed, epoch, 1]).random((count, 3), dtype=np.float32)[chosen]
+    draws = _draws(seed, epoch, count)[chosen]
     side, width = images.shape[2:]
     reach = next((r for most, r in _REACH if side <= most), 4)
     padded = F.pad(images, (reach,) * 4)
@@ -45,3 +47,11 @@ def augment(
     batch = torch.arange(len(images))[:, None, None, None]
     channel = torch.arange(images.shape[1])[None, :, None, None]
     return padded[batch, channel, rows, across[:, None, None, :]]
+
+
+@lru_cache(maxsize=2)
+def _draws(seed: int, epoch: int, count: int) -> np.ndarray:
+    """What is drawn for the images of an epoch, float32 [count, 3] in 0..1; for all its batches."""
+    draws = np.random.default_rng([seed, epoch, 1]).random((count, 3), dtype=np.float32)
+    draws.setflags(write=False)
+    return draws

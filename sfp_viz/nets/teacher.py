@@ -70,7 +70,8 @@ class Teacher:
     def _ask(self, pixels: Tensor) -> Tensor:
         pixels = self._fabric.to_device(pixels)
         with torch.no_grad(), self._fabric.autocast():
-            return self._module(self._teacher.normalize(pixels))
+            images = self._teacher.normalize(pixels)
+            return self._module(images.contiguous(memory_format=torch.channels_last))
 
 
 def views(settings: Distillation) -> int:
