@@ -1,0 +1,103 @@
+"""The ways to train that training_speed.py compares, each as a call that does some steps."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional as F
+
+from sfp_viz.core.training import Distillation
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.distill import Training
+from sfp_viz.nets.losses import distillation_loss
+from sfp_viz.nets.model import Model
+from sfp_viz.runs.heartbeat import Heartbeat
+
+BATCH = 128
+LABELS, TAUGHT, KEPT = "labels alone", "distillation", "distillation, answers kept"
+WORKED, PARTS, WHOLE = "distillation in a worker", "sum of the parts", "the parts in one bare loop"
+
+
+def ways(
+    student: Model, teacher: Model, train: Images, heartbeat: Heartbeat, steps: int
+) -> dict[str, Callable[[], object]]:
+    """Each way to train ``steps`` steps, as a call."""
+
+    def session(**changes) -> Training:
+        settings = Distillation(epochs=10**6, batch_size=BATCH, warmup=0.0, **changes)
+        return Training(
+            student, teacher=teacher, train=train, test=train.first(0), settings=settings
+        )
+
+    def some(training: Training, ear: Callable[[], bool] = lambda: False) -> Callable[[], None]:
+        def go() -> None:
+            left = steps
+
+            def stop() -> bool:
+                nonlocal left
+                left -= 1
+                return ear() or left < 0
+
+            while left > 0:
+                training.epoch(stop)
+
+        return go
+
+    return {
+        LABELS: some(session(alpha=0.0)),
+        TAUGHT: some(session()),
+        KEPT: some(
+            session(teacher_views=1)
+        ),  # asks the teacher in the first round, which is left out
+        WORKED: some(session(), heartbeat.step),
+        **bare(student, teacher, train.first(steps * BATCH)),
+    }
+
+
+def bare(student: Model, teacher: Model, train: Images) -> dict[str, Callable[[], object]]:
+    """The same work in plain torch loops over ready tensors, all of ``train`` once."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    pixels = torch.from_numpy(train.pixels.copy())
+    images = student.normalize(pixels).to(device).contiguous(memory_format=torch.channels_last)
+    labels = torch.from_numpy(train.labels.copy()).to(device)
+    batches = list(zip(images.split(BATCH), labels.split(BATCH), strict=True))
+    learner, told = (
+        load_copy(model).to(device).to(memory_format=torch.channels_last)
+        for model in (student, teacher)
+    )
+    learner.train()
+    optimizer = torch.optim.SGD(
+        learner.parameters(), lr=1e-4, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
+
+    def learn(batch: torch.Tensor, answers: torch.Tensor, said: torch.Tensor | None) -> None:
+        logits = learner(batch)
+        loss = F.cross_entropy(logits, answers)
+        if said is not None:
+            loss = 0.3 * loss + 0.7 * distillation_loss(logits, said, temperature=4.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    def ask(batch: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return told(batch)
+
+    def parts() -> None:
+        for batch, answers in batches:
+            learn(batch, answers, None)
+        for batch, _ in batches:
+            ask(batch)
+
+    def whole() -> None:
+        for batch, answers in batches:
+            learn(batch, answers, ask(batch))
+
+    return {PARTS: parts, WHOLE: whole}
+
+
+def load_copy(model: Model) -> torch.nn.Module:
+    """A module of its own with the weights of ``model``."""
+    return copy.deepcopy(model.module).eval()
