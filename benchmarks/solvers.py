@@ -1,0 +1,173 @@
+"""AULM against SGD on the group lasso and proximal SGD: steps and seconds to the same goal.
+
+    python benchmarks/solvers.py [--epochs 60] [--seeds 3] [--network NAME --data NAME] [--summary]
+
+All solvers start from the same trained network and get the same grid: three learning rates by
+three lambdas (9 settings), the same batches, momentum and steps. After every epoch what counts as
+gone is set to 0 in a copy, and its cross-entropy on the test images is measured. A solver has
+arrived when at most SUPPORT of the filters are left and that loss is at most LOSS; the best of its
+nine settings counts. Seconds are those of training alone, on this machine. One JSON line a setting
+goes to docs/results/solvers.jsonl; a setting that is there is not run again. ``--summary`` prints
+the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.nn import functional as F
+
+import sfp_viz as sfp
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.nets.sparsify import Sparsifying
+
+LINES = Path(__file__).resolve().parent.parent / "docs" / "results" / "solvers.jsonl"
+SOLVERS: tuple[Literal["ssr_l21", "group_lasso", "proximal"], ...] = (
+    "ssr_l21", "group_lasso", "proximal",
+)  # fmt: skip
+RATES, STRENGTHS = (0.01, 0.03, 0.1), (0.03, 0.1, 0.3)
+SUPPORT, LOSS = 0.5, 0.25  # share of the filters left; cross-entropy on the test images
+CLAIM = 2.5  # times faster than the latest direct solver: the paper's abstract
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--network", default="lenet5_digits")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, help="most training images")
+    parser.add_argument("--only", nargs="*", choices=SOLVERS, default=SOLVERS)
+    parser.add_argument("--summary", action="store_true")
+    options = parser.parse_args()
+    if not options.summary:
+        torch.set_num_threads(1)
+        known = {key(line) for line in lines()}
+        for seed in range(options.seeds):
+            for solver in options.only:
+                for rate in RATES:
+                    for strength in STRENGTHS:
+                        asked = facts(options, solver, rate, strength, seed)
+                        if key(asked) not in known:
+                            keep({**asked, "way": way(options, asked)})
+    print(table(lines()))
+
+
+def facts(options: Any, solver: str, rate: float, strength: float, seed: int) -> dict[str, Any]:
+    return {
+        "network": options.network, "data": options.data, "epochs": options.epochs,
+        "images": options.images, "solver": solver, "rate": rate, "strength": strength,
+        "seed": seed,
+    }  # fmt: skip
+
+
+def key(line: dict[str, Any]) -> str:
+    return json.dumps({name: line[name] for name in sorted(line) if name != "way"})
+
+
+def way(options: Any, asked: dict[str, Any]) -> list[list[float]]:
+    """(step, seconds, share of the filters left, loss on the test images) after each epoch; it
+    ends where the loss becomes infinite."""
+    model = sfp.load_model(options.network)
+    train, test = (sfp.load_data(options.data, part) for part in ("train", "test"))
+    settings = Sparsification(
+        method=asked["solver"], learning_rate=asked["rate"], strength=asked["strength"],
+        seed=asked["seed"], epochs=options.epochs, batch_size=64, refresh=10,
+        augmentation="shift", train_images=options.images, settle=0.05,
+    )  # fmt: skip
+    session = Sparsifying(model, train=train, test=test, settings=settings)
+    found, seconds = [], 0.0
+    try:
+        for record in session.records():
+            seconds += record.seconds
+            if record.test_accuracy is None:
+                continue
+            left = [share for _, share in record.live]
+            sizes = [session.network.group(name).size for name, _ in record.live]
+            share = sum(x * n for x, n in zip(left, sizes, strict=True)) / sum(sizes)
+            found.append([record.step, seconds, share, loss_of(session.result()[0], session.test)])
+    except sfp.RunError:
+        pass
+    return [[round(float(x), 5) for x in point] for point in found]
+
+
+def loss_of(model: sfp.Model, images: sfp.Images) -> float:
+    """Mean cross-entropy; measured."""
+    total = 0.0
+    with torch.inference_mode():
+        for start in range(0, len(images), 256):
+            pixels = torch.from_numpy(images.pixels[start : start + 256].copy())
+            labels = torch.from_numpy(images.labels[start : start + 256].copy())
+            logits = model.module(model.normalize(pixels))
+            total += float(F.cross_entropy(logits, labels, reduction="sum"))
+    return total / len(images)
+
+
+def arrival(line: dict[str, Any]) -> tuple[float, float] | None:
+    """(step, seconds) at which both goals are met for the first time; None if never."""
+    met = (p for p in line["way"] if p[2] <= SUPPORT and p[3] <= LOSS)
+    return next(((p[0], p[1]) for p in met), None)
+
+
+def table(every: list[dict[str, Any]]) -> str:
+    """Markdown: for each network and solver the best of its settings, median over seeds."""
+    rows = [
+        f"Goal: at most {100 * SUPPORT:.0f} % of the filters, loss at most {LOSS}; best of "
+        f"{len(RATES) * len(STRENGTHS)} settings, median over seeds. Measured.",
+        "",
+        "| network | solver | learning rate | lambda | steps | seconds | AULM is faster by |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for network in dict.fromkeys((line["network"], line["epochs"]) for line in every):
+        of = [line for line in every if (line["network"], line["epochs"]) == network]
+        best = {solver: best_of([x for x in of if x["solver"] == solver]) for solver in SOLVERS}
+        ours = best["ssr_l21"]
+        for solver, found in best.items():
+            if found is None:
+                rows.append(f"| {network[0]} | {solver} | – | – | never | never | – |")
+                continue
+            steps, seconds, rate, strength = found
+            times = f"{seconds / ours[1]:.2f}x (steps {steps / ours[0]:.2f}x)" if ours else "–"
+            rows.append(
+                f"| {network[0]} | {solver} | {rate} | {strength} | {steps:.0f} | {seconds:.1f} | "
+                f"{times} |"
+            )
+    return "\n".join([*rows, "", f"The paper claims {CLAIM} times."])
+
+
+def best_of(of: list[dict[str, Any]]) -> tuple[float, float, float, float] | None:
+    """(steps, seconds, rate, lambda) of the setting with the fewest median seconds; it must
+    arrive with every seed."""
+    found = []
+    for rate in RATES:
+        for strength in STRENGTHS:
+            here = [arrival(x) for x in of if (x["rate"], x["strength"]) == (rate, strength)]
+            arrived = [x for x in here if x is not None]
+            if here and len(arrived) == len(here):
+                steps, seconds = (statistics.median(x) for x in zip(*arrived, strict=True))
+                found.append((seconds, steps, rate, strength))
+    if not found:
+        return None
+    seconds, steps, rate, strength = min(found)
+    return steps, seconds, rate, strength
+
+
+def lines() -> list[dict[str, Any]]:
+    return [json.loads(text) for text in LINES.read_text().splitlines()] if LINES.exists() else []
+
+
+def keep(line: dict[str, Any]) -> None:
+    LINES.parent.mkdir(parents=True, exist_ok=True)
+    with LINES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    told = arrival(line)
+    print(line["solver"], line["rate"], line["strength"], line["seed"], told, flush=True)
+
+
+if __name__ == "__main__":
+    main()
