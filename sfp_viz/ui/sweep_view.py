@@ -30,7 +30,7 @@ def draw(run: Run) -> None:
             help="Those in line leave it, those at work stop. Each can be resumed.",
         )  # fmt: skip
     st.dataframe(
-        pd.DataFrame([_row(cell) for cell in cells]), hide_index=True, row_height=30,
+        pd.DataFrame([_row(cell) for cell in cells]), hide_index=True, row_height=30, placeholder="",
         column_config={
             "MACs": st.column_config.NumberColumn(format="compact", help="Counted, the mean"),
         },
@@ -43,7 +43,7 @@ def draw(run: Run) -> None:
         st.caption(problems.plain(text))
     _runs(run, [child for child in found if child.run is not None])
     if run.over:
-        st.caption(f"If this sweep is deleted: {when_deleted(run)}")
+        st.caption(f"Before you delete this sweep: {when_deleted(run)}")
 
 
 def of_sweep(run: Run) -> None:
@@ -72,7 +72,7 @@ def _runs(run: Run, found: Sequence[Child]) -> None:
     number = st.column_config.NumberColumn
     st.dataframe(
         pd.DataFrame([_child(child) for child in found]), key=key, hide_index=True,
-        on_select=picked, selection_mode="single-row", row_height=30,
+        on_select=picked, selection_mode="single-row", row_height=30, placeholder="",
         column_config={
             "One-shot": number(format="%.1f %%"),
             "Accuracy": number(format="%.1f %%", help="Measured after the last epoch"),
