@@ -13,7 +13,8 @@ from sfp_viz.figures.marks import Mark, Series, View, view
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["Kind", "Point", "Stage", "accuracy_against_macs", "tradeoff"]
+MOST_BARS = 150  # marks; of more, the intervals are said but not drawn: they hide each other
+__all__ = ["MOST_BARS", "Kind", "Point", "Stage", "accuracy_against_macs", "tradeoff"]
 
 
 def accuracy_against_macs(points: Sequence[Point]) -> go.Figure:
@@ -34,8 +35,10 @@ def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
             mode="lines", line={"shape": "hv", "color": GREY, "width": 1.5, "dash": "dot"},
             name=f"front of {picture.among}", hoverinfo="skip",
         )  # fmt: skip
+    bars = len(picture.marks) <= MOST_BARS
     for series in picture.series:
-        _add(figure, series, [mark for mark in picture.marks if mark.series == series])
+        marks = [mark for mark in picture.marks if mark.series == series]
+        _add(figure, series, marks, bars=bars)
     figure.update_xaxes(rangemode="tozero")
     if picture.turned:
         most = max((mark.x for mark in picture.marks), default=0.0)
@@ -45,7 +48,7 @@ def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
     return figure
 
 
-def _add(figure: go.Figure, series: Series, marks: list[Mark]) -> None:
+def _add(figure: go.Figure, series: Series, marks: list[Mark], *, bars: bool) -> None:
     crosses = series.symbol == "x-thin"  # thin symbols are drawn by their outline alone
     symbol = series.symbol + ("-open" if series.hollow or crosses else "")
     color = series.color
@@ -57,8 +60,8 @@ def _add(figure: go.Figure, series: Series, marks: list[Mark]) -> None:
         mode="markers",
         marker={"symbol": symbol, "size": size, "color": color, "opacity": _opacity(len(marks)),
                 "line": {"width": 1.5 if crosses else 2 if series.hollow else 0, "color": color}},
-        error_x=_error([(m.x, m.x_span) for m in marks], color),
-        error_y=_error([(m.y, m.y_span) for m in marks], color),
+        error_x=_error([(m.x, m.x_span if bars else None) for m in marks], color),
+        error_y=_error([(m.y, m.y_span if bars else None) for m in marks], color),
         unselected={"marker": {"opacity": _opacity(len(marks))}},
         selected={"marker": {"size": size + 5}},
         customdata=[[mark.key, _hover(mark)] for mark in marks],

@@ -10,6 +10,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.tradeoff import Axis, Point, on_axis
 from sfp_viz.figures.marks import view
+from sfp_viz.figures.tradeoff import MOST_BARS
 from sfp_viz.runs.latencies import WHOLE, Timed
 from sfp_viz.runs.run_points import RUN
 from sfp_viz.runs.summary import Summary, finished
@@ -157,6 +158,8 @@ def _legend(points: Sequence[Point], axis: Axis) -> None:
     if left:
         why = "latency was not measured" if axis == "latency" else "params are not known"
         text += f" {left} points are not on the chart: their {why}."
+    if len(points) > MOST_BARS:
+        text += " The intervals of so many points are in the table, and where the mouse is."
     st.caption(
         f"{text} Click a point, or rows of the table, to open its plan or to see what differs."
     )

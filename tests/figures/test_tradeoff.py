@@ -11,7 +11,7 @@ from sfp_viz.core.published import published
 from sfp_viz.core.tradeoff import Point, Whole
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.marks import view
-from sfp_viz.figures.tradeoff import tradeoff
+from sfp_viz.figures.tradeoff import MOST_BARS, tradeoff
 from sfp_viz.figures.tradeoff_svg import ticks, tradeoff_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -130,6 +130,15 @@ def test_marks_of_the_svg_lie_inside_and_in_the_order_of_their_values():
     turned = ElementTree.fromstring(tradeoff_svg(view(pair, published=())))
     low, high = list(turned.iter(f"{SVG}circle"))[:2]
     assert float(low.attrib["cx"]) < float(high.attrib["cx"])  # up and left stays better
+
+
+def test_intervals_of_very_many_points_are_said_and_not_drawn():
+    many = [point(str(n), 1_000_000 + n, 0.9) for n in range(MOST_BARS + 1)]
+    few = tradeoff(view(many[:-1])).data[-1]
+    crowd = tradeoff(view(many)).data[-1]
+    assert len(few.error_y.array) == MOST_BARS
+    assert crowd.error_y.visible is False
+    assert "(88.0–92.0 %)" in crowd.customdata[0][1]
 
 
 def test_nothing_measured_is_said_in_both():
