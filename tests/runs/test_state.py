@@ -66,7 +66,9 @@ CASES = {
         "lost",
     ),
     "paused before it started": (Signs(request="pause"), "paused"),
+    "laid out and never started is lost": (Signs(launch_age=PATIENCE + 1), "lost"),
     "in line": (Signs(queued=True), "queued"),
+    "in line for long": (Signs(queued=True, launch_age=PATIENCE * 99), "queued"),
     "in line again, after a pause": (
         Signs(attempt=1, worker_attempt=1, worker="gone", outcome="paused", queued=True),
         "queued",
