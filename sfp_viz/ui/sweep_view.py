@@ -30,7 +30,8 @@ def draw(run: Run) -> None:
             help="Those in line leave it, those at work stop. Each can be resumed.",
         )  # fmt: skip
     st.dataframe(
-        pd.DataFrame([_row(cell) for cell in cells]), hide_index=True, row_height=30, placeholder="",
+        pd.DataFrame([_row(cell) for cell in cells]), hide_index=True, row_height=30,
+        placeholder="",
         column_config={
             "MACs": st.column_config.NumberColumn(format="compact", help="Counted, the mean"),
         },
