@@ -90,3 +90,10 @@ def test_finetune_waits_in_the_background_and_starts_at_once_when_watched(home, 
     call(*words, "--run", "three", status=1)  # nobody works at it here
     assert queued == [("one", {"home": home}), ("two", {"where": "ray"})]
     assert launched == ["three"]
+
+
+def test_each_look_at_runs_wakes_the_line(home, monkeypatch):
+    woken = []
+    monkeypatch.setattr(queue, "wake", woken.append)
+    call("runs", "list")
+    assert woken == [home]

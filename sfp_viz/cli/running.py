@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import facts, moment, say, table, with_json
 from sfp_viz.core.study import KINDS
-from sfp_viz.errors import RunError
+from sfp_viz.errors import RunError, SfpError
 from sfp_viz.figures.numbers import count, duration, percent, span
-from sfp_viz.runs import process
+from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, list_runs, read_run
 from sfp_viz.runs.records import Run
@@ -49,6 +50,8 @@ def runs() -> None:
     paused, cancelling, cancelled, failed (it says why), lost (its worker died), finished. One that
     is paused, cancelled, failed or lost goes on with 'runs resume'.
     """
+    with suppress(SfpError):
+        queue.wake(home())  # a line whose dispatcher was killed gets another
 
 
 @runs.command("list")
