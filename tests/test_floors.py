@@ -39,6 +39,8 @@ ONLY_IN = {
     "plotly": {"figures"},
     "click": {"cli"},
     "psutil": {"runs"},
+    "mlflow": {"runs"},
+    "ray": set(),  # spoken to over HTTP
     "sklearn": {"core", "nets"},  # nets only for the embedded digits
     "umap": {"core"},
     "scipy": {"core"},
