@@ -29,7 +29,7 @@ from sfp_viz.runs.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.trouble import sentence, trouble_of
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from sfp_viz.nets.ranks import Fabric
 
 MODULE = "sfp_viz.runs.spread"
 GRACE = 5.0  # seconds the worker has to see for itself that another process died

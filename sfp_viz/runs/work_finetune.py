@@ -21,10 +21,9 @@ from sfp_viz.runs.records import Before, Result, Run
 from sfp_viz.runs.spread import spread
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.model import Model
+    from sfp_viz.nets.ranks import Fabric
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
