@@ -9,6 +9,11 @@ import streamlit as st
 from sfp_viz.ui import drawn, known_runs, problems, queue_panel, run_list, run_view
 
 EVERY = 1.0  # seconds between two looks while something goes
+# what is being drawn anew stays as it is meanwhile, instead of fading on a busy machine
+_STYLE = (
+    "<style>.st-key-live [data-stale=true],.st-key-live_list [data-stale=true]"
+    "{opacity:1!important;transition:none!important}</style>"
+)
 
 
 def watch(digest: str, *, listed: Any, place: Any) -> None:
@@ -17,12 +22,15 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
     runs = known_runs.runs_of(digest)
     ids, going = [run.id for run in runs], any(not run.over for run in runs)
     drawn.read(runs)
+    with listed:
+        listed = st.container(key="live_list")
+    with place:
+        st.html(_STYLE)
+        place = st.container(key="live")
 
     def look() -> None:
         with problems.shown():
             now = known_runs.runs_of(digest)
-            if [run.id for run in now] != ids or any(not run.over for run in now) != going:
-                st.rerun()  # a run came or went: the form, the chip and the clock change too
             with listed:
                 if now:
                     run_list.table(now)
@@ -30,6 +38,8 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
             with place:
                 run_view.draw(drawn.together(now), now) if now else _nothing()
             drawn.write(now)
+            if [run.id for run in now] != ids or any(not run.over for run in now) != going:
+                st.rerun()  # a run came or went: the form, the chip and the clock change too
 
     st.fragment(look, run_every=EVERY if going else None)()
 

@@ -73,7 +73,11 @@ def address(workspace):
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:  # a machine that is busy elsewhere is no failure
+            server.kill()
+            server.wait()
         stop_pool(workspace)
 
 

