@@ -55,12 +55,11 @@ def spread(
     if settings.processes == 1:
         yield None
         return
-    import torch
-
+    from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.ranks import leave, together
 
     job = {"start": str(start), "teacher": str(teacher) if teacher else None, "data": data}
-    job |= {"settings": asdict(settings), "threads": torch.get_num_threads()}
+    job |= {"settings": asdict(settings), "threads": numerics()["threads"]}
     port, over = _free_port(), threading.Event()
     others = [_begin(rank, port, folder, job) for rank in range(1, settings.processes)]
     guard = threading.Thread(target=_guard, args=(others, over, heartbeat, settings), daemon=True)
