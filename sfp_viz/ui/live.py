@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
+from sfp_viz.runs.records import Run
 from sfp_viz.ui import drawn, known_runs, problems, queue_panel, run_list, run_view
 
 EVERY = 1.0  # seconds between two looks while something goes
@@ -20,7 +22,7 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
     """The runs of the network ``digest``: the list in the container ``listed``, the curves in
     ``place``; read again each second while one of them goes, and the clock stops with them."""
     runs = known_runs.runs_of(digest)
-    ids, going = [run.id for run in runs], any(not run.over for run in runs)
+    ids, going = _standing(runs), any(not run.over for run in runs)
     drawn.read(runs)
     with listed:
         listed = st.container(key="live_list")
@@ -38,10 +40,15 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
             with place:
                 run_view.draw(drawn.together(now), now) if now else _nothing()
             drawn.write(now)
-            if [run.id for run in now] != ids or any(not run.over for run in now) != going:
+            if _standing(now) != ids or any(not run.over for run in now) != going:
                 st.rerun()  # a run came or went: the form, the chip and the clock change too
 
     st.fragment(look, run_every=EVERY if going else None)()
+
+
+def _standing(runs: Sequence[Run]) -> list[tuple[str, bool]]:
+    """Which runs there are, and which of them wait in line."""
+    return [(run.id, run.state == "queued") for run in runs]
 
 
 def _nothing() -> None:
