@@ -1,0 +1,194 @@
+"""Runs that prune while training: laying one out, and what it came to so far. Loads no torch.
+
+Besides what a training's folder holds: ``sparse.json`` (what was asked for, by the starter); while
+the network becomes sparse ``refreshes.jsonl`` and ``sparsifying/`` with its checkpoints; then
+``sparse.safetensors`` (trained, still whole), ``plan.json`` (for those weights),
+``start2.safetensors`` (cut), and ``outcome.json`` at the end. ``start.safetensors`` is the unpruned
+network, and the teacher. ``settings`` and ``epochs.jsonl`` are those of the fine-tuning after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.sparsification import Refresh, Sparsification
+from sfp_viz.core.stripes import StripeChoice
+from sfp_viz.core.training import Distillation
+from sfp_viz.errors import RunError, SfpError
+from sfp_viz.nets.saved import read_header
+from sfp_viz.runs.files import read_json
+from sfp_viz.runs.laying import free_folder, lay_out
+
+KIND = "sparsify"
+ASKED, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"
+CHECKPOINTS = "sparsifying"  # folder of the checkpoints of the first part
+SPARSE, START2 = "sparse.safetensors", "start2.safetensors"
+_TAIL = 262_144  # bytes at the end of a history in which its last lines are looked for
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """What a run was asked for: how the network is made sparse, and whether the fine-tuning in
+    the run's settings comes after it."""
+
+    settings: Sparsification
+    tuned: bool
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Measured medians in milliseconds of ``repeats`` passes of ``batch`` images at ``threads``
+    threads of this machine's CPU: the cut network with its dead stripes as zeros (``dense``), all
+    of them skipped (``skipping``), and each layer the faster way (``mixed``, which is kept)."""
+
+    dense: float
+    skipping: float
+    mixed: float
+    batch: int
+    threads: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the first part of a run came to, beside the unpruned network.
+
+    MACs, params and ``activation_bytes`` (the most that one layer's input and output take in
+    float32 for one image) are computed, each as (before, after). For stripes the cut network's
+    MACs and params with dead stripes as zeros are in ``dense_macs`` and ``dense_params``, those
+    in ``macs`` and ``params`` leave them out; which layers skip them is in ``choices``, and
+    ``timed`` was measured. ``notes`` are sentences of the training, such as on penalties that
+    would have left a layer without a filter.
+    """
+
+    macs: tuple[int, int]
+    params: tuple[int, int]
+    activation_bytes: tuple[int, int]
+    dense_macs: int
+    dense_params: int
+    notes: tuple[str, ...] = ()
+    choices: tuple[StripeChoice, ...] = ()
+    timed: Timed | None = None
+
+
+def create_sparsify(
+    home: Path,
+    *,
+    model_file: Path,
+    settings: Sparsification,
+    tuning: Distillation | None,
+    data: str,
+    name: str = "",
+    facts: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Lay out the folder of a run that prunes while training; ``queue.enqueue`` starts it.
+
+    ``model_file``, a safetensors file of ours, is the unpruned network: it is made sparse, and
+    teaches the fine-tuning in ``tuning`` (None: there is none). Raises RunError when the folder
+    cannot be made, or the fine-tuning asks for several processes.
+    """
+    header = read_header(model_file)
+    if not header:
+        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    if tuning is not None and tuning.processes > 1:
+        raise RunError("Pruning while training works in one process. Set processes to 1.")
+    files: dict[str, Path | str] = {
+        "start.safetensors": model_file,
+        ASKED: json.dumps(
+            {"format": 1, "settings": asdict(settings), "tuned": tuning is not None}, indent=1
+        ),
+    }
+    name = name or str(header["name"])
+    known = {
+        "kind": "plan",
+        "recipe": settings.method,
+        "target_reduction": settings.target_reduction,
+        "seed": settings.seed,
+        **(facts or {}),
+        "digest": str(header["digest"]),
+    }
+    whole = asdict(tuning or _untuned(settings))
+    entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
+    return lay_out(folder or free_folder(home, f"sparsify {name}"), entry, files)
+
+
+def sparse_of(path: Path) -> Sparse:
+    """What the run in ``path`` was asked for. Raises RunError where that is not readable."""
+    value = read_json(path / ASKED)
+    try:
+        if value is None or value["format"] != 1:
+            raise ValueError("there is no such file, or it is of a newer version")
+        return Sparse(Sparsification(**value["settings"]), bool(value["tuned"]))
+    except (KeyError, TypeError, ValueError, SfpError) as problem:
+        raise RunError(f"{ASKED} of the run at {path} is not readable: {problem}.") from problem
+
+
+def read_refreshes(path: Path) -> tuple[Refresh, ...]:
+    """The history of the first part; what was half written when the worker died is left out."""
+    try:
+        content = (path / REFRESHES).read_bytes()
+    except OSError:
+        return ()
+    return tuple(_lines(content))
+
+
+def last_refreshes(path: Path) -> tuple[Refresh, ...]:
+    """The last lines of the history, quickly; () before the first."""
+    try:
+        with (path / REFRESHES).open("rb") as file:
+            start = max(0, file.seek(0, 2) - _TAIL)
+            file.seek(start)
+            content = file.read()
+    except OSError:
+        return ()
+    return tuple(_lines(content.partition(b"\n")[2] if start else content))
+
+
+def read_outcome(path: Path) -> Outcome | None:
+    """What the first part came to; None before the run's end."""
+    value = read_json(path / OUTCOME)
+    if value is None:
+        return None
+    try:
+        timed = value.pop("timed")
+        choices = tuple(StripeChoice(**choice) for choice in value.pop("choices"))
+        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return Outcome(**plain, choices=choices, timed=Timed(**timed) if timed else None)
+    except (KeyError, TypeError):
+        return None
+
+
+def _untuned(settings: Sparsification) -> Distillation:
+    """Settings to stand where no fine-tuning was asked for: they carry the images alone."""
+    return Distillation(
+        epochs=1,
+        batch_size=settings.batch_size,
+        augmentation=settings.augmentation,
+        train_images=settings.train_images,
+        test_images=settings.test_images,
+        seed=settings.seed,
+    )
+
+
+def _lines(content: bytes) -> Iterator[Refresh]:
+    """Whole lines, up to the first that is none of ours."""
+    names = {field.name for field in fields(Refresh)}
+    for line in content.splitlines(keepends=True):
+        try:
+            value = json.loads(line) if line.endswith(b"\n") else None
+            if not isinstance(value, dict):
+                return
+            known = {name: part for name, part in value.items() if name in names}
+            yield Refresh(**{name: _tuples(part) for name, part in known.items()})
+        except (ValueError, TypeError, RecursionError):
+            return
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of JSON as the tuples they were."""
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
