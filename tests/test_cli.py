@@ -14,6 +14,7 @@ from sfp_viz import cli
 from sfp_viz.cli import running
 from sfp_viz.cli.text import facts, table
 from sfp_viz.runs.alive import ROOT
+from sfp_viz.runs.facts import training_facts
 
 NET = "lenet5_digits"
 
@@ -60,6 +61,9 @@ def test_the_whole_path_from_a_shell():
         planned["plan"],
         2,
     )
+    assert (shown["facts"]["model"], shown["facts"]["plan"]) == (NET, planned["plan"])
+    assert shown["facts"].keys() == training_facts(digest="", recipe=None).keys()
+    assert 0 < shown["facts"]["params"] < shown["facts"]["params_before"]
     one_shot = pruned["measured"]["one_shot"]["accuracy"]
     assert shown["before"]["one_shot"] == pytest.approx(one_shot)
     assert [run["run"] for run in json.loads(call("runs", "list", "--json").stdout)] == ["tuned"]

@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sfp_viz import cli
+from sfp_viz.core.cost import cost
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.exchange import edits_json
 from sfp_viz.core.recipe import uniform_l1
 from sfp_viz.core.schedule import Steps
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs import process, queue, worker
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
 from sfp_viz.runs.steps import read_order, read_stages
 
@@ -70,6 +72,8 @@ def test_edits_are_taken_along_and_the_background_means_the_line(line):
     assert read_order(line[0]).edits == edits
     assert read_run(line[0]).facts["recipe"] == "similarity"
     assert read_run(line[0]).facts["model"] == NET
+    assert training_facts(digest="", recipe=None).keys() <= read_run(line[0]).facts.keys()
+    assert read_run(line[0]).facts["params_before"] == cost(sample_network(NET)).params
 
 
 def test_a_sweep_is_laid_out_shown_and_deleted_without_its_runs(line):

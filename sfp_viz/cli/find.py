@@ -32,6 +32,13 @@ def find_network(name: str) -> Network:
     return read_network(find_model(name))
 
 
+def called(name: str, digest: str) -> str:
+    """What runs note NET as: a sample's name, else its digest; a file may be gone tomorrow."""
+    from sfp_viz.nets.samples import sample_names
+
+    return name if name in sample_names() else digest
+
+
 def find_model(name: str) -> Model:
     """NET itself."""
     from sfp_viz.nets import store

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from sfp_viz.cli.find import data_of, find_edits, find_model, find_recipe
+from sfp_viz.cli.find import called, data_of, find_edits, find_model, find_recipe
 from sfp_viz.cli.queueing import place_of
 from sfp_viz.cli.recipes import recipe_options
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
+from sfp_viz.core.cost import cost
 from sfp_viz.core.recipe import NAMED, Recipe
 from sfp_viz.core.schedule import Growth, Steps
 from sfp_viz.core.stepping import check_steps
 from sfp_viz.core.sweep import FLOORS, Sweep, fair
 from sfp_viz.errors import RunError
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.steps import Order, create_steps
@@ -85,7 +86,11 @@ def steps(
     check_steps(network, recipe, edits, order.steps)
     images = data_of(network, data)
     settings = make(images, seed=seed, epochs=order.steps.total)
-    facts = {"model": net, "recipe": _name_of(recipe)}
+    before = cost(network)
+    facts = training_facts(
+        digest=network.digest, model=called(net, network.digest), recipe=recipe, edits=edits,
+        before=(before.macs, before.params),
+    )  # fmt: skip
     path = _with_file(net, lambda file: create_steps(
         home(), model_file=file, order=order, settings=settings, data=images, facts=facts,
     ))  # fmt: skip
@@ -155,7 +160,7 @@ def sweep(
     images = data_of(network, data)
     path = _with_file(net, lambda file: create_sweep(
         home(), model_file=file, sweep=asked, settings=make(images, epochs=epochs), data=images,
-        locks=protect, facts={"model": net},
+        locks=protect, facts={"model": called(net, network.digest)},
     ))  # fmt: skip
     if where == "cluster":
         from sfp_viz.runs import queue
@@ -178,13 +183,6 @@ def _recipes(names: Sequence[str], coupled: Any) -> tuple[tuple[str, Recipe], ..
     return tuple(
         (n, fair(n, like)) if n in NAMED else (Path(n).stem, find_recipe(n, {})) for n in names
     )
-
-
-def _name_of(recipe: Recipe) -> str:
-    """The name of the recipe, whatever its target; '' if it has none."""
-    bare = {"target_reduction": 0.5, "goal": "macs", "seed": 0}
-    plain = replace(recipe, **bare)
-    return next((name for name, made in NAMED.items() if replace(made(), **bare) == plain), "")
 
 
 def _with_file(net: str, lay_out: Any) -> Path:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from sfp_viz.cli.find import data_of, find_model
+from sfp_viz.cli.find import called, data_of, find_model
 from sfp_viz.cli.queueing import place_of
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.text import say, with_json
-from sfp_viz.core.plan import Plan
 from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
 from sfp_viz.errors import RunError
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, home
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def _begin(path: Path, *, background: bool, where: str) -> None:
 def _lay_out(
     student: Model, teacher: str | None, data: str, place: str | None, settings: Distillation
 ) -> Path:
-    from sfp_viz.nets.measure import count_macs
-    from sfp_viz.nets.samples import sample_names
+    from sfp_viz.nets.measure import count_macs, count_params
     from sfp_viz.nets.saved import save_model
 
     folder = None
@@ -136,16 +135,22 @@ def _lay_out(
         named = Path(place).name == place and place not in (".", "..")
         folder = home() / "runs" / place if named else Path(place).expanduser().absolute()
     plan = student.plans[-1] if student.plans else None
-    known: dict[str, Any] = {"kind": _kind(plan), "plan": plan.hash if plan else ""}
-    known["macs"] = count_macs(student)
+    known: dict[str, Any] = {"digest": plan.digest if plan else student.digest}
     with tempfile.TemporaryDirectory() as aside:
         files = [Path(aside) / "start.safetensors", Path(aside) / "teacher.safetensors"]
         save_model(student, files[0])
         if teacher is not None:
             master = find_model(teacher)
             save_model(master, files[1])
-            known |= {"digest": master.digest, "macs_before": count_macs(master)}
-            known["model"] = teacher if teacher in sample_names() else master.digest
+            known = {"digest": master.digest, "model": called(teacher, master.digest)}
+            known["before"] = count_macs(master), count_params(master)
+        facts = training_facts(
+            **known,
+            recipe=plan.recipe if plan else None,
+            edits=plan.edits if plan else None,
+            plan=plan,
+            after=(count_macs(student), count_params(student)),
+        )
         return create_run(
             home(),
             start=files[0],
@@ -154,13 +159,6 @@ def _lay_out(
             data=data,
             name=student.name,
             plan=plan,
-            facts=known,
+            facts=facts,
             folder=folder,
         )
-
-
-def _kind(plan: Plan | None) -> str:
-    """What the app calls the plan: 'uniform' L1, 'random', or 'plan'."""
-    if plan is None or (plan.recipe.allocation, plan.recipe.selection) != ("uniform", "ranking"):
-        return "plan"
-    return {"l1": "uniform", "random": "random"}.get(plan.recipe.criterion, "plan")

@@ -88,8 +88,8 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
     for name, value in run.machine.items():
         yield ("Machine", name), value
     yield ("Run", "kind"), run.kind
-    for name in ("kind", "recipe", "seed", "sweep"):
-        if name in run.facts:
+    for name in ("kind", "recipe", "target_reduction", "seed", "sweep", "stages", "growth"):
+        if run.facts.get(name) not in (None, ""):
             yield ("Run", f"started as: {name}"), str(run.facts[name])
 
 

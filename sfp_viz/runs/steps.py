@@ -20,6 +20,7 @@ from sfp_viz.core.schedule import Steps, steps_of, steps_value
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.nets.saved import read_header
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.files import read_json, write_whole
 from sfp_viz.runs.laying import free_folder, lay_out
 
@@ -87,11 +88,11 @@ def create_steps(
     }
     whole = asdict(replace(settings, epochs=order.steps.total))
     name = name or str(header["name"])
+    digest = str(header["digest"])
     known = {
-        "kind": "plan",
-        "target_reduction": order.recipe.target_reduction,
+        **training_facts(digest=digest, recipe=order.recipe, edits=order.edits),
         **(facts or {}),
-        "digest": str(header["digest"]),
+        "digest": digest,
         "stages": order.steps.stages,
         "growth": order.steps.growth,
     }

@@ -11,11 +11,11 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.recipe import name_of
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAININGS, read_run
@@ -152,7 +152,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
         "kind": run.kind, "name": run.name, "data": run.data, "created": run.created,
         "digest": str(facts.get("digest") or (plan.digest if plan else "")),
         "made": str(facts.get("kind") or ""),
-        "recipe": str(facts.get("recipe") or (plan and recipe_name(plan.recipe)) or ""),
+        "recipe": str(facts.get("recipe") or (plan and name_of(plan.recipe)) or ""),
         "plan": str(facts.get("plan") or (plan.hash if plan else "")),
         "epochs": len(run.epochs) or run.settings.epochs,
         "accuracy": _share(result.accuracy), "interval": [low, high],
@@ -165,14 +165,6 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
         "facts": dict(facts), "settings": asdict(run.settings),
         "machine": {name: worker[name] for name in _MACHINE if name in worker},
     }  # fmt: skip
-
-
-def recipe_name(recipe: Recipe) -> str:
-    """What a recipe is called ('functional', 'uniform_l1' ...), however much it removes and
-    wherever it must not; '' for one that has no name."""
-    free = ("target_reduction", "goal", "max_ratio", "rounding", "coupled", "seed")
-    asked = {name: getattr(recipe, name) for name in free}
-    return next((name for name, make in NAMED.items() if replace(make(), **asked) == recipe), "")
 
 
 def _share(value: Any) -> float:

@@ -13,6 +13,7 @@ from sfp_viz.core.evidence import Evidence, needs
 from sfp_viz.core.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.runs.evidence import evidence_in
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.heartbeat import Heartbeat
@@ -21,7 +22,6 @@ from sfp_viz.runs.records import Point, Run
 from sfp_viz.runs.sweeps import child_folder, read_sweep
 
 if TYPE_CHECKING:
-    from sfp_viz.core.network import Network
     from sfp_viz.nets.data import Images
     from sfp_viz.nets.model import Model
 
@@ -93,12 +93,20 @@ def _maker(
         except (PlanError, SurgeryError) as problem:
             return str(problem)  # the others may do
         after = cost(network, plan)
-        facts = _facts(run, network, member) | {
-            "plan": plan.hash,
-            "macs_before": before.macs,
-            "params_before": before.params,
-            "macs": after.macs,
-            "params": after.params,
+        facts = {
+            **training_facts(
+                digest=network.digest,
+                model=str(run.facts.get("model") or ""),
+                recipe=member.recipe,
+                edits=edits,
+                plan=plan,
+                name=member.name,
+                before=(before.macs, before.params),
+                after=(after.macs, after.params),
+            ),
+            "sweep": run.id,
+            "target": member.target,
+            "seed": member.seed,
         }
         with tempfile.TemporaryDirectory() as aside:
             start = Path(aside) / "start.safetensors"
@@ -117,20 +125,6 @@ def _maker(
         return ""
 
     return make
-
-
-def _facts(run: Run, network: Network, member: Member) -> dict[str, Any]:
-    floor = {"uniform_l1": "uniform", "random": "random"}
-    return {
-        "sweep": run.id,
-        "digest": network.digest,
-        "model": str(run.facts.get("model") or network.digest),
-        "kind": floor.get(member.name, "plan"),
-        "recipe": member.name,
-        "target": member.target,
-        "target_reduction": member.target,
-        "seed": member.seed,
-    }
 
 
 def _evidence(

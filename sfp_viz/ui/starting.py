@@ -12,6 +12,7 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.figures.tradeoff import Kind
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.state import Where
 from sfp_viz.ui import loaders, measuring, planned
 from sfp_viz.ui import where as place_of_work
@@ -55,14 +56,16 @@ def start(subject: Subject, settings: Distillation, *, name: str, where: Where =
     plan = planned.plan(subject.model, subject.recipe, subject.edits)
     student = measuring.pruned(subject.model, subject.recipe, subject.edits, subject.data)
     network = loaders.network(subject.model)
-    facts = {
-        "model": subject.model,
-        "digest": network.digest,
-        "kind": subject.kind,
-        "plan": plan.hash,
-        "macs_before": cost(network).macs,
-        "macs": cost(network, plan).macs,
-    }
+    before, after = cost(network), cost(network, plan)
+    facts = training_facts(
+        digest=network.digest,
+        model=subject.model,
+        recipe=subject.recipe,
+        edits=subject.edits,
+        plan=plan,
+        before=(before.macs, before.params),
+        after=(after.macs, after.params),
+    )
     with tempfile.TemporaryDirectory() as folder:
         first, teacher = Path(folder) / "start.safetensors", Path(folder) / "teacher.safetensors"
         save_model(student, first)

@@ -11,20 +11,20 @@ from typing import get_args
 
 import streamlit as st
 
+from sfp_viz.core.cost import cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.schedule import Growth, Steps, targets
 from sfp_viz.core.stepping import check_steps
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.state import Where
 from sfp_viz.ui import (
     goal_form,
     loaders,
     pace,
-    planned,
     problems,
-    recipe_form,
     state,
     training_fields,
 )
@@ -140,6 +140,7 @@ def start(
     from sfp_viz.nets.saved import save_model
     from sfp_viz.runs.steps import Order, create_steps
 
+    before = cost(network)
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "model.safetensors"
         save_model(loaders.model(subject.model), file)
@@ -150,11 +151,13 @@ def start(
             settings=settings,
             data=subject.data,
             name=network.name,
-            facts={
-                "model": subject.model,
-                "recipe": recipe_form.recipe_name(subject.recipe),
-                "macs_before": planned.budget(subject.model, subject.recipe).before.macs,
-            },
+            facts=training_facts(
+                digest=network.digest,
+                model=subject.model,
+                recipe=subject.recipe,
+                edits=subject.edits,
+                before=(before.macs, before.params),
+            ),
         )
     place_of_work.begin(path, where)
     return path.name

@@ -15,6 +15,7 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.records import Before, Result
 from sfp_viz.ui import planned
@@ -92,6 +93,8 @@ def test_the_form_prunes_and_starts_a_run_with_the_plan_inside(open_page, worksp
     run = read_run(launched[0])
     assert run.plan == planned.plan(MODEL, Recipe())
     assert run.facts["kind"] == "plan"
+    assert run.facts.keys() == training_facts(digest="", recipe=None).keys()
+    assert 0 < run.facts["params"] < run.facts["params_before"]
     assert run.settings.epochs == 15
     assert app.session_state["session"].now.run == run.id
     assert (run.path / "start.safetensors").stat().st_size < sample_path(MODEL).stat().st_size

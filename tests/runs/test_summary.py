@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.recipe import NAMED, Recipe, uniform_l1
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs import summary
-from sfp_viz.runs.summary import INDEX, finished, recipe_name, unfinished
+from sfp_viz.runs.summary import INDEX, finished, unfinished
 from tests.finished import MODEL, finished_run, plan_of
 
 
@@ -84,10 +83,3 @@ def test_a_workspace_that_cannot_be_written_is_read_all_the_same(tmp_path):
     assert len(finished(tmp_path)) == 1
     assert finished(tmp_path / "nowhere") == ()
     assert unfinished(tmp_path / "nowhere") == ()
-
-
-def test_named_recipes_keep_their_name_whatever_they_remove():
-    for name, make in NAMED.items():
-        asked = replace(make(0.7), coupled="shared", seed=3)
-        assert recipe_name(asked) == name
-    assert recipe_name(replace(uniform_l1(), gamma=9.0)) == ""

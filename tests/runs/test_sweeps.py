@@ -16,6 +16,7 @@ from sfp_viz.core.sweep import Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import process, queue
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.records import Before, Result, Run
 from sfp_viz.runs.sweeps import (
@@ -84,6 +85,7 @@ def test_each_member_becomes_an_ordinary_training_that_is_put_in_line(new_sweep,
     for child in found:
         facts, plan, member = child.run.facts, child.run.plan, child.member
         assert child.run.state == "queued"
+        assert training_facts(digest="", recipe=None).keys() <= facts.keys()
         assert (facts["sweep"], facts["seed"]) == (run.id, member.seed)
         assert (facts["recipe"], facts["target_reduction"]) == (member.name, member.target)
         assert facts["kind"] == {"uniform_l1": "uniform", "random": "random"}[member.name]

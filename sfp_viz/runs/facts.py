@@ -1,0 +1,53 @@
+"""What the starter of a training writes down of it: one function, so that all say the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe, name_of
+
+_BASELINES = {"uniform_l1": "uniform", "random": "random"}
+Counted = tuple[int, int]  # MACs and params, counted
+
+
+def training_facts(
+    *,
+    digest: str,
+    recipe: Recipe | None,
+    edits: Edits | None = None,
+    plan: Plan | None = None,
+    model: str = "",
+    name: str = "",
+    before: Counted | None = None,
+    after: Counted | None = None,
+) -> dict[str, Any]:
+    """The facts of a training, with the same keys for every kind of it.
+
+    ``digest`` and ``model`` (the name it is opened by) are of the unpruned network, ``before`` is
+    its cost and ``after`` that of the network to train. ``recipe`` with ``edits`` is what was
+    asked, ``plan`` what came of it; ``name`` is what its starter calls the recipe, by default its
+    name among the named ones. What is not known (yet) is '' or None. ``kind`` says which baseline
+    it is: 'uniform' L1 or 'random', without changes by hand besides locks; else 'plan'.
+    """
+    return {
+        "digest": digest,
+        "model": model or digest,
+        "kind": kind_of(recipe, edits),
+        "recipe": name or (name_of(recipe) if recipe else ""),
+        "target_reduction": recipe.target_reduction if recipe else None,
+        "plan": plan.hash if plan else "",
+        "macs_before": before[0] if before else None,
+        "params_before": before[1] if before else None,
+        "macs": after[0] if after else None,
+        "params": after[1] if after else None,
+    }
+
+
+def kind_of(recipe: Recipe | None, edits: Edits | None = None) -> str:
+    """Which baseline a recipe is: 'uniform', 'random', or 'plan' for none."""
+    if recipe is None or (edits and replace(edits, protected=())):
+        return "plan"
+    return _BASELINES.get(name_of(recipe), "plan")
