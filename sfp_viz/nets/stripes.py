@@ -134,6 +134,14 @@ def load_striped(path: str | Path) -> Model:
     return model.with_module(module, base_digest=model.base_digest)
 
 
+def hold_stripes(module: nn.Module) -> None:
+    """Keep the dead stripes of ``module`` at 0 through any training of it: their gradients are 0
+    from now on, so that neither momentum nor decay moves them. In place; a copy does not."""
+    for _, conv in _thinned(module):
+        mask = live_mask(conv)[:, None]
+        conv.weight.register_hook(lambda gradient, mask=mask: gradient * mask)
+
+
 def _thinned(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
     """Convolutions with dead stripes that StripeConv can stand for."""
     for name, part in list(module.named_modules()):

@@ -25,10 +25,12 @@ from sfp_viz.runs.laying import FORMAT, free_folder, lay_out, located
 from sfp_viz.runs.lines import read_epochs, read_points
 from sfp_viz.runs.records import Before, Finding, Point, Result, Run
 from sfp_viz.runs.signs import message, read_signs
+from sfp_viz.runs.sparsify import KIND as SPARSIFY
+from sfp_viz.runs.sparsify import reached, read_outcome
 from sfp_viz.runs.state import OVER, State, state_of
 
 TRAINING = "finetune"
-TRAININGS = (TRAINING, "steps", "sparsify")  # kinds that end with a trained network
+TRAININGS = (TRAINING, "steps", SPARSIFY)  # kinds that end with a trained network
 SWEEP = "sweep"  # lays out trainings; its points are the runs it laid out
 ONCE = "observe"  # one piece of work: there is nothing of it until its end
 
@@ -78,6 +80,12 @@ def read_run(path: Path, now: float | None = None) -> Run:
     points = read_points(path) if by_points else ()
     kept = "the last point" if by_points else "the last checkpoint"
     total = int(worker.get("total") or 0) if by_points else asked["settings"].epochs
+    far = _reached(state, worker, total, points or epochs, at_once=asked["kind"] == ONCE)
+    said = message(state, worker, signs, kept=kept)
+    if asked["kind"] == SPARSIFY:
+        far = reached(path, worker, epochs, total, state=state)
+        outcome = read_outcome(path) if state == "finished" else None
+        said = " ".join(outcome.notes) if outcome else said
     return Run(
         id=path.name,
         path=path,
@@ -87,14 +95,14 @@ def read_run(path: Path, now: float | None = None) -> Run:
         before=_record(Before, read_json(path / "before.json")),
         result=_result(path) if state == "finished" and not study else None,
         finding=read_finding(path) if state == "finished" and study else None,
-        message=message(state, worker, signs, kept=kept),
+        message=said,
         phase=str(worker.get("phase") or "") if state not in OVER else "",
         age_seconds=signs.beat_age,
         where=signs.where,
         threads=int(worker.get("threads") or 0),
         trouble=str(worker.get("trouble") or "") if state == "failed" else "",
         **asked,
-        **_reached(state, worker, total, points or epochs, at_once=asked["kind"] == ONCE),
+        **far,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sfp_viz.core.sparsification import Refresh
 from sfp_viz.core.training import Epoch
 from sfp_viz.runs.files import write_whole
 from sfp_viz.runs.records import Point
@@ -42,7 +43,7 @@ def read_points(path: Path) -> tuple[Point, ...]:
     return tuple(points)
 
 
-def append(file: Path, entry: Epoch | Point) -> None:
+def append(file: Path, entry: Epoch | Point | Refresh) -> None:
     """Add a line; it lies on the disk when this returns. OSError leaves the file as it was."""
     with file.open("ab") as lines:
         before = lines.tell()
@@ -56,13 +57,13 @@ def append(file: Path, entry: Epoch | Point) -> None:
             raise
 
 
-def rewrite(file: Path, entries: Sequence[Epoch | Point]) -> None:
+def rewrite(file: Path, entries: Sequence[Epoch | Point] | Sequence[Refresh]) -> None:
     """Leave only the lines of ``entries``; a file that would be empty is not begun."""
     if entries or file.exists():
         write_whole(file, "".join(_line(entry) for entry in entries))
 
 
-def _line(entry: Epoch | Point) -> str:
+def _line(entry: Epoch | Point | Refresh) -> str:
     return json.dumps(asdict(entry)) + "\n"
 
 

@@ -10,18 +10,19 @@ network, and the teacher. ``settings`` and ``epochs.jsonl`` are those of the fin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.sparsification import Refresh, Sparsification
 from sfp_viz.core.stripes import StripeChoice
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.nets.saved import read_header
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.laying import free_folder, lay_out
+from sfp_viz.runs.state import OVER
 
 KIND = "sparsify"
 ASKED, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"
@@ -149,6 +150,47 @@ def last_refreshes(path: Path) -> tuple[Refresh, ...]:
     return tuple(_lines(content.partition(b"\n")[2] if start else content))
 
 
+def reached(
+    path: Path, worker: Mapping[str, Any], epochs: Sequence[Epoch], tuning: int, *, state: str
+) -> dict[str, Any]:
+    """How far a run is, as fields of Run: epochs of both parts that are done, of how many, and the
+    seconds left, estimated from those that are done. ``tuning`` epochs come after the first part;
+    ``worker`` is its worker.json."""
+    lines = last_refreshes(path)
+    try:
+        asked = sparse_of(path)
+        first, second = asked.settings.epochs, tuning if asked.tuned else 0
+    except RunError:
+        first, second = 0, tuning
+    last = lines[-1] if lines else None
+    first = last.epochs if last else first
+    over = last is not None and last.step == last.steps
+    told = 0.0  # by the worker, of the part that it is at
+    if state not in OVER and over == (worker.get("phase") != "sparsifying"):
+        begun = int(worker.get("step") or 0) / max(1, int(worker.get("steps") or 1))
+        told = int(worker.get("done") or 0) + min(1.0, begun)
+    if over:
+        there = first + max(len(epochs), told)
+    else:
+        there = max(told, first * last.step / last.steps if last else 0.0)
+    total, left = first + second, None
+    if state == "running" and (pace := _pace(lines, epochs)):
+        left = max(0.0, total - there) * pace
+    share = 1.0 if state == "finished" else min(1.0, there / total) if total else 0.0
+    return {"done": int(there), "total": total, "progress": share, "seconds_left": left}
+
+
+def _pace(lines: Sequence[Refresh], epochs: Sequence[Epoch]) -> float:
+    """Seconds that an epoch takes, by those that are done; 0 before any."""
+    if epochs:
+        return sum(epoch.seconds for epoch in epochs) / len(epochs)
+    if len(lines) < 2:
+        return 0.0
+    steps = lines[-1].step - lines[0].step
+    spent = sum(line.seconds for line in lines[1:])
+    return spent / max(1, steps) * lines[-1].steps / max(1, lines[-1].epochs)
+
+
 def read_outcome(path: Path) -> Outcome | None:
     """What the first part came to; None before the run's end."""
     value = read_json(path / OUTCOME)
@@ -157,7 +199,7 @@ def read_outcome(path: Path) -> Outcome | None:
     try:
         timed = value.pop("timed")
         choices = tuple(StripeChoice(**choice) for choice in value.pop("choices"))
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        plain: dict[str, Any] = {k: _tuples(v) for k, v in value.items()}
         return Outcome(**plain, choices=choices, timed=Timed(**timed) if timed else None)
     except (KeyError, TypeError):
         return None

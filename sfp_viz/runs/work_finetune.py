@@ -186,18 +186,24 @@ def finish(folder: Path, model: Model, before: Before) -> None:
     from sfp_viz.nets.saved import save_model
 
     save_model(model, folder / "student.safetensors")  # it appears at once
+    write_result(folder, before)
+
+
+def write_result(folder: Path, before: Before, *, seconds: float = 0.0) -> None:
+    """What the run came to by its last epoch, or, without any, ``before`` them; ``seconds`` of
+    training came before the epochs."""
     epochs = read_epochs(folder)
-    last = epochs[-1]
-    right = round(last.test_accuracy * last.test_images)
+    accuracy = epochs[-1].test_accuracy if epochs else before.one_shot
+    images = epochs[-1].test_images if epochs else before.images
     result = Result(
-        accuracy=last.test_accuracy,
-        interval=wilson(right, last.test_images),
-        images=last.test_images,
+        accuracy=accuracy,
+        interval=wilson(round(accuracy * images), images),
+        images=images,
         one_shot=before.one_shot,
         macs=before.macs,
         params=before.params,
         teacher_accuracy=before.teacher_accuracy,
-        seconds=sum(epoch.seconds for epoch in epochs),
+        seconds=seconds + sum(epoch.seconds for epoch in epochs),
         started=before.started,
         ended=time.time(),
     )

@@ -1,0 +1,57 @@
+"""The state of a sparsifying training, in and out: all it needs to go on, as tensors by name.
+
+``module.*`` weights and buffers, ``momentum.*``, ``solver.*``, ``settled.*`` (rows of groups whose
+turn is over: bool [units]), ``loss`` summed since the last line, ``notes`` for the next line (JSON
+as bytes), and ``step``: (steps done, steps at the last line).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from sfp_viz.errors import RunError
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.sparsify import Sparsifying
+
+
+def gather(training: Sparsifying) -> dict[str, Tensor]:
+    """The state of ``training`` between two steps, on the CPU."""
+    state = {f"module.{k}": v for k, v in training.module.state_dict().items()}
+    for index, held in training.optimizer.state_dict()["state"].items():
+        if held.get("momentum_buffer") is not None:
+            state[f"momentum.{index}"] = held["momentum_buffer"]
+    state |= {f"solver.{name}": tensor for name, tensor in training.solver.state().items()}
+    state |= {f"settled.{g}": torch.from_numpy(x) for g, x in training.settled.items()}
+    state |= {"loss": training.loss, "step": torch.tensor([training.step, training.last])}
+    state["notes"] = torch.tensor(list(json.dumps(training.notes).encode()), dtype=torch.uint8)
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+
+
+def take_up(training: Sparsifying, state: Mapping[str, Tensor]) -> None:
+    """Set ``training`` to a ``state``. Raises RunError when that is of another one."""
+    device = training.loss.device
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        found = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+        return {name: tensor.to(device) for name, tensor in found.items()}
+
+    try:
+        training.step, training.last = (int(x) for x in state["step"])
+        training.module.load_state_dict(under("module."))
+        training.settled = {g: x.cpu().numpy().copy() for g, x in under("settled.").items()}
+        training.begin(anew=False)
+        saved = training.optimizer.state_dict()
+        held = under("momentum.").items()
+        saved["state"] = {int(index): {"momentum_buffer": m.clone()} for index, m in held}
+        training.optimizer.load_state_dict(saved)
+        training.solver.restore(under("solver."))
+        training.notes = tuple(json.loads(bytes(state["notes"].tolist())))
+        training.loss = state["loss"].to(device).clone()
+    except (KeyError, RuntimeError, ValueError) as problem:
+        raise RunError(f"The checkpoint does not fit this run: {problem}") from problem
