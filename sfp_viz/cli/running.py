@@ -68,7 +68,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
         rows.append((
             run.id, run.kind, run.state, f"{run.done}/{run.total}" if run.total else "", run.data,
             count(run.before.macs) if run.before else "",
-            percent(run.before.one_shot) if run.before else "",
+            percent(run.one_shot) if run.one_shot is not None else "",
             percent(accuracy) if accuracy is not None else "", run.where,
         ))  # fmt: skip
     heads = (
@@ -187,6 +187,9 @@ def _shown(run: Run) -> list[int]:
     return list(range(max(1, len(run.epochs) - 9), len(run.epochs) + 1))
 
 
+_FIRST = {"steps": "after its first cut", "sparsify": "after its cut"}
+
+
 def _card(run: Run) -> str:
     before, result = run.before, run.result
     lines: list[tuple[str, Any]] = [
@@ -202,7 +205,7 @@ def _card(run: Run) -> str:
         images = f"(measured on {before.images:,} test images)"
         lines += [
             ("MACs, params", f"{count(before.macs)}, {count(before.params)}  (counted)"),
-            ("one-shot", f"{percent(before.one_shot)}  {images}"),
+            (_FIRST.get(run.kind, "one-shot"), f"{percent(before.one_shot)}  {images}"),
         ]
         if before.teacher_accuracy is not None:
             lines.append(("teacher", f"{percent(before.teacher_accuracy)}  {images}"))

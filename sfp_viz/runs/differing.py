@@ -71,7 +71,8 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
     yield ("Result", "accuracy of the last epoch, % (measured)"), _percent(run.accuracy)
     yield ("Result", "best epoch, % (measured; chosen on the test images)"), _percent(run.best)
     yield ("Result", "best epoch, number"), run.best_epoch
-    yield ("Result", "one-shot accuracy, % (measured)"), _percent(run.one_shot)
+    first = _NONE if run.one_shot is None else _percent(run.one_shot)
+    yield ("Result", "one-shot accuracy, % (measured)"), first
     yield ("Result", "MACs (counted)"), run.macs
     yield ("Result", "params (counted)"), run.params
     yield ("Result", "seconds of training (measured)"), round(run.seconds, 1)

@@ -119,6 +119,13 @@ class Run:
         return self.state in OVER
 
     @property
+    def one_shot(self) -> float | None:
+        """Accuracy 0..1 of the network that was cut once and not trained, measured at the MACs of
+        the result. None before it was measured, and for runs that train before or between cuts
+        (in steps, sparsified): what ``before`` says of them is the accuracy after their first."""
+        return self.before.one_shot if self.before and self.kind == "finetune" else None
+
+    @property
     def student(self) -> Path:
         """The trained network's file; there once the run is finished."""
         return self.path / "student.safetensors"

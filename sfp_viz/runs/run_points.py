@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sfp_viz.core.sparsification import WORDS
 from sfp_viz.core.tradeoff import Kind, Point, Whole
 from sfp_viz.core.training import wilson
+from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.latencies import WHOLE, Timed
 from sfp_viz.runs.summary import Summary
 
@@ -16,19 +18,26 @@ _TITLES: Mapping[str, str] = {"uniform": "uniform L1", "random": "random", "plan
 
 
 def kind_of(run: Summary, plan: str = "") -> Kind:
-    """What its point is: a baseline, 'plan' where it was cut by the plan with that hash, else
-    'run'."""
+    """What its point is: a baseline (cut once and trained), 'plan' where it was cut by the plan
+    with that hash, else 'run'."""
     baseline = _BASELINES.get(run.made) or _BY_RECIPE.get(run.recipe)
+    if run.kind != TRAINING:
+        baseline = None
     return baseline or ("plan" if plan and run.plan == plan else "run")
 
 
 def title(run: Summary, kind: Kind) -> str:
     """A run in a few words: what cut it, and how long it was trained."""
-    name = _TITLES.get(kind) or run.recipe.replace("_", " ") or "another plan"
+    name = _TITLES.get(kind) or _family(run) or "another plan"
     if kind in ("run", "plan") and run.plan:
         name += f" {run.plan[:6]}"
     how = {"steps": "pruned in steps", "sparsify": "sparsified"}.get(run.kind, "fine-tuned")
     return f"{name}, {how} {run.epochs} epochs"
+
+
+def _family(run: Summary) -> str:
+    """The recipe or the method, in words; '' where it has no name."""
+    return WORDS.get(run.recipe) or run.recipe.replace("_", " ")
 
 
 def points_of(
@@ -53,7 +62,7 @@ def points_of(
                 title(run, kind), run.macs, run.accuracy, run.interval, kind, "fine-tuned",
                 key=RUN + run.id, params=run.params, images=run.images,
                 latency=times[run.id].measured if run.id in times else None,
-                whole=_whole(run, whole), family=run.recipe.replace("_", " "),
+                whole=_whole(run, whole), family=_family(run),
             )
         )  # fmt: skip
     return [point for point in found if point]

@@ -18,11 +18,11 @@ from typing import Any
 from sfp_viz.core.recipe import name_of
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.files import read_json, write_whole
-from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
 from sfp_viz.runs.records import Result, Run
 
 INDEX = "finished.json"  # in the workspace's cache
-_FORMAT = 1
+_FORMAT = 2
 _FILES = ("settings.json", "result.json", "epochs.jsonl", "plan.json", "worker.json")
 _MACHINE = ("host", "device", "threads", "torch", "memory_format", "processes")
 _Stamp = list[list[int]]
@@ -34,8 +34,9 @@ class Summary:
 
     ``accuracy`` 0..1 of the last epoch was measured on ``images`` test images, with its 95 %
     ``interval``; ``best`` is that of ``best_epoch``, chosen on the same test images, so it reads
-    a little high. ``one_shot`` and ``whole_accuracy`` (the unpruned network's; None without a
-    teacher) were measured too. MACs and params are counted. ``seconds`` of training; ``created``
+    a little high. ``one_shot`` (None for a run that trained before or between its cuts) and
+    ``whole_accuracy`` (the unpruned network's; None without a teacher) were measured too. MACs
+    and params are counted. ``seconds`` of training; ``created``
     and ``ended`` in seconds since 1970. ``made`` says what was pruned how ('plan', 'uniform',
     'random' ...), ``recipe`` and ``plan`` name it ('' if not known). ``facts``, ``settings`` and
     ``machine`` are as the starter and the worker wrote them down.
@@ -55,7 +56,7 @@ class Summary:
     accuracy: float
     interval: tuple[float, float]
     images: int
-    one_shot: float
+    one_shot: float | None
     whole_accuracy: float | None
     macs: int
     params: int
@@ -148,6 +149,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
     best = max(run.epochs, key=lambda epoch: epoch.test_accuracy, default=None)
     worker = read_json(run.path / "worker.json") or {}
     plan, whole = run.plan, result.teacher_accuracy
+    first = result.one_shot if run.kind == TRAINING else None
     return {
         "kind": run.kind, "name": run.name, "data": run.data, "created": run.created,
         "digest": str(facts.get("digest") or (plan.digest if plan else "")),
@@ -156,7 +158,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
         "plan": str(facts.get("plan") or (plan.hash if plan else "")),
         "epochs": len(run.epochs) or run.settings.epochs,
         "accuracy": _share(result.accuracy), "interval": [low, high],
-        "images": int(result.images), "one_shot": _share(result.one_shot),
+        "images": int(result.images), "one_shot": None if first is None else _share(first),
         "whole_accuracy": None if whole is None else _share(whole),
         "macs": int(result.macs), "params": int(result.params),
         "best": best.test_accuracy if best else result.accuracy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.records import Run
 from sfp_viz.ui.components.live_lines import Reference
 
@@ -17,8 +18,8 @@ def references(run: Run, runs: Sequence[Run]) -> list[Reference]:
         found.append(Reference("unpruned", run.before.teacher_accuracy))
     if plain := uniform(run, runs):
         found.append(plain)
-    if run.before:
-        found.append(Reference("one-shot", run.before.one_shot, start=True))
+    if run.one_shot is not None:
+        found.append(Reference("one-shot", run.one_shot, start=True))
     return found
 
 
@@ -26,7 +27,7 @@ def uniform(run: Run, runs: Sequence[Run]) -> Reference | None:
     """Uniform L1 pruning of the same network to the MACs of ``run`` (within 2 %), on the same
     images: fine-tuned where that was done, else one-shot. None where it was not measured, and for
     a run that is uniform L1 itself."""
-    if run.before is None or run.facts.get("kind") == "uniform":
+    if run.before is None or _is_plain(run):
         return None
     alike = [other for other in runs if _alike(run, other)]
     trained = [other for other in alike if other.epochs]
@@ -35,15 +36,20 @@ def uniform(run: Run, runs: Sequence[Run]) -> Reference | None:
         done, last = len(other.epochs), other.epochs[-1]
         count = f"{done}" if other.result else f"{done} of {other.settings.epochs}"
         return Reference(f"uniform L1 after {count} epochs", last.test_accuracy)
-    first = next((other.before for other in alike if other.before), None)
-    return Reference("uniform L1, one-shot", first.one_shot) if first else None
+    first = next((one.one_shot for one in alike if one.one_shot is not None), None)
+    return Reference("uniform L1, one-shot", first) if first is not None else None
+
+
+def _is_plain(run: Run) -> bool:
+    """Whether it is uniform L1, cut once."""
+    return run.kind == TRAINING and run.facts.get("kind") == "uniform"
 
 
 def _alike(run: Run, other: Run) -> bool:
     one, two = run.before, other.before
     return (
         other.id != run.id
-        and other.facts.get("kind") == "uniform"
+        and _is_plain(other)
         and other.facts.get("digest") == run.facts.get("digest")
         and other.data == run.data
         and one is not None

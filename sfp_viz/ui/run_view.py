@@ -113,7 +113,8 @@ def _numbers(run: Run) -> None:
     now = run.epochs[-1].test_accuracy if now is None and run.epochs else now
     with st.container(horizontal=True):
         if run.before:
-            st.metric("One-shot accuracy", percent(run.before.one_shot))
+            label = run_words.FIRST.get(run.kind, "One-shot accuracy")
+            st.metric(label, percent(run.before.one_shot))
         label = "Fine-tuned" if run.result else "When it stopped" if run.over else "Now"
         st.metric(label, percent(now) if now is not None else "–")
         if best := best_epoch(run.epochs):

@@ -36,6 +36,7 @@ PHASES = {
     "pruning": "planning and pruning",
     "measuring": "measuring the pruned network and its teacher, before the first epoch",
 }
+FIRST = {"steps": "After its first cut", "sparsify": "After its cut"}  # else it is one-shot
 _NAMES = {
     "learning_rate": "learning rate", "batch_size": "batch", "temperature_start": "T from",
     "temperature_end": "T to", "train_images": "training images", "weight_decay": "decay",
@@ -48,10 +49,10 @@ def title(run: Run) -> str:
     kind = str(run.facts.get("kind"))
     if run.kind == "sweep":
         return "Sweep"
-    if kind != "plan" and kind in starting.KINDS:
-        return starting.KINDS[kind]
     name = str(run.facts.get("plan") or (run.plan.hash if run.plan else ""))
     text = f"plan {name[:6]}" if name else "a plan"
+    if kind != "plan" and kind in starting.KINDS:
+        text = starting.KINDS[kind]
     return f"{text}, in steps" if run.kind == "steps" else text
 
 

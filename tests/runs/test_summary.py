@@ -10,6 +10,9 @@ import pytest
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs import summary
+from sfp_viz.runs.differing import differing
+from sfp_viz.runs.run_points import kind_of
+from sfp_viz.runs.run_table import table
 from sfp_viz.runs.summary import INDEX, finished, unfinished
 from tests.finished import MODEL, finished_run, plan_of
 
@@ -83,3 +86,17 @@ def test_a_workspace_that_cannot_be_written_is_read_all_the_same(tmp_path):
     assert len(finished(tmp_path)) == 1
     assert finished(tmp_path / "nowhere") == ()
     assert unfinished(tmp_path / "nowhere") == ()
+
+
+def test_the_accuracy_after_the_first_of_many_cuts_is_not_taken_for_one_shot(tmp_path):
+    once, turns = finished_run(tmp_path), finished_run(tmp_path, kind="uniform")
+    settings = json.loads((turns / "settings.json").read_text())
+    (turns / "settings.json").write_text(json.dumps({**settings, "kind": "steps"}))
+    found = {one.id: one for one in finished(tmp_path)}
+    assert (found[once.name].one_shot, found[turns.name].one_shot) == (0.5, None)
+    assert kind_of(found[turns.name]) == "run"  # no plain baseline either
+    heads, rows = table(list(found.values()))
+    column = heads.index("accuracy one-shot, % (measured)")
+    assert {list(row)[column] for row in rows} == {50.0, None}
+    (row,) = [row for row in differing(list(found.values())) if row.name.startswith("one-shot")]
+    assert set(row.values) == {50.0, "–"}

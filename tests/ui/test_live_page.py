@@ -24,10 +24,10 @@ def session(monkeypatch) -> dict:
     return st.query_params  # type: ignore[return-value]
 
 
-def run(name: str, kind: str = "plan", **more) -> Run:
+def run(name: str, kind: str = "plan", kind_of_run: str = "finetune", **more) -> Run:
     facts = {"digest": "d", "kind": kind, "plan": "abcdef12"}
     known = Run(name, Path(name), name, "finished", Distillation(epochs=9), "digits", facts=facts)
-    return replace(known, **{"before": BEFORE, **more})
+    return replace(known, **{"before": BEFORE, "kind": kind_of_run, **more})
 
 
 def slots(runs) -> list[tuple[str, int]]:
@@ -93,6 +93,16 @@ def test_uniform_l1_counts_at_equal_macs_on_the_same_images_and_says_what_it_is(
     ):
         assert references.uniform(mine, [mine, other]) is None
     assert references.uniform(plain, [plain, tuned]) is None
+
+
+def test_a_run_in_steps_has_no_one_shot_accuracy_and_is_no_plain_baseline():
+    mine, steps = run("mine"), run("steps", "uniform", kind_of_run="steps")
+    assert steps.one_shot is None  # it was measured after the first of its cuts
+    assert [line.name for line in references.references(steps, [steps])] == ["unpruned"]
+    assert references.uniform(mine, [mine, steps]) is None
+    plain = run("plain", "uniform")
+    assert references.uniform(steps, [steps, plain]) is not None
+    assert run_words.title(steps) == "uniform L1, in steps"
 
 
 def test_a_run_without_measurements_has_no_lines_to_be_held_against():
