@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs import process, queue
-from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.folder import TRAININGS
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.state import RESUMABLE
 from sfp_viz.ui import problems, state, trash
@@ -26,7 +26,7 @@ def buttons(run: Run) -> None:
             label = "Take out of the line" if run.state == "queued" else "Cancel"
             _button(label, "cancel", process.request_cancel, run, off=run.state == "cancelling")
         if run.state in RESUMABLE:
-            _button("Resume", "play_arrow", _resume, run, main=not short_of_memory(run))
+            _button("Resume", "play_arrow", process.resume, run, main=not short_of_memory(run))
         if run.over and run.state != "finished" and has_checkpoint(run):
             _save(run)
         if run.over:
@@ -78,14 +78,6 @@ def _act(what: Callable, run: Run) -> None:
 
 def _pause(path: Path) -> None:
     process.request_pause(path)
-
-
-def _resume(path: Path) -> None:
-    """Go on at once where a place is free, else as the next in line."""
-    if read_run(path).kind in TRAININGS:
-        queue.enqueue(path, front=True)
-    else:
-        process.resume(path)
 
 
 def _again(run: Run, batch: int) -> None:

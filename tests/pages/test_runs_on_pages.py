@@ -57,7 +57,7 @@ def test_a_finished_run_is_shown_with_its_accuracies_and_listed(open_page, works
     assert shown["One-shot accuracy"] == "50.0 %"
     assert shown["Fine-tuned"] == "95.0 %"
     assert "360 test images of digits" in said(app)
-    assert list(app.dataframe[0].value["Epochs"]) == ["2 of 2"]
+    assert list(app.dataframe[0].value["Epochs"]) == [2]
 
 
 def test_a_run_whose_worker_is_gone_says_so_and_can_be_resumed(open_page, workspace, monkeypatch):
@@ -69,7 +69,7 @@ def test_a_run_whose_worker_is_gone_says_so_and_can_be_resumed(open_page, worksp
     resumed = []
     monkeypatch.setattr(process, "resume", resumed.append)
     app = open_page("finetune")
-    assert "last checkpoint" in app.error[0].value
+    assert "last checkpoint" in app.warning[0].value
     press(app, "Resume")
     assert resumed == [path]
 
