@@ -188,8 +188,8 @@ class Sparsifying:
         count, mean = self.step - self.last, float(self.loss) / (self.step - self.last)
         if not math.isfinite(mean):
             raise RunError(
-                f"The loss became infinite before step {self.step}. Lower the learning rate or "
-                "lambda and start again."
+                f"The loss became infinite before step {self.step}. Lower the learning rate, "
+                "lambda or rho and start again."
             )
         seconds = time.perf_counter() - self._started
         place = self.step % self._in_stage / self._in_stage

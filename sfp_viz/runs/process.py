@@ -20,6 +20,8 @@ from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.laying import free_folder, free_name, laid_files, lay_out
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, REQUEST, WORKER
+from sfp_viz.runs.sparsify import ASKED, asked_with
+from sfp_viz.runs.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.state import OVER, RESUMABLE, Request
 from sfp_viz.runs.trouble import DISK, trouble_of
 
@@ -172,6 +174,8 @@ def copy_with(path: Path, **changes: Any) -> Path:
     except TypeError as problem:
         raise RunError(f"A training has no such setting: {problem}.") from problem
     files: dict[str, Path | str] = {name: path / name for name in laid_files(path, value)}
+    if run.kind == SPARSIFY and "batch_size" in changes:
+        files[ASKED] = asked_with(path, batch_size=changes["batch_size"])
     entry = {key: value[key] for key in ("kind", "name", "data")} | {"settings": settings}
     facts = {**run.facts, "copy_of": run.id}
     home = path.parent.parent if path.parent.name == "runs" else None

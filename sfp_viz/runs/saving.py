@@ -13,6 +13,8 @@ from sfp_viz.runs.checkpoints import Checkpoint, read_newest
 from sfp_viz.runs.files import beside
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.sparsify import CHECKPOINTS, START2, read_refreshes
+from sfp_viz.runs.sparsify import KIND as SPARSIFY
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -46,6 +48,9 @@ def save_network(path: Path, target: Path) -> Saved:
         raise RunError(f"'{run.id}' trains no network; only a training has one to save.")
     if run.state == "finished" and run.student.exists():
         _copy(run.student, target)
+        if run.kind == SPARSIFY and run.result:
+            whole = run.total, run.total, 0  # epochs of both parts
+            return Saved(target, *whole, run.result.accuracy, run.result.images)
         return _saved(run, target, run.settings.epochs, 0)
     for place, before in _places(run):
         if (place / STUDENT).exists():  # of a stage that is done
@@ -55,6 +60,9 @@ def save_network(path: Path, target: Path) -> Saved:
             from sfp_viz.nets.saved import save_model
 
             save_model(_network(place, found), target)
+            if place.name == CHECKPOINTS:
+                lines = read_refreshes(run.path)[: found.done]
+                return Saved(target, lines[-1].epoch if lines else 0, run.total, max(1, found.step))
             return _saved(run, target, before + found.done, found.step)
     raise RunError(
         f"The run '{run.id}' has no checkpoint yet. The first one comes after "
@@ -66,6 +74,8 @@ def _places(run: Run) -> Iterator[tuple[Path, int]]:
     """Folders with checkpoints, the newest stage first, and the epochs that came before each."""
     if run.kind != "steps":
         yield run.path, 0
+        if run.kind == SPARSIFY:
+            yield run.path / CHECKPOINTS, 0
         return
     from sfp_viz.runs.steps import read_order, read_stages, stage_folder
 
@@ -85,7 +95,7 @@ def _network(place: Path, checkpoint: Checkpoint) -> Model:
     """The network of a checkpoint: its running average where one is kept, as that is measured."""
     from sfp_viz.nets.saved import load_saved
 
-    start, state = load_saved(place / START), checkpoint.state
+    start, state = load_saved(_begun_from(place)), checkpoint.state
     prefix = "average." if any(name.startswith("average.") for name in state) else "module."
     weights = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
     try:
@@ -95,9 +105,16 @@ def _network(place: Path, checkpoint: Checkpoint) -> Model:
     return start.with_module(start.module.eval())
 
 
+def _begun_from(place: Path) -> Path:
+    """The network that the checkpoints in ``place`` are of."""
+    if place.name == CHECKPOINTS:  # the first part of a run that prunes while training: still whole
+        return place.parent / START
+    return place / START2 if (place / START2).exists() else place / START
+
+
 def _saved(run: Run, target: Path, epoch: int, step: int) -> Saved:
     line = run.epochs[epoch - 1] if step == 0 and 0 < epoch <= len(run.epochs) else None
-    total = run.total or run.settings.epochs
+    total = run.settings.epochs if run.kind == SPARSIFY else run.total or run.settings.epochs
     if line is None:
         return Saved(target, epoch, total, step)
     return Saved(target, epoch, total, step, line.test_accuracy, line.test_images)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from sfp_viz.errors import RunError, SfpError
 from sfp_viz.nets.saved import read_header
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.laying import free_folder, lay_out
-from sfp_viz.runs.state import OVER
 
 KIND = "sparsify"
 ASKED, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"
 CHECKPOINTS = "sparsifying"  # folder of the checkpoints of the first part
 SPARSE, START2 = "sparse.safetensors", "start2.safetensors"
+_AT_WORK = ("running", "cancelling", "pausing", "paused")
 _TAIL = 262_144  # bytes at the end of a history in which its last lines are looked for
 
 
@@ -100,9 +100,7 @@ def create_sparsify(
         raise RunError("Pruning while training works in one process. Set processes to 1.")
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
-        ASKED: json.dumps(
-            {"format": 1, "settings": asdict(settings), "tuned": tuning is not None}, indent=1
-        ),
+        ASKED: _text(Sparse(settings, tuning is not None)),
     }
     name = name or str(header["name"])
     known = {
@@ -127,6 +125,13 @@ def sparse_of(path: Path) -> Sparse:
         return Sparse(Sparsification(**value["settings"]), bool(value["tuned"]))
     except (KeyError, TypeError, ValueError, SfpError) as problem:
         raise RunError(f"{ASKED} of the run at {path} is not readable: {problem}.") from problem
+
+
+def asked_with(path: Path, **changes: Any) -> str:
+    """What the run in ``path`` was asked for with ``changes`` to its settings, as its file says it:
+    for a copy of the run. Raises RunError as ``sparse_of``, RecipeError as the settings."""
+    asked = sparse_of(path)
+    return _text(Sparse(replace(asked.settings, **changes), asked.tuned))
 
 
 def read_refreshes(path: Path) -> tuple[Refresh, ...]:
@@ -166,7 +171,7 @@ def reached(
     first = last.epochs if last else first
     over = last is not None and last.step == last.steps
     told = 0.0  # by the worker, of the part that it is at
-    if state not in OVER and over == (worker.get("phase") != "sparsifying"):
+    if state in _AT_WORK and not (over and worker.get("phase") == "sparsifying"):
         begun = int(worker.get("step") or 0) / max(1, int(worker.get("steps") or 1))
         told = int(worker.get("done") or 0) + min(1.0, begun)
     if over:
@@ -203,6 +208,11 @@ def read_outcome(path: Path) -> Outcome | None:
         return Outcome(**plain, choices=choices, timed=Timed(**timed) if timed else None)
     except (KeyError, TypeError):
         return None
+
+
+def _text(asked: Sparse) -> str:
+    entry = {"format": 1, "settings": asdict(asked.settings), "tuned": asked.tuned}
+    return json.dumps(entry, indent=1)
 
 
 def _untuned(settings: Sparsification) -> Distillation:

@@ -100,7 +100,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     rewrite(path / REFRESHES, known)  # the others are done again
     _say(task, known)
     _advance(task, training, checkpoints, list(known))
-    task.heartbeat.tell("pruning", done=training.epochs)
+    task.heartbeat.tell("pruning")
     model, plan = training.result()
     save_model(model, path / SPARSE)
     write_whole(path / PLAN, plan_json(plan))
