@@ -10,12 +10,14 @@ import click
 
 from sfp_viz.cli.running import follow, run_value, runs
 from sfp_viz.cli.studies import follow_study, study_card, study_json
+from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.saving import Saved, save_network
+from sfp_viz.runs.sweep_control import lost_children, words
 from sfp_viz.runs.sweeps import when_deleted
 
 
@@ -38,11 +40,18 @@ def pause(run: str, as_json: bool) -> None:
 def resume(run: str, following: bool, as_json: bool) -> None:
     """Go on with a paused, lost, cancelled or failed run from its last checkpoint.
 
-    It starts at once where a place is free, else it is the next in line ('runs queue').
+    It starts at once where a place is free, else it is the next in line ('runs queue'). A sweep
+    puts those of its trainings back in line whose workers are gone or never started.
     """
     path = find_run(home(), run)
+    lost = _lost_of(path)
     process.resume(path)
-    if following and read_run(path).study:
+    if lost is not None and following:
+        laid = follow_sweep(path, ours=False)
+        say(sweep_json(laid), sweep_card(laid), as_json=as_json)
+    elif lost is not None:
+        _report(read_run(path), as_json, words(read_run(path), lost))
+    elif following and read_run(path).study:
         done = follow_study(path)
         say(study_json(done), study_card(done), as_json=as_json)
     elif following:
@@ -119,8 +128,15 @@ def delete(run: str, yes: bool, as_json: bool) -> None:
     say({"deleted": path.name}, f"Deleted {path.name}. {kept}".rstrip(), as_json=as_json)
 
 
-def _report(run: Run, as_json: bool) -> None:
-    say(run_value(run), f"Run {run.id}: {run.state}. {run.message}".rstrip(), as_json=as_json)
+def _lost_of(path: Path) -> int | None:
+    """How many trainings of a sweep lost their workers; None for any other run."""
+    run = read_run(path)
+    return len(lost_children(run)) if run.kind == SWEEP else None
+
+
+def _report(run: Run, as_json: bool, more: str = "") -> None:
+    text = " ".join(filter(None, (f"Run {run.id}: {run.state}.", run.message, more)))
+    say(run_value(run), text, as_json=as_json)
 
 
 def _of(saved: Saved) -> str:

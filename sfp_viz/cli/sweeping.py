@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.sweeps import Cell, Spread, children, read_sweep, summary
+from sfp_viz.runs.sweeps import Cell, Child, Spread, children, read_sweep, summary
 
 
 def follow_sweep(path: Path, *, ours: bool = True) -> Run:
@@ -69,10 +70,11 @@ def sweep_json(run: Run) -> dict[str, Any]:
 def sweep_card(run: Run) -> str:
     """A sweep in words: a line for each target and recipe, means over its seeds."""
     sweep, _ = read_sweep(run.path)
-    cells = summary(children(run))
+    found = children(run)
+    cells = summary(found)
     lines = [
         ("run", f"{run.id} (sweep)"),
-        ("state", f"{run.state}{f', {run.phase}' if run.phase else ''}"),
+        ("state", _state(run, found)),
         ("", run.message),
         ("started", moment(run.created)),
         ("network", f"{run.name} ({run.facts.get('digest', '')})"),
@@ -84,6 +86,14 @@ def sweep_card(run: Run) -> str:
     problems = [f"{percent(c.target, 0)} {c.recipe}: {c.problem}" for c in cells if c.problem]
     note = "Accuracies are measured on test images; ± is the standard deviation over seeds."
     return "\n".join([text, "", note, *problems])
+
+
+def _state(run: Run, found: Sequence[Child]) -> str:
+    """How the sweep itself is; it is finished when all is laid out, its trainings later."""
+    going = sum(child.run is not None and not child.run.over for child in found)
+    if run.state == "finished" and going:
+        return f"all laid out, {going} still to train"
+    return f"{run.state}{f', {run.phase}' if run.phase else ''}"
 
 
 def _row(cell: Cell) -> tuple[Any, ...]:

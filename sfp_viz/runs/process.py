@@ -16,7 +16,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs import cluster
 from sfp_viz.runs.alive import RUN, group, here, is_alive, python_module, start
 from sfp_viz.runs.files import locked, read_json, write_json, write_whole
-from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.laying import free_folder, free_name, laid_files, lay_out
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, REQUEST, WORKER
@@ -77,9 +77,13 @@ def resume(path: Path) -> Run:
     """Go on from the last checkpoint of a run that was stopped, where it ran before; returns the
     run as it is then. A training is the next in line, and starts at once where a place is free.
 
-    Raises RunError when the run is not stopped, or no worker can be started.
+    A sweep puts those of its trainings back in line whose workers are gone or never started, also
+    when it is finished itself. Raises RunError when the run is not stopped, or no worker can be
+    started.
     """
     run = read_run(path)
+    if run.kind == SWEEP and _put_back(run) and run.state == "finished":
+        return run
     if run.state not in RESUMABLE:
         raise RunError(f"The run '{run.id}' is {run.state}; only a stopped one can be resumed.")
     if run.kind in TRAININGS:
@@ -91,6 +95,12 @@ def resume(path: Path) -> Run:
     else:
         launch(path)
     return read_run(path)
+
+
+def _put_back(run: Run) -> int:
+    from sfp_viz.runs.sweep_control import put_back  # it puts runs in line, as we do
+
+    return put_back(run)
 
 
 def request_cancel(path: Path) -> None:
@@ -185,16 +195,24 @@ def copy_with(path: Path, **changes: Any) -> Path:
 
 def delete(path: Path) -> None:
     """Remove the folder of a run for good. Raises RunError while a worker is at it."""
+    with resting(path):
+        aside = path.with_name(f".deleted-{path.name}-{time.time_ns()}")
+        path.rename(aside)  # gone from the list at once
+    shutil.rmtree(aside)
+
+
+@contextmanager
+def resting(path: Path) -> Iterator[Run]:
+    """Nobody starts the run in ``path`` meanwhile, so that its folder can be deleted. Raises
+    RunError while a worker is at it, and for a link."""
     if path.is_symlink():
         raise RunError(f"{path} is a link to a folder elsewhere; delete it by hand.")
-    with _alone(path):  # not while it is being started
+    with _alone(path):
         run = read_run(path)
         idle = run.state == "queued" or not (path / "launch.json").exists()
         if not (run.over or idle):
             raise RunError(f"The run '{run.id}' is {run.state}. Cancel it first, then delete it.")
-        aside = path.with_name(f".deleted-{path.name}-{time.time_ns()}")
-        path.rename(aside)  # gone from the list at once
-    shutil.rmtree(aside)
+        yield run
 
 
 def watch(path: Path, *, every: float = 0.5) -> Iterator[Run]:

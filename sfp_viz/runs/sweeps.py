@@ -183,20 +183,3 @@ def when_deleted(run: Run) -> str:
         return "It has no runs."
     runs = "Its run stays" if left == 1 else f"Its {left} runs stay"
     return f"{runs}: they are runs of their own, and are deleted one by one."
-
-
-def stop_children(run: Run) -> int:
-    """Take the waiting children of a sweep out of the line and ask those at work to stop; returns
-    how many. They can be resumed one by one."""
-    from sfp_viz.runs import process, queue
-
-    stopped = 0
-    for child in children(run):
-        if child.run is None or child.run.over:
-            continue
-        if child.run.state == "queued":
-            queue.withdraw(child.run.path)
-        else:
-            process.request_cancel(child.run.path)
-        stopped += 1
-    return stopped

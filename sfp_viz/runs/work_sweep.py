@@ -57,7 +57,8 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
 
 def _start(path: Path, folder: Path) -> None:
     """Put a child in line, unless that was done before."""
-    if read_run(folder).state != "waiting" or (folder / "launch.json").exists():
+    new = read_run(folder).state in ("waiting", "lost")  # lost: laid out by a worker that died
+    if not new or (folder / "launch.json").exists():
         return
     from sfp_viz.runs import queue
 

@@ -11,9 +11,10 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs import process, queue
-from sfp_viz.runs.folder import TRAININGS
+from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.runs.sweeps import when_deleted
 from sfp_viz.ui import problems, state, trash
 
 
@@ -30,7 +31,8 @@ def buttons(run: Run) -> None:
         if run.over and run.state != "finished" and has_checkpoint(run):
             _save(run)
         if run.over:
-            _button("Delete", "delete", trash.discard, run)
+            kept = when_deleted(run) if run.kind == SWEEP else None
+            _button("Delete", "delete", trash.discard, run, words=kept)
 
 
 def offer(run: Run) -> None:
@@ -57,11 +59,19 @@ def has_checkpoint(run: Run) -> bool:
 
 
 def _button(
-    label: str, icon: str, what: Callable, run: Run, *, off: bool = False, main: bool = False
+    label: str,
+    icon: str,
+    what: Callable,
+    run: Run,
+    *,
+    off: bool = False,
+    main: bool = False,
+    words: str | None = None,
 ) -> None:
     st.button(
         label, key=f"run_{icon}", on_click=_act, args=(what, run), disabled=off,
         icon=f":material/{icon}:", type="primary" if main else "secondary",
+        help=words,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import drawn, run_words
+from sfp_viz.ui import drawn, run_words, sweep_view
 
 
 def table(runs: Sequence[Run]) -> None:
@@ -27,7 +27,7 @@ def table(runs: Sequence[Run]) -> None:
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
     st.dataframe(
-        pd.DataFrame([_row(run) for run in runs]), key=key, hide_index=True, on_select=picked,
+        pd.DataFrame([_row(run, runs) for run in runs]), key=key, hide_index=True, on_select=picked,
         selection_mode="multi-row", selection_default={"selection": {"rows": rows}},
         row_height=30, height=min(38 + 30 * len(runs), 278), placeholder="",
         column_config={
@@ -40,13 +40,13 @@ def table(runs: Sequence[Run]) -> None:
     )  # fmt: skip
 
 
-def _row(run: Run) -> dict:
+def _row(run: Run, runs: Sequence[Run]) -> dict:
     accuracy = run.epochs[-1].test_accuracy if run.epochs else None
     going = f"{run.done} of {run.total}" if run.state == "running" and run.total else ""
     return {
         "Run": run_words.title(run),
         "Started": run_words.begun(run),
-        "State": going or run_words.STATES[run.state],
+        "State": going or sweep_view.state_words(run, runs),
         "Test": 100 * accuracy if accuracy is not None else None,
         "MACs": run.before.macs if run.before else run.facts.get("macs"),
         "Epochs": run.settings.epochs,

@@ -28,7 +28,7 @@ def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
     """The watched run, first of ``together``, with the others' curves over its own; ``runs`` are
     all of this network, among which uniform L1 at equal MACs is looked for."""
     run = together[0][0]
-    head(run)
+    head(run, runs)
     if run.kind == "sweep":
         sweep_view.draw(run)
         return
@@ -73,7 +73,7 @@ def stages(run: Run) -> list[tuple[float, str]]:
     ]
 
 
-def head(run: Run) -> None:
+def head(run: Run, runs: Sequence[Run] = ()) -> None:
     """Name, state and buttons; what went wrong or can be done; how far it is while it goes."""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -81,7 +81,10 @@ def head(run: Run) -> None:
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             name = f"**{problems.plain(run.name)}**, {run_words.title(run)}"
             st.markdown(f"{name}, {run_words.begun(run)}", width="content")
-            st.badge(run_words.STATES[run.state], color=run_words.COLORS.get(run.state, "gray"))
+            words = sweep_view.state_words(run, runs)
+            still = words != run_words.STATES[run.state]  # trainings of a sweep go on
+            color = "blue" if still else run_words.COLORS.get(run.state, "gray")
+            st.badge(words, color=color)
             if run.where == "ray":
                 st.badge("On the cluster", color="gray")
         run_buttons.buttons(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
+from sfp_viz.runs.slots import slots
 from sfp_viz.runs.state import Where
 from sfp_viz.ui import goal_form, loaders, pace, problems, recipe_form, state, training_fields
 from sfp_viz.ui import where as place_of_work
@@ -20,6 +22,9 @@ from sfp_viz.ui.recipe_words import NAMES
 from sfp_viz.ui.starting import Subject
 
 OWN = "own"  # the recipe of the page Plan, where it is none of the named ones
+_WAITS: dict[Where, str] = {
+    "here": "waits for its turn", "ray": "starts when the cluster has room",
+}  # fmt: skip
 _TARGETS = tuple(range(10, 100, 10))
 # the dark theme's accent is light: Streamlit's white on it would be 2.4:1
 _CSS = "<style>.stApp [data-baseweb=tag] *{color:light-dark(#fff,#0d1214)}</style>"
@@ -45,7 +50,8 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     if sweep is None:
         st.info(problems.plain(problem))
     else:
-        st.caption(words(network, subject, settings, sweep, int(epochs)))
+        where = place_of_work.chosen()
+        st.caption(words(network, subject, settings, sweep, int(epochs), where))
     off = sweep is None or not subject.data
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and sweep:
         with problems.shown(), st.spinner("Starting the sweep"):
@@ -89,7 +95,12 @@ def _recipe(name: str, ours: Recipe) -> Recipe:
 
 
 def words(
-    network: Network, subject: Subject, settings: Distillation, sweep: Sweep, epochs: int
+    network: Network,
+    subject: Subject,
+    settings: Distillation,
+    sweep: Sweep,
+    epochs: int,
+    where: Where = "here",
 ) -> str:
     """What will be done, in sentences, and how long it will take."""
     parts = [
@@ -99,13 +110,22 @@ def words(
     ]
     runs = len(sweep)
     text = f"{' x '.join(parts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}. "
-    text += "Each is a run of its own that waits for its turn. "
+    text += f"Each is a run of its own that {_WAITS[where]}. "
     if subject.edits and subject.edits.protected:
         text += "Locked groups stay whole in all of them. "
     if subject.edits and replace(subject.edits, protected=()):
         text += "Other changes by hand are not taken along. "
-    how = "one after the other"
+    how = "one after the other" if _alone(where) else "less where several work at once"
     return text + pace.sentence(network.digest, subject.data, settings, runs * epochs, how)
+
+
+def _alone(where: Where) -> bool:
+    """Whether the trainings come one by one: on this machine, unless it bears several."""
+    if where == "ray":
+        return False
+    with suppress(SfpError):  # a number that is none is told by the line
+        return slots(loaders.home()) == 1
+    return True
 
 
 def _count(number: int, word: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +11,9 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.sweeps import Cell, Child, Spread, children, stop_children, summary, when_deleted
+from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
+from sfp_viz.runs.sweep_control import words as line_words
+from sfp_viz.runs.sweeps import Cell, Child, Spread, children, summary, when_deleted
 from sfp_viz.ui import problems, run_words, state
 from sfp_viz.ui.recipe_words import NAMES
 
@@ -23,6 +25,16 @@ def draw(run: Run) -> None:
     done, of = sum(cell.done for cell in cells), sum(cell.of for cell in cells)
     going = [child for child in found if child.run is not None and not child.run.over]
     st.progress(done / max(1, of), text=f"{done} of {of} trainings finished")
+    lost = lost_children(run)
+    if lost and run.state == "finished":  # else the sweep itself is resumed, and does it
+        st.button(
+            f"Put {len(lost)} back in line", key="sweep_back", icon=":material/play_arrow:",
+            on_click=_back, args=(run,),
+            help="Trainings whose workers are gone or never started go on from their last "
+            "checkpoints.",
+        )  # fmt: skip
+    if note := line_words(run, 0):
+        st.caption(problems.plain(note))
     if going:
         st.button(
             "Stop all its trainings", key="sweep_stop", icon=":material/stop:",
@@ -45,6 +57,17 @@ def draw(run: Run) -> None:
     _runs(run, [child for child in found if child.run is not None])
     if run.over:
         st.caption(f"Before you delete this sweep: {when_deleted(run)}")
+
+
+def state_words(run: Run, runs: Sequence[Run]) -> str:
+    """The state of the sweep ``run`` for its badge; ``runs`` are all of its network. A sweep whose
+    members are all laid out is finished for its worker, and for a person when they are trained."""
+    if run.kind != "sweep" or run.state != "finished":
+        return run_words.STATES[run.state]
+    mine = [one for one in runs if one.facts.get("sweep") == run.id]
+    if all(one.over for one in mine):
+        return run_words.STATES[run.state]
+    return f"{sum(one.state == 'finished' for one in mine)} of {len(mine)} trained"
 
 
 def of_sweep(run: Run) -> None:
@@ -121,7 +144,15 @@ def _spread(value: Spread | None) -> str:
 
 
 def _stop(run: Run) -> None:
+    _act(stop_children, run)
+
+
+def _back(run: Run) -> None:
+    _act(put_back, run)
+
+
+def _act(what: Callable[[Run], int], run: Run) -> None:
     try:
-        stop_children(run)
+        what(run)
     except (SfpError, OSError) as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")

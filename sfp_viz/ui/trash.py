@@ -9,24 +9,28 @@ from pathlib import Path
 import streamlit as st
 
 from sfp_viz.errors import RunError, SfpError
-from sfp_viz.runs.folder import read_run
+from sfp_viz.runs import process
+from sfp_viz.runs.folder import SWEEP
+from sfp_viz.runs.sweeps import when_deleted
 from sfp_viz.ui import loaders, problems
 
 KEPT = 10  # runs in the trash; of more, those deleted first are gone for good
 _LAST = "run deleted last"  # session_state: its folder in the trash
+_LEFT = "left by the deleted run"  # session_state: what stays of a sweep, in a sentence
 
 
 def discard(path: Path) -> None:
-    """Take the run in ``path`` off the list. Raises RunError while a worker is at it."""
-    run = read_run(path)
-    if not run.over and (path / "launch.json").exists():
-        raise RunError(f"The run '{run.id}' is {run.state}. Cancel it first, then delete it.")
-    if path.is_symlink():
-        raise RunError(f"{path} is a link to a folder elsewhere; delete it by hand.")
+    """Take the run in ``path`` off the list. Raises RunError while it is in line or at work."""
     place = _place() / f"{time.time_ns()}.{path.name}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(place)
-    st.session_state[_LAST] = place.name
+    with process.resting(path) as run:  # nobody starts it meanwhile
+        if run.state == "queued":
+            raise RunError(
+                f"The run '{run.id}' stands in line. Take it out of the line, then delete it."
+            )
+        left = when_deleted(run) if run.kind == SWEEP else ""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(place)
+    st.session_state[_LAST], st.session_state[_LEFT] = place.name, left
     for old in sorted(_place().iterdir())[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -56,7 +60,9 @@ def bar() -> None:
             st.toast(problems.plain(str(problem)), icon=":material/error:")
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"The run {problems.plain(name)} was deleted.", width="content")
+        left = st.session_state.get(_LEFT, "")
+        text = f"The run {problems.plain(name)} was deleted. {left}"
+        st.caption(text.rstrip(), width="content")
         st.button(
             "Put it back", key="run_restore", on_click=back, type="tertiary",
             icon=":material/undo:",

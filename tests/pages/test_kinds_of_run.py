@@ -4,7 +4,7 @@ sweep shows what its runs come to."""
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,10 @@ from sfp_viz.runs.lines import EPOCHS, POINTS, append
 from sfp_viz.runs.records import Before, Point, Result
 from sfp_viz.runs.steps import read_order
 from sfp_viz.runs.sweeps import create_sweep, read_sweep
+from sfp_viz.ui import sweep_form
+from sfp_viz.ui.history import History
+from sfp_viz.ui.starting import Subject
+from tests.finished import finished_run
 
 MODEL = "lenet5_digits"
 
@@ -142,23 +146,65 @@ def swept(workspace) -> Path:
     return path
 
 
-def test_a_sweep_shows_means_and_opens_its_runs(swept, open_page):
-    app = open_page("finetune")
+def watch(app, name: str):
+    """Watch the run called ``name``."""
     session = app.session_state["session"]
-    from dataclasses import replace
-
-    from sfp_viz.ui.history import History
-
-    app.session_state["session"] = History(replace(session.now, run=swept.name))
+    app.session_state["session"] = History(replace(session.now, run=name))
     app.run()
     assert not app.exception
+    return app
+
+
+def test_a_sweep_says_how_many_of_its_runs_are_trained_and_puts_lost_ones_back(
+    swept, open_page, monkeypatch
+):
+    app = watch(open_page("finetune"), swept.name)
+    assert "badge[Finished]" in said(app)
+    lost = swept.with_name(f"{swept.name}-001")
+    (lost / "result.json").unlink()
+    (lost / "queued.json").write_text('{"order": 0, "time": 1}')
+    monkeypatch.setattr(queue, "wake", lambda *_, **__: None)
+    app = watch(open_page("finetune"), swept.name)
+    assert "badge[1 of 2 trained]" in said(app)
+    assert "1 of 2 trained" in list(app.dataframe[0].value["State"])
+    (lost / "queued.json").unlink()
+    (lost / "launch.json").write_text('{"attempt": 1, "pid": 4194305, "host": "x", "time": 1}')
+    back = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: back.append(path))
+    press(watch(open_page("finetune"), swept.name), "Put 1 back in line")
+    assert back == [lost]
+
+
+def test_deleting_a_sweep_says_that_its_runs_stay(swept, open_page):
+    app = watch(open_page("finetune"), swept.name)
+    delete = next(button for button in app.button if button.label == "Delete")
+    assert "Its 2 runs stay" in delete.help
+    app = press(app, "Delete")
+    assert not swept.exists()
+    assert "was deleted. Its 2 runs stay" in said(app)
+
+
+def test_on_the_cluster_nothing_is_said_to_come_one_after_the_other(workspace):
+    network, settings = sample_network(MODEL), Distillation(epochs=2)
+    subject = Subject(MODEL, Recipe(), None, "digits")
+    sweep = Sweep((0.3,), (("random", fair("random", Recipe())),), (0, 1))
+    finished_run(workspace, settings=settings)  # an epoch took its seconds
+    here = sweep_form.words(network, subject, settings, sweep, 2, "here")
+    there = sweep_form.words(network, subject, settings, sweep, 2, "ray")
+    assert "waits for its turn" in here
+    assert "one after the other (estimated" in here
+    assert "starts when the cluster has room" in there
+    assert "less where several work at once (estimated" in there
+
+
+def test_a_sweep_shows_means_and_opens_its_runs(swept, open_page):
+    app = watch(open_page("finetune"), swept.name)
     assert "Its 2 runs stay" in said(app)
     means = next(d.value for d in app.dataframe if "Fine-tuned" in d.value)
     assert list(means["Fine-tuned"]) == ["92.0 % ± 2.8"]
     assert list(means["Finished"]) == ["2 of 2"]
     rows = next(d.value for d in app.dataframe if "Seed" in d.value)
     assert list(rows["Seed"]) == [0, 1]
-    app.session_state["session"] = History(replace(session.now, run=f"{swept.name}-001"))
-    app.run()
+    watch(app, f"{swept.name}-001")
     press(app, "Part of a sweep")
     assert app.session_state["session"].now.run == swept.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict, replace
@@ -19,12 +20,12 @@ from sfp_viz.runs import process, queue
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.records import Before, Result, Run
+from sfp_viz.runs.sweep_control import lost_children, stop_children, words
 from sfp_viz.runs.sweeps import (
     children,
     create_sweep,
     read_sweep,
     spread,
-    stop_children,
     summary,
     when_deleted,
 )
@@ -209,6 +210,49 @@ def test_the_runs_of_a_sweep_can_be_stopped_together(new_sweep, line, monkeypatc
     (line[3] / "queued.json").unlink()
     assert stop_children(read_run(path)) == 3
     assert (withdrawn, asked) == (line[1:3], [line[3]])
+
+
+def lose(path: Path) -> None:
+    """Make a child look as one whose worker was killed."""
+    (path / "queued.json").unlink()
+    (path / "launch.json").write_text('{"attempt": 1, "pid": 4194305, "host": "gone", "time": 1}')
+
+
+def test_resuming_a_sweep_puts_its_lost_children_back_in_line_and_no_others(new_sweep, line):
+    path = new_sweep(Sweep((0.3, 0.5), GRID.recipes, (0, 1)))
+    main([str(path)])
+    with pytest.raises(RunError, match="only a stopped one"):
+        process.resume(path)
+    done, cancelled, failed, lost, never, *_ = line
+    finish(done, 0.9)
+    (done / "queued.json").unlink()
+    for stopped, outcome in ((cancelled, "cancelled"), (failed, "failed")):
+        lose(stopped)
+        end = {"attempt": 1, "outcome": outcome, "host": "gone", "pid": 4194305, "time": 1}
+        (stopped / "worker.json").write_text(json.dumps(end))
+    lose(lost)
+    (never / "queued.json").unlink()  # laid out by a sweep that died before it put it in line
+    os.utime(never / "settings.json", (1.0, 1.0))
+    assert [child.id for child in lost_children(read_run(path))] == [lost.name, never.name]
+    line.clear()
+    assert process.resume(path).state == "finished"
+    assert line == [lost, never]
+    told = words(read_run(path), 2)
+    assert told.startswith("2 trainings are back in line. 1 training is stopped by hand")
+    assert "1 training has failed and stays as it is" in told
+    assert words(read_run(new_sweep()), 0) == ""
+
+
+def test_a_worker_that_takes_over_starts_what_the_one_before_only_laid_out(new_sweep, line):
+    path = new_sweep(Sweep((0.3,), GRID.recipes, (0,)))
+    main([str(path)])
+    (line[0] / "queued.json").unlink()
+    os.utime(line[0] / "settings.json", (1.0, 1.0))
+    (path / "points.jsonl").unlink()
+    (path / "result.json").unlink()
+    line.clear()
+    assert main([str(path)]) == 0
+    assert [child.name[-3:] for child in line] == ["001"]
 
 
 def test_a_recipe_whose_measurement_is_missing_starts_no_sweep(new_sweep, tmp_path):

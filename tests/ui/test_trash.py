@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import streamlit as st
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.samples import sample_path
-from sfp_viz.runs.files import write_whole
+from sfp_viz.runs.files import locked, write_whole
 from sfp_viz.runs.folder import create_run
 from sfp_viz.ui import trash
 
@@ -31,11 +33,11 @@ def run(home: Path) -> Path:
 
 def test_a_run_goes_and_comes_back_whole(home):
     path = run(home)
-    files = sorted(file.name for file in path.iterdir())
+    files = {file.name for file in path.iterdir()}
     trash.discard(path)
     assert not path.exists()
     trash.restore(st.session_state["run deleted last"])
-    assert sorted(file.name for file in path.iterdir()) == files
+    assert {file.name for file in path.iterdir()} == {*files, "launch.lock"}
 
 
 def test_only_the_last_ones_are_kept(home):
@@ -56,3 +58,29 @@ def test_a_run_with_a_worker_is_not_deleted(home):
     with pytest.raises(RunError, match="Cancel it first"):
         trash.discard(path)
     assert path.exists()
+
+
+def test_a_run_in_line_says_how_it_can_be_deleted(home):
+    path = run(home)
+    (path / "queued.json").write_text('{"order": 0, "time": 1}')
+    with pytest.raises(RunError, match="Take it out of the line"):
+        trash.discard(path)
+    assert path.exists()
+
+
+def test_a_run_is_not_deleted_in_the_moment_of_its_start(home):
+    path, order = run(home), []
+
+    def starting() -> None:
+        with locked(path / "launch.lock"):
+            begun.set()
+            time.sleep(0.2)
+            order.append("started")
+
+    begun, starter = threading.Event(), threading.Thread(target=starting)
+    starter.start()
+    begun.wait()
+    trash.discard(path)
+    order.append("deleted")
+    starter.join()
+    assert order == ["started", "deleted"]
