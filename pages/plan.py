@@ -10,6 +10,7 @@ from sfp_viz.ui import (
     loaders,
     plan_cost,
     plan_details,
+    plan_filters,
     plan_head,
     plan_view,
     plan_why,
@@ -57,6 +58,7 @@ with right.container(border=True), problems.shown():
     plan_details.details(network, widths)
     plan_why.why(network, asked, widths)
     sensitivity_view.curve(widths)
+    plan_filters.filters(network)
 with left, problems.shown():
     evidence_panel.panel(network, widths)
     trust_panel.panel(network, asked)

@@ -13,7 +13,7 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
-from sfp_viz.ui import charts, checking, problems
+from sfp_viz.ui import charts, checking, problems, trained_reasons
 from sfp_viz.ui.checking import Check
 
 _STAGES = {
@@ -128,7 +128,7 @@ def removed(plan: Plan) -> None:
     """Every filter that went, with its reason."""
     rows = [
         (removal.group, unit, why)
-        for removal in plan.removals
+        for removal in (trained_reasons.told(one, plan.digest) for one in plan.removals)
         for unit, why in zip(removal.filters, removal.reasons, strict=True)
     ]
     with st.expander(f"Which filters went, and why ({len(rows)})"):

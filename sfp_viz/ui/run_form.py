@@ -1,4 +1,4 @@
-"""A new run: what is done (once, in steps, a sweep), its settings, and the button to start it."""
+"""A new run: the way (once, in steps, while training, a sweep), its settings, and its start."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.training import Distillation
-from sfp_viz.ui import problems, starting, state, steps_form, sweep_form, training_fields, where
+from sfp_viz.ui import (
+    problems,
+    sparsify_form,
+    starting,
+    state,
+    steps_form,
+    sweep_form,
+    training_fields,
+    where,
+)
 from sfp_viz.ui.starting import Subject
 
-_WAYS = {"once": "Once", "steps": "In steps", "sweep": "Sweep"}
+_WAYS = {
+    "once": "Once", "steps": "In steps", "training": "While training", "sweep": "Sweep",
+}  # fmt: skip
 _WHAT = {
     "once": "Prune by the plan, then fine-tune.",
     "steps": "Prune a little, fine-tune, prune further, until the target is reached.",
+    "training": "Let the network become sparse as it trains, then cut what went to 0.",
     "sweep": "Try several recipes at several targets, and see what each comes to.",
 }
 
@@ -35,6 +47,8 @@ def start_form(network: Network, subject: Subject) -> None:
     place = f"{way}_{name}_{network.digest}_{subject.data}"  # another default is another field
     if way == "steps":
         steps_form.form(network, subject, settings, place)
+    elif way == "training":
+        sparsify_form.form(network, subject, settings, place)
     elif way == "sweep":
         sweep_form.form(network, subject, settings, place)
     else:

@@ -13,7 +13,7 @@ from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan import Removal
 from sfp_viz.core.selection import select
 from sfp_viz.figures.pictures import filter_pixels
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui import loaders, planned, trained_reasons
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.maps import apart
 from sfp_viz.ui.state import Session
@@ -73,6 +73,7 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
         analysis, kept, recipe,
         labels=labels, forced_keep=mine["keep"], forced_remove=mine["remove"],
     )  # fmt: skip
+    removal = trained_reasons.told(removal, network.digest)
     gone = set(removal.filters)
     stay = tuple(-1 if unit in gone else label for unit, label in enumerate(labels))
     stands = {representative(stay, analysis.importance, c) for c in set(stay) if c >= 0}
