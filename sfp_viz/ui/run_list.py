@@ -49,6 +49,6 @@ def _row(run: Run, runs: Sequence[Run]) -> dict:
         "State": going or sweep_view.state_words(run, runs),
         "Test": 100 * accuracy if accuracy is not None else None,
         "MACs": run.before.macs if run.before else run.facts.get("macs"),
-        "Epochs": run.settings.epochs,
+        "Epochs": run.total or run.settings.epochs,
         "Images": run.data,
     }

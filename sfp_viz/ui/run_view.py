@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from sfp_viz.figures.numbers import count, duration, percent, size, span
-from sfp_viz.runs import queue
+from sfp_viz.runs import queue, sparsify
 from sfp_viz.runs.records import Run
 from sfp_viz.ui import (
     known_runs,
@@ -16,6 +16,8 @@ from sfp_viz.ui import (
     references,
     run_buttons,
     run_words,
+    sparsify_result,
+    sparsify_view,
     sweep_view,
 )
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
@@ -33,11 +35,30 @@ def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
         sweep_view.draw(run)
         return
     sweep_view.of_sweep(run)
+    still = all(one.over for one in runs)
+    if run.kind == sparsify.KIND:
+        sparsify_result.ways(run)
     _numbers(run)
-    together = [(one, slot) for one, slot in together if one.kind != "sweep"]
+    _lines(run, [(one, slot) for one, slot in together if one.kind != "sweep"], runs, still=still)
+    if run.kind == sparsify.KIND:
+        if run.before or run.epochs:
+            st.markdown("**How it became sparse**")
+            sparsify_result.outcome(run)
+        else:
+            sparsify_view.numbers(run)
+        sparsify_view.thins(run, still=still)
+
+
+def _lines(
+    run: Run, together: Sequence[tuple[Run, int]], runs: Sequence[Run], *, still: bool
+) -> None:
+    """The curves of the trainings ``together``, and what they were measured on."""
+    if run.kind == sparsify.KIND:  # while it has no epochs, its own story stands for it
+        together = [(one, slot) for one, slot in together if one.epochs]
     shown = [one for one, _ in together]
     if not any(one.epochs or one.before for one in shown):
-        st.caption("Its curves appear here, epoch by epoch, once the first one has ended.")
+        if run.kind != sparsify.KIND:
+            st.caption("Its curves appear here, epoch by epoch, once the first one has ended.")
         return
     names = run_words.apart(shown)
     curves = [
@@ -52,7 +73,6 @@ def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
         for (one, slot), name in zip(together, names, strict=True)
     ]
     lines = references.references(run, runs)
-    still = all(one.over for one in runs)
     live_lines(curves, key="lines", references=lines, stages=stages(run), still=still)
     _measured_on(shown)
 
@@ -118,7 +138,8 @@ def _numbers(run: Run) -> None:
         if run.before:
             label = run_words.FIRST.get(run.kind, "One-shot accuracy")
             st.metric(label, percent(run.before.one_shot))
-        label = "Fine-tuned" if run.result else "When it stopped" if run.over else "Now"
+        done = "Fine-tuned" if run.epochs else "Accuracy"
+        label = done if run.result else "When it stopped" if run.over else "Now"
         st.metric(label, percent(now) if now is not None else "–")
         if best := best_epoch(run.epochs):
             st.metric(f"Best, epoch {best.epoch}", percent(best.test_accuracy))

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
+from sfp_viz.core.sparsification import WORDS
 from sfp_viz.figures.numbers import duration
 from sfp_viz.runs.records import Run
 from sfp_viz.ui import starting
@@ -49,6 +50,8 @@ def title(run: Run) -> str:
     kind = str(run.facts.get("kind"))
     if run.kind == "sweep":
         return "Sweep"
+    if run.kind == "sparsify":
+        return WORDS.get(str(run.facts.get("recipe")), "while training")
     name = str(run.facts.get("plan") or (run.plan.hash if run.plan else ""))
     text = f"plan {name[:6]}" if name else "a plan"
     if kind != "plan" and kind in starting.KINDS:
@@ -86,6 +89,9 @@ def progress(run: Run) -> str:
     if run.kind == "sweep":
         return f"Laying out its trainings: {run.done} of {run.total or 'all'}"
     text = f"Epoch {min(done + 1, total)} of {total}"
+    if run.kind == "sparsify":
+        part = "Fine-tuning" if run.epochs or run.before else "Becoming sparse"
+        text = f"{part}: epoch {min(run.done + 1, run.total)} of {run.total} in all"
     if run.phase in PHASES:
         text = PHASES[run.phase].capitalize()
     if run.state == "cancelling":
