@@ -86,7 +86,6 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     """Make the network sparse from the last checkpoint, or the start; then cut it."""
     from sfp_viz.nets.saved import save_model
     from sfp_viz.nets.sparsify import Sparsifying
-    from sfp_viz.nets.stripes import save_striped, striped
     from sfp_viz.nets.surgery import prune
 
     path, last = task.run.path, checkpoints.last
@@ -105,11 +104,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     save_model(model, path / SPARSE)
     write_whole(path / PLAN, plan_json(plan))
     task.heartbeat.go_on()
-    small = prune(model, plan)
-    if task.order.settings.method == "stripes":
-        save_striped(striped(small, kind="stripes")[0], path / START2)
-    else:
-        save_model(small, path / START2)
+    save_model(prune(model, plan), path / START2)  # dead stripes are zeros: so it trains fastest
 
 
 def _advance(
