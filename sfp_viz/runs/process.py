@@ -82,8 +82,15 @@ def resume(path: Path) -> Run:
     started.
     """
     run = read_run(path)
-    if run.kind == SWEEP and _put_back(run) and run.state == "finished":
-        return run
+    if run.kind == SWEEP:
+        back = _put_back(run)
+        if run.state == "finished" and back:
+            return run
+        if run.state == "finished":
+            raise RunError(
+                f"The sweep '{run.id}' is finished, and none of its trainings lost its worker. "
+                "Resume a training that was stopped or failed by itself."
+            )
     if run.state not in RESUMABLE:
         raise RunError(f"The run '{run.id}' is {run.state}; only a stopped one can be resumed.")
     if run.kind in TRAININGS:

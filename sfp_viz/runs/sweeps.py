@@ -181,5 +181,6 @@ def when_deleted(run: Run) -> str:
     left = sum(child.run is not None for child in children(run))
     if not left:
         return "It has no runs."
-    runs = "Its run stays" if left == 1 else f"Its {left} runs stay"
-    return f"{runs}: they are runs of their own, and are deleted one by one."
+    if left == 1:
+        return "Its run stays: it is a run of its own, and is deleted by itself."
+    return f"Its {left} runs stay: they are runs of their own, and are deleted one by one."

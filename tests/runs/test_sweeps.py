@@ -221,7 +221,7 @@ def lose(path: Path) -> None:
 def test_resuming_a_sweep_puts_its_lost_children_back_in_line_and_no_others(new_sweep, line):
     path = new_sweep(Sweep((0.3, 0.5), GRID.recipes, (0, 1)))
     main([str(path)])
-    with pytest.raises(RunError, match="only a stopped one"):
+    with pytest.raises(RunError, match="none of its trainings lost"):
         process.resume(path)
     done, cancelled, failed, lost, never, *_ = line
     finish(done, 0.9)
