@@ -7,7 +7,16 @@ import streamlit as st
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.observations import Observations
-from sfp_viz.ui import image_field, learned, problems, recipe_form, state, studies, study_start
+from sfp_viz.ui import (
+    image_field,
+    learned,
+    problems,
+    recipe_form,
+    state,
+    studies,
+    study_start,
+    trained_reasons,
+)
 from sfp_viz.ui.by_hand import Asked
 
 _IMAGES = 1024  # training images that are looked at
@@ -36,7 +45,7 @@ def take() -> None:
 def offer(network: Network, asked: Asked) -> None:
     """For a plan from weights alone: one button for a better one, and how far that is."""
     found = learned.evidence(state.session().model)
-    if set(needs(asked.recipe)) - {"latency"}:
+    if set(needs(asked.recipe)) - {"latency"} or trained_reasons.in_force(asked.edits):
         return
     if found.observations is not None:
         with _box():

@@ -7,7 +7,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.why import Why
 from sfp_viz.core.why import why as reasons
-from sfp_viz.ui import by_hand, learned, planned, problems, state
+from sfp_viz.ui import by_hand, learned, planned, problems, state, trained_reasons
 from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.plan_view import Widths
 
@@ -16,6 +16,11 @@ def why(network: Network, asked: Asked, widths: Widths) -> None:
     """The reason for what the chosen group keeps, or for its suggestion where a person set it."""
     group = planned.group_of(state.session())
     if group is None or by_hand.is_fixed(group, asked.edits):
+        return
+    kept = widths.kept.get(group.name, group.size)
+    if text := trained_reasons.sentence(group, kept, asked.edits):
+        st.markdown("**Why this ratio?**")
+        st.write(text)
         return
     held = by_hand.is_held(group.name, asked.edits)
     found = reason(network, asked, widths, group.name)

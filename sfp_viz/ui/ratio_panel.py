@@ -6,7 +6,7 @@ import streamlit as st
 
 from sfp_viz.core.ratios import why_ratio
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.ui import acts, loaders, plan_view, planned, problems, state
+from sfp_viz.ui import acts, loaders, plan_view, planned, problems, state, trained_reasons
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.view import GroupView
 
@@ -39,6 +39,8 @@ def ratio_panel(view: GroupView) -> None:
 
 def _reason(view: GroupView) -> str:
     session = state.session()
+    if text := trained_reasons.sentence(view.group, view.kept, session.edits):
+        return text
     dispersion = planned.dispersions(session.model, session.recipe).get(view.group.name, 1.0)
     sentence = why_ratio(view.network, view.group.name, dispersion, view.suggested, session.recipe)
     if view.kept != view.suggested and not view.group.protected:

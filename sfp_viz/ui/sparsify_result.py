@@ -123,7 +123,10 @@ def verdict(found: Outcome, timed: Timed) -> str:
     """Whether skipping stripes paid off, in sentences with what was counted and measured."""
     stripes = change(found.dense_macs, found.macs[1])
     moved = 100 * (timed.skipping / timed.dense - 1) if timed.dense else 0.0
-    if moved > 0:
+    if moved >= 100:
+        times = timed.skipping / timed.dense
+        text = f"takes {times:.1f} times as long as computing with their zeros"
+    elif moved > 0:
         text = f"takes {moved:.0f} % longer than computing with their zeros"
     else:
         text = f"saves {-moved:.0f} % of the time against computing with their zeros"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan import Plan, Removal, plan_from_json, plan_json
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.store import stored_path
@@ -46,6 +48,24 @@ def told(removal: Removal, digest: str) -> Removal:
         for unit, why in zip(removal.filters, removal.reasons, strict=True)
     )
     return replace(removal, reasons=reasons)
+
+
+def in_force(edits: Edits | None) -> bool:
+    """Whether ``edits`` still remove all that a training made go, of the same weights."""
+    found = known(edits.digest) if edits else {}
+    return bool(found) and set(found) <= set(edits.remove if edits else ())
+
+
+def sentence(group: FilterGroup, kept: int, edits: Edits | None) -> str:
+    """Why ``group`` keeps ``kept`` filters, where a training decided that; '' elsewhere."""
+    if edits is None or not in_force(edits):
+        return ""
+    gone = sum(name == group.name for name, _ in known(edits.digest))
+    if group.protected or kept != group.size - gone:
+        return ""
+    if not gone:
+        return f"All {group.size} filters stay: training took none of them to 0."
+    return f"{kept} of {group.size} filters stay: training took the other {gone} to 0."
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -146,7 +146,7 @@ function marks(me, base, p, named) {
 }
 
 function scale(me, p) {
-  const gates = (p.gated ?? []).flatMap((b) => b.gates.filter(Boolean).map((g) => g[3]));
+  const gates = (p.gated ?? []).flatMap((b) => b.gates.filter(Boolean).map((g) => g[4]));
   const values = [...p.lines.flatMap((l) => l.values), ...(p.dots ?? []).map((d) => d[1]), ...gates].filter(there);
   if (!values.length) return [0, 1];
   const low = p.low ?? Math.min(...values), high = p.high ?? Math.max(...values), pad = Math.max((high - low) * 0.1, 1e-3);
@@ -186,12 +186,13 @@ function line(me, base, p, values, kind) {
   put(base, 'polyline', { points: on.map(([x, v]) => `${x.toFixed(1)},${p.Y(v).toFixed(1)}`).join(' '), class: kind });
 }
 
-// The middle half of the gates, and their median: of one layer, or the middle layer of all.
-function fan(me, base, p, bands) {
-  const points = me.data.epochs.map((e, i) => [e, [1, 2, 3].map((k) => middle(bands.map((b) => b.gates[i]?.[k])))]).filter((q) => there(q[1][1]));
+// All gates, their middle half and their median: of one layer, or of the middle layer of all.
+function fan(me, base, p, bands, chosen) {
+  const points = me.data.epochs.map((e, i) => [e, [0, 1, 2, 3, 4].map((k) => middle(bands.map((b) => b.gates[i]?.[k])))]).filter((q) => there(q[1][2]));
   const on = ([e, v], k) => `${me.X(p, e).toFixed(1)},${p.Y(v[k]).toFixed(1)}`;
-  put(base, 'polygon', { points: [...points.map((q) => on(q, 0)), ...points.toReversed().map((q) => on(q, 2))].join(' '), class: 'fan' });
-  put(base, 'polyline', { points: points.map((q) => on(q, 1)).join(' '), class: bands.length === 1 ? 'line on' : 'line' });
+  if (!chosen) for (const [a, b] of [[0, 4], [1, 3]]) put(base, 'polygon', { points: [...points.map((q) => on(q, a)), ...[...points].reverse().map((q) => on(q, b))].join(' '), class: 'fan' });
+  for (const k of chosen ? [0, 4] : []) put(base, 'polyline', { points: points.map((q) => on(q, k)).join(' '), class: 'line on dash' });
+  put(base, 'polyline', { points: points.map((q) => on(q, 2)).join(' '), class: chosen ? 'line on' : 'line' });
 }
 
 // What the pointer or the keys are at: a moment, a layer, or both.
@@ -207,7 +208,7 @@ function show(me) {
   });
   for (const p of me.panels) {
     if (chosen?.[p.band]) {
-      if (p.band === 'gates') fan(me, over, p, [chosen]);
+      if (p.band === 'gates') fan(me, over, p, [chosen], true);
       else line(me, over, p, chosen[p.band], 'line on');
     }
     const value = p.dots ? p.dots.filter(([e]) => e <= data.epochs[at] + 1e-6).at(-1)?.[1] : p.gated ? (chosen?.gates ? chosen : null)?.gates[at]?.[2] ?? middle(p.gated.map((b) => b.gates[at]?.[2])) : chosen?.[p.band] ? chosen[p.band][at] : (p.middle ?? p.lines.at(-1).values)[at];

@@ -13,7 +13,7 @@ _mount = load("thinning")
 _POINT = "Point at a moment to see the network as it was then, at a layer for its own lines."
 _FEW = 6  # lines of a chart that need no bold one in their middle
 _MIDDLE = "Bold: the middle layer of all; thin: each layer."
-_GATES = "Gates: the middle of all layers' medians, and of the middle half around them."
+_GATES = "Gates of the middle layer: their median, their middle half and all of them."
 _DECIDED = "Decided: what goes from then on is settled; the rest trains on."
 
 

@@ -1,0 +1,97 @@
+"""How layers thin out, as values to draw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.figures.sparsity import acting, aims_at, live_filters, story, thinning_layers
+from sfp_viz.nets.samples import sample_network
+from tests.made_refreshes import refreshes
+
+ASKED = Sparsification(epochs=4, finish="target", target_reduction=0.6)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return sample_network("resnet20_cifar10")
+
+
+def test_a_story_begins_with_the_whole_network_and_ends_with_the_last_line(network):
+    lines = refreshes(network)
+    told = story(network, lines, ASKED)
+    assert told.epochs == (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
+    assert (told.macs[0], told.macs[-1]) == (cost(network).macs, lines[-1].macs)
+    assert told.whole == told.macs[0]
+    assert told.loss[0] is None
+    assert told.accuracy == ((1.0, 0.9), (2.0, 0.9), (3.0, 0.9), (4.0, 0.9))
+    for band in told.bands:
+        assert len(band.live) == len(told.epochs)
+        assert band.live[0] == band.filters
+
+
+def test_each_layer_has_a_band_and_only_those_of_trained_groups_thin(network):
+    told = story(network, refreshes(network), ASKED)
+    assert [band.layer for band in told.bands] == [layer.name for layer in network.layers]
+    thins = {band.layer for band in told.bands if band.thins}
+    assert thins == {g.layers[0] for g in network.free if len(g.layers) == 1}
+    for band in told.bands:
+        assert band.live[-1] == (band.filters // 2 if band.thins else band.filters)
+        assert bool(band.residual) == band.thins
+
+
+def test_stripes_thin_all_layers_and_what_acts_is_filters_times_stripes(network):
+    told = story(network, refreshes(network, stripes=True), Sparsification(method="stripes"))
+    assert [word for _, word in told.marks] == ["stripes", "decided"]
+    thin = [band for band in told.bands if band.stripes]
+    assert len(thin) == sum(layer.weight.shape[2] > 1 for layer in network.layers)
+    halved = next(band for band in thin if band.live[-1] == band.filters // 2)
+    assert acting(halved)[-1] == pytest.approx(0.25)
+    assert halved.gates[0] is None
+    assert halved.gates[-1] == (0.25, 0.5, 0.5, 1.0, 1.1)
+
+
+def test_the_end_of_the_pull_is_marked_once_where_the_settling_begins(network):
+    assert story(network, refreshes(network), ASKED).marks == ((3.0, "decided"),)
+    layers = [replace(one, phase="a" if one.step <= 40 else "b") for one in refreshes(network)]
+    assert story(network, layers, ASKED).marks == ((2.0, "b"),)
+
+
+def test_a_long_history_is_thinned_but_keeps_its_last_moment_and_all_accuracies(network):
+    lines = refreshes(network, 1000, epochs=10)
+    told = story(network, lines, ASKED)
+    assert len(told.epochs) <= 121
+    assert told.epochs[-1] == 10
+    assert told.macs[-1] == lines[-1].macs
+    assert len(told.accuracy) == 10
+
+
+def test_only_methods_with_a_target_aim_at_a_share_of_the_macs():
+    assert aims_at(ASKED) == pytest.approx(0.4)
+    assert aims_at(Sparsification(target_reduction=0.6)) is None
+    assert aims_at(Sparsification(method="ssr_projection")) == 0.5
+
+
+def test_before_the_first_line_there_is_the_whole_network_alone(network):
+    told = story(network, (), ASKED)
+    assert told.epochs == (0.0,)
+    assert told.total == 4
+    assert not any(band.thins for band in told.bands)
+
+
+def test_layers_keep_the_filters_of_their_groups(network):
+    group = network.free[-1]
+    kept = live_filters(network, {group.name: 0.5})
+    assert kept[group.layers[0]] == network.layer(group.layers[0]).filters // 2
+    others = [layer for layer in network.layers if layer.name not in group.layers]
+    assert all(kept[layer.name] == layer.filters for layer in others)
+
+
+def test_the_chart_for_notebooks_has_a_row_for_each_layer_that_thins(network):
+    (rows,) = thinning_layers(network, refreshes(network)).data
+    assert len(rows.y) == sum(len(g.layers) == 1 for g in network.free)
+    assert rows.z[0][-1] == pytest.approx(0.5)
+    assert "yet" in thinning_layers(network, ()).layout.annotations[0].text

@@ -1,0 +1,295 @@
+"""Pruning while training on the pages: the form, the story as it goes, and the plan it ends in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from page_words import press, said, undo
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.plan import plan_json
+from sfp_viz.core.sparsification import Refresh, Sparsification
+from sfp_viz.core.stripes import StripeChoice
+from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.runs import queue
+from sfp_viz.runs.differing import plan_of
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.lines import EPOCHS, append
+from sfp_viz.runs.records import Before, Result
+from sfp_viz.runs.sparsify import (
+    OUTCOME,
+    REFRESHES,
+    SPARSE,
+    Outcome,
+    Timed,
+    create_sparsify,
+    sparse_of,
+)
+from sfp_viz.ui import planned, sparsify_result, trained_reasons, view
+from sfp_viz.ui.history import History
+from sfp_viz.ui.sparsify_words import METHODS
+from tests.made_refreshes import refreshes
+
+MODEL = "lenet5_digits"
+NETWORK = sample_network(MODEL)
+
+
+def form(open_page, method: str = "ssr_l21"):
+    app = open_page("finetune")
+    ways = next(b for b in app.segmented_control if b.label == "Prune and fine-tune")
+    ways.set_value("training").run()
+    if method != "ssr_l21":
+        field(app, "selectbox", "Method").set_value(method).run()
+    assert not app.exception
+    return app
+
+
+def field(app, kind: str, label: str):
+    return next(f for f in getattr(app, kind) if f.label.startswith(label))
+
+
+def watch(app, path: Path):
+    session = app.session_state["session"]
+    app.session_state["session"] = History(replace(session.now, run=path.name))
+    app.run()
+    assert not app.exception
+    return app
+
+
+def story(app) -> bool:
+    """Whether the shrinking network is on the page."""
+    return any("thinning" in str(element.proto) for element in app.get("bidi_component"))
+
+
+def numbers(app) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+@pytest.fixture
+def laid(workspace):
+    """Lays out a run with ``lines`` of its history."""
+
+    def lay(*lines: Refresh, method: str = "ssr_l21", tuned: bool = True) -> Path:
+        path = create_sparsify(
+            workspace, model_file=sample_path(MODEL), data="digits",
+            settings=Sparsification(method=method, epochs=4, refresh=10),
+            tuning=Distillation(epochs=2) if tuned else None, facts={"model": MODEL},
+        )  # fmt: skip
+        for line in lines:
+            append(path / REFRESHES, line)
+        return path
+
+    return lay
+
+
+def finish(path: Path, *, epochs: int = 2, timed: Timed | None = None) -> None:
+    """What a worker leaves at the end, made up."""
+    before = Before(0.8, 0.986, 360, 80_000, 11_000, 1.0)
+    (path / "before.json").write_text(json.dumps(asdict(before)))
+    for at in range(1, epochs + 1):
+        append(path / EPOCHS, Epoch(at, epochs, 0.5, 0.9, 0.95, 360, 2.0, 0.01, 900.0, 3.0))
+    choice = StripeChoice("conv2", 200, 432, 0.02, 0.08, "dense")
+    outcome = Outcome(
+        (160_000, 80_000), (20_000, 11_000), (5_400, 3_800), 100_000, 13_000,
+        choices=(choice,) if timed else (), timed=timed,
+    )  # fmt: skip
+    (path / OUTCOME).write_text(json.dumps(asdict(outcome)))
+    result = Result(0.95, (0.9, 0.98), 360, 0.8, 80_000, 11_000, 0.986, 9.0, 1.0, 10.0)
+    (path / "result.json").write_text(json.dumps(asdict(result)))
+
+
+def test_the_form_says_what_will_happen_and_starts_what_it_says(open_page, monkeypatch):
+    started: list[Path] = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
+    app = form(open_page)
+    assert "30 epochs the network trains on labels" in said(app)
+    assert "50 % of the MACs are gone at the end" in said(app)
+    assert "fine-tuned for 7 epochs, with the unpruned one as its teacher" in said(app)
+    assert "not known yet" in said(app)
+    field(app, "number_input", "Epochs").set_value(3).run()
+    field(app, "slider", "MACs to save").set_value(40).run()
+    field(app, "number_input", "Strength").set_value(0.2).run()
+    field(app, "number_input", "Settling").set_value(0.3).run()
+    field(app, "number_input", "Epochs of fine-tuning").set_value(2).run()
+    press(app, "Start")
+    run, sparse = read_run(started[0]), sparse_of(started[0])
+    assert (run.kind, run.settings.epochs, sparse.tuned) == ("sparsify", 2, True)
+    asked = sparse.settings
+    assert (asked.method, asked.finish, asked.target_reduction) == ("ssr_l21", "target", 0.4)
+    assert (asked.epochs, asked.strength, asked.settle, asked.augmentation) == (
+        3, 0.2, 0.3, "shift",
+    )  # fmt: skip
+    assert run.facts["model"] == MODEL
+
+
+def test_without_epochs_after_it_no_fine_tuning_is_asked_for(open_page, monkeypatch):
+    started: list[Path] = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
+    app = form(open_page)
+    field(app, "number_input", "Epochs of fine-tuning").set_value(0).run()
+    assert "kept as it is then" in said(app)
+    press(app, "Start")
+    assert not sparse_of(started[0]).tuned
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, method):
+    started: list[Path] = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
+    app = form(open_page, method)
+    warned = "skipping them usually loses on a CPU" in said(app)
+    assert warned == (method == "stripes")
+    press(app, "Start")
+    asked = sparse_of(started[0]).settings
+    assert asked.method == method
+    assert asked.strength == Sparsification(method=method).strength
+    assert asked.growth == Sparsification(method=method).growth
+
+
+def test_what_cannot_be_trained_is_said_and_cannot_be_started(open_page):
+    app = form(open_page, "ssr_l20")
+    field(app, "number_input", "Strength").set_value(5.0).run()
+    assert "l2,0 does not converge" in said(app).replace("\\", "")
+    assert next(b for b in app.button if b.label == "Start").disabled
+
+
+def test_how_long_it_takes_is_estimated_from_a_run_of_the_same_kind(laid, open_page):
+    path = laid(*refreshes(NETWORK))  # 8 lines of 0.5 s for 4 epochs: 1 s an epoch
+    (path / "request").write_text("cancel\n")
+    assert "about 37 s (estimated from earlier trainings)" in said(form(open_page))
+
+
+def test_a_run_shows_its_layers_as_they_thin_out(laid, open_page):
+    path = laid(*refreshes(NETWORK, upto=4))
+    app = watch(open_page("finetune"), path)
+    assert story(app)
+    last = refreshes(NETWORK, upto=4)[-1]
+    assert numbers(app)["Accuracy now"] == "90.0 %"
+    saved = 1 - last.macs / cost(NETWORK).macs
+    assert next(m.delta for m in app.metric if m.label == "MACs") == f"−{100 * saved:.1f} %"
+    assert "measured on 360 test images" in said(app)
+    assert not any(b.label == "Open as a plan" for b in app.button)
+
+
+def test_before_its_first_line_a_run_says_when_its_layers_appear(laid, open_page):
+    app = watch(open_page("finetune"), laid())
+    assert "after the first 10 steps" in said(app)
+    assert not story(app)
+
+
+def test_a_finished_run_shows_costs_before_and_after_beside_its_curves(laid, open_page):
+    path = laid(*refreshes(NETWORK))
+    finish(path)
+    app = watch(open_page("finetune"), path)
+    assert story(app)
+    assert "How it became sparse" in said(app)
+    found = numbers(app)
+    assert (found["After its cut"], found["Fine-tuned"], found["Feature maps"]) == (
+        "80.0 %", "95.0 %", "3.80 kB",
+    )  # fmt: skip
+    assert "Counted and measured" not in said(app)
+
+
+def test_counted_macs_and_measured_times_of_stripes_stand_apart(laid, open_page):
+    path = laid(*refreshes(NETWORK, stripes=True), method="stripes")
+    finish(path, timed=Timed(0.1, 0.3, 0.1, 1, 2, 30))
+    app = watch(open_page("finetune"), path)
+    counted = next(d.value for d in app.dataframe if "MACs, counted (computed)" in d.value)
+    timed = next(d.value for d in app.dataframe if "Time, measured here" in d.value)
+    assert list(counted["MACs"]) == [160_000, 100_000, 80_000]
+    assert list(timed["One pass"]) == ["0.1 ms", "0.3 ms", "0.1 ms"]
+    assert "change the counted MACs by −20.0 %" in said(app)
+    assert "takes 3.0 times as long" in said(app)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network made sparse in a moment, and its plan."""
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.sparsify import Sparsifying
+
+    settings = Sparsification(
+        finish="target", epochs=2, batch_size=32, train_images=64, test_images=32, refresh=1
+    )
+    images = [load_data("digits", split) for split in ("train", "test")]
+    training = Sparsifying(load_model(MODEL), train=images[0], test=images[1], settings=settings)
+    lines = tuple(training.records())
+    return lines, *training.result()
+
+
+@pytest.fixture
+def sparse_run(laid, trained):
+    from sfp_viz.nets.saved import save_model
+
+    lines, model, plan = trained
+    path = laid(*lines)
+    save_model(model, path / SPARSE)
+    (path / "plan.json").write_text(plan_json(plan))
+    finish(path)
+    return path
+
+
+def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, open_page):
+    app = watch(open_page("finetune"), sparse_run)
+    press(app, "Open as a plan")
+    plan = plan_of(sparse_run)
+    session = app.session_state["session"].now
+    assert (session.model, session.edits) == (plan.digest, plan.edits)
+    again = planned.plan(session.model, session.recipe, session.edits)
+    assert [(r.group, r.filters) for r in again.removals if r.filters] == [
+        (r.group, r.filters) for r in plan.removals
+    ]
+    app.switch_page("pages/plan.py").run()
+    assert not app.exception
+    assert "training took the other" in said(app)
+    assert "rests on the weights alone" not in said(app)
+    table = next(d.value for d in app.dataframe if "why" in d.value)
+    assert all(why.startswith("SSR: ") for why in table["why"])
+    app.switch_page("pages/explore.py").run()
+    assert not app.exception
+    fates = next(d.value for d in app.dataframe if "plan" in d.value)["plan"]
+    assert any(fate.startswith("goes: SSR: ") for fate in fates)
+    assert not any("by hand" in fate for fate in fates)
+    assert undo(app).session_state["session"].now.model == MODEL
+
+
+def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
+    app = watch(open_page("finetune"), sparse_run)
+    press(app, "Open as a plan")
+    session, plan = app.session_state["session"].now, plan_of(sparse_run)
+    removal = plan.removals[0]
+    plain = replace(removal, reasons=("by hand", *["unimportant"] * (len(removal.filters) - 1)))
+    told = trained_reasons.told(plain, plan.digest)
+    assert told.reasons == (removal.reasons[0], *plain.reasons[1:])
+    assert trained_reasons.told(plain, NETWORK.digest) == plain
+    fewer = replace(plan.edits, remove=plan.edits.remove[1:])
+    assert trained_reasons.in_force(plan.edits)
+    assert not trained_reasons.in_force(fewer)
+    group = view.loaders.network(session.model).group(removal.group)
+    kept = group.size - len(removal.filters)
+    assert "training took the other" in trained_reasons.sentence(group, kept, plan.edits)
+    assert trained_reasons.sentence(group, kept, fewer) == ""
+
+
+def test_a_plan_that_is_not_of_the_weights_beside_it_is_refused(sparse_run, open_page):
+    import shutil
+
+    shutil.copy(sample_path(MODEL), sparse_run / SPARSE)
+    app = watch(open_page("finetune"), sparse_run)
+    press(app, "Open as a plan")
+    assert "not of the weights beside it" in said(app)
+    assert app.session_state["session"].now.model == MODEL
+
+
+def test_the_verdict_on_skipping_says_when_it_saves():
+    found = Outcome((100, 50), (10, 5), (1, 1), 80, 8)
+    faster = sparsify_result.verdict(found, Timed(1.0, 0.8, 0.8, 1, 1, 30))
+    slower = sparsify_result.verdict(found, Timed(1.0, 1.5, 1.0, 1, 1, 30))
+    assert "saves 20 % of the time" in faster
+    assert "takes 50 % longer" in slower
+    assert "counted MACs by −37.5 %" in slower

@@ -1,0 +1,53 @@
+"""What the picture of the shrinking network is told to draw."""
+
+from __future__ import annotations
+
+import json
+
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.figures.sparsity import story
+from sfp_viz.nets.samples import sample_network
+from sfp_viz.ui.components.thinning import in_words, thinning_data
+from tests.made_refreshes import refreshes
+
+NETWORK = sample_network("vgg11_fashion")
+
+
+def data(*, stripes: bool = False, upto: int = 0) -> dict:
+    method = "stripes" if stripes else "ssr_l21"
+    return thinning_data(
+        story(NETWORK, refreshes(NETWORK, upto=upto, stripes=stripes), Sparsification(method))
+    )
+
+
+def test_everything_drawn_has_a_value_for_each_moment_and_can_be_sent():
+    for drawn in (data(), data(stripes=True)):
+        moments = len(drawn["epochs"])
+        assert len(drawn["macs"]) == len(drawn["loss"]) == moments
+        for band in drawn["bands"]:
+            for name in ("live", "stripes", "gates", "residual"):
+                assert band[name] is None or len(band[name]) == moments
+        assert json.loads(json.dumps(drawn)) == drawn
+
+
+def test_gates_and_distances_are_there_only_where_the_method_has_them():
+    pull, thin = data(), data(stripes=True)
+    assert any(band["residual"] for band in pull["bands"])
+    assert not any(band["stripes"] or band["gates"] for band in pull["bands"])
+    assert any(band["gates"] for band in thin["bands"])
+    assert (pull["target"], thin["target"]) == (None, 0.5)
+    assert "Gates" in thin["hint"]
+    assert "Gates" not in pull["hint"]
+
+
+def test_the_axis_shows_the_epochs_to_come():
+    drawn = data(upto=3)
+    assert drawn["total"] == 4
+    assert drawn["epochs"][-1] == 1.5
+
+
+def test_the_words_for_screen_readers_say_what_is_left_and_where_most_went():
+    told = story(NETWORK, refreshes(NETWORK), Sparsification())
+    assert "Epoch 4.0 of 4: 400 of 800 filters stay" in in_words(told)
+    assert "16 of 32 are left" in in_words(told)
+    assert "Nothing has been trained" in in_words(story(NETWORK, (), Sparsification()))
