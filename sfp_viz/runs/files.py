@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,12 +41,27 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
 def beside(path: Path) -> Iterator[Path]:
     """A fresh name beside ``path``, with its suffix, that becomes ``path`` when the block ends."""
     unique = f"{os.getpid()}-{threading.get_ident()}-{time.time_ns()}"
-    fresh = path.with_name(f".new-{unique}{path.suffix}")
+    fresh = path.with_name(f"{_begun()}{unique}{path.suffix}")
     try:
         yield fresh
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def sweep_up(folder: Path) -> None:
+    """Remove what processes of this machine that are dead now were writing in ``folder``."""
+    import psutil
+
+    for half in folder.rglob(f"{_begun()}*"):
+        number = half.name.removeprefix(_begun()).split("-")[0]
+        if not number.isdigit() or not psutil.pid_exists(int(number)):
+            half.unlink(missing_ok=True)
+
+
+def _begun() -> str:
+    """How the name of a file begins that this machine is writing."""
+    return f".new-{zlib.crc32(platform.node().encode()):08x}-"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.alive import RUN
-from sfp_viz.runs.files import locked
+from sfp_viz.runs.files import locked, sweep_up
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.mirror import mirrored
@@ -80,9 +80,9 @@ def _failed(folder: Path, heartbeat: Heartbeat, problem: Exception) -> int:
 
 def work(folder: Path, heartbeat: Heartbeat) -> None:
     """Do the run, from where a worker before us came to its end. Raises SfpError on trouble."""
-    dead = heartbeat.earlier.get("pid", 0)
-    for half in [*folder.glob(".*.safetensors*"), *folder.glob(f".new-{dead}-*")]:
-        half.unlink(missing_ok=True)  # of a worker that was killed while writing
+    sweep_up(folder)  # after a worker that was killed while writing
+    for half in folder.glob(".*.safetensors*"):
+        half.unlink(missing_ok=True)
     run = read_run(folder)
     import_module(f"sfp_viz.runs.{WORK.get(run.kind, 'work_study')}").work(run, heartbeat)
 

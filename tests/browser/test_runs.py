@@ -21,6 +21,7 @@ from sfp_viz.runs.process import cancel
 @pytest.fixture
 def home(workspace):
     """A workspace without runs; what is still at work is stopped at the end, all are removed."""
+    shutil.rmtree(workspace / "runs", ignore_errors=True)  # those of earlier tests
     yield workspace
     for path in (workspace / "runs").glob("*/"):
         with suppress(RunError):
@@ -70,7 +71,7 @@ def test_a_run_outlives_its_tab_and_two_tabs_pause_resume_and_cancel_it(page, el
     start(page, 1000)
     says(page, "Running")
     seen = epochs(page)
-    (path,) = (home / "runs").glob("*/")
+    (path,) = (home / "runs").glob("[!.]*/")
 
     page.reload()  # it is found again by itself
     says(page, "Running")
@@ -104,7 +105,7 @@ def test_a_killed_worker_is_seen_at_once_and_resume_goes_on(page, home):
     start(page, 1000)
     says(page, "Running")
     epochs(page)
-    (path,) = (home / "runs").glob("*/")
+    (path,) = (home / "runs").glob("[!.]*/")
     worker = re.search(r'"pid": (\d+)', (path / "worker.json").read_text())
     assert worker
     os.kill(int(worker[1]), signal.SIGKILL)

@@ -80,7 +80,7 @@ def test_a_run_paused_again_and_again_ends_with_the_same_bytes(warm, new_run, tm
     launch(alone)
     assert list(watch(alone, every=0.02))[-1].state == "finished"
     number, positions = launch(path), []
-    for epochs in (0, 1, 3):
+    for epochs in (0, 1, 2):  # with two epochs left, so that it is not over before it is asked
         until(path, lambda run, n=epochs: run.phase == "training" and run.progress * 4 > n + 0.05)
         run = pause(path)
         assert run.state == "paused", run.message
