@@ -18,6 +18,7 @@ from sfp_viz.cli import (
     planning,
     run_table,
     running,
+    sparsify,
     studying,
     training,
 )
@@ -66,6 +67,7 @@ for command in (
     training.finetune,
     kinds.steps,
     kinds.sweep,
+    sparsify.sparsify,
     cutting.export,
     control.runs,
     cluster.cluster,

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from sfp_viz.cli import sparse_text
 from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import facts, moment, say, table, with_json
@@ -21,6 +22,7 @@ from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, list_runs, read_run
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.sparsify import KIND as SPARSIFY
 
 
 @click.command()
@@ -111,22 +113,30 @@ def show(run: str, following: bool, as_json: bool) -> None:
         follow(path, ours=False)
         return
     found = follow(path, quiet=True, ours=False) if following else read_run(path)
-    text = _card(found)
+    text, sparse = _card(found), found.kind == SPARSIFY
+    if sparse and (lines := sparse_text.epoch_lines(path)):
+        text += "\n\n" + "\n".join([sparse_text.HEAD, *lines[-10:]])
     if found.epochs:
         heads = "\n" + _EPOCH_HEAD
         text += "\n" + heads + "".join("\n" + _epoch_line(found, n) for n in _shown(found))
-    say({**run_value(found), "history": [asdict(e) for e in found.epochs]}, text, as_json=as_json)
+    value = {**run_value(found), "history": [asdict(e) for e in found.epochs]}
+    if sparse:
+        value["sparse"] = sparse_text.sparse_value(found, history=True)
+    say(value, text, as_json=as_json)
 
 
 def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
     """Show a run's epochs as they come, until it is over. Ctrl-C cancels it if it is ``ours``;
     else it goes on without being watched."""
-    shown, run = 0, read_run(path)
+    shown, thinned, run = 0, 0, read_run(path)
     try:
         for run in process.watch(path):
             if quiet:
                 continue
-            if shown == 0 and run.before is not None:
+            if run.kind == SPARSIFY:
+                thinned += _say_thinning(path, thinned)
+            begun = bool(run.epochs) if run.kind == SPARSIFY else run.before is not None
+            if shown == 0 and begun:
                 click.echo(_EPOCH_HEAD if run.over else f"{_card(run)}\n\n{_EPOCH_HEAD}")
                 shown = 1
             while shown and shown <= len(run.epochs):
@@ -143,6 +153,14 @@ def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
     if not quiet:
         click.echo("\n" + (_card(run)))
     return run
+
+
+def _say_thinning(path: Path, after: int) -> int:
+    """Show epochs in which the network became sparse, but the first ``after``; how many."""
+    lines = sparse_text.epoch_lines(path, after)
+    for line in lines if after else [sparse_text.HEAD, *lines] if lines else []:
+        click.echo(line)
+    return len(lines)
 
 
 def run_value(run: Run) -> dict[str, Any]:
@@ -167,6 +185,7 @@ def run_value(run: Run) -> dict[str, Any]:
         "before": asdict(run.before) if run.before else None,
         "result": asdict(run.result) if run.result else None,
         "student": str(run.student) if run.student.exists() else None,
+        **({"sparse": sparse_text.sparse_value(run)} if run.kind == SPARSIFY else {}),
     }
 
 
@@ -199,8 +218,9 @@ def _card(run: Run) -> str:
         ("started", moment(run.created)),
         ("data", run.data),
         ("plan", run.plan.hash if run.plan else None),
-        ("epochs", f"{len(run.epochs)} of {run.settings.epochs}"),
+        ("epochs", f"{run.done} of {run.total}"),
     ]
+    lines += sparse_text.sparse_facts(run) if run.kind == SPARSIFY else []
     if before:
         images = f"(measured on {before.images:,} test images)"
         lines += [

@@ -20,6 +20,7 @@ from sfp_viz.core.stripes import StripeChoice
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.nets.saved import read_header
+from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.laying import free_folder, lay_out
 
@@ -104,12 +105,9 @@ def create_sparsify(
     }
     name = name or str(header["name"])
     known = {
-        "kind": "plan",
-        "recipe": settings.method,
+        **training_facts(digest=str(header["digest"]), recipe=None, name=settings.method),
         "target_reduction": settings.target_reduction,
-        "seed": settings.seed,
         **(facts or {}),
-        "digest": str(header["digest"]),
     }
     whole = asdict(tuning or _untuned(settings))
     entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}

@@ -1,0 +1,101 @@
+"""How the command line tells of a run that prunes while training: its lines, and its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.sparsification import WORDS, Refresh
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.sparsify import Outcome, read_outcome, read_refreshes, sparse_of
+
+HEAD = "epoch      loss    test  filters  stripes       MACs  phase"
+SKIPPING = (
+    "Skipping stripes usually loses on a CPU: fewer counted MACs are not less time there. Both are "
+    "shown at the end."
+)
+
+
+def epoch_lines(path: Path, after: int = 0) -> list[str]:
+    """A line of text for each epoch of the first part, those of the first ``after`` left out."""
+    found = [line for line in read_refreshes(path) if line.test_accuracy is not None]
+    return [_line(line) for line in found[after:]]
+
+
+def _line(line: Refresh) -> str:
+    live = _mean(line.live)
+    stripes = percent(_mean(line.stripes), 0) if line.stripes else ""
+    return (
+        f"{f'{line.epoch}/{line.epochs}':<8} {line.loss:>6.3f} "
+        f"{percent(line.test_accuracy or 0.0):>7}  {percent(live, 0):>7}  {stripes:>7} "
+        f"{count(line.macs):>10}  {line.phase}"
+    )
+
+
+def _mean(shares: tuple[tuple[str, float], ...]) -> float:
+    """The mean share of the layers."""
+    return sum(share for _, share in shares) / len(shares) if shares else 1.0
+
+
+def sparse_facts(run: Run) -> list[tuple[str, Any]]:
+    """The part of a run's card that other trainings have not."""
+    try:
+        settings = sparse_of(run.path).settings
+    except SfpError:
+        return []
+    lines: list[tuple[str, Any]] = [("method", WORDS[settings.method])]
+    if outcome := read_outcome(run.path):
+        lines += _costs(outcome)
+    return lines
+
+
+def _costs(outcome: Outcome) -> list[tuple[str, Any]]:
+    lines: list[tuple[str, Any]] = [
+        ("MACs", f"{_pair(outcome.macs)}  (computed{_stripes(outcome)})"),
+        ("params", f"{_pair(outcome.params)}  (computed{_stripes(outcome)})"),
+        (
+            "feature maps",
+            f"{size(outcome.activation_bytes[0])} -> {size(outcome.activation_bytes[1])}  "
+            "(most that one layer reads and writes, one image, float32; computed)",
+        ),
+    ]
+    if not (times := outcome.timed):
+        return lines
+    where = f"(median of {times.repeats}, batch {times.batch}, {times.threads} threads; measured)"
+    skipping = sum(choice.kind == "stripes" for choice in outcome.choices)
+    return [
+        *lines,
+        ("dead stripes as zeros", f"{count(outcome.dense_macs)} MACs (computed), "
+         f"{milliseconds(times.dense)} {where}"),
+        ("all skipped", f"{count(outcome.macs[1])} MACs (computed), "
+         f"{milliseconds(times.skipping)} {where}"),
+        ("kept", f"{skipping} of {len(outcome.choices)} layers skip, where that was faster here: "
+         f"{milliseconds(times.mixed)} {where}"),
+    ]  # fmt: skip
+
+
+def _pair(numbers: tuple[int, int]) -> str:
+    return f"{count(numbers[0])} -> {count(numbers[1])}, {change(*numbers)}"
+
+
+def _stripes(outcome: Outcome) -> str:
+    return "; dead stripes left out" if outcome.choices else ""
+
+
+def sparse_value(run: Run, *, history: bool = False) -> dict[str, Any] | None:
+    """The same as JSON; None for any other run. MACs, params and bytes computed, times measured."""
+    try:
+        asked = sparse_of(run.path)
+    except SfpError:
+        return None
+    lines, outcome = read_refreshes(run.path), read_outcome(run.path)
+    found = {
+        "settings": asdict(asked.settings),
+        "fine_tuned": asked.tuned,
+        "last": asdict(lines[-1]) if lines else None,
+        "outcome": asdict(outcome) if outcome else None,
+    }
+    return found | ({"history": [asdict(line) for line in lines]} if history else {})

@@ -1,0 +1,177 @@
+"""The command that prunes while it trains: sparsify."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from sfp_viz.cli.find import called, data_of, find_model, pair
+from sfp_viz.cli.queueing import place_of
+from sfp_viz.cli.running import follow, run_value
+from sfp_viz.cli.sparse_text import SKIPPING
+from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.training_options import Make, training_options
+from sfp_viz.core.sparsification import STRENGTHS, Finish, Method, Order, Sparsification
+from sfp_viz.errors import RunError
+from sfp_viz.runs.folder import home, read_run
+from sfp_viz.runs.sparsify import create_sparsify
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.model import Model
+
+_DEFAULT = Sparsification()
+_OWN = (
+    "rho_most", "weights", "cutoff", "settle", "filter_share", "filter_part", "dead_gate",
+    "reactivation",
+)  # fmt: skip
+_SHARED = (
+    "batch_size", "learning_rate", "momentum", "weight_decay", "augmentation", "train_images",
+    "test_images", "seed",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("net")
+@click.option("--method", type=click.Choice(get_args(Method)), default=_DEFAULT.method,
+              show_default=True, help="How filters are made to go; see above.")  # fmt: skip
+@click.option("--target", type=click.FloatRange(0, 0.95), default=_DEFAULT.target_reduction,
+              show_default=True, help="Share of the MACs to remove.")  # fmt: skip
+@click.option("--finish", type=click.Choice(get_args(Finish)), default="target", show_default=True,
+              help="target: the filters with the largest norms stay, as many as meet the target; "
+              "found: those that the penalty left, however many.")  # fmt: skip
+@click.option("--strength", type=click.FloatRange(0),
+              help="Lambda, the weight of the penalty: more makes more filters go. [default: "
+              f"{', '.join(f'{n} {x:g}' for n, x in STRENGTHS.items() if x)}]")  # fmt: skip
+@click.option(
+    "--rho",
+    default=_DEFAULT.rho,
+    show_default=True,
+    help="SSR: how hard the weights are pulled towards their sparse copy; above 0.",
+)
+@click.option(
+    "--growth",
+    type=click.FloatRange(1),
+    help="SSR: rho times this at each refresh. [default: 1.05 for ssr_l20, else 1]",
+)
+@click.option("--refresh", type=click.IntRange(1), default=_DEFAULT.refresh, show_default=True,
+              help="Steps between two looks at what may go.")  # fmt: skip
+@click.option("--order", type=click.Choice(get_args(Order)), default=_DEFAULT.order,
+              show_default=True,
+              help="All layers at once, or one after the other (with --finish found), --epochs "
+              "each.")  # fmt: skip
+@click.option("--coupled", is_flag=True,
+              help="Also thin layers that are tied by an addition, together.")  # fmt: skip
+@click.option("--set", "others", multiple=True, metavar="KEY=VALUE",
+              help=f"A rarer setting; repeatable. Keys: {', '.join(_OWN)}.")  # fmt: skip
+@click.option("--data", help="Images to train and test with; the network's own by default.")
+@click.option("--epochs", type=click.IntRange(1), default=_DEFAULT.epochs, show_default=True,
+              help="Epochs in which filters go.")  # fmt: skip
+@click.option(
+    "--tune-epochs",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Epochs of fine-tuning after the cut, with NET as the teacher; 0: none.",
+)
+@click.option("--tune-learning-rate", type=click.FloatRange(0, min_open=True),
+              help="Of the fine-tuning. [default: half of --learning-rate: the teacher's gradients "
+              "are large for a network whose outputs have shrunk]")  # fmt: skip
+@training_options
+@click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
+@click.option("--background", is_flag=True, help="Return at once; it waits for its turn.")
+@click.option("--where", type=click.Choice(["here", "cluster"]), default="here", show_default=True,
+              help="On this machine, or on the Ray cluster.")  # fmt: skip
+@with_json
+def sparsify(
+    net: str,
+    target: float,
+    others: tuple[str, ...],
+    data: str | None,
+    epochs: int,
+    tune_epochs: int,
+    tune_learning_rate: float | None,
+    make: Make,
+    seed: int,
+    background: bool,
+    where: str,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Prune the unpruned NET while it trains: filters fade out, are cut, the rest is fine-tuned.
+
+    \b
+    ssr_l21, ssr_l20  SSR: a sparse copy of each layer draws the weights
+    ssr_projection    the same, and the copy meets the target all along
+    group_lasso       a penalty on whole filters, by plain SGD
+    proximal          the same penalty, which sets filters to 0 itself
+    stripes           filters first, then positions of each filter's window
+
+    Skipping stripes usually loses on a CPU: choose stripes for fewer counted MACs, not for less
+    time there. Both, and the time with zeros in their place, are shown at the end.
+
+    Options of the training, such as --batch-size, hold for both parts; those of the teacher
+    (--alpha, --temperature ...) for the fine-tuning. A stopped run goes on with 'runs resume'.
+    """
+    model = find_model(net)
+    images = data_of(model, data)
+    tuning = make(images, seed=seed, epochs=max(1, tune_epochs))
+    own = {f.name: getattr(_DEFAULT, f.name) for f in fields(_DEFAULT) if f.name in _OWN}
+    chosen = Sparsification(
+        target_reduction=target,
+        epochs=epochs,
+        **settings,
+        **{name: getattr(tuning, name) for name in _SHARED},
+        **dict(pair(word, own) for word in others),
+    )
+    if chosen.method == "stripes" and not as_json:
+        click.echo(SKIPPING, err=True)
+    rate = tune_learning_rate or tuning.learning_rate / 2
+    after = replace(tuning, learning_rate=rate) if tune_epochs else None
+    path = _lay_out(model, net, images, chosen, after)
+    _begin(path, background=background, where=where)
+    if background:
+        number = place_of(home(), path)
+        begun = f"is number {number} in line" if number else "started"
+        value = {"run": path.name, "path": str(path), "place": number}
+        text = f"Run {path.name} {begun}. Watch it: sfp-viz runs show {path.name} --follow"
+        say(value, text, as_json=as_json)
+        return
+    run = follow(path, quiet=as_json)
+    if as_json:
+        say(run_value(run), "", as_json=True)
+    if (now := read_run(path)).state != "finished":
+        again = f" Go on with it: sfp-viz runs resume {now.id}"
+        raise RunError((now.message or f"The run is {now.state}.") + again)
+
+
+def _lay_out(model: Model, net: str, images: str, settings: Sparsification, tuning: Any) -> Path:
+    from sfp_viz.nets.measure import count_macs, count_params
+    from sfp_viz.nets.saved import save_model
+
+    facts = {
+        "model": called(net, model.digest),
+        "macs_before": count_macs(model),
+        "params_before": count_params(model),
+    }
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / "model.safetensors"
+        save_model(model, file)
+        return create_sparsify(
+            home(), model_file=file, settings=settings, tuning=tuning, data=images, facts=facts
+        )
+
+
+def _begin(path: Path, *, background: bool, where: str) -> None:
+    """Start the run: at once when somebody waits for it, else when its turn comes."""
+    from sfp_viz.runs import process, queue
+
+    if where == "cluster":
+        queue.enqueue(path, where="ray")
+    elif background:
+        queue.enqueue(path, home=home())
+    else:
+        process.launch(path)

@@ -1,0 +1,112 @@
+"""Pruning while training from a shell: started, followed, shown, and refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sfp_viz import cli
+from sfp_viz.core.cost import cost
+from sfp_viz.nets.samples import sample_network
+from sfp_viz.runs import process, queue, worker
+from sfp_viz.runs.facts import training_facts
+from sfp_viz.runs.folder import home, list_runs, read_run
+from sfp_viz.runs.sparsify import sparse_of
+
+NET = "lenet5_digits"
+QUICK = [
+    "--epochs", "2", "--tune-epochs", "1", "--batch-size", "64", "--train-images", "100",
+    "--test-images", "100", "--refresh", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def line(tmp_path, monkeypatch) -> list[Path]:
+    """A workspace of the test; workers work in this process, and what is put in line stays."""
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    found: list[Path] = []
+    monkeypatch.setattr(process, "launch", lambda path: worker.main([str(path)]))
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: found.append(path))
+    return found
+
+
+def call(*words: object, status: int = 0) -> Result:
+    result = CliRunner().invoke(cli.main, [str(word) for word in words])
+    assert result.exit_code == status, result.output
+    return result
+
+
+def value(*words: object) -> dict:
+    return json.loads(call(*words, "--json").stdout)
+
+
+def test_filters_go_down_to_the_target_and_the_card_says_what_it_costs():
+    words = ["sparsify", NET, "--method", "ssr_l20", "--target", "0.4", *QUICK]
+    done = value(*words, "--learning-rate", "0.01", "--set", "settle=0.4")
+    assert (done["kind"], done["state"], done["epochs"]) == ("sparsify", "finished", 1)
+    assert done["settings"]["learning_rate"] == 0.005
+    whole, outcome = cost(sample_network(NET)), done["sparse"]["outcome"]
+    assert outcome["macs"][0] == whole.macs
+    assert outcome["macs"][1] <= 0.6 * whole.macs
+    assert outcome["activation_bytes"][0] == whole.peak_activation_bytes
+    asked = sparse_of(Path(done["path"])).settings
+    assert (asked.method, asked.finish, asked.settle) == ("ssr_l20", "target", 0.4)
+    assert (asked.learning_rate, asked.augmentation) == (0.01, "shift")
+    shown = call("runs", "show", done["run"]).output
+    for words in ("SSR, l2,0", "feature maps", "computed", "epochs  ", "3 of 3", "2/2", "1/1"):
+        assert words in " ".join(shown.split()) or words in shown
+    history = value("runs", "show", done["run"])["sparse"]["history"]
+    assert [line["step"] for line in history] == [1, 2, 3, 4]
+
+
+def test_stripes_come_with_their_warning_and_both_numbers_side_by_side():
+    words = ["sparsify", NET, "--method", "stripes", *QUICK, "--epochs", "3", "--tune-epochs", "0"]
+    told = call(*words)
+    assert "usually loses on a CPU" in told.stderr
+    card = told.stdout.splitlines()
+    zeros = next(line for line in card if line.startswith("dead stripes as zeros"))
+    skipped = next(line for line in card if line.startswith("all skipped"))
+    for words in (zeros, skipped):
+        assert "(computed)" in words
+        assert "measured)" in words
+        assert "threads" in words
+    assert any(line.startswith("kept") for line in card)
+
+
+def test_in_the_background_it_waits_in_line_with_its_facts(line):
+    begun = value("sparsify", NET, *QUICK, "--background")
+    assert line == [home() / "runs" / begun["run"]]
+    facts = read_run(line[0]).facts
+    assert training_facts(digest="", recipe=None).keys() <= facts.keys()
+    assert (facts["model"], facts["recipe"]) == (NET, "ssr_l21")
+    assert facts["macs_before"] == cost(sample_network(NET)).macs
+    assert "sparsify" in call("runs", "list", "--kind", "sparsify").output
+
+
+def test_help_warns_of_stripes_before_they_are_chosen():
+    text = " ".join(call("sparsify", "--help").output.split())
+    assert text.index("usually loses on a CPU") < text.index("--method")
+    assert "sparsify" in call("--help").output
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--rho", "0"], "rho"),
+        (["--order", "layers"], "whole network"),
+        (["--set", "colour=1"], "no setting"),
+        (["--set", "weights=heavy"], "heavy"),
+        (["--method", "ssr_l20", "--strength", "5"], "converge"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_what_makes_no_sense_is_said_in_one_line_before_anything_starts(words, says):
+    result = call("sparsify", NET, *words, status=1)
+    assert says in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert list_runs(home()) == ()
