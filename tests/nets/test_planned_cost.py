@@ -15,6 +15,8 @@ from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_names
 from sfp_viz.nets.surgery import masked, prune
 
+# The slowest are marked slow: each kind of layer is met by a quicker one, and in test_exact.py.
+SLOWEST = ("vgg16_bn", "densenet121", "convnext_tiny")
 LARGE = ("resnet18", "vgg16_bn", "mobilenet_v2", "densenet121", "regnet_y_400mf", "convnext_tiny")
 
 
@@ -35,7 +37,13 @@ def check(model, network, plan):
     assert gap < 1e-5 * max(1.0, float(silent.abs().max()))
 
 
-@pytest.mark.parametrize("name", [*sample_names(), *LARGE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in SLOWEST else ())
+        for name in (*sample_names(), *LARGE)
+    ],
+)
 def test_default_plans_and_ratios_by_hand_cost_what_they_show(name):
     model = opened(name)
     network = read_network(model)
