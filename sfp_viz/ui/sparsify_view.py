@@ -11,7 +11,7 @@ from sfp_viz.core.cost import Cost, cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.sparsification import Refresh
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import count, percent, size
+from sfp_viz.figures.numbers import change, count, percent, size
 from sfp_viz.figures.sparsity import story
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.sparsify import Sparse, read_refreshes, sparse_of
@@ -71,10 +71,9 @@ def numbers(run: Run) -> None:
         with st.container(horizontal=True):
             right = [one for one in found.lines if one.test_accuracy is not None]
             if right:
-                st.metric(
-                    "Accuracy" if found.sparse else "Accuracy now",
-                    percent(right[-1].test_accuracy or 0),
-                )
+                stopped = "When it stopped" if run.over else "Accuracy now"
+                label = "Accuracy" if found.sparse else stopped
+                st.metric(label, percent(right[-1].test_accuracy or 0))
             _costs(last, whole)
 
 
@@ -90,8 +89,7 @@ def _costs(last: Refresh, whole: Cost) -> None:
 
 
 def _less(now: int, before: int) -> dict:
-    saved = 1 - now / before if before else 0.0
-    return {"delta": f"−{percent(saved)}", "delta_color": "off", "delta_arrow": "off"}
+    return {"delta": change(before, now), "delta_color": "off", "delta_arrow": "off"}
 
 
 def _soon(run: Run, asked: Sparse) -> None:

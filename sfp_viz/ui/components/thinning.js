@@ -222,7 +222,7 @@ function show(me) {
 function words(me, at, chosen) {
   const { data } = me, filters = data.bands.reduce((s, b) => s + b.filters, 0), stay = data.bands.reduce((s, b) => s + b.live[at], 0);
   const bold = document.createElement('b'), rest = document.createElement('i');
-  const when = at === 0 ? 'Before the first step' : me.at === null ? (data.going ? 'Now' : 'At the end') : `Epoch ${fixed(data.epochs[at], 1)}`;
+  const when = at === 0 ? 'Before the first step' : me.at === null ? (data.going ? 'Now' : data.epochs.at(-1) > data.total - 1e-6 ? 'At the end' : 'When it stopped') : `Epoch ${fixed(data.epochs[at], 1)}`;
   bold.textContent = when + (at && me.at === null ? `, epoch ${fixed(data.epochs[at], 1)} of ${data.total}` : me.at === null || !at ? '' : ` of ${data.total}`);
   rest.textContent = chosen
     ? ` · ${chosen.name}: ${chosen.live[at]} of ${chosen.filters} filters` + (chosen.stripes ? `, ${percent(chosen.stripes[at])} of their stripes` : '') + (chosen.thins ? '' : ', left whole')
