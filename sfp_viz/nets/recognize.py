@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,9 +109,8 @@ def recognize(shapes: Mapping[str, Shape]) -> Guess:
 
 def arguments_for(shapes: Mapping[str, Shape], architecture: str) -> Iterator[dict[str, Any]]:
     """Arguments under which ``architecture`` may have these shapes, likeliest first."""
-    makers = {"cifar_resnet": _cifar_resnet, "lenet5": _lenet5, "slim_vgg11": _slim_vgg11}
-    if architecture in makers:
-        yield makers[architecture](shapes)
+    if architecture in _OURS:
+        yield _OURS[architecture](shapes)
         return
     heads = [shape[0] for name, shape in shapes.items() if len(shape) == 2 and ".weight" in name]
     if heads:
@@ -123,10 +122,10 @@ def preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocessing:
     """What goes with the architecture of a state dict: images, normalisation, data."""
     channels = next((shape[1] for shape in shapes.values() if len(shape) == 4), 3)
     mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else ((), ())
-    if guess.architecture == "lenet5":
+    if guess.architecture in ("lenet5", "lenet_caffe"):
         side = int(guess.arguments["side"])
         return Preprocessing((channels, side, side), mean, std)
-    if guess.architecture in ("cifar_resnet", "slim_vgg11"):
+    if guess.architecture in _OURS:
         side = 28 if channels == 1 else 32
         padded = guess.arguments.get("shortcut") == "pad"  # only the published ones are
         known = padded and channels == 3 and guess.arguments.get("classes") == 10
@@ -152,7 +151,7 @@ def published(architecture: str) -> Preprocessing:
 
 
 def _candidates(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for architecture in ("cifar_resnet", "lenet5", "slim_vgg11"):
+    for architecture in _OURS:
         for arguments in arguments_for(shapes, architecture):
             yield architecture, arguments
     for name in _TORCHVISION:
@@ -178,11 +177,19 @@ def _lenet5(shapes: Mapping[str, Shape]) -> dict[str, Any]:
     return {"channels": channels, "side": side or 8, "classes": _outs(shapes, "fc2.weight")}
 
 
-def _slim_vgg11(shapes: Mapping[str, Shape]) -> dict[str, Any]:
-    return {
-        "channels": _ins(shapes, "features.0.weight", 1),
-        "classes": _outs(shapes, "classifier.weight"),
-    }
+def _lenet_caffe(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    columns = _ins(shapes, "fc1.weight", 50 * 16)
+    side = 4 * round((columns / 50) ** 0.5) + 12  # the smallest image with such maps
+    channels = _ins(shapes, "conv1.weight", 1)
+    return {"channels": channels, "side": side, "classes": _outs(shapes, "fc2.weight")}
+
+
+def _heads(first: str, last: str, channels: int) -> Callable[[Mapping[str, Shape]], dict[str, Any]]:
+    """Arguments read off the ``first`` convolution (``channels`` without one) and the ``last``
+    linear layer."""
+    return lambda shapes: {
+        "channels": _ins(shapes, first, channels), "classes": _outs(shapes, last)
+    }  # fmt: skip
 
 
 def _outs(shapes: Mapping[str, Shape], name: str) -> int:
@@ -198,3 +205,14 @@ def _ins(shapes: Mapping[str, Shape], name: str, otherwise: int) -> int:
 def _few(names: tuple[str, ...]) -> str:
     shown = ", ".join(name[:80] for name in names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+_OURS: Mapping[str, Callable[[Mapping[str, Shape]], dict[str, Any]]] = {
+    "cifar_resnet": _cifar_resnet,
+    "lenet5": _lenet5,
+    "slim_vgg11": _heads("features.0.weight", "classifier.weight", 1),
+    "lenet_caffe": _lenet_caffe,
+    "cifar_alexnet": _heads("features.0.weight", "classifier.6.weight", 3),
+    "cifar_vgg16": _heads("features.0.weight", "classifier.weight", 3),
+    "cifar_googlenet": _heads("stem.0.weight", "linear.weight", 3),
+}

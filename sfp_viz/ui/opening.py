@@ -24,7 +24,10 @@ BY_NAME = (
     "torchvision:densenet121", "torchvision:regnet_y_400mf", "torchvision:convnext_tiny",
 )  # fmt: skip
 ITSELF = "recognize it from the file"
-OURS = ("lenet5", "cifar_resnet", "slim_vgg11")
+OURS = (
+    "lenet5", "lenet_caffe", "cifar_resnet", "slim_vgg11", "cifar_vgg16", "cifar_alexnet",
+    "cifar_googlenet",
+)  # fmt: skip
 _SIDES = (8, 1024)  # pixels
 
 

@@ -79,10 +79,16 @@ def test_our_own_architectures_are_recognised_from_their_shapes(tmp_path):
     for architecture, arguments in (
         ("lenet5", {"channels": 3, "side": 12, "classes": 6}),
         ("slim_vgg11", {"channels": 1, "classes": 5}),
+        ("lenet_caffe", {"channels": 1, "side": 20, "classes": 7}),
+        ("cifar_alexnet", {"channels": 3, "classes": 4}),
+        ("cifar_vgg16", {"channels": 1, "classes": 5}),
+        ("cifar_googlenet", {"channels": 3, "classes": 6}),
     ):
         torch.save(rebuild.build(architecture, arguments).state_dict(), tmp_path / "a.pt")
         model = load_model(tmp_path / "a.pt")
         assert (model.architecture, dict(model.arguments)) == (architecture, arguments)
+        sides = arguments.get("side"), 28 if arguments["channels"] == 1 else 32
+        assert model.input_shape[1] == next(side for side in sides if side)
 
 
 def test_torchvision_weights_are_recognised_with_their_number_of_classes(tmp_path):
