@@ -18,9 +18,9 @@ from sfp_viz.core.stripes import stripe_cost
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.alive import ROOT
+from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.heartbeat import Heartbeat
-from sfp_viz.runs.process import copy_with
 from sfp_viz.runs.run_points import points_of
 from sfp_viz.runs.saving import save_network
 from sfp_viz.runs.sparsify import create_sparsify, read_outcome, read_refreshes, sparse_of
