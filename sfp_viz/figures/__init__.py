@@ -16,6 +16,7 @@ _HOMES = {
     "predicted_against_measured": "trust",
     "sensitivity_curves": "sensitivity",
     "similarity_map": "similarity",
+    "thinning_layers": "sparsity",
     "training_curves": "curves",
 }
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -9,10 +9,11 @@ import streamlit as st
 from sfp_viz.core.tradeoff import Axis, Point, changed
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
+from sfp_viz.runs import sparsify
 from sfp_viz.runs.differing import plan_of
 from sfp_viz.runs.latencies import Timed
 from sfp_viz.runs.summary import Summary
-from sfp_viz.ui import compare_chart, compare_words, planned, problems, state
+from sfp_viz.ui import compare_chart, compare_words, planned, problems, sparsify_result, state
 from sfp_viz.ui.starting import Subject
 
 _OTHER = (
@@ -95,6 +96,10 @@ def _run_ways(run: Summary) -> None:
                     "This run has no plan: it was started from a network's file, or its folder "
                     "is gone. Open the run to see its settings."
                 )
+            if run.kind == sparsify.KIND:  # its plan is of the weights that it trained
+                with st.spinner("Reading the trained network"):
+                    sparsify_result.open_plan(run.path)
+                st.switch_page("pages/plan.py")
             state.change(recipe=plan.recipe, edits=plan.edits, run=run.id)
             now = state.session()
             if planned.budget(now.model, now.recipe, now.edits).after is None or (

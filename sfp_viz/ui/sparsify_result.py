@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -31,7 +32,7 @@ def ways(run: Run) -> None:
         ):
             with problems.shown():
                 with st.spinner("Reading the trained network"):
-                    open_plan(run)
+                    open_plan(run.path)
                 st.switch_page("pages/plan.py")
         if run.result and st.button(
             "Compare", key="sparse_compare", icon=":material/scatter_plot:"
@@ -42,20 +43,21 @@ def ways(run: Run) -> None:
             st.switch_page("pages/export.py")
 
 
-def open_plan(run: Run) -> None:
-    """Keep the trained weights as a network of the workspace, and open it with the run's plan, as
-    one step of undo. Raises RunError where the folder lacks either, ModelError for bad weights."""
+def open_plan(run: Path) -> None:
+    """Keep the trained weights of the run in the folder ``run`` as a network of the workspace, and
+    open it with the run's plan, as one step of undo. Raises RunError where the folder lacks
+    either, ModelError for bad weights."""
     from sfp_viz.nets.saved import load_saved
     from sfp_viz.nets.store import import_model
 
-    plan, file = plan_of(run.path), run.path / SPARSE
+    plan, file = plan_of(run), run / SPARSE
     if plan is None or not file.is_file():
         raise RunError("This run has no plan any more: files are missing in its folder.")
     trained = load_saved(file)
     if trained.digest != plan.digest:
         raise RunError("The plan of this run is not of the weights beside it. Start it again.")
-    method = METHODS[sparse_of(run.path).settings.method]
-    named = replace(trained, name=f"{run.name}, after {method}")
+    method = METHODS[sparse_of(run).settings.method]
+    named = replace(trained, name=f"{trained.name}, after {method}")
     key = import_model(loaders.home(), named)
     trained_reasons.keep(plan)
     state.change(model=key, recipe=plan.recipe, edits=plan.edits)

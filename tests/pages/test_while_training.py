@@ -30,6 +30,7 @@ from sfp_viz.runs.sparsify import (
     sparse_of,
 )
 from sfp_viz.ui import planned, sparsify_result, trained_reasons, view
+from sfp_viz.ui.compare_chart import CHOSEN
 from sfp_viz.ui.history import History
 from sfp_viz.ui.sparsify_words import METHODS
 from tests.made_refreshes import refreshes
@@ -256,6 +257,26 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     assert any(fate.startswith("goes: SSR: ") for fate in fates)
     assert not any("by hand" in fate for fate in fates)
     assert undo(app).session_state["session"].now.model == MODEL
+
+
+def test_the_page_compare_knows_it_and_opens_its_plan_on_its_own_weights(sparse_run, open_page):
+    app = open_page("compare")
+    app.session_state[CHOSEN] = (f"run:{sparse_run.name}",)
+    app.run()
+    assert not app.exception
+    assert "SSR, l2,1" in app.dataframe[-1].value["Network"].iloc[-1]
+    press(app, "Open its plan")
+    plan = plan_of(sparse_run)
+    session = app.session_state["session"].now
+    assert (session.model, session.edits) == (plan.digest, plan.edits)
+
+
+def test_the_trained_network_can_be_exported_from_its_run(sparse_run, open_page):
+    app = press(watch(open_page("finetune"), sparse_run), "Export")
+    app.switch_page("pages/export.py").run()
+    assert not app.exception
+    assert app.radio[0].value == sparse_run.name
+    assert "80.0 k MACs" in said(app).replace("\\", "")
 
 
 def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
