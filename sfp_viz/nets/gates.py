@@ -17,13 +17,12 @@ from torch import Tensor, nn
 from sfp_viz.core.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.proximal import gate_weights, layer_weight, soft_threshold
-from sfp_viz.core.ratios import suggest
-from sfp_viz.core.recipe import uniform_l1
 from sfp_viz.core.sparsification import Sparsification
 from sfp_viz.core.stripes import share_for, stripe_cost
 from sfp_viz.nets.penalties import Scales
 from sfp_viz.nets.rows import Rows, shares_of
-from sfp_viz.nets.stripe_layers import gated_layers, layer_shares
+from sfp_viz.nets.stripe_gates import StripeGates
+from sfp_viz.nets.stripe_layers import filter_targets, gated_layers
 
 PHASES = ("filters", "stripes", "frozen")
 
@@ -44,37 +43,25 @@ class Thinning:
         self._units, self._in_epoch, self.rho = scales.units, in_epoch, 0.0
         self._least = settings.dead_gate
         self._all = dict(module.named_parameters())
-        self._weights = {n: self._all[f"{n}.weight"] for n in gated_layers(module, network)}
+        layers = gated_layers(module, network)
+        self._held = StripeGates(module, layers, network, settings)
         steps = in_epoch * settings.epochs
         self._switch = int(settings.filter_share * steps) if rows else 0
         self._freeze = steps - int(settings.settle * steps)
-        first = {n: w.detach()[:, 0] for n, w in self._weights.items()}
-        self._gates = {n: torch.ones_like(x).requires_grad_() for n, x in first.items()}
-        self._speed = {n: torch.zeros_like(x) for n, x in first.items()}
-        self._since = {n: torch.full_like(x, -1, dtype=torch.int64) for n, x in first.items()}
-        self._masks = {n: torch.ones_like(x, dtype=torch.bool) for n, x in first.items()}
         self._device = device = next(iter(self._all.values())).device
         self._stays = {r.group: torch.ones(r.size, dtype=torch.bool, device=device) for r in rows}
         self._early = {name: x.clone() for name, x in self._stays.items()}
         names = [r.group for r in rows]
         self._shares = shares_of(network, names)
-        self._targets = self._filter_targets(names)
+        self._targets = filter_targets(network, names if self._switch else (), settings)
         self.phase, self._share = 0, 1.0
-        self._pushes = layer_shares(network, list(self._weights))
         if not self._switch:
             self._to_stripes()
 
     def running(self) -> dict[str, Tensor]:
         """Weights times gates, by parameter name; gates up to the threshold act as 0, and still
         get their gradient."""
-        if self.phase != 1:
-            return {}
-        found = {}
-        for name, gate in self._gates.items():
-            acting = gate * (gate.detach().abs() > self._settings.dead_gate)
-            straight = gate + (acting - gate).detach()
-            found[f"{name}.weight"] = self._weights[name] * straight[:, None]
-        return found
+        return self._held.running() if self.phase == 1 else {}
 
     def pull(self, rate: float) -> None:
         """Proximal steps need no change of the gradients."""
@@ -90,7 +77,10 @@ class Thinning:
                     self._drop_rows()
                     self._to_stripes()
             elif self.phase == 1:
-                self._move_gates(rate, whole, step)
+                kept = self._kept()
+                self._held.move(
+                    kept, rate=rate, share=self._share, step=step, in_epoch=self._in_epoch
+                )
             self._hold()
             if self.phase == 1 and step + 1 >= self._freeze:
                 self._fix()
@@ -131,11 +121,12 @@ class Thinning:
     def masks(self) -> dict[str, Tensor]:
         """Stripes that act, bool [filters, height, width] by layer; those of filters that go do
         not."""
-        found = {}
-        for name, mask in self._masks.items():
-            acts = mask if self.phase != 1 else self._gates[name].detach().abs() > self._least
-            found[name] = acts & self._filters(name)[:, None, None]
-        return found
+        return {
+            name: (mask if self.phase != 1 else self._held.above(name)) & kept[:, None, None]
+            for (name, mask), kept in zip(
+                self._held.masks.items(), self._kept().values(), strict=True
+            )
+        }
 
     def stripes(self) -> tuple[tuple[str, float], ...]:
         """Share of the stripes of each layer's kept filters that act."""
@@ -146,19 +137,15 @@ class Thinning:
 
     def gates(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
         """Five points of |S| of each layer's kept filters: least, quarters, most."""
-        points = torch.linspace(0, 1, 5)
-        return tuple(
-            (name, tuple(round(float(x), 6) for x in
-             torch.quantile(gate.detach().abs()[self._filters(name)].flatten().cpu(), points)))
-            for name, gate in self._gates.items()
-        )  # fmt: skip
+        return self._held.points(self._kept())
 
     def hardened(self) -> dict[str, Tensor]:
         """The weights as they act, by parameter name."""
         found = {}
         for name, mask in self.masks().items():
-            weight = self._weights[name].detach()
-            acting = weight * self._gates[name].detach()[:, None] if self.phase == 1 else weight
+            weight = self._held.weights[name].detach()
+            gate = self._held.gates[name].detach()[:, None]
+            acting = weight * gate if self.phase == 1 else weight
             found[f"{name}.weight"] = acting.masked_fill(~mask[:, None], 0)  # 0, and not -0
         return found
 
@@ -166,39 +153,31 @@ class Thinning:
         """Gates, masks and phase, as tensors by name."""
         state = {f"stays.{n}": x for n, x in self._stays.items()}
         state |= {f"early.{n}": x for n, x in self._early.items()}
-        for kind in ("gates", "speed", "since", "masks"):
-            state |= {f"{kind}.{n}": x.detach() for n, x in getattr(self, f"_{kind}").items()}
+        state |= self._held.state()
         numbers = torch.tensor([self.phase, self._share], dtype=torch.float64)
         return state | {"numbers": numbers}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take up a ``state``; KeyError or RuntimeError when it does not fit."""
         with torch.no_grad():
-            for kind in ("stays", "early", "gates", "speed", "since", "masks"):
+            self._held.restore(state)
+            for kind in ("stays", "early"):
                 for name, tensor in getattr(self, f"_{kind}").items():
                     tensor.copy_(state[f"{kind}.{name}"])
         self.phase, self._share = int(state["numbers"][0]), float(state["numbers"][1])
 
     def _filters(self, layer: str) -> Tensor:
         """Filters of a layer that stay: bool [filters]."""
-        keep = torch.ones(len(self._weights[layer]), dtype=torch.bool, device=self._device)
+        keep = torch.ones(len(self._held.weights[layer]), dtype=torch.bool, device=self._device)
         for r in self.rows:
             for part in r.parts:
                 if part.name == f"{layer}.weight":
                     keep[part.channels] &= self._stays[r.group][part.units]
         return keep
 
-    def _filter_targets(self, names: Sequence[str]) -> dict[str, float]:
-        """Share of each group's filters that the first phase keeps: the same everywhere, so that
-        MACs come to (1 - reduction) ** filter_part."""
-        settings = self._settings
-        left = (1 - settings.target_reduction) ** settings.filter_part
-        if not names or not self._switch or left >= 1:
-            return dict.fromkeys(names, 1.0)
-        tied = "shared" if settings.coupled else "protect"
-        recipe = uniform_l1(1 - left, coupled=tied, max_ratio=0.99)
-        kept = suggest(self._network, {}, recipe)
-        return {name: kept[name] / self._network.group(name).size for name in names}
+    def _kept(self) -> dict[str, Tensor]:
+        """The same of all layers with gates."""
+        return {name: self._filters(name) for name in self._held.weights}
 
     def _shrink_rows(self, rate: float) -> None:
         """A proximal step on the rows, in units of each group's mean norm at the start."""
@@ -223,49 +202,16 @@ class Thinning:
 
     def _to_stripes(self) -> None:
         """Begin the second phase: one live share for all layers that reaches the target."""
-        kept = {name: int(stays.sum()) for name, stays in self._stays.items()}
+        left = {name: int(stays.sum()) for name, stays in self._stays.items()}
         whole = cost_of_widths(self._network, {}).macs
         budget = (1 - self._settings.target_reduction) * whole
-        filters = {name: int(self._filters(name).sum()) for name in self._weights}
-        self._share = share_for(self._network, kept, filters, budget)
+        filters = {name: int(kept.sum()) for name, kept in self._kept().items()}
+        self._share = share_for(self._network, left, filters, budget)
         self.phase = 1
 
-    def _move_gates(self, rate: float, whole: float, step: int) -> None:
-        """SGD with momentum on the gates, then their proximal step; gates below the threshold for
-        longer than the reactivation are 0 for good."""
-        settings = self._settings
-        masks = self.masks()
-        for name, gate in self._gates.items():
-            since, kept = self._since[name], self._filters(name)
-            lost = (since >= 0) & (step - since >= settings.reactivation * self._in_epoch)
-            if gate.grad is not None:
-                self._speed[name].mul_(settings.momentum).add_(gate.grad)
-                gate.grad = None
-            self._speed[name].masked_fill_(lost, 0)
-            gate.sub_(rate * self._speed[name])
-            live = float(masks[name].sum()) / max(1, int(kept.sum()) * gate[0].numel())
-            push = float(settings.strength or 0) * self._pushes[name]
-            push *= whole * layer_weight(live, self._share)
-            if push:
-                gate.copy_(soft_threshold(gate, push * gate_weights(gate)))
-            gate.masked_fill_(lost, 0)
-            under = gate.abs() <= self._least
-            fresh = torch.where(since < 0, step, since)
-            self._since[name] = torch.where(under, fresh, -1)
-
     def _fix(self) -> None:
-        """Begin the last phase: in each layer the stripes with the largest |S| ||W|| stay, as many
-        as the target says; gates go into the weights."""
-        acting = self.masks()
-        for name, gate in self._gates.items():
-            size = gate.abs() * self._weights[name].norm(dim=1) * acting[name]
-            all_of = int(self._filters(name).sum()) * gate[0].numel()
-            count = max(1, int(self._share * all_of + 1e-6))
-            order = size.flatten().argsort(descending=True, stable=True)[:count]
-            mask = torch.zeros(size.numel(), dtype=torch.bool, device=size.device)
-            mask[order] = True
-            self._masks[name] = mask.view(size.shape) & (size > 0)
-            self._weights[name].mul_((gate * self._masks[name])[:, None])
+        """Begin the last phase: stripes are fixed, as many as the target says."""
+        self._held.fix(self._kept(), self._share)
         self.phase = 2
         self._drop_empty()
         self._hold()
@@ -275,12 +221,12 @@ class Thinning:
         for r in self.rows:
             weights = {part.name.removesuffix(".weight"): part for part in r.parts}
             layers = self._network.group(r.group).layers
-            if any(name not in self._masks for name in layers):
+            if any(name not in self._held.masks for name in layers):
                 continue  # a window of 1 x 1 has no stripes to lose
             full = torch.zeros(r.size, dtype=torch.bool, device=self._device)
             for name in layers:
                 part = weights[name]
-                has = self._masks[name].flatten(1).any(1)[part.channels]
+                has = self._held.masks[name].flatten(1).any(1)[part.channels]
                 full[part.units[has]] = True
             if bool(full.any()):
                 self._stays[r.group] &= full
@@ -291,8 +237,7 @@ class Thinning:
             if self.phase and not bool(self._stays[r.group].all()):
                 r.scale(self._all, self._stays[r.group].double())
         if self.phase == 2:
-            for name, mask in self._masks.items():
-                self._weights[name].mul_(mask[:, None])
+            self._held.hold()
 
 
 def _top(norms: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which layers of a network have stripes to lose, and what they weigh."""
+"""Which layers of a network have stripes to lose, what they weigh, and what filters come to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.core.network import Network
+from sfp_viz.core.ratios import suggest
+from sfp_viz.core.recipe import uniform_l1
+from sfp_viz.core.sparsification import Sparsification
 from sfp_viz.core.stripes import stripe_cost
 
 
@@ -27,3 +30,16 @@ def layer_shares(network: Network, layers: Sequence[str]) -> dict[str, float]:
     macs = {name: none - stripe_cost(network, {name: 0}, {}).macs for name in layers}
     mean = sum(macs.values()) / max(1, len(macs)) or 1.0
     return {name: min(4.0, max(0.25, x / mean)) for name, x in macs.items()}
+
+
+def filter_targets(
+    network: Network, groups: Sequence[str], settings: Sparsification
+) -> dict[str, float]:
+    """Share of each group's filters that the first phase of multi-granularity pruning keeps: the
+    same everywhere, so that MACs come to (1 - reduction) ** filter_part."""
+    left = (1 - settings.target_reduction) ** settings.filter_part
+    if not groups or left >= 1:
+        return dict.fromkeys(groups, 1.0)
+    tied = "shared" if settings.coupled else "protect"
+    kept = suggest(network, {}, uniform_l1(1 - left, coupled=tied, max_ratio=0.99))
+    return {name: kept[name] / network.group(name).size for name in groups}

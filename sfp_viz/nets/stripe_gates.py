@@ -1,0 +1,117 @@
+"""Gates on the stripes of a module's convolutions: how they act, move and are fixed.
+
+A gate S for every position of every filter's window; W_eff = W * S (methods.md C.2, G.10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.proximal import gate_weights, layer_weight, soft_threshold
+from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.nets.stripe_layers import layer_shares
+
+_HELD = ("gates", "speed", "since", "masks")
+
+
+class StripeGates:
+    """Gates, their momentum, the step since which each is below the threshold (-1: it is not), and
+    the masks of fixed stripes, of ``layers`` of ``module``: all [filters, height, width] by layer.
+
+    ``filters`` says which filters of a layer stay, bool [filters]: given anew with each call, as
+    the groups of filters decide that. Values change in place.
+    """
+
+    def __init__(
+        self, module: nn.Module, layers: Sequence[str], network: Network, settings: Sparsification
+    ) -> None:
+        every = dict(module.named_parameters())
+        self.weights = {name: every[f"{name}.weight"] for name in layers}
+        first = {n: w.detach()[:, 0] for n, w in self.weights.items()}
+        self.gates = {n: torch.ones_like(x).requires_grad_() for n, x in first.items()}
+        self.speed = {n: torch.zeros_like(x) for n, x in first.items()}
+        self.since = {n: torch.full_like(x, -1, dtype=torch.int64) for n, x in first.items()}
+        self.masks = {n: torch.ones_like(x, dtype=torch.bool) for n, x in first.items()}
+        self._settings, self._pushes = settings, layer_shares(network, list(layers))
+
+    def running(self) -> dict[str, Tensor]:
+        """Weights times gates, by parameter name; gates up to the threshold act as 0, and still
+        get their gradient."""
+        found = {}
+        for name, gate in self.gates.items():
+            acting = gate * (gate.detach().abs() > self._settings.dead_gate)
+            straight = gate + (acting - gate).detach()
+            found[f"{name}.weight"] = self.weights[name] * straight[:, None]
+        return found
+
+    def above(self, name: str) -> Tensor:
+        """Which gates of a layer are above the threshold: bool [filters, height, width]."""
+        return self.gates[name].detach().abs() > self._settings.dead_gate
+
+    def points(self, filters: Mapping[str, Tensor]) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Five points of |S| of each layer's kept filters: least, quarters, most."""
+        at = torch.linspace(0, 1, 5)
+        return tuple(
+            (name, tuple(round(float(x), 6) for x in
+             torch.quantile(gate.detach().abs()[filters[name]].flatten().cpu(), at)))
+            for name, gate in self.gates.items()
+        )  # fmt: skip
+
+    def move(
+        self, filters: Mapping[str, Tensor], *, rate: float, share: float, step: int, in_epoch: int
+    ) -> None:
+        """SGD with momentum on the gates, then their proximal step towards a live ``share``; gates
+        below the threshold for longer than the reactivation are 0 for good."""
+        settings = self._settings
+        whole = rate / (1 - settings.momentum)  # what a gradient moves in all
+        for name, gate in self.gates.items():
+            since, kept = self.since[name], filters[name]
+            live = float((self.above(name) & kept[:, None, None]).sum())
+            live /= max(1, int(kept.sum()) * gate[0].numel())
+            lost = (since >= 0) & (step - since >= settings.reactivation * in_epoch)
+            if gate.grad is not None:
+                self.speed[name].mul_(settings.momentum).add_(gate.grad)
+                gate.grad = None
+            self.speed[name].masked_fill_(lost, 0)
+            gate.sub_(rate * self.speed[name])
+            push = float(settings.strength or 0) * self._pushes[name]
+            push *= whole * layer_weight(live, share)
+            if push:
+                gate.copy_(soft_threshold(gate, push * gate_weights(gate)))
+            gate.masked_fill_(lost, 0)
+            under = gate.abs() <= settings.dead_gate
+            fresh = torch.where(since < 0, step, since)
+            self.since[name] = torch.where(under, fresh, -1)
+
+    def fix(self, filters: Mapping[str, Tensor], share: float) -> None:
+        """In each layer the stripes with the largest |S| ||W|| stay, ``share`` of those of the
+        kept filters; gates go into the weights."""
+        for name, gate in self.gates.items():
+            acting = self.above(name) & filters[name][:, None, None]
+            size = gate.abs() * self.weights[name].norm(dim=1) * acting
+            all_of = int(filters[name].sum()) * gate[0].numel()
+            count = max(1, int(share * all_of + 1e-6))
+            order = size.flatten().argsort(descending=True, stable=True)[:count]
+            mask = torch.zeros(size.numel(), dtype=torch.bool, device=size.device)
+            mask[order] = True
+            self.masks[name] = mask.view(size.shape) & (size > 0)
+            self.weights[name].mul_((gate * self.masks[name])[:, None])
+
+    def hold(self) -> None:
+        """Stripes that are fixed at 0 stay there."""
+        for name, mask in self.masks.items():
+            self.weights[name].mul_(mask[:, None])
+
+    def state(self) -> dict[str, Tensor]:
+        """All values, as tensors by name."""
+        return {f"{kind}.{n}": x.detach() for kind in _HELD for n, x in getattr(self, kind).items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a ``state``; KeyError or RuntimeError when it does not fit."""
+        for kind in _HELD:
+            for name, tensor in getattr(self, kind).items():
+                tensor.copy_(state[f"{kind}.{name}"])
