@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,8 @@ from sfp_viz.cli.find import called, data_of, find_model
 from sfp_viz.cli.queueing import place_of
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.text import say, with_json
-from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
+from sfp_viz.cli.training_options import Make, training_options
+from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, home
@@ -34,35 +35,7 @@ _DEFAULT = Distillation()
 @click.option("--where", type=click.Choice(["here", "cluster"]), default="here", show_default=True,
               help="On this machine, or on the Ray cluster of 'sfp-viz cluster'.")  # fmt: skip
 @click.option("--epochs", default=_DEFAULT.epochs, show_default=True)
-@click.option("--batch-size", default=_DEFAULT.batch_size, show_default=True)
-@click.option("--learning-rate", default=_DEFAULT.learning_rate, show_default=True)
-@click.option("--weight-decay", default=_DEFAULT.weight_decay, show_default=True)
-@click.option("--momentum", default=_DEFAULT.momentum, show_default=True)
-@click.option("--alpha", default=_DEFAULT.alpha, show_default=True, help="The teacher's share.")
-@click.option("--temperature", type=(float, float), show_default=True,
-              default=(_DEFAULT.temperature_start, _DEFAULT.temperature_end),
-              help="From and to.")  # fmt: skip
-@click.option("--schedule", type=click.Choice(get_args(Schedule)), default=_DEFAULT.schedule,
-              show_default=True,
-              help="How the temperature moves; adaptive: by the gap to the teacher.")  # fmt: skip
-@click.option("--standardize", is_flag=True,
-              help="Standardize the logits; a temperature from 2 suits it.")  # fmt: skip
-@click.option("--dkd", type=(click.FloatRange(0), click.FloatRange(0)), metavar="A B",
-              help="Weigh the right class and the others on their own, such as 1 8.")  # fmt: skip
-@click.option("--label-smoothing", default=_DEFAULT.label_smoothing, show_default=True)
-@click.option("--warmup", default=_DEFAULT.warmup, show_default=True,
-              help="Share of all steps in which the learning rate rises.")  # fmt: skip
-@click.option("--ema", default=_DEFAULT.ema, show_default=True,
-              help="Decay of an average of the weights, which is kept; 0 is off.")  # fmt: skip
-@click.option("--clip", default=_DEFAULT.clip, show_default=True,
-              help="Largest norm of a gradient; 0 is off.")  # fmt: skip
-@click.option("--teacher-views", default=_DEFAULT.teacher_views, show_default=True,
-              help="Changed copies of each image, over and over; 0 for new ones.")  # fmt: skip
-@click.option("--augmentation", type=click.Choice(get_args(Augmentation)),
-              help="[default: shift for digits, else crop_flip]")  # fmt: skip
-@click.option("--precision", type=click.Choice(get_args(Precision)), default=_DEFAULT.precision)
-@click.option("--train-images", type=click.IntRange(1), help="Train with the first N only.")
-@click.option("--test-images", type=click.IntRange(1), help="Test with the first N only.")
+@training_options
 @click.option("--seed", default=0, show_default=True)
 @with_json
 def finetune(
@@ -72,10 +45,10 @@ def finetune(
     place: str | None,
     background: bool,
     where: str,
+    epochs: int,
+    make: Make,
+    seed: int,
     as_json: bool,
-    temperature: tuple[float, float],
-    augmentation: Any,
-    **settings: Any,
 ) -> None:
     """Train the pruned NET with the unpruned one as its teacher.
 
@@ -85,13 +58,7 @@ def finetune(
     """
     student = find_model(net)
     name = data_of(student, data)
-    start, end = temperature
-    chosen = Distillation(
-        **settings,
-        temperature_start=start,
-        temperature_end=end,
-        augmentation=augmentation or ("shift" if name == "digits" else "crop_flip"),
-    )
+    chosen = make(name, epochs=epochs, seed=seed)
     if teacher is None and chosen.alpha > 0:
         raise RunError("Name the unpruned network with --teacher NET, or train with --alpha 0.")
     path = _lay_out(student, teacher, name, place, chosen)

@@ -24,7 +24,7 @@ from sfp_viz.ui import checking, loaders, measuring, planned, problems, run_view
 _OPTIONS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",
     "precision", "train_images", "test_images", "seed", "momentum", "label_smoothing", "warmup",
-    "ema", "clip", "teacher_views",
+    "ema", "clip", "teacher_views", "processes",
 )  # fmt: skip
 _MANY = 12  # networks; so many are in a list that opens
 _MADE = "exported"  # session_state: the (source, kind) pairs made in this browser session
