@@ -96,6 +96,8 @@ def message(state: State, worker: Mapping[str, Any], signs: Signs, *, kept: str)
             f"The worker was last heard of {signs.beat_age:.0f} seconds ago; its process is still "
             "there. The machine may be short of memory, or was asleep."
         )
+    if state == "finished":  # what the result depends on, such as other conditions on the way
+        return str(worker.get("message") or "")
     if state in ("running", "paused", "cancelled"):
         return str(worker.get("message") or signs.said)
     return ""

@@ -98,6 +98,14 @@ def test_lines_out_of_order_are_not_a_history(new_run):
     assert read_run(path).epochs == (an_epoch(1),)
 
 
+def test_what_the_result_depends_on_is_still_said_when_the_run_is_finished(new_run):
+    path, note = new_run(), "BatchNorm's statistics are per process."
+    said = {"attempt": 1, "time": 1.0, "outcome": "finished", "message": note}
+    (path / "worker.json").write_text(json.dumps(said))
+    (path / "result.json").write_text("{}")
+    assert (read_run(path).state, read_run(path).message) == ("finished", note)
+
+
 def test_a_dead_worker_is_lost_and_the_message_says_how_to_go_on(new_run):
     path = new_run()
     (path / "launch.json").write_text(json.dumps({"attempt": 1, "time": 0}))
