@@ -1,4 +1,4 @@
-"""Commands about the cluster that runs may work on: cluster set, show, forget."""
+"""Commands about the cluster that runs may work on: cluster set, show, logs, forget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sfp_viz.cli.text import facts, say, with_json
 from sfp_viz.errors import RunError
 from sfp_viz.runs import cluster as clusters
 from sfp_viz.runs import ray_jobs
-from sfp_viz.runs.folder import home
+from sfp_viz.runs.folder import find_run, home
 
 
 @click.group()
@@ -63,6 +63,22 @@ def show_command(as_json: bool) -> None:
     ]
     said = {**asdict(chosen), "ray": version, "message": trouble}
     say(said, facts(lines), as_json=as_json)
+
+
+@cluster.command("logs")
+@click.argument("run")
+@with_json
+def logs_command(run: str, as_json: bool) -> None:
+    """What Ray wrote down of the job of RUN: why it did not start, for example.
+
+    What its worker says is in log.txt in the folder of the run.
+    """
+    path = find_run(home(), run)
+    if not clusters.is_elsewhere(path):
+        raise RunError(f"'{path.name}' does not work on the cluster. Its words: {path}/log.txt")
+    text = clusters.logs(path)
+    say({"run": path.name, "logs": text}, text.rstrip() or "Ray has no words of it yet.",
+        as_json=as_json)  # fmt: skip
 
 
 @cluster.command("forget")
