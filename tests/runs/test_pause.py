@@ -88,16 +88,18 @@ def test_a_run_paused_again_and_again_ends_with_the_same_bytes(warm, new_run, tm
         kept = read_newest(path)
         assert kept is not None
         positions.append((kept.done, kept.step))
-        assert kept.step > 0  # no checkpoint was due: it was written for the pause
-        assert f"epoch {kept.done + 1}, after step {kept.step} of 90" in run.message
+        if kept.step:  # by chance it comes between two epochs, where a checkpoint is due anyway
+            assert f"epoch {kept.done + 1}, after step {kept.step} of 90" in run.message
         assert run.progress == pytest.approx((kept.done + kept.step / 90) / 4)
         saved = save_network(path, tmp_path / "kept.safetensors")
-        assert (saved.epoch, saved.step, saved.accuracy) == (kept.done, kept.step, None)
+        assert (saved.epoch, saved.step) == (kept.done, kept.step)
+        assert (saved.accuracy is None) == (kept.step > 0)
         resume(path)
         number = (read_json(path / "launch.json") or {})["pid"]
     done = list(watch(path, every=0.02))[-1]
     assert (done.state, done.message) == ("finished", "")
     assert positions == sorted(set(positions))
+    assert any(step for _, step in positions)  # written for a pause, when none was due
     assert done.student.read_bytes() == (alone / "student.safetensors").read_bytes()
     saved = save_network(path, tmp_path / "kept.safetensors")
     assert (saved.epoch, saved.accuracy) == (4, done.result.accuracy)
