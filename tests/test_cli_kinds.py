@@ -108,6 +108,7 @@ def test_help_tells_a_newcomer_what_the_commands_are_for():
         (["steps", NET, "--goal", "latency"], "cannot go by the latency"),
         (["steps", NET, "--target", "0.9", "--set", "max_ratio=0.2"], "%"),
         (["steps", NET, "--protect", "nowhere"], "nowhere"),
+        (["steps", NET, "--processes", "2"], "one process"),
         (["sweep", NET, "--target", "1.5"], "up to 0.99"),
         (["sweep", NET, "--recipe", "missing.json"], "cannot be read"),
         (["sweep", NET, "--protect", "nowhere"], "nowhere"),

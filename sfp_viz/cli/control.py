@@ -14,6 +14,7 @@ from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs import process
+from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.saving import Saved, save_network
@@ -105,7 +106,7 @@ def copy(run: str, as_json: bool, **changes: Any) -> None:
     from sfp_viz.runs import queue
 
     given = {name: value for name, value in changes.items() if value is not None}
-    path = process.copy_with(find_run(home(), run), **given)
+    path = copy_with(find_run(home(), run), **given)
     _report(queue.enqueue(path), as_json)
 
 

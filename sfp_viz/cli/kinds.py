@@ -25,7 +25,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, read_run
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.steps import Order, create_steps
+from sfp_viz.runs.steps import Order, check_settings, create_steps
 from sfp_viz.runs.sweeps import create_sweep
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -86,6 +86,7 @@ def steps(
     check_steps(network, recipe, edits, order.steps)
     images = data_of(network, data)
     settings = make(images, seed=seed, epochs=order.steps.total)
+    check_settings(settings)
     before = cost(network)
     facts = training_facts(
         digest=network.digest, model=called(net, network.digest), recipe=recipe, edits=edits,

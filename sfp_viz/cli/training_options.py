@@ -71,11 +71,13 @@ _OPTIONS = (
                  help="[default: shift for digits, else crop_flip]"),
     click.option("--precision", type=click.Choice(get_args(Precision)),
                  default=_DEFAULT.precision),
+    _number("processes", "That share each batch, one a GPU; BatchNorm's statistics are per "
+            "process.", type=click.IntRange(1, 64)),
     click.option("--train-images", type=click.IntRange(1), help="Train with the first N only."),
     click.option("--test-images", type=click.IntRange(1), help="Test with the first N only."),
 )  # fmt: skip
 _PLAIN = (
     "batch_size", "learning_rate", "weight_decay", "momentum", "alpha", "schedule", "standardize",
     "dkd", "label_smoothing", "warmup", "ema", "clip", "teacher_views", "precision",
-    "train_images", "test_images",
+    "processes", "train_images", "test_images",
 )  # fmt: skip

@@ -1,29 +1,25 @@
-"""Start, watch, pause, cancel, resume, copy and delete runs: the side that does not train."""
+"""Start, watch, pause, cancel, resume and delete runs: the side that does not train."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
 from sfp_viz.runs import cluster
-from sfp_viz.runs.alive import RUN, group, here, is_alive, python_module, start
+from sfp_viz.runs.alive import RUN, here, python_module, start
 from sfp_viz.runs.files import locked, read_json, write_json, write_whole
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
-from sfp_viz.runs.laying import free_folder, free_name, laid_files, lay_out
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, REQUEST, WORKER
-from sfp_viz.runs.sparsify import ASKED, asked_with
-from sfp_viz.runs.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.state import OVER, RESUMABLE, Request
 from sfp_viz.runs.trouble import DISK, trouble_of
+from sfp_viz.runs.workers import end_group, signal_workers, workers
 
 
 def launch(
@@ -163,8 +159,7 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
         return read_run(path)
     for number in (signal.SIGTERM, signal.SIGKILL):
         cluster.stop(path)
-        for pid in _workers(path):
-            _signal_group(pid, number)
+        signal_workers(path, number)
         if _ended(path, 3.0):
             break
     end_group(path)
@@ -174,30 +169,6 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
             f"The run '{run.id}' does not stop. If it works on another machine, stop it there."
         )
     return run
-
-
-def copy_with(path: Path, **changes: Any) -> Path:
-    """Lay out a new run of the same network, teacher, plan and images as the training in ``path``,
-    its settings changed (``batch_size=32``), and return its folder; nothing is started.
-
-    Raises RunError for a study, RecipeError for settings that make no sense.
-    """
-    run = read_run(path)
-    value = read_json(path / "settings.json")
-    if run.study or value is None:
-        raise RunError(f"'{run.id}' is no training. Start the study anew instead.")
-    try:
-        settings = {**value["settings"], **asdict(replace(run.settings, **changes))}
-    except TypeError as problem:
-        raise RunError(f"A training has no such setting: {problem}.") from problem
-    files: dict[str, Path | str] = {name: path / name for name in laid_files(path, value)}
-    if run.kind == SPARSIFY and "batch_size" in changes:
-        files[ASKED] = asked_with(path, batch_size=changes["batch_size"])
-    entry = {key: value[key] for key in ("kind", "name", "data")} | {"settings": settings}
-    facts = {**run.facts, "copy_of": run.id}
-    home = path.parent.parent if path.parent.name == "runs" else None
-    target = free_folder(home, run.name) if home else free_name(path)
-    return lay_out(target, {**entry, "facts": facts}, files)
 
 
 def delete(path: Path) -> None:
@@ -238,41 +209,11 @@ def watch(path: Path, *, every: float = 0.5) -> Iterator[Run]:
 def _ended(path: Path, seconds: float) -> bool:
     until = time.monotonic() + seconds
     while True:
-        if read_run(path).over and not _workers(path):
+        if read_run(path).over and not workers(path):
             return True
         if time.monotonic() >= until:
             return False
         time.sleep(0.05)
-
-
-def _workers(path: Path) -> set[int]:
-    """Numbers of the living workers of this run on this machine."""
-    return {pid for pid in _leaders(path) if is_alive(pid, WORKER, path)}
-
-
-def _leaders(path: Path) -> set[int]:
-    """Numbers of the workers of this run that were started on this machine, dead or alive."""
-    files = () if cluster.is_elsewhere(path) else ("worker.json", "launch.json")
-    known = [read_json(path / name) for name in files]
-    return {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == here()}
-
-
-def end_group(path: Path) -> None:
-    """Kill what workers of this run that are dead have left behind: processes they started."""
-    for leader in _leaders(path) - _workers(path):
-        for pid in group(leader, path):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
-        if os.getpgid(pid) == pid:  # started by us, as the head of its own group
-            os.killpg(pid, number)
-        else:
-            os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class Run:
     there (for 'observe' images looked at; ``total`` is 0 until a study has counted them);
     ``seconds_left`` is estimated from epochs or points.
     ``message`` says, in a sentence, what went wrong or what can be done; '' when all is well.
-    ``trouble`` is 'memory' or 'disk' where a failed run lacked that (``process.copy_with`` makes
+    ``trouble`` is 'memory' or 'disk' where a failed run lacked that (``copying.copy_with`` makes
     one with half the batch), else ''. ``where`` it works or worked last: on a machine of its own
     choice, 'here', or as a job of a cluster, 'ray'.
     ``progress`` is the share of all steps done, 0..1; ``phase`` what the worker is at.

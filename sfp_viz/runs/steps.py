@@ -70,8 +70,9 @@ def create_steps(
     ``model_file``, a safetensors file of ours, is the unpruned network: it is pruned, and it is
     the teacher. ``settings`` hold for each stage; their epochs give way to those of the steps. What
     the target needs is checked where the network is read (``stepping.check_steps``). Raises
-    RunError when the folder cannot be made.
+    RunError when the folder cannot be made, or the settings ask for several processes.
     """
+    check_settings(settings)
     header = read_header(model_file)
     if not header:
         raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
@@ -98,6 +99,12 @@ def create_steps(
     }
     entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
     return lay_out(folder or free_folder(home, f"steps {name}"), entry, files)
+
+
+def check_settings(settings: Distillation) -> None:
+    """Raises RunError for settings of a training that a run in steps cannot have."""
+    if settings.processes > 1:
+        raise RunError("A run in steps trains in one process. Set processes to 1.")
 
 
 def read_order(path: Path) -> Order:

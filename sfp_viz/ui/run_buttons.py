@@ -11,6 +11,7 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs import process, queue
+from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.state import RESUMABLE
@@ -92,7 +93,7 @@ def _pause(path: Path) -> None:
 
 def _again(run: Run, batch: int) -> None:
     def start(path: Path) -> None:
-        fresh = process.copy_with(path, batch_size=batch)
+        fresh = copy_with(path, batch_size=batch)
         queue.enqueue(fresh)
         state.change(run=fresh.name)
 

@@ -60,7 +60,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
         fields = training_fields.basic(settings)
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
-        fields |= training_fields.advanced(settings)
+        fields |= training_fields.advanced(settings, processes=False)
     if problem:
         st.info(problems.plain(problem))
     else:

@@ -65,9 +65,22 @@ def more(settings: Distillation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def advanced(settings: Distillation, *, seed: bool = True) -> dict[str, Any]:
-    """Everything else; without ``seed`` where something else draws it."""
-    return _of_the_teacher(settings) | _of_the_optimizer(settings, seed)
+def advanced(
+    settings: Distillation, *, seed: bool = True, processes: bool = True
+) -> dict[str, Any]:
+    """Everything else; without ``seed`` where something else draws it, and without ``processes``
+    where there can be but one."""
+    fields = _of_the_teacher(settings) | _of_the_optimizer(settings, seed)
+    return fields | (_spread(settings) if processes else {})
+
+
+def _spread(settings: Distillation) -> dict[str, Any]:
+    count = st.number_input(
+        "Processes", 1, 64, settings.processes,
+        help="Several share each batch: one a GPU is right. BatchNorm's statistics are then per "
+        "process, so the result differs a little from that of one.",
+    )  # fmt: skip
+    return {"processes": int(count)}
 
 
 def _of_the_teacher(settings: Distillation) -> dict[str, Any]:

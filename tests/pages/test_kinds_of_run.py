@@ -50,6 +50,7 @@ def test_the_form_of_steps_shows_the_way_and_starts_what_it_says(open_page, monk
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = choose(open_page("finetune"), "steps")
     assert "50 % of the MACs are gone, after 21 epochs" in said(app)
+    assert "Processes" not in [field.label for field in app.number_input]  # it trains in one
     assert "not known yet" in said(app)
     assert "Left after each stage: 100 %, 79 %, 63 %, 50 %" in pictures(app)
     field(app, "number_input", "Stages").set_value(2).run()
@@ -72,10 +73,6 @@ def test_steps_that_cannot_be_gone_say_why_and_cannot_be_started(open_page, monk
     monkeypatch.setattr(state, "DEFAULT_MODEL", MODEL)
     app = open_page("finetune")
     session = app.session_state["session"]
-    from dataclasses import replace
-
-    from sfp_viz.ui.history import History
-
     app.session_state["session"] = History(
         replace(session.now, recipe=Recipe(0.5, allocation="sensitivity"))
     )

@@ -20,8 +20,9 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
         "DKD: right class": 2.0, "DKD: other classes": 4.0,
         "Copies of each image, 0 for ever new ones": 3, "Label smoothing": 0.1, "Warm-up": 0.2,
         "Weight decay": 0.001, "Momentum": 0.8, "Average of the weights, 0 for none": 0.9,
-        "Largest gradient, 0 for any": 2.0, "Seed": 7, "Epochs": 3, "Learning rate": 0.02,
-        "Images a batch": 32, "Temperature, start": 6.0, "Temperature, end": 2.0,
+        "Largest gradient, 0 for any": 2.0, "Processes": 2, "Seed": 7,
+        "Epochs": 3, "Learning rate": 0.02, "Images a batch": 32,
+        "Temperature, start": 6.0, "Temperature, end": 2.0,
         "Its way down": "adaptive", "Changed copies of the images": "none",
         "Training images, 0 for all": 500, "Numbers": "bf16-mixed",
         "The teacher's share of the loss": 0.5,
@@ -34,7 +35,7 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
         epochs=3, batch_size=32, learning_rate=0.02, momentum=0.8, weight_decay=0.001, warmup=0.2,
         alpha=0.5, temperature_start=6, temperature_end=2, schedule="adaptive",
         label_smoothing=0.1, augmentation="none", precision="bf16-mixed", train_images=500, seed=7,
-        standardize=True, dkd=(2, 4), ema=0.9, clip=2, teacher_views=3,
+        standardize=True, dkd=(2, 4), ema=0.9, clip=2, teacher_views=3, processes=2,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs import process, signs
+from sfp_viz.runs import process, signs, workers
 from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.process import cancel
@@ -94,7 +94,7 @@ def warm(noting, monkeypatch):
             return psutil.pid_exists(number)
 
         monkeypatch.setattr(process, "start", start)
-        monkeypatch.setattr(process, "is_alive", alive)
+        monkeypatch.setattr(workers, "is_alive", alive)
         monkeypatch.setattr(signs, "is_alive", alive)
         yield
         send.close()

@@ -16,6 +16,7 @@ from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.mirror import Mirroring, mirroring, set_mirroring
 from sfp_viz.runs.worker import main
+from sfp_viz.runs.workers import workers
 
 TINY = Distillation(epochs=2, batch_size=128, augmentation="none", train_images=256)
 SAYS = "not mirrored to MLflow for now"
@@ -104,7 +105,7 @@ def test_a_run_that_was_paused_is_one_run_of_mlflow_with_each_epoch_once(
     again = new_run("short", settings=Distillation(epochs=3, batch_size=64, learning_rate=0.05))
     process.launch(again)
     until(lambda: (again / "mirror.json").exists())
-    until(lambda: read_run(again).over and not process._workers(again))
+    until(lambda: read_run(again).over and not workers(again))
     process.launch(path)
     until(lambda: len(read_run(path).epochs) > len(known) + 1)
     assert process.cancel(path).state == "cancelled"

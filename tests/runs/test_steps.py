@@ -19,6 +19,7 @@ from sfp_viz.core.schedule import Steps, targets
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.alive import ROOT
+from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.heartbeat import Heartbeat
 from sfp_viz.runs.steps import Order, create_steps, read_order, read_stages, stage_folder
@@ -119,6 +120,20 @@ def test_what_cannot_be_reached_is_said_before_any_training(new_steps, recipe, s
     assert run.state == "failed"
     assert says in run.message
     assert not run.epochs
+
+
+def test_what_a_run_in_steps_cannot_be_asked_for_is_refused_at_once(new_steps, tmp_path):
+    with pytest.raises(RunError, match="one process"):
+        new_steps(settings=replace(FEW, processes=2))
+    assert not (tmp_path / "runs").exists()
+    path = new_steps()
+    with pytest.raises(RunError, match="those of its stages"):
+        copy_with(path, epochs=9)
+    with pytest.raises(RunError, match="one process"):
+        copy_with(path, processes=2)
+    again = copy_with(path, epochs=STEPS.total, batch_size=16)
+    assert read_order(again) == read_order(path)
+    assert read_run(again).settings.batch_size == 16
 
 
 def test_a_file_that_is_not_ours_and_a_broken_order_are_refused(new_steps, tmp_path):

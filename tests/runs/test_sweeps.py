@@ -17,6 +17,7 @@ from sfp_viz.core.sweep import Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import process, queue
+from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.records import Before, Result, Run
@@ -253,6 +254,17 @@ def test_a_worker_that_takes_over_starts_what_the_one_before_only_laid_out(new_s
     line.clear()
     assert main([str(path)]) == 0
     assert [child.name[-3:] for child in line] == ["001"]
+
+
+def test_a_copy_of_a_child_belongs_to_no_sweep(new_sweep, line):
+    path = new_sweep(Sweep((0.3,), GRID.recipes, (0,)))
+    main([str(path)])
+    copied = read_run(copy_with(line[0], seed=5))
+    assert "sweep" not in copied.facts
+    assert (copied.facts["seed"], copied.settings.seed) == (5, 5)
+    assert copied.plan == read_run(line[0]).plan
+    with pytest.raises(RunError, match="no training"):
+        copy_with(path)
 
 
 def test_a_recipe_whose_measurement_is_missing_starts_no_sweep(new_sweep, tmp_path):
