@@ -92,7 +92,3 @@ def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
     torch.default_generator.manual_seed(int(drawn[0]))
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed(int(drawn[0]))
-
-
-def seed_epoch(seed: int, epoch: int) -> None:
-    """Nothing is left to do: each step has its own stream (``seed_step``)."""
