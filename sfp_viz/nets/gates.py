@@ -44,7 +44,7 @@ class Thinning:
         self._least = settings.dead_gate
         self._all = dict(module.named_parameters())
         layers = gated_layers(module, network)
-        self._held = StripeGates(module, layers, network, settings)
+        self.held = StripeGates(module, layers, network, settings)
         steps = in_epoch * settings.epochs
         self._switch = int(settings.filter_share * steps) if rows else 0
         self._freeze = steps - int(settings.settle * steps)
@@ -61,7 +61,7 @@ class Thinning:
     def running(self) -> dict[str, Tensor]:
         """Weights times gates, by parameter name; gates up to the threshold act as 0, and still
         get their gradient."""
-        return self._held.running() if self.phase == 1 else {}
+        return self.held.running() if self.phase == 1 else {}
 
     def pull(self, rate: float) -> None:
         """Proximal steps need no change of the gradients."""
@@ -78,7 +78,7 @@ class Thinning:
                     self._to_stripes()
             elif self.phase == 1:
                 kept = self._kept()
-                self._held.move(
+                self.held.move(
                     kept, rate=rate, share=self._share, step=step, in_epoch=self._in_epoch
                 )
             self._hold()
@@ -122,9 +122,9 @@ class Thinning:
         """Stripes that act, bool [filters, height, width] by layer; those of filters that go do
         not."""
         return {
-            name: (mask if self.phase != 1 else self._held.above(name)) & kept[:, None, None]
+            name: (mask if self.phase != 1 else self.held.above(name)) & kept[:, None, None]
             for (name, mask), kept in zip(
-                self._held.masks.items(), self._kept().values(), strict=True
+                self.held.masks.items(), self._kept().values(), strict=True
             )
         }
 
@@ -137,14 +137,14 @@ class Thinning:
 
     def gates(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
         """Five points of |S| of each layer's kept filters: least, quarters, most."""
-        return self._held.points(self._kept())
+        return self.held.points(self._kept())
 
     def hardened(self) -> dict[str, Tensor]:
         """The weights as they act, by parameter name."""
         found = {}
         for name, mask in self.masks().items():
-            weight = self._held.weights[name].detach()
-            gate = self._held.gates[name].detach()[:, None]
+            weight = self.held.weights[name].detach()
+            gate = self.held.gates[name].detach()[:, None]
             acting = weight * gate if self.phase == 1 else weight
             found[f"{name}.weight"] = acting.masked_fill(~mask[:, None], 0)  # 0, and not -0
         return found
@@ -153,14 +153,14 @@ class Thinning:
         """Gates, masks and phase, as tensors by name."""
         state = {f"stays.{n}": x for n, x in self._stays.items()}
         state |= {f"early.{n}": x for n, x in self._early.items()}
-        state |= self._held.state()
+        state |= self.held.state()
         numbers = torch.tensor([self.phase, self._share], dtype=torch.float64)
         return state | {"numbers": numbers}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take up a ``state``; KeyError or RuntimeError when it does not fit."""
         with torch.no_grad():
-            self._held.restore(state)
+            self.held.restore(state)
             for kind in ("stays", "early"):
                 for name, tensor in getattr(self, f"_{kind}").items():
                     tensor.copy_(state[f"{kind}.{name}"])
@@ -168,7 +168,7 @@ class Thinning:
 
     def _filters(self, layer: str) -> Tensor:
         """Filters of a layer that stay: bool [filters]."""
-        keep = torch.ones(len(self._held.weights[layer]), dtype=torch.bool, device=self._device)
+        keep = torch.ones(len(self.held.weights[layer]), dtype=torch.bool, device=self._device)
         for r in self.rows:
             for part in r.parts:
                 if part.name == f"{layer}.weight":
@@ -177,7 +177,7 @@ class Thinning:
 
     def _kept(self) -> dict[str, Tensor]:
         """The same of all layers with gates."""
-        return {name: self._filters(name) for name in self._held.weights}
+        return {name: self._filters(name) for name in self.held.weights}
 
     def _shrink_rows(self, rate: float) -> None:
         """A proximal step on the rows, in units of each group's mean norm at the start."""
@@ -211,7 +211,7 @@ class Thinning:
 
     def _fix(self) -> None:
         """Begin the last phase: stripes are fixed, as many as the target says."""
-        self._held.fix(self._kept(), self._share)
+        self.held.fix(self._kept(), self._share)
         self.phase = 2
         self._drop_empty()
         self._hold()
@@ -221,12 +221,12 @@ class Thinning:
         for r in self.rows:
             weights = {part.name.removesuffix(".weight"): part for part in r.parts}
             layers = self._network.group(r.group).layers
-            if any(name not in self._held.masks for name in layers):
+            if any(name not in self.held.masks for name in layers):
                 continue  # a window of 1 x 1 has no stripes to lose
             full = torch.zeros(r.size, dtype=torch.bool, device=self._device)
             for name in layers:
                 part = weights[name]
-                has = self._held.masks[name].flatten(1).any(1)[part.channels]
+                has = self.held.masks[name].flatten(1).any(1)[part.channels]
                 full[part.units[has]] = True
             if bool(full.any()):
                 self._stays[r.group] &= full
@@ -237,7 +237,7 @@ class Thinning:
             if self.phase and not bool(self._stays[r.group].all()):
                 r.scale(self._all, self._stays[r.group].double())
         if self.phase == 2:
-            self._held.hold()
+            self.held.hold()
 
 
 def _top(norms: Tensor) -> np.ndarray:

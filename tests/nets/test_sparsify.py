@@ -251,17 +251,17 @@ def test_stripes_that_went_in_training_are_skipped_by_the_cut_network():
 
 def test_a_gate_below_the_threshold_can_come_back_for_a_while():
     session = sparsifying(replace(STRIPES, filter_share=0.0, reactivation=1, strength=0.0))
-    thinning = session.solver
-    gate = thinning._gates["conv2"]
+    held = session.solver.held
+    gate = held.gates["conv2"]
     with torch.no_grad():
         gate[0, 0, 0], gate[1, 0, 0] = 0.001, 0.001
     session._train()
-    assert thinning._since["conv2"][0, 0, 0] >= 0
+    assert held.since["conv2"][0, 0, 0] >= 0
     with torch.no_grad():
         gate[0, 0, 0] = 0.5  # what its gradient, which is still there, may do
     session.step += 1
     session._train()
-    assert thinning._since["conv2"][0, 0, 0] == -1
+    assert held.since["conv2"][0, 0, 0] == -1
     session.step += session._batches.steps
     session._train()
-    assert gate[1, 0, 0] == 0 or thinning._since["conv2"][1, 0, 0] == -1
+    assert gate[1, 0, 0] == 0 or held.since["conv2"][1, 0, 0] == -1
