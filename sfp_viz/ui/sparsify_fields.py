@@ -10,9 +10,9 @@ from sfp_viz.core.sparsification import AULM, Sparsification
 from sfp_viz.ui.sparsify_words import exact
 
 _WEIGHTS = {
-    "relative": "Relative to each layer's mean filter, times its share of the MACs",
-    "size": "By the size of a filter, times its share of the MACs",
-    "plain": "The same number for all (as the authors)",
+    "relative": "By their mean filter and their MACs",
+    "size": "By the size of a filter and their MACs",
+    "plain": "All alike, as the authors do",
 }
 
 
@@ -31,6 +31,7 @@ def basic(settings: Sparsification, place: str) -> dict[str, Any]:
             help="How hard every filter is pulled towards 0. Larger: more go, and sooner; too "
             "large: accuracy goes with them.",
         )  # fmt: skip
+    left, right = st.columns(2)
     rate = left.number_input(
         "Learning rate", 0.0001, 1.0, settings.learning_rate, 0.005, format="%.4f",
         key=f"sparse_rate_{place}",
@@ -71,7 +72,7 @@ def detail(settings: Sparsification, place: str) -> dict[str, Any]:
         "and the rest trains on.",
     )  # fmt: skip
     fields["refresh"] = int(right.number_input(
-        "Steps between refreshes", 1, 100_000, settings.refresh, key=f"sparse_refresh_{place}",
+        "Steps a refresh", 1, 100_000, settings.refresh, key=f"sparse_refresh_{place}",
         help="How often the sparse copy (or what is at 0) is worked out anew, and a moment is "
         "added to the charts.",
     ))  # fmt: skip
@@ -87,7 +88,8 @@ def detail(settings: Sparsification, place: str) -> dict[str, Any]:
     fields["weights"] = st.selectbox(
         "How layers are weighed", list(_WEIGHTS), format_func=_WEIGHTS.__getitem__,
         index=list(_WEIGHTS).index(settings.weights), key=f"sparse_weights_{place}",
-        help="What the strength is a multiple of, in each layer.",
+        help="What the strength is a multiple of in each layer. By mean filter and MACs: one "
+        "number fits every network, and layers that cost more are pulled harder.",
     )  # fmt: skip
     fields["coupled"] = st.checkbox(
         "Layers tied together too", settings.coupled, key=f"sparse_coupled_{place}",
@@ -115,7 +117,7 @@ def _pull(settings: Sparsification, place: str) -> dict[str, Any]:
             "Growth of ρ", 1.0, 10.0, settings.growth, 0.01, key=f"sparse_growth_{place}",
             help="Times this at every refresh, so that network and copy meet. 1: it stays.",
         ),
-        "rho_most": left.number_input(
+        "rho_most": st.number_input(
             "Largest ρ", 0.001, 10_000.0, settings.rho_most, 1.0, key=f"sparse_most_{place}"
         ),
     }  # fmt: skip
@@ -123,6 +125,7 @@ def _pull(settings: Sparsification, place: str) -> dict[str, Any]:
 
 def _stripes(settings: Sparsification, place: str) -> dict[str, Any]:
     left, right = st.columns(2)
+    below, beside = st.columns(2)
     return {
         "filter_share": left.number_input(
             "Time for filters", 0.0, 0.8, settings.filter_share, 0.05, key=f"sparse_share_{place}",
@@ -132,12 +135,12 @@ def _stripes(settings: Sparsification, place: str) -> dict[str, Any]:
             "Work of filters", 0.0, 1.0, settings.filter_part, 0.05, key=f"sparse_part_{place}",
             help="Share of the saving that whole filters bring; 0: stripes alone.",
         ),
-        "dead_gate": left.number_input(
-            "Gate at which a stripe goes", 0.0, 0.5, settings.dead_gate, 0.01,
+        "dead_gate": below.number_input(
+            "Least gate of a stripe", 0.0, 0.5, settings.dead_gate, 0.01,
             key=f"sparse_gate_{place}",
-            help="Each stripe has a gate it is multiplied by, 1 at first.",
+            help="Each stripe is multiplied by its gate, 1 at first. Up to this value it is gone.",
         ),
-        "reactivation": int(right.number_input(
+        "reactivation": int(beside.number_input(
             "Epochs to come back", 0, 1000, settings.reactivation, key=f"sparse_back_{place}",
             help="A stripe whose gate rises again within so many epochs comes back.",
         )),

@@ -35,6 +35,9 @@ const core = (band, at) => live(band, at) * (band.stripes ? band.stripes[at] : 1
 const short = (text, room) => (text.length * 6.3 <= room ? text : '…' + text.slice(-Math.max(3, Math.floor(room / 6.3) - 1)));
 const left = (band, at) => `${band.live[at]} / ${band.filters}` + (band.stripes ? `, ${percent(band.stripes[at])}` : '');
 
+// Layers of very different widths stand by the square root of their filters, or the small vanish.
+const uneven = (data) => Math.max(...data.bands.map((b) => b.filters)) > 8 * Math.min(...data.bands.map((b) => b.filters));
+
 // The layers as bars around one line: outline before, filled what stays. The rectangles are kept
 // and only changed, so that they glide.
 function network(me) {
@@ -54,7 +57,7 @@ function network(me) {
       return { g, ...parts };
     });
   }
-  const at = now(me), height = (filters) => Math.max(3, (NET - 6) * (filters / most));
+  const at = now(me), height = (filters) => Math.max(3, (NET - 6) * (filters / most) ** (uneven(data) ? 0.5 : 1));
   net.classList.toggle('at', me.at !== null);
   data.bands.forEach((band, i) => {
     const bar = me.bars[i], whole = height(band.filters);
@@ -72,7 +75,7 @@ const now = (me) => (me.at === null ? me.data.epochs.length - 1 : me.at);
 // What is drawn of the history, and where: ribbons above, charts below.
 function places(me) {
   const { data, width } = me, rows = data.bands.map((band, i) => ({ band, i })).filter((r) => r.band.thins), wide = width >= 620;
-  const names = Math.min(wide ? 150 : 92, Math.max(40, ...rows.map((r) => r.band.short.length * 6.3 + 10)));
+  const names = Math.min(wide ? 150 : 104, Math.max(40, ...rows.map((r) => r.band.short.length * 6.3 + 10)));
   const counts = 14 + 6.3 * Math.max(7, ...rows.map((r) => left(r.band, 0).length - (r.band.stripes ? 1 : 0))), each = rows.length <= 4 ? 34 : rows.length <= 14 ? 22 : rows.length <= 30 ? 17 : 13;
   const head = HEAD + (data.marks.length ? 12 : 0), ribbons = { x: names, w: width - names - counts, y: head, each, h: each * rows.length };
   const panels = charts(data), across = !wide ? 1 : panels.length === 3 ? 3 : Math.min(2, panels.length);
@@ -235,14 +238,15 @@ function key(me) {
   if (data.bands.some((b) => b.stripes)) found.push(['pale', 'filter stays, this share of its stripes is gone']);
   found.push(['gone', 'gone']);
   if (data.bands.some((b) => !b.thins)) found.push(['whole', 'layer left whole']);
-  if (place.dataset.key === found.join()) return;
-  place.dataset.key = found.join();
+  const height = `bars: layers in order, as high as ${uneven(data) ? 'the square root of their' : 'their number of'} filters`;
+  if (place.dataset.key === found.join() + height) return;
+  place.dataset.key = found.join() + height;
   place.replaceChildren(...found.map(([kind, word]) => {
     const one = document.createElement('span'), sign = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     put(put(sign, 'g', { class: kind }), 'rect', { width: 12, height: 10, rx: 2, class: kind === 'whole' ? 'core' : kind });
     one.append(sign, word);
     return one;
-  }));
+  }), Object.assign(document.createElement('span'), { textContent: height }));
 }
 
 function replay(me) {
