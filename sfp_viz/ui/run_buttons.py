@@ -14,6 +14,7 @@ from sfp_viz.runs import process, queue
 from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.sparsify import CHECKPOINTS
 from sfp_viz.runs.state import RESUMABLE
 from sfp_viz.runs.sweeps import when_deleted
 from sfp_viz.ui import problems, state, trash
@@ -54,8 +55,8 @@ def short_of_memory(run: Run) -> bool:
 def has_checkpoint(run: Run) -> bool:
     """Whether something of the training lies in its folder, or in that of a stage."""
     return run.kind in TRAININGS and any(
-        any(run.path.glob(place))
-        for place in ("checkpoint*.safetensors", "stages/*/checkpoint*.safetensors")
+        any(run.path.glob(f"{place}checkpoint*.safetensors"))
+        for place in ("", "stages/*/", f"{CHECKPOINTS}/")
     )
 
 
@@ -113,7 +114,7 @@ def _save(run: Run) -> None:
 
     st.download_button(
         "Save the network so far", content, key="run_save",
-        file_name=f"{run.id}-epoch-{len(run.epochs)}.safetensors",
+        file_name=f"{run.id}-epoch-{run.done}.safetensors",
         icon=":material/download:", on_click="ignore",
         help="The network of the last checkpoint, as a file that sfp-viz opens.",
     )  # fmt: skip

@@ -41,13 +41,18 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
         help="The small network learns from the unpruned one, as after any plan. 0 for none.",
     )  # fmt: skip
     with st.expander("Images and fine-tuning"):
+        rate = st.number_input(
+            "Learning rate of the fine-tuning", 0.0001, 1.0, settings.learning_rate, 0.005,
+            format="%.4f", key=f"sparse_tuning_rate_{place}",
+        )  # fmt: skip
         tuned = training_fields.more(settings)
-        st.caption("Images and their changed copies are the same in both parts.")
+        st.caption("Images, their changed copies and batches are the same in both parts.")
     with st.expander("Advanced"):
         fields |= sparsify_fields.advanced(first, place)
     shared = {name: tuned[name] for name in ("augmentation", "train_images")}
     wanted, problem = _checked(network, first, {**fields, **shared})
-    after = replace(settings, **tuned, epochs=int(tuning)) if tuning else None
+    tuned |= {"learning_rate": rate, "batch_size": fields["batch_size"], "epochs": int(tuning)}
+    after = replace(settings, **tuned) if tuning else None
     if wanted is None:
         st.info(problems.plain(problem))
     else:

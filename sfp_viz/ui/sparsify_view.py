@@ -36,12 +36,12 @@ class History:
 def history(run: Run) -> History:
     """Read what the run's folder says. Raises RunError where it is not readable."""
     file = run.path / "refreshes.jsonl"
-    stamp = file.stat().st_size if file.is_file() else 0
-    return _history(run.path, stamp)
+    facts = file.stat() if file.is_file() else None
+    return _history(run.path, (facts.st_mtime_ns, facts.st_size) if facts else (0, 0))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _history(path: Path, stamp: int) -> History:
+def _history(path: Path, stamp: tuple[int, int]) -> History:
     return History(sparse_of(path), read_refreshes(path))
 
 

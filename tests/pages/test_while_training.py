@@ -115,6 +115,8 @@ def test_the_form_says_what_will_happen_and_starts_what_it_says(open_page, monke
     field(app, "slider", "MACs to save").set_value(40).run()
     field(app, "number_input", "Strength").set_value(0.2).run()
     field(app, "number_input", "Settling").set_value(0.3).run()
+    field(app, "number_input", "Images a batch").set_value(32).run()
+    field(app, "number_input", "Learning rate of the fine").set_value(0.004).run()
     field(app, "number_input", "Epochs of fine-tuning").set_value(2).run()
     press(app, "Start")
     run, sparse = read_run(started[0]), sparse_of(started[0])
@@ -124,6 +126,8 @@ def test_the_form_says_what_will_happen_and_starts_what_it_says(open_page, monke
     assert (asked.epochs, asked.strength, asked.settle, asked.augmentation) == (
         3, 0.2, 0.3, "shift",
     )  # fmt: skip
+    assert (run.settings.batch_size, asked.batch_size) == (32, 32)
+    assert (run.settings.learning_rate, asked.learning_rate) == (0.004, 0.01)
     assert run.facts["model"] == MODEL
 
 
@@ -174,6 +178,17 @@ def test_a_run_shows_its_layers_as_they_thin_out(laid, open_page):
     assert next(m.delta for m in app.metric if m.label == "MACs") == f"−{100 * saved:.1f} %"
     assert "measured on 360 test images" in said(app)
     assert not any(b.label == "Open as a plan" for b in app.button)
+
+
+def test_what_was_trained_so_far_can_be_saved_before_anything_was_cut(laid, open_page):
+    path = laid(*refreshes(NETWORK, upto=4))
+    (path / "request").write_text("cancel\n")
+    app = watch(open_page("finetune"), path)
+    assert "When it stopped" in numbers(app)
+    assert not app.get("download_button")
+    (path / "sparsifying").mkdir()
+    (path / "sparsifying" / "checkpoint-1.safetensors").write_bytes(b"")
+    assert len(app.run().get("download_button")) == 1
 
 
 def test_before_its_first_line_a_run_says_when_its_layers_appear(laid, open_page):
