@@ -49,7 +49,7 @@ def test_filters_go_down_to_the_target_and_the_card_says_what_it_costs():
     words = ["sparsify", NET, "--method", "ssr_l20", "--target", "0.4", *QUICK]
     done = value(*words, "--learning-rate", "0.01", "--set", "settle=0.4")
     assert (done["kind"], done["state"], done["epochs"]) == ("sparsify", "finished", 1)
-    assert done["settings"]["learning_rate"] == 0.005
+    assert done["settings"]["learning_rate"] == 0.0025
     whole, outcome = cost(sample_network(NET)), done["sparse"]["outcome"]
     assert outcome["macs"][0] == whole.macs
     assert outcome["macs"][1] <= 0.6 * whole.macs

@@ -57,8 +57,9 @@ _SHARED = (
     type=click.FloatRange(1),
     help="SSR: rho times this at each refresh. [default: 1.05 for ssr_l20, else 1]",
 )
-@click.option("--refresh", type=click.IntRange(1), default=_DEFAULT.refresh, show_default=True,
-              help="Steps between two looks at what may go.")  # fmt: skip
+@click.option("--refresh", type=click.IntRange(1),
+              help="Steps between two looks at what may go; a training wants 70 such looks or more. "
+              f"[default: 10 for digits, else {_DEFAULT.refresh}]")  # fmt: skip
 @click.option("--order", type=click.Choice(get_args(Order)), default=_DEFAULT.order,
               show_default=True,
               help="All layers at once, or one after the other (with --finish found), --epochs "
@@ -78,8 +79,8 @@ _SHARED = (
     help="Epochs of fine-tuning after the cut, with NET as the teacher; 0: none.",
 )
 @click.option("--tune-learning-rate", type=click.FloatRange(0, min_open=True),
-              help="Of the fine-tuning. [default: half of --learning-rate: the teacher's gradients "
-              "are large for a network whose outputs have shrunk]")  # fmt: skip
+              help="Of the fine-tuning. [default: a quarter of --learning-rate: the teacher's pull "
+              "is hard on a network whose outputs have shrunk]")  # fmt: skip
 @training_options
 @click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
 @click.option("--background", is_flag=True, help="Return at once; it waits for its turn.")
@@ -89,6 +90,7 @@ _SHARED = (
 def sparsify(
     net: str,
     target: float,
+    refresh: int | None,
     others: tuple[str, ...],
     data: str | None,
     epochs: int,
@@ -122,6 +124,7 @@ def sparsify(
     own = {f.name: getattr(_DEFAULT, f.name) for f in fields(_DEFAULT) if f.name in _OWN}
     chosen = Sparsification(
         target_reduction=target,
+        refresh=refresh or (10 if images == "digits" else _DEFAULT.refresh),
         epochs=epochs,
         **settings,
         **{name: getattr(tuning, name) for name in _SHARED},
@@ -129,7 +132,7 @@ def sparsify(
     )
     if chosen.method == "stripes" and not as_json:
         click.echo(SKIPPING, err=True)
-    rate = tune_learning_rate or tuning.learning_rate / 2
+    rate = tune_learning_rate or tuning.learning_rate / 4
     after = replace(tuning, learning_rate=rate) if tune_epochs else None
     path = _lay_out(model, net, images, chosen, after)
     _begin(path, background=background, where=where)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.recipe import name_of
+from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
@@ -92,6 +93,11 @@ def finished(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
     return tuple(sorted(wanted, key=lambda one: (one.created, one.id), reverse=True))
 
 
+def settings_of(run: Summary) -> Distillation:
+    """The settings of a finished run's training."""
+    return Distillation(**run.settings)
+
+
 def unfinished(home: Path) -> tuple[Path, ...]:
     """The folders of runs without a result, by name: those that may be at work, and those that
     stopped. Looks at the folders alone; a page that shows what is going need read no others."""
@@ -115,7 +121,7 @@ def _stamp(folder: Path) -> _Stamp | None:
     found = []
     for name in _FILES:
         try:
-            seen = os.stat(folder / name)
+            seen = os.stat(f"{folder}/{name}")
             found.append([seen.st_mtime_ns, seen.st_size, seen.st_ino])
         except OSError:
             if name in _FILES[:2]:
@@ -156,13 +162,13 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
         "made": str(facts.get("kind") or ""),
         "recipe": str(facts.get("recipe") or (plan and name_of(plan.recipe)) or ""),
         "plan": str(facts.get("plan") or (plan.hash if plan else "")),
-        "epochs": len(run.epochs) or run.settings.epochs,
+        "epochs": run.total or len(run.epochs),
         "accuracy": _share(result.accuracy), "interval": [low, high],
         "images": int(result.images), "one_shot": None if first is None else _share(first),
         "whole_accuracy": None if whole is None else _share(whole),
         "macs": int(result.macs), "params": int(result.params),
         "best": best.test_accuracy if best else result.accuracy,
-        "best_epoch": best.epoch if best else run.settings.epochs,
+        "best_epoch": best.epoch if best else run.total,
         "seconds": float(result.seconds), "ended": float(result.ended),
         "facts": dict(facts), "settings": asdict(run.settings),
         "machine": {name: worker[name] for name in _MACHINE if name in worker},

@@ -105,6 +105,7 @@ def test_other_pages_take_it_for_a_training(new_sparsify, tmp_path):
     assert [r.path for r in list_runs(home, kind="sparsify")] == [path]
     (summary,) = finished(home)
     assert summary.digest == read_run(path).facts["digest"]
+    assert summary.epochs == 4
     names = [point.label for point in points_of([summary])]
     assert any(name.startswith("SSR, l2,0") for name in names)
     saved = save_network(path, tmp_path / "kept.safetensors")
