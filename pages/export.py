@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from sfp_viz.ui import entry, exporting, image_field, loaders, problems, run_view, state, take_along
+from sfp_viz.runs.summary import finished
+from sfp_viz.ui import entry, exporting, image_field, loaders, problems, state, take_along
 
 entry.through("pages/export.py")
 
 with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
-    runs = run_view.runs_of(network.digest)
+    runs = finished(loaders.home(), network.digest)
 
 if not network.free:
     st.info("No group of this network can be cut, so there is no smaller network to take along.")

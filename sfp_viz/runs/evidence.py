@@ -12,7 +12,7 @@ from sfp_viz.core.latency import latency_from_json
 from sfp_viz.core.sensitivity import sensitivity_from_json
 from sfp_viz.core.study import KINDS
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import read_json
+from sfp_viz.runs.catalog import Entry, entries
 from sfp_viz.runs.folder import read_finding
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Source:
 def find_sources(home: Path, digest: str) -> tuple[Source, ...]:
     """The newest finished study of each kind for the weights with ``digest``, in order of kind."""
     newest: dict[str, Source] = {}
-    for result in (home / "runs").glob("[!.]*/result.json"):
-        source = _source(result.parent, digest)
+    for study in entries(home, KINDS):
+        source = _source(study, digest)
         if source and source.ended >= newest.get(source.kind, source).ended:
             newest[source.kind] = source
     return tuple(newest[kind] for kind in KINDS if kind in newest)
@@ -77,15 +77,12 @@ def find_trust(home: Path, digest: str) -> Trust | None:
     return trust_from_json(_text(files[0])) if files else None
 
 
-def _source(folder: Path, digest: str) -> Source | None:
-    finding = read_finding(folder)
+def _source(study: Entry, digest: str) -> Source | None:
+    finding = read_finding(study.path)
     if finding is None or finding.digest != digest:
         return None
-    kind = str((read_json(folder / "settings.json") or {}).get("kind"))
-    if kind not in KINDS:
-        return None
-    name, file = folder.name, folder / FILES[kind][1]
-    return Source(kind, name, finding.ended, finding.data, finding.images, file)
+    file = study.path / FILES[study.kind][1]
+    return Source(study.kind, study.path.name, finding.ended, finding.data, finding.images, file)
 
 
 def _read(files: dict[str, Path]) -> Evidence:

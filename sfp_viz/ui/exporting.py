@@ -18,8 +18,9 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span
-from sfp_viz.runs.records import Run
-from sfp_viz.ui import checking, loaders, measuring, planned, problems, run_view
+from sfp_viz.runs.differing import plan_of
+from sfp_viz.runs.summary import Summary, settings_of
+from sfp_viz.ui import checking, loaders, measuring, planned, problems, run_words
 
 _OPTIONS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",
@@ -49,10 +50,10 @@ class File:
     difference: float
 
 
-def source_of(source: Source, runs: Sequence[Run]) -> Source:
-    """Ask which network; the newest that was fine-tuned from a plan is first, baselines follow."""
-    done = [run for run in runs if run.state == "finished"]
-    done.sort(key=lambda run: run.facts.get("kind") in ("uniform", "random"))
+def source_of(source: Source, runs: Sequence[Summary]) -> Source:
+    """Ask which network of the finished ``runs``; the newest that was fine-tuned from a plan is
+    first, baselines follow."""
+    done = sorted(runs, key=lambda run: run.made in ("uniform", "random"))
     finished = {run.id: run for run in done}
 
     def label(name: str) -> str:
@@ -63,19 +64,17 @@ def source_of(source: Source, runs: Sequence[Run]) -> Source:
     return Source(source.model, source.recipe, source.edits, source.data, str(chosen or ""))
 
 
-def _label(run: Run) -> str:
-    accuracy = percent(run.result.accuracy) if run.result else ""
-    return f"Fine-tuned, {run_view.title(run)}: {accuracy}, run {run.id}"
+def _label(run: Summary) -> str:
+    return f"Fine-tuned, {run_words.title(run)}: {percent(run.accuracy)}, run {run.id}"
 
 
-def facts(source: Source, runs: Sequence[Run]) -> str:
+def facts(source: Source, runs: Sequence[Summary]) -> str:
     """What is known of the network, in a line; accuracy only where it was measured."""
     run = next((run for run in runs if run.id == source.run), None)
-    if run is not None and run.result is not None:
-        done = run.result
+    if run is not None:
         return (
-            f"{count(done.macs)} MACs and {count(done.params)} params, counted. Accuracy "
-            f"{percent(done.accuracy)} ({span(done.interval)}), measured on {done.images:,} test "
+            f"{count(run.macs)} MACs and {count(run.params)} params, counted. Accuracy "
+            f"{percent(run.accuracy)} ({span(run.interval)}), measured on {run.images:,} test "
             f"images of {run.data}."
         )
     plan = planned.budget(source.model, source.recipe, source.edits)
@@ -164,7 +163,7 @@ def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> Fi
         return File(path.read_bytes(), difference)
 
 
-def commands(source: Source, network: Network, runs: Sequence[Run]) -> str:
+def commands(source: Source, network: Network, runs: Sequence[Summary]) -> str:
     """The lines for a shell that do the same from the downloaded plan."""
     run = next((run for run in runs if run.id == source.run), None)
     name, subject = shlex.quote(network.name), shlex.quote(source.model)
@@ -173,7 +172,7 @@ def commands(source: Source, network: Network, runs: Sequence[Run]) -> str:
     with_data = f" --data {data}" if data != "''" else ""
     lines = [f"sfp-viz prune {name}.plan.json --model {subject}{with_data} -o {slim}"]
     if run is not None:
-        settings = _flags(run.settings)
+        settings = _flags(settings_of(run))
         lines.append(
             f"sfp-viz finetune {slim} --teacher {subject}{with_data} --run {folder}{settings}"
         )
@@ -199,6 +198,6 @@ def _flags(settings: Distillation) -> str:
     return "".join(f" {word}" for word in words)
 
 
-def made_by(source: Source, runs: Sequence[Run]) -> Plan | None:
+def made_by(source: Source, runs: Sequence[Summary]) -> Plan | None:
     """The plan of the chosen run; None for the session's own."""
-    return next((run.plan for run in runs if run.id == source.run), None)
+    return next((plan_of(run.path) for run in runs if run.id == source.run), None)

@@ -8,9 +8,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
+from sfp_viz.core.plan import Plan
 from sfp_viz.core.sparsification import WORDS
 from sfp_viz.figures.numbers import duration
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.summary import Summary
 from sfp_viz.ui import starting
 
 STATES = {
@@ -45,14 +47,15 @@ _NAMES = {
 }  # fmt: skip
 
 
-def title(run: Run) -> str:
+def title(run: Run | Summary) -> str:
     """What was pruned how, in a few words; a plan by the first digits of its hash."""
     kind = str(run.facts.get("kind"))
     if run.kind == "sweep":
         return "Sweep"
     if run.kind == "sparsify":
         return WORDS.get(str(run.facts.get("recipe")), "while training")
-    name = str(run.facts.get("plan") or (run.plan.hash if run.plan else ""))
+    plan = run.plan.hash if isinstance(run.plan, Plan) else run.plan
+    name = str(run.facts.get("plan") or plan or "")
     text = f"plan {name[:6]}" if name else "a plan"
     if kind != "plan" and kind in starting.KINDS:
         text = starting.KINDS[kind]

@@ -7,7 +7,7 @@ import streamlit as st
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets import samples, store
-from sfp_viz.runs import folder
+from sfp_viz.runs import catalog
 from sfp_viz.ui import job_chip, loaders, maps, planned, problems, state
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.view import group_view, pixels, points_of
@@ -15,6 +15,9 @@ from sfp_viz.ui.view import group_view, pixels, points_of
 MAP_HEIGHT = 400
 _KINDS = {
     "finetune": "fine-tuning",
+    "steps": "pruning and fine-tuning in steps",
+    "sparsify": "pruning while training",
+    "sweep": "a sweep",
     "observe": "a look at images",
     "sensitivity": "sensitivity",
     "latency": "time of each layer",
@@ -130,7 +133,7 @@ def stored() -> None:
 
 def runs() -> None:
     """The newest runs, each with a way back to it."""
-    found = folder.list_runs(loaders.home())[:4]
+    found = catalog.newest(loaders.home(), 4)
     if not found:
         return
     st.markdown("**Runs**")

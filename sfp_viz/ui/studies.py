@@ -14,8 +14,8 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.study import Study
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import duration
-from sfp_viz.runs import process
-from sfp_viz.runs.folder import list_runs, read_run
+from sfp_viz.runs import catalog, process
+from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.state import RESUMABLE
 from sfp_viz.ui import image_field, loaders, problems, state
@@ -32,8 +32,7 @@ NEEDS_IMAGES = ("observe", "sensitivity", "trust")
 
 def newest(kind: str, digest: str) -> Run | None:
     """The newest study of a kind of the weights with ``digest``; None when there is none."""
-    runs = list_runs(loaders.home(), kind=kind)
-    return next((run for run in runs if run.facts.get("digest") == digest), None)
+    return next(iter(catalog.newest(loaders.home(), 1, kinds=(kind,), digest=digest)), None)
 
 
 def images_for(network: Network, kind: str) -> str | None:

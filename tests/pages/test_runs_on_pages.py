@@ -14,11 +14,13 @@ from page_words import press, said
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import catalog, folder, process, queue, summary
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.records import Before, Result
-from sfp_viz.ui import planned
+from sfp_viz.runs.records import Before, Result, Run
+from sfp_viz.runs.summary import finished
+from sfp_viz.ui import known_runs, planned
+from tests.finished import finished_run
 
 MODEL = "lenet5_digits"
 
@@ -124,6 +126,23 @@ def test_export_offers_the_plans_run_before_a_baselines(open_page, workspace):
     assert options[1].startswith("Fine-tuned, uniform L1")
     assert "--teacher lenet5_digits --data digits" in app.code[0].value
     assert "--epochs 2" in app.code[0].value
+
+
+def test_with_many_runs_start_and_export_open_few_of_them(open_page, workspace, monkeypatch):
+    for _ in range(12):
+        finished_run(workspace)
+    finished(workspace)  # the index, as Compare or an earlier look leaves it
+    read = []
+
+    def noting(path: Path, *rest) -> Run:
+        read.append(path.name)
+        return read_run(path, *rest)
+
+    for module in (catalog, folder, summary, known_runs):
+        monkeypatch.setattr(module, "read_run", noting)
+    app = open_page("export")  # by way of Start
+    assert len(app.selectbox[0].options) == 13
+    assert 0 < len(read) <= 4
 
 
 @pytest.mark.slow
