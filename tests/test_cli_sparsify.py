@@ -78,6 +78,23 @@ def test_stripes_come_with_their_warning_and_both_numbers_side_by_side():
     assert any(line.startswith("kept") for line in card)
 
 
+def test_the_result_goes_to_onnx_with_its_stripes_skipped_or_as_zeros(tmp_path):
+    from sfp_viz.nets.stripes import load_striped, stripe_layers
+
+    words = ["sparsify", NET, "--method", "stripes", *QUICK, "--epochs", "3", "--tune-epochs", "0"]
+    student = value(*words)["student"]
+    sizes = {}
+    for how in ("kept", "all", "zeros"):
+        file = tmp_path / f"{how}.onnx"
+        found = value("export", student, "--onnx", file, "--stripes", how)
+        assert found[str(file)]["difference"] <= 1e-4
+        sizes[how] = found[str(file)]["bytes"]
+    assert sizes["all"] != sizes["zeros"]
+    again = tmp_path / "again.safetensors"
+    call("export", student, "--safetensors", again, "--stripes", "all")
+    assert stripe_layers(load_striped(again))
+
+
 def test_in_the_background_it_waits_in_line_with_its_facts(line):
     begun = value("sparsify", NET, *QUICK, "--background")
     assert line == [home() / "runs" / begun["run"]]

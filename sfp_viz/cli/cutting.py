@@ -127,6 +127,10 @@ def measure(
 @click.option("--torch", "program", type=_FILE, help="Write a program of torch.export (.pt2).")
 @click.option("--safetensors", "weights", type=_FILE, help="Write our own file.")
 @click.option("--recipe", type=_FILE, help="Write the recipe of the last cut.")
+@click.option("--stripes", type=click.Choice(["kept", "all", "zeros"]), default="kept",
+              show_default=True,
+              help="Dead stripes, where NET has any: skipped as its file says, all skipped, or "
+              "zeros. Skipping usually loses on a CPU.")  # fmt: skip
 @with_json
 def export(
     net: str,
@@ -134,6 +138,7 @@ def export(
     program: Path | None,
     weights: Path | None,
     recipe: Path | None,
+    stripes: str,
     as_json: bool,
 ) -> None:
     """Write NET for other tools. The largest difference of its outputs is measured."""
@@ -142,9 +147,10 @@ def export(
     from sfp_viz.core.plan import recipe_json
     from sfp_viz.nets import export as writer
     from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.stripes import save_striped, stripe_layers
     from sfp_viz.runs.files import write_whole
 
-    model = find_model(net)
+    model = _with_stripes(find_model(net), net, stripes)
     written: dict[str, dict[str, Any]] = {}
     if recipe:
         if not model.plans:
@@ -152,7 +158,7 @@ def export(
         write_whole(recipe, recipe_json(model.plans[-1].recipe))
         written[str(recipe)] = {"difference": None}
     if weights:
-        save_model(model, weights)
+        (save_striped if stripe_layers(model) else save_model)(model, weights)
         written[str(weights)] = {"difference": 0.0}
     if program:
         written[str(program)] = {"difference": writer.export_torch(model, program)}
@@ -165,6 +171,18 @@ def export(
         words = f", largest difference {apart:.1e} (measured)" if apart else ""
         lines.append((name, f"{size(found['bytes'])}{words}"))
     say(written, facts(lines), as_json=as_json)
+
+
+def _with_stripes(model: Model, net: str, how: str) -> Model:
+    """The network with its dead stripes skipped, as its file says or all of them, or as it is."""
+    from sfp_viz.nets.saved import read_header
+    from sfp_viz.nets.stripes import load_striped, striped
+
+    if how == "all":
+        return striped(model, kind="stripes")[0]
+    file = Path(net)
+    ours = how == "kept" and file.suffix == ".safetensors" and file.is_file() and read_header(file)
+    return load_striped(file) if ours else model
 
 
 def _accuracy(found: Measured) -> dict[str, Any]:

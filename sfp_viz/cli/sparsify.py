@@ -58,7 +58,7 @@ _SHARED = (
     help="SSR: rho times this at each refresh. [default: 1.05 for ssr_l20, else 1]",
 )
 @click.option("--refresh", type=click.IntRange(1),
-              help="Steps between two looks at what may go; a training wants 70 such looks or more. "
+              help="Steps between two looks at what may go; SSR wants 70 such looks or more. "
               f"[default: 10 for digits, else {_DEFAULT.refresh}]")  # fmt: skip
 @click.option("--order", type=click.Choice(get_args(Order)), default=_DEFAULT.order,
               show_default=True,
