@@ -10,8 +10,8 @@ import pytest
 from page_words import press, said, undo
 
 from sfp_viz.core.cost import cost
-from sfp_viz.core.plan import plan_json
-from sfp_viz.core.sparsification import Refresh, Sparsification
+from sfp_viz.core.plan import Plan, plan_json
+from sfp_viz.core.sparsification import Method, Refresh, Sparsification
 from sfp_viz.core.stripes import StripeChoice
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
@@ -61,6 +61,12 @@ def watch(app, path: Path):
     return app
 
 
+def ended_in(path: Path) -> Plan:
+    plan = plan_of(path)
+    assert plan is not None
+    return plan
+
+
 def story(app) -> bool:
     """Whether the shrinking network is on the page."""
     return any("thinning" in str(element.proto) for element in app.get("bidi_component"))
@@ -74,7 +80,7 @@ def numbers(app) -> dict[str, str]:
 def laid(workspace):
     """Lays out a run with ``lines`` of its history."""
 
-    def lay(*lines: Refresh, method: str = "ssr_l21", tuned: bool = True) -> Path:
+    def lay(*lines: Refresh, method: Method = "ssr_l21", tuned: bool = True) -> Path:
         path = create_sparsify(
             workspace, model_file=sample_path(MODEL), data="digits",
             settings=Sparsification(method=method, epochs=4, refresh=10),
@@ -222,15 +228,14 @@ def test_counted_macs_and_measured_times_of_stripes_stand_apart(laid, open_page)
     assert "takes 3.0 times as long" in said(app)
 
 
-@pytest.fixture(scope="module")
-def trained():
-    """A network made sparse in a moment, and its plan."""
+def trained(method: Method) -> tuple:
+    """The lines of a training of a moment, the network made sparse, and its plan."""
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.open import load_model
     from sfp_viz.nets.sparsify import Sparsifying
 
     settings = Sparsification(
-        finish="target", epochs=2, batch_size=32, train_images=64, test_images=32, refresh=1
+        method, finish="target", epochs=4, batch_size=32, train_images=64, test_images=32, refresh=1
     )
     images = [load_data("digits", split) for split in ("train", "test")]
     training = Sparsifying(load_model(MODEL), train=images[0], test=images[1], settings=settings)
@@ -238,22 +243,26 @@ def trained():
     return lines, *training.result()
 
 
-@pytest.fixture
-def sparse_run(laid, trained):
+def lay_trained(laid, method: Method = "ssr_l21") -> Path:
     from sfp_viz.nets.saved import save_model
 
-    lines, model, plan = trained
-    path = laid(*lines)
+    lines, model, plan = trained(method)
+    path = laid(*lines, method=method)
     save_model(model, path / SPARSE)
     (path / "plan.json").write_text(plan_json(plan))
     finish(path)
     return path
 
 
+@pytest.fixture
+def sparse_run(laid):
+    return lay_trained(laid)
+
+
 def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, open_page):
     app = watch(open_page("finetune"), sparse_run)
     press(app, "Open as a plan")
-    plan = plan_of(sparse_run)
+    plan = ended_in(sparse_run)
     session = app.session_state["session"].now
     assert (session.model, session.edits) == (plan.digest, plan.edits)
     again = planned.plan(session.model, session.recipe, session.edits)
@@ -274,6 +283,16 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     assert undo(app).session_state["session"].now.model == MODEL
 
 
+def test_a_plan_with_stripes_says_which_filters_have_none_left(laid, open_page):
+    path = lay_trained(laid, "stripes")
+    app = watch(open_page("finetune"), path)
+    press(app, "Open as a plan")
+    app.switch_page("pages/plan.py").run()
+    assert not app.exception
+    table = next(d.value for d in app.dataframe if "why" in d.value)
+    assert all(why.startswith("stripe: ") for why in table["why"])
+
+
 def test_the_page_compare_knows_it_and_opens_its_plan_on_its_own_weights(sparse_run, open_page):
     app = open_page("compare")
     app.session_state[CHOSEN] = (f"run:{sparse_run.name}",)
@@ -281,7 +300,7 @@ def test_the_page_compare_knows_it_and_opens_its_plan_on_its_own_weights(sparse_
     assert not app.exception
     assert "SSR, l2,1" in app.dataframe[-1].value["Network"].iloc[-1]
     press(app, "Open its plan")
-    plan = plan_of(sparse_run)
+    plan = ended_in(sparse_run)
     session = app.session_state["session"].now
     assert (session.model, session.edits) == (plan.digest, plan.edits)
 
@@ -297,7 +316,7 @@ def test_the_trained_network_can_be_exported_from_its_run(sparse_run, open_page)
 def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     app = watch(open_page("finetune"), sparse_run)
     press(app, "Open as a plan")
-    session, plan = app.session_state["session"].now, plan_of(sparse_run)
+    session, plan = app.session_state["session"].now, ended_in(sparse_run)
     removal = plan.removals[0]
     plain = replace(removal, reasons=("by hand", *["unimportant"] * (len(removal.filters) - 1)))
     told = trained_reasons.told(plain, plan.digest)
