@@ -75,6 +75,28 @@ def test_two_processes_have_the_loss_of_one(new_run):
     assert not others(path)
 
 
+def test_that_statistics_are_per_process_is_said_while_it_trains_and_afterwards(new_run, tmp_path):
+    import torch
+
+    from sfp_viz.nets.model import Model
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.zoo import build
+
+    torch.manual_seed(0)
+    arguments, file = {"blocks": 1, "channels": 1}, tmp_path / "normed.safetensors"
+    normed = Model(
+        build("cifar_resnet", arguments), "normed", (1, 8, 8), architecture="cifar_resnet",
+        arguments=arguments, data="digits",
+    )  # fmt: skip
+    save_model(normed, file)
+    settings = replace(TWO, epochs=1, train_images=64, test_images=20)
+    path = new_run("normed", settings, start=file, teacher=file)
+    launch(path)
+    run = until(path, lambda run: run.over)
+    assert run.state == "finished", run.message
+    assert "BatchNorm's statistics are per process: each of the 2" in run.message
+
+
 @pytest.mark.slow
 def test_a_run_of_two_processes_that_was_paused_ends_like_an_undisturbed_one(new_run):
     settings = replace(TWO, epochs=60, augmentation="shift", checkpoint_steps=3)
