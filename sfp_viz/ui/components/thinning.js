@@ -187,7 +187,7 @@ function chart(me, base, p) {
 // The name of the horizontal line, where the curve is farthest from it: below or above, along it.
 function reference(me, base, p, values) {
   const [name, value] = p.ref, w = name.length * 6.2, y = p.Y(value), on = me.data.epochs.map((e, i) => [me.X(p, e), p.Y(values[i])]);
-  const spots = [0, 0.35, 0.7].flatMap((at) => [13, -5].map((down) => [p.x + 4 + at * (p.w - w), y + down]));
+  const spots = [0, 0.35, 0.7, 1].flatMap((at) => [13, -5].map((down) => [p.x + 4 + at * (p.w - w - 4), y + down]));
   const hidden = ([left, foot]) => on.filter(([x, v]) => x > left - 4 && x < left + w + 4 && v > foot - 12 && v < foot + 4).length + (foot > p.y + p.h ? 99 : 0);
   const [x, foot] = spots.reduce((a, b) => (hidden(b) < hidden(a) ? b : a));
   put(base, 'text', { x, y: foot, class: 'ref' }, name);
