@@ -101,10 +101,7 @@ def head(run: Run, runs: Sequence[Run] = ()) -> None:
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             name = f"**{problems.plain(run.name)}**, {run_words.title(run)}"
             st.markdown(f"{name}, {run_words.begun(run)}", width="content")
-            words = sweep_view.state_words(run, runs)
-            still = words != run_words.STATES[run.state]  # trainings of a sweep go on
-            color = "blue" if still else run_words.COLORS.get(run.state, "gray")
-            st.badge(words, color=color)
+            sweep_view.badge(run, runs)
             if run.where == "ray":
                 st.badge("On the cluster", color="gray")
         run_buttons.buttons(run)

@@ -56,7 +56,8 @@ def draw(run: Run) -> None:
         st.caption(problems.plain(text))
     _runs(run, [child for child in found if child.run is not None])
     if run.over:
-        st.caption(f"Before you delete this sweep: {when_deleted(run)}")
+        left = when_deleted(run)
+        st.caption(f"Before you delete this sweep: {left[0].lower()}{left[1:]}")
 
 
 def state_words(run: Run, runs: Sequence[Run]) -> str:
@@ -65,9 +66,18 @@ def state_words(run: Run, runs: Sequence[Run]) -> str:
     if run.kind != "sweep" or run.state != "finished":
         return run_words.STATES[run.state]
     mine = [one for one in runs if one.facts.get("sweep") == run.id]
-    if all(one.over for one in mine):
-        return run_words.STATES[run.state]
-    return f"{sum(one.state == 'finished' for one in mine)} of {len(mine)} trained"
+    done = sum(one.state == "finished" for one in mine)
+    return f"{done} of {len(mine)} trained" if done < len(mine) else run_words.STATES[run.state]
+
+
+def badge(run: Run, runs: Sequence[Run]) -> None:
+    """The state of a run, in its color: blue while it, or a training of it, goes on."""
+    words = state_words(run, runs)
+    color = run_words.COLORS.get(run.state, "gray")
+    if words != run_words.STATES[run.state]:
+        mine = [one for one in runs if one.facts.get("sweep") == run.id]
+        color = "orange" if all(one.over for one in mine) else "blue"
+    st.badge(words, color=color)
 
 
 def of_sweep(run: Run) -> None:

@@ -162,10 +162,11 @@ def test_a_sweep_says_how_many_of_its_runs_are_trained_and_puts_lost_ones_back(
     (lost / "queued.json").write_text('{"order": 0, "time": 1}')
     monkeypatch.setattr(queue, "wake", lambda *_, **__: None)
     app = watch(open_page("finetune"), swept.name)
-    assert "badge[1 of 2 trained]" in said(app)
+    assert "blue-badge[1 of 2 trained]" in said(app)
     assert "1 of 2 trained" in list(app.dataframe[0].value["State"])
     (lost / "queued.json").unlink()
     (lost / "launch.json").write_text('{"attempt": 1, "pid": 4194305, "host": "x", "time": 1}')
+    assert "orange-badge[1 of 2 trained]" in said(watch(open_page("finetune"), swept.name))
     back = []
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: back.append(path))
     press(watch(open_page("finetune"), swept.name), "Put 1 back in line")
@@ -196,7 +197,7 @@ def test_on_the_cluster_nothing_is_said_to_come_one_after_the_other(workspace):
 
 def test_a_sweep_shows_means_and_opens_its_runs(swept, open_page):
     app = watch(open_page("finetune"), swept.name)
-    assert "Its 2 runs stay" in said(app)
+    assert "its 2 runs stay" in said(app)
     means = next(d.value for d in app.dataframe if "Fine-tuned" in d.value)
     assert list(means["Fine-tuned"]) == ["92.0 % ± 2.8"]
     assert list(means["Finished"]) == ["2 of 2"]
