@@ -76,6 +76,8 @@ def test_stripes_come_with_their_warning_and_both_numbers_side_by_side():
         assert "measured)" in words
         assert "threads" in words
     assert any(line.startswith("kept") for line in card)
+    assert any(line.startswith("accuracy") for line in card)
+    assert not any(line.startswith("fine-tuned") for line in card)
 
 
 def test_the_result_goes_to_onnx_with_its_stripes_skipped_or_as_zeros(tmp_path):

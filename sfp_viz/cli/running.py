@@ -232,7 +232,7 @@ def _card(run: Run) -> str:
     if result:
         words = f"(measured on {result.images:,} test images, 95 % {span(result.interval)})"
         lines += [
-            ("fine-tuned", f"{percent(result.accuracy)}  {words}"),
+            ("fine-tuned" if run.epochs else "accuracy", f"{percent(result.accuracy)}  {words}"),
             ("took", duration(result.seconds)),
             ("network", run.student),
         ]
