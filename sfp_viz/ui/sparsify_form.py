@@ -142,6 +142,7 @@ def start(
     from sfp_viz.nets.saved import save_model
     from sfp_viz.runs.sparsify import create_sparsify
 
+    whole = cost(network)
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "model.safetensors"
         save_model(loaders.model(subject.model), file)
@@ -152,7 +153,11 @@ def start(
             tuning=tuning,
             data=subject.data,
             name=network.name,
-            facts={"model": subject.model, "macs_before": cost(network).macs},
+            facts={
+                "model": subject.model,
+                "macs_before": whole.macs,
+                "params_before": whole.params,
+            },
         )
     place_of_work.begin(path, where)
     return path.name
