@@ -70,6 +70,6 @@ def study_of(value: Mapping[str, Any]) -> Study:
 
 
 def _edits(value: Mapping[str, Any]) -> Edits:
-    from sfp_viz.core.exchange import edits_of
+    from sfp_viz.core.edits import edits_of
 
     return edits_of(value)
