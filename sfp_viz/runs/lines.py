@@ -45,11 +45,12 @@ def read_points(path: Path) -> tuple[Point, ...]:
 
 def append(file: Path, entry: Epoch | Point | Refresh) -> None:
     """Add a line; it lies on the disk when this returns. OSError leaves the file as it was."""
-    with file.open("ab") as lines:
+    content = _line(entry).encode()
+    with file.open("ab", buffering=0) as lines:  # a buffer would try its rest again at the close
         before = lines.tell()
         try:
-            lines.write(_line(entry).encode())
-            lines.flush()
+            while content:
+                content = content[lines.write(content) :]
             os.fsync(lines.fileno())
         except OSError:  # a full disk, say: half a line may have been written
             with suppress(OSError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import heartbeat, lines, process
 from sfp_viz.runs.checkpoints import FILES, Checkpoints, read_newest
@@ -127,6 +127,22 @@ def test_a_line_that_does_not_fit_leaves_the_history_as_it_was(tmp_path, monkeyp
     with pytest.raises(OSError, match="No space"):
         lines.append(file, point)
     assert file.read_bytes() == before
+
+
+def test_a_line_that_fits_in_part_is_taken_back_whole(tmp_path):
+    import resource
+
+    file, epoch = tmp_path / EPOCHS, Epoch(1, 3, 0.5, 0.9, 0.9, 100, 2.0, 0.01, 900.0, 1.5)
+    lines.append(file, epoch)
+    whole = file.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 150, before[1]))
+    try:
+        with pytest.raises(OSError):
+            lines.append(file, replace(epoch, epoch=2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert file.read_bytes() == whole
 
 
 def test_an_infinite_loss_stops_at_the_last_good_epoch_and_says_what_to_do(
