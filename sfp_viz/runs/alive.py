@@ -39,6 +39,19 @@ def is_alive(pid: int, module: str, folder: Path) -> bool:
     return ours and not dead
 
 
+def is_gone(pid: int) -> bool:
+    """Whether no process of this machine has the number ``pid``, or only a dead one that nobody
+    has collected yet."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, ValueError, OverflowError):
+        return False
+
+
 def group(leader: int, folder: Path) -> tuple[int, ...]:
     """The living processes of the worker ``leader`` of ``folder`` on this machine: itself, and
     those it started, also when it is dead itself."""

@@ -51,11 +51,11 @@ def beside(path: Path) -> Iterator[Path]:
 
 def sweep_up(folder: Path) -> None:
     """Remove what processes of this machine that are dead now were writing in ``folder``."""
-    import psutil
+    from sfp_viz.runs.alive import is_gone
 
     for half in folder.rglob(f"{_begun()}*"):
         number = half.name.removeprefix(_begun()).split("-")[0]
-        if not number.isdigit() or not psutil.pid_exists(int(number)):
+        if not number.isdigit() or is_gone(int(number)):
             half.unlink(missing_ok=True)
 
 
