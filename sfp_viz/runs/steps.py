@@ -17,12 +17,13 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.exchange import edits_of
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.schedule import Steps, steps_of, steps_value
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.nets.saved import read_header
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.files import read_json, write_whole
 from sfp_viz.runs.laying import free_folder, lay_out
+from sfp_viz.runs.records import Run
 
 KIND = "steps"
 ASKED, STAGES = "steps.json", "stages.jsonl"
@@ -134,6 +135,19 @@ def read_stages(path: Path) -> tuple[Stage, ...]:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none yet, or a file that is not ours: what was readable counts
     return tuple(found)
+
+
+def own_epochs(run: Run) -> tuple[Epoch, ...]:
+    """The epochs of the network that ``run`` has come to: for a run in steps those of its newest
+    stage, since the networks before had more filters; else all."""
+    stages = read_stages(run.path) if run.kind == KIND else ()
+    if not stages:
+        return run.epochs
+    try:
+        before = read_order(run.path).steps.epochs_of[: stages[-1].number - 1]
+    except RunError:
+        return run.epochs
+    return run.epochs[sum(before) :]
 
 
 def write_stages(path: Path, stages: Sequence[Stage]) -> None:

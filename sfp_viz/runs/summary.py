@@ -21,9 +21,10 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
 from sfp_viz.runs.records import Result, Run
+from sfp_viz.runs.steps import own_epochs
 
 INDEX = "finished.json"  # in the workspace's cache
-_FORMAT = 2
+_FORMAT = 3
 _FILES = ("settings.json", "result.json", "epochs.jsonl", "plan.json", "worker.json")
 _MACHINE = ("host", "device", "threads", "torch", "memory_format", "processes")
 _Stamp = list[list[int]]
@@ -35,12 +36,13 @@ class Summary:
 
     ``accuracy`` 0..1 of the last epoch was measured on ``images`` test images, with its 95 %
     ``interval``; ``best`` is that of ``best_epoch``, chosen on the same test images, so it reads
-    a little high. ``one_shot`` (None for a run that trained before or between its cuts) and
-    ``whole_accuracy`` (the unpruned network's; None without a teacher) were measured too. MACs
-    and params are counted. ``seconds`` of training; ``created``
-    and ``ended`` in seconds since 1970. ``made`` says what was pruned how ('plan', 'uniform',
-    'random' ...), ``recipe`` and ``plan`` name it ('' if not known). ``facts``, ``settings`` and
-    ``machine`` are as the starter and the worker wrote them down.
+    a little high; for a run in steps it is one of the last stage, whose MACs these are.
+    ``one_shot`` (None for a run that trained before or between its cuts) and ``whole_accuracy``
+    (the unpruned network's; None without a teacher) were measured too. MACs and params are
+    counted. ``seconds`` of training; ``created`` and ``ended`` in seconds since 1970. ``made``
+    says what was pruned how ('plan', 'uniform', 'random' ...), ``recipe`` and ``plan`` name it
+    ('' if not known). ``facts``, ``settings`` and ``machine`` are as the starter and the worker
+    wrote them down.
     """
 
     id: str
@@ -152,7 +154,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
     """TypeError or ValueError where the result's numbers are none."""
     facts = run.facts
     low, high = (_share(end) for end in result.interval)
-    best = max(run.epochs, key=lambda epoch: epoch.test_accuracy, default=None)
+    best = max(own_epochs(run), key=lambda epoch: epoch.test_accuracy, default=None)
     worker = read_json(run.path / "worker.json") or {}
     plan, whole = run.plan, result.teacher_accuracy
     first = result.one_shot if run.kind == TRAINING else None

@@ -9,6 +9,7 @@ import streamlit as st
 from sfp_viz.figures.numbers import count, duration, percent, size, span
 from sfp_viz.runs import queue, sparsify
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.steps import own_epochs
 from sfp_viz.ui import (
     known_runs,
     loaders,
@@ -138,7 +139,7 @@ def _numbers(run: Run) -> None:
         done = "Fine-tuned" if run.epochs else "Accuracy"
         label = done if run.result else "When it stopped" if run.over else "Now"
         st.metric(label, percent(now) if now is not None else "–")
-        if best := best_epoch(run.epochs):
+        if best := best_epoch(own_epochs(run)):
             st.metric(f"Best, epoch {best.epoch}", percent(best.test_accuracy))
         if run.before and run.before.teacher_accuracy is not None:
             st.metric("Unpruned", percent(run.before.teacher_accuracy))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 
 from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.schedule import Steps, steps_value
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs import summary
 from sfp_viz.runs.differing import differing
 from sfp_viz.runs.run_points import kind_of
 from sfp_viz.runs.run_table import table
+from sfp_viz.runs.steps import Stage, write_stages
 from sfp_viz.runs.summary import INDEX, finished, unfinished
 from tests.finished import MODEL, finished_run, plan_of
 
@@ -100,3 +103,15 @@ def test_the_accuracy_after_the_first_of_many_cuts_is_not_taken_for_one_shot(tmp
     assert {list(row)[column] for row in rows} == {50.0, None}
     (row,) = [row for row in differing(list(found.values())) if row.name.startswith("one-shot")]
     assert set(row.values) == {50.0, "–"}
+
+
+def test_the_best_epoch_of_a_run_in_steps_is_one_of_its_last_stage(tmp_path):
+    path = finished_run(tmp_path, accuracies=(0.99, 0.98, 0.91, 0.93, 0.92))
+    settings = json.loads((path / "settings.json").read_text())
+    (path / "settings.json").write_text(json.dumps({**settings, "kind": "steps"}))
+    order = {"recipe": asdict(Recipe()), "edits": None}
+    order["steps"] = steps_value(Steps(stages=2, epochs=2, last_epochs=3))
+    (path / "steps.json").write_text(json.dumps(order))
+    write_stages(path, [Stage(n, 0.2 * n, 0.2 * n, 9000, 900, 0.5, "h") for n in (1, 2)])
+    (one,) = finished(tmp_path)
+    assert (one.accuracy, one.best, one.best_epoch) == (0.92, 0.93, 4)
