@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import read_json, write_json
+from sfp_viz.runs.files import locked, read_json, write_json
 from sfp_viz.runs.going import outside
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, REQUEST
 
 # What a worker needs of the one who asked for it; the dispatcher was perhaps started by another.
-_KEPT = ("SFP_VIZ_DATA", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+KEPT = ("SFP_VIZ_DATA", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
 
 def between(orders: Sequence[float], to: int) -> float | None:
@@ -38,7 +38,7 @@ def enter(home: Path, run: Run, line: Sequence[Run], *, front: bool) -> None:
     """Give ``run`` a place at the end of ``line`` or its ``front``, and write down what its worker
     needs of our environment. Raises RunError when that cannot be written."""
     orders = [_order(other) for other in line]
-    kept = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+    kept = {name: os.environ[name] for name in KEPT if os.environ.get(name)}
     if "SFP_VIZ_DATA" in kept:
         kept["SFP_VIZ_DATA"] = str(Path(kept["SFP_VIZ_DATA"]).expanduser().absolute())
     launched = read_json(run.path / "launch.json") or {}
@@ -65,8 +65,10 @@ def put(run: Run, others: Sequence[Run], to: int) -> None:
     changes = enumerate(whole) if order is None else [(order, run)]
     try:
         for number, one in changes:
-            entry = read_json(one.path / QUEUED) or {"time": time.time()}
-            write_json(one.path / QUEUED, {**entry, "order": float(number)})
+            with locked(one.path / "launch.lock"):  # who cancels takes it out of line under it
+                entry = read_json(one.path / QUEUED)
+                if entry is not None:  # one that has left meanwhile is not put back
+                    write_json(one.path / QUEUED, {**entry, "order": float(number)})
     except OSError as problem:
         raise RunError(f"The run '{run.id}' cannot be moved in line: {problem}.") from problem
 

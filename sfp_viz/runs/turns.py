@@ -20,6 +20,7 @@ from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.going import Going
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED
+from sfp_viz.runs.standing import KEPT
 
 _CARDS = "CUDA_VISIBLE_DEVICES"
 
@@ -107,5 +108,7 @@ def _give_up(path: Path, attempt: int, problem: str) -> None:
 
 
 def _words(value: Any) -> dict[str, str]:
+    """What a run in line asks for of its worker's environment: only what we write down ourselves,
+    since a folder from elsewhere could name anything."""
     known = value if isinstance(value, Mapping) else {}
-    return {str(name): word for name, word in known.items() if isinstance(word, str)}
+    return {name: known[name] for name in KEPT if isinstance(known.get(name), str)}

@@ -26,7 +26,7 @@ from sfp_viz.runs.estimates import starts
 from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.going import going, looked_at, unfinished
-from sfp_viz.runs.standing import between
+from sfp_viz.runs.standing import between, put
 
 # A worker that trains nothing: it writes a heartbeat, waits for the file 'end' in its folder, and
 # leaves a result. It looks like ours in the list of processes.
@@ -207,6 +207,17 @@ def test_the_order_after_many_moves_is_that_of_a_list(line, tmp_path):
     assert names(tmp_path) == wanted
 
 
+def test_who_leaves_the_line_while_it_is_numbered_anew_is_not_put_back(line, tmp_path):
+    queue.enqueue(line("at work"))
+    runs = [queue.enqueue(line(name)) for name in "bcd"]
+    for run in runs[:2]:  # two places that touch: all are numbered anew
+        write_json(run.path / "queued.json", {"order": 1.0})
+    process.request_cancel(runs[0].path)
+    put(runs[2], runs[:2], 1)
+    assert names(tmp_path) == ["d", "c"]
+    assert read_run(runs[0].path).state == "cancelled"
+
+
 def test_never_more_than_the_places_work_at_once_however_many_ask(line, tmp_path):
     slots.set_slots(tmp_path, 2)
     paths = [line(f"run {n}") for n in range(7)]
@@ -294,6 +305,9 @@ def test_the_worker_gets_the_data_folder_of_the_one_who_asked(line, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SFP_VIZ_DATA", "mine")
     second = queue.enqueue(line("b")).path
+    entry = read_json(second / "queued.json") or {}
+    entry["environment"]["LD_PRELOAD"] = "of a folder from elsewhere"
+    write_json(second / "queued.json", entry)
     monkeypatch.setenv("SFP_VIZ_DATA", "other")
     given = []
 
