@@ -137,8 +137,10 @@ def load_striped(path: str | Path) -> Model:
 def hold_stripes(module: nn.Module) -> None:
     """Keep the dead stripes of ``module`` at 0 through any training of it: their gradients are 0
     from now on, so that neither momentum nor decay moves them. In place; a copy does not."""
-    for _, conv in _thinned(module):
-        mask = live_mask(conv)[:, None]
+    for conv in module.modules():
+        if type(conv) is not nn.Conv2d or bool((live := live_mask(conv)).all()):
+            continue
+        mask = live[:, None]
         conv.weight.register_hook(lambda gradient, mask=mask: gradient * mask)
 
 

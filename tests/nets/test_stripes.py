@@ -19,6 +19,7 @@ from sfp_viz.nets.rebuild import build
 from sfp_viz.nets.stripe_conv import StripeConv
 from sfp_viz.nets.stripes import (
     dense_twin,
+    hold_stripes,
     live_mask,
     load_striped,
     save_striped,
@@ -104,6 +105,21 @@ def test_training_leaves_dead_stripes_dead():
     optimizer.step()
     after = dense_twin(thin.with_module(module))
     assert stripes_of(read_network(after)) == before
+
+
+@pytest.mark.parametrize("padding", [{"padding": 1}, {"padding": "same"},
+                                     {"padding": 1, "padding_mode": "reflect"}])  # fmt: skip
+def test_held_stripes_stay_dead_with_any_padding(padding):
+    module = thinned(nn.Sequential(nn.Conv2d(3, 4, 3, **padding), nn.Conv2d(4, 2, 1)))
+    before = live_mask(module[0])
+    hold_stripes(module)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        module(torch.ones(2, 3, 6, 6)).square().mean().backward()
+        optimizer.step()
+    assert not before.all()
+    assert torch.equal(live_mask(module[0]), before)
 
 
 def test_a_file_opens_with_its_stripes_and_as_a_plain_network(tmp_path):
