@@ -45,10 +45,10 @@ def measure(
     """The latency of one network on the CPU; ``again`` times more before, for a cold machine."""
     from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.measure import measure_latency
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.stripes import load_striped
 
     machine = numerics(threads)  # sets them
-    model = load_saved(file)
+    model = load_striped(file)  # as it is kept: layers that skip stripes do so
     for _ in range(again):
         measure_latency(model, batch=batch)
     found = measure_latency(model, batch=batch)
