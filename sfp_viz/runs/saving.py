@@ -53,7 +53,7 @@ def save_network(path: Path, target: Path) -> Saved:
             return Saved(target, *whole, run.result.accuracy, run.result.images)
         return _saved(run, target, run.settings.epochs, 0)
     for place, before in _places(run):
-        if (place / STUDENT).exists():  # of a stage that is done
+        if run.kind == "steps" and (place / STUDENT).exists():  # of a stage that is done
             _copy(place / STUDENT, target)
             return _saved(run, target, before + _stage_epochs(run, before), 0)
         if (found := read_newest(place)) is not None:
