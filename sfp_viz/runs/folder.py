@@ -27,7 +27,7 @@ from sfp_viz.runs.records import Before, Finding, Point, Result, Run
 from sfp_viz.runs.signs import message, read_signs
 from sfp_viz.runs.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.sparsify import reached, read_outcome
-from sfp_viz.runs.state import OVER, State, state_of
+from sfp_viz.runs.state import OVER, Signs, State, state_of
 
 TRAINING = "finetune"
 TRAININGS = (TRAINING, "steps", SPARSIFY)  # kinds that end with a trained network
@@ -73,7 +73,7 @@ def read_run(path: Path, now: float | None = None) -> Run:
     if value is None:
         raise RunError(f"There is no run at {path}: its settings.json is missing or unreadable.")
     asked = _asked(path, value)
-    signs, worker = read_signs(path, time.time() if now is None else now)
+    signs, worker = _signs(path, time.time() if now is None else now)
     state, study = state_of(signs), asked["study"]
     by_points = study is not None or asked["kind"] == SWEEP
     epochs = () if by_points else read_epochs(path)
@@ -104,6 +104,16 @@ def read_run(path: Path, now: float | None = None) -> Run:
         **asked,
         **far,
     )
+
+
+def _signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
+    try:
+        return read_signs(path, now)
+    except (TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise RunError(
+            f"What the run at {path} says of its worker is not readable: {problem!r}. Delete its "
+            "launch.json and worker.json; it can then be resumed."
+        ) from problem
 
 
 def read_finding(path: Path) -> Finding | None:

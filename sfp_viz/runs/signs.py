@@ -138,7 +138,7 @@ def _beat_age(path: Path, launch: Any, worker: Any, now: float) -> float:
         from sfp_viz.runs.elsewhere import seconds_still
 
         return seconds_still(path, launch)
-    return max(0.0, now - float(worker["time"])) if worker else 0.0
+    return max(0.0, now - float(worker.get("time") or 0)) if worker else 0.0
 
 
 def _said_elsewhere(launch: Any, worker: Any) -> str:

@@ -144,6 +144,20 @@ def test_a_worker_on_another_machine_is_judged_by_its_heartbeat(new_run):
     assert read_run(path, now=1011.0).state == "lost"
 
 
+@pytest.mark.parametrize("said", [{"pid": "x", "host": "here"}, {"attempt": []}, {"time": "now"}])
+def test_a_damaged_word_of_the_worker_is_said_so_and_does_not_hide_the_other_runs(
+    new_run, tmp_path, monkeypatch, said
+):
+    monkeypatch.setattr(signs, "here", lambda: "here")
+    broken, whole = new_run("broken"), new_run("whole")
+    (broken / "worker.json").write_text(json.dumps(said))
+    with pytest.raises(RunError, match=r"not readable.*Delete its launch\.json"):
+        read_run(broken)
+    assert [run.path for run in list_runs(tmp_path)] == [whole]
+    (broken / "worker.json").write_text("{}")  # nothing is said at all
+    assert read_run(broken).state == "waiting"
+
+
 def test_what_is_no_run_is_said_so(tmp_path):
     with pytest.raises(RunError, match="There is no run at"):
         read_run(tmp_path)
