@@ -7,19 +7,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from sfp_viz.core.tradeoff import Axis, Point, changed
-from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
-from sfp_viz.runs import sparsify
-from sfp_viz.runs.differing import plan_of
 from sfp_viz.runs.latencies import Timed
 from sfp_viz.runs.summary import Summary
-from sfp_viz.ui import compare_chart, compare_words, planned, problems, sparsify_result, state
+from sfp_viz.ui import compare_chart, compare_words, problems, run_ways, state
 from sfp_viz.ui.starting import Subject
-
-_OTHER = (
-    "The plan was opened. It cuts other filters than that run did: what was seen of images has "
-    "changed since."
-)
 
 
 def card(
@@ -88,32 +80,11 @@ def _facts(point: Point, run: Summary | None, timed: Timed | None) -> str:
 
 
 def _run_ways(run: Summary) -> None:
-    if st.button("Open its plan", key="card_plan", icon=":material/tune:", type="primary"):
-        with problems.shown():
-            plan = plan_of(run.path)
-            if plan is None:
-                raise RunError(
-                    "This run has no plan: it was started from a network's file, or its folder "
-                    "is gone. Open the run to see its settings."
-                )
-            if run.kind == sparsify.KIND:  # its plan is of the weights that it trained
-                with st.spinner("Reading the trained network"):
-                    sparsify_result.open_plan(run.path)
-                st.switch_page("pages/plan.py")
-            state.change(recipe=plan.recipe, edits=plan.edits, run=run.id)
-            now = state.session()
-            if planned.budget(now.model, now.recipe, now.edits).after is None or (
-                planned.plan(now.model, now.recipe, now.edits).hash != plan.hash
-            ):
-                st.toast(_OTHER, icon=":material/info:")
-            st.switch_page("pages/plan.py")
+    run_ways.open_plan(run, key="card_plan", main=True)
     if st.button("Open the run", key="card_run", icon=":material/show_chart:"):
         state.change(run=run.id)
         st.switch_page("pages/finetune.py")
-    if st.button("Export", key="card_export", icon=":material/download:"):
-        state.change(run=run.id)
-        st.session_state["export_source"] = run.id  # the choice on the page Export
-        st.switch_page("pages/export.py")
+    run_ways.export(run, key="card_export")
 
 
 def _subject_ways(subject: Subject) -> None:

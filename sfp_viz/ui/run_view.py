@@ -16,6 +16,7 @@ from sfp_viz.ui import (
     problems,
     references,
     run_buttons,
+    run_ways,
     run_words,
     sparsify_result,
     sparsify_view,
@@ -39,6 +40,8 @@ def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
     still = all(one.over for one in runs)
     if run.kind == sparsify.KIND:
         sparsify_result.ways(run)
+    else:
+        run_ways.ways(run)
     _numbers(run)
     _lines(run, [(one, slot) for one, slot in together if one.kind != "sweep"], runs, still=still)
     if run.kind == sparsify.KIND:
@@ -135,7 +138,7 @@ def _numbers(run: Run) -> None:
     with st.container(horizontal=True):
         if run.before:
             label = run_words.FIRST.get(run.kind, "One-shot accuracy")
-            st.metric(label, percent(run.before.one_shot))
+            st.metric(label, percent(run.before.one_shot), help=run_words.FIRST_IS)
         done = "Fine-tuned" if run.epochs else "Accuracy"
         label = done if run.result else "When it stopped" if run.over else "Now"
         st.metric(label, percent(now) if now is not None else "–")

@@ -40,6 +40,7 @@ PHASES = {
     "measuring": "measuring the pruned network and its teacher, before the first epoch",
 }
 FIRST = {"steps": "After its first cut", "sparsify": "After its cut"}  # else it is one-shot
+FIRST_IS = "Measured right after filters were cut, before any fine-tuning."
 _NAMES = {
     "learning_rate": "learning rate", "batch_size": "batch", "temperature_start": "T from",
     "temperature_end": "T to", "train_images": "training images", "weight_decay": "decay",

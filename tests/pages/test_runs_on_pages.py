@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -60,6 +61,18 @@ def test_a_finished_run_is_shown_with_its_accuracies_and_listed(open_page, works
     assert shown["Fine-tuned"] == "95.0 %"
     assert "360 test images of digits" in said(app)
     assert list(app.dataframe[0].value["Epochs"]) == [2]
+
+
+def test_only_a_finished_run_offers_the_ways_on_from_it(open_page, workspace):
+    ways = {"Compare", "Export"}
+    path = run_folder(workspace, epochs=2, finished=False)
+    assert not ways & {button.label for button in open_page("finetune").button}
+    shutil.rmtree(path)
+    path = run_folder(workspace, epochs=2)
+    app = open_page("finetune")
+    assert ways <= {button.label for button in app.button}
+    press(app, "Export")
+    assert app.session_state["export_source"] == path.name
 
 
 def test_a_run_whose_worker_is_gone_says_so_and_can_be_resumed(open_page, workspace, monkeypatch):
