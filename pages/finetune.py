@@ -26,7 +26,8 @@ trash.bar()
 left, right = st.columns([4, 9], gap="medium")
 with left:
     listed = st.container()
-    with st.expander("New run", expanded=not runs, icon=":material/add:"):
+    begun = st.session_state.get(starting.STARTED, 0)  # after a start it is another one, closed
+    with st.expander("New run", expanded=not runs, icon=":material/add:", key=f"new_run_{begun}"):
         data = image_field.ask_images(network, key="finetune_images")
         if network.free:
             subject = starting.Subject(session.model, session.recipe, session.edits, data)

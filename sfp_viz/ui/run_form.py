@@ -12,7 +12,6 @@ from sfp_viz.ui import (
     problems,
     sparsify_form,
     starting,
-    state,
     steps_form,
     sweep_form,
     training_fields,
@@ -69,5 +68,4 @@ def _once(network: Network, subject: Subject, settings: Distillation, place: str
             with problems.shown(), st.spinner("Pruning and starting the run"):
                 wanted = replace(settings, **fields)
                 run = starting.start(subject, wanted, name=network.name, where=where.chosen())
-                state.change(run=run)
-                st.rerun()
+                starting.watch(run)

@@ -16,17 +16,18 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.state import Where
-from sfp_viz.ui import loaders, pace, problems, sparsify_fields, starting, state, training_fields
+from sfp_viz.ui import loaders, pace, problems, sparsify_fields, starting, training_fields
 from sfp_viz.ui import where as place_of_work
-from sfp_viz.ui.sparsify_words import METHODS, SOURCES, STRIPES_COST, WHAT, exact, plan_words
+from sfp_viz.ui.sparsify_words import ABOUT, METHODS, SOURCES, STRIPES_COST, WHAT, exact, plan_words
 from sfp_viz.ui.starting import Subject
 
 
 def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
     """The fields, what they come to, and the button that starts the run."""
     method = st.selectbox(
-        "Method", list(METHODS), format_func=METHODS.__getitem__, key="sparse_method"
-    )
+        "Method", list(METHODS), format_func=METHODS.__getitem__, key="sparse_method",
+        help=ABOUT,
+    )  # fmt: skip
     st.caption(f"{WHAT[method]} ({SOURCES[method]})")
     if method == "stripes":
         st.info(STRIPES_COST, icon=":material/timer:")
@@ -60,8 +61,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     off = wanted is None or not subject.data
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and wanted:
         with problems.shown(), st.spinner("Starting the run"):
-            state.change(run=start(network, subject, wanted, after, place_of_work.chosen()))
-            st.rerun()
+            starting.watch(start(network, subject, wanted, after, place_of_work.chosen()))
 
 
 def defaults(

@@ -13,6 +13,11 @@ METHODS: dict[Method, str] = {
     "proximal": "Group lasso, proximal steps",
     "stripes": "Multi-granularity, with stripes",
 }
+ABOUT = (
+    "SSR is structured sparsity regularization: whole filters are driven to 0 while the network "
+    "learns. Group lasso is the older way, to compare with. Multi-granularity cuts filters first, "
+    "then parts of them."
+)
 WHAT: dict[Method, str] = {
     "ssr_l21": "The network is pulled towards a sparse copy of itself, in which every filter is a "
     "little shorter than in the network. Weak filters reach 0 in the copy, and go.",

@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
 
 from sfp_viz.core.cost import cost
 from sfp_viz.core.edits import Edits
@@ -14,10 +17,11 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.figures.tradeoff import Kind
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.state import Where
-from sfp_viz.ui import loaders, measuring, planned
+from sfp_viz.ui import loaders, measuring, planned, state
 from sfp_viz.ui import where as place_of_work
 
 QUICK, STANDARD = "Quick", "Standard"
+STARTED = "runs started"  # session_state: how many, in this browser session
 _SETTINGS: Mapping[tuple[str, str], Distillation] = {
     (QUICK, "digits"): Distillation(
         epochs=15, batch_size=64, learning_rate=0.01, augmentation="shift"
@@ -82,6 +86,13 @@ def start(subject: Subject, settings: Distillation, *, name: str, where: Where =
         )
     place_of_work.begin(path, where)
     return path.name
+
+
+def watch(run: str) -> NoReturn:
+    """Show the run that was just started: the form closes, so that the run is in sight."""
+    st.session_state[STARTED] = st.session_state.get(STARTED, 0) + 1
+    state.change(run=run)
+    st.rerun()
 
 
 def baseline(subject: Subject, kind: Kind, target: float, *, seed: int = 0) -> Subject:

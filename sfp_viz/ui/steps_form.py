@@ -25,7 +25,7 @@ from sfp_viz.ui import (
     loaders,
     pace,
     problems,
-    state,
+    starting,
     training_fields,
 )
 from sfp_viz.ui import where as place_of_work
@@ -69,8 +69,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off):
         with problems.shown(), st.spinner("Starting the run"):
             whole = replace(settings, **{**fields, "epochs": steps.total})
-            state.change(run=start(network, subject, whole, steps, place_of_work.chosen()))
-            st.rerun()
+            starting.watch(start(network, subject, whole, steps, place_of_work.chosen()))
 
 
 def _steps(settings: Distillation, place: str) -> Steps:

@@ -16,7 +16,7 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.slots import slots
 from sfp_viz.runs.state import Where
-from sfp_viz.ui import goal_form, loaders, pace, problems, recipe_form, state, training_fields
+from sfp_viz.ui import goal_form, loaders, pace, problems, recipe_form, starting, training_fields
 from sfp_viz.ui import where as place_of_work
 from sfp_viz.ui.recipe_words import NAMES
 from sfp_viz.ui.starting import Subject
@@ -56,8 +56,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and sweep:
         with problems.shown(), st.spinner("Starting the sweep"):
             whole = replace(settings, **{**fields, "epochs": int(epochs)})
-            state.change(run=start(subject, whole, sweep, place_of_work.chosen()))
-            st.rerun()
+            starting.watch(start(subject, whole, sweep, place_of_work.chosen()))
 
 
 def _grid(subject: Subject, place: str) -> tuple[list[int], list[str]]:
