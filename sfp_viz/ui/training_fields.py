@@ -43,18 +43,22 @@ def more(settings: Distillation) -> dict[str, Any]:
         help="The teacher is the unpruned network. 0 trains on the labels alone.",
     )  # fmt: skip
     left, right = st.columns(2)
-    first = left.number_input("Temperature, start", 0.1, 50.0, settings.temperature_start, 0.5)
+    first = left.number_input(
+        "Temperature, start", 0.1, 50.0, settings.temperature_start, 0.5,
+        help="Both networks' outputs are divided by it before they are compared. A high one shows "
+        "how the teacher weighs the other classes too; 1 leaves the outputs as they are.",
+    )  # fmt: skip
     last = right.number_input("Temperature, end", 0.1, 50.0, settings.temperature_end, 0.5)
     schedules = list(get_args(Schedule))
     schedule = st.selectbox(
-        "Its way down", schedules, index=schedules.index(settings.schedule),
+        "Temperature in between", schedules, index=schedules.index(settings.schedule),
         format_func=_SCHEDULE.__getitem__,
-        help="A high temperature shows the student how the teacher weighs the other classes too.",
     )  # fmt: skip
     augmentations = list(get_args(Augmentation))
     augmentation = st.selectbox(
         "Changed copies of the images", augmentations, format_func=_AUGMENTATION.__getitem__,
         index=augmentations.index(settings.augmentation),
+        help="Augmentation: in each epoch every image is seen a little changed.",
     )  # fmt: skip
     images = st.number_input(
         "Training images, 0 for all", 0, 10_000_000, settings.train_images or 0, 1000
@@ -134,7 +138,7 @@ def _of_the_optimizer(settings: Distillation, seed: bool) -> dict[str, Any]:
     )  # fmt: skip
     precisions = list(get_args(Precision))
     precision = left.selectbox(
-        "Numbers", precisions, index=precisions.index(settings.precision),
+        "Precision", precisions, index=precisions.index(settings.precision),
         format_func=_PRECISION.__getitem__,
     )  # fmt: skip
     drawn = {"seed": int(right.number_input("Seed", 0, 2**31 - 1, settings.seed))} if seed else {}

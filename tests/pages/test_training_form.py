@@ -23,8 +23,8 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
         "Largest gradient, 0 for any": 2.0, "Processes": 2, "Seed": 7,
         "Epochs": 3, "Learning rate": 0.02, "Images a batch": 32,
         "Temperature, start": 6.0, "Temperature, end": 2.0,
-        "Its way down": "adaptive", "Changed copies of the images": "none",
-        "Training images, 0 for all": 500, "Numbers": "bf16-mixed",
+        "Temperature in between": "adaptive", "Changed copies of the images": "none",
+        "Training images, 0 for all": 500, "Precision": "bf16-mixed",
         "The teacher's share of the loss": 0.5,
     }  # fmt: skip
     fields = [*app.checkbox, *app.number_input, *app.selectbox, *app.slider]
