@@ -65,7 +65,7 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
     rows = [_row(p, runs.get(p.key), standings, axis) for p in ordered]
     number, share = st.column_config.NumberColumn, "%.1f %%"
     st.dataframe(
-        pd.DataFrame(rows), key=key, hide_index=True, on_select=picked,
+        pd.DataFrame(rows), key=key, hide_index=True, on_select=picked, placeholder="",
         selection_mode="multi-row", height="content" if len(rows) < 14 else 460,
         column_config={
             "MACs": number("MACs, computed", format="localized"),
