@@ -117,8 +117,10 @@ def _ask(
     address: str, path: str, *, body: Mapping[str, Any] | None = None, patience: float = 5.0
 ) -> bytes:
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **_token()}
+    headers = {"Content-Type": "application/json"}
     asked = urllib.request.Request(dashboard(address) + path, data=data, headers=headers)
+    for name, word in _token().items():  # not for whom an answer may send us on to
+        asked.add_unredirected_header(name, word)
     try:
         with urllib.request.urlopen(asked, timeout=patience) as answer:
             return answer.read(_MOST)

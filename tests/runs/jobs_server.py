@@ -14,10 +14,13 @@ from typing import Any
 @dataclass
 class Jobs:
     """What the server knows: ``jobs`` by name with their status, as a test sets it, and each
-    submission as it came. ``token``: what it wants to hear, '' for nothing."""
+    submission as it came. ``token``: what it wants to hear, '' for nothing. ``sent_on``: the
+    address that answers are sent on to, '' for none. ``heard``: the tokens that came."""
 
     address: str = ""
     token: str = ""
+    sent_on: str = ""
+    heard: list[str | None] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     submitted: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
@@ -34,6 +37,11 @@ def serving() -> Iterator[Jobs]:
 
         def do_GET(self) -> None:
             known.asked += 1
+            known.heard.append(self.headers.get("Authorization"))
+            if known.sent_on:
+                self.send_response(302)
+                self.send_header("Location", known.sent_on + self.path)
+                return self.end_headers()
             if known.token and self.headers.get("Authorization") != f"Bearer {known.token}":
                 return self._say(401, "Unauthorized")
             if self.path == "/api/version":

@@ -245,6 +245,14 @@ def test_a_run_in_the_clusters_line_can_be_taken_out_of_it(tmp_path, new_run):
         assert not cluster.withdraw(path)
 
 
+def test_a_token_is_not_handed_on_to_where_a_cluster_sends_us(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
+    with serving() as ray, serving() as other:
+        ray.sent_on = other.address
+        assert ray_jobs.version(ray.address) == "2.60.0"
+        assert (ray.heard, other.heard) == (["Bearer abc"], [None])
+
+
 def test_a_cluster_that_wants_a_token_gets_it(monkeypatch, tmp_path):
     with serving() as ray:
         ray.token = "abc"
