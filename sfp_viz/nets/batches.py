@@ -34,6 +34,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self._labels)
 
+    def seen(self, step: int) -> int:
+        """How many images the steps before ``step`` take."""
+        epochs, place = divmod(step, self.steps)
+        return epochs * len(self) + min(place * self._settings.batch_size, len(self))
+
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Normalised images [B, C, H, W] and labels [B] of a step, counted from 0."""
         settings, size = self._settings, self._settings.batch_size

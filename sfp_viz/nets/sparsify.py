@@ -78,7 +78,7 @@ class Sparsifying:
         self.settled: dict[str, np.ndarray] = {}
         self.notes: tuple[str, ...] = ()
         self._told: set[str] = set()
-        self._started = time.perf_counter()
+        self._started, self._since = time.perf_counter(), 0  # when, and after how many steps
         self.begin()
 
     @property
@@ -128,7 +128,8 @@ class Sparsifying:
         """Take up a ``state`` saved earlier; ``told`` are the notes of its lines, which are not
         said again. Raises RunError when it is of another training."""
         take_up(self, state)
-        self._told, self._started = set(told), time.perf_counter()
+        self._told = set(told)
+        self._started, self._since = time.perf_counter(), self.step
 
     def begin(self, *, anew: bool = True) -> None:
         """Set up the stage that the current step is in; ``anew``: it begins here."""
@@ -185,13 +186,14 @@ class Sparsifying:
 
     def _refresh(self) -> Refresh:
         each = self._batches.steps
-        count, mean = self.step - self.last, float(self.loss) / (self.step - self.last)
+        mean = float(self.loss) / (self.step - self.last)
         if not math.isfinite(mean):
             raise RunError(
                 f"The loss became infinite before step {self.step}. Lower the learning rate, "
                 "lambda or rho and start again."
             )
         seconds = time.perf_counter() - self._started
+        images = self._batches.seen(self.step) - self._batches.seen(self._since)
         place = self.step % self._in_stage / self._in_stage
         notes = self.notes + self.solver.refresh(place or 1.0)
         notes = tuple(dict.fromkeys(note for note in notes if note not in self._told))
@@ -205,12 +207,13 @@ class Sparsifying:
             residual=tuple(self.solver.residual().items()),
             rho=self.solver.rho,
             learning_rate=rate_at(self.settings, (self.step - 1) % self._in_stage / self._in_stage),
-            images_per_second=count * self.settings.batch_size / max(seconds, 1e-9),
+            images_per_second=images / max(seconds, 1e-9),
             seconds=seconds,
             notes=notes,
             **standing(self, measured=self.step // each > self.last // each),
         )
-        self.last, self.notes, self._started = self.step, (), time.perf_counter()
+        self.last, self.notes = self.step, ()
+        self._started, self._since = time.perf_counter(), self.step
         self.loss = torch.zeros_like(self.loss)
         if place == 0 and self.settings.order == "layers":
             self._settle()

@@ -115,6 +115,14 @@ def test_a_training_stopped_at_any_step_and_resumed_has_the_same_bits(settings, 
     assert ours[1] == theirs[1]
 
 
+def test_the_images_of_a_step_are_counted_as_they_are_and_not_as_full_batches():
+    training = sparsifying(replace(QUICK, batch_size=80))  # of 200: 80, 80 and 40
+    batches = training._batches
+    sizes = [len(batches.at(step)[1]) for step in range(6)]
+    assert sizes == [80, 80, 40] * 2
+    assert [batches.seen(step) for step in range(7)] == [sum(sizes[:n]) for n in range(7)]
+
+
 def test_the_residual_goes_to_zero_as_the_pull_grows():
     settings = replace(
         METHODS[1], epochs=12, refresh=4, growth=1.25, rho_most=20.0, augmentation="none",
