@@ -147,7 +147,8 @@ def _advance(
         known.append(line)
         if line.notes:
             _say(task, known)
-        if training.finished or line.test_accuracy is not None or training.step - saved >= every:
+        due = every > 0 and training.step - saved >= every
+        if training.finished or line.test_accuracy is not None or due:
             save()
 
 
