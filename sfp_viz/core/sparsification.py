@@ -65,7 +65,8 @@ class Sparsification:
     count as gone for 'group_lasso', which never reaches 0.
     ``epochs`` of the whole training; in the last ``settle`` of them (share, 0.05 to 0.8) what goes
     is decided and at 0, nothing pulls, and the ``learning_rate``, held until then, falls to 0 by a
-    cosine. Values under a penalty have no ``weight_decay`` besides.
+    cosine. Rows under a penalty have no ``weight_decay`` besides, except for 'stripes', whose gates
+    have none.
     For stripes: ``filter_share`` of the epochs at filter level, doing ``filter_part`` of the
     work (exponents of the share of MACs left); in the last ``settle`` stripes are fixed. Gates up
     to ``dead_gate`` count as 0, and come back if they rise above it within ``reactivation`` epochs.
