@@ -42,5 +42,6 @@ with st.container(horizontal=True):
     made_by = exporting.made_by(source, runs)
     take_along.recipe_button(network, made_by)
     take_along.plan_button(network, made_by)
-st.markdown("The same from a shell, beside the downloaded plan:")
-st.code(exporting.commands(source, network, runs), language=None)
+words, lines = exporting.shell(source, network, runs)
+st.markdown(words)
+st.code(lines, language=None, wrap_lines=True)

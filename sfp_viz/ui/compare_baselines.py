@@ -9,6 +9,7 @@ import streamlit as st
 from sfp_viz.core.tradeoff import Kind
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
+from sfp_viz.runs.sparsify import KIND
 from sfp_viz.runs.summary import Summary
 from sfp_viz.ui import compare_points, loaders, problems, starting, state
 from sfp_viz.ui.starting import Subject
@@ -17,8 +18,9 @@ BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
 
 
 def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
-    """Start the same training for a baseline: with the settings of the newest run of the plan."""
-    like = next((run for run in runs if run.made == "plan"), None)
+    """Start the same training for a baseline: with the settings of the newest run of a plan.
+    Those of a run that pruned while training say little: its epochs came before the cut."""
+    like = next((run for run in runs if run.made == "plan" and run.kind != KIND), None)
     settings = (like and _settings(like)) or starting.preset(starting.QUICK, subject.data)
     words = "the newest run of a plan" if like else "the quick preset"
     st.caption(f"With the settings of {words}: {settings.epochs} epochs.")

@@ -19,6 +19,7 @@ from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.runs.differing import plan_of
+from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.summary import Summary, settings_of
 from sfp_viz.ui import checking, loaders, measuring, planned, problems, run_words
 
@@ -163,9 +164,25 @@ def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> Fi
         return File(path.read_bytes(), difference)
 
 
-def commands(source: Source, network: Network, runs: Sequence[Summary]) -> str:
-    """The lines for a shell that do the same from the downloaded plan."""
+def shell(source: Source, network: Network, runs: Sequence[Summary]) -> tuple[str, str]:
+    """A sentence on what can be done from a shell, and the lines for it. A plan alone does not
+    lead to a network that was trained between its cuts, or before them."""
     run = next((run for run in runs if run.id == source.run), None)
+    if run is None or run.kind == TRAINING:
+        lines = commands(source, network, run)
+        return "The same from a shell, beside the downloaded plan:", lines
+    slim, name = shlex.quote(f"{network.name}-slim.safetensors"), shlex.quote(network.name)
+    words = (
+        "This network was trained between its cuts or before them, so its plan alone does not "
+        f"lead to it: `sfp-viz {run.kind} --help` shows how to train one like it. From a shell, "
+        "beside the downloaded weights:"
+    )
+    return words, f"sfp-viz export {slim} --onnx {name}.onnx"
+
+
+def commands(source: Source, network: Network, run: Summary | None) -> str:
+    """The lines for a shell that do the same from the downloaded plan, and the settings of
+    ``run`` if it was fine-tuned."""
     name, subject = shlex.quote(network.name), shlex.quote(source.model)
     data = shlex.quote(run.data if run else source.data)
     slim, folder = f"{name}-slim.safetensors", f"./{name}-run"

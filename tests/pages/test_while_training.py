@@ -313,6 +313,19 @@ def test_the_trained_network_can_be_exported_from_its_run(sparse_run, open_page)
     assert "80.0 k MACs" in said(app).replace("\\", "")
 
 
+def test_no_line_for_a_shell_claims_that_its_plan_leads_to_it(sparse_run, open_page):
+    app = open_page("export")
+    assert app.radio[0].value == sparse_run.name
+    assert "sfp-viz sparsify --help" in said(app)
+    assert app.code[0].value == f"sfp-viz export {MODEL}-slim.safetensors --onnx {MODEL}.onnx"
+    app.radio[0].set_value("").run()
+    assert "sfp-viz prune" in app.code[0].value
+
+
+def test_a_baseline_is_not_trained_with_the_few_epochs_after_its_cut(sparse_run, open_page):
+    assert "With the settings of the quick preset: 15 epochs" in said(open_page("compare"))
+
+
 def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     app = watch(open_page("finetune"), sparse_run)
     press(app, "Open as a plan")
