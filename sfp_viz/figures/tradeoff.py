@@ -27,7 +27,7 @@ def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
     from sfp_viz.figures import theme
 
     if not picture.marks:
-        return theme.empty("Nothing has been measured yet.", height=160)
+        return theme.empty("Nothing has been measured on this axis yet.", height=160)
     figure = theme.chart(x=picture.x_title, y=picture.y_title, height=height)
     if len(picture.front) > 1:
         figure.add_scatter(

@@ -43,7 +43,8 @@ def tradeoff_svg(picture: View, *, title: str = "") -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
     )
     if not picture.marks:
-        text = _text(WIDTH / 2, HEIGHT / 2, "Nothing has been measured yet.", anchor="middle")
+        words = "Nothing has been measured on this axis yet."
+        text = _text(WIDTH / 2, HEIGHT / 2, words, anchor="middle")
         return f"{head}{text}</svg>\n"
     x, x_ticks = _scale(_reach(picture, 0), _LEFT, WIDTH - _RIGHT, turned=picture.turned)
     y, y_ticks = _scale(_reach(picture, 1), HEIGHT - _BOTTOM, _TOP)

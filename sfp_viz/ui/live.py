@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from sfp_viz.runs.catalog import entries
 from sfp_viz.runs.records import Run
-from sfp_viz.ui import drawn, known_runs, problems, queue_panel, run_list, run_view
+from sfp_viz.ui import drawn, known_runs, loaders, problems, queue_panel, run_list, run_view
 
 EVERY = 1.0  # seconds between two looks while something goes
 # what is being drawn anew stays as it is meanwhile, instead of fading on a busy machine
@@ -58,3 +59,5 @@ def _nothing() -> None:
         "when this page is closed, and is found again from here. Accuracy, loss, temperature, "
         "learning rate and speed appear epoch by epoch."
     )
+    if entries(loaders.home(), known_runs.KINDS):
+        st.caption("Here are the runs of this network. Those of others are on the page Start.")

@@ -28,7 +28,7 @@ def ways(run: Run) -> None:
             icon=":material/tune:",
             type="primary",
             help="Opens the trained, uncut network with the filters that went to 0 as its plan: "
-            "one step, which Undo takes back.",
+            "one step, which Undo takes back. A plan holds whole filters; stripes are not in it.",
         ):
             with problems.shown():
                 with st.spinner("Reading the trained network"):

@@ -52,6 +52,8 @@ def draw(run: Run) -> None:
         "Accuracies measured on test images: the mean over seeds, ± their standard deviation where "
         "there are two or more."
     )
+    if done and st.button("Compare", key="sweep_compare", icon=":material/scatter_plot:"):
+        st.switch_page("pages/compare.py")
     for text in dict.fromkeys(f"{_name(c.recipe)}: {c.problem}" for c in cells if c.problem):
         st.caption(problems.plain(text))
     _runs(run, [child for child in found if child.run is not None])

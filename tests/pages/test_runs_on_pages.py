@@ -63,6 +63,12 @@ def test_a_finished_run_is_shown_with_its_accuracies_and_listed(open_page, works
     assert list(app.dataframe[0].value["Epochs"]) == [2]
 
 
+def test_a_network_without_runs_says_where_those_of_others_are(open_page, workspace):
+    assert "page Start" not in said(open_page("finetune"))
+    finished_run(workspace, model="lenet5_digits", digest="f" * 16)
+    assert "Those of others are on the page Start" in said(open_page("finetune"))
+
+
 def test_only_a_finished_run_offers_the_ways_on_from_it(open_page, workspace):
     ways = {"Compare", "Export"}
     path = run_folder(workspace, epochs=2, finished=False)
