@@ -101,7 +101,8 @@ def copy(run: str, as_json: bool, **changes: Any) -> None:
     """Train the same network anew with other settings: a new run, put in line.
 
     For a run that ran out of memory (half the batch size) or whose loss became infinite (a lower
-    learning rate). The first run stays as it is.
+    learning rate). The first run stays as it is. Of a run that prunes while training, --epochs are
+    those of its fine-tuning; the rest holds for both parts.
     """
     from sfp_viz.runs import queue
 

@@ -6,21 +6,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import SWEEP, read_run
 from sfp_viz.runs.laying import free_folder, free_name, laid_files, lay_out
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.sparsify import ASKED, asked_with
+from sfp_viz.runs.sparsify import ASKED, asked_with, sparse_of
 from sfp_viz.runs.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.steps import KIND as STEPS
 from sfp_viz.runs.steps import check_settings
+
+_SHARED = ("batch_size", "learning_rate", "seed")  # by both parts of pruning while training
 
 
 def copy_with(path: Path, **changes: Any) -> Path:
     """Lay out a new run of the same network, teacher, plan and images as the training in ``path``,
     its settings changed (``batch_size=32``), and return its folder; nothing is started. A copy of
-    a sweep's training belongs to no sweep.
+    a sweep's training belongs to no sweep. Of a run that prunes while training, batches, seed and
+    learning rate hold for both parts; the rate of the fine-tuning stays in proportion.
 
     Raises RunError for what is no training and for changes that its kind cannot take, RecipeError
     for settings that make no sense.
@@ -37,13 +41,25 @@ def copy_with(path: Path, **changes: Any) -> Path:
         _check_steps(run, changes)
         check_settings(settings)
     files: dict[str, Path | str] = {name: path / name for name in laid_files(path, value)}
-    if run.kind == SPARSIFY and "batch_size" in changes:
-        files[ASKED] = asked_with(path, batch_size=changes["batch_size"])
+    if run.kind == SPARSIFY:
+        settings = _both_parts(path, settings, changes)
+        shared = {name: changes[name] for name in _SHARED if name in changes}
+        files[ASKED] = asked_with(path, **shared)
     entry = {key: value[key] for key in ("kind", "name", "data")}
     entry["settings"] = {**value["settings"], **asdict(settings)}
     home = path.parent.parent if path.parent.name == "runs" else None
     target = free_folder(home, run.name) if home else free_name(path)
     return lay_out(target, {**entry, "facts": _facts(run, changes)}, files)
+
+
+def _both_parts(path: Path, settings: Distillation, changes: dict[str, Any]) -> Distillation:
+    """Settings of the fine-tuning in a copy: its rate was a part of that of the training before
+    it, and stays that part."""
+    rate = changes.get("learning_rate")
+    if rate is None:
+        return settings
+    before = sparse_of(path).settings.learning_rate
+    return replace(settings, learning_rate=read_run(path).settings.learning_rate * rate / before)
 
 
 def _check_steps(run: Run, changes: dict[str, Any]) -> None:

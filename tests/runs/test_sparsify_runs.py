@@ -214,6 +214,14 @@ def test_a_copy_with_half_the_batch_halves_both_parts(new_sparsify):
     assert sparse_of(path).settings == replace(FEW, batch_size=32)
 
 
+def test_a_copy_with_a_lower_rate_or_another_seed_changes_both_parts(new_sparsify):
+    first = new_sparsify(tuning=replace(TUNING, learning_rate=0.01))
+    path = copy_with(first, learning_rate=0.025, seed=7)
+    assert sparse_of(path).settings == replace(FEW, learning_rate=0.025, seed=7)
+    tuning = read_run(path).settings
+    assert (tuning.learning_rate, tuning.seed) == (pytest.approx(0.005), 7)
+
+
 @pytest.mark.parametrize("settings", [FEW, STRIPES], ids=["filters", "stripes"])
 def test_paused_again_and_again_it_ends_with_the_same_bits(
     new_sparsify, monkeypatch, tmp_path, settings
