@@ -10,7 +10,7 @@ from typing import Any, get_args
 import click
 
 from sfp_viz.cli.find import called, data_of, find_edits, find_model, find_recipe
-from sfp_viz.cli.queueing import place_of
+from sfp_viz.cli.queueing import begin, place_of
 from sfp_viz.cli.recipes import recipe_options
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
@@ -78,7 +78,6 @@ def steps(
     The target, locks and ratios by hand are of the original NET, and hold at the end.
     """
     from sfp_viz.cli.find import find_network
-    from sfp_viz.runs import process, queue
 
     network = find_network(net)
     edits = find_edits(network, edits_file, (), protect)
@@ -95,12 +94,7 @@ def steps(
     path = _with_file(net, lambda file: create_steps(
         home(), model_file=file, order=order, settings=settings, data=images, facts=facts,
     ))  # fmt: skip
-    if where == "cluster":
-        queue.enqueue(path, where="ray")
-    elif background:
-        queue.enqueue(path, home=home())
-    else:
-        process.launch(path)
+    begin(path, background=background, where=where)
     if background:
         _say_begun(path, as_json)
         return

@@ -10,7 +10,7 @@ import click
 from sfp_viz.cli.running import runs
 from sfp_viz.cli.text import say, table, with_json
 from sfp_viz.figures.numbers import duration
-from sfp_viz.runs import queue, slots
+from sfp_viz.runs import process, queue, slots
 from sfp_viz.runs.folder import find_run, home
 from sfp_viz.runs.going import going
 from sfp_viz.runs.records import Run
@@ -76,6 +76,17 @@ def place_of(here: Path, path: Path) -> int:
     """The place of a run in the line of ``here``, from 1; 0 when it is not in line."""
     names = [run.path.name for run in queue.queued(here)]
     return names.index(path.name) + 1 if path.name in names else 0
+
+
+def begin(path: Path, *, background: bool, where: str) -> None:
+    """Start the training in ``path``: at once when somebody waits for it, else when its turn comes;
+    ``where`` 'cluster' hands it to the Ray cluster."""
+    if where == "cluster":
+        queue.enqueue(path, where="ray")
+    elif background:
+        queue.enqueue(path, home=home())
+    else:
+        process.launch(path)
 
 
 def _find(here: Path, name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from sfp_viz.cli.find import called, data_of, find_model, pair
-from sfp_viz.cli.queueing import place_of
+from sfp_viz.cli.queueing import begin, place_of
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sparse_text import SKIPPING
 from sfp_viz.cli.text import say, with_json
@@ -135,7 +135,7 @@ def sparsify(
     rate = tune_learning_rate or tuning.learning_rate / 4
     after = replace(tuning, learning_rate=rate) if tune_epochs else None
     path = _lay_out(model, net, images, chosen, after)
-    _begin(path, background=background, where=where)
+    begin(path, background=background, where=where)
     if background:
         number = place_of(home(), path)
         begun = f"is number {number} in line" if number else "started"
@@ -166,15 +166,3 @@ def _lay_out(model: Model, net: str, images: str, settings: Sparsification, tuni
         return create_sparsify(
             home(), model_file=file, settings=settings, tuning=tuning, data=images, facts=facts
         )
-
-
-def _begin(path: Path, *, background: bool, where: str) -> None:
-    """Start the run: at once when somebody waits for it, else when its turn comes."""
-    from sfp_viz.runs import process, queue
-
-    if where == "cluster":
-        queue.enqueue(path, where="ray")
-    elif background:
-        queue.enqueue(path, home=home())
-    else:
-        process.launch(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfp_viz.cli.find import called, data_of, find_model
-from sfp_viz.cli.queueing import place_of
+from sfp_viz.cli.queueing import begin, place_of
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
@@ -62,7 +62,7 @@ def finetune(
     if teacher is None and chosen.alpha > 0:
         raise RunError("Name the unpruned network with --teacher NET, or train with --alpha 0.")
     path = _lay_out(student, teacher, name, place, chosen)
-    _begin(path, background=background, where=where)
+    begin(path, background=background, where=where)
     if background:
         number = place_of(home(), path)
         begun = f"is number {number} in line" if number else "started"
@@ -77,18 +77,6 @@ def finetune(
         say(run_value(run), "", as_json=True)
     if run.state != "finished":
         raise RunError(run.message or f"The run is {run.state}.")
-
-
-def _begin(path: Path, *, background: bool, where: str) -> None:
-    """Start the run: at once when somebody waits for it, else when its turn comes."""
-    from sfp_viz.runs import process, queue
-
-    if where == "cluster":
-        queue.enqueue(path, where="ray")
-    elif background:
-        queue.enqueue(path, home=home())
-    else:
-        process.launch(path)
 
 
 def _lay_out(

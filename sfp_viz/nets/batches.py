@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.errors import DataError
 from sfp_viz.nets.augment import augment, order
 from sfp_viz.nets.data import Images
+from sfp_viz.nets.matching import check_images
 from sfp_viz.nets.model import Model
 
 
@@ -53,19 +53,3 @@ class Batches:
         images = self._student.normalize(pixels.to(self._device))
         labels = self._labels[torch.from_numpy(chosen)].to(self._device)
         return images.contiguous(memory_format=torch.channels_last), labels
-
-
-def check_images(student: Model, images: Images) -> None:
-    """DataError where ``images`` cannot train or test ``student``."""
-    if len(images) and images.pixels.shape[1:] != student.input_shape:
-        raise DataError(
-            f"The network takes images of {student.input_shape} (channels, height, width), "
-            f"'{images.name}' has {images.pixels.shape[1:]}."
-        )
-    if len(images) and int(images.labels.max()) >= student.classes:
-        raise DataError(
-            f"'{images.name}' has the class {int(images.labels.max())}, but the network only "
-            f"{student.classes} classes."
-        )
-    if len(images) == 0 and images.split == "train":
-        raise DataError(f"The data '{images.name}' hold no images.")

@@ -21,10 +21,11 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.sparsification import Refresh, Sparsification, rate_at
 from sfp_viz.errors import RunError
-from sfp_viz.nets.batches import Batches, check_images
+from sfp_viz.nets.batches import Batches
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.gates import Thinning
 from sfp_viz.nets.held import Held
+from sfp_viz.nets.matching import check_images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.penalties import scales_of
 from sfp_viz.nets.reading import channel_groups, read_network
@@ -55,7 +56,8 @@ class Sparsifying:
     ) -> None:
         self.settings, self.student = settings, student
         self.test = test.first(settings.test_images)
-        check_images(student, self.test)
+        if len(self.test):
+            check_images(student, self.test)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._batches = Batches(student, train.first(settings.train_images), settings, self._device)
         self.network = network or read_network(student)
