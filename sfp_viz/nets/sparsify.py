@@ -155,7 +155,7 @@ class Sparsifying:
         """Set what goes to 0 for good; stripes do so themselves."""
         if isinstance(self.solver, Thinning):
             return
-        self.notes += self.solver.refresh(self._decided / self._in_stage)
+        self.notes += self.solver.refresh(1.0)  # to the whole target, however early this is
         live, norms = live_rows(self, at_end=True), self.solver.norms()
         harden(self, self.module, live)
         self.solver = Held(self.module, self.solver.rows, live, norms)

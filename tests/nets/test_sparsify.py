@@ -115,6 +115,13 @@ def test_a_training_stopped_at_any_step_and_resumed_has_the_same_bits(settings, 
     assert ours[1] == theirs[1]
 
 
+def test_a_projection_that_settles_early_meets_its_target_all_the_same():
+    settings = replace(QUICK, method="ssr_projection", settle=0.8, target_reduction=0.5)
+    training = sparsifying(settings)
+    *_, last = training.records()
+    assert last.macs <= 0.5 * cost(training.network).macs
+
+
 def test_the_images_of_a_step_are_counted_as_they_are_and_not_as_full_batches():
     training = sparsifying(replace(QUICK, batch_size=80))  # of 200: 80, 80 and 40
     batches = training._batches
