@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: one thread each, before torch is loaded
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _model(name: str):
