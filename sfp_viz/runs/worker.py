@@ -81,8 +81,8 @@ def _failed(folder: Path, heartbeat: Heartbeat, problem: Exception) -> int:
 def work(folder: Path, heartbeat: Heartbeat) -> None:
     """Do the run, from where a worker before us came to its end. Raises SfpError on trouble."""
     sweep_up(folder)  # after a worker that was killed while writing
-    for half in folder.glob(".*.safetensors*"):
-        half.unlink(missing_ok=True)
+    for half in [*folder.glob(".*.safetensors*"), *folder.rglob(".tmp*")]:
+        half.unlink(missing_ok=True)  # safetensors writes beside, too
     run = read_run(folder)
     import_module(f"sfp_viz.runs.{WORK.get(run.kind, 'work_study')}").work(run, heartbeat)
 
