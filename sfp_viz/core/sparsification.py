@@ -36,7 +36,8 @@ STRENGTHS = {
     "stripes": 0.01,
 }
 _GROWTH = {"ssr_l20": 1.05}  # the others need none
-_LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (methods.md B.2)
+LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (methods.md B.2)
+START_RATIO = 3.0  # of the same: where l2,0 starts (G.9)
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ class Sparsification:
     The share of MACs is what goes with one filter over the mean, kept within 0.25 to 4.
     ``rho``: pull between weights and copy, above 0 for SSR (0 would be plain SGD and is refused);
     times ``growth`` (1 or more; None: 1.05 for 'ssr_l20', else 1) at every refresh, up to
-    ``rho_most``. With 'relative' it is in
-    units of the mean norm too. ``refresh``: steps between updates of copy and multiplier.
+    ``rho_most``; for 'ssr_l20' it starts at 3 times the largest lambda of a group or more (known
+    when the training starts, which says so). With 'relative' it is in units of the mean norm too.
+    ``refresh``: steps between updates of copy and multiplier.
     ``order``: 'whole' network at once, or 'layers' one group after the other, ``epochs`` each,
     only its own values trained (the authors' LeNet). ``coupled``: also groups of layers tied by an
     addition, their rows together.
@@ -150,10 +152,10 @@ class Sparsification:
                 "With rho 0 nothing ties the weights to their sparse copy: that would be plain "
                 "SGD. Give rho a value above 0, such as 1."
             )
-        if self.method == "ssr_l20" and self.rho < _LEAST_RATIO * (self.strength or 0.0):
+        if self.method == "ssr_l20" and self.rho < LEAST_RATIO * (self.strength or 0.0):
             raise RecipeError(
                 f"l2,0 does not converge with rho {self.rho:g} at lambda {self.strength:g}: rho "
-                f"must be at least {_LEAST_RATIO:g} times lambda, better 3 times and growing."
+                f"must be at least {LEAST_RATIO:g} times lambda, better 3 times and growing."
             )
         if self.rho_most < self.rho:
             raise RecipeError(f"rho_most {self.rho_most:g} is below rho {self.rho:g}; raise it.")

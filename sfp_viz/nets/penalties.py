@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.proximal import alive, shrink_factors
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.sparsification import LEAST_RATIO, START_RATIO, Sparsification
+from sfp_viz.errors import RecipeError
 from sfp_viz.nets.rows import Rows, shares_of
 
 
@@ -48,6 +49,30 @@ def scales_of(
         unit = 1.0 if settings.method == "ssr_l20" else units[r.group]
         strengths[r.group] = float(base * shares[r.group] * by_size / unit)
     return Scales(strengths, units)
+
+
+def rho_of(scales: Scales, settings: Sparsification) -> tuple[float, tuple[str, ...]]:
+    """rho at the start of a training with ``scales``, and a sentence when that is not the one that
+    was asked for.
+
+    l2,0 drops a row of norm up to sqrt(2 lambda / rho), so it wants rho of 3 times lambda or more
+    (methods.md B.2, G.9): of the largest lambda of a group, which the share of MACs makes up to 4
+    times the one that was asked for, and 'size' sqrt(values of a row) times. Not above
+    ``rho_most``; RecipeError when even that would be below 1.5 times.
+    """
+    largest = max(scales.strengths.values(), default=0.0)
+    if settings.method != "ssr_l20" or settings.rho >= START_RATIO * largest:
+        return settings.rho, ()
+    rho = max(settings.rho, min(START_RATIO * largest, settings.rho_most))
+    group = max(scales.strengths, key=lambda name: scales.strengths[name])
+    words = f"lambda is {largest:.3g} for '{group}', by its MACs and the weights it is given"
+    if rho < LEAST_RATIO * largest:
+        raise RecipeError(
+            f"l2,0 would not converge: {words}, and rho must be at least {LEAST_RATIO:g} times "
+            f"that, but may not rise above rho_most {settings.rho_most:g}. Lower lambda, raise "
+            "rho_most, or weigh groups as 'relative'."
+        )
+    return rho, (f"rho starts at {rho:.3g} instead of {settings.rho:g}: {words}.",)
 
 
 class GroupLasso:

@@ -10,6 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from sfp_viz.nets.gates import Thinning
 from sfp_viz.nets.held import Held
 from sfp_viz.nets.matching import check_images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.penalties import scales_of
+from sfp_viz.nets.penalties import rho_of, scales_of
 from sfp_viz.nets.reading import channel_groups, read_network
 from sfp_viz.nets.rows import rows_of
 from sfp_viz.nets.solvers import Solver, optimizer_of, solver_of
@@ -42,7 +43,8 @@ class Sparsifying:
     ``student`` is copied, not written to. ``state`` and ``restore`` carry everything as plain
     tensors, at any step, so that a run can be stopped and go on in another process with the same
     bits (on the CPU: with the same number of threads). ``network`` is the reading of ``student``,
-    made when it is not given. Raises PlanError when no group may be made sparse.
+    made when it is not given. Raises PlanError when no group may be made sparse, RecipeError when
+    lambda is too large for l2,0 (penalties.rho_of).
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Sparsifying:
         rows = rows_of(self.module, self.groups, sparse_groups(self.network, settings))
         weights = dict(self.module.named_parameters())
         self.scales = scales_of(rows, weights, self.network, settings)
+        rho, self.notes = rho_of(self.scales, settings)
+        self.settings = settings = replace(settings, rho=rho)
         self.optimizer = optimizer_of(self.module, rows, settings)
         self._drops = any(
             isinstance(part, nn.modules.dropout._DropoutNd) for part in self.module.modules()
@@ -78,7 +82,6 @@ class Sparsifying:
         self.step = self.last = 0
         self.loss = torch.zeros((), dtype=torch.float64, device=self._device)
         self.settled: dict[str, np.ndarray] = {}
-        self.notes: tuple[str, ...] = ()
         self._told: set[str] = set()
         self._started, self._since = time.perf_counter(), 0  # when, and after how many steps
         self.begin()

@@ -10,7 +10,7 @@ from sfp_viz.core.cost import cost
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan import plan_from_json, plan_json
 from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.errors import DataError, PlanError, RunError
+from sfp_viz.errors import DataError, PlanError, RecipeError, RunError
 from sfp_viz.nets.data import Images, load_data
 from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
@@ -154,6 +154,23 @@ def test_a_lambda_so_large_that_all_would_die_keeps_the_largest_row_and_says_so(
     prune(model, plan)
 
 
+def test_l20_starts_with_a_pull_of_three_times_the_largest_lambda_and_says_so():
+    settings = replace(QUICK, method="ssr_l20", strength=0.3, rho=1.0, growth=1.0)
+    session = sparsifying(settings)
+    largest = max(session.scales.strengths.values())
+    assert largest > 0.3  # the share of MACs makes it more than what was asked for
+    first = session.advance()
+    assert first.rho == pytest.approx(3 * largest)
+    assert any("rho starts at" in note and "instead of 1" in note for note in first.notes)
+    assert min(share for _, share in first.live) > 0.5
+    enough = sparsifying(replace(settings, rho=9.0)).advance()
+    assert enough.rho == 9
+    assert not any("rho starts at" in note for note in enough.notes)
+    assert sparsifying(replace(settings, method="ssr_l21")).advance().rho == 1
+    with pytest.raises(RecipeError, match="Lower lambda, raise rho_most"):
+        sparsifying(replace(settings, weights="size", rho_most=1.0))
+
+
 def test_without_a_penalty_nothing_goes():
     session = sparsifying(replace(QUICK, strength=0.0))
     assert all(share == 1 for r in session.records() for _, share in r.live)
@@ -244,7 +261,8 @@ def test_filters_that_the_answer_does_not_need_are_the_ones_that_go(method):
     history = list(session.records())
     _, plan = session.result()
     assert set(plan.removed("0")) <= set(range(4, 20))
-    assert len(plan.removed("0")) >= 12
+    # l2,0 starts at a pull where rows above 0.8 of the mean norm stay
+    assert len(plan.removed("0")) >= (8 if method == "ssr_l20" else 12)
     assert history[-1].test_accuracy == 1
 
 
