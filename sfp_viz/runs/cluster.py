@@ -62,6 +62,16 @@ def cluster(home: Path) -> Cluster | None:
         raise RunError(f"The cluster in {home / 'settings.json'} is not readable.") from problem
 
 
+def is_own(path: Path, address: str) -> bool:
+    """Whether ``address``, which stands in the folder of the run in ``path``, is that of the
+    cluster of its workspace: only that one may hear the token."""
+    try:
+        chosen = cluster(path.resolve().parent.parent)
+        return chosen is not None and chosen.address == ray_jobs.dashboard(address)
+    except (RunError, OSError):
+        return False
+
+
 def set_cluster(home: Path, chosen: Cluster | None) -> None:
     """Keep ``chosen`` as the cluster of the workspace; None forgets it."""
     change_settings(home, {"cluster": asdict(chosen) if chosen else None})
@@ -123,7 +133,8 @@ def stop(path: Path) -> bool:
     launch = read_json(path / "launch.json") or {}
     try:
         if launch.get("where") == WHERE and launch.get("job"):
-            ray_jobs.stop(str(launch.get("address")), str(launch["job"]))
+            address = str(launch.get("address"))
+            ray_jobs.stop(address, str(launch["job"]), is_own(path, address))
     except RunError:
         return False
     return True
@@ -136,11 +147,12 @@ def withdraw(path: Path) -> bool:
     if launch.get("where") != WHERE or not launch.get("job"):
         return False
     address, job = str(launch.get("address")), str(launch["job"])
+    own = is_own(path, address)
     with locked(path / "launch.lock"), suppress(RunError):
-        waits = ray_jobs.status(address, job).status == "PENDING"
+        waits = ray_jobs.status(address, job, own).status == "PENDING"
         if not waits or read_json(path / "launch.json") != launch:
             return False
-        ray_jobs.stop(address, job)
+        ray_jobs.stop(address, job, own)
         before = int(launch["attempt"]) - 1
         if before < 1:
             (path / "launch.json").unlink()
@@ -153,7 +165,8 @@ def withdraw(path: Path) -> bool:
 def logs(path: Path) -> str:
     """What Ray wrote down of the job of the run in ``path``; what the worker says is in log.txt."""
     launch = read_json(path / "launch.json") or {}
-    return ray_jobs.logs(str(launch.get("address")), str(launch.get("job")))
+    address = str(launch.get("address"))
+    return ray_jobs.logs(address, str(launch.get("job")), is_own(path, address))
 
 
 def _may_start(run: Run, launched: Mapping[str, Any] | None) -> Cluster:

@@ -16,6 +16,7 @@ from typing import Any
 
 from sfp_viz.errors import RunError
 from sfp_viz.runs import ray_jobs
+from sfp_viz.runs.cluster import is_own
 from sfp_viz.runs.ray_jobs import Job
 from sfp_viz.runs.state import PATIENCE, STALE, Process
 
@@ -24,7 +25,7 @@ SULK = 10.0  # seconds for which a cluster that did not answer is left alone
 _WAIT = 1.0  # seconds that a page waits for an answer
 _MOST = 5000  # runs remembered
 
-Ask = Callable[[str, str], Job]
+Ask = Callable[[str, str, bool], Job]  # address, job, whether the address may hear the token
 
 
 def process_elsewhere(
@@ -35,10 +36,10 @@ def process_elsewhere(
     return _WATCH.process(path, launch or {}, worker or {})
 
 
-def said_elsewhere(launch: Mapping[str, Any]) -> str:
-    """What Ray says of a job that is not at work yet, or did not come to work, as a sentence;
-    '' when it says nothing. Nothing new is asked within seconds of process_elsewhere."""
-    return _WATCH.sentence(launch)
+def said_elsewhere(path: Path, launch: Mapping[str, Any]) -> str:
+    """What Ray says of the job of the run in ``path`` that is not at work yet, or did not come to
+    work, as a sentence; '' when it says nothing. Nothing new is asked within seconds of process_elsewhere."""
+    return _WATCH.sentence(path, launch)
 
 
 def seconds_still(path: Path, launch: Mapping[str, Any]) -> float:
@@ -89,7 +90,7 @@ class Watch:
         sight = self._look(
             _name(path, launch), (attempt, int(worker.get("beat", 0)) if reported else -1), now
         )
-        answer = self._answer(launch, now)
+        answer = self._answer(path, launch, now)
         still = now - sight.since
         if answer.silent is not None:  # only the beat can tell, or nothing can
             patience = STALE if reported else PATIENCE
@@ -105,11 +106,11 @@ class Watch:
         sight = self._sights.get(_name(path, launch))
         return self._clock() - sight.since if sight else 0.0
 
-    def sentence(self, launch: Mapping[str, Any]) -> str:
+    def sentence(self, path: Path, launch: Mapping[str, Any]) -> str:
         """See said_elsewhere."""
         if not launch.get("job"):
             return ""
-        answer = self._answer(launch, self._clock())
+        answer = self._answer(path, launch, self._clock())
         if answer.silent is not None:
             return answer.trouble
         job = answer.job or Job("UNKNOWN")
@@ -128,7 +129,7 @@ class Watch:
             _bound(self._sights)
             return seen
 
-    def _answer(self, launch: Mapping[str, Any], now: float) -> _Answer:
+    def _answer(self, path: Path, launch: Mapping[str, Any], now: float) -> _Answer:
         address, job = str(launch.get("address") or ""), str(launch.get("job") or "")
         if not job:
             return _Answer(now, Job("UNKNOWN"))
@@ -142,7 +143,8 @@ class Watch:
             answer = replace(known, silent=since, trouble=vain[1])
         else:
             try:
-                answer, vain = _Answer(now, self._ask(address, job)), None
+                job_now = self._ask(address, job, is_own(path, address))
+                answer, vain = _Answer(now, job_now), None
             except RunError as problem:
                 vain = (self._clock(), str(problem))
                 answer = replace(known, silent=since, trouble=vain[1])
@@ -172,4 +174,4 @@ def _bound(kept: dict[Any, Any]) -> None:
         kept.pop(next(iter(kept)))
 
 
-_WATCH = Watch(lambda address, job: ray_jobs.status(address, job, patience=_WAIT))
+_WATCH = Watch(lambda address, job, own: ray_jobs.status(address, job, own, patience=_WAIT))

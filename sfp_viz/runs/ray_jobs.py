@@ -1,5 +1,8 @@
 """Ray Jobs, spoken to as plain HTTP: who submits, watches and stops needs no Ray installed, and
 no version of it that matches the cluster's. After the Ray documentation, 'Ray Jobs REST API'.
+
+``token`` says whether the address may hear the token of the environment: only the workspace's own
+cluster does, not an address that stands in the folder of a run.
 """
 
 from __future__ import annotations
@@ -79,10 +82,11 @@ def submit(address: str, job: str, line: str, *, cpus: float, gpus: float, run: 
     _ask(address, "/api/jobs/", body=body, patience=60.0)
 
 
-def status(address: str, job: str, *, patience: float = 5.0) -> Job:
+def status(address: str, job: str, token: bool = True, *, patience: float = 5.0) -> Job:
     """How a job is, after at most ``patience`` seconds. Raises Unreachable."""
     try:
-        found = json.loads(_ask(address, f"/api/jobs/{quote(job, safe='')}", patience=patience))
+        asked = f"/api/jobs/{quote(job, safe='')}"
+        found = json.loads(_ask(address, asked, patience=patience, token=token))
         said = str(found["status"])
     except _Missing:
         return Job("UNKNOWN")
@@ -93,20 +97,21 @@ def status(address: str, job: str, *, patience: float = 5.0) -> Job:
     return Job(known.get(said, "FAILED"), str(found.get("message") or ""), ended)
 
 
-def logs(address: str, job: str) -> str:
+def logs(address: str, job: str, token: bool = True) -> str:
     """What the job printed, '' when there is nothing yet. Raises RunError."""
     try:
-        answer = _ask(address, f"/api/jobs/{quote(job, safe='')}/logs", patience=20.0)
+        answer = _ask(address, f"/api/jobs/{quote(job, safe='')}/logs", patience=20.0, token=token)
         return str(json.loads(answer).get("logs") or "")
     except (_Missing, ValueError, AttributeError):
         return ""
 
 
-def stop(address: str, job: str) -> None:
+def stop(address: str, job: str, token: bool = True) -> None:
     """End a job: SIGTERM, after three seconds SIGKILL, by Ray. Nothing happens to one that is
     over or unknown. Raises Unreachable."""
     with suppress(_Missing):
-        _ask(address, f"/api/jobs/{quote(job, safe='')}/stop", body={}, patience=20.0)
+        asked = f"/api/jobs/{quote(job, safe='')}/stop"
+        _ask(address, asked, body={}, patience=20.0, token=token)
 
 
 class _Missing(RunError):
@@ -114,18 +119,24 @@ class _Missing(RunError):
 
 
 def _ask(
-    address: str, path: str, *, body: Mapping[str, Any] | None = None, patience: float = 5.0
+    address: str,
+    path: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    patience: float = 5.0,
+    token: bool = True,
 ) -> bytes:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     asked = urllib.request.Request(dashboard(address) + path, data=data, headers=headers)
-    for name, word in _token().items():  # not for whom an answer may send us on to
+    known = _token() if token else {}
+    for name, word in known.items():  # not for whom an answer may send us on to
         asked.add_unredirected_header(name, word)
     try:
         with urllib.request.urlopen(asked, timeout=patience) as answer:
             return answer.read(_MOST)
     except urllib.error.HTTPError as problem:
-        raise _refused(address, problem) from problem
+        raise _refused(address, problem, token) from problem
     except (OSError, http.client.HTTPException) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise Unreachable(
@@ -134,7 +145,12 @@ def _ask(
         ) from problem
 
 
-def _refused(address: str, problem: urllib.error.HTTPError) -> RunError:
+def _refused(address: str, problem: urllib.error.HTTPError, token: bool) -> RunError:
+    if problem.code in (401, 403) and not token:
+        return RunError(
+            f"{address} wants a token, and is not the cluster of this workspace, so it is told "
+            "none. If it is yours, name it: sfp-viz cluster set ADDRESS."
+        )
     if problem.code in (401, 403):
         return RunError(
             f"The Ray cluster at {address} wants a token. Set RAY_AUTH_TOKEN, or "

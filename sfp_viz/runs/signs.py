@@ -38,7 +38,7 @@ def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
         beat_age=_beat_age(path, launch, worker, now),
         outcome=str((worker or {}).get("outcome", "")),
         problem=str((launch or {}).get("problem", "")),
-        said=_said_elsewhere(launch, worker),
+        said=_said_elsewhere(path, launch, worker),
         where="ray" if (launch or {}).get("where") == "ray" else "here",
         request=read_request(path),
         queued=is_queued(read_json(path / QUEUED), launch),
@@ -141,7 +141,7 @@ def _beat_age(path: Path, launch: Any, worker: Any, now: float) -> float:
     return max(0.0, now - float(worker.get("time") or 0)) if worker else 0.0
 
 
-def _said_elsewhere(launch: Any, worker: Any) -> str:
+def _said_elsewhere(path: Path, launch: Any, worker: Any) -> str:
     """What a cluster says of a run that has not ended by itself."""
     if not launch or launch.get("where") != "ray":
         return ""
@@ -150,7 +150,7 @@ def _said_elsewhere(launch: Any, worker: Any) -> str:
         return ""
     from sfp_viz.runs.elsewhere import said_elsewhere
 
-    return said_elsewhere(launch)
+    return said_elsewhere(path, launch)
 
 
 def _process(value: dict[str, Any] | None, path: Path) -> Process:

@@ -31,7 +31,7 @@ class Scene:
         self.asked = 0
         self.watch = Watch(self._answer, lambda: self.now)
 
-    def _answer(self, address: str, job: str) -> Job:
+    def _answer(self, address: str, job: str, own: bool) -> Job:
         self.asked += 1
         if self.job is None:
             raise Unreachable("The cluster does not answer.")
@@ -60,7 +60,7 @@ def test_a_beat_that_moves_is_alive_and_one_that_stands_still_is_gone_whatever_t
 def test_a_job_in_the_clusters_line_is_alive_however_long_it_waits(scene):
     scene.job = Job("PENDING")
     assert scene.at(0) == scene.at(100_000) == "alive"
-    assert scene.watch.sentence(LAUNCH) == "It waits until the cluster has room."
+    assert scene.watch.sentence(RUN, LAUNCH) == "It waits until the cluster has room."
 
 
 def test_a_worker_that_has_ended_is_gone_at_once_and_ray_is_not_asked(scene):
@@ -73,7 +73,7 @@ def test_a_worker_whose_process_ended_without_a_word_is_gone_at_once(scene):
     assert scene.at(2, beat=4) == "alive"
     scene.job = Job("FAILED", "Job entrypoint command failed\nKilled", exited=True)
     assert scene.at(4.5, beat=4) == "gone"
-    assert scene.watch.sentence(LAUNCH) == "The cluster says: Killed"
+    assert scene.watch.sentence(RUN, LAUNCH) == "The cluster says: Killed"
 
 
 def test_a_worker_that_outlives_what_watched_it_is_alive_as_long_as_it_beats(scene):
@@ -92,7 +92,7 @@ def test_a_job_that_failed_before_it_reported_is_gone(scene):
 def test_a_cluster_that_was_started_anew_knows_no_job(scene):
     scene.job = Job("UNKNOWN")
     assert scene.at(0) == "gone"
-    assert "started anew" in scene.watch.sentence(LAUNCH)
+    assert "started anew" in scene.watch.sentence(RUN, LAUNCH)
 
 
 def test_a_silent_cluster_is_asked_rarely_and_the_beat_alone_tells(scene):
@@ -101,7 +101,7 @@ def test_a_silent_cluster_is_asked_rarely_and_the_beat_alone_tells(scene):
     for second in range(3, 13):
         assert scene.at(second, beat=second) == "alive"
     assert scene.asked == 2  # one answer, one in vain
-    assert scene.watch.sentence(LAUNCH) == "The cluster does not answer."
+    assert scene.watch.sentence(RUN, LAUNCH) == "The cluster does not answer."
     assert scene.at(12 + STALE + 1, beat=12) == "gone"
     scene.job = Job("RUNNING")
     assert scene.at(13 + STALE + 2 * SULK, beat=40) == "alive"
@@ -124,7 +124,7 @@ def test_a_folder_seen_by_another_path_is_the_same_run(scene):
 def test_what_is_being_submitted_this_moment_is_unknown(scene):
     launch = {key: value for key, value in LAUNCH.items() if key != "job"}
     assert scene.watch.process(RUN, launch, {}) == "unknown"
-    assert scene.watch.sentence(launch) == ""
+    assert scene.watch.sentence(RUN, launch) == ""
 
 
 def test_ray_is_asked_once_in_two_seconds_and_never_again_of_what_is_over(scene):
@@ -251,6 +251,30 @@ def test_a_token_is_not_handed_on_to_where_a_cluster_sends_us(monkeypatch):
         ray.sent_on = other.address
         assert ray_jobs.version(ray.address) == "2.60.0"
         assert (ray.heard, other.heard) == (["Bearer abc"], [None])
+
+
+def test_an_address_in_the_folder_of_a_run_that_is_not_the_workspaces_hears_no_token(
+    tmp_path, new_run, monkeypatch
+):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
+    with serving() as ray, serving() as other:
+        set_cluster(tmp_path, Cluster(ray.address))
+        path = new_run()
+        job = submit(path)
+        assert cluster.logs(path) == "hello\n"
+        assert read_run(path).state == "waiting"
+        assert set(ray.heard) == {"Bearer abc"}
+        launch = read_json(path / "launch.json") or {}
+        write_json(path / "launch.json", {**launch, "address": other.address})
+        other.jobs[job] = {"status": "PENDING"}
+        read_run(path)
+        cluster.logs(path)
+        assert cluster.withdraw(path)
+        assert len(other.heard) >= 3
+        assert set(other.heard) == {None}
+        other.token = "abc"
+        with pytest.raises(RunError, match="is not the cluster of this workspace"):
+            ray_jobs.logs(other.address, job, False)
 
 
 def test_a_cluster_that_wants_a_token_gets_it(monkeypatch, tmp_path):
