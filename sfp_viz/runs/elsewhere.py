@@ -38,7 +38,8 @@ def process_elsewhere(
 
 def said_elsewhere(path: Path, launch: Mapping[str, Any]) -> str:
     """What Ray says of the job of the run in ``path`` that is not at work yet, or did not come to
-    work, as a sentence; '' when it says nothing. Nothing new is asked within seconds of process_elsewhere."""
+    work, as a sentence; '' when it says nothing. Nothing new is asked within seconds of
+    process_elsewhere."""
     return _WATCH.sentence(path, launch)
 
 
