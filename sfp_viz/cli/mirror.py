@@ -28,22 +28,22 @@ def set_command(uri: str, experiment: str, as_json: bool) -> None:
     """
     chosen = mirrors.Mirroring(uri, experiment)
     mirrors.set_mirroring(home(), chosen)
-    text = f"Trainings are mirrored to {uri}, experiment '{experiment}'."
+    text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{experiment}'."
     missing = mirrors.missing()
     if missing:
         text += f" This machine lacks what that needs: {missing}."
-    say({**asdict(chosen), "missing": missing}, text, as_json=as_json)
+    say({**asdict(chosen.shown), "missing": missing}, text, as_json=as_json)
 
 
 @mirror.command("show")
 @with_json
 def show_command(as_json: bool) -> None:
-    """Where trainings of this workspace are mirrored."""
+    """Where trainings of this workspace are mirrored; a password is not shown."""
     chosen = mirrors.mirroring(home())
     text = "Trainings are not mirrored. Turn it on: sfp-viz mirror set URI"
     if chosen:
-        text = f"Trainings are mirrored to {chosen.uri}, experiment '{chosen.experiment}'."
-    say(asdict(chosen) if chosen else None, text, as_json=as_json)
+        text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{chosen.experiment}'."
+    say(asdict(chosen.shown) if chosen else None, text, as_json=as_json)
 
 
 @mirror.command("forget")
@@ -55,4 +55,4 @@ def forget_command(as_json: bool) -> None:
     text = "Trainings are not mirrored any more."
     if given:
         text = f"The settings name no server any more, but {mirrors.VARIABLE} still does."
-    say(asdict(given) if given else None, text, as_json=as_json)
+    say(asdict(given.shown) if given else None, text, as_json=as_json)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,9 +46,24 @@ class Mirroring:
     def __post_init__(self) -> None:
         if "://" not in self.uri or self.uri.startswith("file:"):
             raise RunError(
-                f"'{self.uri}' is no tracking address that MLflow takes. It looks like "
+                f"'{masked(self.uri)}' is no tracking address that MLflow takes. It looks like "
                 "http://server:5000, or sqlite:////path/mlflow.db for a file."
             )
+
+    @property
+    def shown(self) -> Mirroring:
+        """The same for people and files: no password in it."""
+        return replace(self, uri=masked(self.uri))
+
+
+def masked(uri: str) -> str:
+    """``uri`` without the name and the password that it may carry, to be shown and written down."""
+    scheme, mark, rest = uri.partition("://") if "://" in uri else ("", "", uri)
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    odd = not re.fullmatch(r"[^:]*(:\d*)?|\[.*\](:\d*)?", host)  # a password with a / in it
+    if "@" in host or (odd and "@" in rest):
+        rest = f"***@{rest.rpartition('@')[2]}"
+    return scheme + mark + re.sub(r"(?i)((?:password|passwd|token)=)[^&#]*", r"\1***", rest)
 
 
 def mirroring(home: Path) -> Mirroring | None:
@@ -133,7 +149,7 @@ class Mirror:
                 act()
         except Exception as problem:  # whatever it is, it is not the run's trouble
             if not self._told:
-                _say(self._run.path, problem)
+                _say(self._run.path, problem, self._chosen)
             self._told = True
             return False
         return True
@@ -150,10 +166,12 @@ class Mirror:
             self._server.finish(self._outcome)
 
 
-def _say(folder: Path, problem: Exception) -> None:
+def _say(folder: Path, problem: Exception, chosen: Mirroring | None = None) -> None:
     """Say once, in the run's log, why there is no mirror; the run goes on."""
     text = f"{type(problem).__name__}: {problem}".splitlines()[0]
     if isinstance(problem, ImportError):
         text = f"{problem}. It needs: {NEEDS}"
+    if chosen is not None:
+        text = text.replace(chosen.uri, chosen.shown.uri)
     with suppress(OSError), (folder / "log.txt").open("a") as log:
         log.write(f"The run is not mirrored to MLflow for now, and goes on. {text}\n")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.lines import EPOCHS
+from sfp_viz.runs.mirror import masked
 from sfp_viz.runs.records import Run
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ class Server:
 def _known(client: MlflowClient, run: Run, uri: str) -> str | None:
     """The run of MLflow that mirrored an earlier part of ``run``, if it is still there."""
     note = read_json(run.path / NOTE) or {}
-    if note.get("uri") != uri or not note.get("run"):
+    if masked(str(note.get("uri"))) != masked(uri) or not note.get("run"):
         return None
+    write_json(run.path / NOTE, {**note, "uri": masked(uri)})  # earlier versions kept it whole
     with suppress(Exception):  # it was deleted there: begin another
         found = client.get_run(str(note["run"]))
         return found.info.run_id if found.info.lifecycle_stage == "active" else None
@@ -106,7 +108,7 @@ def _begin(client: MlflowClient, run: Run, uri: str, experiment: str) -> str:
     tags |= {f"sfp_viz.{key}": str(run.facts.get(key) or "") for key in ("digest", "sweep")}
     begun = client.create_run(name, run_name=run.id, tags=tags, start_time=int(run.created * 1000))
     identity = begun.info.run_id
-    write_json(run.path / NOTE, {"format": 1, "uri": uri, "run": identity})
+    write_json(run.path / NOTE, {"format": 1, "uri": masked(uri), "run": identity})
     _parameters(client, identity, run)
     return identity
 

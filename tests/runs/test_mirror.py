@@ -46,6 +46,68 @@ def test_an_address_that_mlflow_does_not_take_is_refused(uri):
         Mirroring(uri)
 
 
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://me:secret@server:5000/x", "http://***@server:5000/x"),
+        ("http://me:se/c@ret@server:5000", "http://***@server:5000"),
+        ("me:secret@server", "***@server"),
+        (
+            "postgresql://host/db?user=me&password=secret",
+            "postgresql://host/db?user=me&password=***",
+        ),
+        ("http://[::1]:5000/a@b", "http://[::1]:5000/a@b"),
+        ("sqlite:////home/me@here/mlflow.db", "sqlite:////home/me@here/mlflow.db"),
+    ],
+)
+def test_a_password_in_the_address_is_not_shown(uri, shown):
+    assert mirror.masked(uri) == shown
+
+
+def test_a_password_is_neither_printed_nor_kept_with_a_run(tmp_path, new_run, monkeypatch):
+    from click.testing import CliRunner
+
+    from sfp_viz.cli import main as cli
+    from sfp_viz.runs import mirror_server
+
+    uri = "http://me:secret@127.0.0.1:9"
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
+    for words in (["set", uri], ["show"], ["show", "--json"]):
+        said = CliRunner().invoke(cli, ["mirror", *words])
+        assert said.exit_code == 0
+        assert "***@127.0.0.1:9" in said.output
+        assert "secret" not in said.output
+    assert mirroring(tmp_path) == Mirroring(uri)  # the workspace itself must know it
+
+    def broken(run, **where):
+        raise OSError(f"{where['uri']} does not answer")
+
+    monkeypatch.setattr(mirror_server, "Server", broken)
+    path = new_run(settings=TINY)
+    assert main([str(path)]) == 0
+    kept = [file.read_bytes() for file in path.rglob("*") if file.is_file()]
+    assert any(b"***@127.0.0.1:9 does not answer" in content for content in kept)
+    assert not any(b"secret" in content for content in kept)
+
+
+def test_an_earlier_note_of_a_mirror_loses_its_password(new_run):
+    from types import SimpleNamespace
+
+    from sfp_viz.runs.files import write_json
+    from sfp_viz.runs.mirror_server import NOTE, _known
+
+    class Client:
+        def get_run(self, name):
+            return SimpleNamespace(info=SimpleNamespace(run_id=name, lifecycle_stage="active"))
+
+    run, uri = read_run(new_run(settings=TINY)), "http://me:secret@server:5000"
+    write_json(run.path / NOTE, {"format": 1, "uri": uri, "run": "abc"})
+    for _ in range(2):
+        assert _known(Client(), run, uri) == "abc"
+        assert (read_json(run.path / NOTE) or {})["uri"] == "http://***@server:5000"
+    assert _known(Client(), run, "http://other:5000") is None
+
+
 def test_without_mlflow_the_run_ends_as_ever_and_its_log_says_what_to_install(
     tmp_path, new_run, monkeypatch
 ):
