@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 
 
 def gather(training: Sparsifying) -> dict[str, Tensor]:
-    """The state of ``training`` between two steps, on the CPU."""
+    """The state of ``training`` between two steps, on the CPU. Raises RunError when its loss, its
+    weights or what pulls at them are no longer finite: that is nothing to go on from."""
     state = {f"module.{k}": v for k, v in training.module.state_dict().items()}
     for index, held in training.optimizer.state_dict()["state"].items():
         if held.get("momentum_buffer") is not None:
             state[f"momentum.{index}"] = held["momentum_buffer"]
     state |= {f"solver.{name}": tensor for name, tensor in training.solver.state().items()}
+    felt = [t for name, t in state.items() if name.startswith(("momentum.", "solver."))]
+    acting = (training.loss, *training.module.parameters(), *felt)
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in acting):
+        raise RunError(
+            f"The loss or the weights became infinite before step {training.step}. Lower the "
+            "learning rate, lambda or rho and start again."
+        )
     state |= {f"settled.{g}": torch.from_numpy(x) for g, x in training.settled.items()}
     state |= {"loss": training.loss, "step": torch.tensor([training.step, training.last])}
     state["notes"] = torch.tensor(list(json.dumps(training.notes).encode()), dtype=torch.uint8)

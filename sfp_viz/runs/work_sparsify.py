@@ -149,7 +149,8 @@ def _advance(
             _say(task, known)
         due = every > 0 and training.step - saved >= every
         if training.finished or line.test_accuracy is not None or due:
-            save()
+            with _falling_back(checkpoints):
+                save()
 
 
 @contextmanager

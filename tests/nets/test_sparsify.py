@@ -231,6 +231,17 @@ def test_an_infinite_loss_says_what_to_do():
         list(sparsifying(replace(QUICK, learning_rate=1e12)).records())
 
 
+@pytest.mark.parametrize("settings", METHODS, ids=named)
+def test_weights_that_are_no_longer_finite_make_no_state(settings):
+    session = sparsifying(settings)
+    session.advance()
+    assert session.state()
+    with torch.no_grad():
+        next(session.module.parameters())[0] = torch.inf
+    with pytest.raises(RunError, match=r"became infinite before step.*Lower the learning rate"):
+        session.state()
+
+
 @pytest.mark.parametrize("method", ["ssr_l21", "ssr_l20", "proximal"])
 def test_filters_that_the_answer_does_not_need_are_the_ones_that_go(method):
     """Images whose class is one of four patterns; a layer that starts with the four right

@@ -190,6 +190,33 @@ def test_an_infinite_loss_ends_the_run_with_a_sentence(new_sparsify):
     assert "Lower the learning rate" in run.message
 
 
+def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeypatch):
+    import torch
+
+    from sfp_viz.nets.sparsify import Sparsifying
+    from sfp_viz.runs.checkpoints import read_newest
+
+    real = Sparsifying._train
+
+    def astray(self) -> None:
+        real(self)
+        if self.step == 5:
+            with torch.no_grad():
+                next(self.module.parameters()).fill_(torch.nan)
+
+    path = new_sparsify(replace(FEW, refresh=2), replace(TUNING, checkpoint_steps=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Sparsifying, "_train", astray)
+        assert main([str(path)]) == 1
+    assert "Lower the learning rate" in read_run(path).message
+    kept = read_newest(path / "sparsifying")
+    assert kept is not None
+    assert int(kept.state["at"][0]) == 4
+    assert all(torch.isfinite(t).all() for t in kept.state.values() if t.is_floating_point())
+    assert main([str(path)]) == 0
+    assert read_run(path).state == "finished"
+
+
 def test_what_cannot_be_laid_out_or_read_is_refused(new_sparsify, tmp_path):
     import numpy as np
     from safetensors.numpy import save_file
