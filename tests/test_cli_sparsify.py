@@ -121,6 +121,13 @@ def test_help_warns_of_stripes_before_they_are_chosen():
         (["--set", "colour=1"], "no setting"),
         (["--set", "weights=heavy"], "heavy"),
         (["--method", "ssr_l20", "--strength", "5"], "converge"),
+        (["--method", "stripes", "--rho", "2"], "stripes has no use for rho"),
+        (["--method", "stripes", "--finish", "target"], "no use for finish"),
+        (["--method", "proximal", "--growth", "1.1"], "proximal has no use for growth"),
+        (["--method", "ssr_projection", "--strength", "1"], "no use for strength"),
+        (["--set", "dead_gate=0.1"], "which is for stripes"),
+        (["--finish", "found", "--target", "0.4"], "a target does nothing"),
+        (["--tune-epochs", "0", "--temperature", "4", "1"], "--temperature is for the fine-tuning"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )

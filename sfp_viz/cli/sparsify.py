@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from click.core import ParameterSource
 
 from sfp_viz.cli.find import called, data_of, find_model, pair
 from sfp_viz.cli.queueing import begin, place_of
@@ -15,8 +16,15 @@ from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sparse_text import SKIPPING
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
-from sfp_viz.core.sparsification import STRENGTHS, Finish, Method, Order, Sparsification
-from sfp_viz.errors import RunError
+from sfp_viz.core.sparsification import (
+    STRENGTHS,
+    Finish,
+    Method,
+    Order,
+    Sparsification,
+    check_used,
+)
+from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs.folder import home, read_run
 from sfp_viz.runs.sparsify import create_sparsify
 
@@ -31,6 +39,10 @@ _OWN = (
 _SHARED = (
     "batch_size", "learning_rate", "momentum", "weight_decay", "augmentation", "train_images",
     "test_images", "seed",
+)  # fmt: skip
+_TEACHING = (
+    "tune_learning_rate", "alpha", "temperature", "schedule", "standardize", "dkd",
+    "label_smoothing", "warmup", "ema", "clip", "teacher_views", "precision",
 )  # fmt: skip
 
 
@@ -121,6 +133,7 @@ def sparsify(
     model = find_model(net)
     images = data_of(model, data)
     tuning = make(images, seed=seed, epochs=max(1, tune_epochs))
+    given = _given()
     own = {f.name: getattr(_DEFAULT, f.name) for f in fields(_DEFAULT) if f.name in _OWN}
     chosen = Sparsification(
         target_reduction=target,
@@ -130,6 +143,13 @@ def sparsify(
         **{name: getattr(tuning, name) for name in _SHARED},
         **dict(pair(word, own) for word in others),
     )
+    rarer = [word.partition("=")[0] for word in others]
+    check_used(chosen, ["target_reduction" if n == "target" else n for n in (*given, *rarer)])
+    if not tune_epochs and (idle := [name for name in given if name in _TEACHING]):
+        raise RecipeError(
+            f"--{idle[0].replace('_', '-')} is for the fine-tuning, and with --tune-epochs 0 there "
+            "is none. Leave it out, or give the fine-tuning epochs."
+        )
     if chosen.method == "stripes" and not as_json:
         click.echo(SKIPPING, err=True)
     rate = tune_learning_rate or tuning.learning_rate / 4
@@ -149,6 +169,13 @@ def sparsify(
     if (now := read_run(path)).state != "finished":
         again = f" Go on with it: sfp-viz runs resume {now.id}"
         raise RunError((now.message or f"The run is {now.state}.") + again)
+
+
+def _given() -> list[str]:
+    """The options that a person gave, by the names of their parameters."""
+    context = click.get_current_context()
+    usual = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+    return [name for name in context.params if context.get_parameter_source(name) not in usual]
 
 
 def _lay_out(model: Model, net: str, images: str, settings: Sparsification, tuning: Any) -> Path:

@@ -7,6 +7,7 @@ lasso itself, proximal SGD), and multi-granularity pruning with adaptive l1 (C a
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,7 +19,7 @@ Order = Literal["whole", "layers"]
 Weights = Literal["relative", "size", "plain"]
 Finish = Literal["found", "target"]
 
-AULM = ("ssr_l21", "ssr_l20", "ssr_projection")
+AULM: tuple[Method, ...] = ("ssr_l21", "ssr_l20", "ssr_projection")
 WORDS = {
     "ssr_l21": "SSR, l2,1",
     "ssr_l20": "SSR, l2,0",
@@ -34,6 +35,19 @@ STRENGTHS = {
     "group_lasso": 0.05,
     "proximal": 0.05,
     "stripes": 0.01,
+}
+_PENALTIES: tuple[Method, ...] = ("ssr_l21", "ssr_l20", "group_lasso", "proximal")
+USED_BY: dict[str, tuple[Method, ...]] = {  # the methods that use a setting; the others are for all
+    "strength": (*_PENALTIES, "stripes"),
+    "rho": AULM,
+    "growth": AULM,
+    "rho_most": AULM,
+    "cutoff": ("group_lasso",),
+    "finish": (*_PENALTIES, "ssr_projection"),
+    "filter_share": ("stripes",),
+    "filter_part": ("stripes",),
+    "dead_gate": ("stripes",),
+    "reactivation": ("stripes",),
 }
 _GROWTH = {"ssr_l20": 1.05}  # the others need none
 LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (methods.md B.2)
@@ -164,6 +178,23 @@ class Sparsification:
     def words(self) -> str:
         """The method, in words: the start of each filter's reason."""
         return WORDS[self.method]
+
+
+def check_used(settings: Sparsification, given: Collection[str]) -> None:
+    """Raise RecipeError when one of the settings ``given`` by a person does nothing here."""
+    for name in given:
+        methods = USED_BY.get(name, get_args(Method))
+        if settings.method not in methods:
+            raise RecipeError(
+                f"The method {settings.method} has no use for {name}, which is for "
+                f"{', '.join(methods)}. Leave it out, or choose another method."
+            )
+    aims = settings.finish == "target" or settings.method in ("ssr_projection", "stripes")
+    if "target_reduction" in given and not aims:
+        raise RecipeError(
+            "With finish 'found' those filters stay that the penalty left, so a target does "
+            "nothing. Leave the target out, or set finish to 'target'."
+        )
 
 
 def rate_at(settings: Sparsification, progress: float) -> float:
