@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from training_ways import BATCH, KEPT, LABELS, PARTS, TAUGHT, WHOLE, WORKED, ways
+from training_ways import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT, WHOLE, WORKED, ways
 
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.recipe import uniform_l1
@@ -54,6 +54,7 @@ RATIOS = {
     "distillation / sum of the parts": (TAUGHT, PARTS),
     "distillation in a worker / sum of the parts": (WORKED, PARTS),
     "distillation in a worker / bare loop": (WORKED, WHOLE),
+    "distillation in a worker / bare loop with augmentation": (WORKED, PREPARED),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -13,11 +14,13 @@ from sfp_viz.nets.data import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.losses import distillation_loss
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.teacher import seen_in
 from sfp_viz.runs.heartbeat import Heartbeat
 
 BATCH = 128
 LABELS, TAUGHT, KEPT = "labels alone", "distillation", "distillation, answers kept"
 WORKED, PARTS, WHOLE = "distillation in a worker", "sum of the parts", "the parts in one bare loop"
+PREPARED = "the bare loop with the same augmentation"
 
 
 def ways(
@@ -57,7 +60,8 @@ def ways(
 
 
 def bare(student: Model, teacher: Model, train: Images) -> dict[str, Callable[[], object]]:
-    """The same work in plain torch loops over ready tensors, all of ``train`` once."""
+    """The same work in plain torch loops, all of ``train`` once: over ready tensors, and with the
+    images augmented and normalized on the way."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     pixels = torch.from_numpy(train.pixels.copy())
     images = student.normalize(pixels).to(device).contiguous(memory_format=torch.channels_last)
@@ -95,7 +99,14 @@ def bare(student: Model, teacher: Model, train: Images) -> dict[str, Callable[[]
         for batch, answers in batches:
             learn(batch, answers, ask(batch))
 
-    return {PARTS: parts, WHOLE: whole}
+    def prepared() -> None:
+        for start in range(0, len(pixels), BATCH):
+            chosen = np.arange(start, min(start + BATCH, len(pixels)))
+            seen = seen_in(pixels, chosen, Distillation(), 0)
+            batch = student.normalize(seen).contiguous(memory_format=torch.channels_last)
+            learn(batch.to(device), labels[start : start + BATCH], ask(batch.to(device)))
+
+    return {PARTS: parts, WHOLE: whole, PREPARED: prepared}
 
 
 def load_copy(model: Model) -> torch.nn.Module:
