@@ -73,6 +73,7 @@ def _lines(
             slot=slot,
             start=one.before.one_shot if one.before else None,
             main=one is run,
+            before=len(one.epochs) - len(own_epochs(one)),
         )
         for (one, slot), name in zip(together, names, strict=True)
     ]

@@ -45,6 +45,16 @@ def test_the_best_epoch_is_the_first_with_the_highest_test_accuracy():
     assert [run["best"] for run in data["runs"]] == [[2, 95.0], None]
 
 
+def test_epochs_of_earlier_stages_are_none_of_them_the_best():
+    epochs = [epoch(1, 0.99), epoch(2, 0.7), epoch(3, 0.8)]
+    data = lines_data([curve(*epochs, before=1)])
+    assert data["runs"][0]["best"] == [3, 80.0]
+    assert data["runs"][0]["x"] == [1, 2, 3]
+    assert "best" not in data["alt"]
+    between = lines_data([curve(*epochs, before=3)])  # the next stage has no epoch yet
+    assert between["runs"][0]["best"] is None
+
+
 def test_reference_lines_are_accuracies_and_stand_in_that_chart_alone():
     data = lines_data(
         [curve()], references=[Reference("unpruned", 0.99), Reference("s", 0.1, True)]

@@ -17,7 +17,8 @@ _MOST = 600  # places on a curve; of a longer history every n-th epoch is drawn,
 class Curve:
     """One training on the charts. ``slot`` gives it its color and dashes, 0 is the accent;
     ``start`` is its accuracy 0..1 before the first epoch, drawn at epoch 0; ``total`` the epochs
-    it will have; ``main`` marks the one that is watched."""
+    it will have; ``main`` marks the one that is watched. The first ``before`` epochs are of
+    networks with more filters, of earlier stages: none of them is the best one."""
 
     name: str
     epochs: tuple[Epoch, ...]
@@ -25,6 +26,12 @@ class Curve:
     slot: int = 0
     start: float | None = None
     main: bool = True
+    before: int = 0
+
+    @property
+    def best(self) -> Epoch | None:
+        """The best epoch of the network that the training has come to."""
+        return best_epoch(self.epochs[self.before :])
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def lines_data(
     stages: Sequence[tuple[float, str]] = (),
 ) -> dict[str, Any]:
     """What is drawn: for each run its epochs, for each chart the values at them, None for none."""
-    shown = [_thinned(curve.epochs) for curve in curves]
+    shown = [_thinned(curve) for curve in curves]
     measured = any(_memory(epoch) for epochs in shown for epoch in epochs)
     last = max([1, *(max(c.total, len(c.epochs)) for c in curves)])
     begun = any(c.start is not None for c in curves)
@@ -119,7 +126,7 @@ def best_epoch(epochs: Sequence[Epoch]) -> Epoch | None:
 
 
 def _run(curve: Curve, epochs: Sequence[Epoch]) -> dict[str, Any]:
-    best = best_epoch(curve.epochs)
+    best = curve.best
     return {
         "name": curve.name,
         "slot": curve.slot,
@@ -152,12 +159,12 @@ def _panel(
     }  # fmt: skip
 
 
-def _thinned(epochs: Sequence[Epoch]) -> tuple[Epoch, ...]:
+def _thinned(curve: Curve) -> tuple[Epoch, ...]:
     """At most about ``_MOST`` of the epochs: every n-th, the best and the last."""
+    epochs, best = curve.epochs, curve.best
     step = -(-len(epochs) // _MOST)
     if step <= 1:
         return tuple(epochs)
-    best = best_epoch(epochs)
     return tuple(e for e in epochs if (len(epochs) - e.epoch) % step == 0 or e is best)
 
 
@@ -170,7 +177,7 @@ def _in_words(curve: Curve, *, many: bool) -> str:
     name = f"{curve.name}: " if many else ""
     if not curve.epochs:
         return f"{name}No epoch has ended yet."
-    last, best = curve.epochs[-1], best_epoch(curve.epochs)
+    last, best = curve.epochs[-1], curve.best
     text = (
         f"{name}After epoch {last.epoch} of {curve.total}: test accuracy "
         f"{100 * last.test_accuracy:.1f} %, loss {last.loss:.3f}, temperature "
