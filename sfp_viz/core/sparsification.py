@@ -207,7 +207,9 @@ def rate_at(settings: Sparsification, progress: float) -> float:
 class Refresh:
     """One line of the history: what training came to since the line before.
 
-    ``step`` of ``steps``; ``loss`` the mean cross-entropy over these steps, measured in training.
+    ``step`` of ``steps``; ``loss`` the mean cross-entropy over these steps, measured in training
+    (steps of one image alone are skipped and do not count; where there is no other, it is the loss
+    of the line before). ``seconds`` they took, also before a pause, without the pause.
     ``residual``: ||W - F|| / ||W|| of each group, by name (empty without a copy). ``live``: share
     of each group's filters that stay, 0..1; ``stripes``: share of each layer's stripes that stay,
     and ``gates`` the 0, 25, 50, 75 and 100 % points of |S| of each layer. ``macs`` and ``params``

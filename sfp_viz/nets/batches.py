@@ -39,6 +39,10 @@ class Batches:
         epochs, place = divmod(step, self.steps)
         return epochs * len(self) + min(place * self._settings.batch_size, len(self))
 
+    def skips(self, step: int) -> bool:
+        """Whether a step has one image of several: BatchNorm has no statistics of it."""
+        return self.seen(step + 1) - self.seen(step) == 1 < len(self)
+
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Normalised images [B, C, H, W] and labels [B] of a step, counted from 0."""
         settings, size = self._settings, self._settings.batch_size

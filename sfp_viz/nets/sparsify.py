@@ -81,9 +81,10 @@ class Sparsifying:
         self.steps = self._in_stage * len(self.stages)
         self.step = self.last = 0
         self.loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        self.mean = 0.0  # loss of the last line
         self.settled: dict[str, np.ndarray] = {}
         self._told: set[str] = set()
-        self._started, self._since = time.perf_counter(), 0  # when, and after how many steps
+        self.started = time.perf_counter()  # when the work since the last line began
         self.begin()
 
     @property
@@ -134,7 +135,6 @@ class Sparsifying:
         said again. Raises RunError when it is of another training."""
         take_up(self, state)
         self._told = set(told)
-        self._started, self._since = time.perf_counter(), self.step
 
     def begin(self, *, anew: bool = True) -> None:
         """Set up the stage that the current step is in; ``anew``: it begins here."""
@@ -168,7 +168,7 @@ class Sparsifying:
         rate = rate_at(self.settings, self.step % self._in_stage / self._in_stage)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if len(labels) == 1 < len(self._batches):  # BatchNorm has no statistics of one image
+        if self._batches.skips(self.step):
             return self.solver.stepped(rate, self.step)
         self.module.train()
         loss = F.cross_entropy(self._logits(images), labels)
@@ -191,14 +191,15 @@ class Sparsifying:
 
     def _refresh(self) -> Refresh:
         each = self._batches.steps
-        mean = float(self.loss) / (self.step - self.last)
-        if not math.isfinite(mean):
+        trained = sum(not self._batches.skips(step) for step in range(self.last, self.step))
+        self.mean = float(self.loss) / trained if trained else self.mean
+        if not math.isfinite(self.mean):
             raise RunError(
                 f"The loss became infinite before step {self.step}. Lower the learning rate, "
                 "lambda or rho and start again."
             )
-        seconds = time.perf_counter() - self._started
-        images = self._batches.seen(self.step) - self._batches.seen(self._since)
+        seconds = time.perf_counter() - self.started
+        images = self._batches.seen(self.step) - self._batches.seen(self.last)
         place = self.step % self._in_stage / self._in_stage
         notes = self.notes + self.solver.refresh(place or 1.0)
         notes = tuple(dict.fromkeys(note for note in notes if note not in self._told))
@@ -208,7 +209,7 @@ class Sparsifying:
             steps=self.steps,
             epoch=self.step // each,
             epochs=self.epochs,
-            loss=mean,
+            loss=self.mean,
             residual=tuple(self.solver.residual().items()),
             rho=self.solver.rho,
             learning_rate=rate_at(self.settings, (self.step - 1) % self._in_stage / self._in_stage),
@@ -218,7 +219,7 @@ class Sparsifying:
             **standing(self, measured=self.step // each > self.last // each),
         )
         self.last, self.notes = self.step, ()
-        self._started, self._since = time.perf_counter(), self.step
+        self.started = time.perf_counter()
         self.loss = torch.zeros_like(self.loss)
         if place == 0 and self.settings.order == "layers":
             self._settle()

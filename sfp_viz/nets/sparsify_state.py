@@ -1,13 +1,15 @@
 """The state of a sparsifying training, in and out: all it needs to go on, as tensors by name.
 
 ``module.*`` weights and buffers, ``momentum.*``, ``solver.*``, ``settled.*`` (rows of groups whose
-turn is over: bool [units]), ``loss`` summed since the last line, ``notes`` for the next line (JSON
+turn is over: bool [units]), ``loss`` summed since the last line, ``mean`` of that line, ``seconds``
+spent since then, ``notes`` for the next line (JSON
 as bytes), and ``step``: (steps done, steps at the last line).
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -37,8 +39,14 @@ def gather(training: Sparsifying) -> dict[str, Tensor]:
         )
     state |= {f"settled.{g}": torch.from_numpy(x) for g, x in training.settled.items()}
     state |= {"loss": training.loss, "step": torch.tensor([training.step, training.last])}
+    spent = time.perf_counter() - training.started
+    state |= {"mean": _number(training.mean), "seconds": _number(spent)}
     state["notes"] = torch.tensor(list(json.dumps(training.notes).encode()), dtype=torch.uint8)
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+
+
+def _number(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)
 
 
 def take_up(training: Sparsifying, state: Mapping[str, Tensor]) -> None:
@@ -61,5 +69,7 @@ def take_up(training: Sparsifying, state: Mapping[str, Tensor]) -> None:
         training.solver.restore(under("solver."))
         training.notes = tuple(json.loads(bytes(state["notes"].tolist())))
         training.loss = state["loss"].to(device).clone()
+        training.mean = float(state.get("mean", 0.0))  # earlier versions have neither
+        training.started = time.perf_counter() - float(state.get("seconds", 0.0))
     except (KeyError, RuntimeError, ValueError) as problem:
         raise RunError(f"The checkpoint does not fit this run: {problem}") from problem

@@ -122,6 +122,27 @@ def test_a_projection_that_settles_early_meets_its_target_all_the_same():
     assert last.macs <= 0.5 * cost(training.network).macs
 
 
+def test_steps_of_one_image_are_skipped_and_make_no_loss_smaller():
+    settings = replace(QUICK, train_images=97, refresh=1, strength=0.0)  # 48, 48, 1
+    losses = [line.loss for line in sparsifying(settings).records()]
+    assert losses[2] == losses[1]
+    whole = [line.loss for line in sparsifying(replace(settings, refresh=3)).records()]
+    assert whole[0] == pytest.approx(sum(losses[:2]) / 2)
+
+
+def test_seconds_count_what_came_before_a_pause():
+    first = sparsifying(replace(QUICK, refresh=4))
+    assert first.advance(stop=lambda: first.step >= 3) is None
+    state = first.state()
+    second = sparsifying(replace(QUICK, refresh=4))
+    second.restore({**state, "seconds": torch.tensor(100.0)})
+    line = second.advance()
+    assert 100 < line.seconds < 200
+    assert line.images_per_second == pytest.approx(second._batches.seen(4) / line.seconds)
+    second.restore({name: t for name, t in state.items() if name not in ("seconds", "mean")})
+    assert second.advance().seconds < 100
+
+
 def test_the_images_of_a_step_are_counted_as_they_are_and_not_as_full_batches():
     training = sparsifying(replace(QUICK, batch_size=80))  # of 200: 80, 80 and 40
     batches = training._batches
