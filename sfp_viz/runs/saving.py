@@ -38,7 +38,8 @@ class Saved:
 
 def save_network(path: Path, target: Path) -> Saved:
     """Write the network that the training in ``path`` has come to as a saved network ``target``,
-    also while it goes on: of the newest checkpoint, or the trained one once it is finished.
+    also while it goes on: of the newest checkpoint, or the trained one once it is finished, or the
+    cut one before the first checkpoint of its fine-tuning.
 
     Raises RunError for a study, or when there is nothing trained yet; ModelError when ``target``
     cannot be written.
@@ -64,10 +65,22 @@ def save_network(path: Path, target: Path) -> Saved:
                 lines = read_refreshes(run.path)[: found.done]
                 return Saved(target, lines[-1].epoch if lines else 0, run.total, max(1, found.step))
             return _saved(run, target, before + found.done, found.step)
+        if place == run.path and (cut := run.path / START2).exists():  # and not tuned yet
+            return _cut(run, cut, target)
     raise RunError(
         f"The run '{run.id}' has no checkpoint yet. The first one comes after "
         f"{run.settings.checkpoint_steps or 'all'} steps or one epoch, whichever is first."
     )
+
+
+def _cut(run: Run, cut: Path, target: Path) -> Saved:
+    """The network that a run that prunes while training has cut, before it was fine-tuned."""
+    _copy(cut, target)
+    lines, before = read_refreshes(run.path), run.before
+    thinned = lines[-1].epoch if lines else 0
+    if before is None:  # not measured yet
+        return Saved(target, thinned, run.total)
+    return Saved(target, thinned, run.total, 0, before.one_shot, before.images)
 
 
 def _places(run: Run) -> Iterator[tuple[Path, int]]:

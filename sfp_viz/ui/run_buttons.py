@@ -14,7 +14,8 @@ from sfp_viz.runs import process, queue
 from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.sparsify import CHECKPOINTS
+from sfp_viz.runs.sparsify import CHECKPOINTS, START2
+from sfp_viz.runs.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.state import RESUMABLE
 from sfp_viz.runs.sweeps import when_deleted
 from sfp_viz.ui import problems, state, trash
@@ -54,6 +55,8 @@ def short_of_memory(run: Run) -> bool:
 
 def has_checkpoint(run: Run) -> bool:
     """Whether something of the training lies in its folder, or in that of a stage."""
+    if run.kind == SPARSIFY and (run.path / START2).exists():  # cut, and not tuned yet
+        return True
     return run.kind in TRAININGS and any(
         any(run.path.glob(f"{place}checkpoint*.safetensors"))
         for place in ("", "stages/*/", f"{CHECKPOINTS}/")

@@ -217,6 +217,27 @@ def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeyp
     assert read_run(path).state == "finished"
 
 
+def test_a_run_that_ends_before_its_fine_tuning_hands_out_the_network_it_has_cut(
+    new_sparsify, monkeypatch, tmp_path
+):
+    from sfp_viz.runs import work_sparsify
+    from sfp_viz.ui.run_buttons import has_checkpoint
+
+    def ends(*_):
+        raise RunError("It ends here.")
+
+    path = new_sparsify(FEW)
+    monkeypatch.setattr(work_sparsify, "_tune", ends)
+    assert main([str(path)]) == 1
+    run = read_run(path)
+    assert has_checkpoint(run)
+    saved = save_network(path, tmp_path / "cut.safetensors")
+    assert saved.file.read_bytes() == (path / "start2.safetensors").read_bytes()
+    assert run.before is not None
+    assert (saved.epoch, saved.epochs, saved.step) == (2, 4, 0)
+    assert (saved.accuracy, saved.images) == (run.before.one_shot, 100)
+
+
 def test_what_cannot_be_laid_out_or_read_is_refused(new_sparsify, tmp_path):
     import numpy as np
     from safetensors.numpy import save_file
