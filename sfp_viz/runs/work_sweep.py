@@ -22,6 +22,9 @@ from sfp_viz.runs.records import Point, Run
 from sfp_viz.runs.sweeps import child_folder, read_sweep
 
 if TYPE_CHECKING:
+    from sfp_viz.core.edits import Edits
+    from sfp_viz.core.network import Network
+    from sfp_viz.core.plan import Plan
     from sfp_viz.nets.data import Images
     from sfp_viz.nets.model import Model
 
@@ -70,7 +73,6 @@ def _maker(
     run: Run, sweep: Sweep, locks: tuple[str, ...], heartbeat: Heartbeat
 ) -> Callable[[Path, Member], str]:
     """A function that lays out the training of a member; it returns why it could not, or ''."""
-    from sfp_viz.core.cost import cost
     from sfp_viz.core.edits import Edits
     from sfp_viz.core.making import make_plan_for
     from sfp_viz.nets.checkpoint import numerics
@@ -85,7 +87,6 @@ def _maker(
     heartbeat.go_on()
     edits = Edits(network.digest, protected=locks)
     evidence = _evidence(run, sweep, model, images, heartbeat)
-    before = cost(network)
 
     def make(folder: Path, member: Member) -> str:
         try:
@@ -93,22 +94,7 @@ def _maker(
             small = prune(model, plan, calibration=images, network=network)
         except (PlanError, SurgeryError) as problem:
             return str(problem)  # the others may do
-        after = cost(network, plan)
-        facts = {
-            **training_facts(
-                digest=network.digest,
-                model=str(run.facts.get("model") or ""),
-                recipe=member.recipe,
-                edits=edits,
-                plan=plan,
-                name=member.name,
-                before=(before.macs, before.params),
-                after=(after.macs, after.params),
-            ),
-            "sweep": run.id,
-            "target": member.target,
-            "seed": member.seed,
-        }
+        facts = _facts(run, member, network, edits, plan)
         with tempfile.TemporaryDirectory() as aside:
             start = Path(aside) / "start.safetensors"
             save_model(small, start)
@@ -126,6 +112,26 @@ def _maker(
         return ""
 
     return make
+
+
+def _facts(
+    run: Run, member: Member, network: Network, edits: Edits, plan: Plan
+) -> dict[str, object]:
+    """What a child says of where it comes from."""
+    from sfp_viz.core.cost import cost
+
+    before, after = cost(network), cost(network, plan)
+    facts = training_facts(
+        digest=network.digest,
+        model=str(run.facts.get("model") or ""),
+        recipe=member.recipe,
+        edits=edits,
+        plan=plan,
+        name=member.name,
+        before=(before.macs, before.params),
+        after=(after.macs, after.params),
+    )
+    return {**facts, "sweep": run.id, "target": member.target, "seed": member.seed}
 
 
 def _evidence(
