@@ -23,6 +23,7 @@ from itertools import product
 from pathlib import Path
 
 import accuracy_table
+import thinned
 from contenders import Remembering, contender
 
 import sfp_viz as sfp
@@ -85,19 +86,22 @@ def measure(network: str, target: float, method: str, seed: int, *, epochs: int,
     """Prune, measure, fine-tune, measure: one line of the results."""
     started = time.perf_counter()
     model, (train, held_out, test) = opened(network), images_of(network)
-    drawn = seed if method in ("random", "scratch") else 0
-    pruned = pruned_by(method, network, target, drawn)
     settings = replace(TIER_A, seed=seed, epochs=max(1, epochs), learning_rate=rate)
+    if method in thinned.METHODS:
+        pruned, settings = thinned.thinned(method, model, train, target, settings)
+    else:
+        drawn = seed if method in ("random", "scratch") else 0
+        pruned = pruned_by(method, network, target, drawn)
     one_shot = measure_accuracy(pruned, test)
     history, final = [], None
     if epochs:
         parts = {"teacher": teacher_of(network), "train": train, "test": held_out}
-        training = Training(pruned, **parts, settings=settings)
-        while training.done < epochs:
+        training = thinned.held(Training(pruned, **parts, settings=settings), method)
+        while training.done < settings.epochs:
             epoch = training.epoch()
             history.append(epoch.test_accuracy if epoch else None)
         final = measure_accuracy(training.model(), test).accuracy
-    macs = count_macs(pruned)
+    macs = thinned.macs_of(pruned)
     return {
         "network": network,
         "method": method,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -148,12 +149,17 @@ def card(sample: Sample, model: Model) -> dict:
 
 def maps(network: Network, analysis: Analysis) -> dict:
     """UMAP coordinates, and the default recipe's clusters and dispersions, one a group."""
+    return {"coordinates": coordinates(network, {}), **clusters_and_dispersions(analysis)}
+
+
+def coordinates(network: Network, known: Mapping[str, list]) -> dict[str, list]:
+    """UMAP coordinates by group, worked out for those that are not ``known``."""
     groups = [group for group in network.groups if group.size >= 4]
-    coordinates = {
-        group.name: umap_map(filter_matrix(network, group), seed=0).round(4).tolist()
+    return {
+        group.name: known.get(group.name)
+        or umap_map(filter_matrix(network, group), seed=0).round(4).tolist()
         for group in groups
     }
-    return {"coordinates": coordinates, **clusters_and_dispersions(analysis)}
 
 
 def clusters_and_dispersions(analysis: Analysis) -> dict:
@@ -166,14 +172,15 @@ def clusters_and_dispersions(analysis: Analysis) -> dict:
 
 
 def read_again(name: str) -> None:
-    """Write the reading in a sample's card, its clusters and its dispersions anew; coordinates,
-    weights and measured facts stay."""
+    """Write the reading in a sample's card, its clusters and its dispersions anew; coordinates of
+    groups that were there, weights and measured facts stay."""
     model, path = load_model(name), sample_path(name)
     network = read_network(model)
     card, old = sample_card(name), sample_maps(name)
     card["reading"] = json.loads(network_to_json(network))
     analysis = analyze(network, Recipe())
-    new = {**old, **clusters_and_dispersions(analysis)}
+    places = {"coordinates": coordinates(network, old["coordinates"])}
+    new = {**old, **places, **clusters_and_dispersions(analysis)}
     write_text(path.with_suffix(".maps.json"), json.dumps(new, sort_keys=True))
     write_text(path.with_suffix(".json"), json.dumps(card, sort_keys=True, indent=1))
     print(name, "read again")

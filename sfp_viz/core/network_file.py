@@ -13,6 +13,7 @@ from sfp_viz.core.network import Along, ConvLayer, CostTerm, FilterGroup, Networ
 from sfp_viz.errors import ModelError
 
 FORMAT = 1
+COVERS = 2  # 1: convolutions alone; 2: hidden linear layers too
 _MOST = 64_000_000  # characters; the reading of a ResNet-152 has about two million
 
 
@@ -24,6 +25,7 @@ def network_to_json(network: Network) -> str:
     """
     value = {
         "format": FORMAT,
+        "covers": COVERS,
         "name": network.name,
         "digest": network.digest,
         "input_shape": list(network.input_shape),
@@ -36,6 +38,11 @@ def network_to_json(network: Network) -> str:
         "along": {name: _along_entry(part) for name, part in network.along.items()},
     }
     return json.dumps(value, sort_keys=True)
+
+
+def covers_all(text: str) -> bool:
+    """Whether a reading was made by a version that met every layer this one meets."""
+    return f'"covers": {COVERS},' in text and '"along"' in text
 
 
 def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:

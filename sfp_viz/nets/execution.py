@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sfp_viz.errors import ModelError
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+MOST_WEIGHTS = 4_000_000  # of a hidden linear layer; similarities of larger ones take minutes
 BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
@@ -48,14 +49,17 @@ def blank(module: nn.Module) -> nn.Module:
 
 
 def layers_of(module: nn.Module, execution: Execution) -> tuple[str, ...]:
-    """Dotted paths of the layers in order of execution: convolutions, and linear layers applied
-    at every position of a map, which are 1x1 convolutions in all but name."""
+    """Dotted paths of the layers in order of execution: convolutions, linear layers applied at
+    every position of a map, which are 1x1 convolutions in all but name, and hidden linear layers,
+    whose neurons are filters as large as their input. The last linear layer gives the answers."""
     parts = dict(module.named_modules())
+    linear = [name for name in execution.calls if type(parts[name]) is nn.Linear]
     return tuple(
         name
         for name in execution.calls
         if isinstance(parts[name], CONVOLUTIONS)
-        or (type(parts[name]) is nn.Linear and execution.is_positionwise(name))
+        or (name in linear and execution.is_positionwise(name))
+        or (name in linear[:-1] and parts[name].weight.numel() <= MOST_WEIGHTS)
     )
 
 

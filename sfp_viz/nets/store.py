@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.core.network_file import covers_all, network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.samples import read_arrays, write_text
 from sfp_viz.nets.saved import load_saved, name_beside, read_header, save_model
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
 WEIGHTS, READING = "model.safetensors", "reading.json"
-_ALONG = '"along"'  # an entry that readings of older versions lack
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
 
     folder = _folder(home, model.digest)
     there = (folder / READING).is_file() and (folder / WEIGHTS).is_file()
-    if there and _ALONG in (folder / READING).read_text(encoding="utf-8", errors="replace"):
+    if there and covers_all((folder / READING).read_text(encoding="utf-8", errors="replace")):
         return model.digest
     network = network or read_network(model)
     if network.digest != model.digest:
@@ -51,7 +50,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
             f"The reading ({network.digest}) is not of the network '{model.name}' "
             f"({model.digest}). Read the network again."
         )
-    if there:  # its reading is of an older version, which did not say what goes along with filters
+    if there:  # its reading is of an older version, which said less
         write_text(folder / READING, network_to_json(network))
         return model.digest
     beside = name_beside(folder)

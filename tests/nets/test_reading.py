@@ -177,3 +177,21 @@ def test_a_reading_with_positionwise_layers_survives_json():
     again = network_from_json(network_to_json(network), arrays)
     assert (again.groups, again.terms) == (network.groups, network.terms)
     assert np.array_equal(again.layer("wide").weight, network.layer("wide").weight)
+
+
+def test_the_neurons_of_a_hidden_linear_layer_can_go_and_those_of_the_last_cannot():
+    model = net(nn.Conv2d(3, 8, 3), nn.ReLU(), head=8)
+    whole = nn.Sequential(*model.module[:-1], nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 5))
+    network = read_network(model_of(whole))
+    assert [(g.name, g.size, g.protected) for g in network.groups] == [
+        ("0", 8, True),
+        ("4", 6, False),
+    ]
+    assert network.layer("4").weight.shape == (6, 8, 1, 1)
+
+
+def test_a_hidden_linear_layer_of_too_many_weights_stays_as_it_is(monkeypatch):
+    monkeypatch.setattr("sfp_viz.nets.execution.MOST_WEIGHTS", 40)
+    model = net(nn.Conv2d(3, 8, 3), nn.ReLU(), head=8)
+    whole = nn.Sequential(*model.module[:-1], nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 5))
+    assert [layer.name for layer in read_network(model_of(whole)).layers] == ["0"]

@@ -51,7 +51,7 @@ def test_opening_a_network_again_brings_its_old_reading_up_to_date(tmp_path):
     reading.write_text(json.dumps(old))
     assert stored_network(tmp_path, digest).along == {}
     assert import_model(tmp_path, lenet()) == digest
-    assert set(stored_network(tmp_path, digest).along) == {"conv1", "conv2"}
+    assert set(stored_network(tmp_path, digest).along) == {"conv1", "conv2", "fc1"}
     assert len(list((tmp_path / "models").iterdir())) == 1
 
 

