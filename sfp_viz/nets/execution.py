@@ -52,7 +52,7 @@ def layers_of(module: nn.Module, execution: Execution) -> tuple[str, ...]:
     """Dotted paths of the layers in order of execution: convolutions, linear layers applied at
     every position of a map, which are 1x1 convolutions in all but name, and hidden linear layers,
     whose neurons are filters as large as their input. The last linear layer gives the answers."""
-    parts = dict(module.named_modules())
+    parts: dict[str, Any] = dict(module.named_modules())
     linear = [name for name in execution.calls if type(parts[name]) is nn.Linear]
     return tuple(
         name
