@@ -51,7 +51,6 @@ USED_BY: dict[str, tuple[Method, ...]] = {  # the methods that use a setting; th
 }
 _GROWTH = {"ssr_l20": 1.05}  # the others need none
 LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (methods.md B.2)
-START_RATIO = 3.0  # of the same: where l2,0 starts (G.9)
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,9 @@ class Sparsification:
     The share of MACs is what goes with one filter over the mean, kept within 0.25 to 4.
     ``rho``: pull between weights and copy, above 0 for SSR (0 would be plain SGD and is refused);
     times ``growth`` (1 or more; None: 1.05 for 'ssr_l20', else 1) at every refresh, up to
-    ``rho_most``; for 'ssr_l20' it starts at 3 times the largest lambda of a group or more (known
-    when the training starts, which says so). With 'relative' it is in units of the mean norm too.
+    ``rho_most``; for 'ssr_l20' it is at least 1.5 times lambda in each group, and larger in those
+    whose lambda asks for it (the training says so). With 'relative' it is in units of the mean
+    norm too.
     ``refresh``: steps between updates of copy and multiplier.
     ``order``: 'whole' network at once, or 'layers' one group after the other, ``epochs`` each,
     only its own values trained (the authors' LeNet). ``coupled``: also groups of layers tied by an

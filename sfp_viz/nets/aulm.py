@@ -90,14 +90,9 @@ class Aulm:
         }
 
     def hardened(self) -> dict[str, Tensor]:
-        """The weights with the copy in place of all rows that are not 0 there, by name."""
-        found = {name: weight.detach().clone() for name, weight in self._weights.items()}
-        for r in self.rows:
-            stays = (r.norms(self._copy) > 0).double()
-            for part in r.parts:
-                mask = part.along(found[part.name], stays, 0.0).bool()
-                found[part.name] = torch.where(mask, self._copy[part.name], found[part.name])
-        return found
+        """The weights of the rows' parameters, by name: what the copy says is which rows stay, not
+        their values, as in the authors' code (methods.md B.3); l2,1 has shrunk those."""
+        return {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     def state(self) -> dict[str, Tensor]:
         """Copy, multiplier and rho, as tensors by name."""
@@ -124,7 +119,7 @@ class Aulm:
         prox = shrink_factors if self._settings.method == "ssr_l21" else keep_factors
         factors, notes = {}, []
         for name, part in norms.items():
-            threshold = self._scales.strengths[name] / (self.rho / self._scales.units[name] ** 2)
+            threshold = self._scales.strengths[name] / self._pull_of(name)
             factors[name], saved = alive(prox(part, threshold), part)
             if saved:
                 notes.append(
@@ -141,13 +136,15 @@ class Aulm:
         """rho of every channel of every parameter; 0 where it belongs to no group."""
         pulls: dict[str, Tensor] = {}
         for r in self.rows:
-            here = torch.full(
-                (r.size,), self.rho / self._scales.units[r.group] ** 2, device=self._device()
-            )
+            here = torch.full((r.size,), self._pull_of(r.group), device=self._device())
             for part in r.parts:
                 line = part.along(self._weights[part.name], here, 0.0)
                 pulls[part.name] = pulls[part.name] + line if part.name in pulls else line
         return pulls
+
+    def _pull_of(self, group: str) -> float:
+        """rho of a group, in units of its weights."""
+        return self.rho * self._scales.lifts[group] / self._scales.units[group] ** 2
 
     def _device(self) -> torch.device:
         return next(iter(self._weights.values())).device

@@ -11,17 +11,20 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.proximal import alive, shrink_factors
-from sfp_viz.core.sparsification import LEAST_RATIO, START_RATIO, Sparsification
+from sfp_viz.core.sparsification import LEAST_RATIO, Sparsification
 from sfp_viz.errors import RecipeError
 from sfp_viz.nets.rows import Rows, shares_of
 
 
 @dataclass(frozen=True)
 class Scales:
-    """By group: ``strengths``, lambda of its rows, and ``units``, the norm that counts as 1."""
+    """By group: ``strengths``, lambda of its rows, ``units``, the norm that counts as 1, and
+    ``lifts``, what rho is multiplied by. ``notes`` say where that is more than 1."""
 
     strengths: Mapping[str, float]
     units: Mapping[str, float]
+    lifts: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
 
 def scales_of(
@@ -30,7 +33,7 @@ def scales_of(
     network: Network,
     settings: Sparsification,
 ) -> Scales:
-    """Lambda and unit of each group at the start of a training, as ``settings.weights`` says.
+    """Lambda, unit and lift of each group at the start of a training, as ``settings.weights`` says.
 
     With 'relative', V / m with m the mean norm stands for V: an l2,1 penalty lambda ||V|| / m and
     a pull rho ||V - F||^2 / (2 m^2), so nothing changes when a group is scaled.
@@ -40,7 +43,8 @@ def scales_of(
         units = {r.group: max(1e-12, float(r.norms(weights).mean())) for r in rows}
     base = float(settings.strength or 0.0)
     if settings.weights == "plain":
-        return Scales({r.group: base for r in rows}, units)
+        plain = {r.group: base for r in rows}
+        return Scales(plain, units, *lifts_of(plain, settings))
     shares = shares_of(network, [r.group for r in rows])
     strengths = {}
     for r in rows:
@@ -48,31 +52,36 @@ def scales_of(
         # the l2,0 penalty counts rows, so it has no norm to be measured in
         unit = 1.0 if settings.method == "ssr_l20" else units[r.group]
         strengths[r.group] = float(base * shares[r.group] * by_size / unit)
-    return Scales(strengths, units)
+    return Scales(strengths, units, *lifts_of(strengths, settings))
 
 
-def rho_of(scales: Scales, settings: Sparsification) -> tuple[float, tuple[str, ...]]:
-    """rho at the start of a training with ``scales``, and a sentence when that is not the one that
-    was asked for.
+def lifts_of(
+    strengths: Mapping[str, float], settings: Sparsification
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """By group, what rho is multiplied by, and a sentence where that is more than 1.
 
-    l2,0 drops a row of norm up to sqrt(2 lambda / rho), so it wants rho of 3 times lambda or more
-    (methods.md B.2, G.9): of the largest lambda of a group, which the share of MACs makes up to 4
-    times the one that was asked for, and 'size' sqrt(values of a row) times. Not above
-    ``rho_most``; RecipeError when even that would be below 1.5 times.
+    l2,0 drops a row of norm up to sqrt(2 lambda / rho) and did not converge with rho below 1.5
+    times lambda (methods.md B.2). lambda of a group is up to 4 times the one that was asked for, by
+    its share of MACs, and with 'size' sqrt(values of a row) times: there rho is as much larger as
+    that takes. RecipeError where it would be above ``rho_most``.
     """
-    largest = max(scales.strengths.values(), default=0.0)
-    if settings.method != "ssr_l20" or settings.rho >= START_RATIO * largest:
-        return settings.rho, ()
-    rho = max(settings.rho, min(START_RATIO * largest, settings.rho_most))
-    group = max(scales.strengths, key=lambda name: scales.strengths[name])
-    words = f"lambda is {largest:.3g} for '{group}', by its MACs and the weights it is given"
-    if rho < LEAST_RATIO * largest:
+    if settings.method != "ssr_l20":
+        return dict.fromkeys(strengths, 1.0), ()
+    lifts = {n: max(1.0, LEAST_RATIO * each / settings.rho) for n, each in strengths.items()}
+    group = max(lifts, key=lambda name: lifts[name])
+    most = lifts[group] * settings.rho
+    words = (
+        f"lambda is {strengths[group]:.3g} for '{group}', by its MACs and the weights it is given"
+    )
+    if most > settings.rho_most:
         raise RecipeError(
             f"l2,0 would not converge: {words}, and rho must be at least {LEAST_RATIO:g} times "
             f"that, but may not rise above rho_most {settings.rho_most:g}. Lower lambda, raise "
             "rho_most, or weigh groups as 'relative'."
         )
-    return rho, (f"rho starts at {rho:.3g} instead of {settings.rho:g}: {words}.",)
+    if lifts[group] == 1:
+        return lifts, ()
+    return lifts, (f"rho is {most:.3g} there instead of {settings.rho:g}: {words}.",)
 
 
 class GroupLasso:

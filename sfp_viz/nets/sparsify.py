@@ -10,7 +10,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from sfp_viz.nets.gates import Thinning
 from sfp_viz.nets.held import Held
 from sfp_viz.nets.matching import check_images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.penalties import rho_of, scales_of
+from sfp_viz.nets.penalties import scales_of
 from sfp_viz.nets.reading import channel_groups, read_network
 from sfp_viz.nets.rows import rows_of
 from sfp_viz.nets.solvers import Solver, optimizer_of, solver_of
@@ -44,7 +43,7 @@ class Sparsifying:
     tensors, at any step, so that a run can be stopped and go on in another process with the same
     bits (on the CPU: with the same number of threads). ``network`` is the reading of ``student``,
     made when it is not given. Raises PlanError when no group may be made sparse, RecipeError when
-    lambda is too large for l2,0 (penalties.rho_of).
+    lambda is too large for l2,0 (penalties.lifts_of).
     """
 
     def __init__(
@@ -69,8 +68,7 @@ class Sparsifying:
         rows = rows_of(self.module, self.groups, sparse_groups(self.network, settings))
         weights = dict(self.module.named_parameters())
         self.scales = scales_of(rows, weights, self.network, settings)
-        rho, self.notes = rho_of(self.scales, settings)
-        self.settings = settings = replace(settings, rho=rho)
+        self.notes = self.scales.notes
         self.optimizer = optimizer_of(self.module, rows, settings)
         self._drops = any(
             isinstance(part, nn.modules.dropout._DropoutNd) for part in self.module.modules()
@@ -158,10 +156,20 @@ class Sparsifying:
         """Set what goes to 0 for good; stripes do so themselves."""
         if isinstance(self.solver, Thinning):
             return
-        self.notes += self.solver.refresh(1.0)  # to the whole target, however early this is
+        since = self.step % self._in_stage % self.settings.refresh
+        begun = self._decided >= self.settings.refresh
+        if not begun or 2 * since > self.settings.refresh or self._rising():
+            self.notes += self.solver.refresh(1.0)
         live, norms = live_rows(self, at_end=True), self.solver.norms()
         harden(self, self.module, live)
         self.solver = Held(self.module, self.solver.rows, live, norms)
+
+    def _rising(self) -> bool:
+        """Whether a projection has not come to its whole target yet. Without need no refresh comes
+        right after another: the weights have not followed yet, and the multiplier would count
+        twice, so that rows at 0 came back."""
+        early = 2 * (self._in_stage - self._decided) > self._in_stage
+        return self.settings.method == "ssr_projection" and early
 
     def _train(self) -> None:
         images, labels = self._batches.at(self.step)

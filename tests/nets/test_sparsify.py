@@ -175,18 +175,20 @@ def test_a_lambda_so_large_that_all_would_die_keeps_the_largest_row_and_says_so(
     prune(model, plan)
 
 
-def test_l20_starts_with_a_pull_of_three_times_the_largest_lambda_and_says_so():
-    settings = replace(QUICK, method="ssr_l20", strength=0.3, rho=1.0, growth=1.0)
+def test_l20_pulls_a_group_with_at_least_one_and_a_half_times_its_lambda_and_says_so():
+    settings = replace(QUICK, method="ssr_l20", strength=0.5, rho=1.0, growth=1.0)
     session = sparsifying(settings)
-    largest = max(session.scales.strengths.values())
-    assert largest > 0.3  # the share of MACs makes it more than what was asked for
+    strengths, lifts = session.scales.strengths, session.scales.lifts
+    largest = max(strengths, key=lambda name: strengths[name])
+    assert strengths[largest] > 0.7  # the share of MACs makes it more than what was asked for
+    assert lifts[largest] == pytest.approx(1.5 * strengths[largest])
+    assert min(lifts.values()) == 1  # where lambda is small rho stays as it was asked for
     first = session.advance()
-    assert first.rho == pytest.approx(3 * largest)
-    assert any("rho starts at" in note and "instead of 1" in note for note in first.notes)
-    assert min(share for _, share in first.live) > 0.5
+    assert first.rho == 1
+    assert any("there instead of 1" in note for note in first.notes)
     enough = sparsifying(replace(settings, rho=9.0)).advance()
     assert enough.rho == 9
-    assert not any("rho starts at" in note for note in enough.notes)
+    assert not any("instead of" in note for note in enough.notes)
     assert sparsifying(replace(settings, method="ssr_l21")).advance().rho == 1
     with pytest.raises(RecipeError, match="Lower lambda, raise rho_most"):
         sparsifying(replace(settings, weights="size", rho_most=1.0))
