@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from sfp_viz import cli
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.samples import sample_path
-from sfp_viz.runs.cluster import Cluster, set_cluster, submit
 from sfp_viz.runs.folder import create_run
+from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit
 from tests.runs.jobs_server import serving
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from sfp_viz import cli
 from sfp_viz.core.training import Distillation
 from sfp_viz.runs.folder import create_run, home, read_run
-from sfp_viz.runs.heartbeat import Heartbeat
+from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 
 SETTINGS = Distillation(

@@ -18,7 +18,7 @@ from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs import process, queue, worker
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
-from sfp_viz.runs.steps import read_order, read_stages
+from sfp_viz.runs.kinds.steps import read_order, read_stages
 
 NET = "lenet5_digits"
 QUICK = ["--batch-size", "64", "--train-images", "100", "--test-images", "100"]

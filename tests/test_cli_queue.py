@@ -11,9 +11,10 @@ from click.testing import CliRunner, Result
 from sfp_viz import cli
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.samples import sample_path
-from sfp_viz.runs import process, queue, slots
+from sfp_viz.runs import process, queue
 from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.line import slots
 
 NET = "lenet5_digits"
 

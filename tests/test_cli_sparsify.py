@@ -14,7 +14,7 @@ from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs import process, queue, worker
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
-from sfp_viz.runs.sparsify import sparse_of
+from sfp_viz.runs.kinds.sparsify import sparse_of
 
 NET = "lenet5_digits"
 QUICK = [

@@ -20,9 +20,9 @@ from sfp_viz.core.recipe import NAMED, Recipe
 from sfp_viz.core.sensitivity import predicted_loss
 from sfp_viz.nets.samples import sample_names, sample_network
 from sfp_viz.runs import process, worker
-from sfp_viz.runs.evidence import find_evidence, find_trust
 from sfp_viz.runs.folder import home, list_runs
 from sfp_viz.runs.process import cancel
+from sfp_viz.runs.results.evidence import find_evidence, find_trust
 
 NET = "lenet5_digits"
 QUICK = {

@@ -9,9 +9,9 @@ import click
 
 from sfp_viz.cli.text import facts, say, with_json
 from sfp_viz.errors import RunError
-from sfp_viz.runs import cluster as clusters
-from sfp_viz.runs import ray_jobs
 from sfp_viz.runs.folder import find_run, home
+from sfp_viz.runs.remote import cluster as clusters
+from sfp_viz.runs.remote import ray_jobs
 
 
 @click.group()

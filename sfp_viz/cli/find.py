@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.errors import DataError, ModelError, PlanError, RecipeError
 from sfp_viz.runs.folder import home
 
@@ -75,10 +75,11 @@ def _is_stored(name: str) -> bool:
 
 
 def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[str] = ()) -> Recipe:
-    """The recipe with this name, or in this file, with ``changes`` that are not None, and then
-    settings KEY=VALUE."""
+    """The recipe with this name ('default' is the one that did best in our benchmark), or in this
+    file, with ``changes`` that are not None, and then settings KEY=VALUE."""
     from sfp_viz.core.plan import recipe_from_json
 
+    named = DEFAULT if named == "default" else named
     if named is None or named in NAMED:
         recipe = NAMED[named or "similarity"]()
     else:

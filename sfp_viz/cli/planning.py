@@ -15,6 +15,7 @@ from sfp_viz.cli.recipes import Known, known_for, recipe_options
 from sfp_viz.cli.text import facts, say, table, with_json
 from sfp_viz.core.cost import Cost, cost, cost_of_widths, kept_units
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
@@ -71,6 +72,12 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     say(value, _with_sources(text, known), as_json=as_json)
 
 
+_BY_WEIGHTS = (
+    "This plan rests on the weights alone. With images a plan usually keeps far more accuracy: "
+    "'sfp-viz observe', then --recipe default."
+)
+
+
 @click.command()
 @click.argument("net")
 @recipe_options
@@ -122,6 +129,8 @@ def plan(
     value |= {"file": str(output) if output else None}
     text = f"{title(network)}, plan {made.hash}\n\n{_group_table(network, {}, kept)}\n"
     text = _with_sources(f"{text}\n{cost_table(before, after, value['estimated'])}", known)
+    if not set(needs(recipe)) - {"latency"}:
+        text += f"\n\n{_BY_WEIGHTS}"
     if output is not None:
         text += f"\n\nWritten to {output}. Next: sfp-viz prune {output} -o slim.safetensors"
     say(value, text, as_json=as_json)

@@ -13,8 +13,8 @@ from sfp_viz.cli.find import find_recipe
 from sfp_viz.cli.text import moment
 from sfp_viz.core.evidence import Evidence, needs
 from sfp_viz.core.recipe import CHOICES, NAMED, Recipe
-from sfp_viz.runs.evidence import FILES, Source, find_sources, read_evidence
 from sfp_viz.runs.folder import home
+from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,7 +42,8 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--recipe", "named", metavar="FILE|NAME",
-            help=f"Take the recipe in a file, or one of: {', '.join(NAMED)}.",
+            help="Take the recipe in a file, or one of: default (the best; needs 'observe'), "
+            f"{', '.join(NAMED)}. [without: similarity, from weights alone]",
         ),
         click.option(
             "--set", "settings", multiple=True, metavar="KEY=VALUE",

@@ -14,12 +14,13 @@ from sfp_viz.cli.text import say, table, with_json
 from sfp_viz.core.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, milliseconds, percent, span
-from sfp_viz.runs import differing, run_table
 from sfp_viz.runs.files import write_whole
 from sfp_viz.runs.folder import home
-from sfp_viz.runs.latencies import Timed, of_runs, read_latencies
-from sfp_viz.runs.run_points import RUN, points_of
-from sfp_viz.runs.summary import Summary, finished
+from sfp_viz.runs.results import differing
+from sfp_viz.runs.results import table as run_table
+from sfp_viz.runs.results.latencies import Timed, of_runs, read_latencies
+from sfp_viz.runs.results.points import RUN, points_of
+from sfp_viz.runs.results.summary import Summary, finished
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _WORDS = {"front": "on the front", "noise": "within noise", "worse": "surely below"}

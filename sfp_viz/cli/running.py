@@ -21,8 +21,8 @@ from sfp_viz.figures.numbers import count, duration, percent, span
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, list_runs, read_run
+from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.sparsify import KIND as SPARSIFY
 
 
 @click.command()

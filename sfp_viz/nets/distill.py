@@ -45,7 +45,7 @@ class Training:
     ``restore`` carry everything as plain tensors, so that a run can be stopped between any two
     steps and go on in another process with the same result (on the CPU: with the same number of
     threads). ``step`` of the epoch's ``steps`` are done. ``fabric`` is needed for settings with
-    several processes, and then made in each of them (runs/spread.py).
+    several processes, and then made in each of them (runs/work/spread.py).
     """
 
     def __init__(

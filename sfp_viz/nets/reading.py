@@ -156,8 +156,8 @@ def _layer(module: nn.Module, name: str, execution: Execution) -> ConvLayer:
     outs = execution.calls[name][0][1]
     weight = _array(part.weight)
     scale, gamma = _norm_scales(module, execution.norms.get(name, ""), len(weight))
-    if isinstance(part, nn.Linear):  # applied at every position of [N, ..., features]
-        size = (outs[1], outs[2] if len(outs) > 3 else 1)
+    if isinstance(part, nn.Linear):  # applied at every position of [N, ..., features], or at one
+        size = (outs[1] if len(outs) > 2 else 1, outs[2] if len(outs) > 3 else 1)
         return ConvLayer(name, weight[:, :, None, None], (1, 1), 1, size, scale, gamma)
     stride = (part.stride[0], part.stride[1])
     return ConvLayer(name, weight, stride, part.groups, (outs[2], outs[3]), scale, gamma)

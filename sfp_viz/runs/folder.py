@@ -21,12 +21,12 @@ from sfp_viz.core.study import KINDS, study_of
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs.files import read_json
+from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
+from sfp_viz.runs.kinds.sparsify import reached, read_outcome
 from sfp_viz.runs.laying import FORMAT, free_folder, lay_out, located
 from sfp_viz.runs.lines import read_epochs, read_points
 from sfp_viz.runs.records import Before, Finding, Point, Result, Run
 from sfp_viz.runs.signs import message, read_signs
-from sfp_viz.runs.sparsify import KIND as SPARSIFY
-from sfp_viz.runs.sparsify import reached, read_outcome
 from sfp_viz.runs.state import OVER, Signs, State, state_of
 
 TRAINING = "finetune"

@@ -20,15 +20,15 @@ from pathlib import Path
 from sfp_viz.errors import RunError
 from sfp_viz.runs import folder
 from sfp_viz.runs.alive import here, is_alive, python_module, start
-from sfp_viz.runs.estimates import paces, seconds_left, starts
 from sfp_viz.runs.files import locked, read_json, write_json
 from sfp_viz.runs.folder import TRAININGS, read_run
-from sfp_viz.runs.going import Going, going, outside
+from sfp_viz.runs.line.estimates import paces, seconds_left, starts
+from sfp_viz.runs.line.going import Going, going, outside
+from sfp_viz.runs.line.slots import cards, slots
+from sfp_viz.runs.line.standing import enter, leave, put
+from sfp_viz.runs.line.turns import take_turns
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.slots import cards, slots
-from sfp_viz.runs.standing import enter, leave, put
 from sfp_viz.runs.state import RESUMABLE
-from sfp_viz.runs.turns import take_turns
 
 MODULE = "sfp_viz.runs.queue"
 _LOOK = 1.0  # seconds between looks of the dispatcher
@@ -46,7 +46,7 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
     """
     where = where or str((read_json(path / "launch.json") or {}).get("where", "here"))
     if where == "ray":
-        from sfp_viz.runs import cluster
+        from sfp_viz.runs.remote import cluster
 
         cluster.submit(path)
         return read_run(path)

@@ -21,17 +21,17 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs.alive import RUN
 from sfp_viz.runs.files import locked, sweep_up
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.heartbeat import Heartbeat, Stopped
-from sfp_viz.runs.mirror import mirrored
-from sfp_viz.runs.on_node import folder_of_job
-from sfp_viz.runs.trouble import sentence, trouble_of
+from sfp_viz.runs.remote.mirror import mirrored
+from sfp_viz.runs.remote.on_node import folder_of_job
+from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
+from sfp_viz.runs.work.trouble import sentence, trouble_of
 
 PATIENCE = 5.0  # seconds; a worker that was killed takes a moment to let go of its folder
 WORK = {  # kind of run -> the module that does it
-    "finetune": "work_finetune",
-    "steps": "work_steps",
-    "sweep": "work_sweep",
-    "sparsify": "work_sparsify",
+    "finetune": "finetune",
+    "steps": "steps",
+    "sweep": "sweep",
+    "sparsify": "sparsify",
 }
 
 
@@ -84,7 +84,7 @@ def work(folder: Path, heartbeat: Heartbeat) -> None:
     for half in [*folder.glob(".*.safetensors*"), *folder.rglob(".tmp*")]:
         half.unlink(missing_ok=True)  # safetensors writes beside, too
     run = read_run(folder)
-    import_module(f"sfp_viz.runs.{WORK.get(run.kind, 'work_study')}").work(run, heartbeat)
+    import_module(f"sfp_viz.runs.work.{WORK.get(run.kind, 'study')}").work(run, heartbeat)
 
 
 if __name__ == "__main__":

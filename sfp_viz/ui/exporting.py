@@ -18,10 +18,12 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span
-from sfp_viz.runs.differing import plan_of
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.summary import Summary, settings_of
-from sfp_viz.ui import checking, loaders, measuring, planned, problems, run_words
+from sfp_viz.runs.results.differing import plan_of
+from sfp_viz.runs.results.summary import Summary, settings_of
+from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui.runs import run_words
 
 _OPTIONS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",

@@ -9,8 +9,10 @@ import streamlit as st
 from sfp_viz.core.cost import Cost
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count
-from sfp_viz.ui import job_chip, loaders, planned, problems, state, steps
+from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.components.copy_link import copy_link
+from sfp_viz.ui.runs import job_chip
+from sfp_viz.ui.session import state, steps
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"

@@ -14,7 +14,7 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
-from sfp_viz.ui.state import Session
+from sfp_viz.ui.session.state import Session
 
 
 def home() -> Path:

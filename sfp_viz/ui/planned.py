@@ -19,15 +19,17 @@ from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError, SfpError
-from sfp_viz.ui import learned, loaders
-from sfp_viz.ui.state import Session
+from sfp_viz.ui import loaders
+from sfp_viz.ui.session.state import Session
+from sfp_viz.ui.studies import learned
 
 
 def group_of(session: Session) -> FilterGroup | None:
     """The group on the screen: the session's, else the free one that repeats itself most.
 
-    That is the one of lowest Kernel Dispersion among those with at least five filters. None for
-    a network without groups.
+    That is the one of lowest Kernel Dispersion among those with at least five filters and maps of
+    more than one pixel, if there are any: kernels say more to the eye than neurons. None for a
+    network without groups.
     """
     read = loaders.network(session.model)
     named = next((group for group in read.groups if group.name == session.group), None)
@@ -35,8 +37,9 @@ def group_of(session: Session) -> FilterGroup | None:
         return named
     found = dispersions_or_none(session.model, session.recipe)
     many = [group for group in read.free if group.size >= 5 and group.name in found]
+    maps = [group for group in many if read.layer(group.layers[0]).output_size != (1, 1)]
     if many:
-        return min(many, key=lambda group: found[group.name])
+        return min(maps or many, key=lambda group: found[group.name])
     return next(iter((*read.free, *read.groups)), None)
 
 

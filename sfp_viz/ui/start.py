@@ -7,10 +7,13 @@ import streamlit as st
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets import samples, store
-from sfp_viz.runs import catalog
-from sfp_viz.ui import job_chip, loaders, maps, planned, problems, state
+from sfp_viz.runs.results import catalog
+from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
-from sfp_viz.ui.view import group_view, pixels, points_of
+from sfp_viz.ui.explore import maps
+from sfp_viz.ui.explore.view import group_view, pixels, points_of
+from sfp_viz.ui.runs import job_chip
+from sfp_viz.ui.session import state
 
 MAP_HEIGHT = 400
 _KINDS = {

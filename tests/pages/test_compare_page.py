@@ -14,9 +14,9 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe, fpgm, uniform_l1
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs import latencies
-from sfp_viz.runs.latencies import Timed, Timing
-from sfp_viz.ui.compare_chart import CHOSEN
+from sfp_viz.runs.results import latencies
+from sfp_viz.runs.results.latencies import Timed, Timing
+from sfp_viz.ui.compare.chart import CHOSEN
 from tests.finished import MODEL, finished_run, plan_of
 
 PLAN = "this plan"
@@ -72,7 +72,7 @@ def test_finished_runs_baselines_and_the_unpruned_network_stand_there_unmeasured
 
 
 def other(three) -> str:
-    from sfp_viz.runs.differing import plan_of as read
+    from sfp_viz.runs.results.differing import plan_of as read
 
     plan = read(three["other"])
     assert plan is not None
@@ -210,7 +210,7 @@ def test_latencies_of_one_condition_stand_on_the_chart_and_no_others(open_page, 
 def test_measuring_latencies_is_asked_for_watched_and_cancelled(open_page, three, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "sfp_viz.ui.compare_latency.start_timing", lambda *args, **more: asked.append((args, more))
+        "sfp_viz.ui.compare.latency.start_timing", lambda *args, **more: asked.append((args, more))
     )
     app = against(open_page("compare"), "Latency")
     assert not asked
@@ -221,8 +221,8 @@ def test_measuring_latencies_is_asked_for_watched_and_cancelled(open_page, three
         f"whole:{sample_network(MODEL).digest}", *(path.name for path in three.values())
     }  # fmt: skip
     stopped = []
-    monkeypatch.setattr("sfp_viz.ui.compare_latency.timing", lambda _: Timing(1, 4, "", True))
-    monkeypatch.setattr("sfp_viz.ui.compare_latency.cancel_timing", stopped.append)
+    monkeypatch.setattr("sfp_viz.ui.compare.latency.timing", lambda _: Timing(1, 4, "", True))
+    monkeypatch.setattr("sfp_viz.ui.compare.latency.cancel_timing", stopped.append)
     app.run()
     press(app, "Cancel")
     assert stopped
@@ -267,7 +267,7 @@ def test_the_downloads_are_whole_and_say_units_and_what_was_measured(open_page, 
 def test_a_baseline_keeps_the_settings_of_the_plans_run(open_page, three, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "sfp_viz.ui.starting.start",
+        "sfp_viz.ui.runs.starting.start",
         lambda subject, settings, *, name: started.append((subject, settings)) or "a-run",
     )
     press(open_page("compare"), "Fine-tune random")

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.network import Network
 from sfp_viz.ui import loaders
-from sfp_viz.ui.history import History
-from sfp_viz.ui.state import Session
+from sfp_viz.ui.session.history import History
+from sfp_viz.ui.session.state import Session
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.kinds.steps import read_order
+from sfp_viz.runs.kinds.sweeps import create_sweep, read_sweep
 from sfp_viz.runs.lines import EPOCHS, POINTS, append
 from sfp_viz.runs.records import Before, Point, Result
-from sfp_viz.runs.steps import read_order
-from sfp_viz.runs.sweeps import create_sweep, read_sweep
-from sfp_viz.ui import sweep_form
-from sfp_viz.ui.history import History
-from sfp_viz.ui.starting import Subject
+from sfp_viz.ui.runs import sweep_form
+from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.session.history import History
 from tests.finished import finished_run
 
 MODEL = "lenet5_digits"
@@ -68,7 +68,7 @@ def test_the_form_of_steps_shows_the_way_and_starts_what_it_says(open_page, monk
 
 
 def test_steps_that_cannot_be_gone_say_why_and_cannot_be_started(open_page, monkeypatch):
-    from sfp_viz.ui import state
+    from sfp_viz.ui.session import state
 
     monkeypatch.setattr(state, "DEFAULT_MODEL", MODEL)
     app = open_page("finetune")

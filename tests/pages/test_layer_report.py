@@ -12,9 +12,9 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.ui.history import History
-from sfp_viz.ui.layer_report import ALONG, NO, YES, lines
-from sfp_viz.ui.state import Session
+from sfp_viz.ui.network.layer_report import ALONG, NO, YES, lines
+from sfp_viz.ui.session.history import History
+from sfp_viz.ui.session.state import Session
 
 
 def tiny(name: str) -> Model:

@@ -104,8 +104,8 @@ def test_data_that_are_not_here_are_said_to_be_missing(open_page, workspace, mon
 
 def test_a_stored_network_that_was_damaged_leaves_a_way_on(unopened, workspace):
     from sfp_viz.nets import store
-    from sfp_viz.ui.history import History
-    from sfp_viz.ui.state import Session
+    from sfp_viz.ui.session.history import History
+    from sfp_viz.ui.session.state import Session
 
     key = store.import_model(workspace, load_model("lenet5_digits"))
     (workspace / "models" / key / "reading.json").write_text("{")

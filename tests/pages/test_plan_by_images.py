@@ -19,9 +19,9 @@ from sfp_viz.nets.observe import observe
 from sfp_viz.nets.open import load_model
 from sfp_viz.runs.folder import list_runs
 from sfp_viz.runs.records import Finding
-from sfp_viz.ui.history import History
-from sfp_viz.ui.state import Session
-from sfp_viz.ui.study_start import Wanted
+from sfp_viz.ui.session.history import History
+from sfp_viz.ui.session.state import Session
+from sfp_viz.ui.studies.study_start import Wanted
 
 MODEL = "lenet5_digits"
 LOOK, USE = "Look at images for a better plan", "Use what the images showed"
@@ -31,7 +31,7 @@ LOOK, USE = "Look at images for a better plan", "Use what the images showed"
 def started(monkeypatch) -> list[Path]:
     """Folders whose worker was to be started; none is."""
     found: list[Path] = []
-    monkeypatch.setattr("sfp_viz.ui.studies.process.launch", found.append)
+    monkeypatch.setattr("sfp_viz.ui.studies.studies.process.launch", found.append)
     return found
 
 

@@ -9,9 +9,9 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.plan import Plan, plan_json
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.ui import loaders, planned
-from sfp_viz.ui.history import History
-from sfp_viz.ui.state import Session
-from sfp_viz.ui.tree import Tree
+from sfp_viz.ui.session.history import History
+from sfp_viz.ui.session.state import Session
+from sfp_viz.ui.session.tree import Tree
 
 MODEL = "lenet5_digits"
 STATES = ("Unpruned", "A", "B", "B against A")

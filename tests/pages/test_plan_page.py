@@ -17,8 +17,8 @@ from sfp_viz.core.study import Study, study_value
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.records import Finding
 from sfp_viz.ui import planned
-from sfp_viz.ui.history import History
-from sfp_viz.ui.state import Session
+from sfp_viz.ui.session.history import History
+from sfp_viz.ui.session.state import Session
 
 MODEL = "lenet5_digits"
 
@@ -35,6 +35,7 @@ def sensitive(workspace) -> Path:
     """A finished sensitivity study of the sample: conv2 loses little, conv1 much."""
     network = sample_network(MODEL)
     points = [(*WHOLE, 350), ("conv1", 10, 90), ("conv2", 24, 345), ("conv2", 6, 250)]
+    points += [("fc1", 32, 300)]
     found = gathered(network, Recipe(), points, data="digits, test", images=360)
     run = workspace / "runs" / "measured"
     run.mkdir(parents=True)
@@ -124,11 +125,11 @@ def test_a_minimum_is_set_and_lifted(plan):
 
 def test_a_target_out_of_reach_offers_to_lift_what_prevents_it(plan):
     digest = sample_network(MODEL).digest
-    with_session(plan, edits=Edits(digest, protected=("conv1", "conv2")))
+    with_session(plan, edits=Edits(digest, protected=("conv1", "conv2", "fc1")))
     lift = next(b for b in plan.button if b.label.startswith("Freeing conv2"))
     lift.click().run()
     assert not plan.exception
-    assert session(plan).edits.protected == ("conv1",)
+    assert session(plan).edits.protected == ("conv1", "fc1")
     assert not plan.error
 
 

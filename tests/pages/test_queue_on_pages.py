@@ -14,12 +14,13 @@ from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
-from sfp_viz.runs import process, queue, slots
+from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import here
 from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.going import going
-from sfp_viz.ui import job_chip, queue_panel
+from sfp_viz.runs.line import slots
+from sfp_viz.runs.line.going import going
+from sfp_viz.ui.runs import job_chip, queue_panel
 
 MODEL = "lenet5_digits"
 
@@ -182,7 +183,7 @@ def test_failures_of_the_network_on_the_screen_are_looked_at_on_the_page_fine_tu
 
 
 def _chip_on_finetune() -> None:
-    from sfp_viz.ui import job_chip
+    from sfp_viz.ui.runs import job_chip
 
     job_chip.chip("finetune")
 
@@ -204,7 +205,7 @@ def test_one_clock_a_page(workspace, monkeypatch):
 
 
 def _chip_on_plan() -> None:
-    from sfp_viz.ui import job_chip
+    from sfp_viz.ui.runs import job_chip
 
     job_chip.chip("plan")
 

@@ -15,12 +15,14 @@ from page_words import press, said
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
-from sfp_viz.runs import catalog, folder, process, queue, summary
+from sfp_viz.runs import folder, process, queue
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.records import Before, Result, Run
-from sfp_viz.runs.summary import finished
-from sfp_viz.ui import known_runs, planned
+from sfp_viz.runs.results import catalog, summary
+from sfp_viz.runs.results.summary import finished
+from sfp_viz.ui import planned
+from sfp_viz.ui.runs import known_runs
 from tests.finished import finished_run
 
 MODEL = "lenet5_digits"

@@ -16,11 +16,8 @@ from sfp_viz.core.stripes import StripeChoice
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import queue
-from sfp_viz.runs.differing import plan_of
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.lines import EPOCHS, append
-from sfp_viz.runs.records import Before, Result
-from sfp_viz.runs.sparsify import (
+from sfp_viz.runs.kinds.sparsify import (
     OUTCOME,
     REFRESHES,
     SPARSE,
@@ -29,10 +26,16 @@ from sfp_viz.runs.sparsify import (
     create_sparsify,
     sparse_of,
 )
-from sfp_viz.ui import planned, sparsify_result, trained_reasons, view
-from sfp_viz.ui.compare_chart import CHOSEN
-from sfp_viz.ui.history import History
-from sfp_viz.ui.sparsify_words import METHODS
+from sfp_viz.runs.lines import EPOCHS, append
+from sfp_viz.runs.records import Before, Result
+from sfp_viz.runs.results.differing import plan_of
+from sfp_viz.ui import planned
+from sfp_viz.ui.compare.chart import CHOSEN
+from sfp_viz.ui.explore import view
+from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.runs import sparsify_result
+from sfp_viz.ui.runs.sparsify_words import METHODS
+from sfp_viz.ui.session.history import History
 from tests.made_refreshes import refreshes
 
 MODEL = "lenet5_digits"

@@ -11,8 +11,8 @@ from sfp_viz.core.plan import plan_json, recipe_json
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.ui import planned
-from sfp_viz.ui.history import History
-from sfp_viz.ui.state import Session
+from sfp_viz.ui.session.history import History
+from sfp_viz.ui.session.state import Session
 
 MODEL = "lenet5_digits"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 # In the worker: note each step as it begins, in a file beside the run's folder.
 NOTES = """
 import os
-from sfp_viz.runs.heartbeat import Heartbeat
+from sfp_viz.runs.work.heartbeat import Heartbeat
 step = Heartbeat.step
 def noted(self):
     asked = step(self)
@@ -21,7 +21,8 @@ WARM = """
 import os, signal, sys
 import lightning_fabric, sklearn.datasets, torch
 from sfp_viz.nets import checkpoint, data, distill, measure, saved
-from sfp_viz.runs import work_finetune, worker
+from sfp_viz.runs import worker
+from sfp_viz.runs.work import finetune as work_finetune
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     number = os.fork()

@@ -8,9 +8,10 @@ import shutil
 import pytest
 
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs import catalog, files, folder
-from sfp_viz.runs.catalog import entries, newest
-from sfp_viz.runs.evidence import find_sources
+from sfp_viz.runs import files, folder
+from sfp_viz.runs.results import catalog
+from sfp_viz.runs.results.catalog import entries, newest
+from sfp_viz.runs.results.evidence import find_sources
 from tests.finished import MODEL, finished_run
 
 

@@ -9,9 +9,9 @@ from sfp_viz.core.recipe import Recipe, fpgm, random
 from sfp_viz.core.tradeoff import Whole, changed, saved
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs.differing import SECTIONS, differing, plan_of, plan_rows, shared
-from sfp_viz.runs.run_points import points_of
-from sfp_viz.runs.summary import Summary, finished
+from sfp_viz.runs.results.differing import SECTIONS, differing, plan_of, plan_rows, shared
+from sfp_viz.runs.results.points import points_of
+from sfp_viz.runs.results.summary import Summary, finished
 from tests.finished import MODEL, finished_run
 from tests.finished import plan_of as made
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs import cluster, ray_jobs
-from sfp_viz.runs.cluster import Cluster, set_cluster, submit
-from sfp_viz.runs.elsewhere import SULK, Watch
 from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.on_node import folder_of_job
-from sfp_viz.runs.ray_jobs import Job, Unreachable
+from sfp_viz.runs.remote import cluster, ray_jobs
+from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit
+from sfp_viz.runs.remote.elsewhere import SULK, Watch
+from sfp_viz.runs.remote.on_node import folder_of_job
+from sfp_viz.runs.remote.ray_jobs import Job, Unreachable
 from sfp_viz.runs.state import PATIENCE, STALE
 from sfp_viz.runs.workspace import change_settings, read_settings
 from tests.runs.jobs_server import serving

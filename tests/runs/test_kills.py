@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.training import Distillation
-from sfp_viz.runs.checkpoints import read_newest
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.process import launch, resume, watch
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.work.checkpoints import read_newest
 
 EVERY = 8  # steps between checkpoints
 SETTINGS = Distillation(

@@ -10,11 +10,19 @@ import pytest
 
 from sfp_viz.errors import RunError
 from sfp_viz.nets.samples import sample_path
-from sfp_viz.runs import latencies, work_latencies
 from sfp_viz.runs.alive import is_alive
 from sfp_viz.runs.files import read_json
-from sfp_viz.runs.latencies import Condition, Timed, cancel_timing, of_runs, read_latencies, timing
-from sfp_viz.runs.summary import finished
+from sfp_viz.runs.results import latencies
+from sfp_viz.runs.results.latencies import (
+    Condition,
+    Timed,
+    cancel_timing,
+    of_runs,
+    read_latencies,
+    timing,
+)
+from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.work import latencies as work_latencies
 from tests.finished import MODEL, finished_run
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs import mirror, process
+from sfp_viz.runs import process
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.mirror import Mirroring, mirroring, set_mirroring
+from sfp_viz.runs.remote import mirror
+from sfp_viz.runs.remote.mirror import Mirroring, mirroring, set_mirroring
 from sfp_viz.runs.worker import main
 from sfp_viz.runs.workers import workers
 
@@ -68,7 +69,7 @@ def test_a_password_is_neither_printed_nor_kept_with_a_run(tmp_path, new_run, mo
     from click.testing import CliRunner
 
     from sfp_viz.cli import main as cli
-    from sfp_viz.runs import mirror_server
+    from sfp_viz.runs.remote import mirror_server
 
     uri = "http://me:secret@127.0.0.1:9"
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
@@ -94,7 +95,7 @@ def test_an_earlier_note_of_a_mirror_loses_its_password(new_run):
     from types import SimpleNamespace
 
     from sfp_viz.runs.files import write_json
-    from sfp_viz.runs.mirror_server import NOTE, _known
+    from sfp_viz.runs.remote.mirror_server import NOTE, _known
 
     class Client:
         def get_run(self, name):
@@ -123,7 +124,7 @@ def test_without_mlflow_the_run_ends_as_ever_and_its_log_says_what_to_install(
 
 
 def test_a_mirror_that_breaks_on_its_way_never_harms_the_run(tmp_path, new_run, monkeypatch):
-    from sfp_viz.runs import mirror_server
+    from sfp_viz.runs.remote import mirror_server
 
     class Broken:
         def __init__(self, run, **where) -> None:

@@ -18,13 +18,13 @@ import pytest
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.checkpoints import read_newest
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.heartbeat import Heartbeat
+from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.process import cancel, launch, pause, request_cancel, request_pause, resume, watch
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.saving import save_network
+from sfp_viz.runs.work.checkpoints import read_newest
+from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 
 SETTINGS = Distillation(
@@ -42,7 +42,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 # In a worker: another process that it starts, as one of several that train together.
 CHILD = """
 import subprocess
-from sfp_viz.runs.heartbeat import Heartbeat
+from sfp_viz.runs.work.heartbeat import Heartbeat
 start = Heartbeat.start
 def with_child(self):
     start(self)
@@ -152,10 +152,10 @@ def test_a_pause_waits_for_a_long_step_and_a_cancel_does_not(new_run, monkeypatc
         assert now[0] < 200
 
     (path / "request").write_text("pause\n")
-    monkeypatch.setattr("sfp_viz.runs.heartbeat.time.sleep", sleep)
-    monkeypatch.setattr("sfp_viz.runs.heartbeat.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("sfp_viz.runs.heartbeat.os._exit", leave)
-    monkeypatch.setattr("sfp_viz.runs.heartbeat.end_children", lambda: None)
+    monkeypatch.setattr("sfp_viz.runs.work.heartbeat.time.sleep", sleep)
+    monkeypatch.setattr("sfp_viz.runs.work.heartbeat.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sfp_viz.runs.work.heartbeat.os._exit", leave)
+    monkeypatch.setattr("sfp_viz.runs.work.heartbeat.end_children", lambda: None)
     with pytest.raises(Ended):
         heart._beat()
     assert 100 < now[0] <= 120

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError
-from sfp_viz.runs import process, queue, slots, turns
+from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.estimates import starts
 from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.going import going, looked_at, unfinished
-from sfp_viz.runs.standing import between, put
+from sfp_viz.runs.line import slots, turns
+from sfp_viz.runs.line.estimates import starts
+from sfp_viz.runs.line.going import going, looked_at, unfinished
+from sfp_viz.runs.line.standing import between, put
 
 # A worker that trains nothing: it writes a heartbeat, waits for the file 'end' in its folder, and
 # leaves a result. It looks like ours in the list of processes.
@@ -419,7 +420,9 @@ def test_looking_at_what_goes_on_opens_no_finished_run(line, tmp_path, monkeypat
         (line(f"old {n}") / "result.json").write_text("{}")
     queue.enqueue(line("a"))
     read = []
-    monkeypatch.setattr("sfp_viz.runs.going.read_run", lambda p, n: read.append(p) or read_run(p))
+    monkeypatch.setattr(
+        "sfp_viz.runs.line.going.read_run", lambda p, n: read.append(p) or read_run(p)
+    )
     assert len(going(tmp_path).working) == 1
     assert len(read) == 1
 

@@ -18,13 +18,13 @@ from sfp_viz.core.stripes import stripe_cost
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.heartbeat import Heartbeat
-from sfp_viz.runs.run_points import points_of
-from sfp_viz.runs.saving import save_network
-from sfp_viz.runs.sparsify import create_sparsify, read_outcome, read_refreshes, sparse_of
-from sfp_viz.runs.summary import finished
+from sfp_viz.runs.kinds.copying import copy_with
+from sfp_viz.runs.kinds.saving import save_network
+from sfp_viz.runs.kinds.sparsify import create_sparsify, read_outcome, read_refreshes, sparse_of
+from sfp_viz.runs.results.points import points_of
+from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 
 KILLING = Path(__file__).with_name("killing.py")
@@ -194,7 +194,7 @@ def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeyp
     import torch
 
     from sfp_viz.nets.sparsify import Sparsifying
-    from sfp_viz.runs.checkpoints import read_newest
+    from sfp_viz.runs.work.checkpoints import read_newest
 
     real = Sparsifying._train
 
@@ -220,8 +220,8 @@ def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeyp
 def test_a_run_that_ends_before_its_fine_tuning_hands_out_the_network_it_has_cut(
     new_sparsify, monkeypatch, tmp_path
 ):
-    from sfp_viz.runs import work_sparsify
-    from sfp_viz.ui.run_buttons import has_checkpoint
+    from sfp_viz.runs.work import sparsify as work_sparsify
+    from sfp_viz.ui.runs.buttons import has_checkpoint
 
     def ends(*_):
         raise RunError("It ends here.")

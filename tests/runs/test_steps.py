@@ -19,10 +19,10 @@ from sfp_viz.core.schedule import Steps, targets
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.heartbeat import Heartbeat
-from sfp_viz.runs.steps import Order, create_steps, read_order, read_stages, stage_folder
+from sfp_viz.runs.kinds.copying import copy_with
+from sfp_viz.runs.kinds.steps import Order, create_steps, read_order, read_stages, stage_folder
+from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 
 KILLING = Path(__file__).with_name("killing.py")

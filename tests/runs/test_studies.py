@@ -20,13 +20,13 @@ from sfp_viz.core.sensitivity import sensitivity_from_json
 from sfp_viz.core.study import Study, study_of, study_value
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.evidence import find_evidence, find_sources
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.heartbeat import Heartbeat
+from sfp_viz.runs.kinds.studies import create_study
 from sfp_viz.runs.lines import POINTS, read_points
 from sfp_viz.runs.process import cancel, launch, resume
-from sfp_viz.runs.studies import create_study
+from sfp_viz.runs.results.evidence import find_evidence, find_sources
+from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 
 FEW = Study("sensitivity", images=60, calibration=32, ratios=(0.5, 0.75))
@@ -263,7 +263,7 @@ def test_weights_that_are_not_ours_start_no_study(new_study, tmp_path):
 
 
 def test_finding_evidence_loads_no_torch():
-    code = "import sys, pathlib; from sfp_viz.runs import evidence, studies\n"
+    code = "import sys, pathlib; from sfp_viz.runs.results import evidence\n"
     code += (
         "evidence.find_evidence(pathlib.Path('nowhere'), 'ab'); sys.exit('torch' in sys.modules)"
     )

@@ -11,12 +11,12 @@ import pytest
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.schedule import Steps, steps_value
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs import summary
-from sfp_viz.runs.differing import differing
-from sfp_viz.runs.run_points import kind_of
-from sfp_viz.runs.run_table import table
-from sfp_viz.runs.steps import Stage, write_stages
-from sfp_viz.runs.summary import INDEX, finished, unfinished
+from sfp_viz.runs.kinds.steps import Stage, write_stages
+from sfp_viz.runs.results import summary
+from sfp_viz.runs.results.differing import differing
+from sfp_viz.runs.results.points import kind_of
+from sfp_viz.runs.results.summary import INDEX, finished, unfinished
+from sfp_viz.runs.results.table import table
 from tests.finished import MODEL, finished_run, plan_of
 
 

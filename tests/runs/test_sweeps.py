@@ -17,12 +17,11 @@ from sfp_viz.core.sweep import Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import process, queue
-from sfp_viz.runs.copying import copy_with
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.records import Before, Result, Run
-from sfp_viz.runs.sweep_control import lost_children, stop_children, words
-from sfp_viz.runs.sweeps import (
+from sfp_viz.runs.kinds.copying import copy_with
+from sfp_viz.runs.kinds.sweep_control import lost_children, stop_children, words
+from sfp_viz.runs.kinds.sweeps import (
     children,
     create_sweep,
     read_sweep,
@@ -30,6 +29,7 @@ from sfp_viz.runs.sweeps import (
     summary,
     when_deleted,
 )
+from sfp_viz.runs.records import Before, Result, Run
 from sfp_viz.runs.worker import main
 
 GRID = Sweep(
@@ -120,7 +120,7 @@ def test_a_child_works_like_any_run(new_sweep, line):
 def test_a_sweep_that_dies_and_resumes_lays_out_no_child_twice(
     new_sweep, line, moment, monkeypatch
 ):
-    from sfp_viz.runs import work_sweep
+    from sfp_viz.runs.work import sweep as work_sweep
 
     path = new_sweep()
     real = {name: getattr(work_sweep, name) for name in ("_start", "append", "create_run")}

@@ -13,16 +13,17 @@ import pytest
 
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RecipeError, RunError
-from sfp_viz.runs import heartbeat, lines, process
-from sfp_viz.runs.checkpoints import FILES, Checkpoints, read_newest
-from sfp_viz.runs.copying import copy_with
+from sfp_viz.runs import lines, process
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.heartbeat import Heartbeat
+from sfp_viz.runs.kinds.copying import copy_with
+from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.lines import EPOCHS
 from sfp_viz.runs.process import launch, request_cancel
-from sfp_viz.runs.saving import save_network
 from sfp_viz.runs.state import PATIENCE
-from sfp_viz.runs.trouble import DISK, sentence
+from sfp_viz.runs.work import heartbeat
+from sfp_viz.runs.work.checkpoints import FILES, Checkpoints, read_newest
+from sfp_viz.runs.work.heartbeat import Heartbeat
+from sfp_viz.runs.work.trouble import DISK, sentence
 from sfp_viz.runs.worker import main
 
 SETTINGS = Distillation(

@@ -3,7 +3,7 @@ import pytest
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.ui import acts
+from sfp_viz.ui.explore import acts
 
 LABELS = (0, 0, 1, 1, 2, 2)
 NONE = Edits(digest="0" * 16)

@@ -10,8 +10,8 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.ratios import suggest
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui import by_hand
-from sfp_viz.ui.by_hand import Asked
+from sfp_viz.ui.plan import by_hand
+from sfp_viz.ui.plan.by_hand import Asked
 
 GROUPS = ("a", "b", "c")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sfp_viz.core.differences import Change
-from sfp_viz.ui.difference_words import row, units
+from sfp_viz.ui.plan.difference_words import row, units
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from sfp_viz.ui.history import MOST, History
+from sfp_viz.ui.session.history import MOST, History
 
 
 def test_a_step_can_be_undone_and_made_again():

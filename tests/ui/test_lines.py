@@ -9,8 +9,9 @@ import pytest
 import streamlit as st
 
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui import lines, links, loaders, planned, state, views
-from sfp_viz.ui.state import Session
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.session import lines, links, state, views
+from sfp_viz.ui.session.state import Session
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,9 @@ import pytest
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui import keeping, links, loaders
-from sfp_viz.ui.state import Session
+from sfp_viz.ui import loaders
+from sfp_viz.ui.session import keeping, links
+from sfp_viz.ui.session.state import Session
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import streamlit as st
 
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.runs.records import Before, Run
-from sfp_viz.ui import drawn, references, run_words, state
+from sfp_viz.ui.runs import drawn, references, run_words
+from sfp_viz.ui.session import state
 
 EPOCH = Epoch(1, 9, 1.0, 0.8, 0.9, 100, 4.0, 0.01, 500.0, 1.0)
 BEFORE = Before(one_shot=0.5, teacher_accuracy=0.98, images=100, macs=1000, params=100, started=1.0)

@@ -12,9 +12,11 @@ from sfp_viz.core.evidence import Evidence, needs
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.observations import Observations
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui import evidence_panel, plan_head, plan_table, plan_view, recipe_form
-from sfp_viz.ui.by_hand import Asked
 from sfp_viz.ui.components import ratio_bars
+from sfp_viz.ui.plan import evidence_panel, plan_view, recipe_form
+from sfp_viz.ui.plan import head as plan_head
+from sfp_viz.ui.plan import table as plan_table
+from sfp_viz.ui.plan.by_hand import Asked
 
 TIED = FilterGroup(
     "a", ("a", "b"), 16, why="Tied by a residual add with b and 1 more.", followers=("d",)
@@ -113,7 +115,7 @@ def test_a_score_that_was_not_taken_down_is_missing_though_images_were_seen():
 
 
 def test_a_formula_stands_in_lines_that_fit_a_narrow_column():
-    from sfp_viz.ui.plan_why import in_lines
+    from sfp_viz.ui.plan.why import in_lines
 
     assert in_lines("a = b = c") == r"\begin{aligned}a &= b \\ &= c\end{aligned}"
     assert in_lines("a") == r"\begin{aligned}a\end{aligned}"

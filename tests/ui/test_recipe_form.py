@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sfp_viz.core import recipe as recipes
 from sfp_viz.core.recipe import CHOICES, Recipe
-from sfp_viz.ui import recipe_form, recipe_words
+from sfp_viz.ui.plan import recipe_form, recipe_words
 
 
 def test_every_choice_of_a_recipe_has_words():

@@ -10,8 +10,8 @@ from sfp_viz.core import recipe as recipes
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.ui import loaders
-from sfp_viz.ui.step_words import changes
-from sfp_viz.ui.tree import Step
+from sfp_viz.ui.session.step_words import changes
+from sfp_viz.ui.session.tree import Step
 
 MODEL = "lenet5_digits"
 START = Step(0, -1, 0.0, MODEL, Recipe(), None)

@@ -14,7 +14,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.runs.files import locked, write_whole
 from sfp_viz.runs.folder import create_run
-from sfp_viz.ui import trash
+from sfp_viz.ui.runs import trash
 
 
 @pytest.fixture(autouse=True)

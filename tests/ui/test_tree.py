@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui.tree import MOST, Tree
+from sfp_viz.ui.session.tree import MOST, Tree
 
 
 def grown(*moves: tuple[int, float]) -> Tree:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from sfp_viz.ui import maps, opening, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.explore import maps
 from sfp_viz.ui.names import listed, short_names
+from sfp_viz.ui.network import opening
 
 
 def test_a_layer_is_named_by_its_stage_and_the_rest():

@@ -1,0 +1,67 @@
+"""Start a study: lay out the folder of a run that measures instead of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import check, needs
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.study import Kind, Study, study_value
+from sfp_viz.errors import RunError
+from sfp_viz.nets.saved import read_header
+from sfp_viz.runs.folder import free_folder, lay_out
+from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence
+
+
+def create_study(
+    home: Path,
+    *,
+    kind: Kind,
+    model_file: Path,
+    recipe: Recipe,
+    data: str,
+    settings: Study | None = None,
+    edits: Edits | None = None,
+    facts: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Lay out the folder of a study and return it; ``process.launch`` starts it.
+
+    ``model_file``, a safetensors file of ours, is copied, and so is the evidence of the workspace
+    that the study needs: the folder holds all that its worker asks for. ``settings`` say how much
+    is measured; their kind, recipe and edits give way to the ones named here. Raises RecipeError
+    when the recipe needs evidence that is not there, RunError when the folder cannot be made.
+    """
+    header = read_header(model_file)
+    if not header:
+        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    digest, name = str(header["digest"]), str(header["name"])
+    study = replace(settings or Study(kind), kind=kind, recipe=recipe, edits=edits)
+    files: dict[str, Path | str] = {"start.safetensors": model_file}
+    for source in _given(home, study, digest):
+        files[f"evidence/{FILES[source.kind][1]}"] = source.file
+    entry = {"kind": kind, "name": name, "data": data, "settings": study_value(study)}
+    known = {**(facts or {}), "digest": digest}
+    target = folder or free_folder(home, f"{kind} {name}")
+    return lay_out(target, {**entry, "facts": known}, files)
+
+
+def single(recipe: Recipe) -> Recipe:
+    """``recipe`` for one group alone, whose width is given: how many filters go is not asked."""
+    return replace(recipe, allocation="uniform", goal="macs", dispersion="nearest")
+
+
+def _given(home: Path, study: Study, digest: str) -> tuple[Source, ...]:
+    """The evidence that a study takes along. A trust study also compares what it does not need."""
+    if study.kind not in ("sensitivity", "trust"):
+        return ()
+    recipe = single(study.recipe) if study.kind == "sensitivity" else study.recipe
+    found = tuple(s for s in find_sources(home, digest) if s.kind != "trust")
+    asked = needs(recipe)
+    if not set(asked) <= {FILES[source.kind][0] for source in found}:
+        check(recipe, read_evidence(found), digest)  # raises, and says what to do
+    return tuple(s for s in found if FILES[s.kind][0] in asked or study.kind == "trust")

@@ -1,0 +1,186 @@
+"""Sweeps: laying one out, its children, and what they come to. Loads no torch.
+
+A sweep's worker prunes for each member and lays out an ordinary training for it; ``points.jsonl``
+says which run came of which member. The children know their sweep by ``facts.sweep``, and go on
+without it: deleting a sweep leaves them alone.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.evidence import check, needs
+from sfp_viz.core.sweep import Member, Sweep, sweep_of, sweep_value
+from sfp_viz.core.training import Distillation
+from sfp_viz.errors import RunError, SfpError
+from sfp_viz.nets.saved import read_header
+from sfp_viz.runs.files import read_json
+from sfp_viz.runs.folder import SWEEP, free_folder, read_run
+from sfp_viz.runs.laying import lay_out
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.results.evidence import FILES, find_sources, read_evidence
+
+ASKED = "sweep.json"
+
+
+def create_sweep(
+    home: Path,
+    *,
+    model_file: Path,
+    sweep: Sweep,
+    settings: Distillation,
+    data: str,
+    locks: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> Path:
+    """Lay out the folder of a sweep and return it; ``process.launch`` starts it.
+
+    ``model_file``, a safetensors file of ours, is the unpruned network: it is pruned for each
+    member, and it is their teacher. ``settings`` are those of each training; the seed is the
+    member's. ``locks`` are groups that stay whole in all of them. What recipes need to have
+    measured (sensitivity, latency) is taken along from the workspace; images are looked at by the
+    worker. Raises RecipeError where a measurement is missing, RunError where the folder cannot be
+    made.
+    """
+    header = read_header(model_file)
+    if not header:
+        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    digest, name = str(header["digest"]), str(header["name"])
+    files: dict[str, Path | str] = {
+        "start.safetensors": model_file,
+        ASKED: json.dumps({**sweep_value(sweep), "locks": list(locks)}, indent=1),
+        **_measured(home, sweep, digest),
+    }
+    known = {**(facts or {}), "digest": digest, "members": len(sweep)}
+    entry = {"kind": SWEEP, "name": name, "data": data, "settings": asdict(settings)}
+    return lay_out(free_folder(home, f"sweep {name}"), {**entry, "facts": known}, files)
+
+
+def _measured(home: Path, sweep: Sweep, digest: str) -> dict[str, Path | str]:
+    """The measurements that recipes of the sweep need, by their names in its folder."""
+    asked = {name for _, recipe in sweep.recipes for name in needs(recipe)} - {"observations"}
+    found = tuple(s for s in find_sources(home, digest) if FILES[s.kind][0] in asked)
+    if asked - {FILES[source.kind][0] for source in found}:
+        for _, recipe in sweep.recipes:
+            if set(needs(recipe)) - {"observations"}:
+                check(recipe, read_evidence(found), digest)  # raises, and says what to do
+    return {f"evidence/{FILES[source.kind][1]}": source.file for source in found}
+
+
+def read_sweep(path: Path) -> tuple[Sweep, tuple[str, ...]]:
+    """What the sweep in ``path`` was asked for, and its locks. Raises RunError if unreadable."""
+    value = read_json(path / ASKED)
+    try:
+        if value is None:
+            raise ValueError("there is no such file")
+        return sweep_of(value), tuple(str(name) for name in value["locks"])
+    except (KeyError, TypeError, ValueError, SfpError) as problem:
+        raise RunError(f"{ASKED} of the sweep at {path} is not readable: {problem}.") from problem
+
+
+def child_folder(path: Path, number: int) -> Path:
+    """Where the ``number``th member, from 1 on, of the sweep in ``path`` lies."""
+    return path.with_name(f"{path.name}-{number:03d}")
+
+
+@dataclass(frozen=True)
+class Child:
+    """A member of a sweep and its ``run``; without one ``problem`` says why, or is '' while it
+    was not laid out yet."""
+
+    member: Member
+    run: Run | None = None
+    problem: str = ""
+
+
+def children(run: Run) -> tuple[Child, ...]:
+    """The members of the sweep ``run`` with their runs as they are now, in order."""
+    told = {point.task: point.value for point in run.points}
+    found = []
+    for member in read_sweep(run.path)[0].members:
+        value = told.get(member.task)
+        if isinstance(value, dict):
+            found.append(Child(member, None, str(value.get("problem") or "")))
+        elif value is None:
+            found.append(Child(member))
+        else:
+            child = None
+            with suppress(SfpError):
+                child = read_run(run.path.with_name(Path(str(value)).name))
+            found.append(Child(member, child, "" if child else "This run was deleted."))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The ``mean`` of ``count`` values and their standard deviation (n - 1); None for one value."""
+
+    mean: float
+    deviation: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one recipe comes to at one target, over its seeds: accuracies 0..1 measured by its
+    runs, before and after training; ``macs`` counted, the mean of its networks. ``done`` of ``of``
+    runs are finished, ``stopped`` failed or were stopped. Nothing measured yet is None."""
+
+    target: float
+    recipe: str
+    macs: float | None
+    one_shot: Spread | None
+    accuracy: Spread | None
+    done: int
+    of: int
+    stopped: int = 0
+    problem: str = ""
+
+
+def summary(found: Sequence[Child]) -> tuple[Cell, ...]:
+    """The cells of a sweep, by target and in the order of its recipes."""
+    cells: dict[tuple[float, str], list[Child]] = {}
+    for child in found:
+        cells.setdefault((child.member.target, child.member.name), []).append(child)
+    return tuple(_cell(target, name, group) for (target, name), group in cells.items())
+
+
+def _cell(target: float, name: str, group: Sequence[Child]) -> Cell:
+    runs = [child.run for child in group if child.run is not None]
+    before = [run.before for run in runs if run.before]
+    results = [run.result for run in runs if run.result]
+    return Cell(
+        target=target,
+        recipe=name,
+        macs=statistics.fmean(part.macs for part in before) if before else None,
+        one_shot=spread([part.one_shot for part in before]),
+        accuracy=spread([part.accuracy for part in results]),
+        done=len(results),
+        of=len(group),
+        stopped=sum(run.over and run.result is None for run in runs),
+        problem=next((child.problem for child in group if child.problem), ""),
+    )
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and standard deviation; None of nothing."""
+    if not values:
+        return None
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(statistics.fmean(values), deviation, len(values))
+
+
+def when_deleted(run: Run) -> str:
+    """What deleting the sweep ``run`` leaves, in a sentence."""
+    left = sum(child.run is not None for child in children(run))
+    if not left:
+        return "It has no runs."
+    if left == 1:
+        return "Its run stays: it is a run of its own, and is deleted by itself."
+    return f"Its {left} runs stay: they are runs of their own, and are deleted one by one."

@@ -1,0 +1,114 @@
+"""Whose turn it is: starts runs in line while places are free.
+
+Callers hold the lock of the line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.errors import SfpError
+from sfp_viz.runs import process
+from sfp_viz.runs.alive import here
+from sfp_viz.runs.files import locked, read_json, write_json
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.line.going import Going
+from sfp_viz.runs.line.standing import KEPT
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.signs import QUEUED
+
+_CARDS = "CUDA_VISIBLE_DEVICES"
+
+
+def take_turns(now: Going, busy: Sequence[Run], slots: int, cards: Sequence[str]) -> list[Path]:
+    """Start runs of ``now.queued`` in order while ``busy`` and they fit in ``slots`` places; the
+    folders of those that were started. With several graphics ``cards``, each gets its own."""
+    started: list[Path] = []
+    taken = [card for run in busy for card in _cards_of(run, cards)]
+    used = sum(places(run, slots, cards) for run in busy)
+    for run in now.queued:
+        wanted = places(run, slots, cards)
+        if used > 0 and used + wanted > slots:
+            break  # nobody overtakes: a run that needs many places would never get them
+        own = free_cards(taken, cards, processes_of(run)) if len(cards) > 1 else ()
+        if _start(run.path, own):
+            started.append(run.path)
+            taken += own
+            used += wanted
+    return started
+
+
+def places(run: Run, slots: int, cards: Sequence[str]) -> int:
+    """How many of ``slots`` places ``run`` takes: one, or one a process that trains on a card."""
+    return min(slots, processes_of(run)) if cards else 1
+
+
+def processes_of(run: Run) -> int:
+    """How many data-parallel processes train ``run``, 1 or more."""
+    return max(1, int(getattr(run.settings, "processes", 1) or 1))
+
+
+def free_cards(taken: Sequence[str], cards: Sequence[str], count: int) -> tuple[str, ...]:
+    """The ``count`` cards that are ``taken`` least often, in their order."""
+    least = sorted(range(len(cards)), key=lambda at: (list(taken).count(cards[at]), at))
+    return tuple(cards[at] for at in sorted(least[:count]))
+
+
+def _cards_of(run: Run, cards: Sequence[str]) -> tuple[str, ...]:
+    """The cards that a run at work was given; one started outside of the line takes the first."""
+    given = (read_json(run.path / "launch.json") or {}).get("environment") or {}
+    names = tuple(name for name in str(given.get(_CARDS, "")).split(",") if name)
+    return names or tuple(cards[: processes_of(run)])
+
+
+def _start(path: Path, cards: Sequence[str]) -> bool:
+    """Start the worker of the run in ``path``, which has its turn; whether that went well.
+
+    What goes wrong is written into the run's folder as its end, and the line goes on. If not even
+    that can be written, the run stays in line, and does not hold up the others.
+    """
+    entry = read_json(path / QUEUED) or {}
+    asked = _words(entry.get("environment"))
+    other = {name: word for name, word in asked.items() if os.environ.get(name) != word}
+    if cards and _CARDS not in other:  # nobody asked for others than we see
+        other[_CARDS] = ",".join(cards)
+    try:
+        process.launch(path, environment=other or None, from_line=True)
+    except (SfpError, OSError) as problem:
+        with suppress(OSError):
+            _give_up(path, int(entry.get("attempt", 0)), str(problem))
+        return False
+    with suppress(OSError):
+        (path / QUEUED).unlink(missing_ok=True)  # the newer start counts, whether it goes or not
+    return True
+
+
+def _give_up(path: Path, attempt: int, problem: str) -> None:
+    """Write down that no worker could be started, in the place of the worker that never was."""
+    with locked(path / "launch.lock"):
+        launch = read_json(path / "launch.json") or {}
+        newer = int(launch.get("attempt", 0)) > attempt
+        if newer and launch.get("pid"):
+            (path / QUEUED).unlink(missing_ok=True)  # somebody else started it meanwhile
+            return
+        if not newer and read_run(path).state != "queued":
+            return  # somebody took it out of line meanwhile
+        text = f"It could not be started when its turn came. {problem}"
+        end = {"format": 1, "pid": 0, "host": here(), "beat": 0, "phase": "ended"}
+        said = {"outcome": "failed", "message": text, "time": time.time()}
+        worker = read_json(path / "worker.json") or {}
+        number = int(launch.get("attempt", attempt))
+        write_json(path / "worker.json", {**worker, **end, **said, "attempt": number})
+        (path / QUEUED).unlink(missing_ok=True)
+
+
+def _words(value: Any) -> dict[str, str]:
+    """What a run in line asks for of its worker's environment: only what we write down ourselves,
+    since a folder from elsewhere could name anything."""
+    known = value if isinstance(value, Mapping) else {}
+    return {name: known[name] for name in KEPT if isinstance(known.get(name), str)}

@@ -1,0 +1,178 @@
+"""Is the worker of a run on a cluster at work? Asked by what its heartbeat says and by Ray Jobs.
+
+Never by process numbers or clocks of other machines: the counter in worker.json must move, as seen
+by the reader's own monotonic clock. Cheap, since pages ask each second: Ray is asked at most every
+few seconds, in plain HTTP, and not again for a while when it does not answer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.errors import RunError
+from sfp_viz.runs.remote import ray_jobs
+from sfp_viz.runs.remote.cluster import is_own
+from sfp_viz.runs.remote.ray_jobs import Job
+from sfp_viz.runs.state import PATIENCE, STALE, Process
+
+FRESH = 2.0  # seconds for which an answer of Ray counts
+SULK = 10.0  # seconds for which a cluster that did not answer is left alone
+_WAIT = 1.0  # seconds that a page waits for an answer
+_MOST = 5000  # runs remembered
+
+Ask = Callable[[str, str, bool], Job]  # address, job, whether the address may hear the token
+
+
+def process_elsewhere(
+    path: Path, launch: Mapping[str, Any] | None, worker: Mapping[str, Any] | None
+) -> Process:
+    """How the worker of the newest start of the run in ``path`` is: 'alive' also while its job
+    stands in the cluster's line. ``launch`` and ``worker`` are launch.json and worker.json."""
+    return _WATCH.process(path, launch or {}, worker or {})
+
+
+def said_elsewhere(path: Path, launch: Mapping[str, Any]) -> str:
+    """What Ray says of the job of the run in ``path`` that is not at work yet, or did not come to
+    work, as a sentence; '' when it says nothing. Nothing new is asked within seconds of
+    process_elsewhere."""
+    return _WATCH.sentence(path, launch)
+
+
+def seconds_still(path: Path, launch: Mapping[str, Any]) -> float:
+    """Seconds for which the heartbeat of the run in ``path`` was not seen to move; 0 unless
+    process_elsewhere looked before."""
+    return _WATCH.still(path, launch)
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A beat, when it was first seen, and whether another one was seen before."""
+
+    beat: tuple[int, int]
+    since: float
+    moved: bool
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The last that Ray said of a job, and when it was asked; ``silent``: since when it says
+    nothing any more, for the reason ``trouble``."""
+
+    at: float
+    job: Job | None = None
+    silent: float | None = None
+    trouble: str = ""
+
+
+class Watch:
+    """Remembers what was seen of each run, and when, by ``clock``; ``ask`` asks Ray."""
+
+    def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask, self._clock = ask, clock
+        self._lock = threading.Lock()
+        self._sights: dict[str, _Sight] = {}
+        self._answers: dict[tuple[str, str], _Answer] = {}
+        self._in_vain: dict[str, tuple[float, str]] = {}  # address: when, and why
+
+    def process(self, path: Path, launch: Mapping[str, Any], worker: Mapping[str, Any]) -> Process:
+        """See process_elsewhere."""
+        attempt = int(launch.get("attempt", 0))
+        reported = bool(worker) and int(worker.get("attempt", -1)) >= attempt
+        if reported and worker.get("outcome"):
+            return "gone"  # it said so itself
+        if not reported and not launch.get("job"):
+            return "unknown"  # it is being submitted this moment
+        now = self._clock()
+        sight = self._look(
+            _name(path, launch), (attempt, int(worker.get("beat", 0)) if reported else -1), now
+        )
+        answer = self._answer(path, launch, now)
+        still = now - sight.since
+        if answer.silent is not None:  # only the beat can tell, or nothing can
+            patience = STALE if reported else PATIENCE
+            return "alive" if min(still, now - answer.silent) <= patience else "gone"
+        job = answer.job or Job("UNKNOWN")
+        if job.status in ray_jobs.AT_WORK:
+            return "alive" if still <= STALE or not reported else "gone"
+        # what watched it for Ray may have died alone: then the beat goes on
+        return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
+
+    def still(self, path: Path, launch: Mapping[str, Any]) -> float:
+        """See seconds_still."""
+        sight = self._sights.get(_name(path, launch))
+        return self._clock() - sight.since if sight else 0.0
+
+    def sentence(self, path: Path, launch: Mapping[str, Any]) -> str:
+        """See said_elsewhere."""
+        if not launch.get("job"):
+            return ""
+        answer = self._answer(path, launch, self._clock())
+        if answer.silent is not None:
+            return answer.trouble
+        job = answer.job or Job("UNKNOWN")
+        if job.status == "PENDING":
+            return "It waits until the cluster has room."
+        if job.status == "UNKNOWN":
+            return "The cluster knows nothing of it: it was started anew, or has forgotten it."
+        last = [line.strip() for line in job.message.splitlines() if line.strip()][-1:]
+        return f"The cluster says: {last[0]}" if job.status == "FAILED" and last else ""
+
+    def _look(self, name: str, beat: tuple[int, int], now: float) -> _Sight:
+        with self._lock:
+            seen = self._sights.get(name)
+            if seen is None or seen.beat != beat:
+                seen = self._sights[name] = _Sight(beat, now, moved=seen is not None)
+            _bound(self._sights)
+            return seen
+
+    def _answer(self, path: Path, launch: Mapping[str, Any], now: float) -> _Answer:
+        address, job = str(launch.get("address") or ""), str(launch.get("job") or "")
+        if not job:
+            return _Answer(now, Job("UNKNOWN"))
+        with self._lock:
+            known = self._answers.get((address, job), _Answer(now))
+            vain = self._in_vain.get(address)
+        if known.job is not None and known.silent is None and _counts(known, now):
+            return known
+        since = now if known.silent is None else known.silent
+        if vain is not None and now - vain[0] < SULK:
+            answer = replace(known, silent=since, trouble=vain[1])
+        else:
+            try:
+                job_now = self._ask(address, job, is_own(path, address))
+                answer, vain = _Answer(now, job_now), None
+            except RunError as problem:
+                vain = (self._clock(), str(problem))
+                answer = replace(known, silent=since, trouble=vain[1])
+        with self._lock:
+            self._answers[(address, job)] = answer
+            _bound(self._answers)
+            if vain is None:
+                self._in_vain.pop(address, None)
+            else:
+                self._in_vain[address] = vain
+        return answer
+
+
+def _name(path: Path, launch: Mapping[str, Any]) -> str:
+    """What a start is remembered by: its job, since one folder may go by several paths."""
+    return str(launch.get("job") or path)
+
+
+def _counts(known: _Answer, now: float) -> bool:
+    """Whether an answer need not be asked for again: what is over stays over."""
+    over = known.job is not None and known.job.status not in (*ray_jobs.AT_WORK, "UNKNOWN")
+    return over or now - known.at < FRESH
+
+
+def _bound(kept: dict[Any, Any]) -> None:
+    while len(kept) > _MOST:
+        kept.pop(next(iter(kept)))
+
+
+_WATCH = Watch(lambda address, job, own: ray_jobs.status(address, job, own, patience=_WAIT))

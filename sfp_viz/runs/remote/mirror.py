@@ -1,0 +1,177 @@
+"""Runs mirrored to MLflow: parameters, metrics of each epoch, files. Off unless it is asked for.
+
+A thread of the worker reads what the worker wrote, and tells it to the tracking server. Nothing
+that happens there touches the run: what cannot be told is tried again, said once in log.txt, and
+given up at the end.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfp_viz.errors import RunError
+from sfp_viz.runs.files import read_json
+from sfp_viz.runs.folder import TRAININGS, home, read_run
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.workspace import change_settings, section
+
+if TYPE_CHECKING:
+    from sfp_viz.runs.remote.mirror_server import Server
+
+VARIABLE = "SFP_VIZ_MLFLOW"
+NEEDS = "pip install mlflow-skinny sqlalchemy alembic"
+EVERY = 3.0  # seconds between looks at the history
+_RETRY = 30.0  # seconds until a server that failed is tried again
+_LINGER = {"finished": 120.0, "failed": 60.0}  # seconds that a worker waits for it at its end
+_SHORT = 8.0  # the same for one that was paused or cancelled: somebody waits
+
+
+@dataclass(frozen=True)
+class Mirroring:
+    """Where runs are mirrored: a tracking ``uri`` of MLflow, such as http://server:5000 or
+    sqlite:////shared/mlflow.db, and the name of the ``experiment`` there."""
+
+    uri: str
+    experiment: str = "sfp-viz"
+
+    def __post_init__(self) -> None:
+        if "://" not in self.uri or self.uri.startswith("file:"):
+            raise RunError(
+                f"'{masked(self.uri)}' is no tracking address that MLflow takes. It looks like "
+                "http://server:5000, or sqlite:////path/mlflow.db for a file."
+            )
+
+    @property
+    def shown(self) -> Mirroring:
+        """The same for people and files: no password in it."""
+        return replace(self, uri=masked(self.uri))
+
+
+def masked(uri: str) -> str:
+    """``uri`` without the name and the password that it may carry, to be shown and written down."""
+    scheme, mark, rest = uri.partition("://") if "://" in uri else ("", "", uri)
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    odd = not re.fullmatch(r"[^:]*(:\d*)?|\[.*\](:\d*)?", host)  # a password with a / in it
+    if "@" in host or (odd and "@" in rest):
+        rest = f"***@{rest.rpartition('@')[2]}"
+    return scheme + mark + re.sub(r"(?i)((?:password|passwd|token)=)[^&#]*", r"\1***", rest)
+
+
+def mirroring(home: Path) -> Mirroring | None:
+    """Where runs of the workspace ``home`` are mirrored: ``SFP_VIZ_MLFLOW`` names the address,
+    else the settings do; None when they are not. Raises RunError."""
+    kept = section(home, "mirror")
+    known = {f.name: str(kept[f.name]) for f in fields(Mirroring) if f.name in kept}
+    if given := os.environ.get(VARIABLE, "").strip():
+        known["uri"] = given
+    return Mirroring(**known) if known.get("uri") else None
+
+
+def set_mirroring(home: Path, chosen: Mirroring | None) -> None:
+    """Keep where runs of the workspace are mirrored; None turns it off."""
+    change_settings(home, {"mirror": asdict(chosen) if chosen else None})
+
+
+def missing() -> str:
+    """How to install what the mirror needs, '' when it is there. Imports nothing."""
+    return "" if importlib.util.find_spec("mlflow") else NEEDS
+
+
+@contextmanager
+def mirrored(folder: Path) -> Iterator[None]:
+    """Mirror the training in ``folder`` while the block works on it, if that is asked for."""
+    mirror = None
+    with suppress(RunError):  # whatever is wrong with the run, the worker will say
+        mirror = open_mirror(read_run(folder))
+    try:
+        yield
+    finally:
+        if mirror is not None:
+            mirror.close(str((read_json(folder / "worker.json") or {}).get("outcome", "")))
+
+
+def open_mirror(run: Run) -> Mirror | None:
+    """Begin to mirror ``run``, or go on with it; None when that is not asked for, or ``run`` is
+    no training. Never raises: what is wrong is said in log.txt."""
+    if run.kind not in TRAININGS:
+        return None
+    try:
+        chosen = mirroring(home_of(run.path))
+    except RunError as problem:
+        _say(run.path, problem)
+        return None
+    return Mirror(run, chosen) if chosen else None
+
+
+def home_of(path: Path) -> Path:
+    """The workspace that a run belongs to: the one it lies in, else the usual one."""
+    return path.parent.parent if path.parent.name == "runs" else home()
+
+
+class Mirror:
+    """Mirrors one run from a thread of its own, until ``close``."""
+
+    def __init__(self, run: Run, chosen: Mirroring) -> None:
+        self._run, self._chosen = run, chosen
+        self._outcome = ""
+        self._ended = threading.Event()
+        self._told = False
+        self._server: Server | None = None
+        self._thread = threading.Thread(target=self._follow, name="mirror", daemon=True)
+        self._thread.start()
+
+    def close(self, outcome: str) -> None:
+        """Tell how the run ended, with its files; waits, but not for long. Never raises."""
+        self._outcome = outcome
+        self._ended.set()
+        self._thread.join(_LINGER.get(outcome, _SHORT))
+
+    def _follow(self) -> None:
+        while not self._ended.is_set():
+            went_well = self._try(self._tell)
+            self._ended.wait(EVERY if went_well else _RETRY)
+        self._try(self._tell)
+        self._try(self._finish)
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of libraries that we do not know
+                act()
+        except Exception as problem:  # whatever it is, it is not the run's trouble
+            if not self._told:
+                _say(self._run.path, problem, self._chosen)
+            self._told = True
+            return False
+        return True
+
+    def _tell(self) -> None:
+        if self._server is None:
+            from sfp_viz.runs.remote.mirror_server import Server
+
+            self._server = Server(self._run, **asdict(self._chosen))
+        self._server.tell()
+
+    def _finish(self) -> None:
+        if self._server is not None:
+            self._server.finish(self._outcome)
+
+
+def _say(folder: Path, problem: Exception, chosen: Mirroring | None = None) -> None:
+    """Say once, in the run's log, why there is no mirror; the run goes on."""
+    text = f"{type(problem).__name__}: {problem}".splitlines()[0]
+    if isinstance(problem, ImportError):
+        text = f"{problem}. It needs: {NEEDS}"
+    if chosen is not None:
+        text = text.replace(chosen.uri, chosen.shown.uri)
+    with suppress(OSError), (folder / "log.txt").open("a") as log:
+        log.write(f"The run is not mirrored to MLflow for now, and goes on. {text}\n")

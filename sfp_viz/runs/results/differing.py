@@ -1,0 +1,128 @@
+"""What differs between runs: wishes, training, images, machine and outcome; only what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan, plan_from_json
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import SfpError
+from sfp_viz.runs.results.summary import Summary
+
+SECTIONS = ("Result", "Recipe", "By hand", "Plan", "Training", "Images", "Machine", "Run")
+_EDITS = {
+    "ratios": "share removed by hand",
+    "protected": "left whole",
+    "clusters": "clusters by hand",
+    "keep": "kept by hand",
+    "remove": "removed by hand",
+    "least": "keeps at least",
+}
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One row: in ``section`` what ``name`` is in each run, as values; '–' where it has none."""
+
+    section: str
+    name: str
+    values: tuple[Any, ...]
+
+
+def differing(runs: Sequence[Summary]) -> tuple[Difference, ...]:
+    """Only the rows in which the runs are not all the same, in the order of ``SECTIONS``."""
+    return tuple(row for row in _all(runs) if any(v != row.values[0] for v in row.values))
+
+
+def shared(runs: Sequence[Summary]) -> tuple[Difference, ...]:
+    """The rows in which all runs are the same, with that one value."""
+    return tuple(
+        Difference(row.section, row.name, row.values[:1]) for row in _all(runs)
+        if all(v == row.values[0] for v in row.values)
+    )  # fmt: skip
+
+
+def plan_of(run: Path) -> Plan | None:
+    """The plan that a run was cut by; None where there is none, or it cannot be read."""
+    try:
+        return plan_from_json((run / "plan.json").read_text())
+    except (OSError, UnicodeDecodeError, SfpError):
+        return None
+
+
+def _all(runs: Sequence[Summary]) -> list[Difference]:
+    told = [dict(_told(run)) for run in runs]
+    places = dict.fromkeys(place for one in told for place in one)
+    rows = [
+        Difference(section, name, tuple(one.get((section, name), _NONE) for one in told))
+        for section, name in places
+    ]
+    return sorted(rows, key=lambda row: SECTIONS.index(row.section))
+
+
+def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Everything there is to say of a run."""
+    plan = plan_of(run.path)
+    yield ("Result", "accuracy of the last epoch, % (measured)"), _percent(run.accuracy)
+    yield ("Result", "best epoch, % (measured; chosen on the test images)"), _percent(run.best)
+    yield ("Result", "best epoch, number"), run.best_epoch
+    first = _NONE if run.one_shot is None else _percent(run.one_shot)
+    yield ("Result", "one-shot accuracy, % (measured)"), first
+    yield ("Result", "MACs (counted)"), run.macs
+    yield ("Result", "params (counted)"), run.params
+    yield ("Result", "seconds of training (measured)"), round(run.seconds, 1)
+    if plan is not None:
+        for field in fields(Recipe):
+            yield ("Recipe", field.name), getattr(plan.recipe, field.name)
+        yield from _edits(plan.edits)
+        yield ("Plan", "hash"), plan.hash
+        yield ("Plan", "filters that go"), sum(len(removal.filters) for removal in plan.removals)
+    for name, value in run.settings.items():
+        yield ("Training", name), tuple(value) if isinstance(value, list) else value
+    yield ("Images", "data"), run.data
+    yield ("Images", "test images"), run.images
+    for name, value in run.machine.items():
+        yield ("Machine", name), value
+    yield ("Run", "kind"), run.kind
+    for name in ("kind", "recipe", "target_reduction", "seed", "sweep", "stages", "growth"):
+        if run.facts.get(name) not in (None, ""):
+            yield ("Run", f"started as: {name}"), str(run.facts[name])
+
+
+def _edits(edits: Edits) -> Iterator[tuple[tuple[str, str], Any]]:
+    for name in _EDITS:
+        by_group: dict[str, list[Any]] = {}
+        for entry in getattr(edits, name):
+            group, value = entry if isinstance(entry, tuple) else (entry, True)
+            by_group.setdefault(group, []).append(value)
+        for group, values in by_group.items():
+            yield ("By hand", f"{group}: {_EDITS[name]}"), _words(values)
+    if not edits.makeup:
+        yield ("By hand", "others make up for changes"), False
+
+
+def _words(values: list[Any]) -> Any:
+    if len(values) > 1:
+        return ", ".join(str(value) for value in values)
+    if isinstance(values[0], tuple):  # the cluster of each filter
+        return f"{len({label for label in values[0] if label >= 0})} clusters"
+    return values[0]
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 2)
+
+
+def plan_rows(plan: Plan, sizes: Mapping[str, int] | None = None) -> list[tuple[str, str]]:
+    """A plan in short: each group that is cut, and how many filters it loses."""
+    rows = []
+    for removal in plan.removals:
+        if removal.filters:
+            of = f" of {sizes[removal.group]}" if sizes and removal.group in sizes else ""
+            rows.append((removal.group, f"{len(removal.filters)}{of}"))
+    return rows

@@ -1,0 +1,179 @@
+"""Measured latencies of finished runs, kept in the workspace with device, threads and batch.
+
+``latencies.jsonl`` is added to line by line by one process at a time, the worker that
+``start_timing`` starts; ``timing.json`` says what that worker is at. Estimates never come here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.training import Measured
+from sfp_viz.errors import RunError
+from sfp_viz.runs.alive import here, is_alive, python_module, start
+from sfp_viz.runs.files import locked, read_json, write_json
+from sfp_viz.runs.results.summary import Summary
+
+WORKER = "sfp_viz.runs.work.latencies"
+FILE, JOB, TODO = "latencies.jsonl", "timing.json", "timing-todo.json"
+WHOLE = "whole:"  # before a digest: the unpruned network
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a latency holds for: times of different conditions are never set beside each other."""
+
+    device: str
+    threads: int
+    batch: int
+    host: str = ""
+
+    def __str__(self) -> str:
+        images = "1 image" if self.batch == 1 else f"{self.batch} images"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{images} on {self.device}, {threads}" + (f", {self.host}" if self.host else "")
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One measurement: of the run ``subject`` that ``ended`` then (another end is another
+    network), or of 'whole:' and a digest; ``ms`` is the median of ``repeats``, ``iqr`` its
+    quartiles; ``at`` in seconds since 1970."""
+
+    subject: str
+    ended: float
+    device: str
+    threads: int
+    batch: int
+    host: str
+    ms: float
+    iqr: tuple[float, float]
+    repeats: int
+    torch: str
+    at: float
+
+    @property
+    def condition(self) -> Condition:
+        """What it holds for."""
+        return Condition(self.device, self.threads, self.batch, self.host)
+
+    @property
+    def measured(self) -> Measured:
+        """The same as a Measured."""
+        return Measured(
+            latency_ms=self.ms, latency_iqr_ms=self.iqr, batch=self.batch, threads=self.threads,
+            repeats=self.repeats, device=self.device,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the worker that measures is at: ``done`` of ``total``; ``message`` says what failed,
+    ``alive`` whether it still works."""
+
+    done: int
+    total: int
+    message: str
+    alive: bool
+
+
+def read_latencies(home: Path) -> dict[Condition, dict[str, Timed]]:
+    """The newest measurement of each subject under each condition; damaged lines are left out."""
+    found: dict[Condition, dict[str, Timed]] = {}
+    for one in _lines(home / FILE):
+        found.setdefault(one.condition, {})[one.subject] = one
+    return found
+
+
+def of_runs(timed: dict[str, Timed], runs: Sequence[Summary]) -> dict[str, Timed]:
+    """Those of ``timed`` that are of these runs as they are now, by run; and of whole networks."""
+    ends = {run.id: run.ended for run in runs}
+    return {
+        name: one for name, one in timed.items()
+        if name.startswith(WHOLE) or ends.get(name) == one.ended
+    }  # fmt: skip
+
+
+def start_timing(
+    home: Path, subjects: Sequence[tuple[str, float, Path]], *, batch: int = 1, threads: int = 1
+) -> None:
+    """Measure networks one after the other in a process of its own, which outlives us.
+
+    ``subjects`` are (name, end of its run, file). Raises RunError while another one measures.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with locked(home / "timing.lock"):
+        if (now := timing(home)) and now.alive:
+            raise RunError("Latencies are being measured already. Wait for them, or cancel first.")
+        todo = [[name, ended, str(file)] for name, ended, file in subjects]
+        write_json(home / TODO, {"batch": batch, "threads": threads, "subjects": todo})
+        with (home / "timing-log.txt").open("wb") as log:
+            pid = start(python_module(WORKER, home), output=log)
+        write_job(home, pid=pid, done=0, total=len(todo))
+
+
+def timing(home: Path) -> Timing | None:
+    """What is being measured, or was last; None when nothing ever was."""
+    job = read_json(home / JOB)
+    if not job:
+        return None
+    alive = job.get("host") == here() and not job.get("over")
+    alive = alive and is_alive(int(job.get("pid") or 0), WORKER, home.resolve())
+    done, total = int(job.get("done") or 0), int(job.get("total") or 0)
+    message = str(job.get("message") or "")
+    if not alive and not job.get("over"):
+        message = message or "The process that measured ended before it was done."
+    return Timing(done, total, message, alive)
+
+
+def cancel_timing(home: Path) -> None:
+    """Stop measuring and leave no process of it; what was measured stays."""
+    job = read_json(home / JOB) or {}
+    pid = int(job.get("pid") or 0)
+    if job.get("host") != here() or not is_alive(pid, WORKER, home.resolve()):
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, number)  # it was started as the head of its own group
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            if not is_alive(pid, WORKER, home.resolve()):
+                now = read_json(home / JOB) or job
+                write_job(home, **{**now, "over": True, "message": "Cancelled."})
+                return
+            time.sleep(0.02)
+
+
+def write_job(home: Path, **said: Any) -> None:
+    """Say what the worker is at."""
+    write_json(home / JOB, {"host": here(), **said}, durable=False)
+
+
+def append(home: Path, one: Timed) -> None:
+    """Keep a measurement."""
+    with (home / FILE).open("a") as lines:
+        lines.write(json.dumps(asdict(one)) + "\n")
+
+
+def _lines(file: Path) -> Iterator[Timed]:
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            value = json.loads(line)
+            low, high = value["iqr"]
+            one = Timed(**{**value, "iqr": (float(low), float(high))})
+            if one.ms > 0:
+                yield one
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue

@@ -1,0 +1,100 @@
+"""Finished runs as points of accuracy against cost, with the unpruned networks they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sfp_viz.core.sparsification import WORDS
+from sfp_viz.core.tradeoff import Kind, Point, Whole
+from sfp_viz.core.training import wilson
+from sfp_viz.runs.folder import TRAINING
+from sfp_viz.runs.results.latencies import WHOLE, Timed
+from sfp_viz.runs.results.summary import Summary
+
+RUN = "run:"  # before a run's id: the key of its point
+_BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
+_BY_RECIPE: Mapping[str, Kind] = {"uniform_l1": "uniform", "random": "random"}
+_TITLES: Mapping[str, str] = {"uniform": "uniform L1", "random": "random", "plan": "this plan"}
+
+
+def kind_of(run: Summary, plan: str = "") -> Kind:
+    """What its point is: a baseline (cut once and trained), 'plan' where it was cut by the plan
+    with that hash, else 'run'."""
+    baseline = _BASELINES.get(run.made) or _BY_RECIPE.get(run.recipe)
+    if run.kind != TRAINING:
+        baseline = None
+    return baseline or ("plan" if plan and run.plan == plan else "run")
+
+
+def title(run: Summary, kind: Kind) -> str:
+    """A run in a few words: what cut it, and how long it was trained."""
+    name = _TITLES.get(kind) or _family(run) or "another plan"
+    if kind in ("run", "plan") and run.plan:
+        name += f" {run.plan[:6]}"
+    how = {"steps": "pruned in steps", "sparsify": "sparsified"}.get(run.kind, "fine-tuned")
+    return f"{name}, {how} {run.epochs} epochs"
+
+
+def _family(run: Summary) -> str:
+    """The recipe or the method, in words; '' where it has no name."""
+    return WORDS.get(run.recipe) or run.recipe.replace("_", " ")
+
+
+def points_of(
+    runs: Sequence[Summary],
+    *,
+    whole: Whole | None = None,
+    plan: str = "",
+    timed: Mapping[str, Timed] | None = None,
+) -> list[Point]:
+    """A point for each run, and one for the unpruned network, where it was measured as teacher.
+
+    ``whole`` has the unpruned network's MACs and params where they are known; else they are what
+    the runs' starters wrote down. ``plan`` is the hash of the plan that is called 'this plan'.
+    ``timed`` are latencies by run, all measured under one condition.
+    """
+    times = timed or {}
+    found = [_unpruned(runs, whole, times)]
+    for run in runs:
+        kind = kind_of(run, plan)
+        found.append(
+            Point(
+                title(run, kind), run.macs, run.accuracy, run.interval, kind, "fine-tuned",
+                key=RUN + run.id, params=run.params, images=run.images,
+                latency=times[run.id].measured if run.id in times else None,
+                whole=_whole(run, whole), family=_family(run),
+            )
+        )  # fmt: skip
+    return [point for point in found if point]
+
+
+def _whole(run: Summary, known: Whole | None) -> Whole:
+    macs = known.macs if known else _number(run, "macs_before")
+    params = known.params if known else _number(run, "params_before")
+    return Whole(macs, params, run.whole_accuracy)
+
+
+def _unpruned(
+    runs: Sequence[Summary], known: Whole | None, times: Mapping[str, Timed]
+) -> Point | None:
+    """The unpruned network as the teacher of the run with most test images saw them."""
+    taught = [run for run in runs if run.whole_accuracy is not None]
+    if not taught or len({run.digest for run in taught}) > 1:
+        return None
+    run = max(taught, key=lambda one: one.images)
+    whole, right = _whole(run, known), run.whole_accuracy or 0.0
+    if not whole.macs:
+        return None
+    latency = times.get(WHOLE + run.digest)
+    return Point(
+        "unpruned", whole.macs, right, wilson(round(right * run.images), run.images),
+        "unpruned", "unpruned", key="unpruned", params=whole.params, images=run.images,
+        latency=latency.measured if latency else None, whole=whole,
+    )  # fmt: skip
+
+
+def _number(run: Summary, name: str) -> int:
+    try:
+        return max(0, int(run.facts.get(name) or 0))
+    except (TypeError, ValueError):
+        return 0

@@ -1,0 +1,112 @@
+"""Finished runs as a table with every field, its unit and whether it was counted or measured."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.points import kind_of
+from sfp_viz.runs.results.summary import Summary
+
+Row = tuple[Any, ...]
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 4)
+
+
+_COLUMNS: Mapping[str, Callable[[Summary], Any]] = {
+    "run": lambda run: run.id,
+    "cut by": lambda run: {"run": "plan"}.get(kind_of(run), kind_of(run)),
+    "recipe": lambda run: run.recipe,
+    "accuracy last epoch, % (measured)": lambda run: _percent(run.accuracy),
+    "95 % interval from, % (of the test images)": lambda run: _percent(run.interval[0]),
+    "95 % interval to, % (of the test images)": lambda run: _percent(run.interval[1]),
+    "accuracy best epoch, % (measured, chosen on the test images)": lambda r: _percent(r.best),
+    "best epoch": lambda run: run.best_epoch,
+    "accuracy one-shot, % (measured)": lambda run: _percent(run.one_shot),
+    "accuracy unpruned, % (measured)": lambda run: _percent(run.whole_accuracy),
+    "MACs of one image (counted)": lambda run: run.macs,
+    "MACs before (computed)": lambda run: run.facts.get("macs_before"),
+    "params (counted)": lambda run: run.params,
+    "params before (computed)": lambda run: run.facts.get("params_before"),
+    "images": lambda run: run.data,
+    "test images": lambda run: run.images,
+    "kind of run": lambda run: run.kind,
+    "network": lambda run: run.facts.get("model") or run.name,
+    "weights (digest)": lambda run: run.digest,
+    "plan (hash)": lambda run: run.plan,
+    "target, % of the goal (asked)": lambda run: _percent(_real(run.facts.get("target_reduction"))),
+    "epochs": lambda run: run.epochs,
+    "training, s (measured)": lambda run: round(run.seconds, 2),
+    "started": lambda run: datetime.fromtimestamp(run.created).isoformat(timespec="seconds"),
+}
+
+
+def table(
+    runs: Sequence[Summary],
+    *,
+    standings: Mapping[str, str] | None = None,
+    timed: Mapping[str, Timed] | None = None,
+) -> tuple[tuple[str, ...], list[Row]]:
+    """Heads and a row for each run, settings and machine included.
+
+    ``standings`` say how a run stands to the Pareto front, by its id. Latencies of ``timed`` were
+    all measured under one condition, which their head names; None where there is none.
+    """
+    settings = _names(runs, "settings")
+    machine = _names(runs, "machine")
+    heads = [*_COLUMNS]
+    heads += ["front of accuracy against cost"] if standings is not None else []
+    heads += _latency_heads(timed) if timed else []
+    heads += [*(f"setting {name}" for name in settings), *(f"machine {name}" for name in machine)]
+    rows = []
+    for run in runs:
+        row = [read(run) for read in _COLUMNS.values()]
+        row += [standings.get(run.id)] if standings is not None else []
+        row += _latency(timed.get(run.id)) if timed else []
+        row += [run.settings.get(name) for name in settings]
+        row += [run.machine.get(name) for name in machine]
+        rows.append(tuple(row))
+    return tuple(heads), rows
+
+
+def csv_text(heads: Sequence[str], rows: Sequence[Row]) -> str:
+    """The table as CSV. Words that a spreadsheet would take for a formula get a quote before."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_cell(head) for head in heads])
+    writer.writerows([[_cell(value) for value in row] for row in rows])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and re.match(r"[=+\-@\t\r]", value):
+        return "'" + value
+    if isinstance(value, list | tuple):
+        return " ".join(str(part) for part in value)
+    return "" if value is None else value
+
+
+def _names(runs: Sequence[Summary], part: str) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in getattr(run, part)))
+
+
+def _latency_heads(timed: Mapping[str, Timed]) -> list[str]:
+    where = next((str(one.condition) for one in timed.values()), "")
+    return [f"latency, ms (measured, median; {where})", "latency quartiles, ms (measured)"]
+
+
+def _latency(one: Timed | None) -> list[Any]:
+    if one is None:
+        return [None, None]
+    return [round(one.ms, 5), f"{one.iqr[0]:.5g} to {one.iqr[1]:.5g}"]
+
+
+def _real(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

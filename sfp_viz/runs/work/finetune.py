@@ -1,0 +1,210 @@
+"""The work of a fine-tuning: epochs, each with its line and its checkpoint, then the result."""
+
+from __future__ import annotations
+
+import platform
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfp_viz.core.training import Distillation, wilson
+from sfp_viz.errors import RunError
+from sfp_viz.runs.files import write_json
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.lines import EPOCHS, append, read_epochs, rewrite
+from sfp_viz.runs.records import Before, Result, Run
+from sfp_viz.runs.work.checkpoints import Checkpoint, Checkpoints
+from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
+from sfp_viz.runs.work.spread import spread
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.model import Model
+    from sfp_viz.nets.ranks import Fabric
+
+
+def work(run: Run, heartbeat: Heartbeat) -> None:
+    """Train from the last checkpoint, or the start, to the end. Raises SfpError on trouble."""
+    folder = run.path
+    heartbeat.tell("loading")
+    checkpoints = Checkpoints(folder, epochs=len(read_epochs(folder)))
+    note = say_numerics(run.settings, heartbeat, checkpoints.last)
+    teacher_file = folder / "teacher.safetensors"
+    files = {
+        "start": folder / "start.safetensors",
+        "teacher": teacher_file if teacher_file.exists() else None,
+    }
+    with spread(folder, run.settings, heartbeat, data=run.data, **files) as fabric:
+        training, start, teacher = _training(run, heartbeat, fabric, **files)
+        training.restore(dict(checkpoints.last.state) if checkpoints.last is not None else {})
+        if training.note:
+            heartbeat.say({}, f"{note} {training.note}".strip())
+        before = _before(folder, training, start, teacher, heartbeat)
+        rewrite(folder / EPOCHS, read_epochs(folder)[: training.done])  # the others are done again
+        train(training, folder, heartbeat, checkpoints)
+    finish(folder, training.model(), before)
+
+
+def train(
+    training: Training,
+    folder: Path,
+    heartbeat: Heartbeat,
+    checkpoints: Checkpoints,
+    *,
+    before: int = 0,
+    total: int = 0,
+) -> None:
+    """Do all epochs that are left, each with its line and its checkpoint. ``before`` of the run's
+    ``total`` epochs came before this training: those of earlier stages.
+
+    Raises Stopped when asked to stop or to pause, with a checkpoint of that very step; RunError
+    when the loss is no longer finite: the last whole epoch is then the newest that is kept.
+    """
+    from sfp_viz.nets.checkpoint import numerics
+
+    facts, begun = numerics(), training.step
+    every = training.settings.checkpoint_steps
+
+    def stop() -> bool:
+        asked = heartbeat.step()
+        due = every > 0 and training.step % every == 0
+        if training.step != begun and (asked or due):
+            checkpoints.save(training.state(), facts, done=training.done, step=training.step)
+        return asked
+
+    while training.done < training.settings.epochs:
+        if heartbeat.stop.is_set():
+            raise Stopped(_where(training, heartbeat, before))
+        begun = training.step
+        done = before + training.done
+        heartbeat.tell("training", done=done, steps=training.steps, step=begun)
+        try:
+            epoch = training.epoch(stop)
+            state = training.state() if epoch is not None else {}
+        except RunError as problem:
+            checkpoints.drop_begun()
+            raise RunError(f"{problem} {_kept(len(read_epochs(folder)))}") from problem
+        if epoch is None:
+            raise Stopped(_where(training, heartbeat, before))
+        line = replace(epoch, epoch=done + 1, epochs=total or epoch.epochs)
+        append(folder / EPOCHS, line)  # a line without its checkpoint is taken back
+        checkpoints.save(state, facts, done=training.done)
+
+
+def say_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> str:
+    """Compute as the worker before us did, with as many threads; where that is not possible, say
+    that the result may differ. What it depends on is written down. Returns what was said."""
+    from sfp_viz.nets.checkpoint import numerics
+
+    then = last.facts if last is not None else {}
+    threads = then.get("threads") or heartbeat.earlier.get("threads")
+    now = numerics(threads, processes=settings.processes)
+    apart = [key for key in then if then[key] != now.get(key)]
+    changed = ", ".join(f"{key}: {then[key]} then, {now.get(key)} now" for key in apart)
+    note = f"Resumed under other conditions ({changed}), so the result may differ a little."
+    note = note if apart else ""
+    facts = {"training_precision": settings.precision, "processes": settings.processes}
+    heartbeat.say({**now, **facts, "versions": _versions()}, note)
+    return note
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("torch", "numpy", "lightning-fabric", "safetensors"):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _where(training: Training, heartbeat: Heartbeat, before: int) -> str:
+    word, done = "Paused" if heartbeat.outcome() == "paused" else "Stopped", before + training.done
+    if training.step:
+        at = f"in epoch {done + 1}, after step {training.step} of {training.steps}"
+    else:
+        at = f"after epoch {done}" if done else "before the first step"
+    return f"{word} {at}. Resume goes on from there."
+
+
+def _kept(epochs: int) -> str:
+    """What is left of a training whose loss is no longer finite."""
+    if not epochs:
+        return "No epoch was finished, so no trained network is kept."
+    return (
+        f"The network of epoch {epochs}, the last good one, is kept: 'runs save' writes it to a "
+        "file."
+    )
+
+
+def _training(
+    run: Run, heartbeat: Heartbeat, fabric: Fabric | None, *, start: Path, teacher: Path | None
+) -> tuple[Training, Model, Model | None]:
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.saved import load_saved
+
+    heartbeat.go_on()
+    student = load_saved(start)
+    told = load_saved(teacher) if teacher is not None else None
+    if told is None and run.settings.alpha > 0:
+        raise RunError("This run has no teacher. Start it with one, or with alpha 0.")
+    train, test = (load_data(run.data, split) for split in ("train", "test"))
+    heartbeat.go_on()
+    training = Training(
+        student, teacher=told, train=train, test=test, settings=run.settings, fabric=fabric
+    )
+    return training, student, told
+
+
+def _before(
+    folder: Path, training: Training, start: Model, teacher: Model | None, heartbeat: Heartbeat
+) -> Before:
+    """What was measured before the first epoch: read back, or measured now and written down."""
+    known = read_run(folder).before
+    if known is not None:
+        return known
+    heartbeat.tell("measuring")
+    from sfp_viz.nets.measure import count_macs, count_params, count_right
+
+    count = len(training.test)
+    before = Before(
+        one_shot=count_right(start, training.test) / max(1, count),
+        teacher_accuracy=count_right(teacher, training.test) / max(1, count) if teacher else None,
+        images=count,
+        macs=count_macs(start),
+        params=count_params(start),
+        started=heartbeat.started,
+    )
+    write_json(folder / "before.json", asdict(before))
+    return before
+
+
+def finish(folder: Path, model: Model, before: Before) -> None:
+    """Write the trained ``model``, and what the run came to by its last epoch."""
+    from sfp_viz.nets.saved import save_model
+
+    save_model(model, folder / "student.safetensors")  # it appears at once
+    write_result(folder, before)
+
+
+def write_result(folder: Path, before: Before, *, seconds: float = 0.0) -> None:
+    """What the run came to by its last epoch, or, without any, ``before`` them; ``seconds`` of
+    training came before the epochs."""
+    epochs = read_epochs(folder)
+    accuracy = epochs[-1].test_accuracy if epochs else before.one_shot
+    images = epochs[-1].test_images if epochs else before.images
+    result = Result(
+        accuracy=accuracy,
+        interval=wilson(round(accuracy * images), images),
+        images=images,
+        one_shot=before.one_shot,
+        macs=before.macs,
+        params=before.params,
+        teacher_accuracy=before.teacher_accuracy,
+        seconds=seconds + sum(epoch.seconds for epoch in epochs),
+        started=before.started,
+        ended=time.time(),
+    )
+    write_json(folder / "result.json", asdict(result))

@@ -1,0 +1,63 @@
+"""The process that measures latencies: ``python -m sfp_viz.runs.work.latencies HOME``.
+
+It takes what ``latencies.start_timing`` wrote down, one network after the other, and adds a line
+for each. It has the processor to itself as far as the machine lets it: nothing else of ours runs
+in it. What cannot be read is passed over, and said at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from sfp_viz.errors import SfpError
+from sfp_viz.runs.alive import here
+from sfp_viz.runs.files import read_json
+from sfp_viz.runs.results.latencies import TODO, Timed, append, write_job
+
+_WARM = 2  # networks measured for nothing before the first one counts
+
+
+def main(home: Path) -> None:
+    """Measure all that is to be measured."""
+    todo = read_json(home / TODO) or {}
+    subjects = todo.get("subjects") or []
+    batch, threads = int(todo.get("batch") or 1), int(todo.get("threads") or 1)
+    said = {"pid": os.getpid(), "total": len(subjects)}
+    failed: list[str] = []
+    write_job(home, **said, done=0)
+    for done, (name, ended, file) in enumerate(subjects):
+        try:
+            one = measure(name, ended, Path(file), batch, threads, again=_WARM if not done else 0)
+            append(home, one)
+        except (SfpError, OSError, RuntimeError) as problem:
+            failed.append(f"{name}: {problem}")
+        write_job(home, **said, done=done + 1)
+    words = f"{len(failed)} could not be measured, the first is {failed[0]}" if failed else ""
+    write_job(home, **said, done=len(subjects), message=words, over=True)
+
+
+def measure(
+    name: str, ended: float, file: Path, batch: int, threads: int, *, again: int = 0
+) -> Timed:
+    """The latency of one network on the CPU; ``again`` times more before, for a cold machine."""
+    from sfp_viz.nets.checkpoint import numerics
+    from sfp_viz.nets.measure import measure_latency
+    from sfp_viz.nets.stripes import load_striped
+
+    machine = numerics(threads)  # sets them
+    model = load_striped(file)  # as it is kept: layers that skip stripes do so
+    for _ in range(again):
+        measure_latency(model, batch=batch)
+    found = measure_latency(model, batch=batch)
+    return Timed(
+        subject=name, ended=ended, device=found.device, threads=found.threads, batch=batch,
+        host=here(), ms=found.latency_ms or 0.0, iqr=found.latency_iqr_ms or (0.0, 0.0),
+        repeats=found.repeats, torch=machine["torch"], at=time.time(),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

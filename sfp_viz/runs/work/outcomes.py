@@ -1,0 +1,76 @@
+"""The end of a run that prunes while training: what was removed, what it costs, what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.stripes import StripeChoice, stripe_cost
+from sfp_viz.runs.files import write_json
+from sfp_viz.runs.kinds.sparsify import OUTCOME, Outcome, Sparse, Timed, read_refreshes
+from sfp_viz.runs.records import Before
+from sfp_viz.runs.work.finetune import write_result
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.model import Model
+
+STUDENT = "student.safetensors"
+REPEATS = 30  # passes of a whole network; half as many of a layer
+
+
+def close(folder: Path, whole: Model, student: Model, before: Before, order: Sparse) -> None:
+    """Write the trained ``student``, what its training came to beside the ``whole`` network, and
+    the result. A student with stripes is kept with each layer as it is faster, measured here."""
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.saved import save_model
+
+    network, lines = read_network(student), read_refreshes(folder)
+    was, dense, now = cost(read_network(whole)), cost(network), stripe_cost(network)
+    choices, timed = (), None
+    if order.settings.method == "stripes":
+        choices, timed = _keep_striped(student, folder / STUDENT)
+    else:
+        save_model(student, folder / STUDENT)
+    notes = [note for line in lines for note in line.notes]
+    if now.macs == was.macs:
+        notes.append(_nothing(order))
+    outcome = Outcome(
+        macs=(was.macs, now.macs),
+        params=(was.params, now.params),
+        activation_bytes=(was.peak_activation_bytes, now.peak_activation_bytes),
+        dense_macs=dense.macs,
+        dense_params=dense.params,
+        notes=tuple(dict.fromkeys(notes)),
+        choices=choices,
+        timed=timed,
+    )
+    write_json(folder / OUTCOME, asdict(outcome))
+    write_result(folder, before, seconds=sum(line.seconds for line in lines))
+
+
+def _keep_striped(student: Model, file: Path) -> tuple[tuple[StripeChoice, ...], Timed | None]:
+    from sfp_viz.nets.measure import measure_latency
+    from sfp_viz.nets.stripes import save_striped, striped
+
+    mixed, choices = striped(student, repeats=REPEATS // 2)
+    save_striped(mixed, file)
+    if not choices:
+        return (), None
+    every, _ = striped(student, kind="stripes")
+    found = [measure_latency(model, repeats=REPEATS) for model in (student, every, mixed)]
+    dense, skipping, kept = (one.latency_ms or 0.0 for one in found)
+    one = found[0]
+    return choices, Timed(dense, skipping, kept, one.batch, one.threads, one.repeats)
+
+
+def _nothing(order: Sparse) -> str:
+    """What to do when all is still there."""
+    settings = order.settings
+    if settings.method in ("stripes", "ssr_projection") or settings.finish == "target":
+        return "Nothing was removed: no filter may go, or the target is 0. Raise the target."
+    return (
+        f"The penalty removed no filter. Raise lambda (strength, now {settings.strength:g}), or "
+        "have the largest filters kept that meet the target (finish 'target')."
+    )

@@ -1,0 +1,219 @@
+"""The work of a run that prunes while training: make sparse, cut, fine-tune, say what it came to.
+
+Each part goes on from files alone, so that a worker that takes over in the middle does the same
+as one that was never disturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sfp_viz.core.plan import plan_json
+from sfp_viz.core.stripes import stripe_cost
+from sfp_viz.errors import RunError
+from sfp_viz.runs.files import write_json, write_whole
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.kinds.sparsify import (
+    CHECKPOINTS,
+    REFRESHES,
+    SPARSE,
+    START2,
+    Sparse,
+    read_refreshes,
+    sparse_of,
+)
+from sfp_viz.runs.lines import EPOCHS, append, read_epochs, rewrite
+from sfp_viz.runs.records import Before, Run
+from sfp_viz.runs.work.checkpoints import FILES, Checkpoints
+from sfp_viz.runs.work.finetune import say_numerics, train
+from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
+from sfp_viz.runs.work.outcomes import close
+
+if TYPE_CHECKING:
+    from sfp_viz.core.sparsification import Refresh
+    from sfp_viz.nets.data import Images
+    from sfp_viz.nets.model import Model
+    from sfp_viz.nets.sparsify import Sparsifying
+
+PLAN, START = "plan.json", "start.safetensors"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What both parts share: the run, what was asked for, the unpruned network and the images."""
+
+    run: Run
+    order: Sparse
+    model: Model
+    train: Images
+    test: Images
+    heartbeat: Heartbeat
+
+
+def work(run: Run, heartbeat: Heartbeat) -> None:
+    """Do what is left. Raises SfpError on trouble, Stopped when asked to stop."""
+    heartbeat.tell("loading")
+    path, first = run.path, run.path / CHECKPOINTS
+    first.mkdir(exist_ok=True)
+    for half in first.glob(".*"):  # of a worker that was killed while writing
+        half.unlink()
+    thinning = Checkpoints(first, epochs=len(read_refreshes(path)))
+    tuning = Checkpoints(path, epochs=len(read_epochs(path)))
+    say_numerics(run.settings, heartbeat, tuning.last or thinning.last)
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.saved import load_saved
+
+    heartbeat.go_on()
+    images = [load_data(run.data, split) for split in ("train", "test")]
+    order = sparse_of(path)
+    task = Task(run, order, load_saved(path / START), images[0], images[1], heartbeat)
+    heartbeat.go_on()
+    if not (path / START2).exists():
+        _thin(task, thinning)
+    for name in FILES:  # the cut network is what counts from here on
+        (first / name).unlink(missing_ok=True)
+    _say(task, read_refreshes(path))
+    before = _before(task)
+    student = _tune(task, tuning) if order.tuned else load_saved(path / START2)
+    heartbeat.tell("measuring", done=len(read_epochs(path)))
+    close(path, task.model, student, before, order)
+
+
+def _thin(task: Task, checkpoints: Checkpoints) -> None:
+    """Make the network sparse from the last checkpoint, or the start; then cut it."""
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.sparsify import Sparsifying
+    from sfp_viz.nets.surgery import prune
+
+    path, last = task.run.path, checkpoints.last
+    training = Sparsifying(
+        task.model, train=task.train, test=task.test, settings=task.order.settings
+    )
+    known = read_refreshes(path)[: last.done if last else 0]
+    if last is not None:
+        told = tuple(note for line in known for note in line.notes)
+        training.restore({**last.state, "step": last.state["at"]}, told)
+    rewrite(path / REFRESHES, known)  # the others are done again
+    _say(task, known)
+    _advance(task, training, checkpoints, list(known))
+    task.heartbeat.tell("pruning")
+    model, plan = training.result()
+    save_model(model, path / SPARSE)
+    write_whole(path / PLAN, plan_json(plan))
+    task.heartbeat.go_on()
+    save_model(prune(model, plan), path / START2)  # dead stripes are zeros: so it trains fastest
+
+
+def _advance(
+    task: Task, training: Sparsifying, checkpoints: Checkpoints, known: list[Refresh]
+) -> None:
+    """Train to the end, with a line for each refresh, and checkpoints after epochs, every
+    ``checkpoint_steps`` steps, and where it is asked to stop."""
+    from sfp_viz.nets.checkpoint import numerics
+
+    facts, every = numerics(), task.run.settings.checkpoint_steps
+    saved = training.step
+
+    def save() -> None:
+        nonlocal saved
+        state, lines = training.state(), len(known)
+        at = state["step"]  # two numbers; checkpoints want the steps since the last line
+        inside = {"at": at, "step": at[0] - at[1], "done": at.new_tensor(lines)}
+        checkpoints.save({**state, **inside}, facts, done=lines, step=int(at[0] - at[1]))
+        saved = training.step
+
+    def stop() -> bool:
+        asked = task.heartbeat.step()
+        if training.step != saved and (asked or (every and training.step % every == 0)):
+            save()
+        return asked
+
+    in_epoch = training.steps // training.epochs
+    while not training.finished:
+        done, step = divmod(training.step, in_epoch)
+        task.heartbeat.tell("sparsifying", done=done, steps=in_epoch, step=step)
+        with _falling_back(checkpoints):
+            line = training.advance(stop)
+        if line is None:
+            word = "Paused" if task.heartbeat.outcome() == "paused" else "Stopped"
+            raise Stopped(
+                f"{word} while the network becomes sparse, after step {training.step} of "
+                f"{training.steps}. Resume goes on from there."
+            )
+        append(task.run.path / REFRESHES, line)  # a line without its checkpoint is taken back
+        known.append(line)
+        if line.notes:
+            _say(task, known)
+        due = every > 0 and training.step - saved >= every
+        if training.finished or line.test_accuracy is not None or due:
+            with _falling_back(checkpoints):
+                save()
+
+
+@contextmanager
+def _falling_back(checkpoints: Checkpoints) -> Iterator[None]:
+    """Where the loss is no longer finite, what was kept since the last line is of no use."""
+    try:
+        yield
+    except RunError:
+        checkpoints.drop_begun()
+        raise
+
+
+def _tune(task: Task, checkpoints: Checkpoints) -> Model:
+    """Fine-tune the cut network with the unpruned one as its teacher; what is 0 by its stripes
+    stays 0."""
+    from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.stripes import hold_stripes
+
+    path, settings = task.run.path, task.run.settings
+    training = Training(
+        load_saved(path / START2),
+        teacher=task.model if settings.alpha > 0 else None,
+        train=task.train,
+        test=task.test,
+        settings=settings,
+    )
+    if task.order.settings.method == "stripes":
+        hold_stripes(training.module)
+    if checkpoints.last is not None:
+        training.restore(dict(checkpoints.last.state))
+    rewrite(path / EPOCHS, read_epochs(path)[: training.done])  # the others are done again
+    train(training, path, task.heartbeat, checkpoints)
+    return training.model()
+
+
+def _before(task: Task) -> Before:
+    """What the cut network is before it is tuned: read back, or measured now and written down."""
+    known = read_run(task.run.path).before
+    if known is not None:
+        return known
+    from sfp_viz.nets.measure import count_right
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.saved import load_saved
+
+    task.heartbeat.tell("measuring")
+    small = load_saved(task.run.path / START2)
+    test = task.test.first(task.run.settings.test_images)
+    counted, count = stripe_cost(read_network(small)), len(test)
+    before = Before(
+        one_shot=count_right(small, test) / max(1, count),
+        teacher_accuracy=count_right(task.model, test) / max(1, count),
+        images=count,
+        macs=counted.macs,
+        params=counted.params,
+        started=task.heartbeat.started,
+    )
+    write_json(task.run.path / "before.json", asdict(before))
+    return before
+
+
+def _say(task: Task, lines: list[Refresh] | tuple[Refresh, ...]) -> None:
+    """The sentences of the training so far become the run's message."""
+    notes = dict.fromkeys(note for line in lines for note in line.notes)
+    if notes:
+        task.heartbeat.say({}, " ".join(notes))

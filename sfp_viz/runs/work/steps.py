@@ -1,0 +1,229 @@
+"""The work of a run in steps: plan, cut and train the current student, stage by stage.
+
+Each stage goes on from files alone, so that a worker that takes over in the middle does the same
+as one that was never disturbed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.plan import Plan, plan_from_json, plan_json
+from sfp_viz.core.schedule import targets
+from sfp_viz.core.stepping import Left, after, asked, check_steps, together, whole
+from sfp_viz.errors import RunError
+from sfp_viz.runs.files import write_json, write_whole
+from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.kinds.steps import (
+    Order,
+    Stage,
+    read_order,
+    read_stages,
+    stage_folder,
+    write_stages,
+)
+from sfp_viz.runs.lines import EPOCHS, read_epochs, rewrite
+from sfp_viz.runs.records import Before, Run
+from sfp_viz.runs.work.checkpoints import FILES, Checkpoints
+from sfp_viz.runs.work.finetune import finish, say_numerics, train
+from sfp_viz.runs.work.heartbeat import Heartbeat
+
+if TYPE_CHECKING:
+    from sfp_viz.core.network import Network
+    from sfp_viz.nets.data import Images
+    from sfp_viz.nets.model import Model
+
+CALIBRATION = 1024  # training images that a recipe which needs observations looks at
+SCORES = ("taylor", "hrank", "chip")  # criteria that need a score of their own to be observed
+SEEDS = 7919  # between the seeds of two stages: each sees the images in an order of its own
+PLAN, START, STUDENT = "plan.json", "start.safetensors", "student.safetensors"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the stages share: the run, what was asked for, the unpruned network and its reading,
+    and the images for training and for testing."""
+
+    run: Run
+    order: Order
+    model: Model
+    network: Network
+    train: Images
+    test: Images
+    heartbeat: Heartbeat
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        return self.order.steps.epochs_of
+
+
+def work(run: Run, heartbeat: Heartbeat) -> None:
+    """Do all stages that are left. Raises SfpError on trouble, Stopped when asked to stop."""
+    heartbeat.tell("loading", done=len(run.epochs))
+    task = _task(run, heartbeat)
+    aims = targets(task.order.steps, task.order.recipe.target_reduction)
+    current, left, plans = run.path / START, whole(task.network), []
+    for number, target in enumerate(aims, 1):
+        folder = stage_folder(run.path, number)
+        for half in folder.glob(".*"):  # of a worker that was killed while writing
+            half.unlink()
+        if not (folder / STUDENT).exists():
+            _begin(task, number, target, current, left)
+            _train(task, number)
+        plans.append(plan_from_json((folder / PLAN).read_text()))
+        left, current = after(left, plans[-1]), folder / STUDENT
+    _end(task, current, plans)
+
+
+def _task(run: Run, heartbeat: Heartbeat) -> Task:
+    """Open everything; numbers are computed as by the worker before us."""
+    order, steps = read_order(run.path), read_stages(run.path)
+    last = None
+    if steps:
+        folder, done = stage_folder(run.path, steps[-1].number), len(run.epochs)
+        last = Checkpoints(folder, epochs=done - _first(order, steps[-1].number)).last
+    say_numerics(run.settings, heartbeat, last)
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.saved import load_saved
+
+    heartbeat.go_on()
+    model = load_saved(run.path / START)
+    network = read_network(model)
+    check_steps(network, order.recipe, order.edits, order.steps)
+    if run.settings.epochs != order.steps.total or run.settings.processes > 1:
+        raise RunError(
+            "The epochs of a run in steps are those of its stages, and it trains in one process. "
+            "Start a new one with the stages you want."
+        )
+    heartbeat.go_on()
+    images = [load_data(run.data, split) for split in ("train", "test")]
+    return Task(run, order, model, network, images[0], images[1], heartbeat)
+
+
+def _first(order: Order, number: int) -> int:
+    """Epochs before the stage ``number``, from 1 on."""
+    return sum(order.steps.epochs_of[: number - 1])
+
+
+def _begin(task: Task, number: int, target: float, current: Path, left: Left) -> None:
+    """Plan and cut the student in ``current``, unless that was done; measure what it came to."""
+    folder = stage_folder(task.run.path, number)
+    folder.mkdir(parents=True, exist_ok=True)
+    stages = {stage.number: stage for stage in read_stages(task.run.path)}
+    if (folder / START).exists() and number in stages:
+        return
+    from sfp_viz.nets.checkpoint import seed_step
+    from sfp_viz.nets.saved import load_saved, save_model
+
+    seed_step(task.run.settings.seed, number, 0)  # whatever was drawn in this process so far
+    if not (folder / START).exists():
+        plan, small = _cut(task, target, load_saved(current), left)
+        write_whole(folder / PLAN, plan_json(plan))
+        task.heartbeat.go_on()
+        save_model(small, folder / START)
+    plan = plan_from_json((folder / PLAN).read_text())
+    stages[number] = _measured(task, number, target, load_saved(folder / START), plan)
+    write_stages(task.run.path, [stages[known] for known in sorted(stages) if known <= number])
+
+
+def _cut(task: Task, target: float, student: Model, left: Left) -> tuple[Plan, Model]:
+    from sfp_viz.core.making import make_plan_for
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.surgery import prune
+
+    _tell(task, "pruning")
+    order, network = task.order, read_network(student)
+    want = asked(task.network, network, left, order.recipe, order.edits, target)
+    task.heartbeat.go_on()
+    plan = make_plan_for(network, want.recipe, want.edits, _seen(task, student))
+    task.heartbeat.go_on()
+    return plan, prune(student, plan, calibration=task.train, network=network)
+
+
+def _seen(task: Task, student: Model) -> Evidence | None:
+    """What the student makes of training images, where the recipe asks for it."""
+    recipe = task.order.recipe
+    if "observations" not in needs(recipe):
+        return None
+    from sfp_viz.nets.observe import observe
+
+    def tell(seen: int, of: int) -> None:
+        task.heartbeat.go_on()
+
+    _tell(task, "looking at images")
+    scores = [recipe.criterion] if recipe.criterion in SCORES else []
+    found = observe(student, task.train, most=CALIBRATION, scores=scores, progress=tell)
+    _tell(task, "pruning")
+    return Evidence(observations=found)
+
+
+def _measured(task: Task, number: int, target: float, start: Model, plan: Plan) -> Stage:
+    """The line of a stage that begins; before.json says what is trained now."""
+    from sfp_viz.nets.measure import count_macs, count_params, count_right
+
+    _tell(task, "measuring")
+    test = task.test.first(task.run.settings.test_images)
+    count, macs, params = len(test), count_macs(start), count_params(start)
+    known = read_run(task.run.path).before
+    one_shot = count_right(start, test) / max(1, count)
+    task.heartbeat.go_on()
+    if known is None:
+        teacher = count_right(task.model, test) / max(1, count)
+        known = Before(one_shot, teacher, count, macs, params, task.heartbeat.started)
+    write_json(task.run.path / "before.json", asdict(replace(known, macs=macs, params=params)))
+    reduction = round(1 - macs / count_macs(task.model), 6)
+    return Stage(number, target, reduction, macs, params, one_shot, plan.hash)
+
+
+def _train(task: Task, number: int) -> None:
+    """Train the stage's network to its end; the checkpoints lie in the stage's folder."""
+    from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.saved import load_saved, save_model
+
+    path, folder = task.run.path, stage_folder(task.run.path, number)
+    before, settings = _first(task.order, number), task.run.settings
+    checkpoints = Checkpoints(folder, epochs=len(read_epochs(path)) - before)
+    training = Training(
+        load_saved(folder / START),
+        teacher=task.model if settings.alpha > 0 else None,
+        train=task.train,
+        test=task.test,
+        settings=replace(
+            settings,
+            epochs=task.epochs[number - 1],
+            seed=(settings.seed + SEEDS * (number - 1)) % 2**31,
+        ),
+    )
+    if checkpoints.last is not None:
+        training.restore(dict(checkpoints.last.state))
+    known = read_epochs(path)
+    if len(known) < before + training.done:
+        raise RunError(
+            f"The history has {len(known)} epochs, the stages {before + training.done}: a file of "
+            "this run was changed or lost. Start the run anew."
+        )
+    rewrite(path / EPOCHS, known[: before + training.done])  # the others are done again
+    train(training, path, task.heartbeat, checkpoints, before=before, total=settings.epochs)
+    save_model(training.model(), folder / STUDENT)
+    for name in (START, *FILES):  # the trained network is what counts from here on
+        (folder / name).unlink(missing_ok=True)
+
+
+def _end(task: Task, student: Path, plans: list[Plan]) -> None:
+    """All stages as one plan of the original, the trained network and the result."""
+    from sfp_viz.nets.saved import load_saved
+
+    path, order = task.run.path, task.order
+    write_whole(path / PLAN, plan_json(together(task.network, order.recipe, order.edits, plans)))
+    before = read_run(path).before
+    if before is None:
+        raise RunError("before.json is missing, so there is no result. Start the run anew.")
+    finish(path, load_saved(student), before)
+
+
+def _tell(task: Task, phase: str) -> None:
+    task.heartbeat.tell(phase, done=len(read_epochs(task.run.path)))

@@ -1,0 +1,194 @@
+"""The work of a study: points, one after the other, each with its line; then what they come to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sfp_viz.core.study import Study
+from sfp_viz.errors import RunError
+from sfp_viz.runs.alive import here
+from sfp_viz.runs.files import write_json, write_whole
+from sfp_viz.runs.kinds.studies import single
+from sfp_viz.runs.lines import POINTS, append, rewrite
+from sfp_viz.runs.records import Finding, Point, Run
+from sfp_viz.runs.results.evidence import FILES, evidence_in
+from sfp_viz.runs.work.heartbeat import Heartbeat
+
+if TYPE_CHECKING:
+    from sfp_viz.core.network import Network
+    from sfp_viz.nets.model import Model
+
+Task = tuple[Any, ...]
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A study in parts: its ``tasks``; ``measure``, which yields the value of each task it is
+    given, in order; ``content``, which makes the result's file of all values and the seconds they
+    took, and tells how far it is where that takes long; and the ``images`` of ``data`` it counts
+    on."""
+
+    tasks: tuple[Task, ...]
+    measure: Callable[[Sequence[Task]], Iterator[Any]]
+    content: Callable[[Mapping[Task, Any], float, Tell], str | bytes]
+    data: str = ""
+    images: int = 0
+
+
+def work(run: Run, heartbeat: Heartbeat) -> None:
+    """Measure what is not there yet, and write the result. Raises SfpError on trouble."""
+    study = run.study
+    if study is None:
+        raise RunError(f"The run at {run.path} is no study.")
+    heartbeat.tell("loading")
+    from sfp_viz.nets.checkpoint import numerics
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.saved import load_saved
+
+    heartbeat.go_on()
+    heartbeat.say(numerics(heartbeat.earlier.get("threads")))
+    model = load_saved(run.path / "start.safetensors")
+    job = _JOBS[study.kind](run, study, model, read_network(model))
+    done = _measured(run, job, heartbeat)
+    started = time.perf_counter()
+    seconds = sum(point.seconds for point in done.values())
+
+    def tell(reached: int, total: int) -> None:
+        heartbeat.say({"total": total})
+        heartbeat.tell("measuring", done=reached)
+        heartbeat.go_on()
+
+    content = job.content({task: point.value for task, point in done.items()}, seconds, tell)
+    heartbeat.go_on()
+    file = FILES[study.kind][1]
+    write_whole(run.path / file, content)
+    seconds += time.perf_counter() - started
+    finding = Finding(
+        model.digest, file, job.data, job.images, seconds, heartbeat.started, time.time()
+    )
+    write_json(run.path / "result.json", asdict(finding))
+
+
+def _measured(run: Run, job: Job, heartbeat: Heartbeat) -> dict[Task, Point]:
+    """All points: those of workers before us, and the rest, each written as it comes."""
+    kept = run.points if _same_machine(run, heartbeat) else ()
+    done = {point.task: point for point in kept if point.task in set(job.tasks)}
+    rewrite(run.path / POINTS, tuple(done.values()))
+    todo = [task for task in job.tasks if task not in done]
+    heartbeat.say({"total": len(job.tasks)})
+    heartbeat.tell("measuring", done=len(done))
+    heartbeat.go_on()
+    started = time.perf_counter()
+    for task, value in zip(todo, job.measure(todo), strict=True) if todo else ():
+        ended = time.perf_counter()
+        done[task] = Point(task, value, round(ended - started, 4))
+        append(run.path / POINTS, done[task])
+        heartbeat.tell("measuring", done=len(done))
+        heartbeat.go_on()
+        started = ended
+    return done
+
+
+def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
+    """Whether points of the worker before us may stand beside ours: times of two machines do not
+    mix, counts do."""
+    return run.kind != "latency" or heartbeat.earlier.get("host", here()) == here()
+
+
+def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
+    from sfp_viz.core.sensitivity import gathered, sensitivity_json
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.sensitivity import measure_points, tasks
+
+    recipe, evidence = single(study.recipe), evidence_in(run.path / "evidence")
+    calibration = load_data(run.data, "train")
+    test = load_data(run.data, "test", limit=study.images)
+    data = f"{test.name}, {test.split}"
+
+    def measure(todo: Sequence[Task]) -> Iterator[int]:
+        found = measure_points(
+            model, network, recipe, todo=todo, calibration=calibration, test=test,
+            evidence=evidence, most=study.calibration,
+        )  # fmt: skip
+        return (right for _, _, right in found)
+
+    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
+        lines = [(group, kept, right) for (group, kept), right in points.items()]
+        whole = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
+        return sensitivity_json(whole)
+
+    return Job(tasks(network, recipe, study.ratios), measure, content, data, len(test))
+
+
+def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
+    from sfp_viz.core.latency import latency_json
+    from sfp_viz.nets.latency import latency_table, measure_table, table_tasks
+
+    def measure(todo: Sequence[Task]) -> Iterator[float]:
+        found = measure_table(model, todo=todo, batch=study.batch, repeats=study.repeats)
+        return (ms for _, _, _, ms in found)
+
+    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
+        lines = [(name, outs, ins, ms) for (name, outs, ins), ms in points.items()]
+        return latency_json(latency_table(network, lines, batch=study.batch))
+
+    return Job(table_tasks(model, network), measure, content)
+
+
+def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.observation_file import observations_bytes
+    from sfp_viz.nets.observe import observe
+
+    images = load_data(run.data, "train")
+    count = min(study.calibration, len(images))
+
+    def content(points: Mapping[Task, Any], seconds: float, tell: Tell) -> bytes:
+        found = observe(model, images, most=count, scores=study.scores, progress=tell)
+        return observations_bytes(found)
+
+    return Job((), lambda todo: iter(()), content, f"{images.name}, {images.split}", count)
+
+
+def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
+    from sfp_viz.core.analysis import analyze
+    from sfp_viz.core.making import make_plan
+    from sfp_viz.core.trust import Trust, draws, edits_of, trust_json
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.trust import measure_draws
+
+    recipe, edits, evidence = study.recipe, study.edits, evidence_in(run.path / "evidence")
+    analysis = analyze(network, recipe, evidence)
+    drawn = draws(
+        network, analysis.dispersions, recipe, edits, evidence, count=study.count, seed=study.seed
+    )
+    plans = [make_plan(network, analysis, recipe, edits_of(network, d, edits)) for d in drawn]
+    calibration = load_data(run.data, "train")
+    test = load_data(run.data, "test", limit=study.images)
+    data = f"{test.name}, {test.split}"
+
+    def measure(todo: Sequence[Task]) -> Iterator[int]:
+        some = [plans[number] for number, _ in todo]
+        return measure_draws(
+            model, network, some, calibration=calibration, test=test, most=study.calibration
+        )
+
+    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
+        right = {number: count for (number, _), count in points.items()}
+        whole = tuple(replace(draw, right=right[number]) for number, draw in enumerate(drawn))
+        return trust_json(Trust(network.digest, data, len(test), recipe, whole, seconds))
+
+    tasks = tuple((number, plan.hash) for number, plan in enumerate(plans))
+    return Job(tasks, measure, content, data, len(test))
+
+
+_JOBS: dict[str, Callable[[Run, Study, Model, Network], Job]] = {
+    "sensitivity": _sensitivity,
+    "latency": _latency,
+    "observe": _observe,
+    "trust": _trust,
+}

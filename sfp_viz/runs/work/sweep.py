@@ -1,0 +1,153 @@
+"""The work of a sweep: prune for each member, lay out its training, and put that in line."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.sweep import Member, Sweep
+from sfp_viz.errors import PlanError, SurgeryError
+from sfp_viz.runs.facts import training_facts
+from sfp_viz.runs.files import read_json, write_json
+from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.kinds.sweeps import child_folder, read_sweep
+from sfp_viz.runs.lines import POINTS, append, rewrite
+from sfp_viz.runs.records import Point, Run
+from sfp_viz.runs.results.evidence import evidence_in
+from sfp_viz.runs.work.heartbeat import Heartbeat
+
+if TYPE_CHECKING:
+    from sfp_viz.core.edits import Edits
+    from sfp_viz.core.network import Network
+    from sfp_viz.core.plan import Plan
+    from sfp_viz.nets.data import Images
+    from sfp_viz.nets.model import Model
+
+SCORES = ("taylor", "hrank", "chip")  # criteria that need a score of their own to be observed
+
+
+def work(run: Run, heartbeat: Heartbeat) -> None:
+    """Lay out what is not there yet, each once, and start it. Raises SfpError on trouble."""
+    heartbeat.tell("loading")
+    sweep, locks = read_sweep(run.path)
+    done = {point.task: point for point in run.points if isinstance(point.value, str)}
+    rewrite(run.path / POINTS, tuple(done.values()))
+    heartbeat.say({"total": len(sweep)})
+    make = None
+    for number, member in enumerate(sweep.members, 1):
+        heartbeat.go_on()
+        if member.task in done:
+            continue
+        started, folder = time.perf_counter(), child_folder(run.path, number)
+        heartbeat.tell("pruning", done=len(done))
+        problem = ""
+        if not folder.exists():  # a worker before us may have come so far
+            make = make or _maker(run, sweep, locks, heartbeat)
+            problem = make(folder, member)
+        if not problem:
+            _start(run.path, folder)
+        value: Any = {"problem": problem} if problem else folder.name
+        done[member.task] = Point(member.task, value, round(time.perf_counter() - started, 4))
+        append(run.path / POINTS, done[member.task])
+    ended = {"started": heartbeat.started, "ended": time.time(), "members": len(sweep)}
+    write_json(run.path / "result.json", ended)
+
+
+def _start(path: Path, folder: Path) -> None:
+    """Put a child in line, unless that was done before."""
+    new = read_run(folder).state in ("waiting", "lost")  # lost: laid out by a worker that died
+    if not new or (folder / "launch.json").exists():
+        return
+    from sfp_viz.runs import queue
+
+    where = str((read_json(path / "launch.json") or {}).get("where") or "here")
+    queue.enqueue(folder, where=where)
+
+
+def _maker(
+    run: Run, sweep: Sweep, locks: tuple[str, ...], heartbeat: Heartbeat
+) -> Callable[[Path, Member], str]:
+    """A function that lays out the training of a member; it returns why it could not, or ''."""
+    from sfp_viz.core.edits import Edits
+    from sfp_viz.core.making import make_plan_for
+    from sfp_viz.nets.checkpoint import numerics
+    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.saved import load_saved, save_model
+    from sfp_viz.nets.surgery import prune
+
+    heartbeat.say(numerics(heartbeat.earlier.get("threads")))
+    model, images = load_saved(run.path / "start.safetensors"), load_data(run.data, "train")
+    network = read_network(model)
+    heartbeat.go_on()
+    edits = Edits(network.digest, protected=locks)
+    evidence = _evidence(run, sweep, model, images, heartbeat)
+
+    def make(folder: Path, member: Member) -> str:
+        try:
+            plan = make_plan_for(network, member.recipe, edits, evidence)
+            small = prune(model, plan, calibration=images, network=network)
+        except (PlanError, SurgeryError) as problem:
+            return str(problem)  # the others may do
+        facts = _facts(run, member, network, edits, plan)
+        with tempfile.TemporaryDirectory() as aside:
+            start = Path(aside) / "start.safetensors"
+            save_model(small, start)
+            create_run(
+                folder.parent.parent,
+                start=start,
+                teacher=run.path / "start.safetensors" if run.settings.alpha > 0 else None,
+                settings=replace(run.settings, seed=member.seed),
+                data=run.data,
+                name=run.name,
+                plan=plan,
+                facts=facts,
+                folder=folder,
+            )
+        return ""
+
+    return make
+
+
+def _facts(
+    run: Run, member: Member, network: Network, edits: Edits, plan: Plan
+) -> dict[str, object]:
+    """What a child says of where it comes from."""
+    from sfp_viz.core.cost import cost
+
+    before, after = cost(network), cost(network, plan)
+    facts = training_facts(
+        digest=network.digest,
+        model=str(run.facts.get("model") or ""),
+        recipe=member.recipe,
+        edits=edits,
+        plan=plan,
+        name=member.name,
+        before=(before.macs, before.params),
+        after=(after.macs, after.params),
+    )
+    return {**facts, "sweep": run.id, "target": member.target, "seed": member.seed}
+
+
+def _evidence(
+    run: Run, sweep: Sweep, model: Model, images: Images, heartbeat: Heartbeat
+) -> Evidence:
+    """What the recipes ask for: measurements that were taken along, and a look at images."""
+    given = evidence_in(run.path / "evidence")
+    recipes = [recipe for _, recipe in sweep.recipes]
+    if not any("observations" in needs(recipe) for recipe in recipes):
+        return given
+    from sfp_viz.nets.observe import observe
+
+    def tell(seen: int, of: int) -> None:
+        heartbeat.go_on()
+
+    heartbeat.tell("looking at images", done=len(run.points))
+    scores = sorted({recipe.criterion for recipe in recipes} & set(SCORES))
+    seen = observe(model, images, scores=scores, progress=tell)
+    return Evidence(seen, given.sensitivity, given.latency)

@@ -1,0 +1,105 @@
+"""Before and after: what was measured on the unpruned network and on the pruned one."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Measured
+from sfp_viz.errors import DataError
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.check import measuring
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """One network: ``macs`` of one image and ``params``, counted on the module itself;
+    ``file_bytes`` of its safetensors file; ``latency`` and ``accuracy`` measured here."""
+
+    macs: int
+    params: int
+    file_bytes: int
+    latency: Measured
+    accuracy: Measured | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """The two networks side by side, and the images they were measured with ('' for none)."""
+
+    before: Sizes
+    after: Sizes
+    data: str
+
+
+def check(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Check:
+    """Prune on a copy and measure both. Takes seconds: on a click. Raises SfpError."""
+    return Check(unpruned(key, data), one_shot(key, recipe, edits, data), data)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def unpruned(key: str, data: str) -> Sizes:
+    """Sizes of the network as it was opened."""
+    return _sizes(loaders.model(key), measuring.accuracy(key, data) if data else None)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def one_shot(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Sizes:
+    """Sizes of the network pruned by a recipe, before any training."""
+    accuracy = measuring.pruned_accuracy(key, recipe, edits, data) if data else None
+    return _sizes(measuring.pruned(key, recipe, edits, data), accuracy)
+
+
+def stages(
+    key: str, recipe: Recipe, edits: Edits | None, data: str
+) -> tuple[tuple[tuple[str, Measured], ...], tuple[str, ...]]:
+    """Accuracy after each stage of the cut, and a sentence about each layer that could not be
+    compensated. Takes seconds: on a click. Raises SfpError."""
+    plan = planned.plan(key, recipe, edits)
+    return _stages(key, plan.hash, data, plan)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Measuring after each stage")
+def _stages(key: str, plan_hash: str, data: str, _plan: Plan):
+    from sfp_viz.nets.stages import stages as measured
+
+    train, test = (measuring.data_or_none(data, split) for split in ("train", "test"))
+    if train is None or test is None:
+        raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
+    found = tuple(measured(loaders.model(key), _plan, train, test))
+    notes = tuple(note for stage in found for note in stage.notes)
+    return tuple((stage.name, stage.measured()) for stage in found), notes
+
+
+def accuracy(found: Measured) -> tuple[float, tuple[float, float] | None]:
+    """Accuracy 0..1 and its interval, of a measurement that has them."""
+    return found.accuracy or 0.0, found.interval
+
+
+def file_of(model: Any) -> bytes:
+    """The model as a safetensors file."""
+    from sfp_viz.nets.saved import save_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save_model(model, path)
+        return path.read_bytes()
+
+
+def _sizes(model: Any, accuracy: Measured | None) -> Sizes:
+    from sfp_viz.nets.measure import count_macs, count_params, measure_latency
+
+    return Sizes(
+        macs=count_macs(model),
+        params=count_params(model),
+        file_bytes=len(file_of(model)),
+        latency=measure_latency(model),
+        accuracy=accuracy,
+    )

@@ -1,0 +1,90 @@
+"""What is cut and measured on a click, and the images for it: cached, slow, and with torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Measured
+from sfp_viz.errors import DataError
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.studies import learned
+
+
+def pruned(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
+    """The network physically cut on a copy; with ``data``, calibrated on its training images.
+
+    Takes seconds: call it on a click. Loads torch.
+    """
+    return _pruned(key, recipe, edits, data, learned.version(recipe))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _pruned(key: str, recipe: Recipe, edits: Edits | None, data: str, version: tuple):
+    from sfp_viz.nets.surgery import prune
+
+    images = data_or_none(data, "train") if data else None
+    return prune(loaders.model(key), planned.plan(key, recipe, edits), calibration=images)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def latency(key: str) -> Measured:
+    """Measured latency of the uncut network on this machine. Takes seconds: on a click."""
+    from sfp_viz.nets.measure import measure_latency
+
+    return measure_latency(loaders.model(key))
+
+
+def pruned_latency(key: str, recipe: Recipe, edits: Edits | None) -> Measured:
+    """Measured latency of the cut network: its widths count, not what fills them. On a click."""
+    from sfp_viz.nets.measure import measure_latency
+
+    return measure_latency(pruned(key, recipe, edits))
+
+
+def data_or_none(name: str, split: str = "test", limit: int | None = None) -> Any:
+    """Images by name, or None when they are not on this machine. Never downloads."""
+    from sfp_viz.nets.data import available
+
+    return _data(name, split, limit) if name and available(name, split) else None  # type: ignore[arg-type]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the images")
+def _data(name: str, split: str, limit: int | None) -> Any:
+    from sfp_viz.nets.data import load_data
+
+    return load_data(name, split, limit=limit)  # type: ignore[arg-type]
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def accuracy(key: str, data: str, limit: int | None = None) -> Measured:
+    """Measured accuracy of the uncut network on the test images. Takes seconds: on a click."""
+    from sfp_viz.nets.measure import measure_accuracy
+
+    return measure_accuracy(loaders.model(key), _images(data, limit))
+
+
+def pruned_accuracy(
+    key: str, recipe: Recipe, edits: Edits | None, data: str, limit: int | None = None
+) -> Measured:
+    """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click."""
+    return _pruned_accuracy(key, recipe, edits, data, limit, learned.version(recipe))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _pruned_accuracy(
+    key: str, recipe: Recipe, edits: Edits | None, data: str, limit: int | None, version: tuple
+) -> Measured:
+    from sfp_viz.nets.measure import measure_accuracy
+
+    return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit))
+
+
+def _images(data: str, limit: int | None):
+    images = data_or_none(data, "test", limit)
+    if images is None:
+        raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
+    return images

@@ -1,0 +1,54 @@
+"""Fine-tune a baseline too: the same training for uniform L1 or random pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from sfp_viz.core.tradeoff import Kind
+from sfp_viz.core.training import Distillation
+from sfp_viz.errors import SfpError
+from sfp_viz.runs.kinds.sparsify import KIND
+from sfp_viz.runs.results.summary import Summary
+from sfp_viz.ui import loaders, problems
+from sfp_viz.ui.compare import points as compare_points
+from sfp_viz.ui.runs import starting
+from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.session import state
+
+BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
+
+
+def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
+    """Start the same training for a baseline: with the settings of the newest run of a plan.
+    Those of a run that pruned while training say little: its epochs came before the cut."""
+    like = next((run for run in runs if run.made == "plan" and run.kind != KIND), None)
+    settings = (like and _settings(like)) or starting.preset(starting.QUICK, subject.data)
+    words = "the newest run of a plan" if like else "the quick preset"
+    st.caption(f"With the settings of {words}: {settings.epochs} epochs.")
+    with st.container(horizontal=True):
+        for kind in BASELINES.values():
+            label, key = f"Fine-tune {starting.KINDS[kind]}", f"baseline_{kind}"
+            st.button(
+                label, key=key, disabled=not subject.data,
+                on_click=_start, args=(subject, kind, settings),
+            )  # fmt: skip
+
+
+def _settings(run: Summary) -> Distillation | None:
+    try:
+        return Distillation(**run.settings)
+    except (TypeError, SfpError):
+        return None
+
+
+def _start(subject: Subject, kind: Kind, settings: Distillation) -> None:
+    try:
+        one = starting.baseline(subject, kind, compare_points.reduction(subject))
+        run = starting.start(one, settings, name=loaders.network(subject.model).name)
+    except SfpError as problem:
+        st.toast(problems.plain(str(problem)), icon=":material/error:")
+        return
+    state.change(run=run)
+    st.toast("The run has started. Its curves are on the page Fine-tune.")

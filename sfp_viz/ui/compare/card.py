@@ -1,0 +1,102 @@
+"""The card of a chosen point: what it is, how it stands, and the ways on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from sfp_viz.core.tradeoff import Axis, Point, changed
+from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
+from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.summary import Summary
+from sfp_viz.ui import problems
+from sfp_viz.ui.compare import chart as compare_chart
+from sfp_viz.ui.compare import words as compare_words
+from sfp_viz.ui.runs import ways as run_ways
+from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.session import state
+
+
+def card(
+    point: Point,
+    points: Sequence[Point],
+    axis: Axis,
+    *,
+    run: Summary | None = None,
+    subject: Subject | None = None,
+    timed: Timed | None = None,
+) -> None:
+    """The card; ``run`` or ``subject`` is what the point was made of, where it was."""
+    with st.container(border=True, key="compare_card"):
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            st.markdown(f"**{problems.plain(point.label)}**")
+            st.button(
+                "Close", key="card_close", on_click=compare_chart.choose, type="tertiary",
+                icon=":material/close:",
+            )  # fmt: skip
+        _metrics(point, run, timed)
+        st.caption(problems.plain(_facts(point, run, timed)))
+        if text := compare_words.standing(points, axis, point.key):
+            st.markdown(problems.plain(text))
+        with st.container(horizontal=True):
+            if run is not None:
+                _run_ways(run)
+            elif subject is not None:
+                _subject_ways(subject)
+
+
+def open_plan(subject: Subject) -> None:
+    """Put recipe and edits into the session, as one step of undo."""
+    state.change(recipe=subject.recipe, edits=subject.edits)
+
+
+def _metrics(point: Point, run: Summary | None, timed: Timed | None) -> None:
+    with st.container(horizontal=True):
+        st.metric("Accuracy, last epoch" if run else "Accuracy", percent(point.accuracy))
+        if run is not None:
+            st.metric(
+                f"Best epoch ({run.best_epoch} of {run.epochs})", percent(run.best),
+                help="The best epoch was chosen on the test images, so its accuracy reads a "
+                "little high. The last epoch's does not; that one is compared.",
+            )  # fmt: skip
+        st.metric("MACs", count(point.macs))
+        if point.params:
+            st.metric("Params", count(point.params))
+        if timed is not None:
+            st.metric("Latency", milliseconds(timed.ms))
+
+
+def _facts(point: Point, run: Summary | None, timed: Timed | None) -> str:
+    change = changed(point)
+    text = f"Accuracy measured on {point.images:,} test images" if point.images else "Measured"
+    text += f", 95 % interval {span(point.interval)}" if point.interval else ""
+    if change is not None and point.kind != "unpruned":
+        text += f"; {signed(100 * change)} points against the unpruned network"
+    text += ". MACs and params counted"
+    if timed is not None:
+        low, high = timed.iqr
+        text += (
+            f". Latency measured: the median of {timed.repeats}, quartiles {milliseconds(low)} to "
+            f"{milliseconds(high)}, {timed.condition}"
+        )
+    return text + (f". Run {run.id}." if run else ".")
+
+
+def _run_ways(run: Summary) -> None:
+    run_ways.open_plan(run, key="card_plan", main=True)
+    if st.button("Open the run", key="card_run", icon=":material/show_chart:"):
+        state.change(run=run.id)
+        st.switch_page("pages/finetune.py")
+    run_ways.export(run, key="card_export")
+
+
+def _subject_ways(subject: Subject) -> None:
+    if st.button("Open its plan", key="card_plan", icon=":material/tune:", type="primary"):
+        open_plan(subject)
+        st.switch_page("pages/plan.py")
+    if subject.kind == "plan" and st.button(
+        "Export", key="card_export", icon=":material/download:"
+    ):
+        st.session_state["export_source"] = ""
+        st.switch_page("pages/export.py")

@@ -1,0 +1,129 @@
+"""The chart of the Compare page and its table twin: a click chooses, here as there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.tradeoff import Axis, Point, cost_on, saved, standing_of
+from sfp_viz.figures.marks import View
+from sfp_viz.figures.numbers import count, percent
+from sfp_viz.runs.results.summary import Summary
+from sfp_viz.ui import problems
+from sfp_viz.ui.compare.words import STANDINGS
+
+CHOSEN = "compare chosen"  # session_state: the keys of the chosen points
+_REPORTED = "compare reported"  # session_state: what each widget reported last, by its key
+
+
+def chosen(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The chosen points that are still there, in the order of choosing."""
+    known = {point.key: point for point in points}
+    keys = dict.fromkeys(st.session_state.get(CHOSEN, ()))
+    return tuple(known[key] for key in keys if key in known)
+
+
+def choose(*keys: str) -> None:
+    """Choose these points and no others."""
+    st.session_state[CHOSEN] = tuple(dict.fromkeys(key for key in keys if key))
+
+
+def chart(picture: View, points: Sequence[Point], axis: Axis) -> None:
+    """The picture; a click on a point chooses it, with Shift a further one."""
+    from sfp_viz.figures.theme import for_app
+    from sfp_viz.figures.tradeoff import tradeoff
+
+    key = f"tradeoff {axis} {picture.turned} {_short(repr(picture.marks))}"
+
+    def picked() -> None:
+        found = st.session_state[key]["selection"]["points"]
+        _report(key, [_key_of(point) for point in found])
+
+    st.plotly_chart(
+        for_app(tradeoff(picture)), key=key, alt=_alt(picture, points), on_select=picked,
+        selection_mode="points",
+        config={"displaylogo": False, "modeBarButtons": [["toImage"]]},
+    )  # fmt: skip
+
+
+def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> None:
+    """The points as rows, the best first; choosing rows chooses the points."""
+    import pandas as pd
+
+    ordered = sorted(points, key=lambda p: -p.accuracy)
+    keys = [point.key for point in ordered]
+    key = f"compare rows {axis} {_short(' '.join(keys))}"
+    standings = standing_of(points, axis)
+
+    def picked() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        _report(key, [keys[row] for row in rows if row < len(keys)])
+
+    rows = [_row(p, runs.get(p.key), standings, axis) for p in ordered]
+    number, share = st.column_config.NumberColumn, "%.1f %%"
+    st.dataframe(
+        pd.DataFrame(rows), key=key, hide_index=True, on_select=picked, placeholder="",
+        selection_mode="multi-row", height="content" if len(rows) < 14 else 460,
+        column_config={
+            "MACs": number("MACs, computed", format="localized"),
+            "Params": number("Params, computed", format="localized"),
+            "Of the MACs": number(format=share),
+            "Latency": number("Latency, ms, measured", format="%.3g"),
+            "Accuracy": number("Accuracy, measured", format=share),
+            "from": number("95 % from", format=share),
+            "to": number(format=share),
+            "Best epoch": number(
+                format=share,
+                help="The best epoch was chosen on the test images, so it reads a little high.",
+            ),
+        },
+    )  # fmt: skip
+
+
+def _row(
+    point: Point, run: Summary | None, standings: Mapping[str, str], axis: Axis
+) -> dict[str, Any]:
+    less = saved(point, "macs")
+    row = {
+        "Network": point.label,
+        "MACs": point.macs,
+        "Of the MACs": None if less is None else 100 * (1 - less),
+        "Params": point.params or None,
+        "Latency": cost_on(point, "latency"),
+        "Accuracy": 100 * point.accuracy,
+        "from": 100 * point.interval[0] if point.interval else None,
+        "to": 100 * point.interval[1] if point.interval else None,
+        "Best epoch": 100 * run.best if run else None,
+        "Front": STANDINGS.get(standings.get(point.key, ""), ""),
+        "Run": run.id if run else "",
+    }
+    return row if axis == "latency" else {k: v for k, v in row.items() if k != "Latency"}
+
+
+def _report(key: str, keys: list[str]) -> None:
+    """A widget says what is chosen in it; nothing happens when it said so before."""
+    seen = st.session_state.setdefault(_REPORTED, {})
+    if seen.get(key, []) != keys:  # an interrupted run reports what it showed as new
+        st.session_state[_REPORTED] = {key: keys}
+        choose(*keys)
+
+
+def _key_of(point: Mapping[str, Any]) -> str:
+    data = point.get("customdata") or [""]
+    return str(data[0] if isinstance(data, list) else data.get("0", ""))
+
+
+def _alt(picture: View, points: Sequence[Point]) -> str:
+    tuned = [p for p in points if p.stage == "fine-tuned"]
+    best = max(tuned, key=lambda p: p.accuracy, default=None)
+    text = f"{picture.y_title} against {picture.x_title}, {len(picture.marks)} marks."
+    if best:
+        text += f" Best after fine-tuning: {percent(best.accuracy)} with {count(best.macs)} MACs."
+    return problems.plain(text).replace("\\", "")
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,99 @@
+"""Taking a comparison along: CSV of all runs, SVG of the chart, a report that stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import streamlit as st
+
+import sfp_viz
+from sfp_viz.core.network import Network
+from sfp_viz.core.tradeoff import Axis, Point, front_words, standing_of
+from sfp_viz.figures.marks import View
+from sfp_viz.figures.run_report import run_report
+from sfp_viz.figures.tradeoff_svg import tradeoff_svg
+from sfp_viz.runs.results import differing
+from sfp_viz.runs.results import table as run_table
+from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.points import RUN
+from sfp_viz.runs.results.summary import Summary
+from sfp_viz.ui.compare import words as compare_words
+from sfp_viz.ui.compare.differences import MOST, columns
+
+
+def buttons(
+    network: Network,
+    picture: View,
+    points: Sequence[Point],
+    runs: Sequence[Summary],
+    axis: Axis,
+    *,
+    chosen: Sequence[Summary] = (),
+    timed: Mapping[str, Timed] | None = None,
+) -> None:
+    """Three downloads, each made when it is clicked."""
+    found = {k.removeprefix(RUN): v for k, v in standing_of(points, axis).items()}
+    standings = {name: compare_words.STANDINGS[word] for name, word in found.items()}
+
+    def csv() -> str:
+        return run_table.csv_text(*run_table.table(runs, standings=standings, timed=timed))
+
+    def report() -> str:
+        return _report(
+            network, picture, points, runs, axis,
+            chosen=chosen, standings=standings, timed=timed,
+        )  # fmt: skip
+
+    name = f"{network.name}-runs"
+    kinds = (
+        ("CSV", csv, "csv", "text/csv", "Every field of every run, with units, and whether it was "
+         "computed or measured."),
+        ("SVG", lambda: tradeoff_svg(picture, title=_title(network)), "svg", "image/svg+xml",
+         "The chart as it is here, for a paper or a slide."),
+        ("Report", report, "html", "text/html", "One file with the chart, the table, the settings "
+         f"and the plans of up to {MOST} chosen runs; it needs no network and runs no scripts."),
+    )  # fmt: skip
+    with st.container(horizontal=True):
+        for label, make, ending, kind, says in kinds:
+            st.download_button(
+                label, make, file_name=f"{name}.{ending}", mime=kind, key=f"compare_{ending}",
+                on_click="ignore", icon=":material/download:", help=says,
+                disabled=not (runs or ending == "svg"),
+            )  # fmt: skip
+
+
+def _report(
+    network: Network,
+    picture: View,
+    points: Sequence[Point],
+    runs: Sequence[Summary],
+    axis: Axis,
+    *,
+    chosen: Sequence[Summary],
+    standings: Mapping[str, str],
+    timed: Mapping[str, Timed] | None,
+) -> str:
+    labels = {p.key: p.label for p in points}
+    side = list(chosen[:MOST]) or list(runs[:MOST])
+    heads = columns([labels.get(RUN + run.id, run.id) for run in side])
+    sizes = {group.name: group.size for group in network.groups}
+    plans = [
+        (head, differing.plan_rows(plan, sizes))
+        for head, run in zip(heads, side, strict=True)
+        if (plan := differing.plan_of(run.path)) is not None
+    ]
+    sentences = [s for s in (compare_words.finding(points), front_words(points, axis)) if s]
+    return run_report(
+        picture, title=_title(network), sentences=sentences,
+        runs=run_table.table(runs, standings=standings, timed=timed), names=heads,
+        differing=[(d.section, d.name, d.values) for d in differing.differing(side)],
+        shared=[(d.section, d.name, d.values) for d in differing.shared(side)],
+        plans=plans,
+        footer=f"Made by sfp-viz {sfp_viz.__version__}, {datetime.now():%Y-%m-%d %H:%M}. "
+        f"Weights {network.digest}.",
+    )  # fmt: skip
+
+
+def _title(network: Network) -> str:
+    return f"{network.name}: accuracy against cost"

@@ -1,0 +1,111 @@
+"""What stands on the Compare page's chart: finished runs, and what was measured one-shot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from sfp_viz.core.cost import cost, kept_units
+from sfp_viz.core.network import Network
+from sfp_viz.core.tradeoff import Point, Whole
+from sfp_viz.errors import SfpError
+from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.points import points_of
+from sfp_viz.runs.results.summary import Summary
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui.plan import by_hand
+from sfp_viz.ui.runs import starting
+from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.session import state
+
+SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
+_DONE = "compared"  # session_state: the subject measured last in this browser session
+
+
+def is_measured(subject: Subject) -> bool:
+    """Whether the one-shot points of ``subject`` were measured in this browser session."""
+    return st.session_state.get(_DONE) == subject
+
+
+def mark_measured(subject: Subject) -> None:
+    """Remember that they were measured."""
+    st.session_state[_DONE] = subject
+
+
+def subjects(subject: Subject) -> dict[str, tuple[str, Subject]]:
+    """What is measured one-shot, as (label, subject) by the key of its point: the plan, uniform
+    L1, random with three seeds, all to the same MACs."""
+    target = reduction(subject)
+    uniform = starting.baseline(subject, "uniform", target)
+    draws = {
+        f"one-shot random {seed}": (
+            f"random, draw {seed + 1}, one-shot",
+            starting.baseline(subject, "random", target, seed=seed),
+        )
+        for seed in SEEDS
+    }
+    return {
+        "one-shot plan": ("this plan, one-shot", subject),
+        "one-shot uniform": ("uniform L1, one-shot", uniform),
+        **draws,
+    }
+
+
+def measured(subject: Subject) -> Iterator[Point]:
+    """The unpruned network, then each one-shot point once it is measured. Slow: on a click."""
+    network = loaders.network(subject.model)
+    found = measuring.accuracy(subject.model, subject.data)
+    right, interval = checking.accuracy(found)
+    whole = replace(whole_of(network), accuracy=right)
+    yield Point(
+        "unpruned", whole.macs, right, interval, "unpruned", "unpruned", key="unpruned",
+        params=whole.params, images=found.images, whole=whole,
+    )  # fmt: skip
+    for key, (label, one) in subjects(subject).items():
+        plan = planned.plan(one.model, one.recipe, one.edits)
+        found = measuring.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
+        after = cost(network, plan)
+        yield Point(
+            label, after.macs, *checking.accuracy(found), one.kind, "one-shot", key=key,
+            params=after.params, images=found.images, whole=whole,
+        )  # fmt: skip
+
+
+def trained(
+    runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed] | None = None
+) -> list[Point]:
+    """The points of finished runs, and the unpruned network as their teacher."""
+    return points_of(runs, whole=whole_of(network), plan=_plan_now(), timed=timed)
+
+
+def together(one_shot: Sequence[Point], trained: Sequence[Point]) -> list[Point]:
+    """All points; the unpruned network once, as it was measured on most images."""
+    both = [*one_shot, *trained]
+    wholes = [p for p in both if p.kind == "unpruned"]
+    best = max(wholes, key=lambda p: (p.latency is not None, p.images), default=None)
+    return [p for p in both if p.kind != "unpruned" or p is best]
+
+
+def whole_of(network: Network) -> Whole:
+    """The unpruned network's costs, computed."""
+    before = cost(network)
+    return Whole(before.macs, before.params)
+
+
+def reduction(subject: Subject) -> float:
+    """What the plan really saves of the MACs, 0..0.99: the baselines' target."""
+    plan = planned.plan(subject.model, subject.recipe, subject.edits)
+    network = loaders.network(subject.model)
+    return by_hand.reduction(network, kept_units(network, plan))
+
+
+def _plan_now() -> str:
+    """The hash of the plan on the screen; '' when its target is out of reach."""
+    now = state.session()
+    try:
+        return planned.plan(now.model, now.recipe, now.edits).hash
+    except SfpError:
+        return ""

@@ -1,0 +1,108 @@
+"""Buttons that change clusters and the fate of filters; each press is one undo step.
+
+They live in the fragment of the linked panels, but what they change stands outside of it too, so a
+change asks for one run of the whole page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.errors import SfpError
+from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui.explore import acts
+from sfp_viz.ui.explore.view import GroupView
+from sfp_viz.ui.session import state
+from sfp_viz.ui.studies import learned
+
+_CHANGED = "edits changed in the fragment"
+_PROBLEM = "problem of an act"
+
+
+def settle() -> None:
+    """At the head of the fragment: draw the whole page anew after a change, show a problem."""
+    if st.session_state.pop(_CHANGED, False):
+        st.rerun()
+    if problem := st.session_state.pop(_PROBLEM, None):
+        problems.say(problem)
+
+
+def cluster_menu(view: GroupView) -> None:
+    """The number of clusters, and the way back to the recipe's."""
+    count, name = len(view.clusters), view.group.name
+    live = sum(label >= 0 for label in view.labels)
+    recipe = state.session().recipe
+    with st.popover(f"{count} clusters", icon=":material/bubble_chart:"):
+        key = f"k {name} {count} {state.revision()}"
+        st.number_input(
+            "Number of clusters", 1, max(1, live), min(max(count, 1), max(1, live)), key=key,
+            on_change=_count, args=(key, name, count),
+        )  # fmt: skip
+        st.caption(
+            "Changed by hand."
+            if view.by_hand
+            else f"Suggested ({recipe.clustering}): {recipe.kappa:g} for each filter that stays, "
+            f"fewer where all {view.group.size} stay."
+        )
+        st.button(
+            "Back to the suggested clusters", disabled=not view.by_hand, key="reset clusters",
+            on_click=_do, args=(lambda edits: edits.with_clusters(name, None),),
+        )  # fmt: skip
+
+
+def fate_menu(view: GroupView, chosen: Sequence[int]) -> None:
+    """What can be done with the chosen filters."""
+    name, labels, units = view.group.name, view.labels, tuple(chosen)
+    touched = {labels[unit] for unit in units} - {-1}
+    edits = loaders.edits_of(state.session())
+    fixed = {unit for where, unit in (*edits.keep, *edits.remove) if where == name}
+    with st.container(horizontal=True, gap="small", key="fate menu"):
+        _button("Merge", lambda e: acts.merged(e, name, labels, units),
+                off=len(touched) < 2, help="Make their clusters one")  # fmt: skip
+        _button("Split off", lambda e: acts.split_off(e, name, labels, units),
+                off=not touched, help="Make them a cluster of their own")  # fmt: skip
+        with st.popover("Move to", disabled=not touched):
+            key = f"move {name} {state.revision()}"
+            target = st.selectbox("Cluster", view.clusters, key=key)
+            _button("Move them", lambda e: acts.moved(e, name, labels, units, int(target)))
+        whole = view.group.protected
+        _button("Keep", lambda e: acts.fated(e, name, units, "keep"),
+                off=whole, help="They stay, whatever the clusters say")  # fmt: skip
+        _button("Remove", lambda e: acts.fated(e, name, units, "remove"),
+                off=whole, help="They go, whatever the clusters say")  # fmt: skip
+        if fixed & set(units):
+            _button("Release", lambda e: acts.fated(e, name, units, None),
+                    help="Leave them to the recipe again")  # fmt: skip
+
+
+def _button(
+    label: str, act: Callable[[Edits], Edits], *, off: bool = False, help: str | None = None
+) -> None:
+    st.button(label, on_click=_do, args=(act,), disabled=off, help=help, key=f"act {label}")
+
+
+def _count(key: str, group: str, shown: int) -> None:
+    session, wanted = state.session(), int(st.session_state.get(key, shown))
+    if wanted == shown:
+        return  # nothing new: Streamlit calls again when a run was interrupted
+    network, seen = loaders.network(session.model), learned.evidence(session.model)
+    recipe = session.recipe
+    _do(lambda edits: acts.counted(edits, network, group, recipe, k=wanted, evidence=seen))
+
+
+def _do(act: Callable[[Edits], Edits]) -> None:
+    """One step, unless no plan could be made with it: then say why, and change nothing."""
+    session = state.session()
+    before = loaders.edits_of(session)
+    try:
+        after = act(before)
+        if after.remove != before.remove:
+            planned.suggestion(session.model, session.recipe, after)
+    except SfpError as problem:
+        st.session_state[_PROBLEM] = problem
+        return
+    state.change(edits=after)
+    st.session_state[_CHANGED] = True

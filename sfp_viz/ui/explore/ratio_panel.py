@@ -1,0 +1,104 @@
+"""How many filters a group keeps: the suggestion with its reason, and the ratio by hand."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sfp_viz.core.ratios import why_ratio
+from sfp_viz.figures.numbers import count, percent
+from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui.explore import acts
+from sfp_viz.ui.explore.view import GroupView
+from sfp_viz.ui.names import listed
+from sfp_viz.ui.plan import plan_view, trained_reasons
+from sfp_viz.ui.session import state
+
+
+def ratio_panel(view: GroupView) -> None:
+    """Suggestion and reason on the left, the hand on the right."""
+    group, edits = view.group, loaders.edits_of(state.session())
+    with st.container(border=True, key="ratio panel"):
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            st.markdown("**How many filters stay**")
+            st.write(_reason(view))
+            if len(group.layers) + len(group.followers) > 1:
+                tied = (*group.layers, *group.followers)
+                st.caption(f"Cut together: {problems.plain(listed(tied))}.")
+        with right:
+            if group.protected:
+                st.caption("This group cannot be cut, so there is nothing to set here.")
+                return
+            _slider(view)
+            touched = acts.untouched(edits, group.name) != edits
+            with st.container(horizontal=True, gap="small"):
+                st.button(
+                    "Back to the suggestion", on_click=_back, args=(group.name,),
+                    disabled=not touched, key="ratio back",
+                    help="Takes back every change by hand on this group",
+                )  # fmt: skip
+                _whole_toggle(group.name, group.name in edits.protected)
+
+
+def _reason(view: GroupView) -> str:
+    session = state.session()
+    if text := trained_reasons.sentence(view.group, view.kept, session.edits):
+        return text
+    dispersion = planned.dispersions(session.model, session.recipe).get(view.group.name, 1.0)
+    sentence = why_ratio(view.network, view.group.name, dispersion, view.suggested, session.recipe)
+    if view.kept != view.suggested and not view.group.protected:
+        return f"By hand, {view.kept} of {view.group.size} filters stay. Suggested: " + (
+            problems.plain(sentence[0].lower() + sentence[1:])
+        )
+    return problems.plain(sentence)
+
+
+def _slider(view: GroupView) -> None:
+    group, key = view.group, f"kept {view.group.name} {state.revision()}"
+    if group.size > 1:
+        st.slider(
+            "Filters that stay", 1, group.size, view.kept, key=key,
+            on_change=_set, args=(key, group.name, group.size, view.kept),
+        )  # fmt: skip
+    saved = _saving(view)
+    st.caption(
+        f"Removes {percent(1 - view.kept / group.size, 0)} of the filters of this group"
+        + (f"; cutting it alone saves {count(saved)} MACs (computed)." if saved else ".")
+    )
+
+
+def _saving(view: GroupView) -> int:
+    from sfp_viz.core.cost import cost_of_widths
+
+    whole = cost_of_widths(view.network, {})
+    return whole.macs - cost_of_widths(view.network, {view.group.name: view.kept}).macs
+
+
+def _set(key: str, group: str, size: int, shown: int) -> None:
+    session = state.session()
+    if int(st.session_state.get(key, shown)) == shown:
+        return  # nothing new: Streamlit calls again when a run was interrupted
+    after = acts.keeping(
+        loaders.edits_of(session),
+        group,
+        size=size,
+        kept=int(st.session_state[key]),
+        hold=plan_view.holds(),
+    )
+    state.change(edits=after)
+
+
+def _back(group: str) -> None:
+    state.change(edits=acts.untouched(loaders.edits_of(state.session()), group))
+
+
+def _whole_toggle(group: str, whole: bool) -> None:
+    key = f"whole {group} {state.revision()}"
+    st.toggle("Leave whole", whole, key=key, on_change=_set_whole, args=(key, group, whole))
+
+
+def _set_whole(key: str, group: str, shown: bool) -> None:
+    wanted = bool(st.session_state.get(key, shown))
+    if wanted != shown:
+        edits = loaders.edits_of(state.session())
+        state.change(edits=edits.with_protected(group, wanted))

@@ -1,0 +1,108 @@
+"""What the Explore page shows of one group, gathered from the floors below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from sfp_viz.core.analysis import GroupAnalysis
+from sfp_viz.core.clusters import representative
+from sfp_viz.core.network import ConvLayer, FilterGroup, Network
+from sfp_viz.core.plan import Removal
+from sfp_viz.core.selection import select
+from sfp_viz.figures.pictures import filter_pixels
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.components.filter_map import Points
+from sfp_viz.ui.explore.maps import apart
+from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.session.state import Session
+
+SHOWN_KERNELS = 16
+WHOLE_MOST = 128  # filters that set the number of clusters where all stay: more only cost time
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """One group under the session's recipe and edits; ``layer`` is the one whose kernels show.
+
+    ``labels`` are the clusters in force, ``by_hand`` whether a person set them; ``kept`` units
+    the plan keeps, ``suggested`` without edits; ``removal`` the filters that go, with reasons;
+    ``stands`` the kept representative of each cluster.
+    """
+
+    network: Network
+    group: FilterGroup
+    layer: ConvLayer
+    analysis: GroupAnalysis
+    labels: tuple[int, ...]
+    by_hand: bool
+    kept: int
+    suggested: int
+    removal: Removal
+    stands: tuple[int, ...]
+
+    @property
+    def clusters(self) -> tuple[int, ...]:
+        """The labels that occur, without the dead filters' -1."""
+        return tuple(sorted({label for label in self.labels if label >= 0}))
+
+    def note(self, unit: int) -> str:
+        """One sentence on a filter: what becomes of it, and what it is like."""
+        fate = dict(zip(self.removal.filters, self.removal.reasons, strict=True)).get(unit)
+        alike = self.analysis.nearest[unit]
+        near = f"most like {alike} ({self.analysis.nearest_similarity[unit]:.2f})"
+        if self.group.size < 2:
+            near = "the only one"
+        return f"{'stays' if fate is None else 'goes: ' + fate}; {near}"
+
+
+def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
+    """Gather the view; nothing goes where the recipe's target cannot be reached."""
+    network, recipe, edits = loaders.network(session.model), session.recipe, session.edits
+    suggested = planned.kept_or_whole(session.model, recipe).get(group.name, group.size)
+    kept = planned.kept_or_whole(session.model, recipe, edits).get(group.name, group.size)
+    counted = suggested if kept < group.size else min(suggested, WHOLE_MOST)
+    analysis = planned.group_analysis(session.model, group.name, recipe, counted)
+    by_hand = dict(edits.clusters).get(group.name) if edits else None
+    labels = by_hand or analysis.clusters.labels
+    mine = {"keep": (), "remove": ()}
+    for fate in mine if edits else ():
+        mine[fate] = tuple(unit for name, unit in getattr(edits, fate) if name == group.name)
+    removal = select(
+        analysis, kept, recipe,
+        labels=labels, forced_keep=mine["keep"], forced_remove=mine["remove"],
+    )  # fmt: skip
+    removal = trained_reasons.told(removal, network.digest)
+    gone = set(removal.filters)
+    stay = tuple(-1 if unit in gone else label for unit, label in enumerate(labels))
+    stands = {representative(stay, analysis.importance, c) for c in set(stay) if c >= 0}
+    return GroupView(
+        network, group, network.layer(layer), analysis, tuple(labels), by_hand is not None,
+        kept, suggested, removal, tuple(sorted(stands)),
+    )  # fmt: skip
+
+
+def points_of(view: GroupView, places: np.ndarray) -> Points:
+    """The view as points of the map."""
+    return Points(
+        name=f"{view.network.digest} {view.layer.name}",
+        title=view.layer.name,
+        places=apart(places),
+        clusters=view.labels,
+        notes=[view.note(unit) for unit in range(view.group.size)],
+        goes=view.removal.filters,
+        stands=view.stands,
+        pixels=pixels(view.network, view.layer.name, view.group.size),
+    )
+
+
+def pixels(network: Network, layer: str, units: int) -> np.ndarray:
+    """Pictures of the first kernels of each unit, uint8 [units, kernels, height, width]."""
+    return _pixels(network.digest, layer, units, network)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _pixels(digest: str, layer: str, units: int, _network: Network) -> np.ndarray:
+    return np.ascontiguousarray(filter_pixels(_network.layer(layer), kernels=SHOWN_KERNELS)[:units])

@@ -1,0 +1,202 @@
+"""The prunability report: each layer, whether it can be cut and why, what it costs and takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.figures.numbers import milliseconds
+from sfp_viz.ui import loaders, problems
+from sfp_viz.ui.names import listed
+from sfp_viz.ui.network.report import short
+from sfp_viz.ui.session import state
+
+YES, ALONG, NO = "yes", "goes along", "no"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One layer. ``freedom``: YES, ALONG (its channels follow those of its group) or NO; ``why``
+    says what ties it or why it stays whole. ``macs`` and ``params`` are its own, computed;
+    ``kernel`` is (channels, height, width), empty for a layer that is no convolution."""
+
+    layer: str
+    group: str
+    filters: int
+    kernel: tuple[int, ...]
+    freedom: str
+    why: str
+    macs: int
+    params: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of each layer, the least of ``repeats`` passes, and of a whole pass (median);
+    measured on this machine's CPU with ``threads``, ``batch`` images at once."""
+
+    layers: Mapping[str, float]
+    whole: float
+    threads: int
+    batch: int
+    repeats: int
+
+
+def lines(network: Network) -> tuple[Line, ...]:
+    """Every layer that multiplies, in order of execution."""
+    terms: dict[str, list] = {}
+    for term in network.terms:
+        terms.setdefault(term.owner, []).append(term)
+    convolutions = {layer.name for layer in network.layers}
+    working = [name for name, own in terms.items() if any(term.macs for term in own)]
+    working += [layer.name for layer in network.layers if layer.name not in terms]
+    found = []
+    for name in working:
+        cost = cost_of_widths(replace(network, terms=tuple(terms.get(name, ()))), {})
+        if name in convolutions:
+            found.append(_convolution(network, name, cost.macs, cost.params))
+        else:
+            width = _width(network, terms[name][0])
+            why = "Linear: it loses the inputs that go, its outputs stay."
+            if name == working[-1]:
+                why = "It gives the answer: each output is a class."
+            found.append(Line(name, "", width, (), NO, why, cost.macs, cost.params))
+    return tuple(found)
+
+
+def _width(network: Network, term) -> int:
+    """Outputs of the operation behind a cost term, before anything is cut."""
+    widths = {group.name: group.width for group in network.groups}
+    return sum(factor * (widths[name] if name else 1) for name, factor in term.outs)
+
+
+def _convolution(network: Network, name: str, macs: int, params: int) -> Line:
+    weight, group = network.layer(name).weight, network.group_of(name)
+    freedom, why = _freedom(network, group, name)
+    kernel = tuple(int(side) for side in weight.shape[1:])
+    home = group.name if group else ""
+    return Line(name, home, weight.shape[0], kernel, freedom, why, macs, params)
+
+
+def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[str, str]:
+    if group is None:
+        return NO, "It belongs to no group."
+    if group.protected:
+        return NO, short(group.why) or "No reason is known."
+    if layer in group.followers:
+        return ALONG, f"Depthwise: its channels go with the filters of {listed(group.layers)}."
+    if group.followers and len(group.layers) == 1:
+        return YES, group.why or f"{listed(group.followers)} (depthwise) goes along."
+    return YES, group.why
+
+
+def table(network: Network) -> None:
+    """All layers, sortable; a chosen row leads to its map."""
+    import pandas as pd
+
+    found = lines(network)
+    times = st.session_state.get(_key(network))
+    head, button = st.columns([5, 2], vertical_alignment="bottom")
+    head.subheader("Layers")
+    with button.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Measure the layers", key="measure_layers", icon=":material/timer:"):
+            with problems.shown(), st.spinner("Measuring each layer on this machine"):
+                times = st.session_state[_key(network)] = _times(state.session().model)
+    rows = [_row(line, _whole(network), times, found) for line in found]
+    chosen = st.dataframe(
+        pd.DataFrame(rows), hide_index=True, key=f"layers {network.digest}", row_height=30,
+        on_select="rerun", selection_mode="single-row", column_config=_columns(rows),
+        height="content" if len(rows) < 17 else 540,
+    )["selection"]["rows"]  # fmt: skip
+    layer = found[chosen[0]].layer if chosen else ""
+    group = network.group_of(layer) if layer else None
+    if group and st.button(f"Explore {problems.plain(layer)}", type="primary", key="to map"):
+        state.change(group=group.name, layer=layer if layer in group.layers[1:] else "")
+        st.switch_page("pages/explore.py")
+    if layer and not group:
+        st.caption(f"{problems.plain(layer)} is no convolution: it has no filters to look at.")
+    st.caption(_words(times))
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+
+    def bar(name: str, words: str) -> Any:
+        """A share in per cent; the longest bar is the largest share of its column."""
+        largest = max((row.get(name) or 0.0 for row in rows), default=0.0)
+        return st.column_config.ProgressColumn(
+            name.replace("of ", "of the "), format="%.1f %%", width=112, help=words,
+            min_value=0.0, max_value=max(largest, 0.1),
+        )  # fmt: skip
+
+    return {
+        "layer": text(pinned=True, width=128),
+        "kernel": text(alignment="right", help="channels × height × width"),
+        "why": text(width=255),
+        "MACs": number(format="localized", help="computed, for one image"),
+        "of MACs": bar("of MACs", "computed"),
+        "params": number(format="localized", help="computed"),
+        "of params": bar("of params", "computed; norms hold the rest"),
+        "ms": number(format="%.3f", help="measured here"),
+        "of time": bar("of time", "measured; of the layers listed"),
+    }
+
+
+def _row(line: Line, whole: tuple[int, int], times: Times | None, found: Sequence[Line]) -> dict:
+    row: dict[str, Any] = {
+        "layer": line.layer,
+        "filters": line.filters,
+        "kernel": " × ".join(str(side) for side in line.kernel),
+        "can be cut": line.freedom,
+        "why": line.why,
+        "group": line.group,
+        "MACs": line.macs,
+        "of MACs": 100 * line.macs / max(1, whole[0]),
+        "params": line.params,
+        "of params": 100 * line.params / max(1, whole[1]),
+    }
+    if times:
+        total = sum(times.layers.get(one.layer, 0.0) for one in found)
+        taken = times.layers.get(line.layer)
+        row["ms"] = taken
+        row["of time"] = 100 * taken / total if taken is not None and total else None
+    return row
+
+
+def _whole(network: Network) -> tuple[int, int]:
+    cost = cost_of_widths(network, {})
+    return cost.macs, cost.params
+
+
+def _words(times: Times | None) -> str:
+    text = (
+        "Tick a row to explore that layer; a click on a heading sorts. MACs and params: computed."
+    )
+    if times is None:
+        return text
+    threads = f"{times.threads} thread{'s' if times.threads != 1 else ''}"
+    return (
+        f"{text} Times: measured on this machine's CPU, {threads}, batch {times.batch}, each layer "
+        f"in its place, the least of {times.repeats} passes; the whole pass takes "
+        f"{milliseconds(times.whole)} (median)."
+    )
+
+
+def _key(network: Network) -> str:
+    return f"layer times {network.digest}"
+
+
+def _times(key: str) -> Times:
+    """Measure; takes about a second for a small network. Loads torch: on a click."""
+    from sfp_viz.nets.latency import layer_times
+    from sfp_viz.nets.measure import measure_latency
+
+    model, repeats = loaders.model(key), 20
+    layers = layer_times(model, repeats=repeats)
+    whole = measure_latency(model, repeats=repeats)
+    return Times(layers, whole.latency_ms or 0.0, whole.threads or 1, whole.batch or 1, repeats)

@@ -1,0 +1,106 @@
+"""What the plan costs, as four numbers: three computed, the latency estimated or measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Measured
+from sfp_viz.figures.numbers import change, count, milliseconds, size
+from sfp_viz.ui import problems
+from sfp_viz.ui.check import measuring
+from sfp_viz.ui.planned import Budget
+from sfp_viz.ui.session import state
+from sfp_viz.ui.studies import learned, study_start
+
+_MEASURED = "plan_latency"  # session_state: (subject, before, after) as measured last
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was measured: a network cut by a recipe and edits."""
+
+    model: str
+    recipe: Recipe
+    edits: Edits | None
+
+
+def costs(network: Network, budget: Budget) -> None:
+    """MACs, params, peak activation memory and latency of the plan, each beside what it was."""
+    before, after = budget.before, budget.after
+    if after is None:
+        return
+    peaks = before.peak_activation_bytes, after.peak_activation_bytes
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        _one("MACs, computed", count(after.macs), change(before.macs, after.macs))
+        _one("Params, computed", count(after.params), change(before.params, after.params))
+        _one(
+            "Peak memory, computed", size(peaks[1]), change(*peaks),
+            help="The most that the input and output of one layer take in float32, for one image.",
+        )  # fmt: skip
+        _latency(network, budget)
+
+
+def _one(label: str, now: str, moved: str, help: str | None = None) -> None:
+    st.metric(
+        label, now, moved or None, delta_color="off", delta_arrow="off", help=help, width="content"
+    )
+
+
+def _latency(network: Network, budget: Budget) -> None:
+    """The measured latency of exactly this plan, else the estimate, else how to get one."""
+    now = state.session()
+    subject = Subject(now.model, now.recipe, now.edits)
+    done = st.session_state.get(_MEASURED)
+    if done and done[0] == subject:
+        before, after = done[1], done[2]
+        _one(
+            "Latency, measured",
+            milliseconds(after.latency_ms or 0),
+            change(before.latency_ms or 0, after.latency_ms or 0),
+            help=how(before, after),
+        )
+    elif (table := learned.evidence(now.model).latency) is not None:
+        from sfp_viz.core.latency import estimate
+
+        times = [estimate(network, table, kept) for kept in ({}, budget.kept)]
+        _one(
+            "Latency, estimated",
+            milliseconds(times[1]),
+            change(*times),
+            help=f"From the times of each layer on {table.device}, batch {table.batch}, "
+            f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
+        )
+    with st.container(gap="xxsmall", width="content"):
+        if learned.evidence(now.model).latency is None:
+            study_start.start_button(
+                network, "latency", "Time each layer, to estimate latency", quiet=True, place="cost"
+            )
+        pressed = st.button(
+            "Measure the latency of this plan",
+            key="plan_measure",
+            type="tertiary",
+            icon=":material/timer:",
+            help="Prunes on a copy and takes the time of both networks here: seconds.",
+        )
+    if pressed:
+        with problems.shown(), st.spinner("Pruning on a copy and taking the time"):
+            before = measuring.latency(subject.model)
+            after = measuring.pruned_latency(subject.model, subject.recipe, subject.edits)
+            st.session_state[_MEASURED] = (subject, before, after)
+            st.rerun()
+
+
+def how(before: Measured, after: Measured) -> str:
+    """How it was measured, with the middle half of the times."""
+    low, high = after.latency_iqr_ms or (0.0, 0.0)
+    return (
+        f"Measured here on {after.device}: median of {after.repeats} passes, batch {after.batch}, "
+        f"{after.threads} thread{'s' if after.threads != 1 else ''}; the middle half lay within "
+        f"{milliseconds(low)} to {milliseconds(high)}. "
+        f"Unpruned: {milliseconds(before.latency_ms or 0)}."
+    )

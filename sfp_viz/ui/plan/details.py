@@ -1,0 +1,124 @@
+"""The chosen group: one slider for what it keeps, locks and bounds, and why it keeps so many."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.figures.numbers import count, percent
+from sfp_viz.ui import planned, problems
+from sfp_viz.ui.plan import by_hand, plan_view
+from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.session import state
+
+
+def details(network: Network, widths: Widths) -> None:
+    """The panel of the chosen group."""
+    group = planned.group_of(state.session())
+    if group is None:
+        return
+    wanted = plan_view.asked()
+    kept = widths.kept.get(group.name, group.size)
+    st.subheader(problems.plain(group.name))
+    st.markdown(_numbers(network, group, kept, widths.suggested.get(group.name, group.size)))
+    if why := plan_view.whole_because(group, wanted):
+        st.caption(problems.plain(why))
+    if group.protected:
+        return
+    if not by_hand.is_fixed(group, wanted.edits) and group.size > 1:
+        _slider(network, group, kept)
+    _locks(network, group, kept)
+    if note := _rounding(network, group, widths):
+        st.caption(note)
+
+
+def _numbers(network: Network, group: FilterGroup, kept: int, suggested: int) -> str:
+    saved = cost_of_widths(network, {}).macs - cost_of_widths(network, {group.name: kept}).macs
+    text = f"Keeps **{kept}** of {group.size} filters"
+    if group.repeats > 1:
+        text += f", {kept * group.repeats:,} of {group.width:,} channels"
+    text += f"; suggested: {suggested}."
+    if saved:
+        text += f" Cutting it alone saves {count(saved)} MACs."
+    return text
+
+
+def _slider(network: Network, group: FilterGroup, kept: int) -> None:
+    key = f"keeps_{group.name}_{state.revision()}"
+
+    def moved() -> None:
+        to = int(st.session_state.get(key, kept))
+        if to != kept:  # an interrupted run reports what it showed as new
+            plan_view.keep(network, group.name, to)
+
+    st.slider("Filters kept", 1, group.size, kept, key=key, on_change=moved)
+
+
+def _locks(network: Network, group: FilterGroup, kept: int) -> None:
+    edits = plan_view.asked().edits
+    whole, held = group.name in edits.protected, by_hand.is_held(group.name, edits)
+    least = by_hand.least_of(group.name, edits)
+    ends = f"{group.name}_{state.revision()}"
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.toggle(
+            "Hold this width", value=held, key=f"held_{ends}", disabled=whole,
+            help="On: the suggestion leaves this group at what it keeps now.",
+            on_change=_held, args=(network, group.name, kept, held, f"held_{ends}"),
+        )  # fmt: skip
+        st.toggle(
+            "Leave it whole", value=whole, key=f"lock_{ends}",
+            on_change=_whole, args=(network, group.name, whole, f"lock_{ends}"),
+        )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.number_input(
+            "Keeps at least", 1, group.size, least or None, key=f"least_{ends}", width=170,
+            placeholder="no minimum", help="The suggestion goes no lower. Empty lifts it.",
+            disabled=whole,
+            on_change=_least, args=(network, group.name, least, f"least_{ends}"),
+        )  # fmt: skip
+        if held or whole or least:
+            st.button(
+                "Back to the suggestion", key="plan_back",
+                help="Takes back the width, the lock and the minimum of this group.",
+                on_click=plan_view.give_back, args=(group.name,),
+            )  # fmt: skip
+
+
+def _held(network: Network, group: str, kept: int, shown: bool, key: str) -> None:
+    wanted = bool(st.session_state.get(key, shown))
+    if wanted == shown:  # an interrupted run reports what it showed as new
+        return
+    if wanted:
+        plan_view.keep(network, group, kept)
+    else:
+        plan_view.take(by_hand.suggested(plan_view.asked(), group))
+
+
+def _whole(network: Network, group: str, shown: bool, key: str) -> None:
+    if bool(st.session_state.get(key, shown)) != shown:
+        plan_view.lock(network, group, not shown)
+
+
+def _least(network: Network, group: str, shown: int, key: str) -> None:
+    units = st.session_state.get(key, shown or None)
+    if (units or 0) != shown:
+        plan_view.keep_least(network, group, units)
+
+
+def _rounding(network: Network, group: FilterGroup, widths: Widths) -> str:
+    kept = widths.kept.get(group.name, group.size)
+    wanted = widths.wanted.get(group.name, kept)
+    return problems.plain(plan_view.rounding_note(network, group, kept, wanted))
+
+
+def rounding_cost(network: Network, widths: Widths) -> str:
+    """What rounding costs the whole plan, in a sentence; '' where it changed nothing."""
+    if not widths.wanted or widths.wanted == widths.kept:
+        return ""
+    whole = cost_of_widths(network, {}).macs
+    more = cost_of_widths(network, widths.kept).macs - cost_of_widths(network, widths.wanted).macs
+    return (
+        f"Rounding changes {percent(abs(more) / max(whole, 1), 2)} of the MACs "
+        f"({'more' if more > 0 else 'fewer'} than the same plan without it; computed)."
+    )

@@ -1,0 +1,37 @@
+"""Which filters of the chosen group go, and why, as a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.ui import planned
+from sfp_viz.ui.explore import view
+from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.session import state
+
+
+def filters(network: Network) -> None:
+    """The filters of the group on the screen that go, each with its reason; the table is made
+    when it is opened, since choosing filters takes a moment in large networks."""
+    session = state.session()
+    group = planned.group_of(session)
+    if group is None or group.protected:
+        return
+    known = bool(trained_reasons.known(network.digest))
+    with st.expander("Which filters go, and why", expanded=known):
+        if not known and not st.toggle("Show them", key=f"plan_filters_{group.name}"):
+            st.caption("Each filter that goes with its reason, also on the page Explore.")
+            return
+        removal = view.group_view(session, group, group.layers[0]).removal
+        if not removal.filters:
+            st.caption("None: all filters of this group stay.")
+            return
+        rows = {"filter": removal.filters, "why": removal.reasons}
+        st.dataframe(
+            pd.DataFrame(rows), hide_index=True, row_height=28,
+            height=min(38 + 28 * len(removal.filters), 320), placeholder="",
+            column_config={"filter": st.column_config.NumberColumn("Filter", width=60),
+                           "why": st.column_config.TextColumn("Why it goes", width="large")},
+        )  # fmt: skip

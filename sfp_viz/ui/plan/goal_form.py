@@ -1,0 +1,128 @@
+"""What the plan is to reach: a share of MACs, params, memory or latency, or a loss not exceeded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import Network
+from sfp_viz.core.reach import best_lift, furthest
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.figures.numbers import percent
+from sfp_viz.ui import planned, problems
+from sfp_viz.ui.plan import by_hand, plan_view
+from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan.recipe_words import WORDS
+from sfp_viz.ui.session import state
+from sfp_viz.ui.studies import learned, study_start
+
+_SAVED = {
+    "macs": "MACs",
+    "params": "params",
+    "memory": "peak activation memory",
+    "latency": "latency (estimated)",
+}
+
+
+def words(goal: str) -> str:
+    """What a goal counts, in the middle of a sentence."""
+    return _SAVED[goal]
+
+
+def goal_form(network: Network, asked: Asked) -> None:
+    """The kind of goal, the share to save, and the way from an accuracy to a share."""
+    _kind(network, asked)
+    _target(network, asked)
+    _by_accuracy(network, asked)
+
+
+def _kind(network: Network, asked: Asked) -> None:
+    key, shown = f"plan_goal_{state.revision()}", asked.recipe.goal
+
+    def chosen() -> None:
+        goal = st.session_state.get(key) or shown
+        if goal != shown:  # an interrupted run reports what it showed as new
+            plan_view.take(by_hand.aim(network, asked, replace(asked.recipe, goal=goal)))
+
+    st.segmented_control(
+        "The target counts", list(WORDS["goal"]), default=shown, required=True, key=key,
+        format_func=lambda goal: WORDS["goal"][goal], on_change=chosen,
+    )  # fmt: skip
+
+
+def _target(network: Network, asked: Asked) -> None:
+    key = f"plan_target_{state.revision()}"
+    shown = round(100 * asked.recipe.target_reduction)
+
+    def moved() -> None:
+        if st.session_state[key] == shown:  # an interrupted run reports what it showed as new
+            return
+        recipe = replace(asked.recipe, target_reduction=st.session_state[key] / 100)
+        after = by_hand.aim(network, asked, recipe)
+        if asked.edits.ratios and not after.edits.ratios:
+            st.toast("The widths set by hand were taken back. Undo brings them again.")
+        plan_view.take(after)
+
+    st.slider(
+        f"Target: share of {words(asked.recipe.goal)} to save",
+        0, 99, shown, 1,
+        format="%d %%", key=key, on_change=moved, width=340,
+    )  # fmt: skip
+
+
+def _by_accuracy(network: Network, asked: Asked) -> None:
+    """Lose at most so many points: the largest saving that the sensitivity predicts for it."""
+    evidence = learned.evidence(state.session().model)
+    with st.popover("By accuracy", icon=":material/straighten:"):
+        st.markdown(f"**The largest saving of {words(asked.recipe.goal)} that loses at most**")
+        if evidence.sensitivity is None:
+            st.caption(
+                "This needs the sensitivity of each group: one-shot accuracy with one group "
+                "thinned at a time. It is measured once, in the background."
+            )
+            study_start.start_button(network, "sensitivity", "Measure it", place="goal")
+            return
+        points = st.number_input(
+            "Points of one-shot accuracy", 0.1, 90.0, 2.0, 0.5, key="plan_points",
+            help="Predicted from the sensitivity, before any training.",
+        )  # fmt: skip
+        if st.button("Set the target by it", key="plan_by_points", type="primary"):
+            with problems.shown():
+                plan_view.take(Asked(losing(network, asked, points), asked.edits))
+                st.rerun()
+        st.caption("Estimated: what each group loses alone is put together.")
+
+
+def losing(network: Network, asked: Asked, points: float) -> Recipe:
+    """The recipe with the largest target that is predicted to lose at most ``points``."""
+    from sfp_viz.core.goals import losing_at_most
+
+    key = state.session().model
+    spread = planned.dispersions_or_none(key, asked.recipe)
+    return losing_at_most(network, spread, asked.recipe, asked.edits, learned.evidence(key), points)
+
+
+def out_of_reach(network: Network, asked: Asked, problem: str) -> None:
+    """The target cannot be met: what prevents it, and each way out, a click away."""
+    evidence = learned.evidence(state.session().model)
+    st.error(problems.plain(problem), icon=":material/error:")
+    with problems.shown(), st.container(horizontal=True):
+        nearest = furthest(network, asked.recipe, asked.edits, evidence)
+        if nearest < asked.recipe.target_reduction:
+            lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
+            st.button(
+                f"Take {percent(nearest)} instead", type="primary", key="plan_lower",
+                on_click=plan_view.take, args=(lower,),
+            )  # fmt: skip
+        if lift := best_lift(network, asked.recipe, asked.edits, evidence):
+            st.button(
+                problems.plain(lift.sentence.rstrip(".")), key="plan_lift",
+                on_click=plan_view.take, args=(Asked(lift.recipe, lift.edits),),
+            )  # fmt: skip
+        if asked.edits:
+            st.button(
+                "Undo all changes by hand", key="plan_reset",
+                on_click=plan_view.take, args=(replace(asked, edits=Edits(network.digest)),),
+            )  # fmt: skip

@@ -1,0 +1,82 @@
+"""The head of the page Plan: the goal, the recipe, files to take along, and how the plan stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.figures.numbers import percent
+from sfp_viz.ui import planned
+from sfp_viz.ui.plan import by_hand, goal_form, image_offer, plan_view, recipe_form, take_along
+from sfp_viz.ui.plan import details as plan_details
+from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.planned import Budget
+from sfp_viz.ui.session import state
+from sfp_viz.ui.studies import learned
+
+_CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
+
+
+def head(network: Network, asked: Asked) -> None:
+    """The goal, the recipe, and files."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        goal_form.goal_form(network, asked)
+        recipe_form.recipe_popover(asked.recipe, learned.evidence(state.session().model))
+        with st.popover("Files", icon=":material/folder_open:"):
+            take_along.recipe_files(network)
+
+
+def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
+    """All widths that the page draws: the plan's, the suggestion's, those before rounding."""
+    key, recipe, edits = state.session().model, asked.recipe, asked.edits or None
+    wanted: dict[str, int] = {}
+    if recipe.rounding > 1:
+        wanted = planned.kept_or_whole(key, replace(recipe, rounding=1), edits)
+    plain = by_hand.suggested(asked).edits or None
+    suggested = planned.budget(key, recipe, plain).kept or budget.kept
+    curves, unit = lost_curves(asked)
+    return Widths(budget.kept, suggested, wanted, curves, unit)
+
+
+def lost_curves(asked: Asked) -> tuple[plan_view.Curves, str]:
+    """What each group loses alone, by rising units kept, with the unit: measured sensitivity
+    where there is one; where the recipe goes by function, the share of the signal that is lost."""
+    key = state.session().model
+    found = learned.evidence(key)
+    if found.sensitivity is not None:
+        return {n: _thinned(c, 1.0) for n, c in learned.losses(key).items()}, "points"
+    if found.observations is not None and asked.recipe.allocation == "functional":
+        lost = learned.signal_lost(key)
+        return {name: _thinned(c[:-1], 100.0) for name, c in lost.items()}, "% of the signal"
+    return {}, ""
+
+
+def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
+    """(kept, lost), by rising kept, of a curve whose entry m is with m units gone."""
+    size = len(lost)
+    gone = np.unique(np.linspace(0, size - 1, min(size, _CURVE_POINTS)).round().astype(int))
+    return tuple((int(size - m), round(float(scale * lost[m]), 3)) for m in gone[::-1])
+
+
+def reached(network: Network, asked: Asked, drawn: Widths) -> None:
+    """How the plan stands to its target, in a sentence."""
+    saved = planned.saved(state.session().model, asked.recipe.goal, drawn.kept)
+    whole = sum(group.width for group in network.groups)
+    left = sum(drawn.kept.get(g.name, g.size) * g.repeats for g in network.groups)
+    if left == whole:
+        st.caption("No filter goes with this plan. Raise the target, or drag a bar to the left.")
+        return
+    fewer = "fewer" if asked.recipe.goal in ("macs", "params") else "less"
+    text = (
+        f"{percent(saved)} {fewer} {goal_form.words(asked.recipe.goal)}, {whole - left:,} of "
+        f"{whole:,} filters go. Target: at least {percent(asked.recipe.target_reduction)}."
+    )
+    if held := len(asked.edits.ratios):
+        text += f" {held} width{'s are' if held > 1 else ' is'} held by hand"
+        text += ", the others make up for it." if asked.edits.makeup else ", the others stay."
+    text += f" {plan_details.rounding_cost(network, drawn)}"
+    st.caption(f"{text.rstrip()} {image_offer.seen_on(asked)}")

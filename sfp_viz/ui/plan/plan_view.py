@@ -1,0 +1,238 @@
+"""The plan on the screen: the bars, what a gesture on them does, and their table twin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.figures.numbers import percent
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
+from sfp_viz.ui.plan import by_hand
+from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.session import state, views
+from sfp_viz.ui.studies import learned
+
+HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
+SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
+_NARROW = (
+    "<style>@media (max-width: 1000px) {.st-key-plan_sides [data-testid=stHorizontalBlock]:has("
+    "> [data-testid=stColumn]) {flex-wrap: wrap} .st-key-plan_sides [data-testid=stColumn]"
+    " {min-width: 100%}}</style>"
+)
+
+Curves = Mapping[str, tuple[tuple[int, float], ...]]
+
+
+@dataclass(frozen=True)
+class Widths:
+    """What is drawn of a plan: units that each group keeps, by name.
+
+    ``kept`` under the plan, ``suggested`` without widths by hand, ``wanted`` without rounding
+    ({} where nothing is rounded). ``curves``: (kept, lost) by rising kept, in ``unit``; {} for
+    none. All computed.
+    """
+
+    kept: Mapping[str, int]
+    suggested: Mapping[str, int]
+    wanted: Mapping[str, int]
+    curves: Curves
+    unit: str = ""
+
+
+def asked() -> Asked:
+    """The recipe and edits of the session."""
+    now = state.session()
+    return Asked(now.recipe, loaders.edits_of(now))
+
+
+def take(after: Asked) -> None:
+    """Put a changed recipe and edits into the session: one step of undo."""
+    state.change(recipe=after.recipe, edits=after.edits)
+
+
+def narrow_style() -> None:
+    """On a narrow page the details stand below the bars: Streamlit's columns only do so later."""
+    st.html(_NARROW)
+
+
+def holds() -> bool:
+    """Whether the other groups make up for a width by hand."""
+    edits = asked().edits
+    return edits.makeup if edits.ratios else bool(st.session_state.get(HOLD))
+
+
+def body(network: Network, widths: Widths) -> None:
+    """The bars or the table, and whether the target is held."""
+    from sfp_viz.ui.plan.table import table
+
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        view = views.choose("plan")
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            if asked().edits.ratios:
+                st.button(
+                    "Accept all suggestions",
+                    help="Takes back every width set by hand; locks, minima and clusters stay.",
+                    on_click=take,
+                    args=(by_hand.suggested(asked()),),
+                    key="plan_accept",
+                    type="tertiary",
+                    icon=":material/done_all:",
+                )
+            _hold_toggle()
+    if view == "Table":
+        table(network, widths)
+        st.caption("'Keeps', 'At least' and 'Left whole' can be changed here.")
+    else:
+        bars(network, widths)
+        st.caption(_legend(widths))
+
+
+def _hold_toggle() -> None:
+    key, shown = f"hold_{state.revision()}", holds()
+
+    def turned() -> None:
+        wanted = bool(st.session_state.get(key, shown))
+        if wanted == shown:  # an interrupted run reports what it showed as new
+            return
+        st.session_state[HOLD] = wanted
+        if asked().edits.ratios:
+            take(by_hand.hold_target(asked(), wanted))
+
+    st.toggle(
+        "Hold the target",
+        value=shown,
+        key=key,
+        on_change=turned,
+        help="On: the other groups make up for what you change, so that the target holds. "
+        "Off: they stay as they are, and the plan saves more or less than its target.",
+    )
+
+
+def bars(network: Network, widths: Widths) -> None:
+    """The bars; a gesture changes the session."""
+    now, wanted = state.session(), asked()
+    group = planned.group_of(now)
+    ratio_bars(
+        [bar(network, g, wanted, widths) for g in network.groups],
+        key="ratio_bars",
+        revision=state.revision(),
+        step=wanted.recipe.rounding,
+        chosen=group.name if group else "",
+        unit="% lost" if widths.unit.startswith("%") else widths.unit,  # the column is narrow
+        on_edit=lambda name, to: keep(network, name, to),
+        on_pick=lambda name: state.change(group=name),
+    )
+
+
+def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths) -> Bar:
+    """One group as a bar."""
+    kept = widths.kept.get(group.name, group.size)
+    unrounded = widths.wanted.get(group.name, kept)
+    return Bar(
+        name=group.name,
+        label=group.name,
+        filters=group.size,
+        kept=kept,
+        suggested=widths.suggested.get(group.name, group.size),
+        repeats=group.repeats,
+        fixed=by_hand.is_fixed(group, wanted.edits),
+        held=by_hand.is_held(group.name, wanted.edits),
+        least=by_hand.least_of(group.name, wanted.edits),
+        wanted=unrounded if unrounded != kept else None,
+        tags=tags(group, wanted.edits),
+        why=whole_because(group, wanted),
+        note=rounding_note(network, group, kept, unrounded),
+        ghosts=ghosts(group),
+        curve=tuple(widths.curves.get(group.name, ())),
+    )
+
+
+def tags(group: FilterGroup, edits: Edits) -> str:
+    """What was fixed by hand, in a word beside the name."""
+    words = []
+    if by_hand.is_held(group.name, edits):
+        words.append("held")
+    if least := by_hand.least_of(group.name, edits):
+        words.append(f"min {least}")
+    return ", ".join(words)
+
+
+def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
+    """The layers that move along with a group's first one, each with the reason."""
+    tie = re.match(r"Tied by an? (.+?) with ", group.why)
+    reason = f"{tie[1]} with {group.name}" if tie else f"cut together with {group.name}"
+    if group.protected:
+        reason = f"stays whole with {group.name}"
+    follows = f"depthwise, one filter for each channel of {group.name}"
+    return (
+        *((layer, reason) for layer in group.layers[1:]),
+        *((layer, follows) for layer in group.followers),
+    )
+
+
+def whole_because(group: FilterGroup, wanted: Asked) -> str:
+    """Why a group is left whole, or what ties it; '' when there is nothing to say."""
+    if group.protected:
+        return f"Left whole: {group.why}"
+    if group.name in wanted.edits.protected:
+        return "Left whole: you locked it."
+    if by_hand.is_tied(group, wanted.recipe) and not by_hand.is_held(group.name, wanted.edits):
+        return f"{group.why} The recipe leaves such layers whole until you move the bar."
+    return group.why
+
+
+def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) -> str:
+    """What rounding this one group costs; '' where it changed nothing."""
+    if kept == wanted:
+        return ""
+    whole = cost_of_widths(network, {}).macs
+    more = cost_of_widths(network, {group.name: kept}).macs
+    more -= cost_of_widths(network, {group.name: wanted}).macs
+    sign = "+" if more > 0 else "−"
+    return (
+        f"Without rounding it would keep {wanted}; keeping {kept} is "
+        f"{sign}{percent(abs(more) / max(whole, 1), 2)} of the network's MACs (computed, this "
+        "group alone)."
+    )
+
+
+def keep(network: Network, group: str, to: int) -> None:
+    """A bar was let go, or a number typed."""
+    state.change(group=group)
+    take(by_hand.drag(network, asked(), group=group, to=to, hold=holds()))
+
+
+def lock(network: Network, group: str, locked: bool) -> None:
+    """Leave a group whole, or free it again."""
+    found = learned.evidence(state.session().model)
+    take(by_hand.lock(network, asked(), group=group, locked=locked, evidence=found))
+
+
+def keep_least(network: Network, group: str, units: int | None) -> None:
+    """Set or lift the minimum of a group."""
+    take(by_hand.at_least(network, asked(), group=group, units=units))
+
+
+def give_back(group: str) -> None:
+    """Everything by hand on the width of a group is taken back."""
+    now = by_hand.suggested(asked(), group)
+    edits = now.edits.with_protected(group, False).with_least(group, None)
+    take(replace(now, edits=edits))
+
+
+def _legend(widths: Widths) -> str:
+    text = "Filled: what stays. Dots: the suggestion. Dashed outlines: layers that move along."
+    if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
+        text += " Small triangles: the width before rounding."
+    if asked().edits.least:
+        text += " Angles: the minimum."
+    if widths.curves:
+        text += f" Lines: what each group costs alone, in {widths.unit} (estimated)."
+    return text

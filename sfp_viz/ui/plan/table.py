@@ -1,0 +1,96 @@
+"""The bars as a table: the same numbers, and the same three of them can be typed."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.ui import planned, problems
+from sfp_viz.ui.plan import by_hand, plan_view
+from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.session import state
+
+_TYPED = ("keeps", "least", "whole")
+
+
+def table(network: Network, widths: Widths) -> None:
+    """One row a group that can be cut; the others are named below with their reason."""
+    wanted = plan_view.asked()
+    spread = planned.dispersions_or_none(state.session().model, wanted.recipe)
+    free = [group for group in network.groups if not group.protected]
+    rows = [row(group, wanted, widths, spread) for group in free]
+    key = f"plan_table_{state.revision()}"
+    number = st.column_config.NumberColumn
+    columns = {
+        "group": st.column_config.TextColumn("Group", pinned=True),
+        "keeps": number("Keeps", min_value=1, step=1),
+        "filters": number("Of"),
+        "suggested": number("Suggested"),
+        "removed": number("Removed", format="percent"),
+        "least": number("At least", min_value=1, step=1),
+        "whole": st.column_config.CheckboxColumn("Left whole"),
+        "held": st.column_config.CheckboxColumn("By hand"),
+        "dispersion": number("Kernel Dispersion", format="%.3f"),
+        "layers": number("Layers"),
+    }
+    if widths.curves:
+        columns["lost"] = number(f"Lost alone, {widths.unit}", format="%.1f")
+    st.data_editor(
+        pd.DataFrame(rows, columns=list(columns)),
+        key=key,
+        hide_index=True,
+        height=min(37 + 35 * len(rows), 640),
+        num_rows="fixed",
+        disabled=[name for name in columns if name not in _TYPED],
+        column_config=columns,
+        on_change=typed,
+        args=(network, free, rows, key),
+    )
+    for group in network.groups:
+        if group.protected:
+            words = f"{group.name}: {group.size} filters, left whole. {group.why}"
+            st.caption(problems.plain(words))
+
+
+def row(group: FilterGroup, wanted: Asked, widths: Widths, spread: dict[str, float]) -> dict:
+    """One group as numbers."""
+    kept = widths.kept.get(group.name, group.size)
+    curve = widths.curves.get(group.name, ())
+    return {
+        "group": group.name,
+        "keeps": kept,
+        "filters": group.size,
+        "suggested": widths.suggested.get(group.name, group.size),
+        "removed": 1 - kept / group.size,
+        "least": by_hand.least_of(group.name, wanted.edits) or None,
+        "whole": group.name in wanted.edits.protected,
+        "held": by_hand.is_held(group.name, wanted.edits),
+        "dispersion": spread.get(group.name),
+        "layers": len(group.layers) + len(group.followers),
+        "lost": lost_at(curve, kept) if curve else None,
+    }
+
+
+def lost_at(curve: tuple[tuple[int, float], ...], kept: int) -> float:
+    """The curve (kept, lost), by rising kept, read at ``kept``; straight lines between points."""
+    import numpy as np
+
+    return float(np.interp(kept, [at for at, _ in curve], [lost for _, lost in curve]))
+
+
+def typed(network: Network, groups: list[FilterGroup], shown: list[dict], key: str) -> None:
+    """A number or a tick was changed; what equals the row shown is no change.
+
+    Streamlit reports the cells of an interrupted run again.
+    """
+    for place, cells in st.session_state[key]["edited_rows"].items():
+        group, before = groups[int(place)], shown[int(place)]
+        changed = {name: value for name, value in cells.items() if value != before.get(name)}
+        if "whole" in changed:
+            plan_view.lock(network, group.name, bool(changed["whole"]))
+        elif "least" in changed:
+            plan_view.keep_least(network, group.name, changed["least"])
+        elif changed.get("keeps"):
+            plan_view.keep(network, group.name, min(int(changed["keeps"]), group.size))

@@ -1,0 +1,60 @@
+"""Why a group keeps what it keeps: a sentence, the formula, and this group's numbers in it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.why import Why
+from sfp_viz.core.why import why as reasons
+from sfp_viz.ui import planned, problems
+from sfp_viz.ui.plan import by_hand, trained_reasons
+from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.session import state
+from sfp_viz.ui.studies import learned
+
+
+def why(network: Network, asked: Asked, widths: Widths) -> None:
+    """The reason for what the chosen group keeps, or for its suggestion where a person set it."""
+    group = planned.group_of(state.session())
+    if group is None or by_hand.is_fixed(group, asked.edits):
+        return
+    kept = widths.kept.get(group.name, group.size)
+    if text := trained_reasons.sentence(group, kept, asked.edits):
+        st.markdown("**Why this ratio?**")
+        st.write(text)
+        return
+    held = by_hand.is_held(group.name, asked.edits)
+    found = reason(network, asked, widths, group.name)
+    st.markdown("**Why this suggestion?**" if held else "**Why this ratio?**")
+    st.write(problems.plain(found.sentence))
+    if found.formula_latex:
+        st.latex(in_lines(found.formula_latex))
+    if found.numbers:
+        with st.expander("The numbers in it"):
+            st.table({"Value": dict(found.numbers)}, border="horizontal")
+
+
+def in_lines(formula: str) -> str:
+    """A chain of equalities with each on a line of its own, for a narrow column."""
+    first, *rest = formula.split(" = ")
+    lines = [rf"{first} &= {rest[0]}", *(f"&= {part}" for part in rest[1:])] if rest else [first]
+    return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
+
+
+def reason(network: Network, asked: Asked, widths: Widths, group: str) -> Why:
+    """The reason of the suggestion for ``group``, with the other groups' widths by hand as the
+    plan has them."""
+    held = by_hand.is_held(group, asked.edits)
+    edits = by_hand.suggested(asked).edits if held else asked.edits
+    key = state.session().model
+    return reasons(
+        network,
+        planned.dispersions_or_none(key, asked.recipe),
+        asked.recipe,
+        edits,
+        widths.suggested if held else widths.kept,
+        group,
+        learned.evidence(key),
+    )

@@ -1,0 +1,64 @@
+"""A new run: the way (once, in steps, while training, a sweep), its settings, and its start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.training import Distillation
+from sfp_viz.ui import problems
+from sfp_viz.ui.runs import sparsify_form, starting, steps_form, sweep_form, training_fields, where
+from sfp_viz.ui.runs.starting import Subject
+
+_WAYS = {
+    "once": "Once", "steps": "In steps", "training": "While training", "sweep": "Sweep",
+}  # fmt: skip
+_WHAT = {
+    "once": "Prune by the plan, then fine-tune.",
+    "steps": "Prune a little, fine-tune, prune further, until the target is reached.",
+    "training": "Let the network become sparse as it trains, then cut what went to 0.",
+    "sweep": "Try several recipes at several targets, and see what each comes to.",
+}
+
+
+def start_form(network: Network, subject: Subject) -> None:
+    """The choice of what is done, a preset, the fields, and the button that starts it."""
+    way = str(st.segmented_control(
+        "Prune and fine-tune", list(_WAYS), default="once", required=True, key="finetune_way",
+        format_func=lambda name: _WAYS[name],
+    ))  # fmt: skip
+    st.caption(_WHAT[way])
+    where.field()
+    name = str(st.segmented_control(
+        "Preset", [starting.QUICK, starting.STANDARD], default=starting.QUICK, required=True,
+        key="finetune_preset",
+    ))  # fmt: skip
+    settings = starting.preset(name, subject.data)
+    place = f"{way}_{name}_{network.digest}_{subject.data}"  # another default is another field
+    if way == "steps":
+        steps_form.form(network, subject, settings, place)
+    elif way == "training":
+        sparsify_form.form(network, subject, settings, place)
+    elif way == "sweep":
+        sweep_form.form(network, subject, settings, place)
+    else:
+        _once(network, subject, settings, place)
+    if not subject.data:
+        st.caption("Training needs images.")
+
+
+def _once(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
+    with st.form(f"finetune_{place}", border=False):
+        epochs = st.number_input("Epochs", 1, 1000, settings.epochs)
+        fields = {"epochs": int(epochs), **training_fields.basic(settings)}
+        with st.expander("Distillation and more"):
+            fields |= training_fields.more(settings)
+        with st.expander("Advanced"):
+            fields |= training_fields.advanced(settings)
+        if st.form_submit_button("Start", type="primary", disabled=not subject.data):
+            with problems.shown(), st.spinner("Pruning and starting the run"):
+                wanted = replace(settings, **fields)
+                run = starting.start(subject, wanted, name=network.name, where=where.chosen())
+                starting.watch(run)

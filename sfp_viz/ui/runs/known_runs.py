@@ -1,0 +1,53 @@
+"""The trainings of one network as pages show them: runs that are over are read only once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from sfp_viz.errors import SfpError
+from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.records import Run
+from sfp_viz.runs.results.catalog import entries
+from sfp_viz.ui import loaders
+
+KINDS = (*TRAININGS, "sweep")  # what is started, watched and listed on the page Fine-tune
+_FILES = ("result.json", "settings.json", "launch.json", "worker.json", "request", "queued.json")
+_KEY = "known runs"  # session_state: {folder: (times of its files, the Run or None)}
+
+
+def runs_of(digest: str) -> tuple[Run, ...]:
+    """Trainings and sweeps of the network ``digest``, the newest first."""
+    before = st.session_state.get(_KEY, {})
+    now = {}
+    for path in [one.path for one in entries(loaders.home(), KINDS, digest)]:
+        stamp, run = before.get(path, ((), None))
+        if not stamp or stamp != _stamp(path, len(stamp)) or (run and not run.over):
+            stamp, run = _stamp(path), _read(path)
+            if run and run.state == "finished":  # it stays so, with its result
+                stamp = stamp[:1]
+        now[path] = stamp, run
+    st.session_state[_KEY] = now
+    found = [run for _, run in now.values() if run]
+    return tuple(sorted(found, key=lambda run: (run.created, run.id), reverse=True))
+
+
+def _read(path: Path) -> Run | None:
+    """The run in a folder; None for one that cannot be read."""
+    try:
+        return read_run(path)
+    except SfpError:
+        return None  # a folder that is being deleted, or is not ours
+
+
+def _stamp(path: Path, most: int = len(_FILES)) -> tuple[int, ...]:
+    """Times of the first ``most`` files that tell how a run is."""
+    found = []
+    for name in _FILES[:most]:
+        try:
+            found.append(os.stat(f"{path}/{name}").st_mtime_ns)
+        except OSError:
+            found.append(0)
+    return tuple(found)

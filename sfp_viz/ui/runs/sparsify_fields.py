@@ -1,0 +1,164 @@
+"""The settings of pruning while training as fields, each with its meaning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.sparsification import AULM, Sparsification
+from sfp_viz.ui.runs.sparsify_words import exact
+
+_WEIGHTS = {
+    "relative": "By their mean filter and their MACs",
+    "size": "By the size of a filter and their MACs",
+    "plain": "All alike, as the authors do",
+}
+
+
+def basic(settings: Sparsification, place: str) -> dict[str, Any]:
+    """How much is to go, how strong the pull is, and how long and fast it trains."""
+    fields = _aim(settings, place)
+    left, right = st.columns(2)
+    epochs = left.number_input(
+        "Epochs", 1, 1000, settings.epochs, key=f"sparse_epochs_{place}",
+        help="Of this training. Filters need time to go: rather twice as many as for fine-tuning.",
+    )  # fmt: skip
+    if settings.method != "ssr_projection":
+        fields["strength"] = right.number_input(
+            "Strength (λ)", 0.0, 1000.0, settings.strength, format="%.3f",
+            key=f"sparse_strength_{place}",
+            help="How hard every filter is pulled towards 0. Larger: more go, and sooner; too "
+            "large: accuracy goes with them.",
+        )  # fmt: skip
+    left, right = st.columns(2)
+    rate = left.number_input(
+        "Learning rate", 0.0001, 1.0, settings.learning_rate, 0.005, format="%.4f",
+        key=f"sparse_rate_{place}",
+        help="Held until what goes is settled, then it falls to 0.",
+    )  # fmt: skip
+    batch = right.number_input(
+        "Images a batch", 1, 4096, settings.batch_size, key=f"sparse_batch_{place}"
+    )
+    return {**fields, "epochs": int(epochs), "learning_rate": rate, "batch_size": int(batch)}
+
+
+def _aim(settings: Sparsification, place: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    choice = settings.method not in ("ssr_projection", "stripes")
+    if choice:
+        fields["finish"] = st.segmented_control(
+            "How much goes", ["target", "found"], default=settings.finish, required=True,
+            key=f"sparse_finish_{place}",
+            format_func=lambda name: "To a target" if name == "target" else "What the pull leaves",
+            help="With a target, the strongest filters that fit it stay: comparable at equal cost. "
+            "Without, the strength alone decides, as the authors do it.",
+        )  # fmt: skip
+    if not choice or fields["finish"] == "target":
+        fields["target_reduction"] = st.slider(
+            "MACs to save, %", 5, 95, round(100 * settings.target_reduction), 5,
+            key=f"sparse_target_{place}",
+        ) / 100  # fmt: skip
+    return fields
+
+
+def detail(settings: Sparsification, place: str) -> dict[str, Any]:
+    """What only this method has."""
+    left, right = st.columns(2)
+    fields: dict[str, Any] = {}
+    fields["settle"] = left.number_input(
+        "Settling", 0.05, 0.8, settings.settle, 0.05, key=f"sparse_settle_{place}",
+        help="The last share of the epochs: what goes is at 0 for good, nothing pulls any more, "
+        "and the rest trains on.",
+    )  # fmt: skip
+    fields["refresh"] = int(right.number_input(
+        "Steps a refresh", 1, 100_000, settings.refresh, key=f"sparse_refresh_{place}",
+        help="How often the sparse copy (or what is at 0) is worked out anew, and a moment is "
+        "added to the charts.",
+    ))  # fmt: skip
+    if settings.method in AULM:
+        fields |= _pull(settings, place)
+    if settings.method == "group_lasso":
+        fields["cutoff"] = left.number_input(
+            "Cutoff", 0.0, 0.5, settings.cutoff, 0.01, key=f"sparse_cutoff_{place}",
+            help="Filters below this share of their layer's longest count as gone.",
+        )  # fmt: skip
+    if settings.method == "stripes":
+        return fields | _stripes(settings, place)
+    fields["weights"] = st.selectbox(
+        "How layers are weighed", list(_WEIGHTS), format_func=_WEIGHTS.__getitem__,
+        index=list(_WEIGHTS).index(settings.weights), key=f"sparse_weights_{place}",
+        help="What the strength is a multiple of in each layer. By mean filter and MACs: one "
+        "number fits every network, and layers that cost more are pulled harder.",
+    )  # fmt: skip
+    fields["coupled"] = st.checkbox(
+        "Layers tied together too", settings.coupled, key=f"sparse_coupled_{place}",
+        help="Layers whose outputs are added must lose the same filters. Off: they stay whole.",
+    )  # fmt: skip
+    if not exact(settings):
+        layers = st.checkbox(
+            "One layer after the other", settings.order == "layers", key=f"sparse_order_{place}",
+            help="Each group of filters gets all epochs to itself, as the authors did with LeNet. "
+            "Only without a target.",
+        )  # fmt: skip
+        fields["order"] = "layers" if layers else "whole"
+    return fields
+
+
+def _pull(settings: Sparsification, place: str) -> dict[str, Any]:
+    left, right = st.columns(2)
+    return {
+        "rho": left.number_input(
+            "Pull to the copy (ρ)", 0.001, 1000.0, settings.rho, 0.5, key=f"sparse_rho_{place}",
+            help="How closely the network follows its sparse copy. For l2,0 at least 1.5 times "
+            "the strength.",
+        ),
+        "growth": right.number_input(
+            "Growth of ρ", 1.0, 10.0, settings.growth, 0.01, key=f"sparse_growth_{place}",
+            help="Times this at every refresh, so that network and copy meet. 1: it stays.",
+        ),
+        "rho_most": st.number_input(
+            "Largest ρ", 0.001, 10_000.0, settings.rho_most, 1.0, key=f"sparse_most_{place}"
+        ),
+    }  # fmt: skip
+
+
+def _stripes(settings: Sparsification, place: str) -> dict[str, Any]:
+    left, right = st.columns(2)
+    below, beside = st.columns(2)
+    return {
+        "filter_share": left.number_input(
+            "Time for filters", 0.0, 0.8, settings.filter_share, 0.05, key=f"sparse_share_{place}",
+            help="Share of the epochs in which whole filters go, before stripes do.",
+        ),
+        "filter_part": right.number_input(
+            "Work of filters", 0.0, 1.0, settings.filter_part, 0.05, key=f"sparse_part_{place}",
+            help="Share of the saving that whole filters bring; 0: stripes alone.",
+        ),
+        "dead_gate": below.number_input(
+            "Least gate of a stripe", 0.0, 0.5, settings.dead_gate, 0.01,
+            key=f"sparse_gate_{place}",
+            help="Each stripe is multiplied by its gate, 1 at first. Up to this value it is gone.",
+        ),
+        "reactivation": int(beside.number_input(
+            "Epochs to come back", 0, 1000, settings.reactivation, key=f"sparse_back_{place}",
+            help="A stripe whose gate rises again within so many epochs comes back.",
+        )),
+    }  # fmt: skip
+
+
+def advanced(settings: Sparsification, place: str) -> dict[str, Any]:
+    """The optimizer, and the stream of random numbers."""
+    left, right = st.columns(2)
+    return {
+        "momentum": left.number_input(
+            "Momentum", 0.0, 0.99, settings.momentum, 0.05, key=f"sparse_momentum_{place}"
+        ),
+        "weight_decay": right.number_input(
+            "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
+            key=f"sparse_decay_{place}", help="Of what is not pulled to 0 anyhow.",
+        ),
+        "seed": int(left.number_input(
+            "Seed", 0, 2**31 - 1, settings.seed, key=f"sparse_seed_{place}"
+        )),
+    }  # fmt: skip

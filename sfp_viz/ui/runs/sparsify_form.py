@@ -1,0 +1,172 @@
+"""Pruning while training as a form: the method, its settings, what will happen and for how long."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.network import Network
+from sfp_viz.core.sparsification import Method, Sparsification
+from sfp_viz.core.training import Distillation
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import percent
+from sfp_viz.runs.state import Where
+from sfp_viz.ui import loaders, problems
+from sfp_viz.ui.runs import pace, sparsify_fields, starting, training_fields
+from sfp_viz.ui.runs import where as place_of_work
+from sfp_viz.ui.runs.sparsify_words import (
+    ABOUT,
+    METHODS,
+    SOURCES,
+    STRIPES_COST,
+    WHAT,
+    exact,
+    plan_words,
+)
+from sfp_viz.ui.runs.starting import Subject
+
+
+def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
+    """The fields, what they come to, and the button that starts the run."""
+    method = st.selectbox(
+        "Method", list(METHODS), format_func=METHODS.__getitem__, key="sparse_method",
+        help=ABOUT,
+    )  # fmt: skip
+    st.caption(f"{WHAT[method]} ({SOURCES[method]})")
+    if method == "stripes":
+        st.info(STRIPES_COST, icon=":material/timer:")
+    place = f"{place}_{method}"
+    first = defaults(method, settings, subject, quick=settings == _quick(subject.data))
+    fields = sparsify_fields.basic(first, place)
+    with st.expander("The method in detail"):
+        fields |= sparsify_fields.detail(replace(first, **_aims(fields)), place)
+    tuning = st.number_input(
+        "Epochs of fine-tuning after it", 0, 1000, max(1, settings.epochs // 2),
+        key=f"sparse_tuning_{place}",
+        help="The small network learns from the unpruned one, as after any plan. 0 for none.",
+    )  # fmt: skip
+    with st.expander("Images and fine-tuning"):
+        rate = st.number_input(
+            "Learning rate of the fine-tuning", 0.0001, 1.0, settings.learning_rate, 0.005,
+            format="%.4f", key=f"sparse_tuning_rate_{place}",
+        )  # fmt: skip
+        tuned = training_fields.more(settings)
+        st.caption("Images, their changed copies and batches are the same in both parts.")
+    with st.expander("Advanced"):
+        fields |= sparsify_fields.advanced(first, place)
+    shared = {name: tuned[name] for name in ("augmentation", "train_images")}
+    wanted, problem = _checked(network, first, {**fields, **shared})
+    tuned |= {"learning_rate": rate, "batch_size": fields["batch_size"], "epochs": int(tuning)}
+    after = replace(settings, **tuned) if tuning else None
+    if wanted is None:
+        st.info(problems.plain(problem))
+    else:
+        st.caption(words(network, subject, wanted, after))
+    off = wanted is None or not subject.data
+    if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and wanted:
+        with problems.shown(), st.spinner("Starting the run"):
+            starting.watch(start(network, subject, wanted, after, place_of_work.chosen()))
+
+
+def defaults(
+    method: Method, settings: Distillation, subject: Subject, *, quick: bool = True
+) -> Sparsification:
+    """Settings of ``method`` that suit the images: rather twice the epochs of a fine-tuning, and
+    some 70 refreshes or more in all."""
+    target = min(0.95, max(0.05, subject.recipe.target_reduction or 0.5))
+    return Sparsification(
+        method=method,
+        finish="found" if method in ("ssr_projection", "stripes") else "target",
+        target_reduction=target,
+        epochs=2 * settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        augmentation=settings.augmentation,
+        train_images=settings.train_images,
+        test_images=settings.test_images,
+        refresh=10 if quick else 50,
+    )
+
+
+def words(
+    network: Network, subject: Subject, settings: Sparsification, tuning: Distillation | None
+) -> str:
+    """What will be done, in sentences, and how long it will take."""
+    groups = len(groups_of(network, settings))
+    text = plan_words(settings, groups, tuning.epochs if tuning else 0)
+    if subject.edits:
+        text += "Changes by hand on the page Plan are not taken along. "
+    return text + pace.thinning_sentence(network.digest, subject.data, settings, tuning, groups)
+
+
+def groups_of(network: Network, settings: Sparsification) -> tuple[str, ...]:
+    """Groups that may lose filters. Raises PlanError when none may."""
+    from sfp_viz.nets.sparse_plan import sparse_groups
+
+    return sparse_groups(network, settings)
+
+
+def _quick(data: str) -> Distillation:
+    return starting.preset(starting.QUICK, data)
+
+
+def _aims(fields: dict[str, Any]) -> dict[str, Any]:
+    """What the fields of the method's detail depend on."""
+    return {name: fields[name] for name in ("finish", "target_reduction") if name in fields}
+
+
+def _checked(
+    network: Network, first: Sparsification, fields: dict[str, Any]
+) -> tuple[Sparsification | None, str]:
+    """The settings, or None and what is wrong with them or cannot be reached."""
+    try:
+        wanted = replace(first, **fields)
+        names = groups_of(network, wanted)
+    except SfpError as problem:
+        return None, str(problem)
+    if exact(wanted) and wanted.method != "stripes":
+        least = cost_of_widths(network, dict.fromkeys(names, 1)).macs
+        most = 1 - least / max(1, cost(network).macs)
+        if wanted.target_reduction > most:
+            return None, (
+                f"With one filter left in each layer that may be cut, {percent(most, 0)} of the "
+                "MACs are gone. Ask for less, or tick 'Layers tied together too' in the detail."
+            )
+    return wanted, ""
+
+
+def start(
+    network: Network,
+    subject: Subject,
+    settings: Sparsification,
+    tuning: Distillation | None,
+    where: Where = "here",
+) -> str:
+    """Lay out the run and put it in line, here or on the cluster; returns its id."""
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.runs.kinds.sparsify import create_sparsify
+
+    whole = cost(network)
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / "model.safetensors"
+        save_model(loaders.model(subject.model), file)
+        path = create_sparsify(
+            loaders.home(),
+            model_file=file,
+            settings=settings,
+            tuning=tuning,
+            data=subject.data,
+            name=network.name,
+            facts={
+                "model": subject.model,
+                "macs_before": whole.macs,
+                "params_before": whole.params,
+            },
+        )
+    place_of_work.begin(path, where)
+    return path.name

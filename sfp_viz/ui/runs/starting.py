@@ -1,0 +1,111 @@
+"""Starting a fine-tuning: defaults that suit the images, and the folder that the worker gets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+
+from sfp_viz.core.cost import cost
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Distillation
+from sfp_viz.figures.tradeoff import Kind
+from sfp_viz.runs.facts import training_facts
+from sfp_viz.runs.state import Where
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.check import measuring
+from sfp_viz.ui.runs import where as place_of_work
+from sfp_viz.ui.session import state
+
+QUICK, STANDARD = "Quick", "Standard"
+STARTED = "runs started"  # session_state: how many, in this browser session
+_SETTINGS: Mapping[tuple[str, str], Distillation] = {
+    (QUICK, "digits"): Distillation(
+        epochs=15, batch_size=64, learning_rate=0.01, augmentation="shift"
+    ),
+    (STANDARD, "digits"): Distillation(
+        epochs=40, batch_size=64, learning_rate=0.01, augmentation="shift"
+    ),
+    (QUICK, ""): Distillation(epochs=4, train_images=10_000, test_images=2_000),
+    (STANDARD, ""): Distillation(epochs=20),
+}
+KINDS = {"plan": "this plan", "uniform": "uniform L1", "random": "random"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is pruned, and then trained: network, recipe, edits, and the images for both."""
+
+    model: str
+    recipe: Recipe
+    edits: Edits | None
+    data: str
+    kind: Kind = "plan"
+
+
+def preset(name: str, data: str) -> Distillation:
+    """Settings called ``name`` that suit the images ``data``."""
+    return _SETTINGS.get((name, data)) or _SETTINGS[(name, "")]
+
+
+def start(subject: Subject, settings: Distillation, *, name: str, where: Where = "here") -> str:
+    """Prune, lay out a run and put it in line, where it starts when a place is free, here or on
+    the cluster; returns the run's id. Takes seconds."""
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.runs.folder import create_run
+
+    plan = planned.plan(subject.model, subject.recipe, subject.edits)
+    student = measuring.pruned(subject.model, subject.recipe, subject.edits, subject.data)
+    network = loaders.network(subject.model)
+    before, after = cost(network), cost(network, plan)
+    facts = training_facts(
+        digest=network.digest,
+        model=subject.model,
+        recipe=subject.recipe,
+        edits=subject.edits,
+        plan=plan,
+        before=(before.macs, before.params),
+        after=(after.macs, after.params),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        first, teacher = Path(folder) / "start.safetensors", Path(folder) / "teacher.safetensors"
+        save_model(student, first)
+        save_model(loaders.model(subject.model), teacher)
+        path = create_run(
+            loaders.home(),
+            start=first,
+            teacher=teacher,
+            settings=settings,
+            data=subject.data,
+            name=name,
+            plan=plan,
+            facts=facts,
+        )
+    place_of_work.begin(path, where)
+    return path.name
+
+
+def watch(run: str) -> NoReturn:
+    """Show the run that was just started: the form closes, so that the run is in sight."""
+    st.session_state[STARTED] = st.session_state.get(STARTED, 0) + 1
+    state.change(run=run)
+    st.rerun()
+
+
+def baseline(subject: Subject, kind: Kind, target: float, *, seed: int = 0) -> Subject:
+    """The same network pruned the plain way, to a reduction ``target`` of its MACs."""
+    from sfp_viz.core import recipe as recipes
+
+    make = recipes.uniform_l1 if kind == "uniform" else recipes.random
+    plain = make(target, seed=seed, max_ratio=0.99, coupled=subject.recipe.coupled)
+    locks = Edits(loaders.digest(subject.model), protected=_locks(subject))
+    return replace(subject, recipe=plain, edits=locks or None, kind=kind)
+
+
+def _locks(subject: Subject) -> tuple[str, ...]:
+    return subject.edits.protected if subject.edits else ()

@@ -1,0 +1,98 @@
+"""The steps on the screen: a small tree in the top bar, where a click goes to another plan."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import streamlit as st
+
+from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import change
+from sfp_viz.nets import samples
+from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.components.step_tree import Row, step_tree
+from sfp_viz.ui.session import state, step_words
+from sfp_viz.ui.session.tree import Step
+
+SHOWN = 60  # the newest steps that are drawn
+
+
+def steps_panel() -> None:
+    """The tree of steps of this browser session, and a field to name the step now."""
+    tree, now = state.tree(), state.session().step
+    lanes, shown = tree.lanes(), tree.steps[-SHOWN:]
+    by_id = tree.by_id
+    rows = [
+        Row(
+            id=step.id, parent=step.parent, lane=lanes[step.id],
+            words=words(by_id.get(step.parent), step), name=step.name,
+            cost=saved(step), time=_clock(step.time), now=step.id == now,
+        )
+        for step in shown
+    ]  # fmt: skip
+    st.markdown("**Steps**")
+    step_tree(rows, key="step_tree", on_go=state.go)
+    if len(tree.steps) > len(shown):
+        st.caption(f"The newest {len(shown)} of {len(tree.steps)} steps.")
+    _name_field(by_id.get(now))
+    st.caption(
+        "Click a step to go there; that is a step too, so Undo leads back. Share of MACs: computed."
+    )
+
+
+def _name_field(step: Step | None) -> None:
+    if step is None:
+        return
+    key = f"step_name_{step.id}_{step.name}"
+
+    def named() -> None:
+        if st.session_state[key] != step.name:
+            state.name(step.id, st.session_state[key])
+
+    st.text_input(
+        "Name of this step", step.name, max_chars=40, key=key, on_change=named,
+        placeholder="such as A, to find it again",
+    )  # fmt: skip
+
+
+def words(before: Step | None, step: Step) -> str:
+    """What ``step`` changed, in a few words; never a problem."""
+    try:
+        if before is None or before.model != step.model:
+            return f"{'Opened ' if before else ''}{title(step.model)}"
+        network = loaders.network(step.model)
+        kept = tuple(planned.kept_or_whole(*one.asked) for one in (before, step))
+        return step_words.changes(network, before, step, kept)
+    except SfpError:
+        return "A network that is gone"
+
+
+def label(step: Step) -> str:
+    """A step in a list of plans: its name or what it changed, and when."""
+    before = state.tree().by_id.get(step.parent)
+    said = step.name or words(before, step)
+    return f"{step.id + 1}. {said}, {saved(step) or 'whole'}"
+
+
+def saved(step: Step) -> str:
+    """The change of MACs of a step, as '−50.0 %'; computed. A dash where it is out of reach."""
+    try:
+        network = loaders.network(step.model)
+        kept = planned.suggestion(*step.asked)
+    except SfpError:
+        return "–"
+    return change(cost_of_widths(network, {}).macs, cost_of_widths(network, kept).macs)
+
+
+def title(key: str) -> str:
+    """A network's name for people. Raises ModelError when it is gone."""
+    if key in samples.sample_names():
+        return str(samples.sample_card(key).get("title", key))
+    return loaders.network(key).name
+
+
+def _clock(time: float) -> str:
+    then = datetime.fromtimestamp(time)
+    today = then.date() == datetime.now().date()
+    return then.strftime("%H:%M" if today else "%d %b")

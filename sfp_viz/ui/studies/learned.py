@@ -1,0 +1,108 @@
+"""What finished studies found out about a network, cached and shared: read, never written to.
+
+No torch here. ``studies`` and ``version`` are parts of cache keys: they change with each study.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import SfpError
+from sfp_viz.ui import loaders
+
+if TYPE_CHECKING:
+    from sfp_viz.core.trust import Trust
+
+
+_RESULTS = ("sensitivity.json", "latency.json", "observations.safetensors", "trust.json")
+
+
+def evidence(key: str) -> Evidence:
+    """What finished studies found out about the network; parts that there are none of are None."""
+    return _evidence(str(loaders.home()), loaders.digest(key), studies(loaders.home()))[0]
+
+
+def evidence_problem(key: str) -> str:
+    """Why what studies found cannot be read; '' where it can."""
+    return _evidence(str(loaders.home()), loaders.digest(key), studies(loaders.home()))[1]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _evidence(place: str, weights: str, version: tuple) -> tuple[Evidence, str]:
+    from sfp_viz.runs.results.evidence import find_evidence
+
+    try:
+        return find_evidence(Path(place), weights), ""
+    except SfpError as problem:
+        return Evidence(), str(problem)
+
+
+def losses(key: str) -> dict[str, np.ndarray]:
+    """Points of accuracy lost with m units of a group gone, by group; estimated from the measured
+    sensitivity. {} without one."""
+    return _losses(str(loaders.home()), key, studies(loaders.home()))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _losses(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
+    from sfp_viz.core.sensitivity import losses as curve
+
+    found = evidence(key).sensitivity
+    return {name: curve(found, name) for name in found.right} if found else {}
+
+
+def signal_lost(key: str) -> dict[str, np.ndarray]:
+    """Share of the stream it disturbs that is lost with m units of a group gone, after the best
+    refit, by group; computed from what was seen of images. {} where none were looked at."""
+    return _signal_lost(str(loaders.home()), key, studies(loaders.home()))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _signal_lost(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
+    from sfp_viz.core.curves import energy
+
+    seen = evidence(key).observations
+    names = seen.covariance if seen else ()
+    return {n: energy(seen, n) * np.array(seen.elimination(n).errors) for n in names if seen}
+
+
+def trust(key: str) -> Trust | None:
+    """The newest measured trust in suggestions for the network. Raises SfpError on a bad file."""
+    return _trust(str(loaders.home()), loaders.digest(key), studies(loaders.home()))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _trust(place: str, weights: str, version: tuple) -> Trust | None:
+    from sfp_viz.runs.results.evidence import find_trust
+
+    return find_trust(Path(place), weights)
+
+
+def studies(place: Path) -> tuple[tuple[str, int], ...]:
+    """The finished studies of the workspace with their times: changes when one is added."""
+    found = []
+    try:
+        folders = [entry.path for entry in os.scandir(place / "runs")]
+    except OSError:
+        return ()
+    for path in folders:
+        for name in _RESULTS:
+            try:
+                os.stat(f"{path}/{name}")
+                written = os.stat(f"{path}/result.json").st_mtime_ns
+            except OSError:
+                continue
+            found.append((f"{path}/{name}", written))
+    return tuple(sorted(found))
+
+
+def version(recipe: Recipe) -> tuple:
+    """What the answers to ``recipe`` depend on besides the weights: a part of cache keys."""
+    return studies(loaders.home()) if needs(recipe) else ()
