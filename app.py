@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import entry, frame, links, state
+from sfp_viz.ui import frame
+from sfp_viz.ui.session import entry, links, state
 
 st.set_page_config(page_title="sfp-viz", page_icon="static/icon.png", layout="wide")
 

@@ -29,7 +29,7 @@ from made_up_runs import MODEL, make
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sfp_viz.runs.folder import list_runs
-from sfp_viz.runs.summary import finished
+from sfp_viz.runs.results.summary import finished
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results" / "compare_speed.json"

@@ -38,12 +38,12 @@ from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.nets.saved import load_saved, save_model
 from sfp_viz.nets.surgery import prune
-from sfp_viz.runs.checkpoints import Checkpoints
 from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import create_run
-from sfp_viz.runs.heartbeat import Heartbeat
 from sfp_viz.runs.lines import EPOCHS, append
 from sfp_viz.runs.process import cancel, launch
+from sfp_viz.runs.work.checkpoints import Checkpoints
+from sfp_viz.runs.work.heartbeat import Heartbeat
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 EPOCH_STEPS, CHECKPOINT_STEPS = 391, 200  # an epoch of CIFAR-10 at this batch; our default

@@ -15,7 +15,7 @@ from sfp_viz.nets.distill import Training
 from sfp_viz.nets.losses import distillation_loss
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.teacher import seen_in
-from sfp_viz.runs.heartbeat import Heartbeat
+from sfp_viz.runs.work.heartbeat import Heartbeat
 
 BATCH = 128
 LABELS, TAUGHT, KEPT = "labels alone", "distillation", "distillation, answers kept"

@@ -2,17 +2,9 @@
 
 import streamlit as st
 
-from sfp_viz.ui import (
-    check_view,
-    checking,
-    entry,
-    image_field,
-    loaders,
-    measuring,
-    planned,
-    problems,
-    state,
-)
+from sfp_viz.ui import image_field, loaders, planned, problems
+from sfp_viz.ui.check import check_view, checking, measuring
+from sfp_viz.ui.session import entry, state
 
 entry.through("pages/check.py")
 

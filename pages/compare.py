@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from sfp_viz.ui import compare_runs, entry, loaders, plan_compare, problems, state, views
+from sfp_viz.ui import loaders, problems
+from sfp_viz.ui.compare import runs as compare_runs
+from sfp_viz.ui.plan import compare as plan_compare
+from sfp_viz.ui.session import entry, state, views
 
 entry.through("pages/compare.py")
 

@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from sfp_viz.ui import depth, entry, explore, planned, problems, state
-from sfp_viz.ui.ratio_panel import ratio_panel
+from sfp_viz.ui import planned, problems
+from sfp_viz.ui.explore import depth
+from sfp_viz.ui.explore import panels as explore
+from sfp_viz.ui.explore.ratio_panel import ratio_panel
+from sfp_viz.ui.session import entry, state
 
 entry.through("pages/explore.py")
 

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from sfp_viz.runs.summary import finished
-from sfp_viz.ui import entry, exporting, image_field, loaders, problems, state, take_along
+from sfp_viz.runs.results.summary import finished
+from sfp_viz.ui import exporting, image_field, loaders, problems
+from sfp_viz.ui.plan import take_along
+from sfp_viz.ui.session import entry, state
 
 entry.through("pages/export.py")
 

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from sfp_viz.ui import entry, lesson, loaders, problems, state
+from sfp_viz.ui import loaders, problems
+from sfp_viz.ui.explore import lesson
+from sfp_viz.ui.session import entry, state
 
 entry.through("pages/learn.py")
 

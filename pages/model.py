@@ -3,7 +3,9 @@
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import entry, layer_report, loaders, opening, problems, report, state
+from sfp_viz.ui import loaders, problems
+from sfp_viz.ui.network import layer_report, opening, report
+from sfp_viz.ui.session import entry, state
 
 entry.through("pages/model.py")
 

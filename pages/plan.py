@@ -2,25 +2,22 @@
 
 import streamlit as st
 
-from sfp_viz.ui import (
-    entry,
+from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui.plan import cost as plan_cost
+from sfp_viz.ui.plan import details as plan_details
+from sfp_viz.ui.plan import (
     evidence_panel,
     goal_form,
     image_offer,
-    loaders,
-    plan_cost,
-    plan_details,
-    plan_filters,
-    plan_head,
     plan_view,
-    plan_why,
-    planned,
-    problems,
     sensitivity_view,
-    state,
-    study_start,
     trust_panel,
 )
+from sfp_viz.ui.plan import filters as plan_filters
+from sfp_viz.ui.plan import head as plan_head
+from sfp_viz.ui.plan import why as plan_why
+from sfp_viz.ui.session import entry, state
+from sfp_viz.ui.studies import study_start
 
 entry.through("pages/plan.py")
 

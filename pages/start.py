@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import entry, problems, start
+from sfp_viz.ui import problems, start
+from sfp_viz.ui.session import entry
 
 entry.through("pages/start.py")
 
