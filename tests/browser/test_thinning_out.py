@@ -51,7 +51,7 @@ def test_a_network_becomes_sparse_on_the_page_and_its_plan_opens(home, page):
     expect(story.locator(".when")).to_contain_text("At the end, epoch 4.0 of 4")
 
     story.locator("svg.story").press("Home")  # the keys go through the moments and the layers
-    expect(story.locator(".when")).to_contain_text("Before the first step · 68 of 68 filters")
+    expect(story.locator(".when")).to_contain_text("Before the first step · 132 of 132 filters")
     story.locator("svg.story").press("ArrowDown")
     expect(story.locator(".when")).to_contain_text("conv1: 20 of 20 filters")
     story.locator("svg.story").press("Escape")
