@@ -26,6 +26,11 @@ NAMES = {
     "tp_group_global": "Torch-Pruning, global",
     "tp_group_sparse": "Torch-Pruning, sparse learning",
     "scratch": "our shape from scratch",
+    "unpruned": "unpruned, fine-tuned alike",
+    "ssr_l21": "SSR, l2,1",
+    "ssr_l20": "SSR, l2,0",
+    "ssr_projection": "SSR, projection",
+    "multi_granularity": "multi-granularity",
 }
 
 

@@ -57,6 +57,8 @@ def contender(name: str, target: float, seed: int) -> Cut:
         return _by_peer(partial(peers.group_magnitude_global, target=target))
     if name == "scratch":
         return _from_scratch(by_recipe(NAMED["functional"](target_reduction=target)), seed)
+    if name == "unpruned":  # target 0: what the same fine-tuning makes of the whole network
+        return lambda model, network, images: model
     if name == "tp_group_sparse":
         return _by_peer(partial(peers.group_norm_sparse, target=target), learns=True)
     if name.startswith("functional:"):
