@@ -25,7 +25,7 @@ SMALL = {
 }
 LARGE = (
     "resnet18",
-    "vgg16_bn",
+    pytest.param("vgg16_bn", marks=pytest.mark.slow),  # the small VGG has the same operations
     "mobilenet_v2",
     "mobilenet_v3_small",
     "densenet121",

@@ -22,9 +22,10 @@ from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.surgery import masked, prune
 from tests.tiny import randomize
 
-QUICK = ("googlenet", "mobilenet_v3_small", "densenet121", "regnet_y_400mf")
+QUICK = ("googlenet", "mobilenet_v3_small", "regnet_y_400mf")
 SLOW = (
     *("resnet18", "resnet50", "vgg16_bn", "mobilenet_v2", "mobilenet_v3_large"),
+    "densenet121",
     *("efficientnet_b0", "convnext_tiny", "squeezenet1_1", "mnasnet1_0", *QUICK),
 )
 

@@ -343,7 +343,7 @@ def check_kills(new_sparsify, tmp_path, settings, choose) -> None:
 
 
 def test_killed_at_some_moments_it_ends_with_the_same_bits(new_sparsify, tmp_path):
-    check_kills(new_sparsify, tmp_path, FEW, lambda count: range(9, count, count // 3))
+    check_kills(new_sparsify, tmp_path, FEW, lambda count: range(9, count, count // 2))
 
 
 @pytest.mark.slow

@@ -215,7 +215,7 @@ def check_kills(new_steps, tmp_path, network_file, choose) -> None:
 def test_killed_at_some_moments_a_run_in_steps_ends_with_the_same_bytes(
     new_steps, tmp_path, network_file
 ):
-    check_kills(new_steps, tmp_path, network_file, lambda count: range(5, count, count // 3))
+    check_kills(new_steps, tmp_path, network_file, lambda count: range(5, count, count // 2))
 
 
 @pytest.mark.slow
