@@ -68,7 +68,21 @@ def test_finished_runs_baselines_and_the_unpruned_network_stand_there_unmeasured
         f"fpgm {plan_of(fpgm(0.3), None).hash[:0]}{other(three)}, fine-tuned 1 epochs",
     }  # fmt: skip
     assert found["unpruned"]["Accuracy"] == pytest.approx(98.6)
-    assert "25.0 points above the best baseline" in said(app)
+    text = said(app).replace("\\", "")
+    assert "this plan and uniform L1 were trained unequally" in text
+    assert "epochs 3 against 1" in text
+
+
+def test_the_first_sentence_names_what_was_compared(open_page, three, workspace):
+    settings = Distillation(epochs=3)
+    finished_run(
+        workspace, kind="uniform", plan=plan_of(uniform_l1()), accuracies=(0.7, 0.7, 0.7),
+        settings=settings,
+    )  # fmt: skip
+    text = said(open_page("compare")).replace("\\", "")
+    assert "This plan is 25.0 points above uniform L1." in text
+    assert "fine-tuned for 3 epochs with the same settings, one run each (seed 0)" in text
+    assert "Not counted: 1 run" in text
 
 
 def other(three) -> str:
@@ -270,10 +284,11 @@ def test_a_baseline_keeps_the_settings_of_the_plans_run(open_page, three, monkey
         "sfp_viz.ui.runs.starting.start",
         lambda subject, settings, *, name: started.append((subject, settings)) or "a-run",
     )
-    press(open_page("compare"), "Fine-tune random")
+    app = press(open_page("compare"), "Fine-tune random")
+    assert "newest run of this plan: 3 epochs" in said(app)
     subject, settings = started[0]
     assert subject.kind == "random"
-    assert settings == replace(Distillation(), epochs=1)
+    assert settings == replace(Distillation(), epochs=3)
 
 
 def test_many_trained_networks_are_exported_from_a_list_that_opens(open_page, workspace):

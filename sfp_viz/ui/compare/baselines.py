@@ -21,12 +21,17 @@ BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
 
 
 def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
-    """Start the same training for a baseline: with the settings of the newest run of a plan.
-    Those of a run that pruned while training say little: its epochs came before the cut."""
-    like = next((run for run in runs if run.made == "plan" and run.kind != KIND), None)
-    settings = (like and _settings(like)) or starting.preset(starting.QUICK, subject.data)
-    words = "the newest run of a plan" if like else "the quick preset"
-    st.caption(f"With the settings of {words}: {settings.epochs} epochs.")
+    """Start the same training for a baseline: with the settings of the newest run of this plan,
+    else of any. Those of a run that pruned while training say little: its epochs came before the
+    cut."""
+    cut = [run for run in runs if run.made == "plan" and run.kind != KIND]
+    now = compare_points.plan_now()
+    same = [run for run in cut if now and run.plan == now]
+    settings = _settings(*(same or cut)[:1]) or starting.preset(starting.QUICK, subject.data)
+    words = "the newest run of this plan" if same else "the newest run of a plan"
+    st.caption(
+        f"With the settings of {words if cut else 'the quick preset'}: {settings.epochs} epochs."
+    )
     with st.container(horizontal=True):
         for kind in BASELINES.values():
             label, key = f"Fine-tune {starting.KINDS[kind]}", f"baseline_{kind}"
@@ -36,9 +41,10 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
             )  # fmt: skip
 
 
-def _settings(run: Summary) -> Distillation | None:
+def _settings(*runs: Summary) -> Distillation | None:
+    """The settings of the first of ``runs``; None without one, or where they are not readable."""
     try:
-        return Distillation(**run.settings)
+        return next((Distillation(**run.settings) for run in runs), None)
     except (TypeError, SfpError):
         return None
 

@@ -18,6 +18,7 @@ from sfp_viz.runs.results import table as run_table
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import RUN
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.ui.compare import headline
 from sfp_viz.ui.compare import words as compare_words
 from sfp_viz.ui.compare.differences import MOST, columns
 
@@ -83,7 +84,8 @@ def _report(
         for head, run in zip(heads, side, strict=True)
         if (plan := differing.plan_of(run.path)) is not None
     ]
-    sentences = [s for s in (compare_words.finding(points), front_words(points, axis)) if s]
+    found = headline.finding(points, {RUN + run.id: run for run in runs})
+    sentences = [s for s in (*found, front_words(points, axis)) if s]
     return run_report(
         picture, title=_title(network), sentences=sentences,
         runs=run_table.table(runs, standings=standings, timed=timed), names=heads,

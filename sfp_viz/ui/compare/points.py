@@ -78,7 +78,7 @@ def trained(
     runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed] | None = None
 ) -> list[Point]:
     """The points of finished runs, and the unpruned network as their teacher."""
-    return points_of(runs, whole=whole_of(network), plan=_plan_now(), timed=timed)
+    return points_of(runs, whole=whole_of(network), plan=plan_now(), timed=timed)
 
 
 def together(one_shot: Sequence[Point], trained: Sequence[Point]) -> list[Point]:
@@ -102,7 +102,7 @@ def reduction(subject: Subject) -> float:
     return by_hand.reduction(network, kept_units(network, plan))
 
 
-def _plan_now() -> str:
+def plan_now() -> str:
     """The hash of the plan on the screen; '' when its target is out of reach."""
     now = state.session()
     try:

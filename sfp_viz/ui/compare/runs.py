@@ -20,6 +20,7 @@ from sfp_viz.ui.compare import card as compare_card
 from sfp_viz.ui.compare import chart as compare_chart
 from sfp_viz.ui.compare import differences as compare_differences
 from sfp_viz.ui.compare import export as compare_export
+from sfp_viz.ui.compare import headline
 from sfp_viz.ui.compare import latency as compare_latency
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
@@ -113,8 +114,10 @@ def _picture(
     timed: Mapping[str, Timed],
     subject: Subject,
 ) -> None:
-    if finding := compare_words.finding(points):
-        st.markdown(f"**{finding}**")
+    text, how = headline.finding(points, {RUN + run.id: run for run in runs})
+    if text:
+        st.markdown(f"**{problems.plain(text)}**")
+        st.caption(problems.plain(how))
     published = compare_published.rows(network, axis) if layer else None
     picture = view(points, axis=axis, published=published)
     compare_chart.chart(picture, points, axis)

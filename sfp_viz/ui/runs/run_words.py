@@ -77,7 +77,7 @@ def apart(runs: Sequence[Run]) -> list[str]:
     differing = [name for name in asked[0] if len({repr(one[name]) for one in asked}) > 1]
     found = []
     for run, one in zip(runs, asked, strict=True):
-        words = [f"{_NAMES.get(name, name)} {_value(one[name])}" for name in differing[:3]]
+        words = [setting(name, one[name]) for name in differing[:3]]
         found.append(", ".join([title(run), *words]))
     return [
         f"{name}, {begun(run)}" if found.count(name) > 1 else name
@@ -107,7 +107,15 @@ def progress(run: Run) -> str:
     return text
 
 
-def _value(value: Any) -> str:
-    if value is None:
+def setting(name: str, found: Any) -> str:
+    """A setting of a training with its value: 'learning rate 0.02'."""
+    return f"{_NAMES.get(name, name.replace('_', ' '))} {value(found)}"
+
+
+def value(found: Any) -> str:
+    """The value of a setting, in words."""
+    if found is None:
         return "all"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(found, bool):
+        return "on" if found else "off"
+    return f"{found:g}" if isinstance(found, float) else str(found)
