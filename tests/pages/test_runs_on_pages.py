@@ -23,6 +23,7 @@ from sfp_viz.runs.results import catalog, summary
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.ui import planned
 from sfp_viz.ui.runs import known_runs
+from sfp_viz.ui.session.history import History
 from tests.finished import finished_run
 
 MODEL = "lenet5_digits"
@@ -136,6 +137,17 @@ def test_a_baseline_is_fine_tuned_with_the_plan_runs_settings(open_page, workspa
         Recipe(), allocation="uniform", selection="ranking", max_ratio=0.99,
         target_reduction=run.plan.recipe.target_reduction,
     )  # fmt: skip
+
+
+def test_without_a_line_of_uniform_l1_the_page_says_how_to_get_one(open_page, workspace):
+    path = run_folder(workspace, epochs=2)
+    app = open_page("finetune")
+    assert "The page Compare can fine-tune one" in said(app)
+    run_folder(workspace, epochs=2, kind="uniform")
+    app.session_state["session"] = History(replace(app.session_state["session"].now, run=path.name))
+    app.run()
+    assert not app.exception
+    assert "The page Compare" not in said(app)
 
 
 def test_export_offers_the_plans_run_before_a_baselines(open_page, workspace):

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from sfp_viz.core.training import Distillation, Epoch
-from sfp_viz.runs.records import Before, Run
+from sfp_viz.runs.records import Before, Result, Run
 from sfp_viz.ui.runs import drawn, references, run_words
 from sfp_viz.ui.session import state
 
@@ -75,34 +75,58 @@ def test_the_address_brings_the_choice_back_and_names_of_strangers_are_passed_ov
         assert [name for name, _ in slots(runs)] == expected
 
 
-def test_uniform_l1_counts_at_equal_macs_on_the_same_images_and_says_what_it_is():
+RESULT = Result(0.85, (0.8, 0.9), 100, 0.4, 1000, 100, 0.98, 9.0, 1.0, 10.0)
+
+
+def plain(name: str = "plain", right: float = 0.85, **more) -> Run:
+    """Uniform L1, trained to its end for 9 epochs."""
+    epochs = (replace(EPOCH, test_accuracy=right),) * 9
+    known = {"before": replace(BEFORE, macs=1009), "epochs": epochs, "result": RESULT}
+    return run(name, "uniform", **{**known, **more})
+
+
+def test_uniform_l1_is_a_line_only_when_it_was_trained_alike_to_equal_macs():
     mine = run("mine", epochs=(EPOCH,))
-    plain = run("plain", "uniform", before=replace(BEFORE, macs=1015, one_shot=0.4))
-    (line,) = [r for r in references.references(mine, [mine, plain]) if "L1" in r.name]
-    assert (line.name, line.value) == ("uniform L1, one-shot", 0.4)
-    tuned = replace(plain, id="tuned", epochs=(replace(EPOCH, test_accuracy=0.85),))
-    line = references.uniform(mine, [mine, plain, tuned])
+    line = references.uniform(mine, [mine, plain()])
     assert line is not None
-    assert (line.name, line.value) == ("uniform L1 after 1 of 9 epochs", 0.85)
+    assert (line.name, line.value) == ("uniform L1 after 9 epochs", 0.85)
     for other in (
-        replace(plain, before=replace(BEFORE, macs=1030)),
-        replace(plain, before=replace(BEFORE, images=50)),
-        replace(plain, data="cifar10"),
-        replace(plain, before=None),
-        run("other", "random"),
-        replace(plain, facts={**plain.facts, "digest": "other"}),
+        plain(before=replace(BEFORE, macs=1015)),
+        plain(before=replace(BEFORE, images=50)),
+        plain(before=None),
+        plain(data="cifar10"),
+        plain(facts={"digest": "other", "kind": "uniform"}),
+        plain(epochs=(EPOCH,) * 4, settings=Distillation(epochs=4)),
+        plain(epochs=(EPOCH,) * 4, result=None),
+        plain(settings=Distillation(epochs=9, train_images=10)),
+        run("other", "random", epochs=(EPOCH,) * 9, result=RESULT),
     ):
         assert references.uniform(mine, [mine, other]) is None
-    assert references.uniform(plain, [plain, tuned]) is None
+    assert references.uniform(plain(), [plain(), plain("other")]) is None
+
+
+def test_of_several_the_line_is_the_one_with_the_same_settings_not_the_newest():
+    mine = run("mine")
+    other = replace(mine.settings, learning_rate=0.5)
+    newest = plain("newest", 0.7, settings=other, created=9.0)
+    line = references.uniform(mine, [newest, plain("same", 0.8, created=5.0), plain("old", 0.6)])
+    assert line is not None
+    assert line.value == 0.8
+
+
+def test_pruning_while_training_is_held_against_as_many_epochs_in_all():
+    thinned = run("thinned", kind_of_run="sparsify", settings=Distillation(epochs=3), total=9)
+    assert references.uniform(thinned, [plain()]) is not None
+    assert references.uniform(replace(thinned, total=12), [plain()]) is None
 
 
 def test_a_run_in_steps_has_no_one_shot_accuracy_and_is_no_plain_baseline():
     mine, steps = run("mine"), run("steps", "uniform", kind_of_run="steps")
     assert steps.one_shot is None  # it was measured after the first of its cuts
     assert [line.name for line in references.references(steps, [steps])] == ["unpruned"]
-    assert references.uniform(mine, [mine, steps]) is None
-    plain = run("plain", "uniform")
-    assert references.uniform(steps, [steps, plain]) is not None
+    assert references.uniform(mine, [mine, plain("steps", kind_of_run="steps")]) is None
+    cut = run("cut", kind_of_run="steps", total=9)
+    assert references.uniform(cut, [cut, plain()]) is not None
     assert run_words.title(steps) == "uniform L1, in steps"
 
 

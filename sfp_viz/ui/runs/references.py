@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.records import Run
 from sfp_viz.ui.components.live_lines import Reference
 
-SAME = 0.02  # MACs this far apart, relative, count as equal
+SAME = 0.01  # MACs this far apart, relative, count as equal
 
 
 def references(run: Run, runs: Sequence[Run]) -> list[Reference]:
@@ -24,23 +25,27 @@ def references(run: Run, runs: Sequence[Run]) -> list[Reference]:
 
 
 def uniform(run: Run, runs: Sequence[Run]) -> Reference | None:
-    """Uniform L1 pruning of the same network to the MACs of ``run`` (within 2 %), on the same
-    images: fine-tuned where that was done, else one-shot. None where it was not measured, and for
-    a run that is uniform L1 itself."""
-    if run.before is None or _is_plain(run):
+    """Uniform L1 pruning of the same network, trained to its end like ``run``: to the same MACs
+    (within 1 %), on the same images, for as many epochs in all. Of several the one whose other
+    settings differ least, then the newest. None where there is none, and for a run that is
+    uniform L1 itself."""
+    if is_plain(run):
         return None
     alike = [other for other in runs if _alike(run, other)]
-    trained = [other for other in alike if other.epochs]
-    if trained:
-        other = max(trained, key=lambda one: (one.result is not None, one.created))
-        done, last = len(other.epochs), other.epochs[-1]
-        count = f"{done}" if other.result else f"{done} of {other.settings.epochs}"
-        return Reference(f"uniform L1 after {count} epochs", last.test_accuracy)
-    first = next((one.one_shot for one in alike if one.one_shot is not None), None)
-    return Reference("uniform L1, one-shot", first) if first is not None else None
+    if not alike:
+        return None
+    mine = asdict(run.settings)
+
+    def rank(other: Run) -> tuple[int, float]:
+        its = asdict(other.settings)
+        return sum(its[name] == mine[name] for name in mine), other.created
+
+    other = max(alike, key=rank)
+    last = other.epochs[-1].test_accuracy
+    return Reference(f"uniform L1 after {len(other.epochs)} epochs", last)
 
 
-def _is_plain(run: Run) -> bool:
+def is_plain(run: Run) -> bool:
     """Whether it is uniform L1, cut once."""
     return run.kind == TRAINING and run.facts.get("kind") == "uniform"
 
@@ -49,9 +54,12 @@ def _alike(run: Run, other: Run) -> bool:
     one, two = run.before, other.before
     return (
         other.id != run.id
-        and _is_plain(other)
+        and is_plain(other)
+        and other.result is not None
+        and len(other.epochs) == (run.total or run.settings.epochs)
         and other.facts.get("digest") == run.facts.get("digest")
         and other.data == run.data
+        and other.settings.train_images == run.settings.train_images
         and one is not None
         and two is not None
         and one.images == two.images

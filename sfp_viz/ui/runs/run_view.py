@@ -8,6 +8,7 @@ import streamlit as st
 
 from sfp_viz.figures.numbers import count, duration, percent, size, span
 from sfp_viz.runs import queue
+from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.kinds import sparsify
 from sfp_viz.runs.kinds.steps import own_epochs
 from sfp_viz.runs.records import Run
@@ -24,6 +25,10 @@ from sfp_viz.ui.runs import (
 )
 from sfp_viz.ui.runs import ways as run_ways
 
+_NO_LINE = (
+    "No line of uniform L1: no run of it has the same MACs, images and epochs. The page Compare "
+    "can fine-tune one."
+)
 runs_of = known_runs.runs_of
 title = run_words.title
 
@@ -80,6 +85,9 @@ def _lines(
     lines = references.references(run, runs)
     live_lines(curves, key="lines", references=lines, stages=stages(run), still=still)
     _measured_on(shown)
+    mine = run.result and run.kind == TRAINING and not references.is_plain(run)
+    if mine and references.uniform(run, runs) is None:
+        st.caption(_NO_LINE)
 
 
 def stages(run: Run) -> list[tuple[float, str]]:
