@@ -10,20 +10,41 @@ import numpy as np
 
 from sfp_viz.core.network import ConvLayer
 from sfp_viz.figures.colors import DIVERGING, GLASS
+from sfp_viz.figures.windows import Shape
+
+MOST_FIELDS = 256  # of a filter whose inputs have no places: more would be smaller than a pixel
 
 
-def filter_pixels(layer: ConvLayer, *, kernels: int | None = 16) -> np.ndarray:
+def filter_pixels(
+    layer: ConvLayer, *, kernels: int | None = 16, window: Shape | None = None
+) -> np.ndarray:
     """Thumbnails of a layer's kernels: uint8 [filters, kernels, height, width], 128 is zero.
 
     The scale is symmetric around 0 and the same for the whole layer: its 99th percentile of
     |weight| is 255 or 1, larger weights are cut off. ``kernels`` limits the kernels of a filter to
-    the first so many; None takes all of them.
+    the first so many; None takes all of them. ``window`` is the (channels, height, width) to draw
+    a filter's weights in (windows.py), its own if None.
     """
-    weight = layer.weight
+    weight = layer.weight if window is None else layer.weight.reshape(-1, *window)
     top = float(np.percentile(np.abs(weight), 99)) if weight.size else 0.0
     top = top or float(np.abs(weight).max(initial=0.0)) or 1.0
     shown = weight[:, :kernels]
     return np.clip(np.round(128 + 127 * shown / top), 1, 255).astype(np.uint8)
+
+
+def input_fields(layer: ConvLayer, *, most: int = MOST_FIELDS) -> np.ndarray:
+    """Filters of one-pixel kernels as one field an input: uint8 [filters, 1, rows, columns].
+
+    The first ``most`` inputs, in order, row by row in a rectangle about as wide as high; what is
+    left over of its last row is 0, which is drawn as nothing.
+    """
+    fields = filter_pixels(layer, kernels=most)[:, :, 0, 0]
+    filters, inputs = fields.shape
+    columns = max(1, int(np.ceil(np.sqrt(inputs))))
+    rows = max(1, -(-inputs // columns))
+    sheet = np.zeros((filters, rows * columns), np.uint8)
+    sheet[:, :inputs] = fields
+    return sheet.reshape(filters, 1, rows, columns)
 
 
 def palette() -> np.ndarray:

@@ -48,3 +48,14 @@ def test_the_png_opens_elsewhere_with_the_same_pixels_and_a_transparent_gap():
     assert picture.getpixel((6, 2)) == (*colors[255].tolist(), 255)
     assert picture.getpixel((3, 1))[3] == 0
     assert pictures.data_uri(pixels).startswith("data:image/png;base64,")
+
+
+def test_inputs_without_places_are_fields_row_by_row_and_the_rest_of_the_last_row_is_nothing():
+    weight = np.zeros((2, 7, 1, 1))
+    weight[1, 6] = 1.0
+    fields = pictures.input_fields(layer(weight))
+    assert fields.shape == (2, 1, 3, 3)
+    assert fields[1, 0, 2, 0] == 255
+    assert (fields[1, 0, 2, 1:] == 0).all()
+    assert (fields[0].ravel()[:7] == 128).all()
+    assert pictures.input_fields(layer(np.ones((2, 700, 1, 1)))).shape == (2, 1, 16, 16)

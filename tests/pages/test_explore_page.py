@@ -54,6 +54,13 @@ def test_the_pictures_follow_the_selection(exploring):
     assert any('data-shown="2"' in block.body for block in app.html)
 
 
+def test_the_neurons_of_a_linear_layer_are_drawn_as_the_maps_they_read(exploring):
+    app = exploring(group="fc1")
+    assert "64 neurons, each a filter of 48 × 2 × 2" in said(app)
+    assert "The first 16 of 48 maps of each filter." in said(app)
+    assert "1 × 1" not in said(app)
+
+
 def test_splitting_off_makes_one_cluster_more_and_is_undone_in_one_step(exploring):
     app = exploring(3, 5, 9)
     before = len(set(app.dataframe[0].value["cluster"]))

@@ -41,7 +41,8 @@ function paintKernels(canvas, data, pixels, unit) {
   for (let k = 0; k < kernels; k++) {
     const x0 = (k % across) * (w + gap), y0 = Math.floor(k / across) * (h + gap);
     for (let p = 0; p < rows * cols; p++) {
-      const value = (pixels[(unit * kernels + k) * rows * cols + p] - 128) / 127, size = Math.min(1, Math.abs(value));
+      const raw = pixels[(unit * kernels + k) * rows * cols + p], value = (raw - 128) / 127, size = Math.min(1, Math.abs(value));
+      if (!raw) continue;  // 0: nothing is there
       pen.fillStyle = size < .12 ? 'rgba(128,128,128,.118)' : `rgba(${value < 0 ? '205,96,36' : '14,138,146'},${size})`;
       pen.fillRect(x0 + (p % cols) * zoom, y0 + Math.floor(p / cols) * zoom, zoom, zoom);
     }

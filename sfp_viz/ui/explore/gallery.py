@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from sfp_viz.figures.pictures import data_uri, glass
+from sfp_viz.figures.pictures import MOST_FIELDS, data_uri, glass
+from sfp_viz.figures.windows import has_neurons, size_words, window_of
 from sfp_viz.ui.explore.view import SHOWN_KERNELS, GroupView, pixels
 
 MOST = 72
 
 _CSS = (
     "<style>.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(72px,1fr));"
-    "gap:10px 8px}.tiles figure{margin:0}.tiles img{width:100%;display:block;"
+    "gap:10px 12px}.tiles figure{margin:0}.tiles img{width:100%;display:block;"
     "image-rendering:pixelated;border-radius:3px}.tiles figcaption{font-size:12px;"
     "line-height:1.3;padding-top:3px;white-space:nowrap}.tiles .goes{opacity:.5}"
     ".tiles i{font-style:normal;opacity:.75}</style>"
@@ -30,6 +31,8 @@ def html(view: GroupView, units: Sequence[int]) -> str:
     shown = order(view, units)[:MOST]
     colors = glass()
     pictures = pixels(view.network, view.layer.name, view.group.size)
+    if pictures.shape[-1] <= 3 and pictures.shape[1] > 1:  # or gaps would be as wide as kernels
+        pictures = pictures.repeat(2, axis=2).repeat(2, axis=3)
     columns = pictures.shape[1] if pictures.shape[1] <= 3 else None
     gone = set(view.removal.filters)
     tiles = []
@@ -46,12 +49,43 @@ def html(view: GroupView, units: Sequence[int]) -> str:
     return f'{_CSS}<div class="tiles" data-shown="{len(shown)}">{"".join(tiles)}</div>'
 
 
+def what(view: GroupView) -> str:
+    """'48 filters of 20 × 3 × 3', or '64 neurons, each a filter of 48 × 2 × 2'."""
+    size = size_words(view.network, view.layer)
+    many = f"{view.layer.filters:,}"
+    if has_neurons(view.layer):
+        return f"{many} neurons, each a filter of {size}"
+    return f"{many} filters of {size}"
+
+
 def words(view: GroupView, count: int) -> str:
     """What the pictures show, and what they leave out."""
-    kernels = view.layer.weight.shape[1]
+    channels, height, width = window_of(view.network, view.layer)
     text = "Teal: weights above 0; orange: below 0; the stronger, the larger. One scale a layer."
-    if kernels > SHOWN_KERNELS:
-        text += f" The first {SHOWN_KERNELS} of {kernels} kernels of each filter."
+    if (height, width) == (1, 1):
+        text += _fields(channels, neurons=has_neurons(view.layer))
+    else:
+        kernels = "kernels"
+        if has_neurons(view.layer):
+            kernels = "maps"
+            text += (
+                f" Its inputs are drawn as the maps that they are, {height} × {width} pixels each."
+            )
+        if channels > SHOWN_KERNELS:
+            text += f" The first {SHOWN_KERNELS} of {channels:,} {kernels} of each filter."
     if count > MOST:
-        text += f" The first {MOST} of {count} filters."
+        text += f" The first {MOST} of {count:,} filters."
+    return text
+
+
+def _fields(inputs: int, *, neurons: bool) -> str:
+    """What a picture of kernels of one pixel is, and is not."""
+    text = " A kernel has one pixel: one field a channel, row by row."
+    if neurons:
+        text = (
+            " A neuron has no window on an image: one field an input, row by row. What is alike "
+            "shows, a shape means nothing."
+        )
+    if inputs > MOST_FIELDS:
+        text += f" The first {MOST_FIELDS} of {inputs:,}."
     return text

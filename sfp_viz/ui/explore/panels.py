@@ -134,12 +134,8 @@ def current_view() -> GroupView:
 
 def _map_panel(view: GroupView) -> None:
     session = state.session()
-    count, *shape = view.layer.weight.shape
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.markdown(
-            f"**{problems.plain(view.layer.name)}** &nbsp; {count} filters of "
-            + " × ".join(str(n) for n in shape)
-        )
+        st.markdown(f"**{problems.plain(view.layer.name)}** &nbsp; {gallery.what(view)}")
         with st.container(horizontal=True, width="content", gap="small"):
             wanted = views.choose("map", "Map")
             cluster_menu(view)
@@ -189,7 +185,7 @@ def _chosen_panel(view: GroupView) -> None:
         st.caption(
             "Draw a loop on the map, click a filter or a cluster, or tick rows of the table."
         )
-    pictures, table = st.tabs(["Kernels", "Table"])
+    pictures, table = st.tabs(["Pictures", "Table"])
     with pictures, st.container(height=MAP_HEIGHT - 20, border=False):
         shown = chosen or list(range(view.group.size))
         st.html(gallery.html(view, shown))

@@ -12,7 +12,8 @@ from sfp_viz.core.clusters import representative
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan import Removal
 from sfp_viz.core.selection import select
-from sfp_viz.figures.pictures import filter_pixels
+from sfp_viz.figures.pictures import filter_pixels, input_fields
+from sfp_viz.figures.windows import window_of
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.explore.maps import apart
@@ -99,10 +100,18 @@ def points_of(view: GroupView, places: np.ndarray) -> Points:
 
 
 def pixels(network: Network, layer: str, units: int) -> np.ndarray:
-    """Pictures of the first kernels of each unit, uint8 [units, kernels, height, width]."""
+    """Pictures of the first kernels of each unit, uint8 [units, kernels, height, width].
+
+    Kernels of one pixel are fields of one picture: [units, 1, rows, columns].
+    """
     return _pixels(network.digest, layer, units, network)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _pixels(digest: str, layer: str, units: int, _network: Network) -> np.ndarray:
-    return np.ascontiguousarray(filter_pixels(_network.layer(layer), kernels=SHOWN_KERNELS)[:units])
+    drawn = _network.layer(layer)
+    window = window_of(_network, drawn)
+    if window[1:] == (1, 1):
+        return np.ascontiguousarray(input_fields(drawn)[:units])
+    shown = filter_pixels(drawn, kernels=SHOWN_KERNELS, window=window)
+    return np.ascontiguousarray(shown[:units])
