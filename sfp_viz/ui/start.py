@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from sfp_viz.core.network import FilterGroup
+from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import percent, size, span
+from sfp_viz.figures.windows import has_neurons
 from sfp_viz.nets import samples, store
 from sfp_viz.runs.results import catalog
 from sfp_viz.ui import loaders, planned, problems
@@ -35,24 +38,37 @@ def picture() -> None:
     if group is None:
         st.info("This network has no group of filters that could be shown.")
         return
-    dispersion = planned.dispersions(session.model, session.recipe).get(group.name)
+    found = planned.dispersions(session.model, session.recipe)
+    read = loaders.network(session.model)
+    drawn = "neurons" if has_neurons(read.layer(group.layers[0])) else "filters"
     st.markdown(
-        f"**{problems.plain(group.layers[0])}** &nbsp; {group.size} filters, each a point; like "
-        "filters lie together"
+        f"**{problems.plain(group.layers[0])}** &nbsp; {group.size:,} {drawn}, each a point; like "
+        f"{drawn} lie together"
     )
     chosen = session.selection if session.group == group.name else ()
     filter_map(
         _points(session, group), key="start map", selected=chosen, revision=state.revision(),
         on_change=lambda: _map_chose(group.name), height=MAP_HEIGHT,
     )  # fmt: skip
-    if dispersion is not None and not session.group:
-        st.caption(
-            "Of all layers this one repeats itself most: Kernel Dispersion "
-            f"{dispersion:.2f}, where 1 is as spread as random filters (computed)."
-        )
+    if group.name in found and not session.group:
+        st.caption(standing(read, found, group.name))
     if st.button("Explore this layer", type="primary", key="explore"):
         state.change(group=group.name)
         st.switch_page("pages/explore.py")
+
+
+def standing(network: Network, found: Mapping[str, float], group: str) -> str:
+    """How the layer stands among the others by Kernel Dispersion (``found``, by group)."""
+    spread = found[group]
+    lower = [network.group(name) for name, one in found.items() if one < spread]
+    measure = f"Kernel Dispersion {spread:.2f}, where 1 is as spread as random filters (computed)."
+    if spread > 0.95 and not lower:
+        return f"No layer repeats itself much; this one has {measure}"
+    if not lower:
+        return f"Of all layers this one repeats itself most: {measure}"
+    if all(has_neurons(network.layer(one.layers[0])) for one in lower):
+        return f"Layers of neurons aside, this one repeats itself most: {measure}"
+    return measure
 
 
 def _map_chose(group: str) -> None:
@@ -90,9 +106,21 @@ def facts() -> None:
         card = samples.sample_card(session.model)
         st.markdown(f"Trained on {problems.plain(str(card.get('trained_on', card.get('data'))))}.")
         st.caption(_accuracy(card))
+    st.caption(made_of(network))
+
+
+def made_of(network: Network) -> str:
+    """'2 convolutions and 1 layer of neurons in 3 groups; all of them can be cut.'"""
     free, groups = len(network.free), len(network.groups)
+    hidden = sum(has_neurons(layer) for layer in network.layers)
+    maps = len(network.layers) - hidden
+    told = [f"{maps} convolution{'' if maps == 1 else 's'}"] if maps else []
+    told += [f"{hidden} layer{'' if hidden == 1 else 's'} of neurons"] if hidden else []
+    if not told:
+        return "No layer has filters that could be cut."
     share = "all of them" if free == groups else f"{free} of the groups"
-    st.caption(f"{len(network.layers)} convolutions in {groups} groups; {share} can be cut.")
+    ties = f"{groups} group{'' if groups == 1 else 's'}"
+    return f"{' and '.join(told)} in {ties}; {share} can be cut."
 
 
 def _accuracy(card: dict) -> str:

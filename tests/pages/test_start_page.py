@@ -9,6 +9,7 @@ from page_words import said
 
 from sfp_viz.nets import samples, store
 from sfp_viz.nets.open import load_model
+from sfp_viz.ui import start
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -23,6 +24,20 @@ def test_the_sample_is_on_the_screen_without_a_click(unopened):
 
 def test_it_says_what_was_measured_and_on_how_many_images(open_page):
     assert "of 360 test images right (measured when it was made" in said(open_page("start"))
+
+
+def test_it_says_what_the_network_is_made_of_and_claims_no_more_than_holds(open_page):
+    words = said(open_page("start"))
+    assert "2 convolutions and 1 layer of neurons in 3 groups; all of them can be cut." in words
+    assert "Layers of neurons aside, this one repeats itself most" in words
+
+
+def test_only_the_least_spread_layer_is_said_to_repeat_itself_most():
+    network = samples.sample_network("lenet5_digits")
+    found = {"conv1": 0.9, "conv2": 0.7, "fc1": 0.8}
+    assert start.standing(network, found, "conv2").startswith("Of all layers this one")
+    assert start.standing(network, found, "fc1").startswith("Kernel Dispersion 0.80")
+    assert start.standing(network, dict.fromkeys(found, 1.0), "fc1").startswith("No layer repeats")
 
 
 def test_another_sample_opens_with_one_click(open_page):
