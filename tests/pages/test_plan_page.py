@@ -30,6 +30,12 @@ def plan(open_page) -> AppTest:
     return with_session(app, group="conv2")
 
 
+def test_the_legend_names_only_what_the_bars_show(plan):
+    assert "Dots: the suggestion." in said(plan)
+    assert "Dashed outlines" not in said(plan)
+    assert "Dashed outlines" in said(with_session(plan, model="resnet20_cifar10", group="conv1"))
+
+
 @pytest.fixture
 def sensitive(workspace) -> Path:
     """A finished sensitivity study of the sample: conv2 loses little, conv1 much."""

@@ -91,7 +91,7 @@ def body(network: Network, widths: Widths) -> None:
         st.caption("'Keeps', 'At least' and 'Left whole' can be changed here.")
     else:
         bars(network, widths)
-        st.caption(_legend(widths))
+        st.caption(_legend(network, widths))
 
 
 def _hold_toggle() -> None:
@@ -227,8 +227,10 @@ def give_back(group: str) -> None:
     take(replace(now, edits=edits))
 
 
-def _legend(widths: Widths) -> str:
-    text = "Filled: what stays. Dots: the suggestion. Dashed outlines: layers that move along."
+def _legend(network: Network, widths: Widths) -> str:
+    text = "Filled: what stays. Dots: the suggestion."
+    if any(ghosts(group) for group in network.groups):
+        text += " Dashed outlines: layers that move along."
     if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
         text += " Small triangles: the width before rounding."
     if asked().edits.least:
