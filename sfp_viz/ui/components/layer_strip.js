@@ -7,7 +7,8 @@ export default function ({parentElement, data, setTriggerValue}) {
   let stage = null, cells = null;
   data.cells.forEach(c => {
     if (!cells || c.stage !== stage) {
-      stage = c.stage; const column = make('div', 'stage', root); column.style.flex = `${data.cells.filter(d => d.stage === c.stage).length} 1 0`; column.style.maxWidth = '100%';
+      stage = c.stage; const column = make('div', 'stage', root); const many = data.cells.filter(d => d.stage === c.stage).length;
+      column.style.flex = `${many} 1 0`; column.style.maxWidth = `${many * 123 - 3}px`;  // cells of at most 120 and gaps of 3: no hole before the next stage
       if (staged) make('span', '', column).textContent = stage || '\u00a0'; cells = make('div', 'cells', column);
     }
     const b = make('button', '', cells), track = make('span', 'track', b), share = c.kept / c.size;
