@@ -28,7 +28,7 @@ with problems.stopping():
     asked = plan_view.asked()
 
 if not network.groups:
-    st.info("This network has no convolution whose filters could be cut: there is nothing to plan.")
+    st.info("This network has no layer whose filters could be cut: there is nothing to plan.")
     st.stop()
 
 plan_head.head(network, asked)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
-    """Filters of each convolution: the outline is before, the filled bar after.
+    """Filters of each layer: the outline is before, the filled bar after.
 
     ``kept`` holds the units each group keeps; groups not named stay whole.
     """
     if not network.layers:
-        return theme.empty("The network has no convolution.")
+        return theme.empty("The network has no layer with filters.")
     names = [layer.name for layer in network.layers]
     before = [layer.filters for layer in network.layers]
     after = [kept_filters(network, layer.name, kept) for layer in network.layers]

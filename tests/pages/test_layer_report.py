@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from page_words import press, said
 from tiny import NETS, randomize
 
 from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.network import CostTerm
 from sfp_viz.nets import store
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.ui.network.layer_report import ALONG, NO, YES, lines
+from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, lines
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 
@@ -45,6 +48,27 @@ def test_tied_layers_are_told_with_what_ties_them():
     found = {line.layer: line for line in lines(read_network(tiny("residual")))}
     assert found["stem.0"].group == found["outer.0"].group == "stem.0"
     assert "outer.0" in found["stem.0"].why
+
+
+def test_a_hidden_linear_layer_is_told_by_its_neurons_and_the_maps_they_read():
+    found = {line.layer: line for line in lines(sample_network("lenet5_digits"))}
+    assert (found["fc1"].freedom, found["fc1"].size) == (YES, "48 × 2 × 2")
+    assert "neurons" in found["fc1"].why
+    assert found["conv2"].size == "20 × 3 × 3"
+    assert "neurons" not in found["conv2"].why
+
+
+def test_a_linear_layer_too_large_to_compare_says_so():
+    from sfp_viz.nets.execution import MOST_WEIGHTS
+
+    assert LARGE == MOST_WEIGHTS
+    network = sample_network("lenet5_digits")
+    big = CostTerm("huge", 1, 1, 0, (("", 3000),), (("", 2000),))
+    last = network.terms[-1]
+    found = lines(replace(network, terms=(*network.terms[:-1], big, last)))
+    line = next(line for line in found if line.layer == "huge")
+    assert line.freedom == NO
+    assert "4 million" in line.why
 
 
 def test_times_are_measured_on_a_click_and_say_on_what(open_page):

@@ -11,24 +11,26 @@ import streamlit as st
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import milliseconds
+from sfp_viz.figures.windows import has_neurons, size_words
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.network.report import short
 from sfp_viz.ui.session import state
 
 YES, ALONG, NO = "yes", "goes along", "no"
+LARGE = 4_000_000  # weights of a linear layer; nets.execution reads no neurons of larger ones
 
 
 @dataclass(frozen=True)
 class Line:
     """One layer. ``freedom``: YES, ALONG (its channels follow those of its group) or NO; ``why``
     says what ties it or why it stays whole. ``macs`` and ``params`` are its own, computed;
-    ``kernel`` is (channels, height, width), empty for a layer that is no convolution."""
+    ``size`` is that of one filter in words, empty for a layer that has none."""
 
     layer: str
     group: str
     filters: int
-    kernel: tuple[int, ...]
+    size: str
     freedom: str
     why: str
     macs: int
@@ -52,21 +54,29 @@ def lines(network: Network) -> tuple[Line, ...]:
     terms: dict[str, list] = {}
     for term in network.terms:
         terms.setdefault(term.owner, []).append(term)
-    convolutions = {layer.name for layer in network.layers}
+    filtered = {layer.name for layer in network.layers}
     working = [name for name, own in terms.items() if any(term.macs for term in own)]
     working += [layer.name for layer in network.layers if layer.name not in terms]
     found = []
     for name in working:
         cost = cost_of_widths(replace(network, terms=tuple(terms.get(name, ()))), {})
-        if name in convolutions:
-            found.append(_convolution(network, name, cost.macs, cost.params))
+        if name in filtered:
+            found.append(_filtered(network, name, cost.macs, cost.params))
         else:
             width = _width(network, terms[name][0])
-            why = "Linear: it loses the inputs that go, its outputs stay."
-            if name == working[-1]:
-                why = "It gives the answer: each output is a class."
-            found.append(Line(name, "", width, (), NO, why, cost.macs, cost.params))
+            why = _why_not(cost.params, last=name == working[-1])
+            found.append(Line(name, "", width, "", NO, why, cost.macs, cost.params))
     return tuple(found)
+
+
+def _why_not(params: int, *, last: bool) -> str:
+    """Why a layer that multiplies has no filters here."""
+    if last:
+        return "It gives the answer: each output is a class."
+    kept = "it loses the inputs that go, its outputs stay."
+    if params > LARGE:
+        return f"Over {LARGE // 10**6} million weights, too many to compare its neurons: {kept}"
+    return f"Its outputs are not told apart: {kept}"
 
 
 def _width(network: Network, term) -> int:
@@ -75,12 +85,13 @@ def _width(network: Network, term) -> int:
     return sum(factor * (widths[name] if name else 1) for name, factor in term.outs)
 
 
-def _convolution(network: Network, name: str, macs: int, params: int) -> Line:
-    weight, group = network.layer(name).weight, network.group_of(name)
+def _filtered(network: Network, name: str, macs: int, params: int) -> Line:
+    layer, group = network.layer(name), network.group_of(name)
     freedom, why = _freedom(network, group, name)
-    kernel = tuple(int(side) for side in weight.shape[1:])
-    home = group.name if group else ""
-    return Line(name, home, weight.shape[0], kernel, freedom, why, macs, params)
+    if freedom == YES and not why and has_neurons(layer):
+        why = "Its neurons are its filters."
+    home, size = group.name if group else "", size_words(network, layer)
+    return Line(name, home, layer.filters, size, freedom, why, macs, params)
 
 
 def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[str, str]:
@@ -119,7 +130,7 @@ def table(network: Network) -> None:
         state.change(group=group.name, layer=layer if layer in group.layers[1:] else "")
         st.switch_page("pages/explore.py")
     if layer and not group:
-        st.caption(f"{problems.plain(layer)} is no convolution: it has no filters to look at.")
+        st.caption(f"{problems.plain(layer)} has no filters to look at. {found[chosen[0]].why}")
     st.caption(_words(times))
 
 
@@ -136,7 +147,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     return {
         "layer": text(pinned=True, width=128),
-        "kernel": text(alignment="right", help="channels × height × width"),
+        "one filter": text(alignment="right", help="channels × height × width"),
         "why": text(width=255),
         "MACs": number(format="localized", help="computed, for one image"),
         "of MACs": bar("of MACs", "computed"),
@@ -151,7 +162,7 @@ def _row(line: Line, whole: tuple[int, int], times: Times | None, found: Sequenc
     row: dict[str, Any] = {
         "layer": line.layer,
         "filters": line.filters,
-        "kernel": " × ".join(str(side) for side in line.kernel),
+        "one filter": line.size,
         "can be cut": line.freedom,
         "why": line.why,
         "group": line.group,
