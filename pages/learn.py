@@ -20,7 +20,7 @@ st.markdown(
 st.header("1. What a filter is")
 st.markdown(
     "The first layer looks at the image through these small windows, its **filters**. Each gives "
-    "one map of the image. Teal weights count for, brown ones against. Do some look alike?"
+    "one map of the image. Teal weights count for, orange ones against. Do some look alike?"
 )
 
 lesson.filters(network)
