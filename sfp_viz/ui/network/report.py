@@ -96,9 +96,7 @@ def nothing_to_cut(network: Network) -> None:
         st.markdown(problems.plain(short(why)))
         st.caption(f"That holds for {problems.plain(listed(names))}.")
     if not network.groups:
-        st.markdown(
-            "It has no convolution or hidden linear layer whose filters could be told apart."
-        )
+        st.markdown("It has no convolution or hidden linear layer whose filters can be told apart.")
     st.markdown(
         "**What works all the same**: the map of every layer's filters, which of them are alike, "
         "how spread each layer is, what each layer costs and how long it takes here."
