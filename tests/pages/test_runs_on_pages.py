@@ -139,6 +139,17 @@ def test_a_baseline_is_fine_tuned_with_the_plan_runs_settings(open_page, workspa
     )  # fmt: skip
 
 
+def test_no_two_rows_of_the_list_read_the_same(open_page, workspace):
+    for _ in range(3):
+        run_folder(workspace, epochs=2)
+    finished_run(workspace, accuracies=(0.9,))
+    finished_run(workspace, accuracies=(0.9,), settings=Distillation(epochs=1, seed=3))
+    names = list(open_page("finetune").dataframe[0].value["Run"])
+    assert len(names) == 5
+    assert len(set(names)) == 5
+    assert names[0] == "a plan, seed 3"
+
+
 def test_without_a_line_of_uniform_l1_the_page_says_how_to_get_one(open_page, workspace):
     path = run_folder(workspace, epochs=2)
     app = open_page("finetune")

@@ -79,7 +79,7 @@ def test_a_fair_pair_is_found_among_unequal_ones_and_the_rest_is_not_counted(tol
     long = ("plan", 0.99, 0, Distillation(epochs=9))
     text, how = told(long, ("plan", 0.91, 0), ("uniform", 0.95, 0), ("random", 0.80, 0))
     assert text == "This plan is 4.0 points below uniform L1, the best baseline."
-    assert "Not counted: 1 run of them" in how
+    assert "Not counted: 1 run trained otherwise" in how
 
 
 def test_within_noise_or_where_seeds_disagree_nobody_wins(told):

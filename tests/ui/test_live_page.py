@@ -10,7 +10,7 @@ import streamlit as st
 
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.runs.records import Before, Result, Run
-from sfp_viz.ui.runs import drawn, references, run_words
+from sfp_viz.ui.runs import drawn, references, run_words, telling
 from sfp_viz.ui.session import state
 
 EPOCH = Epoch(1, 9, 1.0, 0.8, 0.9, 100, 4.0, 0.01, 500.0, 1.0)
@@ -139,12 +139,44 @@ def test_a_run_without_measurements_has_no_lines_to_be_held_against():
 def test_runs_are_told_apart_by_what_differs_and_by_their_time_where_nothing_does():
     quick = run("a", settings=Distillation(epochs=9, learning_rate=0.1))
     same = run("c", created=60.0)
-    names = run_words.apart([quick, run("b", "uniform"), same, run("d", created=3660.0)])
+    names = telling.apart([quick, run("b", "uniform"), same, run("d", created=3660.0)])
     assert names[0] == "plan abcdef, learning rate 0.1"
     assert names[1] == "uniform L1, learning rate 0.02"
     assert names[2].startswith("plan abcdef, learning rate 0.02, ")
     assert names[2] != names[3]
-    assert run_words.apart([quick]) == ["plan abcdef"]
+    assert telling.apart([quick]) == ["plan abcdef"]
+
+
+def test_rows_of_a_list_never_read_the_same_and_say_what_differs():
+    tuned = [
+        run(f"{epochs}-{seed}", settings=Distillation(epochs=epochs, seed=seed), total=epochs)
+        for epochs in (4, 20) for seed in (0, 1)
+    ]  # fmt: skip
+    twins = [replace(tuned[0], id="twin", created=9.0), replace(tuned[0], id="second", created=9.0)]
+    names = telling.in_list([*tuned, *twins, run("plain", "uniform")])
+    assert len(set(names)) == len(names)
+    assert names[1:4] == [
+        "plan abcdef, 4 epochs, seed 1", "plan abcdef, 20 epochs, seed 0",
+        "plan abcdef, 20 epochs, seed 1",
+    ]  # fmt: skip
+    assert names[-1] == "uniform L1"
+
+
+def test_what_is_needed_to_tell_runs_apart_is_named_though_it_comes_late():
+    dear, cheap = (replace(BEFORE, macs=macs) for macs in (9_000, 1_000))
+    each = [
+        run(
+            "a", before=before, data=data,
+            settings=Distillation(epochs=epochs, learning_rate=0.1 / epochs, momentum=momentum),
+            total=epochs,
+        )
+        for before, epochs in ((dear, 4), (cheap, 20)) for data in ("digits", "mine")
+        for momentum in (0.5, 0.9)
+    ]  # fmt: skip
+    names = telling.apart(each)
+    assert names[0] == "plan abcdef, 4 epochs, 9.00 k MACs, learning rate 0.025, momentum 0.5, " \
+        "on digits"  # fmt: skip
+    assert len(set(names)) == 8
 
 
 def test_progress_says_the_phase_the_epoch_and_that_the_rest_is_estimated():

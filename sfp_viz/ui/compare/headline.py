@@ -59,7 +59,7 @@ def _trained(fair: Sequence[Pair], among: int) -> tuple[str, str]:
         f"{count(pair.other.macs)}). Accuracies of the last epoch."
     )
     if left := among - pair.ours.runs - sum(one.other.runs for one in alike):
-        how += f" Not counted: {_number(left, 'run')} of them, trained otherwise or at other MACs."
+        how += f" Not counted: {_number(left, 'run')} trained otherwise or at other MACs."
     return text, how
 
 

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.records import Run
-from sfp_viz.ui.runs import drawn, run_words, sweep_view
+from sfp_viz.ui.runs import drawn, run_words, sweep_view, telling
+
+_WIDE, _TALL = 238, 66  # pixels: the column of names, and a row in which long ones wrap
+_ONE_LINE = 33  # letters of a name that fit its column
 
 
 def table(runs: Sequence[Run]) -> None:
@@ -26,28 +30,34 @@ def table(runs: Sequence[Run]) -> None:
 
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
+    called = telling.in_list(runs)
+    tall = _TALL if max(map(len, called)) > _ONE_LINE else 30
+    cells = [_row(run, name, runs) for run, name in zip(runs, called, strict=True)]
     st.dataframe(
-        pd.DataFrame([_row(run, runs) for run in runs]), key=key, hide_index=True, on_select=picked,
+        pd.DataFrame(cells), key=key, hide_index=True, on_select=picked,
         selection_mode="multi-row", selection_default={"selection": {"rows": rows}},
-        row_height=30, height=min(38 + 30 * len(runs), 278), placeholder="",
+        row_height=tall, height=min(38 + tall * len(runs), 370 if tall == _TALL else 278), placeholder="",
         column_config={
-            "Run": text(width=100),
-            "Started": text(width=72),
-            "State": text(width=88),
+            "Run": text(width=_WIDE, help="What was pruned how, and what tells it from the others"),
+            "Stands at": text(
+                width=84, help="Test accuracy after the last epoch, measured; its state until then"
+            ),
             "Test": number("Test, %", format="%.1f", width=58, help="Accuracy, measured"),
             "MACs": number(format="compact", help="Counted on the network"),
         },
     )  # fmt: skip
 
 
-def _row(run: Run, runs: Sequence[Run]) -> dict:
+def _row(run: Run, name: str, runs: Sequence[Run]) -> dict:
     accuracy = run.epochs[-1].test_accuracy if run.epochs else None
+    state = sweep_view.state_words(run, runs)
     going = f"{run.done} of {run.total}" if run.state == "running" and run.total else ""
     return {
-        "Run": run_words.title(run),
-        "Started": run_words.begun(run),
-        "State": going or sweep_view.state_words(run, runs),
+        "Run": name,
+        "Stands at": percent(run.result.accuracy) if run.result else going or state,
         "Test": 100 * accuracy if accuracy is not None else None,
+        "State": state,
+        "Started": run_words.begun(run),
         "MACs": run.before.macs if run.before else run.facts.get("macs"),
         "Epochs": run.total or run.settings.epochs,
         "Images": run.data,

@@ -22,6 +22,7 @@ from sfp_viz.ui.runs import (
     sparsify_result,
     sparsify_view,
     sweep_view,
+    telling,
 )
 from sfp_viz.ui.runs import ways as run_ways
 
@@ -69,7 +70,7 @@ def _lines(
         if run.kind != sparsify.KIND:
             st.caption("Its curves appear here, epoch by epoch, once the first one has ended.")
         return
-    names = run_words.apart(shown)
+    names = telling.apart(shown)
     curves = [
         Curve(
             name=name,

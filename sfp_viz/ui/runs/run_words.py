@@ -1,12 +1,10 @@
-"""What runs are called: their states, what was pruned how, and what tells several apart."""
+"""What runs are called: their states, what was pruned how, and how far they are."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.sparsification import WORDS
@@ -41,11 +39,6 @@ PHASES = {
 }
 FIRST = {"steps": "After its first cut", "sparsify": "After its cut"}  # else it is one-shot
 FIRST_IS = "Measured right after filters were cut, before any fine-tuning."
-_NAMES = {
-    "learning_rate": "learning rate", "batch_size": "batch", "temperature_start": "T from",
-    "temperature_end": "T to", "train_images": "training images", "weight_decay": "decay",
-    "label_smoothing": "smoothing", "teacher_views": "copies",
-}  # fmt: skip
 
 
 def title(run: Run | Summary) -> str:
@@ -70,21 +63,6 @@ def begun(run: Run) -> str:
     return at.strftime("%H:%M:%S" if today else "%d %b, %H:%M")
 
 
-def apart(runs: Sequence[Run]) -> list[str]:
-    """A name for each of several runs: what was pruned, the settings in which they differ and no
-    others, and the time of the start where that is not enough."""
-    asked = [{"data": run.data, **asdict(run.settings)} for run in runs]
-    differing = [name for name in asked[0] if len({repr(one[name]) for one in asked}) > 1]
-    found = []
-    for run, one in zip(runs, asked, strict=True):
-        words = [setting(name, one[name]) for name in differing[:3]]
-        found.append(", ".join([title(run), *words]))
-    return [
-        f"{name}, {begun(run)}" if found.count(name) > 1 else name
-        for name, run in zip(found, runs, strict=True)
-    ]
-
-
 def progress(run: Run) -> str:
     """How far a run is, and how long it will take, in words."""
     done, total = len(run.epochs), run.settings.epochs
@@ -105,17 +83,3 @@ def progress(run: Run) -> str:
     if run.seconds_left is not None:
         text += f", about {duration(run.seconds_left)} left (estimated from the epochs so far)"
     return text
-
-
-def setting(name: str, found: Any) -> str:
-    """A setting of a training with its value: 'learning rate 0.02'."""
-    return f"{_NAMES.get(name, name.replace('_', ' '))} {value(found)}"
-
-
-def value(found: Any) -> str:
-    """The value of a setting, in words."""
-    if found is None:
-        return "all"
-    if isinstance(found, bool):
-        return "on" if found else "off"
-    return f"{found:g}" if isinstance(found, float) else str(found)
