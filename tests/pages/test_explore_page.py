@@ -144,6 +144,15 @@ def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
     app.switch_page("pages/explore.py").run()
     assert not app.exception
     assert set(app.dataframe[0].value["plan"]) == {"stays"}
+    assert "The target is out of reach" in said(app)
+    assert "can be met elsewhere" not in said(app)
+
+
+def test_the_reason_is_the_one_that_plan_gives(exploring):
+    app = exploring(group="fc1")
+    sentence = next(text for text in said(app).splitlines() if "44 of 64 filters stay" in text)
+    app.switch_page("pages/plan.py").run()
+    assert sentence in said(app)
 
 
 def test_dispersion_over_depth_is_drawn_when_it_is_opened(exploring):

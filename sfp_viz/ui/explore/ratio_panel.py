@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.core.ratios import why_ratio
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.explore import acts
 from sfp_viz.ui.explore.view import GroupView
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.plan import plan_view, trained_reasons
+from sfp_viz.ui.plan import by_hand, plan_view, trained_reasons, why
 from sfp_viz.ui.session import state
 
 
@@ -41,16 +40,25 @@ def ratio_panel(view: GroupView) -> None:
 
 
 def _reason(view: GroupView) -> str:
+    """Why so many stay: the sentence of the page Plan."""
     session = state.session()
     if text := trained_reasons.sentence(view.group, view.kept, session.edits):
         return text
-    dispersion = planned.dispersions(session.model, session.recipe).get(view.group.name, 1.0)
-    sentence = why_ratio(view.network, view.group.name, dispersion, view.suggested, session.recipe)
-    if view.kept != view.suggested and not view.group.protected:
-        return f"By hand, {view.kept} of {view.group.size} filters stay. Suggested: " + (
-            problems.plain(sentence[0].lower() + sentence[1:])
-        )
-    return problems.plain(sentence)
+    group, asked = view.group, plan_view.asked()
+    edits = asked.edits or None
+    reached = planned.budget(session.model, session.recipe, edits).after is not None
+    if not reached and not group.protected:
+        return "The target is out of reach, so nothing goes for now. The page Plan says why."
+    plain = by_hand.suggested(asked).edits or None
+    drawn = plan_view.Widths(
+        planned.kept_or_whole(session.model, session.recipe, edits),
+        planned.kept_or_whole(session.model, session.recipe, plain), {}, {},
+    )  # fmt: skip
+    sentence = problems.plain(why.reason(view.network, asked, drawn, group.name).sentence)
+    if by_hand.is_held(group.name, asked.edits) and not group.protected:
+        sentence = sentence[0].lower() + sentence[1:]
+        return f"By hand, {view.kept} of {group.size} filters stay. Suggested: {sentence}"
+    return sentence
 
 
 def _slider(view: GroupView) -> None:
