@@ -17,6 +17,7 @@ from sfp_viz.ui.session import state, steps
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
     ".st-key-frame>div:first-child{min-width:min(100%,400px)}"  # narrow: the buttons go below
+    "@media (max-width:640px),(hover:none){.st-key-frame kbd{display:none}}"  # no keys there
     ".budget b{font-weight:600}.budget i{font-style:normal;opacity:.72}"
     # the dark theme's accent is light: Streamlit's white on it would be 2.4:1
     ".stApp button[data-testid^=stBaseButton-primary]:enabled"
