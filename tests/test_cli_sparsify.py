@@ -81,7 +81,8 @@ def test_stripes_come_with_their_warning_and_both_numbers_side_by_side():
 
 
 def test_the_result_goes_to_onnx_with_its_stripes_skipped_or_as_zeros(tmp_path):
-    from sfp_viz.nets.stripes import load_striped, stripe_layers
+    from sfp_viz.nets.stripe_files import load_striped
+    from sfp_viz.nets.stripes import stripe_layers
 
     words = ["sparsify", NET, "--method", "stripes", *QUICK, "--epochs", "3", "--tune-epochs", "0"]
     student = value(*words)["student"]
@@ -95,6 +96,39 @@ def test_the_result_goes_to_onnx_with_its_stripes_skipped_or_as_zeros(tmp_path):
     again = tmp_path / "again.safetensors"
     call("export", student, "--safetensors", again, "--stripes", "all")
     assert stripe_layers(load_striped(again))
+
+
+def test_a_window_with_a_dead_border_is_exported_smaller_and_stays_so(tmp_path):
+    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.stripe_files import load_striped
+    from sfp_viz.nets.stripes import smaller_layers
+
+    model = load_model(NET)
+    model.module.get_submodule("conv2").weight.data[:, :, 0] = 0
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("zeros", "smaller", "again")]
+    save_model(model.with_module(model.module), files[0])
+    call("export", files[0], "--safetensors", files[1], "--stripes", "smaller")
+    assert smaller_layers(load_striped(files[1])) == ("conv2",)
+    call("export", files[1], "--safetensors", files[2])  # as its file says
+    assert smaller_layers(load_striped(files[2])) == ("conv2",)
+    onnx = str(tmp_path / "net.onnx")
+    found = value("export", files[2], "--onnx", onnx)[onnx]
+    plain = value("export", files[2], "--onnx", onnx, "--stripes", "zeros")[onnx]
+    assert max(found["difference"], plain["difference"]) <= 1e-4
+    assert found["bytes"] < plain["bytes"]
+
+
+def test_the_card_counts_layers_that_skip_and_those_with_smaller_windows():
+    words = ["sparsify", NET, "--method", "stripes", *QUICK, "--epochs", "3", "--tune-epochs", "0"]
+    found = value(*words)
+    file = Path(found["path"]) / "outcome.json"
+    outcome = json.loads(file.read_text())
+    kinds = ("stripes", "smaller", "dense")
+    outcome["choices"] = [outcome["choices"][0] | {"kind": kind} for kind in kinds]
+    file.write_text(json.dumps(outcome))
+    card = call("runs", "show", found["run"]).stdout
+    assert "1 of 3 layers skip and 1 have a smaller window, where that was fastest" in card
 
 
 def test_in_the_background_it_waits_in_line_with_its_facts(line):

@@ -127,10 +127,11 @@ def measure(
 @click.option("--torch", "program", type=_FILE, help="Write a program of torch.export (.pt2).")
 @click.option("--safetensors", "weights", type=_FILE, help="Write our own file.")
 @click.option("--recipe", type=_FILE, help="Write the recipe of the last cut.")
-@click.option("--stripes", type=click.Choice(["kept", "all", "zeros"]), default="kept",
+@click.option("--stripes", type=click.Choice(["kept", "all", "smaller", "zeros"]), default="kept",
               show_default=True,
-              help="Dead stripes, where NET has any: skipped as its file says, all skipped, or "
-              "zeros. Skipping usually loses on a CPU.")  # fmt: skip
+              help="Dead stripes, where NET has any: left out as its file says; all skipped, which "
+              "usually loses on a CPU; windows made smaller where a border is dead in all "
+              "filters; or zeros.")  # fmt: skip
 @with_json
 def export(
     net: str,
@@ -147,7 +148,8 @@ def export(
     from sfp_viz.core.plan import recipe_json
     from sfp_viz.nets import export as writer
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.nets.stripes import save_striped, stripe_layers
+    from sfp_viz.nets.stripe_files import save_striped
+    from sfp_viz.nets.stripes import smaller_layers, stripe_layers
     from sfp_viz.runs.files import write_whole
 
     model = _with_stripes(find_model(net), net, stripes)
@@ -158,7 +160,8 @@ def export(
         write_whole(recipe, recipe_json(model.plans[-1].recipe))
         written[str(recipe)] = {"difference": None}
     if weights:
-        (save_striped if stripe_layers(model) else save_model)(model, weights)
+        thinner = stripe_layers(model) + smaller_layers(model)
+        (save_striped if thinner else save_model)(model, weights)
         written[str(weights)] = {"difference": 0.0}
     if program:
         written[str(program)] = {"difference": writer.export_torch(model, program)}
@@ -174,12 +177,13 @@ def export(
 
 
 def _with_stripes(model: Model, net: str, how: str) -> Model:
-    """The network with its dead stripes skipped, as its file says or all of them, or as it is."""
+    """The network with its dead stripes left out, as its file says or as asked, or as it is."""
     from sfp_viz.nets.saved import read_header
-    from sfp_viz.nets.stripes import load_striped, striped
+    from sfp_viz.nets.stripe_files import load_striped
+    from sfp_viz.nets.stripes import striped
 
-    if how == "all":
-        return striped(model, kind="stripes")[0]
+    if how in ("all", "smaller"):
+        return striped(model, kind="stripes" if how == "all" else "smaller")[0]
     file = Path(net)
     ours = how == "kept" and file.suffix == ".safetensors" and file.is_file() and read_header(file)
     return load_striped(file) if ours else model

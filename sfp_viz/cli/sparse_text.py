@@ -65,15 +65,18 @@ def _costs(outcome: Outcome) -> list[tuple[str, Any]]:
     if not (times := outcome.timed):
         return lines
     where = f"(median of {times.repeats}, batch {times.batch}, {times.threads} threads; measured)"
-    skipping = sum(choice.kind == "stripes" for choice in outcome.choices)
+    skipping, smaller = (
+        sum(choice.kind == kind for choice in outcome.choices) for kind in ("stripes", "smaller")
+    )
+    others = f" and {smaller} have a smaller window" if smaller else ""
     return [
         *lines,
         ("dead stripes as zeros", f"{count(outcome.dense_macs)} MACs (computed), "
          f"{milliseconds(times.dense)} {where}"),
         ("all skipped", f"{count(outcome.macs[1])} MACs (computed), "
          f"{milliseconds(times.skipping)} {where}"),
-        ("kept", f"{skipping} of {len(outcome.choices)} layers skip, where that was faster here: "
-         f"{milliseconds(times.mixed)} {where}"),
+        ("kept", f"{skipping} of {len(outcome.choices)} layers skip{others}, where that was "
+         f"fastest here: {milliseconds(times.mixed)} {where}"),
     ]  # fmt: skip
 
 

@@ -16,11 +16,27 @@ import numpy as np
 from sfp_viz.core.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
 
+StripeKind = Literal["dense", "stripes", "smaller"]
+
 
 def live_stripes(weight: np.ndarray) -> np.ndarray:
     """Which stripes of a weight [filters, channels, height, width] are not 0 everywhere: bool
     [filters, height, width]."""
     return (weight != 0).any(axis=1)
+
+
+def live_window(live: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """The smallest part of a layer's window that holds all its live positions, of whatever filter.
+
+    ``live``: bool [filters, height, width]. Returns (first, last + 1) of its rows and of its
+    columns; None where that is the whole window, or where nothing is live.
+    """
+    whole = tuple((0, size) for size in live.shape[1:])
+    lines = [np.flatnonzero(live.any(axis=axes)) for axes in ((0, 2), (0, 1))]
+    if not lines[0].size:
+        return None
+    rows, columns = ((int(line[0]), int(line[-1]) + 1) for line in lines)
+    return None if (rows, columns) == whole else (rows, columns)
 
 
 def stripes_of(network: Network) -> dict[str, int]:
@@ -79,10 +95,14 @@ def share_for(
 
 @dataclass(frozen=True)
 class StripeChoice:
-    """How one layer runs: with its dead stripes as zeros ('dense') or skipped ('stripes').
+    """How one layer runs: with its dead stripes as zeros ('dense'), skipped ('stripes'), or with a
+    smaller window, without the rows and columns at its border that are dead for all filters
+    ('smaller'; other dead stripes are zeros there).
 
-    ``live`` of ``stripes`` are not 0; both times are the measured medians in milliseconds of one
-    call on this machine, at the batch that was asked for; None where nothing was measured.
+    ``live`` of ``stripes`` are not 0. ``window`` is the height and width of the smaller window,
+    None where every border is live for some filter. The times are the measured medians in
+    milliseconds of one call on this machine, at the batch that was asked for; None where nothing
+    was measured.
     """
 
     layer: str
@@ -90,4 +110,6 @@ class StripeChoice:
     stripes: int
     dense_ms: float | None
     stripes_ms: float | None
-    kind: Literal["dense", "stripes"]
+    kind: StripeKind
+    window: tuple[int, int] | None = None
+    smaller_ms: float | None = None

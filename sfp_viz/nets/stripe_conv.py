@@ -37,6 +37,8 @@ class StripeConv(nn.Module):
         bias = None if conv.bias is None else conv.bias.detach().clone()
         self.bias = None if bias is None else nn.Parameter(bias, conv.weight.requires_grad)
         self.register_buffer("filters", filters.clone())
+        # not used to compute, but a digest must tell one position from another
+        self.register_buffer("positions", order[:, :2].clone(memory_format=torch.contiguous_format))
         self._parts = _parts(order.tolist(), conv.out_channels // conv.groups)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -59,7 +61,11 @@ class StripeConv(nn.Module):
                 left : left + (width - 1) * self.stride[1] + 1 : self.stride[1],
             ]
             found = F.conv2d(seen, self.weight[start:stop, :, None, None])
-            out = out.index_add(1, self.filters[start:stop], found)
+            if stop - start == self.out_channels:
+                # onnxscript's optimizer takes an index_add to all for an assignment (its PR 3049)
+                out = out + found
+            else:
+                out = out.index_add(1, self.filters[start:stop], found)
         return out if self.bias is None else out + self.bias.view(1, -1, 1, 1)
 
     def dense(self) -> nn.Conv2d:
@@ -67,7 +73,7 @@ class StripeConv(nn.Module):
         with torch.device(self.weight.device):
             conv = nn.Conv2d(
                 self.in_channels, self.out_channels, self.window, self.stride, self.padding,
-                self.dilation, self.groups, self.bias is not None,
+                self.dilation, self.groups, self.bias is not None, dtype=self.weight.dtype,
             )  # fmt: skip
         with torch.no_grad():
             conv.weight.zero_()

@@ -1,72 +1,64 @@
-"""Networks whose convolutions skip dead stripes: make one, by what is faster here; save; open."""
+"""Networks whose convolutions leave dead stripes out: made by what is fastest here, and undone."""
 
 from __future__ import annotations
 
 import copy
-import json
 import statistics
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.stripes import StripeChoice
-from sfp_viz.errors import ModelError
+from sfp_viz.core.stripes import StripeChoice, StripeKind, live_window
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.saved import load_saved, model_bytes, name_beside
+from sfp_viz.nets.smaller_conv import SmallerConv
 from sfp_viz.nets.stripe_conv import StripeConv
 
-ENTRY = "sfp_viz_stripes"
-FORMAT = 1
+Asked = Literal["fastest", "stripes", "smaller"]
 
 
-def live_mask(conv: nn.Conv2d) -> Tensor:
+def live_mask(conv: nn.Conv2d | SmallerConv) -> Tensor:
     """Stripes of a convolution that are not 0 everywhere: bool [filters, height, width]."""
     return conv.weight.detach().ne(0).any(1)
 
 
 def striped(
-    model: Model,
-    *,
-    kind: Literal["fastest", "stripes"] = "fastest",
-    batch: int = 1,
-    repeats: int = 15,
+    model: Model, *, kind: Asked = "fastest", batch: int = 1, repeats: int = 15
 ) -> tuple[Model, tuple[StripeChoice, ...]]:
-    """A copy of ``model`` in which convolutions with dead stripes skip them, and what was chosen.
+    """A copy of ``model`` whose convolutions leave dead stripes out, and what was chosen for each.
 
-    'fastest' measures each such layer both ways on this machine, at ``batch`` images, and takes
-    the faster: on a CPU that is often the dense one, whose zeros cost nothing extra. 'stripes'
-    takes all without measuring. Fewer counted MACs do not mean less time.
+    'fastest' measures each layer with dead stripes every way that it can run on this machine, at
+    ``batch`` images, and takes the fastest: with zeros, which cost nothing extra on many CPUs; with
+    its stripes skipped; or with a smaller window, where a border row or column of it is dead for
+    all filters (methods.md G.10). 'stripes' skips in all of them and 'smaller' makes all windows
+    smaller that can be, without measuring. Fewer counted MACs do not mean less time.
     """
     module = copy.deepcopy(model.module).eval()
     calls = execute(model.module, model.input_shape, name=model.name).calls
     choices = []
     for name, conv in _thinned(module):
-        mask = live_mask(conv)
-        thin = StripeConv(conv, mask)
-        times: tuple[float | None, float | None] = (None, None)
+        ways = _ways(conv)
+        times: dict[StripeKind, float] = {}
         if kind == "fastest" and name in calls:
             maps = torch.randn(batch, *calls[name][0][0][1:])
-            times = _fast(conv, maps, repeats), _fast(thin, maps, repeats)
-        slower = times[0] is not None and times[1] is not None and times[1] >= times[0]
-        chosen: Literal["dense", "stripes"] = "dense" if slower else "stripes"
-        choices.append(StripeChoice(name, int(mask.sum()), mask.numel(), *times, chosen))
-        if chosen == "stripes":
-            _put(module, name, thin)
+            times = {way: _fast(part, maps, repeats) for way, part in ways.items()}
+        chosen = _chosen(kind, ways, times)
+        choices.append(_choice(name, live_mask(conv), ways, times, chosen))
+        put(module, name, ways[chosen])
     module.train(model.module.training)
     return model.with_module(module, base_digest=model.base_digest), tuple(choices)
 
 
 def dense_twin(model: Model) -> Model:
-    """``model`` with zeros in place of skipped stripes: the same outputs, a plain architecture."""
+    """``model`` with zeros in place of what its layers leave out: the same outputs, a plain
+    architecture."""
     module = copy.deepcopy(model.module)
     for name, part in list(module.named_modules()):
-        if isinstance(part, StripeConv):
-            _put(module, name, part.dense())
+        if isinstance(part, (StripeConv, SmallerConv)):
+            put(module, name, part.dense())
     return model.with_module(module)
 
 
@@ -75,89 +67,91 @@ def stripe_layers(model: Model) -> tuple[str, ...]:
     return tuple(n for n, part in model.module.named_modules() if isinstance(part, StripeConv))
 
 
-def save_striped(model: Model, path: str | Path) -> None:
-    """Write the dense twin as safetensors, with the names of the layers that skip stripes.
-
-    ``load_model`` opens it as the plain network with zeros, ``load_striped`` as it is. Raises
-    ModelError as save_model does.
-    """
-    from safetensors import safe_open
-    from safetensors.torch import load, save
-
-    path = Path(path)
-    beside = name_beside(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = model_bytes(dense_twin(model))
-        beside.write_bytes(content)
-        with safe_open(beside, framework="numpy") as file:
-            facts = dict(file.metadata() or {})
-        facts[ENTRY] = json.dumps({"format": FORMAT, "layers": list(stripe_layers(model))})
-        beside.write_bytes(save(load(content), metadata=facts))
-        beside.replace(path)
-    except OSError as problem:
-        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
-    finally:
-        beside.unlink(missing_ok=True)
+def smaller_layers(model: Model) -> tuple[str, ...]:
+    """Names of the layers with a smaller window than they had."""
+    return tuple(n for n, part in model.module.named_modules() if isinstance(part, SmallerConv))
 
 
-def load_striped(path: str | Path) -> Model:
-    """Open a file of ``save_striped`` with the layers that skip stripes as they were.
+def put(module: nn.Module, name: str, part: nn.Module) -> None:
+    """Put ``part`` in the place of the layer ``name``, in place."""
+    owner, _, leaf = name.rpartition(".")
+    setattr(module.get_submodule(owner), leaf, part)
 
-    Raises ModelError where the file is damaged or names layers that its network has not.
-    """
-    from safetensors import safe_open
 
-    model = load_saved(path)
-    with safe_open(path, framework="numpy") as file:
-        text = (file.metadata() or {}).get(ENTRY, "")
-    try:
-        said = json.loads(text) if text else {"format": FORMAT, "layers": []}
-        names = [str(name) for name in said["layers"]]
-        if said["format"] != FORMAT:
-            raise ValueError("format")
-    except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise ModelError(
-            f"What {Path(path).name} says of its stripes is not readable; it may come from a newer "
-            "version. Open it as a plain network: its dead stripes are zeros there."
-        ) from problem
-    module = copy.deepcopy(model.module)
-    parts = dict(module.named_modules())
-    for name in names:
-        conv = parts.get(name)
-        if type(conv) is not nn.Conv2d or isinstance(conv.padding, str):
-            raise ModelError(
-                f"{Path(path).name} names a layer '{name[:100]}' with stripes that its network "
-                "does not have. Save it again."
-            )
-        _put(module, name, StripeConv(conv, live_mask(conv)))
-    return model.with_module(module, base_digest=model.base_digest)
+def skipping(conv: nn.Conv2d) -> StripeConv:
+    """``conv`` with its dead stripes skipped."""
+    return StripeConv(conv, live_mask(conv))
+
+
+def with_smaller_window(conv: nn.Conv2d) -> SmallerConv | None:
+    """``conv`` without the border rows and columns that are dead for all filters; None: none is."""
+    window = live_window(live_mask(conv).cpu().numpy())
+    return SmallerConv(conv, window) if window else None
 
 
 def hold_stripes(module: nn.Module) -> None:
     """Keep the dead stripes of ``module`` at 0 through any training of it: their gradients are 0
     from now on, so that neither momentum nor decay moves them. In place; a copy does not."""
     for conv in module.modules():
-        if type(conv) is not nn.Conv2d or bool((live := live_mask(conv)).all()):
+        if not (type(conv) is nn.Conv2d or isinstance(conv, SmallerConv)):
+            continue
+        if bool((live := live_mask(conv)).all()):
             continue
         mask = live[:, None]
         conv.weight.register_hook(lambda gradient, mask=mask: gradient * mask)
 
 
+def may_be_thinned(conv: nn.Conv2d) -> bool:
+    """Whether a convolution pads with zeros, by numbers: others have to run as they are."""
+    return conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+
+
 def _thinned(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
-    """Convolutions with dead stripes that StripeConv can stand for."""
+    """Convolutions with dead stripes that can leave them out."""
     for name, part in list(module.named_modules()):
-        if type(part) is not nn.Conv2d or isinstance(part.padding, str):
+        if type(part) is not nn.Conv2d or not may_be_thinned(part):
             continue
         mask = live_mask(part)
-        plain = part.padding_mode == "zeros" and mask[0].numel() > 1
-        if plain and bool(mask.any()) and not bool(mask.all()):
+        if mask[0].numel() > 1 and bool(mask.any()) and not bool(mask.all()):
             yield name, part
 
 
-def _put(module: nn.Module, name: str, part: nn.Module) -> None:
-    owner, _, leaf = name.rpartition(".")
-    setattr(module.get_submodule(owner), leaf, part)
+def _ways(conv: nn.Conv2d) -> dict[StripeKind, nn.Module]:
+    """How a convolution with dead stripes can run; the first is taken where two are as fast."""
+    found: dict[StripeKind, nn.Module] = {"dense": conv}
+    if smaller := with_smaller_window(conv):
+        found["smaller"] = smaller
+    found["stripes"] = skipping(conv)
+    return found
+
+
+def _chosen(
+    kind: Asked, ways: Mapping[StripeKind, nn.Module], times: Mapping[StripeKind, float]
+) -> StripeKind:
+    """A layer that was not measured, because nothing calls it, stays as it is."""
+    if kind == "fastest":
+        return min(times, key=lambda way: times[way]) if times else "dense"
+    return kind if kind in ways else "dense"
+
+
+def _choice(
+    name: str,
+    mask: Tensor,
+    ways: Mapping[StripeKind, nn.Module],
+    times: Mapping[StripeKind, float],
+    chosen: StripeKind,
+) -> StripeChoice:
+    smaller = ways.get("smaller")
+    return StripeChoice(
+        layer=name,
+        live=int(mask.sum()),
+        stripes=mask.numel(),
+        dense_ms=times.get("dense"),
+        stripes_ms=times.get("stripes"),
+        kind=chosen,
+        window=smaller.size if isinstance(smaller, SmallerConv) else None,
+        smaller_ms=times.get("smaller"),
+    )
 
 
 def _fast(part: nn.Module, maps: Tensor, repeats: int) -> float:

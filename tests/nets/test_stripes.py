@@ -10,19 +10,22 @@ from torch import nn
 from sfp_viz.core.cost import cost
 from sfp_viz.core.stripes import live_stripes, stripe_cost, stripes_of
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.export import export_onnx
+from sfp_viz.nets import stripes
+from sfp_viz.nets.export import export_onnx, export_torch
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.rebuild import build
+from sfp_viz.nets.saved import read_header
+from sfp_viz.nets.smaller_conv import SmallerConv
 from sfp_viz.nets.stripe_conv import StripeConv
+from sfp_viz.nets.stripe_files import load_striped, save_striped
 from sfp_viz.nets.stripes import (
     dense_twin,
     hold_stripes,
     live_mask,
-    load_striped,
-    save_striped,
+    smaller_layers,
     stripe_layers,
     striped,
 )
@@ -41,10 +44,29 @@ def thinned(module, seed=0, share=0.4):
     return module
 
 
-def resnet():
+def resnet(prepare=thinned):
     arguments = {"blocks": 1, "classes": 10}
-    return Model(thinned(build("cifar_resnet", arguments)), name="thin", input_shape=(3, 16, 16),
+    return Model(prepare(build("cifar_resnet", arguments)), name="thin", input_shape=(3, 16, 16),
                  architecture="cifar_resnet", arguments=arguments)  # fmt: skip
+
+
+def bordered(module):
+    """As thinned, and random borders of every other convolution are dead for all filters."""
+    rng = np.random.default_rng(1)
+    convs = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    for at, part in enumerate(convs):
+        rows, columns = rng.integers(0, 2, 2), rng.integers(0, 2, 2)
+        if part.kernel_size != (1, 1) and at % 2 == 0:
+            with torch.no_grad():
+                kept = torch.zeros_like(part.weight, dtype=torch.bool)
+                kept[:, :, rows[0] : 3 - rows[1], columns[0] : 2] = True
+                kept &= torch.from_numpy(rng.random((len(kept), 1, 3, 3)) < 0.6)
+                kept[0, :, rows[0], columns[0]] = kept[0, :, 2 - rows[1], 1] = True
+                part.weight.masked_fill_(~kept, 0)
+        elif part.kernel_size != (1, 1):
+            with torch.no_grad():
+                part.weight[0, :, 0, 1] = 0
+    return module
 
 
 @pytest.mark.parametrize("stride", [1, 2, (2, 1)])
@@ -92,7 +114,78 @@ def test_the_faster_way_is_taken_as_measured():
         assert choice.dense_ms > 0 < choice.stripes_ms
         assert (choice.kind == "stripes") == (choice.stripes_ms < choice.dense_ms)
         assert (choice.layer in stripe_layers(thin)) == (choice.kind == "stripes")
+        assert choice.window is choice.smaller_ms is None
         assert 0 < choice.live < choice.stripes
+
+
+def slow_but(*fast):
+    """Times as if only modules of these types were fast."""
+    return lambda part, maps, repeats: 1.0 if isinstance(part, fast) else 2.0
+
+
+@pytest.mark.parametrize(
+    ("fast", "kinds"),
+    [
+        (nn.Conv2d, {"dense"}),
+        (StripeConv, {"stripes"}),
+        (SmallerConv, {"smaller", "dense"}),
+        ((StripeConv, SmallerConv, nn.Conv2d), {"dense"}),
+        ((StripeConv, SmallerConv), {"smaller", "stripes"}),
+    ],
+)
+def test_of_three_ways_the_fastest_is_taken_and_of_equals_the_plainer(monkeypatch, fast, kinds):
+    types = fast if isinstance(fast, tuple) else (fast,)
+    monkeypatch.setattr(stripes, "_fast", slow_but(*types))
+    model = resnet(bordered)
+    thin, choices = striped(model)
+    assert {choice.kind for choice in choices} == kinds
+    for choice in choices:
+        assert (choice.window is None) == (choice.smaller_ms is None)
+        assert (choice.layer in smaller_layers(thin)) == (choice.kind == "smaller")
+        assert (choice.layer in stripe_layers(thin)) == (choice.kind == "stripes")
+    assert dense_twin(thin).digest == model.digest
+
+
+def test_windows_become_smaller_where_a_border_is_dead_in_all_filters():
+    model = resnet(bordered)
+    thin, choices = striped(model, kind="smaller")
+    sizes = {choice.layer: choice.window for choice in choices if choice.kind == "smaller"}
+    assert set(sizes) == set(smaller_layers(thin)) != {choice.layer for choice in choices}
+    for name, size in sizes.items():
+        assert tuple(thin.module.get_submodule(name).weight.shape[2:]) == size < (3, 3)
+    images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(thin.module(images), model.module(images), atol=1e-5)
+    assert stripe_cost(read_network(model)).macs < count_macs(thin) < count_macs(model)
+    assert dense_twin(thin).digest == model.digest
+
+
+def test_measured_windows_take_times_of_all_three_ways():
+    _, choices = striped(resnet(bordered), repeats=2)
+    assert any(choice.window for choice in choices)
+    for choice in choices:
+        times = {"dense": choice.dense_ms, "stripes": choice.stripes_ms}
+        times |= {"smaller": choice.smaller_ms} if choice.window else {}
+        assert min(times.values()) > 0
+        assert choice.kind == min(times, key=times.get)
+
+
+def test_a_layer_that_is_never_called_as_one_stays_as_it_is():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+            self.out = nn.Conv2d(4, 2, 3)
+
+        def forward(self, maps):
+            maps = nn.functional.conv2d(maps, self.conv.weight, self.conv.bias)
+            return self.out(maps).mean((2, 3))
+
+    model = Model(bordered(Odd()), name="odd", input_shape=(3, 8, 8))
+    thin, choices = striped(model, repeats=1)
+    kinds = {choice.layer: (choice.kind, choice.dense_ms) for choice in choices}
+    assert kinds["conv"] == ("dense", None)
+    assert thin.module(torch.ones(1, 3, 8, 8)).shape == (1, 2)
 
 
 def test_training_leaves_dead_stripes_dead():
@@ -105,6 +198,16 @@ def test_training_leaves_dead_stripes_dead():
     optimizer.step()
     after = dense_twin(thin.with_module(module))
     assert stripes_of(read_network(after)) == before
+
+
+def test_training_a_smaller_window_leaves_the_dead_stripes_inside_dead_when_they_are_held():
+    thin, _ = striped(resnet(bordered), kind="smaller")
+    before = stripes_of(read_network(dense_twin(thin)))
+    hold_stripes(thin.module)
+    optimizer = torch.optim.SGD(thin.module.parameters(), lr=0.1, momentum=0.9)
+    thin.module(torch.ones(4, 3, 16, 16)).square().mean().backward()
+    optimizer.step()
+    assert stripes_of(read_network(dense_twin(thin.with_module(thin.module)))) == before
 
 
 @pytest.mark.parametrize("padding", [{"padding": 1}, {"padding": "same"},
@@ -134,25 +237,56 @@ def test_a_file_opens_with_its_stripes_and_as_a_plain_network(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thin.safetensors"]
 
 
-@pytest.mark.parametrize(
-    "said", ["{", "[]", '{"format": 9, "layers": []}', '{"format": 1, "layers": ["linear"]}']
-)
-def test_a_file_that_lies_about_its_stripes_is_refused(tmp_path, said):
+def say(path, said):
+    """Have the file at ``path`` say something else of its stripes."""
     from safetensors.torch import load_file, save_file
 
-    from sfp_viz.nets.saved import read_header
-
-    path = tmp_path / "thin.safetensors"
-    save_striped(resnet(), path)
     header = {"sfp_viz": json.dumps(read_header(path)), "sfp_viz_stripes": said}
     save_file(load_file(path), path, metadata=header)
+
+
+def test_a_file_keeps_which_windows_are_smaller_and_which_layers_skip(tmp_path, monkeypatch):
+    monkeypatch.setattr(stripes, "_fast", slow_but(StripeConv, SmallerConv))
+    thin, _ = striped(resnet(bordered))
+    path = tmp_path / "thin.safetensors"
+    save_striped(thin, path)
+    again = load_striped(path)
+    assert smaller_layers(again) == smaller_layers(thin) != ()
+    assert stripe_layers(again) == stripe_layers(thin) != ()
+    assert again.digest == thin.digest
+    assert load_model(str(path)).digest == dense_twin(thin).digest
+
+
+def test_a_file_from_before_there_were_smaller_windows_opens(tmp_path):
+    thin, _ = striped(resnet(), kind="stripes")
+    path = tmp_path / "thin.safetensors"
+    save_striped(thin, path)
+    say(path, json.dumps({"format": 1, "layers": stripe_layers(thin)}))
+    assert load_striped(path).digest == thin.digest
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{", "[]", '{"format": 9, "layers": []}', '{"format": 1, "layers": ["linear"]}',
+        '{"format": 2, "layers": []}', '{"format": 2, "layers": [], "smaller": ["linear"]}',
+        '{"format": 2, "layers": [], "smaller": ["conv1"]}',
+    ],
+)  # fmt: skip
+def test_a_file_that_lies_about_its_stripes_is_refused(tmp_path, said):
+    path = tmp_path / "thin.safetensors"
+    save_striped(resnet(), path)
+    say(path, said)
     with pytest.raises(ModelError, match="stripes"):
         load_striped(path)
 
 
-def test_a_striped_network_goes_to_onnx(tmp_path):
-    thin, _ = striped(resnet(), kind="stripes")
+@pytest.mark.parametrize("kind", ["stripes", "smaller"])
+def test_a_striped_network_goes_to_onnx_and_to_a_program(tmp_path, kind):
+    thin, _ = striped(resnet(bordered), kind=kind)
+    assert stripe_layers(thin) + smaller_layers(thin)
     assert export_onnx(thin, tmp_path / "thin.onnx") <= 1e-4
+    assert export_torch(thin, tmp_path / "thin.pt2") <= 1e-4
 
 
 def test_stripes_are_counted_per_kept_filter(plain_model):

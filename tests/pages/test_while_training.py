@@ -96,13 +96,17 @@ def laid(workspace):
     return lay
 
 
-def finish(path: Path, *, epochs: int = 2, timed: Timed | None = None) -> None:
+ZEROS = StripeChoice("conv2", 200, 432, 0.02, 0.08, "dense")
+
+
+def finish(
+    path: Path, *, epochs: int = 2, timed: Timed | None = None, choice: StripeChoice = ZEROS
+) -> None:
     """What a worker leaves at the end, made up."""
     before = Before(0.8, 0.986, 360, 80_000, 11_000, 1.0)
     (path / "before.json").write_text(json.dumps(asdict(before)))
     for at in range(1, epochs + 1):
         append(path / EPOCHS, Epoch(at, epochs, 0.5, 0.9, 0.95, 360, 2.0, 0.01, 900.0, 3.0))
-    choice = StripeChoice("conv2", 200, 432, 0.02, 0.08, "dense")
     outcome = Outcome(
         (160_000, 80_000), (20_000, 11_000), (5_400, 3_800), 100_000, 13_000,
         choices=(choice,) if timed else (), timed=timed,
@@ -229,6 +233,21 @@ def test_counted_macs_and_measured_times_of_stripes_stand_apart(laid, open_page)
     assert list(timed["One pass"]) == ["0.1 ms", "0.3 ms", "0.1 ms"]
     assert "change the counted MACs by −20.0 %" in said(app)
     assert "takes 3.0 times as long" in said(app)
+    (layers,) = (d.value for d in app.dataframe if "Runs" in d.value)
+    assert list(layers["Runs"]) == ["with zeros"]
+    assert "Smaller window" not in layers
+
+
+def test_a_layer_that_runs_with_a_smaller_window_says_so_with_its_time(laid, open_page):
+    path = laid(*refreshes(NETWORK, stripes=True), method="stripes")
+    choice = StripeChoice("conv2", 200, 432, 0.02, 0.08, "smaller", (2, 3), 0.01)
+    finish(path, timed=Timed(0.1, 0.3, 0.1, 1, 2, 30), choice=choice)
+    app = watch(open_page("finetune"), path)
+    (layers,) = (d.value for d in app.dataframe if "Runs" in d.value)
+    told = layers.iloc[0]
+    assert (told["Smaller window"], told["Smaller, ms"], told["Runs"]) == (
+        "2 x 3", 0.01, "smaller window",
+    )  # fmt: skip
 
 
 def trained(method: Method) -> tuple:

@@ -7,21 +7,30 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sfp_viz.core.cost import cost
 from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.core.stripes import stripe_cost
+from sfp_viz.core.stripes import StripeChoice, StripeKind, stripe_cost
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.alive import ROOT
+from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.saving import save_network
-from sfp_viz.runs.kinds.sparsify import create_sparsify, read_outcome, read_refreshes, sparse_of
+from sfp_viz.runs.kinds.sparsify import (
+    OUTCOME,
+    Outcome,
+    create_sparsify,
+    read_outcome,
+    read_refreshes,
+    sparse_of,
+)
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.work.heartbeat import Heartbeat
@@ -117,7 +126,8 @@ def test_stripes_are_kept_as_they_run_faster_and_counted_apart_from_time(
     new_sparsify, network_file, tmp_path
 ):
     from sfp_viz.nets.export import export_onnx
-    from sfp_viz.nets.stripes import load_striped, stripe_layers
+    from sfp_viz.nets.stripe_files import load_striped
+    from sfp_viz.nets.stripes import smaller_layers, stripe_layers
 
     path = new_sparsify(STRIPES)
     assert main([str(path)]) == 0
@@ -132,12 +142,28 @@ def test_stripes_are_kept_as_they_run_faster_and_counted_apart_from_time(
     assert outcome.timed is not None
     assert min(outcome.timed.dense, outcome.timed.skipping, outcome.timed.mixed) > 0
     kept = load_striped(run.student)
-    skipping = [choice.layer for choice in outcome.choices if choice.kind == "stripes"]
-    assert list(stripe_layers(kept)) == skipping
+    runs = {
+        kind: [c.layer for c in outcome.choices if c.kind == kind] for kind in get_args(StripeKind)
+    }
+    assert list(stripe_layers(kept)) == runs["stripes"]
+    assert list(smaller_layers(kept)) == runs["smaller"]
     assert {c.layer: c.live for c in outcome.choices} == dict(read_stripes(network))
     start = read_stripes(read(path / "start2.safetensors"))
     assert read_stripes(network) == start  # training brought none back
     assert export_onnx(kept, tmp_path / "kept.onnx") <= 1e-4
+
+
+def test_what_became_of_layers_is_read_with_and_without_smaller_windows(tmp_path):
+    """Outcomes from before there were smaller windows are read too."""
+    choice = StripeChoice("conv2", 200, 432, 0.02, 0.08, "smaller", (2, 3), 0.01)
+    one = Outcome((4, 2), (4, 2), (4, 2), 3, 3, choices=(choice,))
+    write_json(tmp_path / OUTCOME, asdict(one))
+    assert read_outcome(tmp_path) == one
+    entry = asdict(replace(one, choices=(replace(choice, kind="dense"),)))
+    del entry["choices"][0]["window"], entry["choices"][0]["smaller_ms"]
+    write_json(tmp_path / OUTCOME, entry)
+    (old,) = read_outcome(tmp_path).choices
+    assert old == StripeChoice("conv2", 200, 432, 0.02, 0.08, "dense")
 
 
 def read_stripes(network):

@@ -45,7 +45,7 @@ class Sparse:
 class Timed:
     """Measured medians in milliseconds of ``repeats`` passes of ``batch`` images at ``threads``
     threads of this machine's CPU: the cut network with its dead stripes as zeros (``dense``), all
-    of them skipped (``skipping``), and each layer the faster way (``mixed``, which is kept)."""
+    of them skipped (``skipping``), and each layer the fastest way (``mixed``, which is kept)."""
 
     dense: float
     skipping: float
@@ -62,8 +62,8 @@ class Outcome:
     MACs, params and ``activation_bytes`` (the most that one layer's input and output take in
     float32 for one image) are computed, each as (before, after). For stripes the cut network's
     MACs and params with dead stripes as zeros are in ``dense_macs`` and ``dense_params``, those
-    in ``macs`` and ``params`` leave them out; which layers skip them is in ``choices``, and
-    ``timed`` was measured. ``notes`` are sentences of the training, such as on penalties that
+    in ``macs`` and ``params`` leave them out; how each layer runs is in ``choices``, and ``timed``
+    was measured. ``notes`` are sentences of the training, such as on penalties that
     would have left a layer without a filter.
     """
 
@@ -201,10 +201,11 @@ def read_outcome(path: Path) -> Outcome | None:
         return None
     try:
         timed = value.pop("timed")
-        choices = tuple(StripeChoice(**choice) for choice in value.pop("choices"))
+        told = [{k: _tuples(v) for k, v in choice.items()} for choice in value.pop("choices")]
+        choices = tuple(StripeChoice(**choice) for choice in told)
         plain: dict[str, Any] = {k: _tuples(v) for k, v in value.items()}
         return Outcome(**plain, choices=choices, timed=Timed(**timed) if timed else None)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return None
 
 

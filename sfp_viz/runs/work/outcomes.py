@@ -22,7 +22,7 @@ REPEATS = 30  # passes of a whole network; half as many of a layer
 
 def close(folder: Path, whole: Model, student: Model, before: Before, order: Sparse) -> None:
     """Write the trained ``student``, what its training came to beside the ``whole`` network, and
-    the result. A student with stripes is kept with each layer as it is faster, measured here."""
+    the result. A student with stripes is kept with each layer as it is fastest, measured here."""
     from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import save_model
 
@@ -52,7 +52,8 @@ def close(folder: Path, whole: Model, student: Model, before: Before, order: Spa
 
 def _keep_striped(student: Model, file: Path) -> tuple[tuple[StripeChoice, ...], Timed | None]:
     from sfp_viz.nets.measure import measure_latency
-    from sfp_viz.nets.stripes import save_striped, striped
+    from sfp_viz.nets.stripe_files import save_striped
+    from sfp_viz.nets.stripes import striped
 
     mixed, choices = striped(student, repeats=REPEATS // 2)
     save_striped(mixed, file)

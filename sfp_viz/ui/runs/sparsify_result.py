@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from sfp_viz.core.stripes import StripeChoice, StripeKind
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import change, count, milliseconds, size
 from sfp_viz.runs.kinds.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
@@ -17,6 +20,12 @@ from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.plan import trained_reasons
 from sfp_viz.ui.runs.sparsify_words import METHODS
 from sfp_viz.ui.session import state
+
+_RUNS: dict[StripeKind, str] = {
+    "dense": "with zeros",
+    "stripes": "skipping",
+    "smaller": "smaller window",
+}
 
 
 def ways(run: Run) -> None:
@@ -112,7 +121,7 @@ def _times(found: Outcome, timed: Timed) -> None:
             pd.DataFrame({
                 "Time, measured here": [
                     "Dead stripes as zeros", "All dead stripes skipped",
-                    "Each layer the faster way (kept)",
+                    "Each layer the fastest way (kept)",
                 ],
                 "One pass": [milliseconds(x) for x in (timed.dense, timed.skipping, timed.mixed)],
             }),
@@ -143,22 +152,34 @@ def verdict(found: Outcome, timed: Timed) -> str:
 
 
 def _layers(found: Outcome) -> None:
-    number = st.column_config.NumberColumn
+    time = st.column_config.NumberColumn(format="%.3f", help="Measured: median of one call")
     st.dataframe(
-        pd.DataFrame([
-            {
-                "Layer": one.layer,
-                "Stripes left": one.live,
-                "Of": one.stripes,
-                "As zeros, ms": one.dense_ms,
-                "Skipped, ms": one.stripes_ms,
-                "Runs": "skipping" if one.kind == "stripes" else "with zeros",
-            }
-            for one in found.choices
-        ]),
+        pd.DataFrame(layer_rows(found.choices)),
         hide_index=True, row_height=30, placeholder="", key="sparse_layers",
         column_config={
-            "As zeros, ms": number(format="%.3f", help="Measured: median of one call"),
-            "Skipped, ms": number(format="%.3f", help="Measured: median of one call"),
+            "As zeros, ms": time, "Skipped, ms": time, "Smaller, ms": time,
+            "Smaller window": st.column_config.TextColumn(
+                help="What is left of the window without the rows and columns at its border where "
+                "the stripes of all filters are dead. Other dead stripes are zeros in it."
+            ),
         },
     )  # fmt: skip
+
+
+def layer_rows(choices: Sequence[StripeChoice]) -> list[dict[str, Any]]:
+    """A row for each layer; what smaller windows take only where there are any."""
+    smaller = any(one.window for one in choices)
+    rows = []
+    for one in choices:
+        row = {
+            "Layer": one.layer,
+            "Stripes left": one.live,
+            "Of": one.stripes,
+            "As zeros, ms": one.dense_ms,
+            "Skipped, ms": one.stripes_ms,
+        }
+        if smaller:
+            row["Smaller window"] = "{} x {}".format(*one.window) if one.window else ""
+            row["Smaller, ms"] = one.smaller_ms
+        rows.append(row | {"Runs": _RUNS[one.kind]})
+    return rows

@@ -34,7 +34,7 @@ WHAT: dict[Method, str] = {
 }
 STRIPES_COST = (
     "Stripes lower the counted MACs, hardly ever the time: skipping them usually loses on a CPU. "
-    "Both ways are measured at the end, and each layer keeps the faster. For less time, choose a "
+    "Each layer is measured every way at the end, and keeps the fastest. For less time, choose a "
     "method that removes whole filters."
 )
 SOURCES: dict[Method, str] = {

@@ -1,0 +1,97 @@
+"""Files of networks that leave dead stripes out: the plain twin, and how each layer runs."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.saved import load_saved, model_bytes, name_beside
+from sfp_viz.nets.stripes import (
+    dense_twin,
+    may_be_thinned,
+    put,
+    skipping,
+    smaller_layers,
+    stripe_layers,
+    with_smaller_window,
+)
+
+ENTRY = "sfp_viz_stripes"
+FORMAT = 2  # 1 knew no smaller windows
+
+
+def save_striped(model: Model, path: str | Path) -> None:
+    """Write the dense twin as safetensors, with the names of the layers that skip stripes,
+    and of those with a smaller window.
+
+    ``load_model`` opens it as the plain network with zeros, ``load_striped`` as it is. Raises
+    ModelError as save_model does.
+    """
+    from safetensors import safe_open
+    from safetensors.torch import load, save
+
+    path = Path(path)
+    beside = name_beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = model_bytes(dense_twin(model))
+        beside.write_bytes(content)
+        with safe_open(beside, framework="numpy") as file:
+            facts = dict(file.metadata() or {})
+        facts[ENTRY] = json.dumps(
+            {"format": FORMAT, "layers": stripe_layers(model), "smaller": smaller_layers(model)}
+        )
+        beside.write_bytes(save(load(content), metadata=facts))
+        beside.replace(path)
+    except OSError as problem:
+        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_striped(path: str | Path) -> Model:
+    """Open a file of ``save_striped`` with the layers that leave stripes out as they were.
+
+    Raises ModelError where the file is damaged or names layers that its network has not.
+    """
+    from safetensors import safe_open
+
+    model = load_saved(path)
+    with safe_open(path, framework="numpy") as file:
+        text = (file.metadata() or {}).get(ENTRY, "")
+    skip, smaller = _said(text, Path(path).name) if text else ((), ())
+    module = copy.deepcopy(model.module)
+    parts = dict(module.named_modules())
+    for name in (*skip, *smaller):
+        conv, part = parts.get(name), None
+        if type(conv) is nn.Conv2d and may_be_thinned(conv):
+            part = with_smaller_window(conv) if name in smaller else skipping(conv)
+        if part is None:
+            raise ModelError(
+                f"{Path(path).name} names a layer '{name[:100]}' with stripes that its network "
+                "does not have. Save it again."
+            )
+        put(module, name, part)
+    return model.with_module(module, base_digest=model.base_digest)
+
+
+def _said(text: str, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the layers that skip stripes, and of those with a smaller window."""
+    try:
+        said = json.loads(text)
+        if said["format"] not in (1, FORMAT):
+            raise ValueError("format")
+        lists: list[list[Any]] = [said["layers"], said["smaller"] if said["format"] > 1 else []]
+        skip, smaller = (tuple(str(name) for name in names) for names in lists)
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise ModelError(
+            f"What {file} says of its stripes is not readable; it may come from a newer "
+            "version. Open it as a plain network: its dead stripes are zeros there."
+        ) from problem
+    return skip, smaller
