@@ -12,9 +12,12 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.making import make_plan
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.sparsification import Refresh, Sparsification
 from sfp_viz.core.training import Distillation, Epoch, wilson
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs.folder import create_run
+from sfp_viz.runs.kinds.sparsify import REFRESHES, create_sparsify
+from sfp_viz.runs.lines import EPOCHS, append
 from sfp_viz.runs.records import Before, Result
 
 MODEL = "lenet5_digits"
@@ -64,5 +67,37 @@ def finished_run(
         accuracies[-1], interval, images, 0.5, macs, params, whole, 1.5 * count, 1.0, 4.0
     )
     (path / "student.safetensors").write_bytes(sample_path(model).read_bytes())
+    (path / "result.json").write_text(json.dumps(asdict(result)))
+    return path
+
+
+def sparsified_run(
+    home: Path,
+    *,
+    before: int = 8,
+    accuracies: tuple[float, ...] = (0.97, 0.95),
+    settings: Sparsification | None = None,
+    tuning: Distillation | None = None,
+) -> Path:
+    """A finished run of the sample that pruned while training for ``before`` epochs, then was
+    fine-tuned for one epoch for each of ``accuracies`` (measured)."""
+    count = len(accuracies)
+    path = create_sparsify(
+        home, model_file=sample_path(MODEL), data="digits",
+        settings=settings or Sparsification(epochs=before),
+        tuning=(tuning or Distillation(epochs=count)) if count else None,
+        facts={"model": MODEL, "macs_before": 168_000},
+    )  # fmt: skip
+    append(path / REFRESHES, Refresh(
+        8, 8, before, before, "settling", 0.5, (), (), (), (), 80_000, 11_000, 5_000, 1.0, 0.01,
+        900.0, 0.5,
+    ))  # fmt: skip
+    for n, right in enumerate(accuracies):
+        append(path / EPOCHS, Epoch(n + 1, count, 0.5, 0.9, right, 360, 2.0, 0.01, 900.0, 1.5))
+    last = accuracies[-1] if accuracies else 0.8
+    (path / "before.json").write_text(
+        json.dumps(asdict(Before(0.8, 0.986, 360, 80_000, 11_000, 1)))
+    )
+    result = Result(last, (0.7, 0.98), 360, 0.8, 80_000, 11_000, 0.986, 9.0, 1.0, 4.0)
     (path / "result.json").write_text(json.dumps(asdict(result)))
     return path

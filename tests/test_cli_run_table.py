@@ -16,7 +16,7 @@ from sfp_viz.core.recipe import Recipe, uniform_l1
 from sfp_viz.errors import RunError
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import Timed
-from tests.finished import finished_run, plan_of
+from tests.finished import finished_run, plan_of, sparsified_run
 
 
 @pytest.fixture
@@ -46,6 +46,25 @@ def test_the_table_shows_last_and_best_epoch_and_the_front(two):
     assert "surely below" in text
     assert "chosen on the test images" in text
     assert len(json.loads(said("--json"))) == 2
+
+
+def test_of_a_run_that_pruned_while_training_the_best_is_among_the_epochs_after_its_cut(home):
+    sparsified_run(home, before=8, accuracies=(0.97, 0.95))
+    text = said()
+    assert "97.0 % at 1/2 after its cut" in text
+    assert "/10" not in text
+    (row,) = csv.DictReader(io.StringIO(said("--csv")))
+    assert (row["best epoch"], row["epochs before the cut"], row["epochs after the cut"]) == (
+        "1", "8", "2",
+    )  # fmt: skip
+
+
+def test_a_run_that_was_not_trained_after_its_cut_has_no_best_epoch(home):
+    sparsified_run(home, before=8, accuracies=())
+    assert "not fine-tuned" in said()
+    (row,) = csv.DictReader(io.StringIO(said("--csv")))
+    assert row["best epoch"] == row["accuracy best epoch, % (measured, chosen on the test images)"]
+    assert (row["best epoch"], row["epochs after the cut"], row["epochs"]) == ("", "0", "8")
 
 
 def test_csv_has_every_field_with_its_unit_and_how_it_was_found(two):

@@ -19,7 +19,7 @@ from sfp_viz.runs.folder import home
 from sfp_viz.runs.results import differing
 from sfp_viz.runs.results import table as run_table
 from sfp_viz.runs.results.latencies import Timed, of_runs, read_latencies
-from sfp_viz.runs.results.points import RUN, points_of
+from sfp_viz.runs.results.points import RUN, best_of, points_of
 from sfp_viz.runs.results.summary import Summary, finished
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -99,7 +99,7 @@ def _text(runs: Sequence[Summary], standings: Mapping[str, str], timed: Mapping[
         [
             run.id, run.recipe or run.made, run.data, count(run.macs), count(run.params),
             percent(run.accuracy), span(run.interval),
-            f"{percent(run.best)} at {run.best_epoch}/{run.epochs}", standings.get(run.id, ""),
+            _best(run), standings.get(run.id, ""),
             *([milliseconds(timed[run.id].ms) if run.id in timed else ""] if timed else []),
         ]
         for run in runs
@@ -110,6 +110,12 @@ def _text(runs: Sequence[Summary], standings: Mapping[str, str], timed: Mapping[
     if timed:
         text += f"\nLatency: {next(iter(timed.values())).condition}."
     return text
+
+
+def _best(run: Summary) -> str:
+    """The best epoch, and among which it was chosen."""
+    where = best_of(run).replace(" of ", "/")
+    return f"{percent(run.best)} at {where}" if where else "not fine-tuned"
 
 
 def _pictures(

@@ -8,6 +8,7 @@ from sfp_viz.core.sparsification import WORDS
 from sfp_viz.core.tradeoff import Kind, Point, Whole
 from sfp_viz.core.training import wilson
 from sfp_viz.runs.folder import TRAINING
+from sfp_viz.runs.kinds.sparsify import KIND
 from sfp_viz.runs.results.latencies import WHOLE, Timed
 from sfp_viz.runs.results.summary import Summary
 
@@ -31,8 +32,29 @@ def title(run: Summary, kind: Kind) -> str:
     name = _TITLES.get(kind) or _family(run) or "another plan"
     if kind in ("run", "plan") and run.plan:
         name += f" {run.plan[:6]}"
-    how = {"steps": "pruned in steps", "sparsify": "sparsified"}.get(run.kind, "fine-tuned")
+    first, after = parts(run)
+    if first:
+        text = f"{name}, sparsified {first} epochs"
+        return f"{text}, fine-tuned {after}" if after else text
+    how = "pruned in steps" if run.kind == "steps" else "fine-tuned"
     return f"{name}, {how} {run.epochs} epochs"
+
+
+def parts(run: Summary) -> tuple[int, int]:
+    """Epochs of a run before and after its cut: (0, all) for what was cut first or in steps."""
+    if run.kind != KIND:
+        return 0, run.epochs
+    tuned = run.best_epoch < run.epochs  # else none was measured but the last of all
+    after = int(run.settings.get("epochs") or 0) if tuned else 0
+    return run.epochs - after, after
+
+
+def best_of(run: Summary) -> str:
+    """Which epoch was the best, and of how many it was chosen: '2 of 3', for a run that pruned
+    while training '2 of 3 after its cut'; '' where none came after it."""
+    first, after = parts(run)
+    where = " after its cut" if first else ""
+    return f"{run.best_epoch} of {after}{where}" if after else ""
 
 
 def _family(run: Summary) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sfp_viz.runs.results.latencies import Timed
-from sfp_viz.runs.results.points import kind_of
+from sfp_viz.runs.results.points import best_of, kind_of, parts
 from sfp_viz.runs.results.summary import Summary
 
 Row = tuple[Any, ...]
@@ -27,8 +27,12 @@ _COLUMNS: Mapping[str, Callable[[Summary], Any]] = {
     "accuracy last epoch, % (measured)": lambda run: _percent(run.accuracy),
     "95 % interval from, % (of the test images)": lambda run: _percent(run.interval[0]),
     "95 % interval to, % (of the test images)": lambda run: _percent(run.interval[1]),
-    "accuracy best epoch, % (measured, chosen on the test images)": lambda r: _percent(r.best),
-    "best epoch": lambda run: run.best_epoch,
+    "accuracy best epoch, % (measured, chosen on the test images)": lambda run: (
+        _percent(run.best) if best_of(run) else None
+    ),
+    "best epoch": lambda run: run.best_epoch if best_of(run) else None,
+    "epochs after the cut": lambda run: parts(run)[1],
+    "epochs before the cut": lambda run: parts(run)[0],
     "accuracy one-shot, % (measured)": lambda run: _percent(run.one_shot),
     "accuracy unpruned, % (measured)": lambda run: _percent(run.whole_accuracy),
     "MACs of one image (counted)": lambda run: run.macs,

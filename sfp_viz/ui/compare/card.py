@@ -9,6 +9,7 @@ import streamlit as st
 from sfp_viz.core.tradeoff import Axis, Point, changed
 from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
 from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui import problems
 from sfp_viz.ui.compare import chart as compare_chart
@@ -54,9 +55,9 @@ def open_plan(subject: Subject) -> None:
 def _metrics(point: Point, run: Summary | None, timed: Timed | None) -> None:
     with st.container(horizontal=True):
         st.metric("Accuracy, last epoch" if run else "Accuracy", percent(point.accuracy))
-        if run is not None:
+        if run is not None and (which := best_of(run)):
             st.metric(
-                f"Best epoch ({run.best_epoch} of {run.epochs})", percent(run.best),
+                f"Best epoch ({which})", percent(run.best),
                 help="The best epoch was chosen on the test images, so its accuracy reads a "
                 "little high. The last epoch's does not; that one is compared.",
             )  # fmt: skip

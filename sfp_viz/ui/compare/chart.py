@@ -11,6 +11,7 @@ import streamlit as st
 from sfp_viz.core.tradeoff import Axis, Point, cost_on, saved, standing_of
 from sfp_viz.figures.marks import View
 from sfp_viz.figures.numbers import count, percent
+from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui import problems
 from sfp_viz.ui.compare.words import STANDINGS
@@ -96,7 +97,7 @@ def _row(
         "Accuracy": 100 * point.accuracy,
         "from": 100 * point.interval[0] if point.interval else None,
         "to": 100 * point.interval[1] if point.interval else None,
-        "Best epoch": 100 * run.best if run else None,
+        "Best epoch": 100 * run.best if run and best_of(run) else None,
         "Front": STANDINGS.get(standings.get(point.key, ""), ""),
         "Run": run.id if run else "",
     }

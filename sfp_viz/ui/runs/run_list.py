@@ -31,12 +31,13 @@ def table(runs: Sequence[Run]) -> None:
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
     called = telling.in_list(runs)
-    tall = _TALL if max(map(len, called)) > _ONE_LINE else 30
+    long = max(map(len, called)) > _ONE_LINE
+    tall, most = (_TALL, 370) if long else (30, 278)
     cells = [_row(run, name, runs) for run, name in zip(runs, called, strict=True)]
     st.dataframe(
         pd.DataFrame(cells), key=key, hide_index=True, on_select=picked,
         selection_mode="multi-row", selection_default={"selection": {"rows": rows}},
-        row_height=tall, height=min(38 + tall * len(runs), 370 if tall == _TALL else 278), placeholder="",
+        row_height=tall, height=min(38 + tall * len(runs), most), placeholder="",
         column_config={
             "Run": text(width=_WIDE, help="What was pruned how, and what tells it from the others"),
             "Stands at": text(
