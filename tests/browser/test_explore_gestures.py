@@ -117,3 +117,24 @@ def test_a_click_in_the_strip_shows_another_layer(explore):
     press(explore, explore.get_by_test_id("layer-conv1"))
     expect(explore.locator(".map[data-group='conv1']")).to_have_count(1)
     says(explore, "0 of 20")
+
+
+def test_on_a_phone_a_finger_scrolls_past_the_map_and_no_keys_are_named(explore):
+    expect(explore.locator("canvas.points")).to_have_css("touch-action", "pan-y")
+    keys = explore.locator(".st-key-undo kbd")
+    expect(keys).to_be_visible()
+    explore.set_viewport_size({"width": 420, "height": 900})
+    expect(keys).to_be_hidden()
+    expect(explore.get_by_role("button", name="Undo")).to_be_visible()
+
+
+def test_pointing_at_a_neuron_shows_the_maps_it_reads(page):
+    page.goto("/explore?group=fc1")
+    expect(page.locator(".map[data-group='fc1']")).to_have_count(1)
+    still(page)
+    page.locator("canvas.points").focus()
+    page.keyboard.press("ArrowRight")
+    picture = page.locator(".map .card canvas")
+    expect(picture).to_be_visible()
+    shape = picture.evaluate("canvas => [canvas.width, canvas.height]")
+    assert shape[0] == shape[1] == 4 * 2 * 12 + 3 * 4  # 4 x 4 maps of 2 x 2 fields, and gaps
