@@ -16,6 +16,7 @@ from sfp_viz.cli.find import data_of, find_edits, find_model
 from sfp_viz.cli.recipes import recipe_options
 from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.text import say, with_json
+from sfp_viz.core.observations import SCORES
 from sfp_viz.core.study import Study
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import home
@@ -47,7 +48,7 @@ _background = click.option(
 @click.option("--data", help="Images to look at; the network's own by default.")
 @click.option("--images", "calibration", type=click.IntRange(2), default=1024, show_default=True,
               help="How many training images, spread over all.")  # fmt: skip
-@click.option("--scores", multiple=True, type=click.Choice(["taylor", "hrank", "chip"]),
+@click.option("--scores", multiple=True, type=click.Choice(SCORES),
               help="Scores of filters to compute too; may be repeated.")  # fmt: skip
 @_background
 @with_json

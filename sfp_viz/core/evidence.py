@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sfp_viz.core.latency import LatencyTable
-from sfp_viz.core.observations import Observations
+from sfp_viz.core.observations import SCORES, Observations
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sensitivity import Sensitivity
 from sfp_viz.errors import RecipeError
@@ -30,7 +30,7 @@ def needs(recipe: Recipe) -> tuple[str, ...]:
     """What ``recipe`` asks for besides weights: names of fields of Evidence."""
     by_images = (
         recipe.similarity == "activation"
-        or recipe.criterion in ("taylor", "hrank", "chip", "reconstruction")
+        or recipe.criterion in (*SCORES, "reconstruction")
         or recipe.allocation == "functional"
         or (recipe.dispersion == "activation" and recipe.allocation == "dispersion")
     )  # fmt: skip
@@ -40,6 +40,11 @@ def needs(recipe: Recipe) -> tuple[str, ...]:
         "latency": recipe.goal == "latency",
     }
     return tuple(name for name, needed in asked.items() if needed)
+
+
+def scores_of(recipe: Recipe) -> tuple[str, ...]:
+    """Scores that a look at images must take down for ``recipe``, any of SCORES."""
+    return (recipe.criterion,) if recipe.criterion in SCORES else ()
 
 
 def check(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:

@@ -8,12 +8,10 @@ from typing import get_args
 import numpy as np
 
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.observations import Observations, needed
+from sfp_viz.core.observations import SCORES, Observations, needed
 from sfp_viz.core.recipe import Criterion
 from sfp_viz.core.similarity import layer_matrix
 from sfp_viz.errors import RecipeError
-
-_SEEN = ("taylor", "hrank", "chip")
 
 
 def importance(
@@ -38,7 +36,7 @@ def importance(
     if criterion == "random":
         name = int.from_bytes(hashlib.sha256(group.name.encode()).digest()[:8], "big")
         return np.random.default_rng([seed, name]).random(group.size)
-    if criterion in _SEEN:
+    if criterion in SCORES:
         seen = needed(observations, f"The criterion '{criterion}'")
         return np.array(seen.score(criterion, group.name), dtype=np.float64)
     if criterion == "reconstruction":

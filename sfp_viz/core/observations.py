@@ -13,6 +13,8 @@ from sfp_viz.errors import RecipeError
 if TYPE_CHECKING:
     from sfp_viz.core.reconstruction import Elimination
 
+SCORES = ("taylor", "hrank", "chip")  # criteria that are observed for themselves, when asked for
+
 
 @dataclass(frozen=True, eq=False)
 class Observations:
@@ -24,9 +26,9 @@ class Observations:
     sum over o, h, w of W[o, i, h, w] W[o, j, h, w], each output first scaled by the BatchNorm that
     follows it. ``power``, by group, is the variance of what the layer after the first reader takes
     in, summed over its channels: the size of the stream that an error disturbs. ``images`` says
-    how many were seen, of which ``data``. ``scores``, by name ('taylor', 'hrank', 'chip') and
-    group, are float64 [units], 0 or above, of what was asked for. A group or a score that was not
-    observed raises RecipeError. Two observations are equal only when they are the same object.
+    how many were seen, of which ``data``. ``scores``, by name (of SCORES) and group, are float64
+    [units], 0 or above, of what was asked for. A group or a score that was not observed raises
+    RecipeError. Two observations are equal only when they are the same object.
     """
 
     digest: str

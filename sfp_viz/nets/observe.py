@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.observations import Observations
+from sfp_viz.core.observations import SCORES, Observations
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.along import input_slices
 from sfp_viz.nets.channels import ChannelGroup, Reach
@@ -18,7 +18,7 @@ from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import Execution, execute
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import channel_groups
-from sfp_viz.nets.scores import NAMES, Maps, taylor
+from sfp_viz.nets.scores import Maps, taylor
 
 _BATCH = 128
 
@@ -89,10 +89,10 @@ def _check(model: Model, images: Images, scores: Sequence[str]) -> None:
             f"Observing '{model.name}' needs two or more images of {model.input_shape} (channels, "
             f"height, width); '{images.name}' has {len(images)} of {images.pixels.shape[1:]}."
         )
-    strange = [name for name in scores if name not in NAMES]
+    strange = [name for name in scores if name not in SCORES]
     if strange:
         raise RecipeError(
-            f"'{strange[0]}' is no score that can be observed. Choose any of {', '.join(NAMES)}."
+            f"'{strange[0]}' is no score that can be observed. Choose any of {', '.join(SCORES)}."
         )
 
 

@@ -14,7 +14,6 @@ from sfp_viz.errors import DataError
 from sfp_viz.nets.channels import ChannelGroup, Reach
 from sfp_viz.nets.execution import Execution, tensors_of
 
-NAMES = ("taylor", "hrank", "chip")
 FEW = 128  # images for HRank and CHIP, which decompose every map
 _NODES = np.arange(-34.0, 34.1, 0.5)  # of the integral below; its error is far below 1e-6
 

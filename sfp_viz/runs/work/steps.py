@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.schedule import targets
 from sfp_viz.core.stepping import Left, after, asked, check_steps, together, whole
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
 CALIBRATION = 1024  # training images that a recipe which needs observations looks at
-SCORES = ("taylor", "hrank", "chip")  # criteria that need a score of their own to be observed
 SEEDS = 7919  # between the seeds of two stages: each sees the images in an order of its own
 PLAN, START, STUDENT = "plan.json", "start.safetensors", "student.safetensors"
 
@@ -155,8 +154,7 @@ def _seen(task: Task, student: Model) -> Evidence | None:
         task.heartbeat.go_on()
 
     _tell(task, "looking at images")
-    scores = [recipe.criterion] if recipe.criterion in SCORES else []
-    found = observe(student, task.train, most=CALIBRATION, scores=scores, progress=tell)
+    found = observe(student, task.train, most=CALIBRATION, scores=scores_of(recipe), progress=tell)
     _tell(task, "pruning")
     return Evidence(observations=found)
 

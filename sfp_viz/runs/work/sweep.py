@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence import Evidence, needs, scores_of
 from sfp_viz.core.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.runs.facts import training_facts
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from sfp_viz.core.plan import Plan
     from sfp_viz.nets.data import Images
     from sfp_viz.nets.model import Model
-
-SCORES = ("taylor", "hrank", "chip")  # criteria that need a score of their own to be observed
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
@@ -148,6 +146,6 @@ def _evidence(
         heartbeat.go_on()
 
     heartbeat.tell("looking at images", done=len(run.points))
-    scores = sorted({recipe.criterion for recipe in recipes} & set(SCORES))
+    scores = sorted({score for recipe in recipes for score in scores_of(recipe)})
     seen = observe(model, images, scores=scores, progress=tell)
     return Evidence(seen, given.sensitivity, given.latency)

@@ -8,13 +8,12 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core import recipe as recipes
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence import Evidence, needs, scores_of
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.ui.plan.recipe_words import EVIDENCE, HELP, LABELS, NAMES, WORDS
 from sfp_viz.ui.session import state
 
 Fields = dict[str, Any]
-_SCORES = ("taylor", "hrank", "chip")
 
 
 def recipe_name(recipe: Recipe) -> str:
@@ -30,11 +29,6 @@ def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     if seen is not None and scores_of(recipe) and not set(scores_of(recipe)) <= set(seen.scores):
         lacks.append("observations")
     return tuple(lacks)
-
-
-def scores_of(recipe: Recipe) -> tuple[str, ...]:
-    """Scores that a look at images must take down for ``recipe``."""
-    return (recipe.criterion,) if recipe.criterion in _SCORES else ()
 
 
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:

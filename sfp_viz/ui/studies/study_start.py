@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from sfp_viz.core.evidence import scores_of
 from sfp_viz.core.network import Network
 from sfp_viz.core.study import Kind, Study
-from sfp_viz.ui.plan import recipe_form
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import learned, studies
 
@@ -89,7 +89,7 @@ def study_of(kind: Kind, images: int) -> Study:
     if kind == "observe":
         now = state.session()
         seen = learned.evidence(now.model).observations
-        scores = {*recipe_form.scores_of(now.recipe), *(seen.scores if seen else ())}
+        scores = {*scores_of(now.recipe), *(seen.scores if seen else ())}
         return Study("observe", calibration=images, scores=tuple(sorted(scores)))
     return Study(kind) if kind == "latency" else Study(kind, images=images)
 
