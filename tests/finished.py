@@ -10,7 +10,7 @@ from typing import Any
 from sfp_viz.core.analysis import analyze
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.making import make_plan
-from sfp_viz.core.plan import Plan
+from sfp_viz.core.plan import Plan, plan_json
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sparsification import Refresh, Sparsification
 from sfp_viz.core.training import Distillation, Epoch, wilson
@@ -94,6 +94,7 @@ def sparsified_run(
     ))  # fmt: skip
     for n, right in enumerate(accuracies):
         append(path / EPOCHS, Epoch(n + 1, count, 0.5, 0.9, right, 360, 2.0, 0.01, 900.0, 1.5))
+    (path / "plan.json").write_text(plan_json(plan_of(Recipe(target_reduction=0.4))))
     last = accuracies[-1] if accuracies else 0.8
     (path / "before.json").write_text(
         json.dumps(asdict(Before(0.8, 0.986, 360, 80_000, 11_000, 1)))

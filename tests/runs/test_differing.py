@@ -6,13 +6,14 @@ import pytest
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.recipe import Recipe, fpgm, random
+from sfp_viz.core.sparsification import Sparsification
 from sfp_viz.core.tradeoff import Whole, changed, saved
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.results.differing import SECTIONS, differing, plan_of, plan_rows, shared
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary, finished
-from tests.finished import MODEL, finished_run
+from tests.finished import MODEL, finished_run, sparsified_run
 from tests.finished import plan_of as made
 
 
@@ -27,16 +28,58 @@ def pair(tmp_path) -> tuple[Summary, ...]:
 
 def test_only_rows_that_differ_are_there_and_the_rest_is_what_they_share(pair):
     rows = {(row.section, row.name): row.values for row in differing(pair)}
-    assert rows["Training", "learning_rate"] == (0.02, 0.1)
+    assert rows["Fine-tuning", "learning_rate"] == (0.02, 0.1)
     assert rows["Recipe", "criterion"] == ("l1", "fpgm")
     assert rows["By hand", "conv2: left whole"] == ("–", True)
     assert all(any(v != values[0] for v in values) for values in rows.values())
     same = {(row.section, row.name): row.values for row in shared(pair)}
-    assert same["Training", "epochs"] == (3,)
+    assert same["Fine-tuning", "epochs"] == (3,)
     assert same["Machine", "torch"] == ("2.15",)
     assert not set(same) & set(rows)
     order = [SECTIONS.index(row.section) for row in differing(pair)]
     assert order == sorted(order)
+
+
+def thinned(home, **more) -> Summary:
+    settings = Sparsification(epochs=8, **more)
+    path = sparsified_run(home, settings=settings)
+    return next(one for one in finished(home) if one.id == path.name)
+
+
+def rows_of(runs) -> dict[tuple[str, str], tuple]:
+    return {(row.section, row.name): row.values for row in differing(runs)}
+
+
+def test_runs_that_pruned_while_training_differ_in_what_their_method_uses(tmp_path):
+    weak, strong = thinned(tmp_path, strength=0.1), thinned(tmp_path, strength=0.4, seed=1)
+    assert rows_of([weak, strong]) == {
+        ("While training", "strength (λ)"): (0.1, 0.4), ("While training", "seed"): (0, 1),
+    }  # fmt: skip
+    exact = thinned(tmp_path, method="ssr_projection", target_reduction=0.4)
+    rows = rows_of([weak, exact])
+    assert rows["While training", "method"] == ("SSR, l2,1", "SSR, projection")
+    assert rows["While training", "strength (λ)"] == (0.1, "–")
+    assert rows["While training", "target, % of the MACs"] == ("–", 40.0)
+    told = {name for _, name in rows}
+    assert not told & {"filter_share", "cutoff", "dead_gate", "criterion", "clustering"}
+
+
+def test_a_run_that_pruned_while_training_beside_a_plan_shows_the_epochs_of_both_parts(
+    tmp_path, pair
+):
+    rows = rows_of([thinned(tmp_path), pair[0]])
+    assert rows["While training", "epochs"] == (8, "–")
+    assert rows["Fine-tuning", "epochs"] == (2, 3)
+    assert rows["Recipe", "criterion"] == ("–", "l1")
+    assert rows["Result", "best epoch"] == ("1 of 2 after its cut", "2 of 3")
+    assert "started as: target_reduction" not in {name for _, name in rows}
+
+
+def test_fine_tuning_that_was_not_asked_for_has_no_settings(tmp_path, pair):
+    sparsified_run(tmp_path, accuracies=())
+    bare = next(one for one in finished(tmp_path) if one.kind == "sparsify")
+    assert {v for (section, _), (v, _) in rows_of([bare, pair[0]]).items()
+            if section == "Fine-tuning"} == {"–"}  # fmt: skip
 
 
 def test_a_run_beside_itself_differs_in_nothing(pair):

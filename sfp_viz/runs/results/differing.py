@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.plan import Plan, plan_from_json
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.errors import SfpError
+from sfp_viz.core.sparsification import WORDS, check_used
+from sfp_viz.errors import RecipeError, RunError, SfpError
+from sfp_viz.runs.kinds.sparsify import KIND, sparse_of
+from sfp_viz.runs.results.points import best_of, parts
 from sfp_viz.runs.results.summary import Summary
 
-SECTIONS = ("Result", "Recipe", "By hand", "Plan", "Training", "Images", "Machine", "Run")
+SECTIONS = (
+    "Result", "Recipe", "By hand", "Plan", "While training", "Fine-tuning", "Images", "Machine",
+    "Run",
+)  # fmt: skip
 _EDITS = {
     "ratios": "share removed by hand",
     "protected": "left whole",
@@ -22,7 +29,16 @@ _EDITS = {
     "remove": "removed by hand",
     "least": "keeps at least",
 }
+_FACTS = ("kind", "recipe", "target_reduction", "seed", "sweep", "stages", "growth")
 _NONE = "–"
+
+
+_WORDS = {
+    "target_reduction": "target, % of the MACs",
+    "strength": "strength (λ)",
+    "finish": "how much goes",
+    "order": "layers",
+}
 
 
 @dataclass(frozen=True)
@@ -69,29 +85,55 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
     """Everything there is to say of a run."""
     plan = plan_of(run.path)
     yield ("Result", "accuracy of the last epoch, % (measured)"), _percent(run.accuracy)
-    yield ("Result", "best epoch, % (measured; chosen on the test images)"), _percent(run.best)
-    yield ("Result", "best epoch, number"), run.best_epoch
+    best = best_of(run)
+    name = "best epoch, % (measured; chosen on the test images)"
+    yield ("Result", name), _percent(run.best) if best else _NONE
+    yield ("Result", "best epoch"), best or _NONE
     first = _NONE if run.one_shot is None else _percent(run.one_shot)
     yield ("Result", "one-shot accuracy, % (measured)"), first
     yield ("Result", "MACs (counted)"), run.macs
     yield ("Result", "params (counted)"), run.params
     yield ("Result", "seconds of training (measured)"), round(run.seconds, 1)
     if plan is not None:
-        for field in fields(Recipe):
-            yield ("Recipe", field.name), getattr(plan.recipe, field.name)
-        yield from _edits(plan.edits)
+        if run.kind != KIND:  # else training chose the filters, and no recipe
+            for field in fields(Recipe):
+                yield ("Recipe", field.name), getattr(plan.recipe, field.name)
+            yield from _edits(plan.edits)
         yield ("Plan", "hash"), plan.hash
         yield ("Plan", "filters that go"), sum(len(removal.filters) for removal in plan.removals)
-    for name, value in run.settings.items():
-        yield ("Training", name), tuple(value) if isinstance(value, list) else value
+    if run.kind == KIND:
+        yield from _thinning(run)
+    if parts(run)[1]:
+        for name, value in run.settings.items():
+            yield ("Fine-tuning", name), tuple(value) if isinstance(value, list) else value
     yield ("Images", "data"), run.data
     yield ("Images", "test images"), run.images
     for name, value in run.machine.items():
         yield ("Machine", name), value
     yield ("Run", "kind"), run.kind
-    for name in ("kind", "recipe", "target_reduction", "seed", "sweep", "stages", "growth"):
+    for name in _FACTS:
+        if run.kind == KIND and name in ("kind", "recipe", "target_reduction"):
+            continue  # its settings say so, and whether it had a target
         if run.facts.get(name) not in (None, ""):
             yield ("Run", f"started as: {name}"), str(run.facts[name])
+
+
+def _thinning(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
+    """How a run pruned while training: the settings that its method and aim use."""
+    try:
+        settings = sparse_of(run.path).settings
+    except RunError:
+        return
+    values = {
+        **asdict(settings), "method": WORDS[settings.method],
+        "target_reduction": _percent(settings.target_reduction),
+    }  # fmt: skip
+    for name, value in values.items():
+        with suppress(RecipeError):  # what it has no use for says nothing
+            check_used(settings, [name])
+            if name == "finish":
+                value = "a target is met" if value == "target" else "the pull decides"
+            yield ("While training", _WORDS.get(name, name)), value
 
 
 def _edits(edits: Edits) -> Iterator[tuple[tuple[str, str], Any]]:

@@ -55,7 +55,7 @@ def columns(labels: Sequence[str]) -> list[str]:
 
 def _row(row: Difference, heads: Sequence[str]) -> dict[str, str]:
     name = row.name
-    if row.section in ("Recipe", "Training", "Machine"):
+    if row.section in ("Recipe", "While training", "Fine-tuning", "Machine"):
         name = LABELS.get(name, name.replace("_", " ")) if row.section == "Recipe" else name
         name = name.replace("_", " ")
     found = {"": row.section, "What": name}
