@@ -18,12 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs import folder
 from sfp_viz.runs.alive import here, is_alive, python_module, start
 from sfp_viz.runs.files import locked, read_json, write_json
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.line.estimates import paces, seconds_left, starts
-from sfp_viz.runs.line.going import Going, going, outside
+from sfp_viz.runs.line.going import Going, going, home_of
 from sfp_viz.runs.line.slots import cards, slots
 from sfp_viz.runs.line.standing import enter, leave, put
 from sfp_viz.runs.line.turns import take_turns
@@ -152,13 +151,6 @@ def serve(home: Path, *, look: float = _LOOK) -> None:
                         (room / "dispatcher.json").unlink(missing_ok=True)
                         return
             time.sleep(look)
-
-
-def home_of(path: Path) -> Path:
-    """The workspace that the run in ``path`` belongs to: the one it lies in, else the usual one."""
-    path, usual = path.absolute(), folder.home()
-    inside = path.parent.name == "runs" and str(path) not in outside(usual)
-    return path.parent.parent if inside else usual
 
 
 def _advance(home: Path) -> tuple[Path, ...]:

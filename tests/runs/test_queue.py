@@ -26,7 +26,7 @@ from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.line import slots, turns
 from sfp_viz.runs.line.estimates import starts
-from sfp_viz.runs.line.going import going, looked_at, unfinished
+from sfp_viz.runs.line.going import going, home_of, looked_at, unfinished
 from sfp_viz.runs.line.standing import between, put
 
 # A worker that trains nothing: it writes a heartbeat, waits for the file 'end' in its folder, and
@@ -284,6 +284,18 @@ def test_a_broken_or_removed_folder_in_line_is_passed_over(line, tmp_path):
     (broken / "settings.json").write_text("{")
     shutil.rmtree(gone)
     assert names(tmp_path) == ["d"]
+
+
+def test_a_run_belongs_to_the_workspace_that_it_lies_in_or_to_the_one_in_whose_line_it_was_put(
+    line, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "usual"))
+    other = tmp_path / "other" / "runs" / "a"
+    assert home_of(other) == tmp_path / "other"
+    assert home_of(tmp_path / "elsewhere" / "a") == tmp_path / "usual"
+    (tmp_path / "usual" / "queue").mkdir(parents=True)
+    (tmp_path / "usual" / "queue" / "outside.json").write_text(json.dumps({"paths": [str(other)]}))
+    assert home_of(other) == tmp_path / "usual"
 
 
 def test_a_run_outside_of_the_workspace_waits_in_the_same_line(line, tmp_path, monkeypatch):

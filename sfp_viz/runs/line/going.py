@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import SfpError
+from sfp_viz.runs import folder
 from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.records import Run
@@ -75,6 +76,14 @@ def unfinished(home: Path) -> tuple[Path, ...]:
 def outside(home: Path) -> tuple[str, ...]:
     """Folders of runs outside of the workspace that were put in its line."""
     return tuple((read_json(home / "queue" / "outside.json") or {}).get("paths", ()))
+
+
+def home_of(path: Path) -> Path:
+    """The workspace that the run in ``path`` belongs to: the one it lies in, or the usual one where
+    it lies in none, or was put in line from another."""
+    path, usual = path.absolute(), folder.home()
+    inside = path.parent.name == "runs" and str(path) not in outside(usual)
+    return path.parent.parent if inside else usual
 
 
 def looked_at(path: Path) -> None:

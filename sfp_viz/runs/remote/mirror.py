@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.errors import RunError
 from sfp_viz.runs.files import read_json
-from sfp_viz.runs.folder import TRAININGS, home, read_run
+from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.line.going import home_of
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.workspace import change_settings, section
 
@@ -110,11 +111,6 @@ def open_mirror(run: Run) -> Mirror | None:
         _say(run.path, problem)
         return None
     return Mirror(run, chosen) if chosen else None
-
-
-def home_of(path: Path) -> Path:
-    """The workspace that a run belongs to: the one it lies in, else the usual one."""
-    return path.parent.parent if path.parent.name == "runs" else home()
 
 
 class Mirror:
