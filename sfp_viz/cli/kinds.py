@@ -10,7 +10,7 @@ from typing import Any, get_args
 import click
 
 from sfp_viz.cli.find import called, data_of, find_edits, find_model, find_recipe
-from sfp_viz.cli.queueing import begin, place_of
+from sfp_viz.cli.queueing import begin, say_begun
 from sfp_viz.cli.recipes import recipe_options
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
@@ -96,7 +96,7 @@ def steps(
     ))  # fmt: skip
     begin(path, background=background, where=where)
     if background:
-        _say_begun(path, as_json)
+        say_begun(path, path.name, as_json=as_json)
         return
     run = follow(path, quiet=as_json)
     if as_json:
@@ -164,7 +164,7 @@ def sweep(
     else:
         process.launch(path)
     if background:
-        _say_begun(path, as_json)
+        say_begun(path, path.name, as_json=as_json)
         return
     run = follow_sweep(path)
     say(sweep_json(run), sweep_card(run), as_json=as_json)
@@ -188,13 +188,6 @@ def _with_file(net: str, lay_out: Any) -> Path:
         file = Path(aside) / "model.safetensors"
         save_model(find_model(net), file)
         return lay_out(file)
-
-
-def _say_begun(path: Path, as_json: bool) -> None:
-    number = place_of(home(), path)
-    begun = f"is number {number} in line" if number else "started"
-    value = {"run": path.name, "path": str(path), "place": number}
-    say(value, f"Run {path.name} {begun}. Watch it: sfp-viz runs show {path.name}", as_json=as_json)
 
 
 def _check(run: Run) -> None:

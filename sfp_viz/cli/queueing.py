@@ -73,7 +73,7 @@ def line_value(here: Path) -> dict[str, Any]:
     }
 
 
-def place_of(here: Path, path: Path) -> int:
+def _place_of(here: Path, path: Path) -> int:
     """The place of a run in the line of ``here``, from 1; 0 when it is not in line."""
     names = [run.path.name for run in queue.queued(here)]
     return names.index(path.name) + 1 if path.name in names else 0
@@ -88,6 +88,15 @@ def begin(path: Path, *, background: bool, where: str) -> None:
         queue.enqueue(path, home=home())
     else:
         process.launch(path)
+
+
+def say_begun(path: Path, shown: str, *, as_json: bool) -> None:
+    """Say that the run in ``path`` goes on by itself: it started, or has this place in the line of
+    the workspace. ``shown``: what 'runs show' takes to watch it."""
+    number = _place_of(home(), path)
+    begun = f"is number {number} in line" if number else "started"
+    value = {"run": path.name, "path": str(path), "place": number}
+    say(value, f"Run {path.name} {begun}. Watch it: sfp-viz runs show {shown}", as_json=as_json)
 
 
 def _find(here: Path, name: str) -> Path:

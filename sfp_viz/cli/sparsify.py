@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from sfp_viz.cli.find import called, data_of, find_model, pair
-from sfp_viz.cli.queueing import begin, place_of
+from sfp_viz.cli.queueing import begin, say_begun
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sparse_text import SKIPPING
 from sfp_viz.cli.text import say, with_json
@@ -157,11 +157,7 @@ def sparsify(
     path = _lay_out(model, net, images, chosen, after)
     begin(path, background=background, where=where)
     if background:
-        number = place_of(home(), path)
-        begun = f"is number {number} in line" if number else "started"
-        value = {"run": path.name, "path": str(path), "place": number}
-        text = f"Run {path.name} {begun}. Watch it: sfp-viz runs show {path.name} --follow"
-        say(value, text, as_json=as_json)
+        say_begun(path, f"{path.name} --follow", as_json=as_json)
         return
     run = follow(path, quiet=as_json)
     if as_json:

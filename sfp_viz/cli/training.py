@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfp_viz.cli.find import called, data_of, find_model
-from sfp_viz.cli.queueing import begin, place_of
+from sfp_viz.cli.queueing import begin, say_begun
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
@@ -64,13 +64,7 @@ def finetune(
     path = _lay_out(student, teacher, name, place, chosen)
     begin(path, background=background, where=where)
     if background:
-        number = place_of(home(), path)
-        begun = f"is number {number} in line" if number else "started"
-        say(
-            {"run": path.name, "path": str(path), "place": number},
-            f"Run {path.name} {begun}. Watch it: sfp-viz runs show {place or path.name} --follow",
-            as_json=as_json,
-        )
+        say_begun(path, f"{place or path.name} --follow", as_json=as_json)
         return
     run = follow(path, quiet=as_json)
     if as_json:
