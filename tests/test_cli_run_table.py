@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -114,6 +115,24 @@ def test_the_report_stands_alone_and_shows_chart_table_settings_and_plans(two, t
     for words in ("What differs", "What is the same", "filters that go", "learning_rate",
                   "Front of", "best epoch was chosen on the test images"):  # fmt: skip
         assert words in page.text
+
+
+def cells(page: str) -> list[str]:
+    return re.findall(r"<td[^>]*>[^<]*</td>", page)
+
+
+def test_the_report_writes_accuracies_with_one_decimal_and_keeps_ids_of_runs_whole(home, two):
+    finished_run(home, plan=plan_of(Recipe()), accuracies=(0.9514237,))
+    file = home / "report.html"
+    said("--html", str(file))
+    page = file.read_text()
+    found = cells(page)
+    assert '<td class="number">95.1 %</td>' in found
+    assert '<td class="number">98.6 %</td>' in found  # the unpruned network's
+    assert "95.14" not in page
+    assert f'<td class="name">{two[0].name}</td>' in found
+    assert f'<th scope="col" class="name">{two[0].name}</th>' in page
+    assert ".name{white-space:nowrap" in page
 
 
 def test_the_svg_is_written_without_a_browser(two, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,13 +15,18 @@ padding:0 1rem;color:light-dark(#14181b,#e4e6e3);background:light-dark(#fbfbf9,#
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
 figure{margin:1rem 0;overflow-x:auto}svg{max-width:100%;height:auto}
 div.table{overflow-x:auto}table{border-collapse:collapse;font-size:13px}
-caption{text-align:left;padding:.3rem 0}
+.caption{font-size:13px}
 th,td{padding:.25rem .6rem;border-bottom:1px solid light-dark(#dfdfd9,#33393d);text-align:left;
 vertical-align:top}
 th{min-width:5rem;vertical-align:bottom}td{max-width:22rem;overflow-wrap:break-word}
+h1,h2,p{overflow-wrap:anywhere}.name{white-space:nowrap;max-width:none}
 td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 footer{margin-top:2rem;font-size:13px;opacity:.75}
 """
+
+
+_PERCENT = re.compile(r"[-−]?[\d.]+ %")
+_NAME = re.compile(r"[\w.:]{1,80}(-[\w.:]{1,80}){2,12}")  # a run's id, a date
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,13 @@ def report_page(
 
 
 def _table(table: Table) -> str:
-    heads = "".join(f'<th scope="col">{escape(str(head))}</th>' for head in table.heads)
+    heads = "".join(
+        f'<th scope="col"{_name(str(head))}>{escape(str(head))}</th>' for head in table.heads
+    )
     rows = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in table.rows)
     return (
-        f'<h2>{escape(table.title)}</h2><div class="table"><table>'
-        f"<caption>{escape(table.caption)}</caption>"
+        f'<h2>{escape(table.title)}</h2><p class="caption">{escape(table.caption)}</p>'
+        f'<div class="table"><table aria-label="{escape(table.title)}">'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -75,4 +83,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | float):
         text = f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
         return f'<td class="number">{text.replace("-", "−")}</td>'
-    return f"<td>{escape('' if value is None else str(value))}</td>"
+    text = "" if value is None else str(value)
+    kind = ' class="number"' if _PERCENT.fullmatch(text) else _name(text)
+    return f"<td{kind}>{escape(text)}</td>"
+
+
+def _name(text: str) -> str:
+    """The class of a name such as a run's id, which is not broken at its hyphens; '' for words."""
+    return ' class="name"' if _NAME.fullmatch(text) else ""

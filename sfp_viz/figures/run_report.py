@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sfp_viz.figures.marks import View
+from sfp_viz.figures.numbers import percent
 from sfp_viz.figures.report_page import Table, report_page
 from sfp_viz.figures.tradeoff_svg import tradeoff_svg
 
@@ -36,12 +37,14 @@ def run_report(
     ``runs`` are heads and rows; ``names`` head the columns of ``differing`` (section, what, one
     value a run); ``shared`` has one value; ``plans`` are (run, (group, filters that go)).
     """
+    heads, rows = runs
+    rows = [[shown(head, one) for head, one in zip(heads, row, strict=True)] for row in rows]
     tables = [
-        Table("Runs", f"Each number says what it is. {BEST}", *runs),
+        Table("Runs", f"Each number says what it is. {BEST}", heads, rows),
         Table("What differs", "Only what is not the same in all of them.",
-              ("", "", *names), [(a, b, *values) for a, b, values in differing]),
+              ("", "", *names), _told(differing)),
         Table("What is the same", "Settings, images and machine that they share.",
-              ("", "", "all"), [(a, b, *values) for a, b, values in shared]),
+              ("", "", "all"), _told(shared)),
         *(
             Table(f"Plan of {name}", "Filters that go, by group (computed).",
                   ("group", "filters that go"), rows)
@@ -52,3 +55,15 @@ def run_report(
         title, sentences, svg=tradeoff_svg(picture, title=title), svg_caption=CAPTION,
         tables=tables, footer=footer,
     )  # fmt: skip
+
+
+def shown(name: str, value: Any) -> Any:
+    """A value as reports show it: what ``name`` gives in per cent ('accuracy, % (measured)') with
+    one decimal and its sign, anything else as it is."""
+    if ", %" in name and isinstance(value, int | float) and not isinstance(value, bool):
+        return percent(value / 100)
+    return value
+
+
+def _told(rows: Sequence[tuple[str, str, Sequence[Any]]]) -> list[tuple[Any, ...]]:
+    return [(section, name, *(shown(name, v) for v in values)) for section, name, values in rows]

@@ -157,7 +157,7 @@ def _words(values: list[Any]) -> Any:
 
 
 def _percent(share: float) -> float:
-    return round(100 * share, 2)
+    return round(100 * share, 1)  # as everywhere: finer ones do not differ
 
 
 def plan_rows(plan: Plan, sizes: Mapping[str, int] | None = None) -> list[tuple[str, str]]:

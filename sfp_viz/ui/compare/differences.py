@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.errors import RunError
+from sfp_viz.figures.run_report import shown
 from sfp_viz.runs.results.differing import Difference, differing
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare.chart import choose
@@ -67,6 +68,7 @@ def _words(row: Difference, value: Any) -> str:
         known = WORDS.get(row.name, {}).get(str(value))
         if known:
             return known
+    value = shown(row.name, value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) and abs(value) >= 10_000:
