@@ -1,13 +1,42 @@
-"""Fixtures for all tests: four tiny torch networks as Models. torch is loaded when asked for."""
+"""Fixtures for all tests: four tiny torch networks as Models, and a folder with a workspace as a
+shell has it. torch is loaded when asked for."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: one thread each, before torch is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch) -> Path:
+    """A folder of the test as the current one, with a workspace ``home`` of its own."""
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def working_here(shell, monkeypatch) -> None:
+    """As ``shell``; workers work in this process, which saves their start."""
+    from sfp_viz.runs import process, worker
+
+    monkeypatch.setattr(process, "launch", lambda path: worker.main([str(path)]))
+
+
+@pytest.fixture
+def put_in_line(working_here, monkeypatch) -> list[Path]:
+    """As ``working_here``; what is put in line stays there, and is noted in this list."""
+    from sfp_viz.runs import queue
+
+    found: list[Path] = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: found.append(path))
+    return found
 
 
 def _model(name: str):

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from sfp_viz import cli
 from sfp_viz.core.cost import cost
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.exchange import edits_json
 from sfp_viz.core.recipe import uniform_l1
 from sfp_viz.core.schedule import Steps
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs import process, queue, worker
+from sfp_viz.runs import worker
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
 from sfp_viz.runs.kinds.steps import read_order, read_stages
+from tests.shell import NET, call, value
 
-NET = "lenet5_digits"
+pytestmark = pytest.mark.usefixtures("put_in_line")
 QUICK = ["--batch-size", "64", "--train-images", "100", "--test-images", "100"]
-
-
-@pytest.fixture(autouse=True)
-def line(tmp_path, monkeypatch) -> list[Path]:
-    """A workspace of the test; workers work in this process, and what is put in line stays."""
-    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.chdir(tmp_path)
-    found: list[Path] = []
-    monkeypatch.setattr(process, "launch", lambda path: worker.main([str(path)]))
-    monkeypatch.setattr(queue, "enqueue", lambda path, **_: found.append(path))
-    return found
-
-
-def call(*words: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(cli.main, [str(word) for word in words])
-    assert result.exit_code == status, result.output
-    return result
-
-
-def value(*words: object) -> dict:
-    return json.loads(call(*words, "--json").stdout)
 
 
 def test_a_network_is_pruned_and_trained_in_turns():
@@ -62,29 +38,29 @@ def test_a_network_is_pruned_and_trained_in_turns():
     assert "steps" in call("runs", "list", "--kind", "steps").output
 
 
-def test_edits_are_taken_along_and_the_background_means_the_line(line):
+def test_edits_are_taken_along_and_the_background_means_the_line(put_in_line):
     network = sample_network(NET)
     edits = Edits(network.digest, ratios=(("conv1", 0.25),), protected=("conv2",))
     Path("edits.json").write_text(edits_json(edits))
     words = ["steps", NET, "--target", "0.1", "--edits", "edits.json", *QUICK]
     begun = value(*words, "--background")
-    assert line == [home() / "runs" / begun["run"]]
-    assert read_order(line[0]).edits == edits
-    assert read_run(line[0]).facts["recipe"] == "similarity"
-    assert read_run(line[0]).facts["model"] == NET
-    assert training_facts(digest="", recipe=None).keys() <= read_run(line[0]).facts.keys()
-    assert read_run(line[0]).facts["params_before"] == cost(sample_network(NET)).params
+    assert put_in_line == [home() / "runs" / begun["run"]]
+    assert read_order(put_in_line[0]).edits == edits
+    assert read_run(put_in_line[0]).facts["recipe"] == "similarity"
+    assert read_run(put_in_line[0]).facts["model"] == NET
+    assert training_facts(digest="", recipe=None).keys() <= read_run(put_in_line[0]).facts.keys()
+    assert read_run(put_in_line[0]).facts["params_before"] == cost(sample_network(NET)).params
 
 
-def test_a_sweep_is_laid_out_shown_and_deleted_without_its_runs(line):
+def test_a_sweep_is_laid_out_shown_and_deleted_without_its_runs(put_in_line):
     words = ["sweep", NET, "--target", "0.3", "--recipe", "similarity", "--seed", "0", "--seed"]
     words += ["1", "--epochs", "1", *QUICK]
     found = value(*words)
     assert (found["state"], found["laid_out"], found["of"]) == ("finished", 6, 6)
     names = ["similarity", "uniform_l1", "random"]
     assert [cell["recipe"] for cell in found["summary"]] == names
-    assert [child["run"] for child in found["children"]] == [path.name for path in line]
-    assert worker.main([str(line[0])]) == 0
+    assert [child["run"] for child in found["children"]] == [path.name for path in put_in_line]
+    assert worker.main([str(put_in_line[0])]) == 0
     shown = value("runs", "show", found["run"])
     assert [cell["done"] for cell in shown["summary"]] == [1, 0, 0]
     text = call("runs", "show", found["run"]).output

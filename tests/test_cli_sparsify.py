@@ -6,43 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from sfp_viz import cli
 from sfp_viz.core.cost import cost
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs import process, queue, worker
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
 from sfp_viz.runs.kinds.sparsify import sparse_of
+from tests.shell import NET, call, value
 
-NET = "lenet5_digits"
+pytestmark = pytest.mark.usefixtures("put_in_line")
 QUICK = [
     "--epochs", "2", "--tune-epochs", "1", "--batch-size", "64", "--train-images", "100",
     "--test-images", "100", "--refresh", "1",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def line(tmp_path, monkeypatch) -> list[Path]:
-    """A workspace of the test; workers work in this process, and what is put in line stays."""
-    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.chdir(tmp_path)
-    found: list[Path] = []
-    monkeypatch.setattr(process, "launch", lambda path: worker.main([str(path)]))
-    monkeypatch.setattr(queue, "enqueue", lambda path, **_: found.append(path))
-    return found
-
-
-def call(*words: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(cli.main, [str(word) for word in words])
-    assert result.exit_code == status, result.output
-    return result
-
-
-def value(*words: object) -> dict:
-    return json.loads(call(*words, "--json").stdout)
 
 
 def test_filters_go_down_to_the_target_and_the_card_says_what_it_costs():
@@ -131,10 +107,10 @@ def test_the_card_counts_layers_that_skip_and_those_with_smaller_windows():
     assert "1 of 3 layers skip and 1 have a smaller window, where that was fastest" in card
 
 
-def test_in_the_background_it_waits_in_line_with_its_facts(line):
+def test_in_the_background_it_waits_in_line_with_its_facts(put_in_line):
     begun = value("sparsify", NET, *QUICK, "--background")
-    assert line == [home() / "runs" / begun["run"]]
-    facts = read_run(line[0]).facts
+    assert put_in_line == [home() / "runs" / begun["run"]]
+    facts = read_run(put_in_line[0]).facts
     assert training_facts(digest="", recipe=None).keys() <= facts.keys()
     assert (facts["model"], facts["recipe"]) == (NET, "ssr_l21")
     assert facts["macs_before"] == cost(sample_network(NET)).macs

@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 import sfp_viz as sfp
-from sfp_viz import cli
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.exchange import edits_json, pruning_ratio_dict, schema_json
 from sfp_viz.core.goals import losing_at_most
@@ -19,37 +17,18 @@ from sfp_viz.core.plan import plan_from_json, plan_json, recipe_json
 from sfp_viz.core.recipe import NAMED, Recipe
 from sfp_viz.core.sensitivity import predicted_loss
 from sfp_viz.nets.samples import sample_names, sample_network
-from sfp_viz.runs import process, worker
 from sfp_viz.runs.folder import home, list_runs
 from sfp_viz.runs.process import cancel
 from sfp_viz.runs.results.evidence import find_evidence, find_trust
+from tests.shell import NET, call, value
 
-NET = "lenet5_digits"
+pytestmark = pytest.mark.usefixtures("working_here")
 QUICK = {
     "observe": ["--images", "60"],
     "sensitivity": ["--images", "60", "--calibration", "40", "--at", "0.5", "--at", "0.75"],
     "latency": ["--repeats", "2"],
     "trust": ["--images", "60", "--calibration", "40", "--count", "3"],
 }
-
-
-@pytest.fixture(autouse=True)
-def _workspace(tmp_path, monkeypatch):
-    """A workspace of the test; the worker works in this process, which saves its start."""
-    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(process, "launch", lambda path: worker.main([str(path)]))
-
-
-def call(*words: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(cli.main, [str(word) for word in words])
-    assert result.exit_code == status, result.output
-    return result
-
-
-def value(*words: object) -> dict:
-    return json.loads(call(*words, "--json").stdout)
 
 
 def test_what_was_measured_is_shown_listed_and_used_by_later_plans():
@@ -111,9 +90,9 @@ def test_progress_goes_to_stderr_and_a_failed_study_says_how_to_go_on():
     assert "sfp-viz runs resume" in failed.stderr.splitlines()[-1]
 
 
-def test_a_study_in_the_background_goes_on_by_itself(monkeypatch):
+def test_a_study_in_the_background_goes_on_by_itself(tmp_path, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setenv("SFP_VIZ_HOME", str(Path("home").absolute()))
+    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
     begun = value("sensitivity", NET, "--background")
     assert read_kind(begun["path"]) == "sensitivity"
     shown = value("runs", "show", begun["run"])
