@@ -33,6 +33,7 @@ def dispersion_bars(
         figure.add_bar(
             x=[g.name for g in shown],
             y=[dispersions[g.name] for g in shown],
+            width=min(0.75, 0.1 * len(names)),  # of two layers, no bar fills half the page
             name="Kernel Dispersion" if color else f"chosen: {chosen}",
             marker={"color": color} if color else None,
             showlegend=bool(shown) and (color is not None or chosen is not None),

@@ -31,6 +31,7 @@ def test_dispersion_bars_part_the_chosen_group_from_the_rest_and_mark_what_is_ke
     assert chosen.marker.color is None  # the theme's accent
     assert list(rest.y) == [0.4]
     assert list(kept.y) == [0.5, 1.0]
+    assert rest.width < 0.25, "two bars do not fill the page"
     assert "0 to 1" in figure.layout.yaxis.title.text
 
 

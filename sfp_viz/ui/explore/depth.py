@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.core.ratios import why_ratio
 from sfp_viz.ui import planned
 from sfp_viz.ui.charts import draw
 from sfp_viz.ui.explore.view import GroupView
@@ -30,9 +29,13 @@ def dispersion_over_depth(view: GroupView) -> None:
         )
         st.caption(
             "0: every filter has a twin. 1: as spread as random filters. Computed from the "
-            "weights; the ratio is suggested from it and the target."
+            "weights. A chosen layer says above why so many of its filters stay."
         )
-        st.dataframe(_rows(view, found, kept), hide_index=True, key="dispersion table")
+        number = st.column_config.NumberColumn(format="%.3f")
+        st.dataframe(
+            _rows(view, found, kept), hide_index=True, key="dispersion table",
+            column_config={"dispersion": number},
+        )  # fmt: skip
 
 
 def _finding(found: dict[str, float]) -> str:
@@ -49,20 +52,16 @@ def _finding(found: dict[str, float]) -> str:
 def _rows(view: GroupView, found: dict[str, float], kept: dict[str, int]):
     import pandas as pd
 
-    recipe = state.session().recipe
-    suggested = planned.kept_or_whole(state.session().model, recipe)
+    session = state.session()
+    suggested = planned.kept_or_whole(session.model, session.recipe)
     groups = [group for group in view.network.groups if group.name in found]
     return pd.DataFrame(
         {
             "group": [group.name for group in groups],
             "layers": [listed(group.layers) for group in groups],
             "filters": [group.size for group in groups],
-            "dispersion": [round(found[group.name], 3) for group in groups],
+            "dispersion": [found[group.name] for group in groups],
             "suggested": [suggested[group.name] for group in groups],
             "stay": [kept[group.name] for group in groups],
-            "why": [
-                why_ratio(view.network, g.name, found[g.name], suggested[g.name], recipe)
-                for g in groups
-            ],
         }
     )

@@ -116,9 +116,9 @@ def linked() -> None:
     with problems.shown():
         view = current_view()
         left, right = st.columns([3, 2], gap="medium")
-        with left, st.container(border=True, key="map panel"):
+        with left, st.container(border=True, height="stretch", key="map panel"):
             _map_panel(view)
-        with right, st.container(border=True, key="chosen panel"):
+        with right, st.container(border=True, height="stretch", key="chosen panel"):
             _chosen_panel(view)
         links.write(state.session())
 
@@ -186,9 +186,10 @@ def _chosen_panel(view: GroupView) -> None:
             "Draw a loop on the map, click a filter or a cluster, or tick rows of the table."
         )
     pictures, table = st.tabs(["Pictures", "Table"])
-    with pictures, st.container(height=MAP_HEIGHT - 20, border=False):
+    with pictures:
         shown = chosen or list(range(view.group.size))
-        st.html(gallery.html(view, shown))
+        with st.container(height=MAP_HEIGHT - 20, border=False):
+            st.html(gallery.html(view, shown))
         st.caption(gallery.words(view, len(shown)))
     with table:
         _table(view)
@@ -205,11 +206,12 @@ def _table(view: GroupView) -> None:
                 "filter": list(units),
                 "cluster": list(view.labels),
                 "plan": [f"goes: {reasons[u]}" if u in reasons else "stays" for u in units],
-                "importance": [round(float(x), 4) for x in view.analysis.importance],
+                "importance": [float(x) for x in view.analysis.importance],
                 "most like": list(view.analysis.nearest),
                 "similarity": [round(float(x), 3) for x in view.analysis.nearest_similarity],
             }
         ),
         key=table_key(), on_select=_table_chose, selection_mode="multi-row", hide_index=True,
-        row_height=28, height=MAP_HEIGHT - 20,
+        column_config={"importance": st.column_config.NumberColumn(format="%.2f")},
+        row_height=28, height=MAP_HEIGHT + 40,
     )  # fmt: skip
