@@ -36,6 +36,14 @@ def test_the_legend_names_only_what_the_bars_show(plan):
     assert "Dashed outlines" in said(with_session(plan, model="resnet20_cifar10", group="conv1"))
 
 
+def test_the_filters_that_go_are_chosen_when_they_are_asked_for(plan):
+    assert not plan.dataframe
+    plan.session_state["plan_filters"] = True
+    plan.run()
+    assert not plan.exception
+    assert len(plan.dataframe[0].value) == 48 - kept(plan)["conv2"]
+
+
 @pytest.fixture
 def sensitive(workspace) -> Path:
     """A finished sensitivity study of the sample: conv2 loses little, conv1 much."""

@@ -20,10 +20,12 @@ def filters(network: Network) -> None:
     if group is None or group.protected:
         return
     known = bool(trained_reasons.known(network.digest))
-    with st.expander("Which filters go, and why", expanded=known):
-        if not known and not st.toggle("Show them", key=f"plan_filters_{group.name}"):
-            st.caption("Each filter that goes with its reason, also on the page Explore.")
-            return
+    held = st.expander(
+        "Which filters go, and why", expanded=known, on_change="rerun", key="plan_filters"
+    )
+    if not held.open:
+        return
+    with held:
         removal = view.group_view(session, group, group.layers[0]).removal
         if not removal.filters:
             st.caption("None: all filters of this group stay.")
