@@ -11,7 +11,13 @@ from page_words import press, said, undo
 
 from sfp_viz.core.cost import cost
 from sfp_viz.core.plan import Plan, plan_json
-from sfp_viz.core.sparsification import Method, Refresh, Sparsification
+from sfp_viz.core.sparsification import (
+    USED_BY,
+    Method,
+    Refresh,
+    Sparsification,
+    check_used,
+)
 from sfp_viz.core.stripes import StripeChoice
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
@@ -168,9 +174,70 @@ def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, m
     assert asked.growth == Sparsification(method=method).growth
 
 
+FIELDS = {  # how the form names a setting
+    "How much goes": "finish", "MACs to save": "target_reduction", "Strength": "strength",
+    "Pull to the copy": "rho", "Growth of": "growth", "Largest": "rho_most", "Cutoff": "cutoff",
+    "One layer after": "order", "How layers are": "weights", "Time for filters": "filter_share",
+    "Work of filters": "filter_part", "Least gate": "dead_gate", "Epochs to come": "reactivation",
+}  # fmt: skip
+KINDS = ("number_input", "slider", "selectbox", "segmented_control", "checkbox")
+
+
+def shown(app) -> set[str]:
+    """The settings that the form has a field for."""
+    labels = [f.label for kind in KINDS for f in getattr(app, kind)]
+    return {name for start, name in FIELDS.items() if any(x.startswith(start) for x in labels)}
+
+
+@pytest.mark.parametrize("finish", ["target", "found"])
+@pytest.mark.parametrize("method", list(METHODS))
+def test_the_form_shows_what_method_and_aim_use_and_nothing_else(
+    open_page, monkeypatch, method, finish
+):
+    started: list[Path] = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
+    app = form(open_page, method)
+    if chooses := "finish" in shown(app):
+        field(app, "segmented_control", "How much goes").set_value(finish).run()
+    there = shown(app)
+    press(app, "Start")
+    asked = sparse_of(started[0]).settings
+    check_used(asked, there)
+    aims = not chooses or finish == "target"
+    assert chooses == (method not in ("ssr_projection", "stripes"))
+    assert ("target_reduction" in there, "order" in there) == (aims, chooses and not aims)
+    assert ("cutoff" in there) == (method == "group_lasso" and not aims)
+    own = {name for name, methods in USED_BY.items() if method in methods} - {"finish", "cutoff"}
+    assert own <= there
+
+
+def test_a_projection_without_a_strength_does_not_speak_of_one(open_page):
+    weights = field(form(open_page, "ssr_projection"), "selectbox", "How layers are")
+    assert weights.options == ["By their mean filter", "All alike"]
+    assert "strength" not in weights.help
+
+
+def test_fields_of_the_fine_tuning_go_with_it(open_page, monkeypatch):
+    started: list[Path] = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
+    app = form(open_page)
+
+    def labels() -> str:
+        return " ".join(f.label for kind in KINDS for f in getattr(app, kind))
+
+    assert "teacher's share" in labels()
+    field(app, "number_input", "Epochs of fine-tuning").set_value(0).run()
+    assert not app.exception
+    for gone in ("teacher's share", "Temperature", "Learning rate of the fine-tuning"):
+        assert gone not in labels()
+    field(app, "number_input", "Training images").set_value(500).run()
+    press(app, "Start")
+    assert sparse_of(started[0]).settings.train_images == 500
+
+
 def test_what_cannot_be_trained_is_said_and_cannot_be_started(open_page):
     app = form(open_page, "ssr_l20")
-    field(app, "number_input", "Strength").set_value(5.0).run()
+    field(app, "number_input", "Strength").set_value(8.0).run()
     assert "l2,0 does not converge" in said(app).replace("\\", "")
     assert next(b for b in app.button if b.label == "Start").disabled
 

@@ -14,6 +14,7 @@ _WEIGHTS = {
     "size": "By the size of a filter and their MACs",
     "plain": "All alike, as the authors do",
 }
+_UNITS = {"relative": "By their mean filter", "plain": "All alike"}
 
 
 def basic(settings: Sparsification, place: str) -> dict[str, Any]:
@@ -78,19 +79,14 @@ def detail(settings: Sparsification, place: str) -> dict[str, Any]:
     ))  # fmt: skip
     if settings.method in AULM:
         fields |= _pull(settings, place)
-    if settings.method == "group_lasso":
+    if settings.method == "group_lasso" and not exact(settings):  # a target needs none
         fields["cutoff"] = left.number_input(
             "Cutoff", 0.0, 0.5, settings.cutoff, 0.01, key=f"sparse_cutoff_{place}",
             help="Filters below this share of their layer's longest count as gone.",
         )  # fmt: skip
     if settings.method == "stripes":
         return fields | _stripes(settings, place)
-    fields["weights"] = st.selectbox(
-        "How layers are weighed", list(_WEIGHTS), format_func=_WEIGHTS.__getitem__,
-        index=list(_WEIGHTS).index(settings.weights), key=f"sparse_weights_{place}",
-        help="What the strength is a multiple of in each layer. By mean filter and MACs: one "
-        "number fits every network, and layers that cost more are pulled harder.",
-    )  # fmt: skip
+    fields["weights"] = _weights(settings, place)
     fields["coupled"] = st.checkbox(
         "Layers tied together too", settings.coupled, key=f"sparse_coupled_{place}",
         help="Layers whose outputs are added must lose the same filters. Off: they stay whole.",
@@ -105,13 +101,26 @@ def detail(settings: Sparsification, place: str) -> dict[str, Any]:
     return fields
 
 
+def _weights(settings: Sparsification, place: str) -> str:
+    projected = settings.method == "ssr_projection"  # it has no strength
+    words = _UNITS if projected else _WEIGHTS
+    return st.selectbox(
+        "How layers are weighed", list(words), format_func=words.__getitem__,
+        index=list(words).index(settings.weights), key=f"sparse_weights_{place}",
+        help="In what unit filters of different layers are held against each other."
+        if projected
+        else "What the strength is a multiple of in each layer. By mean filter and MACs: one "
+        "number fits every network, and layers that cost more are pulled harder.",
+    )  # fmt: skip
+
+
 def _pull(settings: Sparsification, place: str) -> dict[str, Any]:
     left, right = st.columns(2)
     return {
         "rho": left.number_input(
             "Pull to the copy (ρ)", 0.001, 1000.0, settings.rho, 0.5, key=f"sparse_rho_{place}",
-            help="How closely the network follows its sparse copy. For l2,0 at least 1.5 times "
-            "the strength.",
+            help="How closely the network follows its sparse copy. For l2,0 it is raised to 1.5 "
+            "times the strength in each layer where it is less.",
         ),
         "growth": right.number_input(
             "Growth of ρ", 1.0, 10.0, settings.growth, 0.01, key=f"sparse_growth_{place}",

@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
-from sfp_viz.core.sparsification import Method, Sparsification
+from sfp_viz.core.sparsification import Method, Sparsification, check_used
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
@@ -50,18 +50,15 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
         key=f"sparse_tuning_{place}",
         help="The small network learns from the unpruned one, as after any plan. 0 for none.",
     )  # fmt: skip
-    with st.expander("Images and fine-tuning"):
-        rate = st.number_input(
-            "Learning rate of the fine-tuning", 0.0001, 1.0, settings.learning_rate, 0.005,
-            format="%.4f", key=f"sparse_tuning_rate_{place}",
-        )  # fmt: skip
-        tuned = training_fields.more(settings)
-        st.caption("Images, their changed copies and batches are the same in both parts.")
+    with st.expander("Images and fine-tuning" if tuning else "Images"):
+        tuned = _teaching(settings, place) if tuning else {}
+        shared = training_fields.images(settings)
+        if tuning:
+            st.caption("Images, their changed copies and batches are the same in both parts.")
     with st.expander("Advanced"):
         fields |= sparsify_fields.advanced(first, place)
-    shared = {name: tuned[name] for name in ("augmentation", "train_images")}
     wanted, problem = _checked(network, first, {**fields, **shared})
-    tuned |= {"learning_rate": rate, "batch_size": fields["batch_size"], "epochs": int(tuning)}
+    tuned |= {**shared, "batch_size": fields["batch_size"], "epochs": int(tuning)}
     after = replace(settings, **tuned) if tuning else None
     if wanted is None:
         st.info(problems.plain(problem))
@@ -71,6 +68,15 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and wanted:
         with problems.shown(), st.spinner("Starting the run"):
             starting.watch(start(network, subject, wanted, after, place_of_work.chosen()))
+
+
+def _teaching(settings: Distillation, place: str) -> dict[str, Any]:
+    """What the fine-tuning alone uses."""
+    rate = st.number_input(
+        "Learning rate of the fine-tuning", 0.0001, 1.0, settings.learning_rate, 0.005,
+        format="%.4f", key=f"sparse_tuning_rate_{place}",
+    )  # fmt: skip
+    return {"learning_rate": rate, **training_fields.teaching(settings)}
 
 
 def defaults(
@@ -126,6 +132,7 @@ def _checked(
     """The settings, or None and what is wrong with them or cannot be reached."""
     try:
         wanted = replace(first, **fields)
+        check_used(wanted, fields)  # as from a shell: nothing that was asked for is ignored
         names = groups_of(network, wanted)
     except SfpError as problem:
         return None, str(problem)

@@ -38,6 +38,11 @@ def basic(settings: Distillation) -> dict[str, Any]:
 
 def more(settings: Distillation) -> dict[str, Any]:
     """What the teacher says, and which images are seen."""
+    return teaching(settings) | images(settings)
+
+
+def teaching(settings: Distillation) -> dict[str, Any]:
+    """What the teacher says."""
     alpha = st.slider(
         "The teacher's share of the loss", 0.0, 1.0, settings.alpha, 0.05,
         help="The teacher is the unpruned network. 0 trains on the labels alone.",
@@ -54,19 +59,23 @@ def more(settings: Distillation) -> dict[str, Any]:
         "Temperature in between", schedules, index=schedules.index(settings.schedule),
         format_func=_SCHEDULE.__getitem__,
     )  # fmt: skip
+    return {
+        "alpha": alpha, "temperature_start": first, "temperature_end": last, "schedule": schedule,
+    }  # fmt: skip
+
+
+def images(settings: Distillation) -> dict[str, Any]:
+    """Which images are seen, and how changed."""
     augmentations = list(get_args(Augmentation))
     augmentation = st.selectbox(
         "Changed copies of the images", augmentations, format_func=_AUGMENTATION.__getitem__,
         index=augmentations.index(settings.augmentation),
         help="Augmentation: in each epoch every image is seen a little changed.",
     )  # fmt: skip
-    images = st.number_input(
+    count = st.number_input(
         "Training images, 0 for all", 0, 10_000_000, settings.train_images or 0, 1000
     )
-    return {
-        "alpha": alpha, "temperature_start": first, "temperature_end": last,
-        "schedule": schedule, "augmentation": augmentation, "train_images": int(images) or None,
-    }  # fmt: skip
+    return {"augmentation": augmentation, "train_images": int(count) or None}
 
 
 def advanced(
