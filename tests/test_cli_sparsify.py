@@ -130,7 +130,7 @@ def test_help_warns_of_stripes_before_they_are_chosen():
         (["--order", "layers"], "whole network"),
         (["--set", "colour=1"], "no setting"),
         (["--set", "weights=heavy"], "heavy"),
-        (["--method", "ssr_l20", "--strength", "5"], "converge"),
+        (["--method", "ssr_l20", "--strength", "8"], "converge"),
         (["--method", "stripes", "--rho", "2"], "stripes has no use for rho"),
         (["--method", "stripes", "--finish", "target"], "no use for finish"),
         (["--method", "proximal", "--growth", "1.1"], "proximal has no use for growth"),

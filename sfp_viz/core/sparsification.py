@@ -68,9 +68,9 @@ class Sparsification:
     The share of MACs is what goes with one filter over the mean, kept within 0.25 to 4.
     ``rho``: pull between weights and copy, above 0 for SSR (0 would be plain SGD and is refused);
     times ``growth`` (1 or more; None: 1.05 for 'ssr_l20', else 1) at every refresh, up to
-    ``rho_most``; for 'ssr_l20' it is at least 1.5 times lambda in each group, and larger in those
-    whose lambda asks for it (the training says so). With 'relative' it is in units of the mean
-    norm too.
+    ``rho_most``; for 'ssr_l20' it is lifted to 1.5 times its lambda in each group where it is below
+    (the training says so), and ``rho_most`` must allow that. With 'relative' it is in units of the
+    mean norm too.
     ``refresh``: steps between updates of copy and multiplier.
     ``order``: 'whole' network at once, or 'layers' one group after the other, ``epochs`` each,
     only its own values trained (the authors' LeNet). ``coupled``: also groups of layers tied by an
@@ -166,13 +166,16 @@ class Sparsification:
                 "With rho 0 nothing ties the weights to their sparse copy: that would be plain "
                 "SGD. Give rho a value above 0, such as 1."
             )
-        if self.method == "ssr_l20" and self.rho < LEAST_RATIO * (self.strength or 0.0):
-            raise RecipeError(
-                f"l2,0 does not converge with rho {self.rho:g} at lambda {self.strength:g}: rho "
-                f"must be at least {LEAST_RATIO:g} times lambda, better 3 times and growing."
-            )
         if self.rho_most < self.rho:
             raise RecipeError(f"rho_most {self.rho_most:g} is below rho {self.rho:g}; raise it.")
+        # some group's lambda is at least ``strength``, however groups are weighed
+        least = LEAST_RATIO * (self.strength or 0.0)
+        if self.method == "ssr_l20" and least > self.rho_most:
+            raise RecipeError(
+                f"l2,0 does not converge at lambda {self.strength:g}: rho must be at least "
+                f"{LEAST_RATIO:g} times that, {least:g}, but may not rise above rho_most "
+                f"{self.rho_most:g}. Lower lambda, or raise rho_most."
+            )
 
     @property
     def words(self) -> str:

@@ -20,7 +20,10 @@ def test_every_method_has_a_strength_and_words():
     [
         ({"method": "magic"}, "is no method. Choose one of"),
         ({"rho": 0}, "plain SGD.*above 0"),
-        ({"method": "ssr_l20", "strength": 1.0, "rho": 1.0}, "does not converge.*1.5 times"),
+        (
+            {"method": "ssr_l20", "strength": 8.0},
+            "converge at lambda 8.* 12, .*rho_most 10",
+        ),
         ({"rho": 4, "rho_most": 2}, "rho_most 2 is below rho 4"),
         ({"strength": -1}, "strength is a number from 0"),
         ({"strength": float("nan")}, "strength is a number"),
@@ -34,6 +37,13 @@ def test_every_method_has_a_strength_and_words():
 def test_settings_that_make_no_sense_say_what_to_do(changes, told):
     with pytest.raises(RecipeError, match=told):
         Sparsification(**changes)
+
+
+def test_a_pull_below_the_least_of_l20_is_no_error_because_it_is_lifted_where_it_must_be():
+    settings = Sparsification(method="ssr_l20", strength=1.0, rho=1.0)
+    assert settings.rho == 1
+    assert Sparsification(method="ssr_l20", strength=8.0, rho_most=12.0).strength == 8
+    assert Sparsification(method="ssr_l21", strength=8.0).strength == 8
 
 
 def test_rho_means_nothing_to_the_rivals_so_0_is_no_error_there():

@@ -186,6 +186,8 @@ def test_l20_pulls_a_group_with_at_least_one_and_a_half_times_its_lambda_and_say
     first = session.advance()
     assert first.rho == 1
     assert any("there instead of 1" in note for note in first.notes)
+    low = sparsifying(replace(settings, strength=1.0, rho=0.5)).scales  # in every way too low
+    assert all(0.5 * lift >= 1.5 * low.strengths[name] - 1e-9 for name, lift in low.lifts.items())
     enough = sparsifying(replace(settings, rho=9.0)).advance()
     assert enough.rho == 9
     assert not any("instead of" in note for note in enough.notes)
