@@ -9,6 +9,7 @@ from page_words import press, said
 from sfp_viz.core.training import Distillation
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
+from tests.finished import finished_run
 
 
 def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
@@ -37,6 +38,25 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
         label_smoothing=0.1, augmentation="none", precision="bf16-mixed", train_images=500, seed=7,
         standardize=True, dkd=(2, 4), ema=0.9, clip=2, teacher_views=3, processes=2,
     )  # fmt: skip
+
+
+def test_how_long_a_fine_tuning_takes_is_estimated_from_earlier_ones(open_page, workspace):
+    app = open_page("finetune")
+    assert "not known yet: no training of this network has run here" in said(app)
+    finished_run(workspace, accuracies=(0.9, 0.95))  # 1.5 s an epoch
+    app = open_page("finetune")
+    next(f for f in app.number_input if f.label == "Epochs").set_value(20).run()
+    assert "That takes about 30 s (estimated from earlier trainings)" in said(app)
+
+
+def test_settings_that_cannot_be_are_said_before_anything_is_started(open_page):
+    app = open_page("finetune")
+    fields = {f.label: f for f in app.number_input}
+    fields["Images a batch"].set_value(2)
+    fields["Processes"].set_value(4).run()
+    assert not app.exception
+    assert "cannot be shared by 4 processes" in said(app)
+    assert next(b for b in app.button if b.label == "Start").disabled
 
 
 def test_the_two_weights_count_only_when_the_box_is_ticked(open_page, monkeypatch):

@@ -8,8 +8,17 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.training import Distillation
+from sfp_viz.errors import RecipeError
 from sfp_viz.ui import problems
-from sfp_viz.ui.runs import sparsify_form, starting, steps_form, sweep_form, training_fields, where
+from sfp_viz.ui.runs import (
+    pace,
+    sparsify_form,
+    starting,
+    steps_form,
+    sweep_form,
+    training_fields,
+    where,
+)
 from sfp_viz.ui.runs.starting import Subject
 
 _WAYS = {
@@ -50,15 +59,21 @@ def start_form(network: Network, subject: Subject) -> None:
 
 
 def _once(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
-    with st.form(f"finetune_{place}", border=False):
-        epochs = st.number_input("Epochs", 1, 1000, settings.epochs)
-        fields = {"epochs": int(epochs), **training_fields.basic(settings)}
-        with st.expander("Distillation and more"):
-            fields |= training_fields.more(settings)
-        with st.expander("Advanced"):
-            fields |= training_fields.advanced(settings)
-        if st.form_submit_button("Start", type="primary", disabled=not subject.data):
-            with problems.shown(), st.spinner("Pruning and starting the run"):
-                wanted = replace(settings, **fields)
-                run = starting.start(subject, wanted, name=network.name, where=where.chosen())
-                starting.watch(run)
+    epochs = st.number_input("Epochs", 1, 1000, settings.epochs, key=f"epochs_{place}")
+    fields = {"epochs": int(epochs), **training_fields.basic(settings)}
+    with st.expander("Distillation and more"):
+        fields |= training_fields.more(settings)
+    with st.expander("Advanced"):
+        fields |= training_fields.advanced(settings)
+    wanted = None
+    try:
+        wanted = replace(settings, **fields)
+    except RecipeError as problem:
+        st.info(problems.plain(str(problem)))
+    else:
+        st.caption(pace.sentence(network.digest, subject.data, wanted, wanted.epochs))
+    off = wanted is None or not subject.data
+    if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and wanted:
+        with problems.shown(), st.spinner("Pruning and starting the run"):
+            run = starting.start(subject, wanted, name=network.name, where=where.chosen())
+            starting.watch(run)
