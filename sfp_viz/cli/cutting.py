@@ -147,9 +147,7 @@ def export(
         raise click.UsageError("Say what to write: --onnx, --torch, --safetensors or --recipe.")
     from sfp_viz.core.plan import recipe_json
     from sfp_viz.nets import export as writer
-    from sfp_viz.nets.saved import save_model
-    from sfp_viz.nets.stripe_files import save_striped
-    from sfp_viz.nets.stripes import smaller_layers, stripe_layers
+    from sfp_viz.nets.stripe_files import save_as_it_runs
     from sfp_viz.runs.files import write_whole
 
     model = _with_stripes(find_model(net), net, stripes)
@@ -160,8 +158,7 @@ def export(
         write_whole(recipe, recipe_json(model.plans[-1].recipe))
         written[str(recipe)] = {"difference": None}
     if weights:
-        thinner = stripe_layers(model) + smaller_layers(model)
-        (save_striped if thinner else save_model)(model, weights)
+        save_as_it_runs(model, weights)
         written[str(weights)] = {"difference": 0.0}
     if program:
         written[str(program)] = {"difference": writer.export_torch(model, program)}

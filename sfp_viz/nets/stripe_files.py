@@ -11,7 +11,7 @@ from torch import nn
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.saved import load_saved, model_bytes, name_beside
+from sfp_viz.nets.saved import load_saved, model_bytes, name_beside, save_model
 from sfp_viz.nets.stripes import (
     dense_twin,
     may_be_thinned,
@@ -53,6 +53,12 @@ def save_striped(model: Model, path: str | Path) -> None:
         raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
     finally:
         beside.unlink(missing_ok=True)
+
+
+def save_as_it_runs(model: Model, path: str | Path) -> None:
+    """Write ``model``, with how its layers leave stripes out where any do. Raises ModelError."""
+    thinner = stripe_layers(model) + smaller_layers(model)
+    (save_striped if thinner else save_model)(model, path)
 
 
 def load_striped(path: str | Path) -> Model:

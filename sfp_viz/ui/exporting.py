@@ -98,12 +98,12 @@ def network_of(source: Source) -> Any:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _student(run: str) -> Any:
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.stripe_files import load_striped
 
     path = loaders.home() / "runs" / Path(run).name / "student.safetensors"
     if not path.is_file():
         raise RunError(f"The run '{run}' has no trained network any more. Choose another one.")
-    return load_saved(path)
+    return load_striped(path)  # as it is kept: layers that leave stripes out do so
 
 
 def weights(source: Source, name: str) -> None:

@@ -84,12 +84,12 @@ def accuracy(found: Measured) -> tuple[float, tuple[float, float] | None]:
 
 
 def file_of(model: Any) -> bytes:
-    """The model as a safetensors file."""
-    from sfp_viz.nets.saved import save_model
+    """The model as a safetensors file; it says which of its layers leave stripes out."""
+    from sfp_viz.nets.stripe_files import save_as_it_runs
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
-        save_model(model, path)
+        save_as_it_runs(model, path)
         return path.read_bytes()
 
 

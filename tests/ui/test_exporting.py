@@ -1,0 +1,28 @@
+"""What is taken along of a finished run runs as the run keeps it."""
+
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.runs.folder import home
+from sfp_viz.ui import exporting
+from sfp_viz.ui.check import checking
+from tests.shell import NET
+
+
+def test_layers_that_leave_stripes_out_do_so_in_every_file(shell):
+    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.stripe_files import load_striped, save_striped
+    from sfp_viz.nets.stripes import smaller_layers, striped
+
+    model = load_model(NET)
+    model.module.get_submodule("conv2").weight.data[:, :, 0] = 0
+    kept, _ = striped(model.with_module(model.module), kind="smaller")
+    save_striped(kept, home() / "runs" / "thin" / "student.safetensors")
+    source = exporting.Source(NET, Recipe(), None, "digits", "thin")
+    assert smaller_layers(exporting.network_of(source)) == ("conv2",)
+    taken = shell / "taken.safetensors"
+    taken.write_bytes(checking.file_of(exporting.network_of(source)))
+    assert load_striped(taken).digest == kept.digest
+    file = exporting.onnx_file(source)
+    assert file.difference <= 1e-4
+    values = kept.module.get_submodule("conv2").weight.numel()
+    assert values < model.module.get_submodule("conv2").weight.numel()
+    assert len(file.content) < 4 * sum(p.numel() for p in model.module.parameters())
