@@ -10,20 +10,20 @@ from sfp_viz.ui.session import entry, state
 entry.through("pages/model.py")
 
 FORMS = {
-    "A file of weights": opening.file_form,
+    "A file": opening.file_form,
     "A sample": opening.sample_form,
-    "An architecture by name": opening.name_form,
+    "By name": opening.name_form,
 }
 
 left, right = st.columns([3, 2], gap="medium")
 with right, st.container(border=True):
     st.markdown("**Open another network**")
     kind = st.segmented_control(
-        "What to open", list(FORMS), default="A file of weights", key="open kind",
+        "What to open", list(FORMS), default="A file", key="open kind",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
     with problems.shown():
-        FORMS[kind or "A file of weights"]()
+        FORMS[kind or "A file"]()
 
 try:
     network = loaders.network(state.session().model)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import rebuild, samples
+from sfp_viz.nets import rebuild, samples, zoo
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.recognize import (
     Guess,
@@ -18,7 +18,6 @@ from sfp_viz.nets.recognize import (
     arguments_for,
     compare,
     preprocessing,
-    published,
     recognize,
 )
 from sfp_viz.nets.saved import load_saved, read_header
@@ -34,13 +33,14 @@ def load_model(
     arguments: Mapping[str, Any] | None = None,
     input_shape: tuple[int, int, int] | None = None,
 ) -> Model:
-    """Open a sample, a torchvision or timm network by name, or a file of weights.
+    """Open a sample, a network by the name of its architecture, or a file of weights.
 
-    ``source``: a sample's name, 'torchvision:resnet18' (or 'resnet18'), 'timm:NAME' -- both
-    untrained: their weights are drawn with seed 0 -- or a file: our safetensors, or a state dict
-    (.safetensors, .pt, .pth, .th). For a state dict ``architecture`` and ``arguments`` say what
-    it belongs to when it cannot be told from its names, and ``input_shape`` (channels, height,
-    width) the size of its images. Nothing is fetched, and no code from a file is run.
+    ``source``: a sample's name; 'torchvision:resnet18' (or 'resnet18'), 'timm:NAME' or one of our
+    own architectures ('cifar_alexnet'), untrained: their weights are drawn with seed 0; or a file:
+    our safetensors, or a state dict (.safetensors, .pt, .pth, .th). For a state dict
+    ``architecture`` and ``arguments`` say what it belongs to when it cannot be told from its
+    names, and ``input_shape`` (channels, height, width) the size of its images. Nothing is
+    fetched, and no code from a file is run.
     Raises ModelError, in one sentence, for whatever cannot be opened.
     """
     name = str(source)
@@ -70,11 +70,12 @@ def describe(source: str | Path) -> str:
 def _untrained(
     name: str, arguments: Mapping[str, Any], input_shape: tuple[int, int, int] | None
 ) -> Model:
-    named = name if ":" in name else f"torchvision:{name}"
+    ours = name in zoo.ARCHITECTURES
+    named = name if ours or ":" in name else f"torchvision:{name}"
     try:
         module = rebuild.build(named, arguments)
     except ModelError as problem:
-        if ":" in name or _is_torchvision(name):
+        if ours or ":" in name or _is_torchvision(name):
             raise
         known = ", ".join(samples.sample_names()) or "none here"
         raise ModelError(
@@ -82,7 +83,9 @@ def _untrained(
             "torchvision:<name>, timm:<name>, or a file of weights."
         ) from problem
     guess = Guess(named, dict(arguments))
-    return _model(module, guess, named.rpartition(":")[2], input_shape, published(named))
+    shapes = {key: tuple(value.shape) for key, value in module.state_dict().items()}
+    known = preprocessing(guess, shapes)
+    return _model(module, guess, named.rpartition(":")[2], input_shape, known)
 
 
 def _is_torchvision(name: str) -> bool:

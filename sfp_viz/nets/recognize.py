@@ -123,7 +123,7 @@ def preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocessing:
     channels = next((shape[1] for shape in shapes.values() if len(shape) == 4), 3)
     mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else ((), ())
     if guess.architecture in ("lenet5", "lenet_caffe"):
-        side = int(guess.arguments["side"])
+        side = int(guess.arguments.get("side", 8 if guess.architecture == "lenet5" else 28))
         return Preprocessing((channels, side, side), mean, std)
     if guess.architecture in _OURS:
         side = 28 if channels == 1 else 32

@@ -116,6 +116,14 @@ def test_our_own_files_open_whatever_folder_they_are_in(tmp_path):
     assert load_model(str(tmp_path / "mine.safetensors")).digest == model.digest
 
 
+def test_our_own_architectures_open_by_name_at_the_size_they_are_for():
+    alexnet = load_model("cifar_alexnet")
+    assert (alexnet.input_shape, alexnet.classes) == ((3, 32, 32), 10)
+    assert load_model("lenet5").input_shape == (1, 8, 8)
+    with pytest.raises(ModelError, match="blocks"):
+        load_model("cifar_resnet")
+
+
 def test_names_give_untrained_networks_that_are_the_same_every_time():
     arguments = {"num_classes": 3}
     one = load_model("resnet18", arguments=arguments, input_shape=(3, 32, 32))

@@ -116,3 +116,16 @@ def test_a_stored_network_that_was_damaged_leaves_a_way_on(unopened, workspace):
     assert not app.exception
     press(app, "Go on with the sample network")
     assert app.session_state["session"].now.model == "lenet5_digits"
+
+
+def test_an_architecture_of_ours_is_built_by_name_at_its_own_size(open_page):
+    app = open_page("model")
+    app.button_group[0].set_value("By name").run()
+    app.selectbox(key="by name").set_value("cifar_alexnet").run()
+    press(app, "Build it")
+    assert not app.error
+    table = app.dataframe[0].value
+    told = dict(zip(table["layer"], table["one filter"], strict=True))
+    assert told["classifier.1"] == "256 × 2 × 2"
+    assert told["classifier.4"] == "1,024 inputs"
+    assert "3 × 32 × 32" in said(app)

@@ -29,6 +29,7 @@ OURS = (
     "lenet5", "lenet_caffe", "cifar_resnet", "slim_vgg11", "cifar_vgg16", "cifar_alexnet",
     "cifar_googlenet",
 )  # fmt: skip
+_SMALL = ("cifar_alexnet", "cifar_vgg16", "cifar_googlenet")  # ours, for 32 x 32 pixels
 _SIDES = (8, 1024)  # pixels
 
 
@@ -42,12 +43,15 @@ def sample_form() -> None:
 
 
 def name_form() -> None:
-    """An architecture of torchvision or timm, untrained."""
+    """An architecture of ours, torchvision or timm, untrained."""
     name = st.selectbox(
-        "Architecture", BY_NAME, key="by name", accept_new_options=True,
+        "Architecture", (*BY_NAME, *_SMALL), key="by name", accept_new_options=True,
         help="torchvision:NAME or timm:NAME; type any name those libraries know",
     )  # fmt: skip
-    side = st.number_input("Image side in pixels", *_SIDES, 224, key="side by name")
+    small = name in _SMALL
+    side = st.number_input(
+        "Image side in pixels", *_SIDES, 32 if small else 224, key=f"side by name {small}"
+    )
     st.caption(
         "Its weights are random: costs are exact, but its filters mean nothing until it is "
         "trained. Nothing is downloaded."
@@ -98,7 +102,7 @@ def keep(source, **options) -> str:
     if isinstance(source, str):
         if source in samples.sample_names():
             return source
-        if not source.startswith(("torchvision:", "timm:")):
+        if not source.startswith(("torchvision:", "timm:")) and source not in OURS:
             source = f"torchvision:{source}"  # a bare name is never a path on this machine
         model = load_model(source, **options)
         return store.import_model(
