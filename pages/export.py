@@ -36,7 +36,7 @@ with onnx.container(border=True, height="stretch"):
     exporting.converted(source, name, kind="onnx", make=exporting.onnx_file)
 with torch_program.container(border=True, height="stretch"):
     st.subheader("torch.export")
-    st.markdown("A .pt2 program that runs without this package.")
+    st.markdown("A .pt2 program that runs without this package; compared with the network too.")
     exporting.converted(source, name, kind="pt2", make=exporting.torch_file)
 
 st.subheader("How it was made")

@@ -141,14 +141,14 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """A share in per cent; the longest bar is the largest share of its column."""
         largest = max((row.get(name) or 0.0 for row in rows), default=0.0)
         return st.column_config.ProgressColumn(
-            name.replace("of ", "of the "), format="%.1f %%", width=112, help=words,
+            name.replace("of ", "of the "), format="%.1f %%", width=106, help=words,
             min_value=0.0, max_value=max(largest, 0.1),
         )  # fmt: skip
 
     return {
         "layer": text(pinned=True, width=128),
         "one filter": text(alignment="right", help="channels × height × width"),
-        "why": text(width=255),
+        "why": text(width=248),
         "MACs": number(format="localized", help="computed, for one image"),
         "of MACs": bar("of MACs", "computed"),
         "params": number(format="localized", help="computed"),
