@@ -153,12 +153,12 @@ def test_the_images_of_a_step_are_counted_as_they_are_and_not_as_full_batches():
 
 def test_the_residual_goes_to_zero_as_the_pull_grows():
     settings = replace(
-        METHODS[1], epochs=12, refresh=4, growth=1.25, rho_most=20.0, augmentation="none",
+        METHODS[1], epochs=24, refresh=4, growth=1.25, rho_most=20.0, augmentation="none",
         learning_rate=0.02,
     )  # fmt: skip
     session = sparsifying(settings)
     apart = [max(dict(r.residual).values()) for r in session.records() if "settl" not in r.phase]
-    assert apart[-1] < max(apart) / 3
+    assert apart[-1] < max(apart) / 5
 
 
 @pytest.mark.parametrize("method", ["ssr_l21", "ssr_l20", "proximal"])
