@@ -43,7 +43,7 @@ METHODS = (
     "random", "uniform_l1", "taylor", "group_lasso", "ssr_l21", "ssr_l20", "ssr_projection",
     "paper_sfp", "functional",
 )  # fmt: skip
-RATES = (0.01, 0.03)
+RATES = {"digits": (0.01, 0.03), "fashion_mnist": (0.003, 0.01)}  # without norms 0.03 diverges
 TUNING = {  # 'shift': digits and clothes are not mirrored
     "digits": Distillation(epochs=60, batch_size=64, augmentation="shift"),
     "fashion_mnist": Distillation(
@@ -164,7 +164,7 @@ def go_on(options: argparse.Namespace) -> None:
         for data in options.data:
             for target in options.target:
                 for method in options.method:
-                    rates = RATES if seed == 0 else (better_rate(data, method, target),)
+                    rates = RATES[data] if seed == 0 else (better_rate(data, method, target),)
                     for rate in rates:
                         key = (data, method, target, seed, rate)
                         if key in {tuple(row[name] for name in KEY) for row in done()}:
