@@ -54,7 +54,7 @@ def test_moving_the_target_changes_the_recipe_in_one_step(open_page):
 def test_a_target_out_of_reach_names_the_nearest_and_offers_it(open_page):
     app = open_page("plan")
     digest = sample_network(MODEL).digest
-    edits = Edits(digest, protected=("conv1", "conv2"))
+    edits = Edits(digest, protected=("conv1", "conv2", "fc1"))
     with_session(app, edits=edits)
     assert "cannot be reached" in app.error[0].value
     press(app, "Take 0.0 % instead")
