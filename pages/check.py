@@ -13,7 +13,8 @@ with problems.stopping():
     network = loaders.network(session.model)
 
 st.markdown("Prunes a copy: filters are really taken out, and what is left is measured here.")
-with st.container(horizontal=True, vertical_alignment="bottom"):
+beside = bool(image_field.here(network))  # else a sentence stands between field and button
+with st.container(horizontal=beside, vertical_alignment="bottom"):
     data = image_field.ask_images(network, key="check_images")
     clicked = st.button("Prune and measure", type="primary", disabled=not network.free)
 

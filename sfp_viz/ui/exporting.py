@@ -140,7 +140,8 @@ def converted(source: Source, name: str, *, kind: str, make: Callable[[Source], 
                 mime="application/octet-stream", key=f"take_{kind}", on_click="ignore",
                 icon=":material/download:",
             )  # fmt: skip
-            st.caption(f"Largest difference of its logits: {file.difference:.1e}, measured.")
+            most = f"{file.difference:.1e}" if file.difference else "none"
+            st.caption(f"Largest difference of its logits: {most}, measured.")
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
