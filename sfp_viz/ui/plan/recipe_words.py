@@ -68,7 +68,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "silhouette": "The best separated",
     },
     "selection": {
-        "clusters": "Representatives of each cluster",
+        "clusters": "Representatives of clusters",
         "ranking": "The most important of the whole group",
     },
     "criterion": {
