@@ -173,6 +173,7 @@ def layer_rows(choices: Sequence[StripeChoice]) -> list[dict[str, Any]]:
     for one in choices:
         row = {
             "Layer": one.layer,
+            "Runs": _RUNS[one.kind],
             "Stripes left": one.live,
             "Of": one.stripes,
             "As zeros, ms": one.dense_ms,
@@ -181,5 +182,5 @@ def layer_rows(choices: Sequence[StripeChoice]) -> list[dict[str, Any]]:
         if smaller:
             row["Smaller window"] = "{} x {}".format(*one.window) if one.window else ""
             row["Smaller, ms"] = one.smaller_ms
-        rows.append(row | {"Runs": _RUNS[one.kind]})
+        rows.append(row)
     return rows
