@@ -139,8 +139,8 @@ def markdown(table: list[dict]) -> str:
         "so they are no fair judge for rivals.) Tier A: ResNet-20 (CIFAR-10, "
         "published weights), 10,000 training images, 5 epochs, two cores. Tier B: other networks. "
         "SSR and multi-granularity spend the first three of the five epochs on sparse training; "
-        "their one-shot accuracy is measured after that and the cut. Unpruned, fine-tuned alike: what "
-        "the same training makes of the whole network. "
+        "their one-shot accuracy is measured after that and the cut. Unpruned, fine-tuned "
+        "alike: what the same training makes of the whole network. "
         "The rivals of the goal are uniform L1, FPGM and Torch-Pruning (local, global).",
         "",
         *(f"- {line}" for line in leads(table)),
