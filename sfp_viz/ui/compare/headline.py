@@ -58,8 +58,10 @@ def _trained(fair: Sequence[Pair], among: int) -> tuple[str, str]:
         f"{_seeds(pair)}, at about the same MACs ({count(pair.ours.macs)} and "
         f"{count(pair.other.macs)}). Accuracies of the last epoch."
     )
-    if left := among - pair.ours.runs - sum(one.other.runs for one in alike):
-        how += f" Not counted: {_number(left, 'run')} trained otherwise or at other MACs."
+    seeds = {seed for one in alike for seed in one.seeds[0]}
+    used = pair.ours.runs(seeds) + sum(one.other.runs(one.seeds[1]) for one in alike)
+    if left := among - used:
+        how += f" Not counted: {_number(left, 'run')} with other seeds, settings or MACs."
     return text, how
 
 
@@ -76,7 +78,7 @@ def _one_way(pair: Pair) -> bool:
     """Whether each seed says the same of plan and baseline."""
     mine, its = pair.seeds
     both = zip(mine, its, strict=True) if mine == its else ((a, b) for a in mine for b in its)
-    return len({pair.ours.right[a] > pair.other.right[b] for a, b in both}) == 1
+    return len({pair.ours.mean(a) > pair.other.mean(b) for a, b in both}) == 1
 
 
 def _verdict(

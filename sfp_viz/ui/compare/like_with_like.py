@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -19,16 +19,23 @@ _APART = {"seed", "epochs", "checkpoint_steps"}  # settings that are told or mat
 
 @dataclass(frozen=True)
 class Side:
-    """Trainings that differ in nothing but their seed: accuracies 0..1 after the last epoch,
-    measured on ``images`` test images, by seed (a mean where several have one)."""
+    """Trainings that differ in nothing but their seed: accuracies 0..1 after the last epoch, by
+    seed (several where runs share one), measured on ``images`` test images."""
 
     name: str
     epochs: int
     training: Mapping[str, Any]
-    right: Mapping[int, float]
+    right: Mapping[int, tuple[float, ...]]
     macs: int
     images: int
-    runs: int
+
+    def mean(self, *seeds: int) -> float:
+        """The mean over ``seeds``, each of which counts once."""
+        return fmean(fmean(self.right[seed]) for seed in seeds)
+
+    def runs(self, seeds: Collection[int]) -> int:
+        """How many runs have one of ``seeds``."""
+        return sum(len(found) for seed, found in self.right.items() if seed in seeds)
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Pair:
     def means(self) -> tuple[float, float]:
         """Mean accuracies of the plan and of the baseline over these seeds."""
         mine, its = self.seeds
-        return fmean(self.ours.right[n] for n in mine), fmean(self.other.right[n] for n in its)
+        return self.ours.mean(*mine), self.other.mean(*its)
 
 
 def near(macs: int, other: int) -> bool:
@@ -67,8 +74,8 @@ def _side(both: Sequence[tuple[Point, Summary]], name: str) -> Side:
     right: dict[int, list[float]] = {}
     for one, its in both:
         right.setdefault(int(its.settings.get("seed") or 0), []).append(one.accuracy)
-    means = {seed: fmean(found) for seed, found in sorted(right.items())}
-    return Side(name, run.epochs, _training(run), means, point.macs, point.images, len(both))
+    by_seed = {seed: tuple(found) for seed, found in sorted(right.items())}
+    return Side(name, run.epochs, _training(run), by_seed, point.macs, point.images)
 
 
 def _training(run: Summary) -> dict[str, Any]:
