@@ -35,12 +35,14 @@ def _no_processes(monkeypatch):
     monkeypatch.delenv(slots.VARIABLE, raising=False)
 
 
-def laid_out(home: Path, kind: str = "plan", epochs: int = 4) -> Path:
+def laid_out(
+    home: Path, kind: str = "plan", epochs: int = 4, settings: Distillation | None = None
+) -> Path:
     return create_run(
         home,
         start=sample_path(MODEL),
         teacher=sample_path(MODEL),
-        settings=Distillation(epochs=epochs),
+        settings=settings or Distillation(epochs=epochs),
         data="digits",
         name="lenet",
         facts={"digest": sample_network(MODEL).digest, "model": MODEL, "kind": kind},
@@ -105,6 +107,16 @@ def test_the_line_shows_places_and_estimated_starts_and_its_order_can_be_changed
     click(app, f"queue_close_{first.name}")
     assert read_run(first).state == "cancelled"
     assert "In line: 2" in said(app)
+
+
+def test_runs_of_the_same_plan_in_line_are_told_apart(open_page, workspace):
+    for n in range(2):
+        path = laid_out(workspace, settings=Distillation(epochs=4, seed=n))
+        write_json(path / "queued.json", {"order": n, "time": time.time(), "attempt": 0})
+    at_work(workspace)
+    first, second = (row.splitlines()[0] for row in rows(open_page("finetune")))
+    assert first.rstrip().endswith("seed 0, 4 epochs")
+    assert second.rstrip().endswith("seed 1, 4 epochs")
 
 
 def test_a_run_that_left_the_line_meanwhile_is_told_as_a_toast(open_page, workspace):

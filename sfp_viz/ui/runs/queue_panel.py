@@ -15,7 +15,7 @@ from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.going import going
 from sfp_viz.runs.records import Run
 from sfp_viz.ui import loaders, problems
-from sfp_viz.ui.runs import job_chip, run_words
+from sfp_viz.ui.runs import job_chip, telling
 from sfp_viz.ui.session import state
 
 SHOWN = 6  # runs of a long line that are shown at first
@@ -44,8 +44,9 @@ def panel() -> None:
         ):
             st.markdown(f"**In line: {len(now.queued)}**", width="content")
             _at_once()
+        called = telling.in_list(now.queued)
         for place, run in enumerate(now.queued[: SHOWN if many else None]):
-            _row(run, place, len(now.queued), starts.get(run.id))
+            _row(run, called[place], place, len(now.queued), starts.get(run.id))
         if many:
             st.button(
                 f"Show {len(now.queued) - SHOWN} more", key="queue_more", type="tertiary",
@@ -72,11 +73,12 @@ def _starts(home: Path, runs: tuple[str, ...]) -> dict[str, float | None]:
     return {name: None if left is None else now + left for name, left in found.items()}
 
 
-def _row(run: Run, place: int, count: int, start: float | None) -> None:
+def _row(run: Run, name: str, place: int, count: int, start: float | None) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key=f"queue_row_{run.id}"
     ):
-        what = f"{run_words.title(run)}, {run.total} epochs"
+        epochs = telling.setting("epochs", run.total)
+        what = name if epochs in name else f"{name}, {epochs}"
         if run.facts.get("digest") != loaders.digest(state.session().model):
             what = f"{job_chip.network_of(run)}, {what}"
         if run.done:
