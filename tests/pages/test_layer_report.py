@@ -58,6 +58,12 @@ def test_a_hidden_linear_layer_is_told_by_its_neurons_and_the_maps_they_read():
     assert "neurons" not in found["conv2"].why
 
 
+def test_the_answers_of_the_last_layer_are_not_called_filters(open_page):
+    told = open_page("model").dataframe[0].value.set_index("layer")["filters"]
+    assert told["fc1"] == 64
+    assert told.isna()["fc2"]
+
+
 def test_a_linear_layer_too_large_to_compare_says_so():
     from sfp_viz.nets.execution import MOST_WEIGHTS
 

@@ -174,7 +174,7 @@ def _wait_for_umap(key: str, group: str) -> None:
 def _chosen_panel(view: GroupView) -> None:
     chosen = [unit for unit in state.session().selection if unit < view.group.size]
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.markdown(f"**Chosen** &nbsp; {len(chosen)} of {view.group.size}")
+        st.markdown(f"**Chosen** &nbsp; {len(chosen):,} of {view.group.size:,}")
         st.button(
             "Clear", on_click=choose, args=((), "clear"), disabled=not chosen, type="tertiary",
             icon=":material/close:", key="clear",

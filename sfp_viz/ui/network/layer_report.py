@@ -23,9 +23,12 @@ LARGE = 4_000_000  # weights of a linear layer; nets.execution reads no neurons 
 
 @dataclass(frozen=True)
 class Line:
-    """One layer. ``freedom``: YES, ALONG (its channels follow those of its group) or NO; ``why``
-    says what ties it or why it stays whole. ``macs`` and ``params`` are its own, computed;
-    ``size`` is that of one filter in words, empty for a layer that has none."""
+    """One layer, with its ``filters``, or the outputs of a layer that has none.
+
+    ``freedom``: YES, ALONG (its channels follow those of its group) or NO; ``why`` says what ties
+    it or why it stays whole. ``macs`` and ``params`` are its own, computed; ``size`` is that of
+    one filter in words, empty for a layer that has none.
+    """
 
     layer: str
     group: str
@@ -119,8 +122,9 @@ def table(network: Network) -> None:
             with problems.shown(), st.spinner("Measuring each layer on this machine"):
                 times = st.session_state[_key(network)] = _times(state.session().model)
     rows = [_row(line, _whole(network), times, found) for line in found]
+    drawn = pd.DataFrame(rows).astype({"filters": "Int64"})  # with gaps: an answer is no filter
     chosen = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key=f"layers {network.digest}", row_height=30,
+        drawn, placeholder="", hide_index=True, key=f"layers {network.digest}", row_height=30,
         on_select="rerun", selection_mode="single-row", column_config=_columns(rows),
         height="content" if len(rows) < 17 else 540,
     )["selection"]["rows"]  # fmt: skip
@@ -147,6 +151,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     return {
         "layer": text(pinned=True, width=128),
+        "filters": number(format="localized"),
         "one filter": text(alignment="right", help="channels × height × width"),
         "why": text(width=248),
         "MACs": number(format="localized", help="computed, for one image"),
@@ -161,7 +166,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _row(line: Line, whole: tuple[int, int], times: Times | None, found: Sequence[Line]) -> dict:
     row: dict[str, Any] = {
         "layer": line.layer,
-        "filters": line.filters,
+        "filters": line.filters if line.size else None,
         "one filter": line.size,
         "can be cut": line.freedom,
         "why": line.why,
