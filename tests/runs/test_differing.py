@@ -75,6 +75,15 @@ def test_a_run_that_pruned_while_training_beside_a_plan_shows_the_epochs_of_both
     assert "started as: target_reduction" not in {name for _, name in rows}
 
 
+def test_settings_of_plans_that_agree_do_not_differ_because_another_kind_of_run_has_none(
+    tmp_path, pair
+):
+    rows = rows_of([thinned(tmp_path), *pair])
+    assert rows["Recipe", "criterion"] == ("–", "l1", "fpgm")
+    assert not {"goal", "gamma", "seed"} & {name for section, name in rows if section == "Recipe"}
+    assert rows["By hand", "conv2: left whole"] == ("–", "–", True)
+
+
 def test_fine_tuning_that_was_not_asked_for_has_no_settings(tmp_path, pair):
     sparsified_run(tmp_path, accuracies=())
     bare = next(one for one in finished(tmp_path) if one.kind == "sparsify")

@@ -31,6 +31,7 @@ _EDITS = {
 }
 _FACTS = ("kind", "recipe", "target_reduction", "seed", "sweep", "stages", "growth")
 _NONE = "–"
+_OF_SOME = ("Recipe", "While training", "Fine-tuning")  # settings that not every kind of run has
 
 
 _WORDS = {
@@ -51,8 +52,9 @@ class Difference:
 
 
 def differing(runs: Sequence[Summary]) -> tuple[Difference, ...]:
-    """Only the rows in which the runs are not all the same, in the order of ``SECTIONS``."""
-    return tuple(row for row in _all(runs) if any(v != row.values[0] for v in row.values))
+    """Only the rows in which the runs are not all the same, in the order of ``SECTIONS``. A setting
+    that only some kinds of runs have differs where those do, or where one run alone has it."""
+    return tuple(row for row in _all(runs) if _differs(row))
 
 
 def shared(runs: Sequence[Summary]) -> tuple[Difference, ...]:
@@ -61,6 +63,13 @@ def shared(runs: Sequence[Summary]) -> tuple[Difference, ...]:
         Difference(row.section, row.name, row.values[:1]) for row in _all(runs)
         if all(v == row.values[0] for v in row.values)
     )  # fmt: skip
+
+
+def _differs(row: Difference) -> bool:
+    known = [value for value in row.values if value != _NONE]
+    some = row.section in _OF_SOME and len(known) > 1
+    values = known if some else row.values
+    return any(value != values[0] for value in values)
 
 
 def plan_of(run: Path) -> Plan | None:
