@@ -51,7 +51,7 @@ def test_the_table_says_what_goes_and_why(open_page):
 def test_the_pictures_follow_the_selection(exploring):
     app = exploring(3, 5)
     assert "2 of 48" in said(app)
-    assert any('data-shown="2"' in block.body for block in app.html)
+    assert any('class="tiles few" data-shown="2"' in block.body for block in app.html)
 
 
 def test_the_neurons_of_a_linear_layer_are_drawn_as_the_maps_they_read(exploring):

@@ -10,12 +10,14 @@ from sfp_viz.figures.windows import has_neurons, size_words, window_of
 from sfp_viz.ui.explore.view import SHOWN_KERNELS, GroupView, pixels
 
 MOST = 72
+FEW = 6  # chosen filters that are drawn larger, without a scroll bar
 
 _CSS = (
     "<style>.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(72px,1fr));"
     "gap:10px 12px}.tiles figure{margin:0}.tiles img{width:100%;display:block;"
     "image-rendering:pixelated;border-radius:3px}.tiles figcaption{font-size:12px;"
     "line-height:1.3;padding-top:3px;white-space:nowrap}.tiles .goes{opacity:.5}"
+    ".tiles.few{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:12px 20px}"
     ".tiles i{font-style:normal;opacity:.75}</style>"
 )
 
@@ -46,7 +48,8 @@ def html(view: GroupView, units: Sequence[int]) -> str:
             f'<img src="{data_uri(pictures[unit], columns=columns, colors=colors)}" alt="{words}">'
             f"<figcaption>{unit} <i>{where}{', goes' if goes else ''}</i></figcaption></figure>"
         )
-    return f'{_CSS}<div class="tiles" data-shown="{len(shown)}">{"".join(tiles)}</div>'
+    few = " few" if len(shown) <= FEW else ""
+    return f'{_CSS}<div class="tiles{few}" data-shown="{len(shown)}">{"".join(tiles)}</div>'
 
 
 def what(view: GroupView) -> str:

@@ -134,9 +134,13 @@ def current_view() -> GroupView:
 
 def _map_panel(view: GroupView) -> None:
     session = state.session()
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         st.markdown(f"**{problems.plain(view.layer.name)}** &nbsp; {gallery.what(view)}")
-        with st.container(horizontal=True, width="content", gap="small"):
+        with st.container(
+            horizontal=True, width="content", gap="small", vertical_alignment="center"
+        ):
             wanted = views.choose("map", "Map")
             cluster_menu(view)
     found = maps.places(session.model, view.group.name, wanted=wanted)
@@ -173,7 +177,9 @@ def _wait_for_umap(key: str, group: str) -> None:
 
 def _chosen_panel(view: GroupView) -> None:
     chosen = [unit for unit in state.session().selection if unit < view.group.size]
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         st.markdown(f"**Chosen** &nbsp; {len(chosen):,} of {view.group.size:,}")
         st.button(
             "Clear", on_click=choose, args=((), "clear"), disabled=not chosen, type="tertiary",
@@ -188,7 +194,8 @@ def _chosen_panel(view: GroupView) -> None:
     pictures, table = st.tabs(["Pictures", "Table"])
     with pictures:
         shown = chosen or list(range(view.group.size))
-        with st.container(height=MAP_HEIGHT - 20, border=False):
+        height = MAP_HEIGHT - 20 if len(shown) > gallery.FEW else "content"
+        with st.container(height=height, border=False):
             st.html(gallery.html(view, shown))
         st.caption(gallery.words(view, len(shown)))
     with table:
