@@ -40,6 +40,10 @@ def test_every_layer_has_a_line_and_its_macs_add_up_to_the_whole(name):
 def test_a_depthwise_layer_goes_along_with_the_layer_before_it():
     found = {line.layer: line for line in lines(read_network(tiny("depthwise")))}
     assert found["depth.0"].freedom == ALONG
+    assert found["depth.0"].why.startswith("Depthwise")
+    assert found["expand"].freedom == ALONG
+    assert found["expand"].why.startswith("A gate")
+    assert "go along" in found["stem.0"].why
     assert "stem.0" in found["depth.0"].why
     assert found["depth.0"].group == found["stem.0"].group
 

@@ -32,7 +32,7 @@ def network() -> Network:
 def test_layers_that_move_along_are_named_with_the_reason():
     assert plan_view.ghosts(TIED) == (
         ("b", "residual add with a"),
-        ("d", "depthwise, one filter for each channel of a"),
+        ("d", "one channel for each filter of a"),
     )
     fixed = replace(TIED, protected=True, why="It is the output.", followers=())
     assert plan_view.ghosts(fixed) == (("b", "stays whole with a"),)

@@ -103,9 +103,11 @@ def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[s
     if group.protected:
         return NO, short(group.why) or "No reason is known."
     if layer in group.followers:
-        return ALONG, f"Depthwise: its channels go with the filters of {listed(group.layers)}."
+        kind = "Depthwise" if network.layer(layer).conv_groups > 1 else "A gate"
+        return ALONG, f"{kind}: its channels go with the filters of {listed(group.layers)}."
     if group.followers and len(group.layers) == 1:
-        return YES, group.why or f"{listed(group.followers)} (depthwise) goes along."
+        verb = "goes" if len(group.followers) == 1 else "go"
+        return YES, group.why or f"{listed(group.followers)} {verb} along."
     return YES, group.why
 
 

@@ -170,7 +170,7 @@ def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
     reason = f"{tie[1]} with {group.name}" if tie else f"cut together with {group.name}"
     if group.protected:
         reason = f"stays whole with {group.name}"
-    follows = f"depthwise, one filter for each channel of {group.name}"
+    follows = f"one channel for each filter of {group.name}"
     return (
         *((layer, reason) for layer in group.layers[1:]),
         *((layer, follows) for layer in group.followers),
