@@ -20,7 +20,8 @@ class ConvLayer:
     ``weight`` is float32 [filters, channels, height, width], read-only. ``scale`` is, for a layer
     directly followed by BatchNorm, gamma / sqrt(variance + eps), float32 [filters]; else None.
     ``output_size`` is (height, width) of its output in pixels. ``conv_groups`` is torch's
-    ``groups=``. ``bn_scale`` is the BatchNorm's gamma alone, or None.
+    ``groups=``. ``bn_scale`` is the BatchNorm's gamma alone, or None. ``neurons``: it is a hidden
+    linear layer, whose filters are neurons of one weight an input.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ConvLayer:
     output_size: tuple[int, int]
     scale: np.ndarray | None = None
     bn_scale: np.ndarray | None = None
+    neurons: bool = False
 
     def __post_init__(self) -> None:
         for array in (self.weight, self.scale, self.bn_scale):

@@ -13,7 +13,7 @@ from sfp_viz.core.network import Along, ConvLayer, CostTerm, FilterGroup, Networ
 from sfp_viz.errors import ModelError
 
 FORMAT = 1
-COVERS = 2  # 1: convolutions alone; 2: hidden linear layers too
+COVERS = 3  # 1: convolutions alone; 2: hidden linear layers too; 3: and which those are
 _MOST = 64_000_000  # characters; the reading of a ResNet-152 has about two million
 
 
@@ -102,6 +102,7 @@ def _layer_entry(layer: ConvLayer) -> dict[str, Any]:
         "output_size": list(layer.output_size),
         "scale": _numbers(layer.scale),
         "bn_scale": _numbers(layer.bn_scale),
+        "neurons": layer.neurons,
     }
 
 
@@ -124,6 +125,7 @@ def _layer(entry: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> ConvL
         output_size=_pair(entry["output_size"]),
         scale=_array(entry["scale"], shape[0]),
         bn_scale=_array(entry["bn_scale"], shape[0]),
+        neurons=bool(entry.get("neurons", False)),
     )
 
 

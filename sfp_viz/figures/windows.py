@@ -9,14 +9,6 @@ from sfp_viz.core.network import ConvLayer, Network
 Shape = tuple[int, int, int]  # channels, height, width
 
 
-def has_neurons(layer: ConvLayer) -> bool:
-    """Whether the filters of a layer are neurons: one weight an input, and one pixel comes out.
-
-    So read is a hidden linear layer, and a 1x1 convolution on maps of one pixel, which is the same.
-    """
-    return layer.weight.shape[2:] == (1, 1) and layer.output_size == (1, 1)
-
-
 def window_of(network: Network, layer: ConvLayer) -> Shape:
     """(channels, height, width) of one filter.
 
@@ -26,7 +18,7 @@ def window_of(network: Network, layer: ConvLayer) -> Shape:
     """
     channels, height, width = (int(side) for side in layer.weight.shape[1:])
     terms = [term for term in network.terms if term.owner == layer.name]
-    if not has_neurons(layer) or len({term.ins for term in terms}) != 1:
+    if not layer.neurons or len({term.ins for term in terms}) != 1:
         return channels, height, width
     ins = terms[0].ins
     pixels = {factor for _, factor in ins}
@@ -43,6 +35,6 @@ def size_words(network: Network, layer: ConvLayer) -> str:
     """One filter's size as people write it: '20 × 3 × 3', or '1,024 inputs' where none has a
     place."""
     window = window_of(network, layer)
-    if has_neurons(layer) and window[1:] == (1, 1):
+    if layer.neurons and window[1:] == (1, 1):
         return f"{window[0]:,} inputs"
     return " × ".join(str(side) for side in window)

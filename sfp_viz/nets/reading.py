@@ -158,7 +158,8 @@ def _layer(module: nn.Module, name: str, execution: Execution) -> ConvLayer:
     scale, gamma = _norm_scales(module, execution.norms.get(name, ""), len(weight))
     if isinstance(part, nn.Linear):  # applied at every position of [N, ..., features], or at one
         size = (outs[1] if len(outs) > 2 else 1, outs[2] if len(outs) > 3 else 1)
-        return ConvLayer(name, weight[:, :, None, None], (1, 1), 1, size, scale, gamma)
+        whole = weight[:, :, None, None]
+        return ConvLayer(name, whole, (1, 1), 1, size, scale, gamma, neurons=len(outs) == 2)
     stride = (part.stride[0], part.stride[1])
     return ConvLayer(name, weight, stride, part.groups, (outs[2], outs[3]), scale, gamma)
 

@@ -27,9 +27,8 @@ from sfp_viz.ui.studies import learned
 def group_of(session: Session) -> FilterGroup | None:
     """The group on the screen: the session's, else the free one that repeats itself most.
 
-    That is the one of lowest Kernel Dispersion among those with at least five filters and maps of
-    more than one pixel, if there are any: kernels say more to the eye than neurons. None for a
-    network without groups.
+    That is the one of lowest Kernel Dispersion among those with at least five filters, neurons
+    only if there is nothing else: kernels say more to the eye. None for a network without groups.
     """
     read = loaders.network(session.model)
     named = next((group for group in read.groups if group.name == session.group), None)
@@ -37,9 +36,9 @@ def group_of(session: Session) -> FilterGroup | None:
         return named
     found = dispersions_or_none(session.model, session.recipe)
     many = [group for group in read.free if group.size >= 5 and group.name in found]
-    maps = [group for group in many if read.layer(group.layers[0]).output_size != (1, 1)]
+    convs = [group for group in many if not read.layer(group.layers[0]).neurons]
     if many:
-        return min(maps or many, key=lambda group: found[group.name])
+        return min(convs or many, key=lambda group: found[group.name])
     return next(iter((*read.free, *read.groups)), None)
 
 

@@ -8,7 +8,6 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import percent, size, span
-from sfp_viz.figures.windows import has_neurons
 from sfp_viz.nets import samples, store
 from sfp_viz.runs.results import catalog
 from sfp_viz.ui import loaders, planned, problems
@@ -40,7 +39,7 @@ def picture() -> None:
         return
     found = planned.dispersions(session.model, session.recipe)
     read = loaders.network(session.model)
-    drawn = "neurons" if has_neurons(read.layer(group.layers[0])) else "filters"
+    drawn = "neurons" if read.layer(group.layers[0]).neurons else "filters"
     st.markdown(
         f"**{problems.plain(group.layers[0])}** &nbsp; {group.size:,} {drawn}, each a point; like "
         f"{drawn} lie together"
@@ -66,7 +65,7 @@ def standing(network: Network, found: Mapping[str, float], group: str) -> str:
         return f"No layer repeats itself much; this one has {measure}"
     if not lower:
         return f"Of all layers this one repeats itself most: {measure}"
-    if all(has_neurons(network.layer(one.layers[0])) for one in lower):
+    if all(network.layer(one.layers[0]).neurons for one in lower):
         return f"Layers of neurons aside, this one repeats itself most: {measure}"
     return measure
 
@@ -112,7 +111,7 @@ def facts() -> None:
 def made_of(network: Network) -> str:
     """'2 convolutions and 1 layer of neurons in 3 groups; all of them can be cut.'"""
     free, groups = len(network.free), len(network.groups)
-    hidden = sum(has_neurons(layer) for layer in network.layers)
+    hidden = sum(layer.neurons for layer in network.layers)
     maps = len(network.layers) - hidden
     told = [f"{maps} convolution{'' if maps == 1 else 's'}"] if maps else []
     told += [f"{hidden} layer{'' if hidden == 1 else 's'} of neurons"] if hidden else []

@@ -13,7 +13,7 @@ from sfp_viz.figures import windows
 def network(*, factor: int = 4, inputs: int = 12, protected: bool = False) -> Network:
     """Three maps of ``factor`` pixels, flattened into a linear layer of five neurons."""
     conv = ConvLayer("conv", np.ones((3, 1, 3, 3), "float32"), (1, 1), 1, (4, 4))
-    line = ConvLayer("line", np.ones((5, inputs, 1, 1), "float32"), (1, 1), 1, (1, 1))
+    line = ConvLayer("line", np.ones((5, inputs, 1, 1), "float32"), (1, 1), 1, (1, 1), neurons=True)
     groups = FilterGroup("conv", ("conv",), 3, protected), FilterGroup("line", ("line",), 5)
     term = CostTerm("line", 1, 1, 1, (("line", 1),), (("conv", factor),))
     return Network("made", "0", (1, 8, 8), (conv, line), groups, (term,))
@@ -28,8 +28,6 @@ def test_the_inputs_of_a_neuron_that_are_flattened_maps_are_told_as_maps():
     assert window(read) == (3, 2, 2)
     assert windows.size_words(read, read.layer("line")) == "3 × 2 × 2"
     assert windows.window_of(read, read.layer("conv")) == (1, 3, 3)
-    assert windows.has_neurons(read.layer("line"))
-    assert not windows.has_neurons(read.layer("conv"))
 
 
 def test_inputs_whose_order_was_not_checked_or_that_are_no_squares_have_no_places():

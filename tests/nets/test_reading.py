@@ -189,6 +189,7 @@ def test_the_neurons_of_a_hidden_linear_layer_can_go_and_those_of_the_last_canno
     ]
     assert network.layer("4").weight.shape == (6, 8, 1, 1)
     assert network.layer("4").output_size == (1, 1)
+    assert [layer.neurons for layer in network.layers] == [False, True]
 
 
 def test_a_hidden_linear_layer_of_too_many_weights_stays_as_it_is(monkeypatch):

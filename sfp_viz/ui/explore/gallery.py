@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from sfp_viz.figures.pictures import MOST_FIELDS, data_uri, glass
-from sfp_viz.figures.windows import has_neurons, size_words, window_of
+from sfp_viz.figures.windows import size_words, window_of
 from sfp_viz.ui.explore.view import SHOWN_KERNELS, GroupView, pixels
 
 MOST = 72
@@ -56,7 +56,7 @@ def what(view: GroupView) -> str:
     """'48 filters of 20 × 3 × 3', or '64 neurons, each a filter of 48 × 2 × 2'."""
     size = size_words(view.network, view.layer)
     many = f"{view.layer.filters:,}"
-    if has_neurons(view.layer):
+    if view.layer.neurons:
         return f"{many} neurons, each a filter of {size}"
     return f"{many} filters of {size}"
 
@@ -66,10 +66,10 @@ def words(view: GroupView, count: int) -> str:
     channels, height, width = window_of(view.network, view.layer)
     text = "Teal: weights above 0; orange: below 0; the stronger, the larger. One scale a layer."
     if (height, width) == (1, 1):
-        text += _fields(channels, neurons=has_neurons(view.layer))
+        text += _fields(channels, neurons=view.layer.neurons)
     else:
         kernels = "kernels"
-        if has_neurons(view.layer):
+        if view.layer.neurons:
             kernels = "maps"
             text += (
                 f" Its inputs are drawn as the maps that they are, {height} × {width} pixels each."

@@ -11,7 +11,7 @@ import streamlit as st
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import milliseconds
-from sfp_viz.figures.windows import has_neurons, size_words
+from sfp_viz.figures.windows import size_words
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.network.report import short
@@ -91,7 +91,7 @@ def _width(network: Network, term) -> int:
 def _filtered(network: Network, name: str, macs: int, params: int) -> Line:
     layer, group = network.layer(name), network.group_of(name)
     freedom, why = _freedom(network, group, name)
-    if freedom == YES and not why and has_neurons(layer):
+    if freedom == YES and not why and layer.neurons:
         why = "Its neurons are its filters."
     home, size = group.name if group else "", size_words(network, layer)
     return Line(name, home, layer.filters, size, freedom, why, macs, params)
