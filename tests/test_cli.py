@@ -108,8 +108,8 @@ def test_analyze_says_what_each_group_can_lose_and_why():
 
 
 def test_a_target_out_of_reach_is_explained_beside_the_analysis():
-    assert "cannot be reached" in call("analyze", NET, "--target", "0.98").output
-    assert "cannot be reached" in call("plan", NET, "--target", "0.98", status=1).stderr
+    assert "cannot be reached" in call("analyze", NET, "--target", "0.99").output
+    assert "cannot be reached" in call("plan", NET, "--target", "0.99", status=1).stderr
 
 
 def test_ratios_and_locks_by_hand_are_in_the_plan():

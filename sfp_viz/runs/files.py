@@ -49,14 +49,23 @@ def beside(path: Path) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
 
 
-def sweep_up(folder: Path) -> None:
-    """Remove what processes of this machine that are dead now were writing in ``folder``."""
+def sweep_up(folder: Path, *, patience: float = 1.0) -> None:
+    """Remove what processes of this machine that are dead now were writing in ``folder``.
+
+    One that was killed may take a moment to die after it let go of its lock, so what is still
+    there is looked at again for ``patience`` seconds; what the living write is gone by then.
+    """
     from sfp_viz.runs.alive import is_gone
 
-    for half in folder.rglob(f"{_begun()}*"):
-        number = half.name.removeprefix(_begun()).split("-")[0]
-        if not number.isdigit() or is_gone(int(number)):
-            half.unlink(missing_ok=True)
+    until = time.monotonic() + patience
+    while True:
+        for half in folder.rglob(f"{_begun()}*"):
+            number = half.name.removeprefix(_begun()).split("-")[0]
+            if not number.isdigit() or is_gone(int(number)):
+                half.unlink(missing_ok=True)
+        if time.monotonic() >= until or not next(folder.rglob(f"{_begun()}*"), None):
+            return
+        time.sleep(0.02)
 
 
 def _begun() -> str:

@@ -1,0 +1,21 @@
+"""Whole files: what was begun by a process that died is cleared away."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+from sfp_viz.runs import files
+
+
+def test_what_a_process_began_goes_also_when_it_takes_a_moment_to_die(tmp_path):
+    writer = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    half = tmp_path / f"{files._begun()}{writer.pid}-1-2.json"
+    half.write_text("{")
+    files.sweep_up(tmp_path, patience=0.0)
+    assert half.exists()  # it may still be at it
+    threading.Timer(0.2, writer.kill).start()
+    files.sweep_up(tmp_path, patience=30.0)
+    assert not half.exists()
+    writer.wait()
