@@ -156,20 +156,22 @@ class Sparsifying:
         """Set what goes to 0 for good; stripes do so themselves."""
         if isinstance(self.solver, Thinning):
             return
-        since = self.step % self._in_stage % self.settings.refresh
-        begun = self._decided >= self.settings.refresh
-        if not begun or 2 * since > self.settings.refresh or self._rising():
+        if self._due():
             self.notes += self.solver.refresh(1.0)
         live, norms = live_rows(self, at_end=True), self.solver.norms()
         harden(self, self.module, live)
         self.solver = Held(self.module, self.solver.rows, live, norms)
 
-    def _rising(self) -> bool:
-        """Whether a projection has not come to its whole target yet. Without need no refresh comes
-        right after another: the weights have not followed yet, and the multiplier would count
-        twice, so that rows at 0 came back."""
-        early = 2 * (self._in_stage - self._decided) > self._in_stage
-        return self.settings.method == "ssr_projection" and early
+    def _due(self) -> bool:
+        """Whether copy and multiplier are set anew before it is decided what goes: not without need
+        soon after the last time, where the weights have not followed yet and the multiplier would
+        count twice, so that rows at 0 came back. A projection that had not come to its whole target
+        then has need."""
+        each = self.settings.refresh
+        since = self._decided % each or each  # what is due at this very step has not been done
+        last = self._decided - since
+        rising = self.settings.method == "ssr_projection" and 2 * last < self._in_stage
+        return last <= 0 or 2 * since > each or rising
 
     def _train(self) -> None:
         images, labels = self._batches.at(self.step)

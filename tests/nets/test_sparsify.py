@@ -122,6 +122,19 @@ def test_a_projection_that_settles_early_meets_its_target_all_the_same():
     assert last.macs <= 0.5 * cost(training.network).macs
 
 
+@pytest.mark.parametrize(
+    ("refresh", "settle"),
+    [(5, 0.5), (2, 0.4)],
+    ids=["decided where a refresh is due", "decided after one before the half"],
+)
+def test_a_projection_meets_its_target_wherever_it_is_decided(refresh, settle):
+    settings = replace(QUICK, method="ssr_projection", refresh=refresh, settle=settle)
+    training = sparsifying(settings)
+    *_, last = training.records()
+    assert last.steps == 10
+    assert last.macs <= 0.5 * cost(training.network).macs
+
+
 def test_steps_of_one_image_are_skipped_and_make_no_loss_smaller():
     settings = replace(QUICK, train_images=97, refresh=1, strength=0.0)  # 48, 48, 1
     losses = [line.loss for line in sparsifying(settings).records()]
