@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sfp_viz.cli.kinds import _recipes
 from sfp_viz.core.cost import cost
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.exchange import edits_json
@@ -97,3 +98,8 @@ def test_what_makes_no_sense_is_said_in_one_line_before_anything_starts(words, s
     assert says in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert list_runs(home()) == ()
+
+
+def test_the_default_recipe_in_a_sweep_cuts_tied_groups_as_its_rivals_do():
+    assert _recipes(["default"], "shared") == _recipes(["functional"], "shared")
+    assert _recipes(["default"], "shared")[0][1].coupled == "shared"

@@ -17,7 +17,7 @@ from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
 from sfp_viz.core.cost import cost
-from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.core.schedule import Growth, Steps
 from sfp_viz.core.stepping import check_steps
 from sfp_viz.core.sweep import FLOORS, Sweep, fair
@@ -175,6 +175,7 @@ def sweep(
 def _recipes(names: Sequence[str], coupled: Any) -> tuple[tuple[str, Recipe], ...]:
     """Recipes by name or file; a file's is taken as it is, under the name of the file."""
     like = Recipe(coupled=coupled)
+    names = [DEFAULT if n == "default" else n for n in names]
     return tuple(
         (n, fair(n, like)) if n in NAMED else (Path(n).stem, find_recipe(n, {})) for n in names
     )
