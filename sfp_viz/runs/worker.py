@@ -3,7 +3,7 @@ cluster ``--attempt N --run ID``, a run of the node's own workspace.
 
 It starts quickly (torch is imported after the first heartbeat), obeys ``request``, and keeps what
 it has done. Whatever goes wrong is written down for the page to show. What is done for each kind
-of run: work_finetune.py, work_study.py and their like.
+of run: finetune.py, study.py and their like in work/.
 """
 
 from __future__ import annotations
