@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,7 +91,8 @@ def stored_path(home: str | Path, digest: str) -> Path:
 
 
 def stored_network(home: str | Path, digest: str) -> Network:
-    """The reading of an imported network, with its weights. Loads no torch."""
+    """The reading of an imported network, with its weights. Loads no torch, but once for a reading
+    of an older version, which knew fewer kinds of layers and is made anew."""
     weights = stored_path(home, digest)
     try:
         text = weights.with_name(READING).read_text(encoding="utf-8")
@@ -99,12 +101,29 @@ def stored_network(home: str | Path, digest: str) -> Network:
             f"The reading of the imported network '{digest}' is not readable ({problem}). "
             "Open its file again."
         ) from problem
-    return network_from_json(text, read_arrays(weights))
+    network = network_from_json(text, read_arrays(weights))
+    return network if covers_all(text) else _read_anew(home, digest) or network
 
 
 def load_stored(home: str | Path, digest: str) -> Model:
     """The imported network itself."""
     return load_saved(stored_path(home, digest))
+
+
+def _read_anew(home: str | Path, digest: str) -> Network | None:
+    """The reading of an imported network made, and kept, by this version; None where the network
+    cannot be opened here, such as without the library that its architecture is from."""
+    from sfp_viz.nets.reading import read_network
+
+    try:
+        network = read_network(load_stored(home, digest))
+    except ModelError:
+        return None
+    if network.digest != digest:  # the weights are not those that were imported
+        return None
+    with suppress(OSError):  # a workspace that may not be written
+        write_text(_folder(home, digest) / READING, network_to_json(network))
+    return network
 
 
 def _folder(home: str | Path, digest: str) -> Path:

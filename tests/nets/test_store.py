@@ -49,10 +49,43 @@ def test_opening_a_network_again_brings_its_old_reading_up_to_date(tmp_path):
     old = json.loads(reading.read_text())
     del old["along"]
     reading.write_text(json.dumps(old))
-    assert stored_network(tmp_path, digest).along == {}
     assert import_model(tmp_path, lenet()) == digest
     assert set(stored_network(tmp_path, digest).along) == {"conv1", "conv2", "fc1"}
     assert len(list((tmp_path / "models").iterdir())) == 1
+
+
+def test_a_reading_of_an_older_version_is_made_anew_where_it_is_shown(tmp_path):
+    digest = import_model(tmp_path, lenet())
+    reading = stored_path(tmp_path, digest).with_name("reading.json")
+    whole = reading.read_text()
+    old = json.loads(whole)
+    del old["covers"], old["along"]["fc1"]
+    old["layers"] = [layer for layer in old["layers"] if not layer.pop("neurons")]
+    old["groups"] = [group for group in old["groups"] if group["name"] != "fc1"]
+    for term in old["terms"]:
+        for side in ("outs", "ins"):
+            term[side] = [["", n] if name == "fc1" else [name, n] for name, n in term[side]]
+    reading.write_text(json.dumps(old, sort_keys=True))
+    network = stored_network(tmp_path, digest)
+    assert [layer.name for layer in network.layers if layer.neurons] == ["fc1"]
+    assert reading.read_text() == whole
+
+
+def test_an_older_reading_of_a_network_that_cannot_be_opened_here_is_taken_as_it_is(
+    tmp_path, monkeypatch
+):
+    digest = import_model(tmp_path, lenet())
+    reading = stored_path(tmp_path, digest).with_name("reading.json")
+    old = json.loads(reading.read_text())
+    del old["covers"]
+    reading.write_text(json.dumps(old, sort_keys=True))
+
+    def missing(home, digest):
+        raise ModelError("No timm here.")
+
+    monkeypatch.setattr("sfp_viz.nets.store.load_stored", missing)
+    assert stored_network(tmp_path, digest).digest == digest
+    assert "covers" not in json.loads(reading.read_text())
 
 
 def test_what_an_interrupted_import_left_is_no_network_and_is_replaced(tmp_path):
