@@ -25,8 +25,8 @@ from sfp_viz.nets.surgery import prune
 from sfp_viz.nets.views import as_trained
 
 SHARE = 0.6  # of the epochs; the rest is fine-tuning
-# With a target the penalty need only put the rows in order: on LeNet and Fashion-MNIST (seed 0) l2,1
-# ended at an error of 17.4 % with lambda 0.1, 13.3 % with 0.03, 12.7 % with 0.01.
+# With a target the penalty need only put the rows in order: on LeNet and Fashion-MNIST (seed 0) an
+# l2,1 penalty ended at an error of 17.4 % with lambda 0.1, 13.3 % with 0.03, 12.7 % with 0.01.
 GENTLE = {"finish": "target", "refresh": 10, "strength": 0.01}
 METHODS: dict[str, dict[str, Any]] = {
     "ssr_l21": {"method": "ssr_l21", **GENTLE},
