@@ -25,6 +25,7 @@ from pathlib import Path
 import accuracy_table
 import thinned
 from contenders import Remembering, contender
+from trained_here import trained
 
 import sfp_viz as sfp
 from sfp_viz.core.training import Distillation
@@ -36,6 +37,7 @@ from sfp_viz.nets.reading import read_network
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "accuracy_at_cost.jsonl"
 CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
+VGG = Distillation(epochs=12, alpha=0.0, learning_rate=0.05, precision="bf16-mixed")
 TIER_A = Distillation(
     epochs=5, train_images=10_000, learning_rate=0.02, batch_size=128, precision="bf16-mixed"
 )
@@ -49,6 +51,8 @@ def opened(network: str) -> Model:
     if network in CHECKPOINTS:
         folder = Path(os.environ["SFP_VIZ_DATA"]) / "checkpoints"
         return sfp.load_model(str(folder / CHECKPOINTS[network]))
+    if network == "vgg11_cifar":
+        return trained(network, "slim_vgg11", {"channels": 3}, "cifar10", VGG)
     return sfp.load_model(network)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 NETWORKS = {
-    "CIFAR-10": ("resnet20", "resnet56"),
+    "CIFAR-10": ("resnet20", "resnet56"),  # of the goal; a VGG-11 trained here is beside them
     "Fashion-MNIST": ("resnet20_fashion", "vgg11_fashion"),
 }
 RIVALS = ("uniform_l1", "fpgm", "tp_group_local", "tp_group_global")

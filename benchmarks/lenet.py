@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import time
 from dataclasses import replace
@@ -29,14 +28,13 @@ import lenet_table
 import thinned
 import torch
 from contenders import contender
+from trained_here import trained
 
 import sfp_viz as sfp
 from sfp_viz.core.training import Distillation
-from sfp_viz.nets import zoo
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import count_params, measure_accuracy
 from sfp_viz.nets.reading import read_network
-from sfp_viz.nets.saved import load_saved, save_model
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "lenet.jsonl"
 METHODS = (
@@ -58,27 +56,8 @@ def base_of(data: str) -> sfp.Model:
     """The unpruned network."""
     if data == "digits":
         return sfp.load_model("lenet5_digits")
-    file = (
-        Path(os.environ.get("SFP_VIZ_HOME", ".sfp_viz"))
-        / "benchmarks"
-        / f"lenet_{data}.safetensors"
-    )
-    if file.exists():
-        return load_saved(file)
-    torch.manual_seed(0)
-    arguments = {"channels": 1, "side": 28, "classes": 10}
-    model = sfp.Model(
-        zoo.build("lenet_caffe", arguments), name=f"lenet_{data}", input_shape=(1, 28, 28),
-        architecture="lenet_caffe", arguments=arguments, data=data,
-    )  # fmt: skip
-    train, test = (sfp.load_data(data, part) for part in ("train", "test"))
     settings = Distillation(epochs=10, alpha=0.0, learning_rate=0.03, augmentation="shift")
-    training = Training(model, teacher=None, train=train, test=test.first(0), settings=settings)
-    while training.done < settings.epochs:
-        training.epoch()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_model(training.model(), file)
-    return load_saved(file)
+    return trained(f"lenet_{data}", "lenet_caffe", {"side": 28}, data, settings)
 
 
 def measure(data: str, method: str, target: float, seed: int, rate: float) -> dict[str, Any]:
