@@ -25,7 +25,8 @@ class Observations:
     the Gram matrix of the next layers' weights over their outputs and window positions:
     sum over o, h, w of W[o, i, h, w] W[o, j, h, w], each output first scaled by the BatchNorm that
     follows it. ``power``, by group, is the variance of what the layer after the first reader takes
-    in, summed over its channels: the size of the stream that an error disturbs. ``images`` says
+    in (of what the last layer puts out), summed over its channels: the size of the stream that an
+    error disturbs. ``images`` says
     how many were seen, of which ``data``. ``scores``, by name (of SCORES) and group, are float64
     [units], 0 or above, of what was asked for. A group or a score that was not observed raises
     RecipeError. Two observations are equal only when they are the same object.

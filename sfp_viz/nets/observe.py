@@ -59,6 +59,8 @@ def observe(
     parts += [(readers[name][0].name, part) for name, part in maps.items()]
     parts += [(name, part) for name, part in powers.items() if name]
     hooks = [module.get_submodule(name).register_forward_pre_hook(part.add) for name, part in parts]
+    last = {group[0].name for name, group in readers.items() if not after[name]}
+    hooks += [module.get_submodule(name).register_forward_hook(powers[""].put) for name in last]
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64))
     seen = _Progress(progress, len(chosen) * (1 + ("taylor" in scores)))
     with torch.no_grad():
@@ -145,7 +147,7 @@ def _by_channel(part: nn.Module, values: Tensor) -> Tensor:
 
 
 class _Power:
-    """Running variance of a layer's input, summed over its channels."""
+    """Running variance of a layer's input, or output, summed over its channels."""
 
     def __init__(self) -> None:
         self._first = torch.zeros(1, dtype=torch.float64)
@@ -158,8 +160,12 @@ class _Power:
         self._second = self._second + values.square().sum(1, dtype=torch.float64).cpu()
         self._count += values.shape[1]
 
+    def put(self, part: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
+        """Take in what the last layer puts out: nothing reads it."""
+        self.add(part, (out,))
+
     def value(self) -> float:
-        """The variance; 1 where nothing was seen, as after the last layer."""
+        """The variance; 1 where nothing was seen."""
         if self._count == 0:
             return 1.0
         mean = self._first / self._count

@@ -101,3 +101,12 @@ def test_observations_are_equal_only_to_themselves_and_eliminate_once(lenet, ima
     assert {seen: 1}[seen] == 1
     assert seen.elimination("conv1") is seen.elimination("conv1")
     assert sorted(seen.elimination("conv1").order) == list(range(len(seen.mean["conv1"])))
+
+
+def test_the_stream_that_the_last_layer_feeds_is_that_of_its_answers(lenet, images):
+    seen = observe(lenet, images)
+    with torch.no_grad():
+        answers = lenet.module(lenet.normalize(torch.from_numpy(images.pixels.copy()))).double()
+    assert seen.power["fc1"] == pytest.approx(float(answers.var(0, correction=0).sum()), rel=1e-4)
+    _, covariance, reach = seen.of("fc1")  # so what fc1 feeds is all of that stream
+    assert np.sum(reach * covariance) / seen.power["fc1"] == pytest.approx(1, rel=1e-3)
