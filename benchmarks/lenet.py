@@ -1,16 +1,18 @@
 """LeNet made small while it trains, beside methods that cut first: a table like the paper's.
 
     python benchmarks/lenet.py [--data digits fashion_mnist] [--target 0.8 0.95] [--method ...]
-    python benchmarks/lenet.py --summary
+    python benchmarks/lenet.py --speed | --summary
 
 digits: the sample network (20-48-64) on 8 x 8 pixels; fashion_mnist: Caffe's LeNet (20-50-500) on
 28 x 28, trained here first (10 epochs, labels alone, seed 0) and kept in the workspace. Every
 method starts from that network and gets the same epochs, images, batches, seeds, learning rates and
 teacher: SSR and the group lasso make it sparse in the first 60 % of the epochs (thinned.py), the
 others cut at once and fine-tune in all of them. MACs are equal to one filter. All rates of RATES
-are tried with seed 0; the others run at the one with the smallest error, whoever the method is. One
-JSON line a result in docs/results/lenet.jsonl; what is there is skipped. `--summary` makes
-docs/results/lenet.md: structure (filters and neurons), MACs, params, speed, error.
+are tried with seed 0, penalties at both of STRENGTHS; the other seeds run at what had the smallest
+error on the test images, whoever the method is. One JSON line a result in docs/results/lenet.jsonl;
+what is there is skipped. `--speed` measures the speed of every structure anew, in one pass for a
+quiet machine. `--summary` makes docs/results/lenet.md: structure (filters and neurons), MACs,
+params, speed, error.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ import argparse
 import json
 import statistics
 import time
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +37,9 @@ from trained_here import trained
 import sfp_viz as sfp
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.distill import Training
+from sfp_viz.nets.groups import cut
 from sfp_viz.nets.measure import count_params, measure_accuracy
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.reading import channel_groups, read_network
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "lenet.jsonl"
 METHODS = (
@@ -48,7 +53,8 @@ TUNING = {  # 'shift': digits and clothes are not mirrored
         epochs=10, batch_size=128, augmentation="shift", train_images=10_000
     ),
 }
-KEY = ("data", "method", "target", "seed", "learning_rate")
+STRENGTHS = {"ssr_l21": (0.1, 0.01), "group_lasso": (0.05, 0.01)}  # their own lambda, a gentle one
+KEY = ("data", "method", "target", "seed", "learning_rate", "strength")
 
 
 @cache
@@ -60,16 +66,18 @@ def base_of(data: str) -> sfp.Model:
     return trained(f"lenet_{data}", "lenet_caffe", {"side": 28}, data, settings)
 
 
-def measure(data: str, method: str, target: float, seed: int, rate: float) -> dict[str, Any]:
+def measure(
+    data: str, method: str, target: float, seed: int, rate: float, strength: float | None
+) -> dict[str, Any]:
     """One network made small, tuned and measured: one line of the results."""
     model, started = base_of(data), time.perf_counter()
     train, test = (sfp.load_data(data, part) for part in ("train", "test"))
     settings = replace(TUNING[data], seed=seed, learning_rate=rate)
     if method in thinned.METHODS:
-        small, settings = thinned.thinned(method, model, train, target, settings)
+        small, settings = thinned.thinned(method, model, train, target, settings, strength=strength)
     else:
-        cut = contender(method, target, seed if method == "random" else 0)
-        small = cut(model, read_network(model), train)
+        by = contender(method, target, seed if method == "random" else 0)
+        small = by(model, read_network(model), train)
     cut_error = 1 - (measure_accuracy(small, test).accuracy or 0.0)
     training = Training(
         small, teacher=model, train=train, test=test.first(0), settings=settings
@@ -83,6 +91,7 @@ def measure(data: str, method: str, target: float, seed: int, rate: float) -> di
         "target": target,
         "seed": seed,
         "learning_rate": rate,
+        "strength": strength,
         "structure": structure(tuned),
         "macs": [macs_of(model), macs_of(tuned)],
         "params": [count_params(model), count_params(tuned)],
@@ -120,38 +129,58 @@ def speed(whole: sfp.Model, small: sfp.Model, turns: int = 31) -> float:
     return round(statistics.median(ratios), 2)
 
 
+def speeds() -> None:
+    """The speed of every structure, measured anew in one pass, in all lines of the results."""
+    rows, found = done(), {}
+    for data, shape in sorted({(row["data"], tuple(row["structure"])) for row in rows}):
+        model = base_of(data)
+        layers = read_network(model).layers
+        gone = {
+            layer.name: range(width, layer.filters)
+            for layer, width in zip(layers, shape, strict=True)
+        }
+        module = deepcopy(model.module)
+        cut(module, channel_groups(model), gone)
+        found[data, shape] = speed(model, model.with_module(module), turns=201)
+    for row in rows:
+        row["speed"] = found[row["data"], tuple(row["structure"])]
+    RESULTS.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def done() -> list[dict[str, Any]]:
     if not RESULTS.exists():
         return []
     return [json.loads(line) for line in RESULTS.read_text().splitlines() if line.endswith("}")]
 
 
-def better_rate(data: str, method: str, target: float) -> float:
-    """The learning rate with the smaller error of seed 0, on the test images, for every method."""
+def settings_of(
+    data: str, method: str, target: float, seed: int
+) -> list[tuple[float, float | None]]:
+    """(Learning rate, strength) to run: all for seed 0; for another the one with the smallest error
+    of seed 0 on the test images, for every method."""
     errors = {
-        row["learning_rate"]: row["error"][1]
+        (row["learning_rate"], row["strength"]): row["error"][1]
         for row in done()
         if (row["data"], row["method"], row["target"], row["seed"]) == (data, method, target, 0)
     }
-    return min(errors, key=lambda rate: errors[rate])
+    if seed and errors:
+        return [min(errors, key=lambda pair: errors[pair])]
+    return list(product(RATES[data], STRENGTHS.get(method, (None,))))
 
 
 def go_on(options: argparse.Namespace) -> None:
     """Measure what is asked for and not there yet, seed by seed."""
     torch.set_num_threads(1)
-    for seed in options.seed:
-        for data in options.data:
-            for target in options.target:
-                for method in options.method:
-                    rates = RATES[data] if seed == 0 else (better_rate(data, method, target),)
-                    for rate in rates:
-                        key = (data, method, target, seed, rate)
-                        if key in {tuple(row[name] for name in KEY) for row in done()}:
-                            continue
-                        row = measure(data, method, target, seed, rate)
-                        with RESULTS.open("a") as file:
-                            file.write(json.dumps(row) + "\n")
-                        print(json.dumps(row), flush=True)
+    cells = product(options.seed, options.data, options.target, options.method)
+    for seed, data, target, method in cells:
+        for rate, strength in settings_of(data, method, target, seed):
+            key = (data, method, target, seed, rate, strength)
+            if key in {tuple(row[name] for name in KEY) for row in done()}:
+                continue
+            row = measure(data, method, target, seed, rate, strength)
+            with RESULTS.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(json.dumps(row), flush=True)
 
 
 def main() -> None:
@@ -161,8 +190,12 @@ def main() -> None:
     parser.add_argument("--method", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--summary", action="store_true")
+    parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
-    if not options.summary:
+    if options.speed:
+        torch.set_num_threads(1)
+        speeds()
+    elif not options.summary:
         go_on(options)
     if done():
         RESULTS.with_suffix(".md").write_text(lenet_table.markdown(done()))

@@ -25,25 +25,30 @@ from sfp_viz.nets.surgery import prune
 from sfp_viz.nets.views import as_trained
 
 SHARE = 0.6  # of the epochs; the rest is fine-tuning
-# With a target the penalty need only put the rows in order: on LeNet and Fashion-MNIST (seed 0) an
-# l2,1 penalty ended at an error of 17.4 % with lambda 0.1, 13.3 % with 0.03, 12.7 % with 0.01.
-GENTLE = {"finish": "target", "refresh": 10, "strength": 0.01}
 METHODS: dict[str, dict[str, Any]] = {
-    "ssr_l21": {"method": "ssr_l21", **GENTLE},
+    "ssr_l21": {"method": "ssr_l21", "finish": "target", "refresh": 10},
     "ssr_l20": {"method": "ssr_l20", "finish": "target", "refresh": 10},
     "ssr_projection": {"method": "ssr_projection", "refresh": 10},
-    "group_lasso": {"method": "group_lasso", **GENTLE},
+    "group_lasso": {"method": "group_lasso", "finish": "target", "refresh": 10},
     "multi_granularity": {"method": "stripes", "refresh": 10, "reactivation": 1},
 }
 
 
 def thinned(
-    method: str, model: Model, train: Images, target: float, tuning: Distillation
+    method: str,
+    model: Model,
+    train: Images,
+    target: float,
+    tuning: Distillation,
+    *,
+    strength: float | None = None,
 ) -> tuple[Model, Distillation]:
-    """The network after its sparse training, cut; and the settings of the rest of the budget."""
+    """The network after its sparse training, cut; and the settings of the rest of the budget.
+    ``strength`` is the penalty's lambda; None takes the method's own."""
     epochs = max(1, round(SHARE * tuning.epochs))
     settings = Sparsification(
-        **METHODS[method], target_reduction=target, epochs=epochs, seed=tuning.seed,
+        **METHODS[method], strength=strength, target_reduction=target,
+        epochs=epochs, seed=tuning.seed,
         learning_rate=tuning.learning_rate, batch_size=tuning.batch_size,
         train_images=tuning.train_images, augmentation=tuning.augmentation, test_images=0,
     )  # fmt: skip
