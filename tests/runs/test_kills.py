@@ -19,6 +19,7 @@ from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.process import launch, resume, watch
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.work.checkpoints import read_newest
+from tests.half_written import nothing_is_half_written
 
 EVERY = 8  # steps between checkpoints
 SETTINGS = Distillation(
@@ -100,7 +101,7 @@ def check(path: Path, alone: Run, kills: list[Kill]) -> None:
     assert [e.loss for e in run.epochs] == [e.loss for e in alone.epochs]
     assert [e.test_accuracy for e in run.epochs] == [e.test_accuracy for e in alone.epochs]
     assert all(kill.lost <= EVERY for kill in kills), kills
-    assert not [p for p in path.iterdir() if p.name.startswith(".")]
+    assert nothing_is_half_written(path)
 
 
 def test_a_run_killed_five_times_ends_with_the_same_bytes(warm, new_run):

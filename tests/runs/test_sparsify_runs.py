@@ -35,6 +35,7 @@ from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
+from tests.half_written import nothing_is_half_written
 
 KILLING = Path(__file__).with_name("killing.py")
 FEW = Sparsification(
@@ -349,7 +350,7 @@ def lasting(path: Path) -> dict[str, object]:
     assert run.state == "finished"
     assert outcome is not None
     assert run.result is not None
-    assert not list(path.glob("**/.new-*"))
+    assert nothing_is_half_written(path)
     kept = replace(outcome, choices=(), timed=None)
     student = model_in(run.student).digest
     return {**whole, "student": student, "epochs": epochs, "lines": lines, "kept": kept,

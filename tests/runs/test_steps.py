@@ -24,6 +24,7 @@ from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.steps import Order, create_steps, read_order, read_stages, stage_folder
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
+from tests.half_written import nothing_is_half_written
 
 KILLING = Path(__file__).with_name("killing.py")
 FEW = Distillation(
@@ -194,7 +195,7 @@ def lasting(path: Path) -> dict[str, object]:
     plans = {str(p.relative_to(path)): p.read_bytes() for p in path.glob("stages/*/*")}
     whole = {name: (path / name).read_bytes() for name in files}
     assert run.state == "finished"
-    assert not list(path.glob("**/.new-*"))
+    assert nothing_is_half_written(path)
     return {**plans, **whole, "epochs": epochs}
 
 

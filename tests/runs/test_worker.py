@@ -22,6 +22,7 @@ from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.process import cancel, delete, launch, resume, watch
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.worker import main
+from tests.half_written import nothing_is_half_written
 
 LONG = Distillation(epochs=4000, batch_size=16, learning_rate=0.01, augmentation="shift")
 
@@ -104,7 +105,7 @@ def test_a_run_killed_twice_ends_with_the_same_bytes(undisturbed, new_run):
     assert (run.state, run.message) == ("finished", "")
     assert run.student.read_bytes() == undisturbed.student.read_bytes()
     assert timeless(run) == timeless(undisturbed)
-    assert not [p for p in path.iterdir() if p.name.startswith(".")]
+    assert nothing_is_half_written(path)
 
 
 def read_or_wait(path: Path) -> Run:
