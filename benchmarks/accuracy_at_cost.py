@@ -23,6 +23,7 @@ from itertools import product
 from pathlib import Path
 
 import accuracy_table
+import gradual
 import thinned
 from contenders import Remembering, contender
 from trained_here import trained
@@ -93,6 +94,10 @@ def measure(network: str, target: float, method: str, seed: int, *, epochs: int,
     settings = replace(TIER_A, seed=seed, epochs=max(1, epochs), learning_rate=rate)
     if method in thinned.METHODS:
         pruned, settings = thinned.thinned(method, model, train, target, settings)
+    elif method in gradual.METHODS:
+        pruned, settings = gradual.cut_in_steps(
+            method, model, train, target, settings, teacher_of(network)
+        )
     else:
         drawn = seed if method in ("random", "scratch") else 0
         pruned = pruned_by(method, network, target, drawn)

@@ -11,6 +11,8 @@ NETWORKS = {
 RIVALS = ("uniform_l1", "fpgm", "tp_group_local", "tp_group_global")
 NAMES = {
     "functional": "ours, by function",
+    "functional:two_steps": "ours, cut in two steps (60 %, two epochs)",
+    "functional:half_step": "ours, cut in two steps (50 %, one epoch)",
     "similarity": "ours, weights alone",
     "paper_sfp": "SFP, our reading",
     "uniform_l1": "uniform L1",

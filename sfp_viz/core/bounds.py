@@ -73,7 +73,7 @@ def _range(group: FilterGroup, recipe: Recipe, edits: Edits, skipped: bool) -> t
     if any(not 0 <= unit < group.size for unit in (*stay, *gone)):
         raise PlanError(f"'{group.name}' has filters 0 to {group.size - 1}; an edit names others.")
     if least > group.size:
-        raise PlanError(f"'{group.name}' has {group.size} filters; it cannot keep {least}.")
+        raise PlanError(f"'{group.name}' has {group.size:,} filters; it cannot keep {least:,}.")
     if group.protected:
         if ratio or gone:
             raise PlanError(f"'{group.name}' cannot be cut: {group.why} Take that edit back.")

@@ -27,16 +27,18 @@ _BY = {
 def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe: Recipe) -> str:
     """One sentence that says why ``group`` keeps ``kept`` of its units; see why.py for more."""
     it = network.group(group)
-    part = f"{kept} of {it.size} filters stay"
+    part = f"{kept:,} of {it.size:,} filters stay"
     if it.protected:
-        return f"All {it.size} filters stay: {it.why}".rstrip(".") + "."
+        return f"All {it.size:,} filters stay: {it.why}".rstrip(".") + "."
     if len(it.layers) > 1 and recipe.coupled == "protect" and kept == it.size:
-        return f"All {it.size} filters stay: the recipe leaves layers that are tied together whole."
+        return (
+            f"All {it.size:,} filters stay: the recipe leaves layers that are tied together whole."
+        )
     if kept == it.size:
         how = f"with a Kernel Dispersion of {dispersion:.2f} the target can be met elsewhere"
         if recipe.allocation == "uniform":
             how = "the target can be met without cutting any"
-        return f"All {it.size} filters stay: {_ELSEWHERE.get(recipe.allocation, how)}."
+        return f"All {it.size:,} filters stay: {_ELSEWHERE.get(recipe.allocation, how)}."
     if recipe.allocation in _BY:
         return f"{part}: {_BY[recipe.allocation]}."
     if kept <= np.ceil((1 - recipe.max_ratio) * it.size - 1e-9):
@@ -76,14 +78,16 @@ def held_by(
     evidence: Evidence,
 ) -> str:
     """What fixes the group whatever the allocation says; '' where nothing does."""
-    whole = f"All {it.size} filters stay"
+    whole = f"All {it.size:,} filters stay"
     if it.protected:
         return f"{whole}: {it.why}".rstrip(".") + "."
     if it.name in edits.protected:
         return f"{whole}: the group is locked by hand."
     ratio = dict(edits.ratios).get(it.name)
     if ratio is not None:
-        return f"{kept} of {it.size} filters stay: a ratio of {100 * ratio:.0f} % is set by hand."
+        return (
+            f"{kept:,} of {it.size:,} filters stay: a ratio of {100 * ratio:.0f} % is set by hand."
+        )
     gone = sum(name == it.name for name, _ in edits.remove)
     but = f", but the {gone} removed by hand" if gone else ""
     if it.name in unseen(network, recipe, evidence):

@@ -20,8 +20,8 @@ def layer_matrix(network: Network, group: FilterGroup, layer: str) -> np.ndarray
     weight = network.layer(layer).weight
     if len(weight) != group.width:
         raise PlanError(
-            f"The layer '{layer}' has {len(weight)} filters, its group '{group.name}' "
-            f"{group.width}. Read the model again."
+            f"The layer '{layer}' has {len(weight):,} filters, its group '{group.name}' "
+            f"{group.width:,}. Read the model again."
         )
     if not np.isfinite(weight).all():
         raise PlanError(

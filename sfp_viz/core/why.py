@@ -79,7 +79,7 @@ def _shared(
     it, tau = network.groups[place], found.widths.level
     wanted = float(found.widths.wanted[place])
     if found.kept[it.name] == it.size and np.array_equal(found.widths.kept, found.high):
-        return Why(f"All {it.size} filters stay: the target is met without cutting any.")
+        return Why(f"All {it.size:,} filters stay: the target is met without cutting any.")
     numbers = [("share that meets the target, τ", f"{tau:.4g}")]
     if recipe.allocation == "uniform":
         formula = rf"\text{{keep}} = \tau = {min(tau, 1):.3f}"
@@ -215,13 +215,17 @@ def _then(
     if kept > inside:
         numbers.append(("given back while the target holds", f"{kept - inside}"))
         words.append(f"{kept - inside} given back, as the target still holds")
-    numbers.append(("filters that stay", f"{kept}"))
+    numbers.append(("filters that stay", f"{kept:,}"))
     return numbers, "".join(f"; {part}" for part in words)
 
 
 def _stay(it: FilterGroup, found: Suggestion) -> str:
     kept = found.kept[it.name]
-    return f"All {it.size} filters stay" if kept == it.size else f"{kept} of {it.size} filters stay"
+    return (
+        f"All {it.size:,} filters stay"
+        if kept == it.size
+        else f"{kept:,} of {it.size:,} filters stay"
+    )
 
 
 def _percent(share: float, digits: int = 0) -> str:

@@ -96,7 +96,7 @@ def _mark(figure: go.Figure, sensitivity: Sensitivity, name: str, place: int, un
         xaxis=f"x{axis}", yaxis=f"y{axis}", mode="markers",
         marker={"symbol": "line-ns", "size": 18,
                 "line": {"width": 2, "color": theme.PALETTE[0]}},
-        hovertemplate=f"{name}<br>the plan keeps {units} of {size}: "
+        hovertemplate=f"{name}<br>the plan keeps {units:,} of {size:,}: "
         "%{y:.1f} % (estimated, this group alone)<extra></extra>",
     )  # fmt: skip
 

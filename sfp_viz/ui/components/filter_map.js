@@ -114,7 +114,7 @@ export default function ({parentElement, data, setStateValue}) {
     draw();
   };
   const tell = () => {
-    draw(); say.textContent = `${me.sel.size} of ${n} filters chosen`;
+    draw(); say.textContent = `${me.sel.size.toLocaleString('en')} of ${n.toLocaleString('en')} filters chosen`;
     setStateValue('selected', {units: [...me.sel].sort((a, b) => a - b), when: Date.now()});
   };
 
@@ -187,7 +187,7 @@ export default function ({parentElement, data, setStateValue}) {
   legend.replaceChildren('Clusters', ...clusters.slice(0, 24).map(entry), ...(clusters.length > 24 ? [`and ${clusters.length - 24} more`] : []));
   const sample = (text, ...shape) => { const s = document.createElement('span'); s.append(icon(...shape), text); return s; };
   signs.replaceChildren(...(data.marks ? [sample('stays', 'circle', look.text, look.text), sample('goes', 'circle', 'none', look.text), sample('stands for its cluster', 'circle', look.text, look.text, true)] : []));
-  cv.setAttribute('aria-label', `Map of the ${n} filters of ${data.title}. Arrow keys walk from filter to filter, Enter chooses one, Space adds one, Escape clears, plus and minus zoom. The table holds the same.`);
+  cv.setAttribute('aria-label', `Map of the ${n.toLocaleString('en')} filters of ${data.title}. Arrow keys walk from filter to filter, Enter chooses one, Space adds one, Escape clears, plus and minus zoom. The table holds the same.`);
 
   me.draw = draw; me.seen?.disconnect(); me.seen = new ResizeObserver(() => me.draw()); me.seen.observe(frame);
   if (me.hot >= n) me.hot = -1;

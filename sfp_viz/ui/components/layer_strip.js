@@ -18,7 +18,7 @@ export default function ({parentElement, data, setTriggerValue}) {
     if (c.dispersion !== null) { make('span', 'fill', track).style.height = (100 * c.dispersion / top) + '%'; make('span', 'value', track).textContent = c.dispersion.toFixed(2); }
     make('i', '', make('span', 'kept', b)).style.width = (100 * share) + '%';
     make('span', 'name', b).textContent = c.short;
-    const width = make('span', 'width', b).textContent = !c.whole && c.kept < c.size ? `${Math.round(c.filters * share)} / ${c.filters}` : `${c.filters}`;
+    const width = make('span', 'width', b).textContent = !c.whole && c.kept < c.size ? `${Math.round(c.filters * share).toLocaleString('en')} / ${c.filters.toLocaleString('en')}` : c.filters.toLocaleString('en');
     b.style.minWidth = `${Math.max(60, 7 * width.length)}px`;  // '726 / 1024' stays clear of its neighbour
     b.title = c.words; b.setAttribute('aria-label', `${c.short}, ${c.name}: ${c.words}`);
     b.onclick = () => setTriggerValue('chosen', c.name);

@@ -24,10 +24,10 @@ def cells(
         keeps = kept.get(group.name, size) if group else size
         whole = group is None or group.protected
         dispersion = dispersions.get(group.name) if group else None
-        words = f"{layer.filters} filters"
+        words = f"{layer.filters:,} filters"
         if dispersion is not None:
             words += f", Kernel Dispersion {dispersion:.2f}"
-        words += ", left whole" if whole else f", the plan keeps {keeps} of {size}"
+        words += ", left whole" if whole else f", the plan keeps {keeps:,} of {size:,}"
         stage, rest = short[layer.name]
         found.append(
             {

@@ -92,7 +92,7 @@ export default function ({ parentElement, data, setStateValue }) {
     part.edge.setAttribute('aria-valuenow', kept);
     const held = row.held ? ', held by hand' : '';
     const least = row.least ? `, at least ${row.least}` : '';
-    part.edge.setAttribute('aria-valuetext', `keeps ${kept} of ${row.filters} filters, suggested ${row.suggested}${held}${least}`);
+    part.edge.setAttribute('aria-valuetext', `keeps ${kept.toLocaleString('en')} of ${row.filters.toLocaleString('en')} filters, suggested ${row.suggested.toLocaleString('en')}${held}${least}`);
   };
 
   const commit = (name) => {
@@ -100,7 +100,7 @@ export default function ({ parentElement, data, setStateValue }) {
     me.drag = me.pressed = null;
     paint(row);
     if (me.kept[name] === row.kept) return;
-    say.textContent = `${row.label}: keeps ${me.kept[name]} of ${row.filters} filters`;
+    say.textContent = `${row.label}: keeps ${me.kept[name].toLocaleString('en')} of ${row.filters.toLocaleString('en')} filters`;
     me.set('edit', { group: name, kept: me.kept[name], n: Date.now() });
   };
 

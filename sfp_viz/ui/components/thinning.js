@@ -33,7 +33,7 @@ function ticks(low, high, wanted, whole) {
 const live = (band, at) => band.live[at] / band.filters;
 const core = (band, at) => live(band, at) * (band.stripes ? band.stripes[at] : 1);
 const short = (text, room) => (text.length * 6.3 <= room ? text : '…' + text.slice(-Math.max(3, Math.floor(room / 6.3) - 1)));
-const left = (band, at) => `${band.live[at]} / ${band.filters}` + (band.stripes ? `, ${percent(band.stripes[at])}` : '');
+const left = (band, at) => `${fixed(band.live[at], 0)} / ${fixed(band.filters, 0)}` + (band.stripes ? `, ${percent(band.stripes[at])}` : '');
 
 // Layers of very different widths stand by the square root of their filters, or the small vanish.
 const uneven = (data) => Math.max(...data.bands.map((b) => b.filters)) > 8 * Math.min(...data.bands.map((b) => b.filters));
@@ -237,7 +237,7 @@ function words(me, at, chosen) {
   const when = at === 0 ? 'Before the first step' : me.at === null ? (data.going ? 'Now' : data.epochs.at(-1) > data.total - 1e-6 ? 'At the end' : 'When it stopped') : `Epoch ${fixed(data.epochs[at], 1)}`;
   bold.textContent = when + (at && me.at === null ? `, epoch ${fixed(data.epochs[at], 1)} of ${data.total}` : me.at === null || !at ? '' : ` of ${data.total}`);
   rest.textContent = chosen
-    ? ` · ${chosen.name}: ${chosen.live[at]} of ${chosen.filters} filters` + (chosen.stripes ? `, ${percent(chosen.stripes[at])} of their stripes` : '') + (chosen.thins ? '' : ', left whole')
+    ? ` · ${chosen.name}: ${fixed(chosen.live[at], 0)} of ${fixed(chosen.filters, 0)} filters` + (chosen.stripes ? `, ${percent(chosen.stripes[at])} of their stripes` : '') + (chosen.thins ? '' : ', left whole')
     : ` · ${fixed(stay, 0)} of ${fixed(filters, 0)} filters · ${count(data.macs[at])} MACs, ${percent(data.macs[at] / data.whole)}`;
   me.when.replaceChildren(bold, rest);
 }

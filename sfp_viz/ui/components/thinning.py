@@ -76,7 +76,7 @@ def in_words(told: Story) -> str:
     )  # fmt: skip
     if thinnest and thinnest.live[-1] < thinnest.filters:
         text += (
-            f"; the most went from {thinnest.layer}, {thinnest.live[-1]} of {thinnest.filters} "
+            f"; the most went from {thinnest.layer}, {thinnest.live[-1]:,} of {thinnest.filters:,} "
             "are left"
         )
     return text + "."

@@ -45,7 +45,7 @@ def cluster_menu(view: GroupView) -> None:
             "Changed by hand."
             if view.by_hand
             else f"Suggested ({recipe.clustering}): {recipe.kappa:g} for each filter that stays, "
-            f"fewer where all {view.group.size} stay."
+            f"fewer where all {view.group.size:,} stay."
         )
         st.button(
             "Back to the suggested clusters", disabled=not view.by_hand, key="reset clusters",

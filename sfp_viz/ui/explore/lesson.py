@@ -119,7 +119,7 @@ def answer(target: float, guess: str) -> None:
     st.markdown(verdict(points, guess))
     whole = measuring.accuracy(MODEL, DATA)
     st.caption(
-        f"Measured on {whole.images} test images, before any training; the unpruned network has "
+        f"Measured on {whole.images:,} test images, before any training; the unpruned network has "
         f"{percent(whole.accuracy or 0)} ({span(whole.interval)}). All three have the same widths. "
         "At random: the middle one of three draws."
     )

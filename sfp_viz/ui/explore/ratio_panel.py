@@ -57,7 +57,7 @@ def _reason(view: GroupView) -> str:
     sentence = problems.plain(why.reason(view.network, asked, drawn, group.name).sentence)
     if by_hand.is_held(group.name, asked.edits) and not group.protected:
         sentence = sentence[0].lower() + sentence[1:]
-        return f"By hand, {view.kept} of {group.size} filters stay. Suggested: {sentence}"
+        return f"By hand, {view.kept:,} of {group.size:,} filters stay. Suggested: {sentence}"
     return sentence
 
 

@@ -35,7 +35,7 @@ def details(network: Network, widths: Widths) -> None:
 
 def _numbers(network: Network, group: FilterGroup, kept: int, suggested: int) -> str:
     saved = cost_of_widths(network, {}).macs - cost_of_widths(network, {group.name: kept}).macs
-    text = f"Keeps **{kept}** of {group.size} filters"
+    text = f"Keeps **{kept:,}** of {group.size:,} filters"
     if group.repeats > 1:
         text += f", {kept * group.repeats:,} of {group.width:,} channels"
     text += f"; suggested: {suggested}."

@@ -197,7 +197,7 @@ def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) 
     more -= cost_of_widths(network, {group.name: wanted}).macs
     sign = "+" if more > 0 else "−"
     return (
-        f"Without rounding it would keep {wanted}; keeping {kept} is "
+        f"Without rounding it would keep {wanted:,}; keeping {kept:,} is "
         f"{sign}{percent(abs(more) / max(whole, 1), 2)} of the network's MACs (computed, this "
         "group alone)."
     )

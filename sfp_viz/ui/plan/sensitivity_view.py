@@ -33,11 +33,11 @@ def curve(widths: Widths) -> None:
         ),
         key="group_sensitivity",
         alt=f"One-shot accuracy by the share of filters removed: about {lost:.1f} points lost "
-        f"where {kept} of {group.size} stay.",
+        f"where {kept:,} of {group.size:,} stay.",
     )  # fmt: skip
     near = min(measured(found, group.name), key=lambda point: abs(point.kept - kept))
     st.caption(
-        f"About {lost:.1f} points lost here (estimated). Measured at {near.kept} filters: "
+        f"About {lost:.1f} points lost here (estimated). Measured at {near.kept:,} filters: "
         f"{span(near.interval)} of {found.images:,} images right (95 %)."
     )
 

@@ -51,7 +51,7 @@ def table(network: Network, widths: Widths) -> None:
     )
     for group in network.groups:
         if group.protected:
-            words = f"{group.name}: {group.size} filters, left whole. {group.why}"
+            words = f"{group.name}: {group.size:,} filters, left whole. {group.why}"
             st.caption(problems.plain(words))
 
 

@@ -64,8 +64,8 @@ def sentence(group: FilterGroup, kept: int, edits: Edits | None) -> str:
     if group.protected or kept != group.size - gone:
         return ""
     if not gone:
-        return f"All {group.size} filters stay: training took none of them to 0."
-    return f"{kept} of {group.size} filters stay: training took the other {gone} to 0."
+        return f"All {group.size:,} filters stay: training took none of them to 0."
+    return f"{kept:,} of {group.size:,} filters stay: training took the other {gone:,} to 0."
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

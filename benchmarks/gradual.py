@@ -1,0 +1,43 @@
+"""Ours in two steps within the same budget: a part of the cut, some epochs, the rest of the cut,
+the remaining epochs. Each step looks at the network as it then is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from contenders import by_recipe
+
+from sfp_viz.core.recipe import functional
+from sfp_viz.core.training import Distillation
+from sfp_viz.nets.data import Images
+from sfp_viz.nets.distill import Training
+from sfp_viz.nets.measure import count_macs
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.reading import read_network
+
+METHODS = {  # share of the cut in the first step, epochs after it
+    "functional:two_steps": (0.6, 2),
+    "functional:half_step": (0.5, 1),
+}
+
+
+def cut_in_steps(
+    method: str, model: Model, train: Images, target: float, tuning: Distillation, teacher: Model
+) -> tuple[Model, Distillation]:
+    """The network after both cuts, and the settings of the rest of the budget."""
+    share, epochs = METHODS[method]
+    cut = partial(_cut, train=train)
+    first = cut(model, share * target)
+    settings = replace(tuning, epochs=epochs)
+    training = Training(first, teacher=teacher, train=train, test=train.first(0), settings=settings)
+    while training.done < epochs:
+        training.epoch()
+    tuned = training.model()
+    rest = 1 - (1 - target) * count_macs(model) / count_macs(tuned)
+    return cut(tuned, rest), replace(tuning, epochs=tuning.epochs - epochs)
+
+
+def _cut(model: Model, target: float, *, train: Images) -> Model:
+    return by_recipe(functional(target_reduction=target))(model, read_network(model), train)
