@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import sfp_viz as sfp
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence import Evidence, needs, scores_of
 from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import NAMED, Recipe
 from sfp_viz.nets.compensation import reestimate
@@ -27,7 +27,6 @@ from sfp_viz.nets.surgery import prune
 from sfp_viz.nets.views import as_trained
 
 Cut = Callable[[Model, Network, Images], Model]
-SCORES = ("taylor", "hrank", "chip")
 
 _SAID: dict[tuple[int, float], torch.Tensor] = {}
 
@@ -70,8 +69,8 @@ def by_recipe(recipe: Recipe) -> Cut:
     def cut(model: Model, network: Network, images: Images) -> Model:
         evidence = None
         if "observations" in needs(recipe):
-            scores = [recipe.criterion] if recipe.criterion in SCORES else []
-            evidence = Evidence(observations=observe(model, images, scores=scores))
+            seen = observe(model, images, scores=scores_of(recipe))
+            evidence = Evidence(observations=seen)
         plan = sfp.make_plan(network, sfp.analyze(network, recipe, evidence), recipe)
         return prune(model, plan, calibration=images, network=network)
 

@@ -8,15 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from sfp_viz import cli
 from sfp_viz.cli import running
 from sfp_viz.cli.text import facts, table
 from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.facts import training_facts
-
-NET = "lenet5_digits"
+from tests.shell import NET, call, value
 
 
 @pytest.fixture(autouse=True)
@@ -24,16 +22,6 @@ def _workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
-
-
-def call(*words: str, status: int = 0) -> Result:
-    result = CliRunner().invoke(cli.main, [str(w) for w in words])
-    assert result.exit_code == status, result.output
-    return result
-
-
-def value(*words: str) -> dict:
-    return json.loads(call(*words, "--json").stdout)
 
 
 def test_the_whole_path_from_a_shell():
@@ -126,7 +114,7 @@ def test_ratios_and_locks_by_hand_are_in_the_plan():
         (["plan", NET, "--set", "color=red"], "keys: target_reduction"),
         (["plan", NET, "--ratio", "conv1"], "no ratio"),
         (["plan", NET, "--ratio", "conv9=0.1"], "no group called 'conv9'"),
-        (["plan", NET, "--recipe", "x.json"], "named ones are similarity"),
+        (["plan", NET, "--recipe", "x.json"], "named ones are default, similarity"),
         (["plan", NET, "--edits", "missing.json"], "cannot be read"),
         (["prune", "missing.json", "-o", "x.safetensors"], "cannot be read"),
         (["finetune", NET, "--background"], "--teacher NET"),

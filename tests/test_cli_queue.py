@@ -6,17 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from sfp_viz import cli
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.line import slots
-
-NET = "lenet5_digits"
+from tests.shell import NET, call
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +26,6 @@ def home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(queue, "advance", lambda *_, **__: ())
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def call(*words: str, status: int = 0) -> Result:
-    result = CliRunner().invoke(cli.main, [str(w) for w in words])
-    assert result.exit_code == status, result.output
-    return result
 
 
 def in_line(home: Path, name: str, order: float) -> Path:

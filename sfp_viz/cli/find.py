@@ -83,7 +83,7 @@ def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[s
     if named is None or named in NAMED:
         recipe = NAMED[named or "similarity"]()
     else:
-        what = f"recipe; named ones are {', '.join(NAMED)}"
+        what = f"recipe; named ones are default, {', '.join(NAMED)}"
         recipe = recipe_from_json(_text(Path(named), what))
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     defaults = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}

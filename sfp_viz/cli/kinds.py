@@ -109,8 +109,8 @@ def steps(
 @click.option("--target", "targets", multiple=True, type=float, default=Sweep().targets,
               show_default=True, help="Share of the MACs to remove; repeatable.")  # fmt: skip
 @click.option("--recipe", "recipes", multiple=True, metavar="FILE|NAME",
-              help=f"A recipe to try; repeatable. Names: {', '.join(NAMED)}. [default: "
-              "similarity]")  # fmt: skip
+              help="A recipe to try; repeatable. Names: default (the best; needs 'observe'), "
+              f"{', '.join(NAMED)}. [without: similarity]")  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True,
               help="Repeatable: with two or more the spread by chance is seen.")  # fmt: skip
 @click.option("--no-floors", is_flag=True,
