@@ -158,6 +158,11 @@ def test_rounding_says_what_it_costs(plan):
     assert "Rounding changes" in said(plan)
 
 
+def test_a_named_recipe_keeps_its_name_whatever_rounding_and_ties_are(plan):
+    with_session(plan, recipe=Recipe(rounding=8, coupled="shared"))
+    assert next(s for s in plan.selectbox if s.label == "Named recipes").value == "similarity"
+
+
 def test_a_recipe_that_needs_images_offers_them_and_the_way_back(plan):
     with_session(plan, recipe=Recipe(allocation="functional"))
     assert "needs a look at images" in said(plan)

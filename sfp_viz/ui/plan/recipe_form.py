@@ -16,12 +16,6 @@ from sfp_viz.ui.session import state
 Fields = dict[str, Any]
 
 
-def recipe_name(recipe: Recipe) -> str:
-    """The name of a recipe among the named ones, whatever its goal, target and seed; or ''."""
-    plain = replace(recipe, target_reduction=0.5, goal="macs", seed=0)
-    return next((name for name, make in recipes.NAMED.items() if make(0.5) == plain), "")
-
-
 def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence."""
     lacks = [name for name in needs(recipe) if getattr(evidence, name) is None]
@@ -33,7 +27,7 @@ def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
 
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
     """A button that opens the recipe; 'Use it' puts the changed recipe into the session."""
-    name = recipe_name(recipe)
+    name = recipes.name_of(recipe)
     key = f"recipe_name_{state.revision()}"
     with st.popover("Recipe", icon=":material/tune:", help="How filters are compared and chosen"):
         st.selectbox(

@@ -10,14 +10,14 @@ from pathlib import Path
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.recipe import Recipe, name_of
 from sfp_viz.core.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.line.slots import slots
 from sfp_viz.runs.state import Where
 from sfp_viz.ui import loaders, problems
-from sfp_viz.ui.plan import goal_form, recipe_form
+from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.plan.recipe_words import NAMES
 from sfp_viz.ui.runs import pace, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work
@@ -62,7 +62,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
 
 
 def _grid(subject: Subject, place: str) -> tuple[list[int], list[str]]:
-    ours = recipe_form.recipe_name(subject.recipe)
+    ours = name_of(subject.recipe)
     names = {**({} if ours else {OWN: "The recipe of the page Plan"}), **NAMES}
     targets = st.multiselect(
         f"Targets: shares of {goal_form.words(subject.recipe.goal)} to save", _TARGETS,
@@ -90,7 +90,7 @@ def _sweep(
 
 
 def _recipe(name: str, ours: Recipe) -> Recipe:
-    if name in (OWN, recipe_form.recipe_name(ours)):
+    if name in (OWN, name_of(ours)):
         return ours if name not in FLOORS else fair(name, ours)
     return fair(name, ours)
 
