@@ -176,7 +176,7 @@ def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, m
 
 FIELDS = {  # how the form names a setting
     "How much goes": "finish", "MACs to save": "target_reduction", "Strength": "strength",
-    "Pull to the copy": "rho", "Growth of": "growth", "Largest": "rho_most", "Cutoff": "cutoff",
+    "Pull to the copy": "rho", "Growth of": "growth", "Largest ρ": "rho_most", "Cutoff": "cutoff",
     "One layer after": "order", "How layers are": "weights", "Time for filters": "filter_share",
     "Work of filters": "filter_part", "Least gate": "dead_gate", "Epochs to come": "reactivation",
 }  # fmt: skip
@@ -228,11 +228,76 @@ def test_fields_of_the_fine_tuning_go_with_it(open_page, monkeypatch):
     assert "teacher's share" in labels()
     field(app, "number_input", "Epochs of fine-tuning").set_value(0).run()
     assert not app.exception
-    for gone in ("teacher's share", "Temperature", "Learning rate of the fine-tuning"):
+    for gone in (*FINER, "Split the teacher's part", "DKD"):
         assert gone not in labels()
     field(app, "number_input", "Training images").set_value(500).run()
     press(app, "Start")
     assert sparse_of(started[0]).settings.train_images == 500
+
+
+FINER = {  # a field of the fine-tuning, what is put in, and the setting that it is
+    "Learning rate of the fine-tuning": (0.004, "learning_rate"),
+    "The teacher's share of the loss": (0.5, "alpha"),
+    "Temperature, start": (6.0, "temperature_start"),
+    "Temperature, end": (2.0, "temperature_end"),
+    "Temperature in between": ("adaptive", "schedule"),
+    "Standardized logits": (True, "standardize"),
+    "Copies of each image, 0 for ever new ones": (3, "teacher_views"),
+    "Label smoothing": (0.1, "label_smoothing"),
+    "Warm-up": (0.2, "warmup"),
+    "Average of the weights, 0 for none": (0.9, "ema"),
+    "Largest gradient, 0 for any": (2.0, "clip"),
+    "Precision": ("bf16-mixed", "precision"),
+}
+BOTH = {  # fields of both parts
+    "Images a batch": (32, "batch_size"), "Momentum": (0.8, "momentum"),
+    "Weight decay": (0.001, "weight_decay"), "Seed": (7, "seed"),
+    "Changed copies of the images": ("none", "augmentation"),
+    "Training images, 0 for all": (500, "train_images"),
+}  # fmt: skip
+
+
+def fill(app, values: dict[str, object]) -> None:
+    fields = [f for kind in KINDS for f in getattr(app, kind)]
+    for label, value in values.items():
+        next(f for f in fields if f.label == label).set_value(value)
+
+
+def test_every_field_of_the_fine_tuning_reaches_it_and_shared_ones_reach_both_parts(
+    open_page, monkeypatch
+):
+    started: list[Path] = []
+    monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
+    app = form(open_page)
+    fill(app, {label: value for label, (value, _) in {**FINER, **BOTH}.items()})
+    split = {"Split the teacher's part (DKD)": True, "DKD: right class": 2.0,
+             "DKD: other classes": 4.0, "Epochs of fine-tuning after it": 2}  # fmt: skip
+    fill(app, split)
+    press(app, "Start")
+    asked = {name: value for value, name in {**FINER, **BOTH}.values()}
+    run, sparse = read_run(started[0]), sparse_of(started[0]).settings
+    assert run.settings == Distillation(epochs=2, dkd=(2, 4), **asked)
+    both = {name: value for value, name in BOTH.values()}
+    assert {name: getattr(sparse, name) for name in both} == both
+
+
+def test_every_setting_of_a_fine_tuning_has_a_field_in_both_forms(open_page):
+    app = form(open_page)
+    here = {f.label for kind in KINDS for f in getattr(app, kind)}
+    ways = next(b for b in app.segmented_control if b.label == "Prune and fine-tune")
+    ways.set_value("once").run()
+    once = {f.label for kind in KINDS for f in getattr(app, kind)}
+    assert once - here == {"Processes"}  # there can be but one
+
+
+def test_fine_tuning_that_cannot_be_is_said_and_cannot_be_started(open_page):
+    app = form(open_page)
+    fill(app, {"Split the teacher's part (DKD)": True, "DKD: right class": 0.0,
+               "DKD: other classes": 0.0})  # fmt: skip
+    app.run()
+    assert not app.exception
+    assert "dkd is two numbers of 0 or more, one of them above 0" in said(app)
+    assert next(b for b in app.button if b.label == "Start").disabled
 
 
 def test_what_cannot_be_trained_is_said_and_cannot_be_started(open_page):

@@ -165,7 +165,8 @@ def advanced(settings: Sparsification, place: str) -> dict[str, Any]:
         ),
         "weight_decay": right.number_input(
             "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
-            key=f"sparse_decay_{place}", help="Of what is not pulled to 0 anyhow.",
+            key=f"sparse_decay_{place}",
+            help="Pulls the weights towards 0, but for those that the method pulls itself.",
         ),
         "seed": int(left.number_input(
             "Seed", 0, 2**31 - 1, settings.seed, key=f"sparse_seed_{place}"

@@ -30,6 +30,8 @@ from sfp_viz.ui.runs.sparsify_words import (
 )
 from sfp_viz.ui.runs.starting import Subject
 
+_BOTH = ("batch_size", "momentum", "weight_decay", "seed")  # asked once, used by both parts
+
 
 def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
     """The fields, what they come to, and the button that starts the run."""
@@ -57,14 +59,15 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
             st.caption("Images, their changed copies and batches are the same in both parts.")
     with st.expander("Advanced"):
         fields |= sparsify_fields.advanced(first, place)
+        tuned |= _finer(settings) if tuning else {}
     wanted, problem = _checked(network, first, {**fields, **shared})
-    tuned |= {**shared, "batch_size": fields["batch_size"], "epochs": int(tuning)}
-    after = replace(settings, **tuned) if tuning else None
-    if wanted is None:
-        st.info(problems.plain(problem))
+    tuned |= {**shared, **{name: fields[name] for name in _BOTH}, "epochs": int(tuning)}
+    after, wrong = _tuning(settings, tuned) if tuning else (None, "")
+    if wanted is None or wrong:
+        st.info(problems.plain(problem or wrong))
     else:
         st.caption(words(network, subject, wanted, after))
-    off = wanted is None or not subject.data
+    off = wanted is None or bool(wrong) or not subject.data
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and wanted:
         with problems.shown(), st.spinner("Starting the run"):
             starting.watch(start(network, subject, wanted, after, place_of_work.chosen()))
@@ -77,6 +80,12 @@ def _teaching(settings: Distillation, place: str) -> dict[str, Any]:
         format="%.4f", key=f"sparse_tuning_rate_{place}",
     )  # fmt: skip
     return {"learning_rate": rate, **training_fields.teaching(settings)}
+
+
+def _finer(settings: Distillation) -> dict[str, Any]:
+    """The rest of the fine-tuning, as in the other forms; what both parts share is asked once."""
+    st.caption("Those above hold for both parts, those below for the fine-tuning alone.")
+    return training_fields.advanced(settings, seed=False, processes=False, pace=False)
 
 
 def defaults(
@@ -145,6 +154,14 @@ def _checked(
                 "MACs are gone. Ask for less, or tick 'Layers tied together too' in the detail."
             )
     return wanted, ""
+
+
+def _tuning(settings: Distillation, fields: dict[str, Any]) -> tuple[Distillation | None, str]:
+    """The settings of the fine-tuning, or None and what is wrong with them."""
+    try:
+        return replace(settings, **fields), ""
+    except SfpError as problem:
+        return None, str(problem)
 
 
 def start(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
 
@@ -79,11 +80,11 @@ def images(settings: Distillation) -> dict[str, Any]:
 
 
 def advanced(
-    settings: Distillation, *, seed: bool = True, processes: bool = True
+    settings: Distillation, *, seed: bool = True, processes: bool = True, pace: bool = True
 ) -> dict[str, Any]:
-    """Everything else; without ``seed`` where something else draws it, and without ``processes``
-    where there can be but one."""
-    fields = _of_the_teacher(settings) | _of_the_optimizer(settings, seed)
+    """Everything else; without ``seed`` where something else draws it, without ``processes`` where
+    there can be but one, and without the ``pace`` (momentum, decay) that another part sets."""
+    fields = _of_the_teacher(settings) | _of_the_optimizer(settings, seed, pace)
     return fields | (_spread(settings) if processes else {})
 
 
@@ -122,7 +123,7 @@ def _of_the_teacher(settings: Distillation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _of_the_optimizer(settings: Distillation, seed: bool) -> dict[str, Any]:
+def _of_the_optimizer(settings: Distillation, seed: bool, pace: bool) -> dict[str, Any]:
     left, right = st.columns(2)
     smoothing = left.number_input(
         "Label smoothing", 0.0, 0.9, settings.label_smoothing, 0.05,
@@ -132,11 +133,7 @@ def _of_the_optimizer(settings: Distillation, seed: bool) -> dict[str, Any]:
         "Warm-up", 0.0, 0.9, settings.warmup, 0.05,
         help="Share of all steps in which the learning rate rises from 0.",
     )  # fmt: skip
-    decay = left.number_input(
-        "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
-        help="Pulls the weights towards 0; norms and biases are left out.",
-    )  # fmt: skip
-    momentum = right.number_input("Momentum", 0.0, 0.99, settings.momentum, 0.05)
+    fields: dict[str, Any] = _pace(settings, left, right) if pace else {}
     ema = left.number_input(
         "Average of the weights, 0 for none", 0.0, 0.9999, settings.ema, 0.01, format="%.4f",
         help="Decay of a running average, such as 0.99. The average is what is measured and kept.",
@@ -150,8 +147,18 @@ def _of_the_optimizer(settings: Distillation, seed: bool) -> dict[str, Any]:
         "Precision", precisions, index=precisions.index(settings.precision),
         format_func=_PRECISION.__getitem__,
     )  # fmt: skip
-    drawn = {"seed": int(right.number_input("Seed", 0, 2**31 - 1, settings.seed))} if seed else {}
-    return {
-        "label_smoothing": smoothing, "warmup": warmup, "weight_decay": decay,
-        "momentum": momentum, "ema": ema, "clip": clip, "precision": precision, **drawn,
+    if seed:
+        fields["seed"] = int(right.number_input("Seed", 0, 2**31 - 1, settings.seed))
+    return fields | {
+        "label_smoothing": smoothing, "warmup": warmup, "ema": ema, "clip": clip,
+        "precision": precision,
     }  # fmt: skip
+
+
+def _pace(settings: Distillation, left: DeltaGenerator, right: DeltaGenerator) -> dict[str, Any]:
+    decay = left.number_input(
+        "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
+        help="Pulls the weights towards 0; norms and biases are left out.",
+    )  # fmt: skip
+    momentum = right.number_input("Momentum", 0.0, 0.99, settings.momentum, 0.05)
+    return {"weight_decay": decay, "momentum": momentum}
