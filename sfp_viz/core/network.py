@@ -21,7 +21,8 @@ class ConvLayer:
     directly followed by BatchNorm, gamma / sqrt(variance + eps), float32 [filters]; else None.
     ``output_size`` is (height, width) of its output in pixels. ``conv_groups`` is torch's
     ``groups=``. ``bn_scale`` is the BatchNorm's gamma alone, or None. ``neurons``: it is a hidden
-    linear layer, whose filters are neurons of one weight an input.
+    linear layer, whose filters are neurons of one weight an input. ``transposed``: torch stores
+    its weight with the channels first, see ``filters_first``.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ConvLayer:
     scale: np.ndarray | None = None
     bn_scale: np.ndarray | None = None
     neurons: bool = False
+    transposed: bool = False
 
     def __post_init__(self) -> None:
         for array in (self.weight, self.scale, self.bn_scale):
@@ -41,6 +43,21 @@ class ConvLayer:
     @property
     def filters(self) -> int:
         return len(self.weight)
+
+
+def filters_first(weight: np.ndarray, conv_groups: int = 1) -> np.ndarray:
+    """The weight of a transposed convolution as filters, [filters, channels, height, width]
+    (methods.md G.1).
+
+    torch stores it as [channels, filters / conv_groups, height, width]: the channels of a
+    conv_group in a row, each with a slice for every filter of that conv_group. Raises ValueError
+    where the channels do not divide into the conv_groups.
+    """
+    channels, each, *window = weight.shape
+    if conv_groups < 1 or channels % conv_groups:
+        raise ValueError(f"{channels} channels do not divide into {conv_groups} conv_groups")
+    blocks = weight.reshape(conv_groups, channels // conv_groups, each, *window)
+    return blocks.swapaxes(1, 2).reshape(conv_groups * each, channels // conv_groups, *window)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,21 @@ from typing import Any
 import numpy as np
 
 from sfp_viz.core.json_text import read_json
-from sfp_viz.core.network import Along, ConvLayer, CostTerm, FilterGroup, Network, Width
+from sfp_viz.core.network import (
+    Along,
+    ConvLayer,
+    CostTerm,
+    FilterGroup,
+    Network,
+    Width,
+    filters_first,
+)
 from sfp_viz.errors import ModelError
 
 FORMAT = 1
-COVERS = 3  # 1: convolutions alone; 2: hidden linear layers too; 3: and which those are
+# 1: convolutions alone; 2: hidden linear layers too; 3: and which those are; 4: the filters of
+# transposed convolutions
+COVERS = 4
 _MOST = 64_000_000  # characters; the reading of a ResNet-152 has about two million
 
 
@@ -49,8 +59,8 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
     """Put a reading and its weights together again.
 
     ``weights`` maps names of a state dict ('layer1.0.conv1.weight', or the bare layer path) to
-    arrays; other names are ignored, and other float types become float32. Raises ModelError when
-    the text is no reading, or an array is missing or of another shape.
+    arrays, as torch stores them; other names are ignored, and other float types become float32.
+    Raises ModelError when the text is no reading, or an array is missing or of another shape.
     """
     value = read_json(text, "reading", FORMAT, most=_MOST, error=ModelError)
     try:
@@ -103,6 +113,7 @@ def _layer_entry(layer: ConvLayer) -> dict[str, Any]:
         "scale": _numbers(layer.scale),
         "bn_scale": _numbers(layer.bn_scale),
         "neurons": layer.neurons,
+        "transposed": layer.transposed,
     }
 
 
@@ -113,6 +124,9 @@ def _layer(entry: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> ConvL
         raise ModelError(f"The weights of the layer '{name}' are missing.")
     if found.ndim == 2:  # a linear layer applied at every position: a 1x1 convolution
         found = found[:, :, None, None]
+    transposed, conv_groups = bool(entry.get("transposed", False)), int(entry["conv_groups"])
+    if transposed and found.ndim == 4:
+        found = filters_first(found, conv_groups)
     if tuple(found.shape) != shape or len(shape) != 4:
         raise ModelError(
             f"The weights of the layer '{name}' are {tuple(found.shape)}; the reading says {shape}."
@@ -121,11 +135,12 @@ def _layer(entry: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> ConvL
         name=name,
         weight=np.array(found, dtype=np.float32),  # a copy: ours is made read-only
         stride=_pair(entry["stride"]),
-        conv_groups=int(entry["conv_groups"]),
+        conv_groups=conv_groups,
         output_size=_pair(entry["output_size"]),
         scale=_array(entry["scale"], shape[0]),
         bn_scale=_array(entry["bn_scale"], shape[0]),
         neurons=bool(entry.get("neurons", False)),
+        transposed=transposed,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from sfp_viz.core.network import ConvLayer, FilterGroup, Network
+from sfp_viz.core.network import ConvLayer, FilterGroup, Network, filters_first
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.along import weights_along
 from sfp_viz.nets.channels import ChannelGroup, rearranged
@@ -155,13 +155,17 @@ def _layer(module: nn.Module, name: str, execution: Execution) -> ConvLayer:
     part: Any = module.get_submodule(name)
     outs = execution.calls[name][0][1]
     weight = _array(part.weight)
+    turned = isinstance(part, nn.ConvTranspose2d)
+    if turned:
+        weight = filters_first(weight, part.groups)
     scale, gamma = _norm_scales(module, execution.norms.get(name, ""), len(weight))
     if isinstance(part, nn.Linear):  # applied at every position of [N, ..., features], or at one
         size = (outs[1] if len(outs) > 2 else 1, outs[2] if len(outs) > 3 else 1)
         whole = weight[:, :, None, None]
         return ConvLayer(name, whole, (1, 1), 1, size, scale, gamma, neurons=len(outs) == 2)
     stride = (part.stride[0], part.stride[1])
-    return ConvLayer(name, weight, stride, part.groups, (outs[2], outs[3]), scale, gamma)
+    size = (outs[2], outs[3])
+    return ConvLayer(name, weight, stride, part.groups, size, scale, gamma, transposed=turned)
 
 
 def _norm_scales(
