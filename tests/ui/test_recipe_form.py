@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from itertools import chain
+
+from streamlit.testing.v1 import AppTest
+
 from sfp_viz.core import recipe as recipes
 from sfp_viz.core.recipe import CHOICES, Recipe
-from sfp_viz.ui.plan import recipe_form, recipe_words
+from sfp_viz.ui.plan import choices, recipe_form, recipe_words
+from sfp_viz.ui.plan.choice_words import ABOUT
 
 
 def test_every_choice_of_a_recipe_has_words():
     assert {name: tuple(words) for name, words in recipe_words.WORDS.items()} == CHOICES
     assert set(recipe_words.NAMES) == set(recipes.NAMED)
+    assert set(recipe_words.LABELS) == set(recipe_words.HELP) == set(CHOICES)
+
+
+def test_every_choice_of_a_recipe_is_explained_in_few_words_with_its_cost_and_source():
+    assert {name: tuple(words) for name, words in ABOUT.items()} == CHOICES
+    for field, words in ABOUT.items():
+        for choice, text in words.items():
+            said = f"{field} {choice}"
+            assert len(text.split()) <= 60, said
+            assert "Cost: " in text, said
+            assert field == "goal" or choice == "none" or "Source: " in text, said
+
+
+def test_scores_say_their_range():
+    scores = [ABOUT[field].items() for field in ("similarity", "criterion", "dispersion")]
+    for choice, text in chain.from_iterable(scores):
+        assert re.search(r"0 or more|\bto (\d|n|the side)|Near 1 in every", text), choice
+
+
+def test_the_help_beside_a_field_explains_the_choice_in_use():
+    told = choices.help_of("criterion", "fpgm")
+    assert told.startswith(recipe_words.HELP["criterion"])
+    assert "Distance to the other filters (FPGM)" in told
+    assert ABOUT["criterion"]["fpgm"] in told
 
 
 def test_a_named_recipe_is_recognized_whatever_its_target_and_what_stays_when_it_is_taken():
@@ -20,3 +50,17 @@ def test_a_named_recipe_is_recognized_whatever_its_target_and_what_stays_when_it
         taken = recipe_form.taken(name, own)
         assert recipes.name_of(taken) == name
         assert (taken.rounding, taken.coupled, taken.goal) == (8, "shared", "params")
+
+
+def test_all_choices_of_a_field_can_be_read_beside_the_form():
+    def page() -> None:
+        from sfp_viz.ui.plan import choices
+
+        choices.meanings()
+
+    app = AppTest.from_function(page).run()
+    app.selectbox[0].set_value("clustering").run()
+    assert not app.exception
+    said = [element.value for element in app.markdown]
+    assert len(said) == len(CHOICES["clustering"])
+    assert said[-1].startswith("**By density (HDBSCAN)** · Clusters lie where")

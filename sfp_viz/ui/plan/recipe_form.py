@@ -10,7 +10,8 @@ import streamlit as st
 from sfp_viz.core import recipe as recipes
 from sfp_viz.core.evidence import Evidence, needs, scores_of
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.ui.plan.recipe_words import EVIDENCE, HELP, LABELS, NAMES, WORDS
+from sfp_viz.ui.plan import choices
+from sfp_viz.ui.plan.recipe_words import EVIDENCE, LABELS, NAMES, WORDS
 from sfp_viz.ui.session import state
 
 Fields = dict[str, Any]
@@ -52,6 +53,7 @@ def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
             if st.form_submit_button("Use it", type="primary"):
                 state.change(recipe=replace(recipe, **changed))
                 st.rerun()
+        choices.meanings()
 
 
 def named(key: str, shown: str) -> None:
@@ -75,7 +77,7 @@ def _choice(recipe: Recipe, field: str) -> str:
         list(known),
         index=list(known).index(getattr(recipe, field)),
         format_func=lambda value: known[value],
-        help=HELP[field],
+        help=choices.help_of(field, getattr(recipe, field)),
     )
 
 
