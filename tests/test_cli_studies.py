@@ -60,7 +60,13 @@ def test_what_was_measured_is_shown_listed_and_used_by_later_plans():
     trusted = value("trust", NET, *QUICK["trust"], "--target", "0.4")
     assert [draw["kind"] for draw in trusted["found"]["draws"]][:2] == ["suggestion", "uniform"]
     trust = find_trust(home(), network.digest)
-    assert len(trust.draws) == 5
+    assert [d.kind for d in trust.draws][2:4] == ["functional", "sensitivity"]
+    assert len(trust.draws) == 7
+    assert "cannot be told apart" in trusted["found"]["verdict"] or (
+        "measured best" in trusted["found"]["verdict"]
+    )
+    ranked = [one["allocation"] for one in trusted["found"]["allocations"]]
+    assert sorted(ranked) == ["dispersion", "functional", "sensitivity", "uniform"]
     assert set(dict(trust.draws[0].predicted)) == {"dispersion", "functional", "sensitivity"}
     assert all(draw.right is not None for draw in trust.draws)
     assert "uniform" in call("runs", "show", trusted["run"]).output

@@ -97,6 +97,8 @@ def _found(run: Run) -> Any:
     if run.finding is None:
         return None
     file = run.path / run.finding.file
+    if run.kind == "trust":
+        return json.loads(file.read_text()) | _standing(file)
     if run.kind != "observe":
         return json.loads(file.read_text())
     from sfp_viz.nets.observation_file import load_observations
@@ -104,6 +106,26 @@ def _found(run: Run) -> Any:
     seen = load_observations(file)
     groups = {name: len(mean) for name, mean in seen.mean.items()}
     return {"groups": groups, "scores": sorted(seen.scores), "images": seen.images}
+
+
+def _standing(file: Path) -> dict[str, Any]:
+    """The verdict of a trust record, and its allocations, the one that measured best first."""
+    from sfp_viz.core.standing import leaders, standings
+    from sfp_viz.core.trust import trust_from_json, verdict
+
+    it = trust_from_json(file.read_text())
+    first = leaders(it)
+    ranked = [
+        {
+            "allocation": s.allocation,
+            "accuracy": s.share,
+            "interval": s.interval,
+            "left": s.cost,
+            "told_apart_from_best": s not in first,
+        }
+        for s in standings(it)
+    ]
+    return {"verdict": verdict(it), "allocations": ranked}
 
 
 def _sensitivity(file: Path) -> str:
@@ -143,6 +165,7 @@ def _latency(file: Path) -> str:
 
 
 def _trust(file: Path) -> str:
+    from sfp_viz.core.training import wilson
     from sfp_viz.core.trust import trust_from_json, verdict
 
     it = trust_from_json(file.read_text())
@@ -150,9 +173,11 @@ def _trust(file: Path) -> str:
     for draw in it.draws:
         right = draw.right or 0
         predicted = ", ".join(f"{name} {value:.3g}" for name, value in draw.predicted)
-        rows.append((draw.kind, count(draw.cost), percent(right / max(1, it.images)), predicted))
+        plan = f"{draw.kind} ({it.recipe.allocation})" if draw.kind == "suggestion" else draw.kind
+        share, interval = percent(right / max(1, it.images)), span(wilson(right, it.images))
+        rows.append((plan, count(draw.cost), share, interval, predicted))
     goal = f"{it.recipe.goal} left"
-    heads = ("plan", goal, "one-shot accuracy", "damage predicted by")
+    heads = ("plan", goal, "one-shot accuracy", "95 % interval", "damage predicted by")
     return f"{table(heads, rows)}\n\n{verdict(it)}"
 
 

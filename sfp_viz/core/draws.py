@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from sfp_viz.core.allocation import functional_curves
+from sfp_viz.core.alternatives import alternatives
 from sfp_viz.core.bounds import bounds
 from sfp_viz.core.counting import Measure, measure_of
 from sfp_viz.core.edits import Edits
@@ -18,8 +19,10 @@ from sfp_viz.core.ratios import suggest
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sensitivity import lost_odds
 
-Kind = Literal["suggestion", "uniform", "mild", "wild"]
-KINDS: tuple[Kind, ...] = ("suggestion", "uniform", "mild", "wild")
+Kind = Literal[
+    "suggestion", "uniform", "dispersion", "functional", "sensitivity", "mild", "wild"
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
 PREDICTORS = ("dispersion", "functional", "sensitivity")
 SPREADS = {"mild": 0.2, "wild": 0.6}  # of the natural logarithm of a group's share
 TOLERANCE = 0.005  # of the goal's cost, by which a draw may fall short where widths allow it
@@ -31,9 +34,11 @@ _FLOOR = 1e-3  # dispersion taken for a group of duplicates, as in the suggestio
 class Draw:
     """One plan: ``kept`` units of every group that may be cut, by name, in network order.
 
-    ``cost`` is what is left of the goal's measure (computed). ``predicted`` holds the damage by
-    each predictor that had its evidence; only its order means something. ``right``: images named
-    right when the plan was carried out (measured), or None as long as it was not.
+    ``kind``: the 'suggestion' of the recipe, that of another allocation by its name, or drawn at
+    random around the suggestion ('mild', 'wild'). ``cost`` is what is left of the goal's measure
+    (computed). ``predicted`` holds the damage by each predictor that had its evidence; only its
+    order means something. ``right``: images named right when the plan was carried out (measured),
+    or None as long as it was not.
     """
 
     kind: Kind
@@ -57,7 +62,11 @@ def draws(
     count: int = 20,
     seed: int = 0,
 ) -> tuple[Draw, ...]:
-    """The suggestion, the uniform plan, and ``count`` plans of equal cost around the suggestion.
+    """The suggestion, that of each other known allocation, and ``count`` plans around the first,
+    all of equal cost.
+
+    Uniform is always the second, even where it is the suggestion itself; an allocation without
+    its evidence, or out of whose reach the target is, is left out (see alternatives.py).
 
     The natural logarithm of each group's share gets a normal draw with a standard deviation of
     0.2 (half the plans, 'mild') or 0.6 ('wild'); then all are scaled by bisection until the cost
@@ -65,12 +74,10 @@ def draws(
     Fewer come when the network has no more different plans within 0.5 % of that cost (or within
     the cost of its cheapest unit, where units are coarser).
     """
-    best = suggest(network, dispersions, recipe, edits, evidence)
-    plain = suggest(network, dispersions, replace(recipe, allocation="uniform"), edits, evidence)
-    space = _Space.of(network, recipe, edits, evidence, best)
+    suggested = _suggested(network, dispersions, recipe, edits, evidence)
+    space = _Space.of(network, recipe, edits, evidence, suggested[0][1])
     found: list[tuple[Kind, np.ndarray]] = [
-        ("suggestion", space.widths_of(best)),
-        ("uniform", space.widths_of(plain)),
+        (kind, space.widths_of(kept)) for kind, kept in suggested
     ]
     source = np.random.default_rng([seed, 7])
     seen = {tuple(widths) for _, widths in found}
@@ -92,6 +99,23 @@ def draws(
         cost = space.count(widths)
         told.append(Draw(kind, tuple((name, kept[name]) for name in free), cost, damage))
     return tuple(told)
+
+
+def _suggested(
+    network: Network,
+    dispersions: Mapping[str, float],
+    recipe: Recipe,
+    edits: Edits | None,
+    evidence: Evidence | None,
+) -> list[tuple[Kind, Mapping[str, int]]]:
+    """What the recipe, uniform, and the other allocations that are known would keep."""
+    best = suggest(network, dispersions, recipe, edits, evidence)
+    plain = suggest(network, dispersions, replace(recipe, allocation="uniform"), edits, evidence)
+    found: list[tuple[Kind, Mapping[str, int]]] = [("suggestion", best), ("uniform", plain)]
+    for other in alternatives(network, dispersions, recipe, edits, evidence):
+        if other.known and other.allocation not in ("uniform", "pooled", recipe.allocation):
+            found.append((other.allocation, other.kept))
+    return found
 
 
 def predicted(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfp_viz.core.alternatives import COMPARED
 from sfp_viz.core.draws import KINDS, PREDICTORS, Draw, Kind, draws, edits_of
 from sfp_viz.core.json_text import read_json
 from sfp_viz.core.plan import recipe_from_json, recipe_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.recipe import Allocation, Recipe
+from sfp_viz.core.standing import which
 from sfp_viz.core.training import wilson
 from sfp_viz.errors import PlanError, SfpError
 
@@ -34,7 +36,11 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Trust:
-    """Measured on ``images`` test images of ``data``: ``draws`` with their counts."""
+    """Measured on ``images`` test images of ``data``: ``draws`` with their counts.
+
+    ``left_out``: (allocation, why) of those whose plan could not be drawn; None for an older
+    record, made when only the suggestion and uniform were compared.
+    """
 
     digest: str
     data: str
@@ -42,6 +48,7 @@ class Trust:
     recipe: Recipe
     draws: tuple[Draw, ...]
     seconds: float = 0.0
+    left_out: tuple[tuple[Allocation, str], ...] | None = ()
 
     def draw(self, kind: Kind) -> Draw | None:
         """The measured suggestion or uniform plan; None when it was not measured."""
@@ -89,8 +96,10 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def verdict(trust: Trust) -> str:
-    """What the measurement says of the suggestion, in plain sentences."""
-    return " ".join(part for part in (_against_uniform(trust), _of_order(trust)) if part)
+    """What the measurement says of the suggestion, in plain sentences: against uniform, which
+    allocation measured best, and how well predictions order plans."""
+    parts = _against_uniform(trust), which(trust), _of_order(trust)
+    return " ".join(part for part in parts if part)
 
 
 def _against_uniform(trust: Trust) -> str:
@@ -104,10 +113,7 @@ def _against_uniform(trust: Trust) -> str:
     if _interval(best, trust)[0] > _interval(plain, trust)[1]:
         return f"The suggestion is better than the same ratio everywhere ({figures})."
     if _interval(best, trust)[1] < _interval(plain, trust)[0]:
-        return (
-            f"The suggestion is worse than the same ratio everywhere ({figures}): choose uniform, "
-            "or another allocation."
-        )
+        return f"The suggestion is worse than the same ratio everywhere ({figures})."
     return (
         f"The suggestion is no better than uniform, the same ratio everywhere: their intervals "
         f"overlap ({figures})."
@@ -174,6 +180,8 @@ def trust_json(trust: Trust) -> str:
         ],
         "seconds": round(trust.seconds, 3),
     }
+    if trust.left_out is not None:
+        value["left_out"] = [list(pair) for pair in trust.left_out]
     return json.dumps(value, sort_keys=True, indent=1)
 
 
@@ -185,13 +193,22 @@ def trust_from_json(text: str) -> Trust:
         found = tuple(_draw(entry, images) for entry in value["draws"])
         recipe = recipe_from_json(json.dumps(value["recipe"]))
         named = str(value["digest"]), str(value["data"])
-        return Trust(*named, images, recipe, found, float(value["seconds"]))
+        return Trust(*named, images, recipe, found, float(value["seconds"]), _left_out(value))
     except SfpError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise PlanError(
             f"This is no trust record of ours: {problem!r} is missing or wrong."
         ) from problem
+
+
+def _left_out(value: dict) -> tuple[tuple[Allocation, str], ...] | None:
+    if "left_out" not in value:
+        return None
+    pairs = [(str(name), str(why)) for name, why in value["left_out"]]
+    if any(name not in COMPARED for name, _ in pairs):
+        raise PlanError("This is no trust record of ours: an allocation in it is not known.")
+    return tuple((known, why) for name, why in pairs for known in COMPARED if known == name)
 
 
 def _draw(value: dict, images: int) -> Draw:

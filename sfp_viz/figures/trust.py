@@ -20,6 +20,9 @@ _AXES = {
 _NAMES = {
     "suggestion": "the suggestion",
     "uniform": "the same ratio everywhere",
+    "dispersion": "by Kernel Dispersion",
+    "functional": "by function",
+    "sensitivity": "by sensitivity",
     "mild": "plans near the suggestion",
     "wild": "plans further away",
 }
@@ -29,8 +32,8 @@ def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> g
     """Plans of equal cost: damage by ``predictor`` across, measured one-shot accuracy up.
 
     Where the prediction is right, points fall from left to right. The suggestion is a filled
-    mark in the accent, the uniform plan a square, drawn plans are grey; whiskers are 95 %
-    intervals.
+    mark in the accent, the plans of other allocations have shapes of their own, drawn plans are
+    grey; whiskers are 95 % intervals.
     """
     shown = [d for d in trust.draws if d.right is not None and predictor in dict(d.predicted)]
     if not shown:
@@ -48,6 +51,9 @@ def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> g
     for kind, symbol, color, size in (
         ("wild", "circle-open", theme.GREY, 8),
         ("mild", "circle", theme.GREY, 8),
+        ("sensitivity", "triangle-up", theme.PALETTE[1], 11),
+        ("functional", "diamond", theme.PALETTE[1], 11),
+        ("dispersion", "star-triangle-down", theme.PALETTE[1], 12),
         ("uniform", "square", theme.PALETTE[1], 11),
         ("suggestion", "circle", theme.PALETTE[0], 12),
     ):

@@ -61,6 +61,7 @@ def test_the_suggestion_and_uniform_stand_out_from_the_drawn_plans():
     draws = (
         drawn("suggestion", 4, 1.0, 900),
         drawn("uniform", 5, 2.0, 800),
+        drawn("functional", 5, 1.2, 860),
         drawn("mild", 6, 1.5, 850),
         drawn("wild", 7, 3.0, 700),
         drawn("wild", 8, 3.5, None),
@@ -70,5 +71,6 @@ def test_the_suggestion_and_uniform_stand_out_from_the_drawn_plans():
     assert list(by_name["the suggestion"].y) == [90]
     assert by_name["the suggestion"].marker.color == theme.PALETTE[0]
     assert list(by_name["the same ratio everywhere"].x) == [2.0]
+    assert list(by_name["by function"].x) == [1.2]
     assert list(by_name["plans further away"].x) == [3.0]  # what was not measured is not drawn
     assert "rank correlation 1.00" in figure.layout.annotations[0].text

@@ -155,6 +155,7 @@ def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 
 def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
+    from sfp_viz.core.alternatives import alternatives, left_out
     from sfp_viz.core.analysis import analyze
     from sfp_viz.core.making import make_plan
     from sfp_viz.core.trust import Trust, draws, edits_of, trust_json
@@ -166,6 +167,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     drawn = draws(
         network, analysis.dispersions, recipe, edits, evidence, count=study.count, seed=study.seed
     )
+    others = alternatives(network, analysis.dispersions, recipe, edits, evidence)
     plans = [make_plan(network, analysis, recipe, edits_of(network, d, edits)) for d in drawn]
     calibration = load_data(run.data, "train")
     test = load_data(run.data, "test", limit=study.images)
@@ -180,7 +182,8 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
         right = {number: count for (number, _), count in points.items()}
         whole = tuple(replace(draw, right=right[number]) for number, draw in enumerate(drawn))
-        return trust_json(Trust(network.digest, data, len(test), recipe, whole, seconds))
+        told = Trust(network.digest, data, len(test), recipe, whole, seconds, left_out(others))
+        return trust_json(told)
 
     tasks = tuple((number, plan.hash) for number, plan in enumerate(plans))
     return Job(tasks, measure, content, data, len(test))

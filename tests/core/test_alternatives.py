@@ -1,0 +1,76 @@
+"""What each way of sharing out would keep: equal target, bounds, changes by hand and rounding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sfp_viz.core.alternatives import COMPARED, alternatives, left_out
+from sfp_viz.core.bounds import bounds
+from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.ratios import suggest
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import RecipeError
+from tests.core.made_up import evidence_of
+
+SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
+RECIPE = Recipe(target_reduction=0.4)
+
+
+def test_each_known_allocation_keeps_what_a_recipe_with_it_would(plain):
+    evidence = evidence_of(plain)
+    found = alternatives(plain, SPREAD, RECIPE, None, evidence)
+    assert tuple(one.allocation for one in found) == COMPARED
+    for one in found:
+        its = replace(RECIPE, allocation=one.allocation)
+        assert one.kept == suggest(plain, SPREAD, its, None, evidence)
+        assert one.known
+        assert not one.why_not
+    assert len({tuple(one.kept.values()) for one in found}) > 2
+
+
+def test_they_cost_the_same_and_hold_to_what_was_set_by_hand_and_to_the_rounding(plain_of):
+    wide = plain_of(widths=(64, 96, 128))
+    recipe = replace(RECIPE, rounding=4, max_ratio=0.7)
+    edits = Edits(wide.digest).with_ratio("conv1", 0.25).with_least("conv2", 60)
+    low, high = bounds(wide, recipe, edits)
+    budget = 0.6 * cost(wide).macs
+    for one in alternatives(wide, SPREAD, recipe, edits, evidence_of(wide)):
+        assert one.kept["conv1"] == 48
+        assert one.kept["conv2"] >= 60
+        assert all(one.kept[name] % 4 == 0 for name in ("conv2", "conv3"))
+        kept = [one.kept[g.name] for g in wide.groups]
+        assert (low <= kept).all()
+        assert (kept <= high).all()
+        assert 0.9 * budget < cost_of_widths(wide, one.kept).macs <= budget
+
+
+def test_without_evidence_they_say_what_is_missing(plain):
+    found = {one.allocation: one for one in alternatives(plain, SPREAD, RECIPE)}
+    assert found["dispersion"].known
+    assert found["uniform"].known
+    assert found["functional"].lacks == ("observations",)
+    assert found["sensitivity"].lacks == ("sensitivity",)
+    assert left_out(tuple(found.values())) == (
+        ("functional", "no images were looked at"),
+        ("sensitivity", "the sensitivity was not measured"),
+    )
+
+
+def test_one_that_cannot_reach_the_target_says_so_and_the_others_stand(plain):
+    evidence = evidence_of(plain, skip=("conv2", "conv3"))  # what was not seen stays whole
+    far = replace(RECIPE, target_reduction=0.8)
+    found = {one.allocation: one for one in alternatives(plain, SPREAD, far, None, evidence)}
+    assert found["uniform"].known
+    assert found["functional"].problem
+    assert found["functional"].why_not == "it cannot reach the target"
+    assert found["functional"].kept == {}
+
+
+def test_evidence_of_other_weights_is_refused(plain, residual):
+    other = evidence_of(residual)
+    with pytest.raises(RecipeError, match="other weights"):
+        alternatives(plain, SPREAD, RECIPE, None, Evidence(observations=other.observations))
