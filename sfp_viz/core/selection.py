@@ -23,6 +23,7 @@ REDUNDANT = {
 }
 _PLAIN = {"random": "drawn at random", "reconstruction": "made up for by the others"}
 _EPS = 0.05  # weight of a cluster without any spread
+_DIGITS = 6  # of what is compared; what lies below is rounding of float32, and goes by importance
 
 
 def select(
@@ -99,20 +100,22 @@ def _kept(
 def _quotas(
     members: list[list[int]], apart: np.ndarray, score: np.ndarray, wanted: int, fixed: set[int]
 ) -> list[int]:
-    """How many each cluster keeps: one each by importance, the rest by size times spread."""
+    """How many each cluster keeps: one each by importance, the rest by size times spread; of
+    equal remainders the cluster with the most important filter has the larger."""
     sizes = np.array([len(part) for part in members])
     quotas = np.array([sum(u in fixed for u in part) for part in members])
     best = np.array([score[part].max() for part in members])
     for cluster in np.argsort(-best, kind="stable"):
         if quotas[cluster] == 0 and quotas.sum() < wanted:
             quotas[cluster] = 1
-    weights = sizes * (_EPS + np.array([_spread(apart[np.ix_(p, p)]) for p in members]))
+    exact = np.round(apart.astype(np.float64), _DIGITS)
+    weights = sizes * (_EPS + np.array([_spread(exact[np.ix_(p, p)]) for p in members]))
     while (rest := wanted - int(quotas.sum())) > 0:
         room = sizes - quotas
-        share = rest * weights * (room > 0) / weights[room > 0].sum()
-        more = np.minimum(np.floor(share + 1e-9).astype(int), room)
+        share = np.round(rest * weights * (room > 0) / weights[room > 0].sum(), _DIGITS)
+        more = np.minimum(np.floor(share).astype(int), room)
         left = rest - int(more.sum())
-        by_remainder = np.argsort(-(share - np.floor(share + 1e-9)), kind="stable")
+        by_remainder = np.lexsort((-best, np.round(np.floor(share) - share, _DIGITS)))
         for cluster in [c for c in by_remainder if room[c] > more[c]][:left]:
             more[cluster] += 1
         quotas = quotas + more
@@ -132,7 +135,8 @@ def _pick(
     balance: float,
     fixed: set[int],
 ) -> set[int]:
-    """Greedy: the most important, then balance * importance + (1 - balance) * distance."""
+    """Greedy: the most important, then balance * importance + (1 - balance) * distance, the more
+    important of equals."""
     units = np.array(part)
     local = apart[np.ix_(units, units)]
     widest = local.max() or 1.0
@@ -141,8 +145,8 @@ def _pick(
         taken[score[units].argmax()] = True
     near = local[:, taken].min(axis=1, initial=np.inf)
     while taken.sum() < quota:
-        value = balance * score[units] + (1 - balance) * near / widest
-        best = int(np.where(taken, -np.inf, value).argmax())
+        value = np.round(balance * score[units] + (1 - balance) * near / widest, _DIGITS)
+        best = int(np.lexsort((-score[units], -np.where(taken, -np.inf, value)))[0])
         taken[best] = True
         near = np.minimum(near, local[:, best])
     return {int(u) for u in units[taken]}

@@ -114,12 +114,13 @@ def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
     """How alike the units are, float32 [units, units], 1 on the diagonal (G.2).
 
     cosine, correlation and activation: -1..1, signed, since an activation tells W from -W.
-    euclidean: exp(-d^2 / 2m^2) in 0..1, m the median distance. A dead unit has 0 with every other.
+    euclidean: exp(-d^2 / 2m^2) in 0..1, m the median distance of two live filters. A dead unit has
+    0 with every other.
     """
     gram = inner_products(matrix, kind).astype(np.float32)
     if kind == "euclidean":
-        gram = _by_distance(gram)
         alive = live(matrix)
+        gram = _by_distance(gram, alive)
         gram *= alive[:, None] & alive[None, :]
     else:
         np.clip(gram, -1, 1, out=gram)
@@ -138,12 +139,13 @@ def distance(similarities: np.ndarray, kind: str = "cosine") -> np.ndarray:
     return 1 - similarities
 
 
-def _by_distance(gram: np.ndarray) -> np.ndarray:
-    """Gram matrix -> exp(-d^2 / 2m^2); all rows equal (m = 0) gives 1 for equal rows."""
+def _by_distance(gram: np.ndarray, alive: np.ndarray) -> np.ndarray:
+    """Gram matrix -> exp(-d^2 / 2m^2), m over the units ``alive``; all rows equal (m = 0) gives 1
+    for equal rows."""
     squares = np.diag(gram).astype(np.float32)
     apart = np.maximum(squares[:, None] + squares[None, :] - 2 * gram, 0)
     apart[apart < DEAD * squares.max(initial=0.0)] = 0  # rounding of float32
-    others = apart[~np.eye(len(apart), dtype=bool)]
+    others = apart[alive[:, None] & alive[None, :] & ~np.eye(len(apart), dtype=bool)]
     middle = float(np.median(others)) if others.size else 0.0
     if middle == 0:
         return (apart == 0).astype(np.float32)

@@ -214,6 +214,36 @@ def test_the_order_of_filters_does_not_matter(single, seen_of, recipe):
         assert reason == old
 
 
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if r.criterion == "l1"])
+@pytest.mark.parametrize("keep", [3, 6, 9])
+def test_the_order_of_filters_does_not_matter_where_some_are_equal(analyzed, recipe, keep):
+    """Of equal filters any may stay, but always as many of each kind."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        drawn = [rng.normal(size=(5, 8)), rng.integers(-2, 3, (5, 8)), np.eye(5, 8)][seed % 3]
+        drawn = drawn * np.sqrt([[2], [3], [5], [7], [11]])  # so that no two norms are equal
+        chosen = rng.integers(0, 5, 12) if seed < 3 else np.repeat(range(4), 3)
+        matrix = drawn[rng.permutation(chosen)]
+        order = rng.permutation(12)
+        stayed = []
+        for rows_now in (matrix, matrix[order]):
+            removal = select(analyzed(rows_now, recipe, keep), keep, recipe)
+            stayed.append(np.delete(rows_now, removal.filters, axis=0))
+        before, after = (sorted(map(tuple, part)) for part in stayed)
+        assert before == after, f"drawn with seed {seed}"
+
+
+def test_of_clusters_with_equal_remainders_the_more_important_keeps_more(analyzed):
+    """Two clusters of three equal filters share out three: the stronger keeps two of them."""
+    strong, weak = np.eye(2, 5) * np.array([[2], [1]])
+    for order in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 1, 0, 1, 0]):
+        matrix = np.array([[strong, weak][which] for which in order])
+        group = analyzed(matrix, Recipe(), 3)
+        assert group.clusters.k == 2
+        removal = select(group, 3, Recipe())
+        assert sum(order[unit] for unit in removal.filters) == 2
+
+
 def test_a_ranking_takes_the_most_important_and_the_first_of_equals(analyzed):
     matrix = np.diag([3.0, 1, 2, 1, 5])
     assert select(analyzed(matrix, uniform_l1()), 3, uniform_l1()).filters == (1, 3)

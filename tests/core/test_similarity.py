@@ -79,6 +79,13 @@ def test_a_dead_filter_is_like_no_other_and_gives_no_nan(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_dead_filters_change_nothing_between_the_others(kind):
+    alive = (np.random.default_rng(0).normal(size=(8, 20)) + 3).astype(np.float32)
+    found = similarity(np.vstack([alive, 0 * alive]), kind)
+    np.testing.assert_allclose(found[:8, :8], similarity(alive, kind), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_identical_filters_are_fully_similar(kind):
     matrix = np.tile(np.arange(1, 10, dtype=np.float32), (4, 1))
     np.testing.assert_allclose(similarity(matrix, kind), 1, atol=1e-6)
