@@ -24,12 +24,12 @@ class Observations:
     that the next layers read, after norm and activation. ``reach`` [units, units], by group, is
     the Gram matrix of the next layers' weights over their outputs and window positions:
     sum over o, h, w of W[o, i, h, w] W[o, j, h, w], each output first scaled by the BatchNorm that
-    follows it. ``power``, by group, is the variance of what the layer after the first reader takes
-    in (of what the last layer puts out), summed over its channels: the size of the stream that an
-    error disturbs. ``images`` says
-    how many were seen, of which ``data``. ``scores``, by name (of SCORES) and group, are float64
-    [units], 0 or above, of what was asked for. A group or a score that was not observed raises
-    RecipeError. Two observations are equal only when they are the same object.
+    follows it. ``power``, by group, is the variance of what the first layer takes in that reads the
+    first reader's outputs (past a residual sum: the sum; of the outputs themselves where nothing
+    reads them), summed over its channels: the size of the stream that an error disturbs.
+    ``images`` says how many were seen, of which ``data``. ``scores``, by name (of SCORES) and
+    group, are float64 [units], 0 or above, of what was asked for. A group or a score that was not
+    observed raises RecipeError. Two observations are equal only when they are the same object.
     """
 
     digest: str

@@ -47,20 +47,24 @@ def observe(
     """
     _check(model, images, scores)
     module = copy.deepcopy(model.module).eval()
-    groups = [group for group in channel_groups(model) if not group.problem]
+    every = channel_groups(model)
+    groups = [group for group in every if not group.problem]
     readers = {group.name: found for group in groups if (found := _readers(module, group))}
     execution = execute(module, model.input_shape, name=model.name)
     sums = {name: _Sums(group[0]) for name, group in readers.items()}
-    after = {name: _next_layer(module, execution, group[0].name) for name, group in readers.items()}
-    powers = {name: _Power() for name in set(after.values())}
+    powers = {name: _Power() for name in {group[0].name for group in readers.values()}}
+    after = {name: _next_reader(module, execution, every, name) for name in powers}
     wanted = [name for name in scores if name != "taylor"]
     maps = {name: Maps(group[0], wanted) for name, group in readers.items()} if wanted else {}
     parts = [(part.reader.name, part) for part in sums.values()]
     parts += [(readers[name][0].name, part) for name, part in maps.items()]
-    parts += [(name, part) for name, part in powers.items() if name]
+    parts += [(after[name], part) for name, part in powers.items() if after[name]]
     hooks = [module.get_submodule(name).register_forward_pre_hook(part.add) for name, part in parts]
-    last = {group[0].name for name, group in readers.items() if not after[name]}
-    hooks += [module.get_submodule(name).register_forward_hook(powers[""].put) for name in last]
+    hooks += [
+        module.get_submodule(name).register_forward_hook(part.put)
+        for name, part in powers.items()
+        if not after[name]
+    ]
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64))
     seen = _Progress(progress, len(chosen) * (1 + ("taylor" in scores)))
     with torch.no_grad():
@@ -80,7 +84,7 @@ def observe(
         mean={name: part.mean() for name, part in sums.items()},
         covariance={name: part.covariance() for name, part in sums.items()},
         reach={name: _gram(module, execution, group) for name, group in readers.items()},
-        power={name: powers[after[name]].value() for name in readers},
+        power={name: powers[group[0].name].value() for name, group in readers.items()},
         scores=found,
     )
 
@@ -131,13 +135,22 @@ def _readers(module: nn.Module, group: ChannelGroup) -> list[Reach]:
     return found
 
 
-def _next_layer(module: nn.Module, execution: Execution, name: str) -> str:
-    """The convolution or linear layer that runs after the layer ``name``; '' after the last."""
-    order = [
-        n for n in execution.calls if isinstance(module.get_submodule(n), nn.Conv2d | nn.Linear)
-    ]
-    place = order.index(name) + 1
-    return order[place] if place < len(order) else ""
+def _next_reader(
+    module: nn.Module, execution: Execution, groups: Sequence[ChannelGroup], name: str
+) -> str:
+    """The first convolution or linear layer to run that takes in what the layer ``name`` writes;
+    '' where none is known. Past a residual sum that is the layer which reads the sum, not the
+    convolution of its shortcut, which happens to run next."""
+    kinds = nn.Conv2d | nn.Linear | nn.ConvTranspose2d
+    order = [n for n in execution.calls if isinstance(module.get_submodule(n), kinds)]
+    into = {
+        reach.name
+        for group in groups
+        if any(reach.name == name and reach.side == "out" for reach in group.reaches)
+        for reach in group.reaches
+        if reach.side in ("in", "both")  # 'both': depthwise
+    }
+    return next((n for n in order[order.index(name) + 1 :] if n in into), "")
 
 
 def _by_channel(part: nn.Module, values: Tensor) -> Tensor:
@@ -147,7 +160,7 @@ def _by_channel(part: nn.Module, values: Tensor) -> Tensor:
 
 
 class _Power:
-    """Running variance of a layer's input, or output, summed over its channels."""
+    """Running variance of what takes in a layer's output, or of the output, over all channels."""
 
     def __init__(self) -> None:
         self._first = torch.zeros(1, dtype=torch.float64)
@@ -161,7 +174,7 @@ class _Power:
         self._count += values.shape[1]
 
     def put(self, part: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
-        """Take in what the last layer puts out: nothing reads it."""
+        """Take in what a layer puts out that nothing is known to read."""
         self.add(part, (out,))
 
     def value(self) -> float:

@@ -110,3 +110,34 @@ def test_the_stream_that_the_last_layer_feeds_is_that_of_its_answers(lenet, imag
     assert seen.power["fc1"] == pytest.approx(float(answers.var(0, correction=0).sum()), rel=1e-4)
     _, covariance, reach = seen.of("fc1")  # so what fc1 feeds is all of that stream
     assert np.sum(reach * covariance) / seen.power["fc1"] == pytest.approx(1, rel=1e-3)
+
+
+class Projected(nn.Module):
+    """A block whose shortcut is a convolution, which runs after the block's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 4, 3, padding=1)
+        self.first = nn.Conv2d(4, 6, 3, padding=1)
+        self.second = nn.Conv2d(6, 5, 3, padding=1)
+        self.shortcut = nn.Conv2d(4, 5, 1)
+        self.next = nn.Conv2d(5, 3, 3)
+        self.head = nn.Linear(3, 2)
+
+    def summed(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x).relu()
+        return (self.second(self.first(x).relu()) + self.shortcut(x)).relu()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.next(self.summed(x)).relu().mean((2, 3)))
+
+
+def test_past_a_shortcut_convolution_the_stream_is_the_sum_that_the_next_block_reads(images):
+    torch.manual_seed(0)
+    module = Projected().eval()
+    model = Model(module, "projected", images.pixels.shape[1:])
+    seen = observe(model, images)
+    with torch.no_grad():
+        stream = module.summed(model.normalize(torch.from_numpy(images.pixels.copy()))).double()
+    variance = float(stream.movedim(1, 0).flatten(1).var(1, correction=0).sum())
+    assert seen.power["first"] == pytest.approx(variance, rel=1e-4)
