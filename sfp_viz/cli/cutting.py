@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfp_viz.cli.find import data_of, find_digest, find_model, read_plan
+from sfp_viz.cli.repair_text import error_lines, repair_value
 from sfp_viz.cli.text import facts, say, with_json
+from sfp_viz.core.repairs import NORMS_STAY, left_out
 from sfp_viz.core.training import Measured
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, percent, size, span
 
 if TYPE_CHECKING:
     from sfp_viz.core.plan import Plan
+    from sfp_viz.nets.compensation import Repair
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.stages import Stage
 
@@ -42,12 +45,13 @@ def prune(
 
     plan = read_plan(plan_file)
     model = find_model(net or find_digest(plan.digest))
-    pruned, stages = _pruned(model, plan, data, measured=not no_measure)
+    pruned, stages, repair = _pruned(model, plan, data, measured=not no_measure)
     save_model(pruned, output)
     pair = (model, pruned)
     macs, params = [count_macs(m) for m in pair], [count_params(m) for m in pair]
     value: dict[str, Any] = {"file": str(output), "bytes": output.stat().st_size}
     value |= {"counted": {"macs": macs, "params": params}, "measured": None}
+    value["repair"] = repair_value(plan.recipe.compensation, repair)
     lines = [
         ("MACs (counted)", f"{count(macs[0])} -> {count(macs[1])}  {change(*macs)}"),
         ("params (counted)", f"{count(params[0])} -> {count(params[1])}  {change(*params)}"),
@@ -58,13 +62,17 @@ def prune(
             "unpruned": _accuracy(found[0][1]),
             "one_shot": _accuracy(found[-1][1]),
             "stages": [{"stage": name, **_accuracy(accuracy)} for name, accuracy in found],
-            "notes": [note for stage in stages for note in stage.notes],
+            "notes": list(repair.notes),
         }
         lines += [(name, _words(accuracy)) for name, accuracy in found[:-1]]
         lines += [("one-shot accuracy", _words(found[-1][1]))]
-        lines += [("note", note) for note in value["measured"]["notes"]]
+    lines += [("refit error", line) for line in error_lines(repair)]
+    lines += [("note", note) for note in repair.notes]
     if not data:
-        note = "Without --data no accuracy was measured, and BatchNorm keeps its old statistics."
+        undone = (
+            left_out(plan.recipe.compensation) and " To make up for what went, prune with --data."
+        )
+        note = f"Without --data no accuracy was measured, and {NORMS_STAY}{undone}"
         lines.append(("note", note))
     lines.append(("written to", f"{output}, {size(value['bytes'])}"))
     say(value, facts(lines), as_json=as_json)
@@ -72,17 +80,22 @@ def prune(
 
 def _pruned(
     model: Model, plan: Plan, data: str | None, *, measured: bool
-) -> tuple[Model, list[Stage]]:
-    """The pruned network, and its accuracy after each stage where there are images for it."""
+) -> tuple[Model, list[Stage], Repair]:
+    """The pruned network, its accuracy after each stage where there are images for it, and how
+    what went was made up for."""
+    from sfp_viz.nets.compensation import Repair
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.stages import stages
-    from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.surgery import pruned
 
     images = load_data(data, "train") if data else None
     if images is None or not measured:
-        return prune(model, plan, calibration=images), []
+        small, repair = pruned(model, plan, calibration=images)
+        return small, [], repair
     found = list(stages(model, plan, images, load_data(data or "", "test")))
-    return found[-1].model, found
+    notes = tuple(note for stage in found for note in stage.notes)
+    layers = tuple(layer for stage in found for layer in stage.layers)
+    return found[-1].model, found, Repair(found[-1].model.added_biases, notes, layers)
 
 
 @click.command()

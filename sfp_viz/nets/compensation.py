@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from sfp_viz.core.recipe import Compensation
+from sfp_viz.core.repairs import WITHOUT_IMAGES, left_out
 from sfp_viz.nets.calibration import (
     BATCHES,
     NORMS,
@@ -22,6 +24,7 @@ from sfp_viz.nets.calibration import (
 from sfp_viz.nets.channels import ChannelGroup
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import execute
+from sfp_viz.nets.fits import Refit
 from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.merging import merge, scale
 from sfp_viz.nets.model import Model
@@ -29,31 +32,51 @@ from sfp_viz.nets.model import Model
 Removed = Mapping[str, Sequence[int]]
 
 
+@dataclass(frozen=True)
+class Repair:
+    """How a cut network was made up for what went: names of new biases, a sentence about all that
+    was not done as asked, and the layers that were refitted, in forward order."""
+
+    added: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    layers: tuple[Refit, ...] = ()
+
+
 def compensate(
     module: nn.Module,
     model: Model,
     groups: Sequence[ChannelGroup],
     removed: Removed,
-    images: Images,
+    images: Images | None,
     kind: Compensation,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    *,
+    held_out: Images | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Repair:
     """Adapt every reader of removed channels as ``kind`` says; in place on ``module``, a whole
     copy of ``model`` that is cut afterwards. ``removed`` maps group names to units.
 
     'none' nothing; 'bias' see fold_means; 'merge' and 'scale' see merging.py; 'lsq_channel' and
-    'lsq_window' see least_squares.py. All are methods.md G.7. Returns the names of new biases,
-    and a sentence about each layer that could not be adapted as asked.
+    'lsq_window' see least_squares.py. All are methods.md G.7. Without ``images`` only 'merge' can
+    be done; the notes say so of the others. With images ``held_out`` from the fit, refits are
+    measured on them too. ``tell`` gets a line about each step that takes long.
     """
-    if kind == "none":
-        return (), ()
-    if kind == "bias":
-        return fold_means(module, model, groups, removed, images), ()
+    if kind == "none" or not any(removed.values()):
+        return Repair()
+    if images is None and kind not in WITHOUT_IMAGES:
+        return Repair(notes=(left_out(kind),))
     if kind == "merge":
-        return (), merge(module, groups, removed)
+        return Repair(notes=merge(module, groups, removed))
+    assert images is not None
+    if kind == "bias":
+        return Repair(*fold_means(module, model, groups, removed, images))
     if kind == "scale":
-        return scale(module, model, groups, removed, images)
-    made = refit(module, model, groups, removed, images, window=kind == "lsq_window")
-    return made.added, made.notes
+        return Repair(*scale(module, model, groups, removed, images))
+    made = refit(
+        module, model, groups, removed, images,
+        window=kind == "lsq_window", held_out=held_out, tell=tell,
+    )  # fmt: skip
+    return Repair(made.added, made.notes, made.layers)
 
 
 def reestimate(model: Model, images: Images, batches: int = BATCHES) -> Model:
@@ -85,14 +108,15 @@ def fold_means(
     groups: Sequence[ChannelGroup],
     removed: Removed,
     images: Images,
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Let every reader of the removed channels go on as if they fed their mean ('bias' of G.7).
 
     Works in place on ``module``, a whole copy of ``model``. For a reader y = W a + b the lost
     part sum_i W[:, i] E[a_i] goes into b, or out of the running mean of the BatchNorm behind it,
-    or else into a new bias. Exact but for zero-padded borders. Returns the names of new biases.
+    or else into a new bias. Exact but for zero-padded borders. Returns the names of new biases,
+    and a sentence about each layer that can take up nothing.
     """
-    lost, _ = readers(module, groups, removed)
+    lost, notes = readers(module, groups, removed)
     means = input_means(module, model, tuple(lost), images)
     execution = execute(module, model.input_shape, name=model.name)
     added = []
@@ -102,4 +126,4 @@ def fold_means(
         delta = fed(module.get_submodule(name), part_mean)
         if absorb(module.get_submodule(name), norm_behind(module, execution, name), delta):
             added.append(f"{name}.bias")
-    return tuple(added)
+    return tuple(added), notes

@@ -18,13 +18,25 @@ from sfp_viz.nets.windows import drawn, in_chunks, inputs_of, rows_of, unit_rows
 
 
 @dataclass(frozen=True)
+class Errors:
+    """How wrong a layer's output is ``before`` and ``after`` its fit, measured on ``images``: the
+    squared difference from what it puts out in the uncut network, as a share of the variance of
+    that (fit_errors.output_error)."""
+
+    before: float
+    after: float
+    images: int
+
+
+@dataclass(frozen=True)
 class Refit:
     """How one layer was refitted: ``form`` 'window', 'channel' or 'bias', on ``rows`` rows.
 
     ``before`` and ``after`` are summed squared errors on the calibration images, of the layer's
     outputs (and of the stream they are added to, in their units) for 'window' and of the lost
     inputs for 'channel'; ``after`` plus ``penalty``, the ridge term, is never above ``before``.
-    0 for 'bias'.
+    0 for 'bias'. ``seen`` and ``unseen``: the errors of its output on images of the fit and on
+    others, measured where such were given.
     """
 
     name: str
@@ -33,6 +45,8 @@ class Refit:
     before: float = 0.0
     after: float = 0.0
     penalty: float = 0.0
+    seen: Errors | None = None
+    unseen: Errors | None = None
 
 
 @dataclass(frozen=True)

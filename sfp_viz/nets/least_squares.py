@@ -25,6 +25,7 @@ from sfp_viz.nets.calibration import (
 from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import execute
+from sfp_viz.nets.fit_errors import Rulers, rulers
 from sfp_viz.nets.fits import FITS, Call, Look, Reader, Refit, look
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.passes import reads
@@ -63,6 +64,8 @@ def refit(
     window: bool = True,
     ridge: float = RIDGE,
     most: int = BATCHES,
+    held_out: Images | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Refits:
     """Refit the readers of removed channels on ``most`` batches of images, in place on ``module``,
     a whole copy of ``model``, whose removed channels are silenced.
@@ -73,7 +76,9 @@ def refit(
     kernel, so an endless one is 'bias' (our reading). Else, and where a window has more than 4608
     inputs or too few rows, the removed channels are expressed by the kept ones: W'_K += W_P X,
     X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions get the mean alone. Norms of the cut
-    network use the statistics of the batch meanwhile: estimate them anew afterwards.
+    network use the statistics of the batch meanwhile: estimate them anew afterwards. With images
+    ``held_out``, each refit is measured on them and on images of the fit (fit_errors.py), which
+    changes nothing in the fit. ``tell`` gets a line before each layer.
     """
     lost, notes = readers(module, groups, removed)
     whole = copy.deepcopy(module).eval()
@@ -92,13 +97,16 @@ def refit(
         found.append((reader, _numbers(reader, calls, used)))
         notes += (f"'{name}' {why}.",) if why else ()
     norms = _set_live(module)
+    measured = rulers(module, whole, model, groups, removed, images, held_out, most)
 
     def batches() -> Iterator[Tensor]:
         return calibration_batches(model, images, most)
 
     for some in _together(found):
         for reader, theirs in _beside(whole, some, batches):
-            made, new = _refitted(module, whole, reader, theirs, batches, ridge)
+            if tell:
+                tell(f"Refitting '{reader.name}', {len(layers) + 1} of {len(found)}")
+            made, new = _refitted(module, whole, reader, theirs, batches, ridge, measured)
             silence(module, groups, removed)  # outputs that are cut themselves stay at 0
             layers.append(made)
             added += [f"{reader.name}.bias"] if new else []
@@ -148,6 +156,7 @@ def _refitted(
     looks: Iterator[Look],
     batches: Batches,
     ridge: float,
+    measured: Rulers,
 ) -> tuple[Refit, bool]:
     """Fit one reader of the cut network, and let the norm behind it keep its scale; whether it
     has a new bias."""
@@ -165,9 +174,11 @@ def _refitted(
                 if norm is not None and reader.held and pair[0].read is not None:
                     held.append(pair[0].read)
 
+    wrong = measured.before(reader)
     made, offset = FITS[reader.form](reader, calls(), ridge)
     in_norm = norm is not None and part.bias is None
     new = absorb(part, norm, offset)
+    made = measured.after(reader, made, wrong, offset if in_norm and not new else None)
     if reader.form != "bias" and norm is not None:
         again = held or reads(module, reader.name, batches())
         hold_scale(norm, before, *put_out(part, again), in_norm * offset)
@@ -191,7 +202,7 @@ def _formed(reader: Reader, calls: Calls, images: int, window: bool) -> tuple[Re
     part, alone = reader.part, "so it takes up the mean alone"
     read, put = (images * sum(positions(part, call[side]) for call in calls) for side in (0, 1))
     if getattr(part, "groups", 1) > 1:
-        return reader, f"is a grouped convolution, {alone}"
+        return replace(reader, share=_share(put)), f"is a grouped convolution, {alone}"
     if reader.size == 0:
         return reader, f"reads flattened maps of several sizes, {alone}"
     kept = len(reader.units[0])

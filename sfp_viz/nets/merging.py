@@ -156,7 +156,10 @@ def _mix(module: nn.Module, group: ChannelGroup, pairs: Pairs) -> Iterator[str]:
 
 def _only_norm(module: nn.Module, norms: Mapping[str, str], group: ChannelGroup) -> tuple[Any, str]:
     """The BatchNorm right behind the group's only layer, or None; and why D.2 does not hold."""
-    if len(group.layers) + len(group.followers) > 1 or group.repeats > 1:
+    if group.repeats > 1:
+        many = group.repeats  # one filter of every conv_group of the layer or of its reader
+        return None, f"grouped convolutions tie {many} filters to a unit, and the factor is for one"
+    if len(group.layers) + len(group.followers) > 1:
         return None, "several layers write its channels"
     passed = {reach.name for reach in group.reaches if reach.side == "both"} - {group.name}
     if passed - {norms.get(group.name, "")}:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
 from sfp_viz.core.training import Measured, wilson
-from sfp_viz.nets.compensation import reestimate
+from sfp_viz.nets.compensation import Repair, reestimate
 from sfp_viz.nets.data import Images
+from sfp_viz.nets.fits import Refit
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.surgery import compensated
@@ -21,7 +22,8 @@ NAMES = ("unpruned", "cut", "compensated", "re-estimated")
 @dataclass(frozen=True)
 class Stage:
     """``right`` of ``images`` test images named rightly by ``model`` after the stage ``name``;
-    measured. ``notes``: a sentence about each layer that could not be compensated."""
+    measured. ``notes``: a sentence about each layer that could not be compensated; ``layers``: how
+    layers were refitted, with their errors on images of the fit and on test images."""
 
     name: str
     right: int
@@ -29,6 +31,7 @@ class Stage:
     model: Model
     data: str = ""
     notes: tuple[str, ...] = ()
+    layers: tuple[Refit, ...] = ()
 
     def measured(self) -> Measured:
         """The accuracy with its 95 % interval, and on what."""
@@ -42,19 +45,28 @@ def stages(
     calibration: Images,
     test: Images,
     network: Network | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[Stage]:
     """Measure ``model`` on ``test`` after each of NAMES; 'compensated' only when the recipe asks
-    for it. The model of the last stage is what ``surgery.prune`` makes."""
+    for it. The model of the last stage is what ``surgery.prune`` makes. ``tell`` gets a line about
+    each step."""
 
-    def stage(name: str, found: Model, notes: tuple[str, ...] = ()) -> Stage:
+    say = tell or (lambda line: None)
+
+    def stage(name: str, found: Model, repair: Repair | None = None) -> Stage:
+        say(f"Measuring: {name}")
+        right, made = count_right(found, test), repair or Repair()
         where = f"{test.name}, {test.split}"
-        return Stage(name, count_right(found, test), len(test), found, where, notes)
+        return Stage(name, right, len(test), found, where, made.notes, made.layers)
 
     yield stage("unpruned", model)
     calibration = as_trained(model, calibration)
-    small, _ = compensated(model, plan, network=network)
+    small, _ = compensated(model, plan, network=network, repair=False, tell=tell)
     yield stage("cut", small)
     if plan.recipe.compensation != "none":
-        small, notes = compensated(model, plan, calibration=calibration, network=network)
-        yield stage("compensated", small, notes)
+        small, repair = compensated(
+            model, plan, calibration=calibration, held_out=test, network=network, tell=tell
+        )
+        yield stage("compensated", small, repair)
+    say("Estimating BatchNorm anew")
     yield stage("re-estimated", reestimate(small, calibration))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
+from sfp_viz.core.repairs import REFITS, left_out
 from sfp_viz.errors import PlanError, SurgeryError
+from sfp_viz.nets.calibration import BATCH
 from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.checking import disagreement
-from sfp_viz.nets.compensation import compensate, reestimate
+from sfp_viz.nets.compensation import Removed, Repair, compensate, reestimate
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import tensors_of
 from sfp_viz.nets.groups import cut
@@ -36,17 +39,47 @@ def prune(
 
     With ``calibration`` images, what the removed filters fed forward is made up for as the recipe
     says (compensation.compensate), and BatchNorm statistics are estimated anew; the images are
-    augmented as the network saw them in training (views.as_trained) unless ``plain``.
+    augmented as the network saw them in training (views.as_trained) unless ``plain``. Without
+    them only 'merge' is done, and a UserWarning says what the recipe asked for besides.
     With ``network``, the reading the plan was made on, a plan that cuts a group protected there
     is refused by name, instead of by the proof at the end.
 
     Raises PlanError when the plan does not fit, SurgeryError when the cut network does not
     compute what the whole one does with the same channels at 0.
     """
+    undone = left_out(plan.recipe.compensation) if calibration is None and plan.removals else ""
+    if undone:
+        warnings.warn(f"{undone} Call prune with calibration=images.", stacklevel=2)
+    return pruned(model, plan, calibration=calibration, network=network, plain=plain)[0]
+
+
+def pruned(
+    model: Model,
+    plan: Plan,
+    *,
+    calibration: Images | None = None,
+    held_out: Images | None = None,
+    network: Network | None = None,
+    plain: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> tuple[Model, Repair]:
+    """``prune``, and how what went was made up for: what was left out is said in the notes alone.
+
+    With images ``held_out`` besides, which must not be among those of the calibration, each refit
+    is measured on up to 128 of them; the network stays the same to the bit. ``tell`` gets a line
+    about each step.
+    """
+    say = tell or (lambda line: None)
     if calibration is not None and not plain:
+        say("Finding out how the images looked in training")
         calibration = as_trained(model, calibration)
-    small, _ = compensated(model, plan, calibration=calibration, network=network)
-    return small if calibration is None else reestimate(small, calibration)
+    small, repair = compensated(
+        model, plan, calibration=calibration, held_out=held_out, network=network, tell=tell
+    )
+    if calibration is not None:
+        say("Estimating BatchNorm anew")
+        small = reestimate(small, calibration)
+    return small, repair
 
 
 def compensated(
@@ -54,18 +87,39 @@ def compensated(
     plan: Plan,
     *,
     calibration: Images | None = None,
+    held_out: Images | None = None,
     network: Network | None = None,
-) -> tuple[Model, tuple[str, ...]]:
-    """``prune`` without the new estimate of BatchNorm statistics; and a sentence about each layer
-    that could not be compensated as the recipe asks."""
+    repair: bool = True,
+    tell: Callable[[str], None] | None = None,
+) -> tuple[Model, Repair]:
+    """``pruned`` without the new estimate of BatchNorm statistics, on the images as they are (but
+    for those ``held_out``, which are augmented as in training); without ``repair`` nothing makes
+    up for what went."""
+    if tell:
+        tell("Finding what is cut together")
     groups = _fitting(model, plan, network)
     removed = {removal.group: removal.filters for removal in plan.removals}
     module = copy.deepcopy(model.module).eval()
-    added: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    if calibration is not None:
-        kind = plan.recipe.compensation
-        added, notes = compensate(module, model, groups, removed, calibration, kind)
+    kind = plan.recipe.compensation if repair else "none"
+    fitted = calibration is not None and kind in REFITS
+    seen = as_trained(model, held_out, BATCH) if fitted and held_out is not None else None
+    made = compensate(module, model, groups, removed, calibration, kind, held_out=seen, tell=tell)
+    if tell:
+        tell("Cutting a copy and checking that it runs")
+    _cut_and_proven(module, model, groups, removed)
+    small = model.with_module(
+        module.train(model.module.training),
+        plans=(*model.plans, plan),
+        added_biases=(*model.added_biases, *made.added),
+    )
+    return small, made
+
+
+def _cut_and_proven(
+    module: nn.Module, model: Model, groups: Sequence[ChannelGroup], removed: Removed
+) -> None:
+    """Take the removed channels of ``module`` out, in place; SurgeryError unless it then computes
+    what it does with them at 0."""
     silence(module, groups, removed)
     image = _image(model, module)
     try:
@@ -84,12 +138,6 @@ def compensated(
             f"0 by {gap:.2g} of its output's scale (most allowed: {TOLERANCE:g}), so it was not "
             "handed out. Read the network again; groups that cannot be cut are protected there."
         )
-    small = model.with_module(
-        module.train(model.module.training),
-        plans=(*model.plans, plan),
-        added_biases=(*model.added_biases, *added),
-    )
-    return small, notes
 
 
 def masked(model: Model, plan: Plan, network: Network | None = None) -> Model:

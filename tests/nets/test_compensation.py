@@ -17,7 +17,7 @@ from sfp_viz.nets.compensation import fold_means, reestimate
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import channel_groups
-from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.surgery import compensated, prune
 
 
 class Pointwise(nn.Module):
@@ -68,7 +68,8 @@ def test_filters_that_put_out_constants_are_made_up_for_exactly(images, bias, no
     plan, module = plan_of(model, "bias"), Pointwise(bias=bias, norm=norm).eval()
     module.load_state_dict(model.module.state_dict())
     groups = [group for group in channel_groups(model) if group.name == "first"]
-    added = fold_means(module, model, groups, {"first": (0, 1)}, images)
+    added, notes = fold_means(module, model, groups, {"first": (0, 1)}, images)
+    assert notes == ()
     assert added == (() if bias or norm else ("second.bias",))
     folded = replace(plan, digest=model_of(module).digest, recipe=Recipe())
     pruned = prune(model_of(module), folded)
@@ -133,3 +134,24 @@ def test_a_refit_makes_up_for_constants_exactly_with_a_new_bias_where_it_must(im
     pruned = prune(model, plan_of(model, kind), calibration=images)
     assert pruned.added_biases == ("second.bias",)
     assert torch.allclose(outputs(pruned, images), outputs(model, images), atol=1e-4)
+
+
+class Upwards(nn.Module):
+    """A transposed convolution reads the first layer: no constant of its inputs can be folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.up = nn.Conv2d(3, 20, 1), nn.ConvTranspose2d(20, 12, 2, stride=2)
+        self.fc = nn.Linear(12, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.up(self.first(images).relu()).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("kind", ["bias", "merge", "scale", "lsq_channel", "lsq_window"])
+def test_a_layer_that_can_take_up_nothing_is_named(images, kind):
+    model = model_of(Upwards())
+    _, repair = compensated(model, plan_of(model, kind), calibration=images)
+    assert repair.notes == (
+        "'up' (ConvTranspose2d) cannot take up what the removed filters fed it.",
+    )

@@ -225,12 +225,13 @@ def test_pruned_equals_refitted_and_lists_its_new_biases(concat_model, images):
         concat_model.digest, recipe, Edits(concat_model.digest),
         (Removal("stem.0", units, ("by hand",) * 3),),
     )  # fmt: skip
-    small, notes = compensated(concat_model, plan, calibration=images)
+    small, repair = compensated(concat_model, plan, calibration=images)
     pixels = small.normalize(torch.from_numpy(images.pixels[:9].copy()))
     with torch.no_grad():
         assert torch.allclose(small.module(pixels), module(pixels), atol=1e-4)
-    assert notes == ()
-    assert small.added_biases == made.added
+    assert repair.notes == ()
+    assert small.added_biases == repair.added == made.added
+    assert repair.layers == made.layers
     assert prune(concat_model, plan, calibration=images).added_biases == made.added
 
 

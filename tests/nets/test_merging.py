@@ -13,7 +13,8 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.merging import factor
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import compensated, masked, prune
+from sfp_viz.nets.reading import channel_groups
+from sfp_viz.nets.surgery import compensated, masked, prune, pruned
 
 
 @pytest.fixture
@@ -77,12 +78,12 @@ def test_every_place_where_a_concat_holds_the_double_takes_it_in(concat_model, i
 
 
 def test_filters_that_are_not_alike_or_opposite_are_only_dropped(plain_model, images):
-    merged, notes = compensated(
+    merged, repair = compensated(
         plain_model, plan_of(plain_model, "merge", "conv1", (2, 5)), calibration=images
     )
     dropped, _ = compensated(plain_model, plan_of(plain_model, "none", "conv1", (2, 5)))
     assert merged.digest == dropped.digest
-    assert notes == ()
+    assert repair.notes == ()
     turned = duplicated(plain_model, {"conv1": ""}, {4: 1})
     with torch.no_grad():
         turned.module.conv1.weight[4] *= -1
@@ -161,15 +162,46 @@ def test_filters_of_norm_0_or_variance_0_are_not_scaled(images):
 
 def test_a_group_that_several_layers_write_says_that_it_is_not_scaled(residual_model, images):
     plan = plan_of(residual_model, "scale", "stem.0", (1, 2))
-    _, notes = compensated(residual_model, plan, calibration=images)
-    assert notes == ("'stem.0' is not scaled: several layers write its channels.",)
+    _, repair = compensated(residual_model, plan, calibration=images)
+    assert repair.notes == ("'stem.0' is not scaled: several layers write its channels.",)
 
 
-@pytest.mark.parametrize("kind", ["merge", "scale"])
-def test_without_images_the_cut_network_is_the_silenced_one(tiny_model, images, kind):
-    from sfp_viz.nets.reading import channel_groups
+def test_filters_tied_by_grouped_convolutions_are_named_as_such_where_they_are_not_scaled(
+    depthwise_model, images
+):
+    plan = plan_of(depthwise_model, "scale", "point.0", (1, 2))
+    _, repair = compensated(depthwise_model, plan, calibration=images)
+    assert repair.notes == (
+        "'point.0' is not scaled: grouped convolutions tie 2 filters to a unit, and the factor is "
+        "for one.",
+    )
 
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_merging_needs_no_images(plain_model, images, merged):
+    model = duplicated(plain_model, {"conv1": ""}, PAIRS)
+    plan = plan_of(model, "merge", "conv1", tuple(PAIRS))
+    small = prune(model, plan) if merged else compensated(model, plan, repair=False)[0]
+    gap = float((outputs(small, images) - outputs(model, images)).abs().max())
+    assert gap < 1e-5 if merged else gap > 2e-4
+
+
+@pytest.mark.parametrize("kind", ["bias", "scale", "lsq_channel", "lsq_window"])
+def test_without_images_the_cut_network_is_the_silenced_one_and_says_what_was_left_out(
+    tiny_model, images, kind
+):
     group = next(group for group in channel_groups(tiny_model) if not group.problem)
     plan = plan_of(tiny_model, kind, group.name, (0, 3))
-    small, silent = prune(tiny_model, plan), masked(tiny_model, plan)
+    with pytest.warns(UserWarning, match=f"'{kind}' needs images.*calibration="):
+        small = prune(tiny_model, plan)
+    silent = masked(tiny_model, plan)
     assert torch.allclose(outputs(small, images), outputs(silent, images), atol=1e-4)
+    (note,) = pruned(tiny_model, plan)[1].notes
+    assert f"'{kind}' needs images" in note
+
+
+@pytest.mark.parametrize("kind", ["none", "merge"])
+def test_without_images_nothing_is_left_out_of_what_needs_none(tiny_model, kind):
+    group = next(group for group in channel_groups(tiny_model) if not group.problem)
+    found = pruned(tiny_model, plan_of(tiny_model, kind, group.name, (0,)))[1]
+    assert not any("needs images" in note for note in found.notes)

@@ -1,0 +1,58 @@
+"""How a cut network was made up for, as a shell says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from sfp_viz.figures.numbers import percent
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.compensation import Repair
+    from sfp_viz.nets.fits import Errors, Refit
+
+
+def repair_value(asked: str, repair: Repair) -> dict[str, Any]:
+    """The repair that the recipe ``asked`` for, as JSON: what was left out of it, and of each
+    refitted layer the sums that the fit computed and the errors measured of its output."""
+    layers = [
+        {
+            "layer": layer.name,
+            "form": layer.form,
+            "computed": {"rows": layer.rows, "before": layer.before, "after": layer.after,
+                         "penalty": layer.penalty},
+            "measured": {"seen": _errors(layer.seen), "unseen": _errors(layer.unseen)},
+        }
+        for layer in repair.layers
+    ]  # fmt: skip
+    return {"asked": asked, "notes": list(repair.notes), "layers": layers}
+
+
+def error_lines(repair: Repair) -> list[str]:
+    """Two lines on the errors of refitted layers, on the fit's images and on others; none where
+    they were not measured."""
+    layers = [layer for layer in repair.layers if layer.seen and layer.unseen]
+    if not layers:
+        return []
+    words = (
+        ("of the fit", lambda layer: layer.seen),
+        ("not of the fit", lambda layer: layer.unseen),
+    )
+    return [_line(layers, where, of) for where, of in words]
+
+
+def _line(layers: Sequence[Refit], where: str, of: Callable[[Refit], Any]) -> str:
+    found: list[Errors] = [of(layer) for layer in layers]
+    was, now = (median(getattr(one, name) for one in found) for name in ("before", "after"))
+    many = f"{len(layers)} layers" if len(layers) > 1 else "its layer"
+    return (
+        f"{percent(was)} -> {percent(now)} of the output's variance, the median of {many}  "
+        f"(measured on {found[0].images:,} images {where})"
+    )
+
+
+def _errors(found: Errors | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"before": found.before, "after": found.after, "images": found.images}
