@@ -30,11 +30,12 @@ def eliminate(covariance: np.ndarray, reach: np.ndarray, *, ridge: float = 1e-3)
     With activations of covariance C [n, n] and R = reach [n, n] (Gram matrix of the next layers'
     weights), keeping K leaves the error
 
-        E(K) = tr(R (C - C[:, K] (C[K, K] + r I)^-1 C[K, :])),   r = ridge * tr(C) / n
+        E(K) = tr(R (S - S[:, K] S[K, K]^-1 S[K, :])),   S = C + r I,  r = ridge * tr(C) / n
 
-    of the next layers' output, their other inputs unchanged. Removing i from K raises E by
-    G_ii / P_ii with P = (C[K, K] + r I)^-1, G = B R B^T and B = P C[K, :]; both change by a step
-    of rank one or two, so the whole order costs O(n^3): a second or two for 2048 units.
+    of the next layers' output, their other inputs unchanged; 0 with all units, because the ridge
+    is in every block. ``errors`` are E(K) / tr(R C), at most 1. Removing i from K raises E by
+    G_ii / P_ii with P = S[K, K]^-1, G = B R B^T and B = P S[K, :]; both change by a step of rank
+    one or two, so the whole order costs O(n^3): a second or two for 2048 units.
     """
     n = len(covariance)
     total = float(np.sum(reach * covariance)) or 1.0
