@@ -89,6 +89,22 @@ def kept(app: AppTest) -> dict[str, int]:
     return planned.suggestion(MODEL, session(app).recipe, session(app).edits)
 
 
+def test_what_other_allocations_would_keep_is_worked_out_once_for_a_target(plan, monkeypatch):
+    from sfp_viz.core import alternatives
+
+    asked: list[Recipe] = []
+    real = alternatives.alternatives
+    monkeypatch.setattr(
+        alternatives, "alternatives", lambda *all: asked.append(all[2]) or real(*all)
+    )
+    slide(plan, "Target", 60)
+    plan.session_state["plan_hidden_marks"] = ("uniform",)
+    plan.run()
+    with_session(plan, recipe=session(plan).recipe, group="conv1")
+    with_session(plan, recipe=Recipe(0.6, allocation="uniform"))
+    assert [recipe.target_reduction for recipe in asked] == [0.6]
+
+
 def test_another_goal_is_met_and_said(plan):
     goals = next(g for g in plan.button_group if "Params" in str(g.options))
     goals.set_value("params").run()

@@ -42,12 +42,16 @@ def test_layers_that_move_along_are_named_with_the_reason():
 def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network):
     edits = Edits(network.digest).with_ratio("a", 0.5).with_least("a", 4)
     drawn = plan_view.Widths({"a": 8}, {"a": 10}, {"a": 9}, {"a": ((1, 9.0), (16, 0.0))}, "points")
-    bar = plan_view.bar(network, TIED, Asked(Recipe(rounding=8), edits), drawn)
+    others = {"uniform": {"a": 12}, "functional": {"a": 6}}
+    bar = plan_view.bar(network, TIED, Asked(Recipe(rounding=8), edits), drawn, others)
     assert (bar.kept, bar.suggested, bar.wanted, bar.least) == (8, 10, 9, 4)
     assert bar.held
     assert bar.tags == "held, min 4"
     assert bar.note.startswith("Without rounding it would keep 9; keeping 8 is −6.25 % of")
     assert bar.curve == ((1, 9.0), (16, 0.0))
+    assert bar.others == (("uniform", "the same everywhere", 12), ("functional", "by function", 6))
+    row = plan_table.row(TIED, Asked(Recipe(), edits), drawn, {"a": 0.5}, others)
+    assert (row["kept uniform"], row["kept functional"], row["keeps"]) == (12, 6, 8)
 
 
 def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(network):

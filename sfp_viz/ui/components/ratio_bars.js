@@ -1,6 +1,7 @@
 // One bar a group: the filled part is what is kept. Drag the edge, or use the arrow keys on it.
 // data = {rows: [{name, label, filters, repeats, kept, suggested, wanted, least, fixed, held, tags,
-//   why, ghosts: [[label, reason]], curve: [[kept, lost]]}], step, chosen, rev, most, unit, ghosts}
+//   why, ghosts: [[label, reason]], curve: [[kept, lost]], others: [[name, words, kept]]}], step,
+//   chosen, rev, most, unit, ghosts, hidden: [name], shapes: {name: svg}}
 // Python is the truth: what is drawn here while dragging is a draft, sent once at the end.
 const HIGH = 22; // pixels of a curve under its bar
 
@@ -22,6 +23,21 @@ const lost = (curve, kept) => {
 const widths = (row, kept) => {
   const before = row.filters * row.repeats;
   return kept === row.filters ? before.toLocaleString('en') : `${before.toLocaleString('en')} → ${(kept * row.repeats).toLocaleString('en')}`;
+};
+
+// Marks of what other ways of sharing out would keep; those that fall together stand one above the other.
+const marks = (part, row, data) => {
+  const shown = row.fixed || row.held ? [] : row.others.filter(([name]) => !data.hidden.includes(name));
+  if (part.seen === (part.seen = JSON.stringify([shown, row.filters]))) return;
+  part.others.replaceChildren();
+  shown.forEach(([name, , kept], place) => {
+    const mark = make('other', 'div', part.others);
+    mark.dataset.way = name;
+    mark.innerHTML = data.shapes[name] ?? '';
+    const near = shown.slice(0, place).filter(([, , at]) => Math.abs(at - kept) < 0.02 * row.filters).length;
+    mark.style.left = (100 * kept) / row.filters + '%';
+    mark.style.top = 9 - 6 * near + 'px';
+  });
 };
 
 export default function ({ parentElement, data, setStateValue }) {
@@ -63,7 +79,11 @@ export default function ({ parentElement, data, setStateValue }) {
     part.least.style.left = (100 * row.least) / row.filters + '%';
     part.wanted.hidden = row.wanted == null;
     part.wanted.style.left = (100 * (row.wanted ?? 0)) / row.filters + '%';
-    part.track.title = row.note;
+    const others = row.others.map(([, words, at]) => `${words} ${at.toLocaleString('en')}`);
+    const would = others.length ? `At the same target it would keep: ${others.join(', ')}.` : '';
+    part.track.title = [row.note, would].filter(Boolean).join('\n');
+    marks(part, row, me.data);
+    if (me.look === row.name) look(row);
     part.kept.textContent = widths(row, kept);
     part.share.textContent = row.fixed ? 'whole' : kept === row.filters ? '0 %' : `−${100 - share < 1 ? (100 - share).toFixed(1) : Math.round(100 - share)} %`;
     const value = row.curve.length ? lost(row.curve, kept) : 0;
@@ -92,7 +112,14 @@ export default function ({ parentElement, data, setStateValue }) {
     part.edge.setAttribute('aria-valuenow', kept);
     const held = row.held ? ', held by hand' : '';
     const least = row.least ? `, at least ${row.least}` : '';
-    part.edge.setAttribute('aria-valuetext', `keeps ${kept.toLocaleString('en')} of ${row.filters.toLocaleString('en')} filters, suggested ${row.suggested.toLocaleString('en')}${held}${least}`);
+    part.edge.setAttribute('aria-valuetext', `keeps ${kept.toLocaleString('en')} of ${row.filters.toLocaleString('en')} filters, suggested ${row.suggested.toLocaleString('en')}${held}${least}${others.map((other) => `, ${other}`).join('')}`);
+  };
+
+  const look = (row) => {
+    me.look = row && row.name;
+    const kept = row && (row.fixed ? row.filters : (me.kept[row.name] ?? row.kept));
+    const detail = row && { label: row.label, filters: row.filters, kept, others: row.others.map(([name, , at]) => [name, at]) };
+    document.dispatchEvent(new CustomEvent('sfp-look', { detail }));
   };
 
   const commit = (name) => {
@@ -150,6 +177,8 @@ export default function ({ parentElement, data, setStateValue }) {
   const build = (made) => {
     const name = made.name;
     const row = make('row', 'div', root);
+    row.onpointerenter = row.onfocusin = () => look(me.rows.get(name));
+    row.onpointerleave = row.onfocusout = () => me.drag !== name && look(null);
     const title = make('title', 'div', row);
     const label = make('name', 'button', title);
     label.textContent = label.title = made.label;
@@ -169,6 +198,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const track = make('track', 'div', middle);
     const bar = make('bar', 'div', track);
     const [mark, least, wanted] = ['mark', 'least', 'wanted'].map((kind) => make(kind, 'div', track));
+    const others = make('others', 'div', track);
     const edge = make('edge', 'button', track);
     edge.setAttribute('role', 'slider');
     edge.setAttribute('aria-label', `Filters kept in ${made.label}`);
@@ -194,7 +224,7 @@ export default function ({ parentElement, data, setStateValue }) {
     drag(name, track, edge);
     const path = curve.querySelector('.line');
     const area = curve.querySelector('.area');
-    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, wanted, edge, curve, path, area, dot, kept, share, loss, ghosts });
+    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, wanted, others, edge, curve, path, area, dot, kept, share, loss, ghosts });
   };
 
   const names = JSON.stringify(data.rows.map((row) => [row.name, row.label, row.ghosts]));

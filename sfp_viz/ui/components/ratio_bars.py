@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.ui.components.load import load
+from sfp_viz.ui.components.ways import SHAPES
 
 GHOSTS_OPEN = 12  # with more layers that move along, only those of the chosen group are shown
 TALL = 640  # pixels; a longer list scrolls, so that the details beside it stay on the screen
@@ -25,6 +26,7 @@ class Bar:
     none); ``wanted`` the width before rounding, or None. ``tags`` is a short word beside the name,
     ``why`` and ``note`` are shown under the pointer, on the name and on the bar. ``ghosts`` are
     (layer, reason) of what moves along. ``curve`` is (kept, lost), by rising kept, drawn below.
+    ``others``: (name, words, kept) of other ways of sharing out, each a mark of its shape.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Bar:
     note: str = ""
     ghosts: tuple[tuple[str, str], ...] = ()
     curve: tuple[tuple[int, float], ...] = ()
+    others: tuple[tuple[str, str, int], ...] = ()
 
 
 def ratio_bars(
@@ -52,15 +55,17 @@ def ratio_bars(
     step: int = 1,
     chosen: str = "",
     unit: str = "",
+    hidden: Sequence[str] = (),
     on_edit: Callable[[str, int], None],
     on_pick: Callable[[str], None],
 ) -> None:
     """Draw the bars; ``on_edit(group, kept)`` is called once when a bar has been let go.
 
     ``revision`` must rise whenever the record changed, so that the bars take it up. ``step`` is
-    the number of filters a bar moves at once, ``unit`` that of the curves. ``on_pick(group)`` is
-    called when a name is clicked. What the browser sends is checked here: unknown or fixed groups
-    are left alone, and a gesture that is reported twice counts once.
+    the number of filters a bar moves at once, ``unit`` that of the curves; ``hidden`` names the
+    others whose marks are not drawn. ``on_pick(group)`` is called when a name is clicked. What the
+    browser sends is checked here: unknown or fixed groups are left alone, and a gesture that is
+    reported twice counts once.
     """
     most = max((lost for bar in bars for _, lost in bar.curve), default=0)
     free = {bar.name: bar for bar in bars if not bar.fixed}
@@ -88,6 +93,8 @@ def ratio_bars(
             "most": min(most or 1, MOST_LOST),
             "ghosts": sum(len(bar.ghosts) for bar in bars) <= GHOSTS_OPEN,
             "tall": TALL,
+            "hidden": list(hidden),
+            "shapes": SHAPES,
         },
         on_edit_change=edited,
         on_pick_change=picked,

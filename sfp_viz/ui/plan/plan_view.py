@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from sfp_viz.core.alternatives import SAID
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.recipe import Allocation
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
-from sfp_viz.ui.plan import by_hand
+from sfp_viz.ui.plan import by_hand, ways
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.session import state, views
 from sfp_viz.ui.studies import learned
@@ -27,6 +29,7 @@ _NARROW = (
     " {min-width: 100%}}</style>"
 )
 
+Others = Mapping[Allocation, Mapping[str, int]]
 Curves = Mapping[str, tuple[tuple[int, float], ...]]
 
 
@@ -86,11 +89,14 @@ def body(network: Network, widths: Widths) -> None:
                     icon=":material/done_all:",
                 )
             _hold_toggle()
+    known = ways.found()
+    others = ways.others(known, asked().recipe.allocation)
+    ways.legend(network, known, widths.kept, marks=view != "Table")
     if view == "Table":
-        table(network, widths)
+        table(network, widths, others)
         st.caption("'Keeps', 'At least' and 'Left whole' can be changed here.")
     else:
-        bars(network, widths)
+        bars(network, widths, others)
         st.caption(_legend(network, widths))
 
 
@@ -115,24 +121,25 @@ def _hold_toggle() -> None:
     )
 
 
-def bars(network: Network, widths: Widths) -> None:
+def bars(network: Network, widths: Widths, others: Others) -> None:
     """The bars; a gesture changes the session."""
     now, wanted = state.session(), asked()
     group = planned.group_of(now)
     ratio_bars(
-        [bar(network, g, wanted, widths) for g in network.groups],
+        [bar(network, g, wanted, widths, others) for g in network.groups],
         key="ratio_bars",
         revision=state.revision(),
         step=wanted.recipe.rounding,
         chosen=group.name if group else "",
         unit="% lost" if widths.unit.startswith("%") else widths.unit,  # the column is narrow
+        hidden=ways.hidden(),
         on_edit=lambda name, to: keep(network, name, to),
         on_pick=lambda name: state.change(group=name),
     )
 
 
-def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths) -> Bar:
-    """One group as a bar."""
+def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths, others: Others) -> Bar:
+    """One group as a bar; ``others`` would keep so many units under other allocations."""
     kept = widths.kept.get(group.name, group.size)
     unrounded = widths.wanted.get(group.name, kept)
     return Bar(
@@ -151,6 +158,7 @@ def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths) -> 
         note=rounding_note(network, group, kept, unrounded),
         ghosts=ghosts(group),
         curve=tuple(widths.curves.get(group.name, ())),
+        others=tuple((way, SAID[way], kept[group.name]) for way, kept in others.items()),
     )
 
 

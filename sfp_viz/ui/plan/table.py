@@ -5,22 +5,24 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from sfp_viz.core.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.ui import planned, problems
 from sfp_viz.ui.plan import by_hand, plan_view
 from sfp_viz.ui.plan.by_hand import Asked
-from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.plan.plan_view import Others, Widths
 from sfp_viz.ui.session import state
 
 _TYPED = ("keeps", "least", "whole")
+_OTHER = "What another allocation would keep at the same target."
 
 
-def table(network: Network, widths: Widths) -> None:
+def table(network: Network, widths: Widths, others: Others) -> None:
     """One row a group that can be cut; the others are named below with their reason."""
     wanted = plan_view.asked()
     spread = planned.dispersions_or_none(state.session().model, wanted.recipe)
     free = [group for group in network.groups if not group.protected]
-    rows = [row(group, wanted, widths, spread) for group in free]
+    rows = [row(group, wanted, widths, spread, others) for group in free]
     key = f"plan_table_{state.revision()}"
     number = st.column_config.NumberColumn
     columns = {
@@ -28,6 +30,7 @@ def table(network: Network, widths: Widths) -> None:
         "keeps": number("Keeps", min_value=1, step=1),
         "filters": number("Of"),
         "suggested": number("Suggested"),
+        **{f"kept {way}": number(f"Kept {SAID[way]}", help=_OTHER) for way in others},
         "removed": number("Removed", format="%.0f %%"),
         "least": number("At least", min_value=1, step=1),
         "whole": st.column_config.CheckboxColumn("Left whole"),
@@ -55,7 +58,9 @@ def table(network: Network, widths: Widths) -> None:
             st.caption(problems.plain(words))
 
 
-def row(group: FilterGroup, wanted: Asked, widths: Widths, spread: dict[str, float]) -> dict:
+def row(
+    group: FilterGroup, wanted: Asked, widths: Widths, spread: dict[str, float], others: Others
+) -> dict:
     """One group as numbers."""
     kept = widths.kept.get(group.name, group.size)
     curve = widths.curves.get(group.name, ())
@@ -64,6 +69,7 @@ def row(group: FilterGroup, wanted: Asked, widths: Widths, spread: dict[str, flo
         "keeps": kept,
         "filters": group.size,
         "suggested": widths.suggested.get(group.name, group.size),
+        **{f"kept {way}": kept_there[group.name] for way, kept_there in others.items()},
         "removed": 100 * (1 - kept / group.size),
         "least": by_hand.least_of(group.name, wanted.edits) or None,
         "whole": group.name in wanted.edits.protected,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
+from sfp_viz.core.alternatives import SAID
 from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import Allocation
+from sfp_viz.core.standing import Standing, leaders, standings
 from sfp_viz.core.study import Study
 from sfp_viz.core.trust import PREDICTORS, Trust, agreement, verdict
+from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
+from sfp_viz.ui.plan import ways
 from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan.goal_form import words
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import learned, studies, study_start
 
 _COUNTS = (10, 20, 40)
+_SAID = {"memory": size, "latency": milliseconds}
 _WORDS = {
     "dispersion": "Kernel Dispersion",
     "functional": "What the next layers lose",
@@ -33,10 +42,10 @@ def panel(network: Network, asked: Asked) -> None:
         found = learned.trust(state.session().model)
         if found is None:
             st.caption(
-                "Plans of the same cost are drawn around the suggestion, pruned and measured "
-                "before any training. Where those that were predicted to lose least are the most "
-                "accurate, the prediction can be trusted; and the suggestion must beat cutting "
-                "the same share everywhere."
+                "The suggestion, the plan of each other known allocation and plans drawn around "
+                "the suggestion, all of the same cost, are pruned and measured before any "
+                "training. That shows which allocation does best here, and whether the plans "
+                "predicted to lose least are the most accurate."
             )
         if run is not None and run.state != "finished":
             studies.watch(run)
@@ -47,15 +56,16 @@ def panel(network: Network, asked: Asked) -> None:
 
 
 def result(trust: Trust, asked: Asked) -> None:
-    """The verdict, how well each prediction ordered the plans, and the plans themselves."""
+    """The verdict, where each allocation stands, and how well each prediction ordered the plans."""
     from sfp_viz.figures.trust import predicted_against_measured
 
     st.markdown(problems.plain(verdict(trust)))
-    if trust.recipe != asked.recipe:
+    if not _same(trust, asked):
         st.caption(
             "Measured for another recipe or target than the one in use now; measure again to be "
             "sure."
         )
+    _standings(trust, asked)
     known = [name for name in PREDICTORS if agreement(trust, name)]
     if known:
         predictor = st.segmented_control(
@@ -71,6 +81,45 @@ def result(trust: Trust, asked: Asked) -> None:
         f"Measured on {trust.images:,} images ({problems.plain(trust.data)}), one-shot; costs and "
         "predictions computed."
     )
+
+
+def _standings(trust: Trust, asked: Asked) -> None:
+    """Each allocation as it was measured, and the best one a click away where it is not in use."""
+    found, first = standings(trust), leaders(trust)
+    if len(found) < 2:
+        return
+    goal = trust.recipe.goal
+    left, said = f"Left of {words(goal)}", _SAID.get(goal, count)
+    st.table(
+        [
+            {
+                "Shared out": _begun(one.allocation) + (", in use" if _used(one, asked) else ""),
+                "One-shot accuracy, measured": f"{percent(one.share)} ({span(one.interval)})",
+                f"{left}, computed": said(one.cost),
+            }
+            for one in found
+        ],
+        border="horizontal",
+    )
+    if len(first) == 1 and not _used(first[0], asked) and _same(trust, asked):
+        best = first[0].allocation
+        st.button(
+            f"Share out {SAID[best]}", key="trust_best", on_click=ways.use, args=(best,),
+            help="Changes the recipe's allocation alone, in one step that can be undone.",
+        )  # fmt: skip
+
+
+def _same(trust: Trust, asked: Asked) -> bool:
+    """Whether it was measured for what is asked now, but for the allocation: all are compared."""
+    return replace(trust.recipe, allocation=asked.recipe.allocation) == asked.recipe
+
+
+def _used(one: Standing, asked: Asked) -> bool:
+    return one.allocation == asked.recipe.allocation
+
+
+def _begun(allocation: Allocation) -> str:
+    return SAID[allocation][:1].upper() + SAID[allocation][1:]
 
 
 def _start(network: Network, again: bool) -> None:
