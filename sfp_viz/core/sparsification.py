@@ -155,6 +155,12 @@ class Sparsification:
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value < 2**31:
                 raise RecipeError(f"{name} is a whole number from {low} on, not {value!r}.")
+        for name, low in (("train_images", 1), ("test_images", 0)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < low):
+                raise RecipeError(
+                    f"{name} is a whole number from {low} on, or None for all, not {value!r}."
+                )
         if not 0 < self.learning_rate < math.inf:
             raise RecipeError(f"The learning rate must be above 0, not {self.learning_rate}.")
         if self.filter_share + self.settle >= 1 and self.method == "stripes":

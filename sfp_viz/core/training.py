@@ -5,13 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from sfp_viz.errors import RecipeError
 
 Schedule = Literal["fixed", "linear", "cosine", "exponential", "step", "increasing", "adaptive"]
 Augmentation = Literal["none", "shift", "crop_flip"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+def _one_of(choice: object) -> str:
+    return f"one of {', '.join(get_args(choice))}"
+
+
+_NUMBER = (int, float)
+_LEAST, _MOST = 0.01, 1000.0  # temperatures at which float32 still tells classes apart
+_HOT = f"a number, {_LEAST:g} to {_MOST:,.0f}"
+
+# field, kind, what is allowed in words, and as a test; a NaN passes none of these tests
+_SENSE: tuple[tuple[str, type | tuple[type, ...], str, Callable[[Any], bool]], ...] = (
+    ("epochs", int, "a whole number, 1 or more", lambda n: n >= 1),
+    ("batch_size", int, "a whole number of images, 1 or more", lambda n: n >= 1),
+    ("learning_rate", _NUMBER, "a finite number above 0", lambda x: 0 < x < math.inf),
+    ("momentum", _NUMBER, "a number, 0 or more, below 1", lambda x: 0 <= x < 1),
+    ("weight_decay", _NUMBER, "a finite number, 0 or more", lambda x: 0 <= x < math.inf),
+    ("warmup", _NUMBER, "a share of all steps, 0 or more, below 1", lambda x: 0 <= x < 1),
+    ("alpha", _NUMBER, "the teacher's share of the loss, 0 to 1", lambda x: 0 <= x <= 1),
+    ("temperature_start", _NUMBER, _HOT, lambda x: _LEAST <= x <= _MOST),
+    ("temperature_end", _NUMBER, _HOT, lambda x: _LEAST <= x <= _MOST),
+    ("schedule", str, _one_of(Schedule), lambda name: name in get_args(Schedule)),
+    ("label_smoothing", _NUMBER, "a number, 0 or more, below 1", lambda x: 0 <= x < 1),
+    ("augmentation", str, _one_of(Augmentation), lambda name: name in get_args(Augmentation)),
+    ("precision", str, _one_of(Precision), lambda name: name in get_args(Precision)),
+    ("train_images", int, "a whole number of images, 1 or more, or None for all", lambda n: n >= 1),
+    ("test_images", int, "a whole number of images, 0 or more, or None for all", lambda n: n >= 0),
+    ("seed", int, "a whole number, 0 to 2,147,483,647", lambda n: 0 <= n < 2**31),
+    ("standardize", bool, "True or False", lambda _: True),
+    ("ema", _NUMBER, "a decay of 0 (off) or more, below 1", lambda x: 0 <= x < 1),
+    ("clip", _NUMBER, "the largest norm of a gradient, finite, 0 (off) or more",
+     lambda x: 0 <= x < math.inf),
+    ("teacher_views", int, "a whole number, 0 (off) to 64", lambda n: 0 <= n <= 64),
+    ("checkpoint_steps", int, "a whole number of steps, 0 (after epochs alone) or more",
+     lambda n: n >= 0),
+    ("processes", int, "a whole number, 1 to 64 (one a GPU is right)", lambda n: 1 <= n <= 64),
+)  # fmt: skip
+_OPEN = ("train_images", "test_images")  # None takes all
 
 
 @dataclass(frozen=True)
@@ -32,7 +70,8 @@ class Distillation:
     ``train_images`` and ``test_images`` limit the data; None takes all of it. A checkpoint is kept
     after each epoch and every ``checkpoint_steps`` steps (0: after epochs alone). ``processes``
     share each batch among them, one a GPU, or all on the CPU; BatchNorm's statistics are then
-    each process's own.
+    each process's own. Temperatures are 0.01 to 1,000: beyond, float32 no longer tells the classes
+    apart. RecipeError, with what is allowed, for anything else that makes no sense.
     """
 
     epochs: int = 20
@@ -61,52 +100,35 @@ class Distillation:
 
     def __post_init__(self) -> None:
         if self.dkd is not None:
-            object.__setattr__(self, "dkd", tuple(float(part) for part in self.dkd))
-        if self.epochs < 1 or self.batch_size < 1:
-            raise RecipeError("A training needs at least one epoch and one image a batch.")
-        if not 0 <= self.alpha <= 1:
-            raise RecipeError(f"alpha is the teacher's share, 0 to 1, not {self.alpha}.")
-        if self.temperature_start <= 0 or self.temperature_end <= 0:
-            raise RecipeError("A temperature must be above 0.")
-        if not 0 <= self.warmup < 1:
-            raise RecipeError(f"warmup is a share of all steps, 0 to 1, not {self.warmup}.")
-        known = get_args(Schedule)
-        if self.learning_rate <= 0 or self.schedule not in known:
-            raise RecipeError(
-                f"The learning rate must be above 0 and the schedule one of {sorted(known)}."
-            )
-        self._check_options()
-
-    def _check_options(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise RecipeError(f"label_smoothing is 0 or more, below 1, not {self.label_smoothing}.")
-        pair = self.dkd or (1.0, 1.0)
-        if len(pair) != 2 or not all(0 <= part < math.inf for part in pair) or not any(pair):
-            raise RecipeError(
-                f"dkd is two numbers of 0 or more, one of them above 0, such as (1, 8), not {pair}."
-            )
-        if not 0 <= self.ema < 1:
-            raise RecipeError(f"ema is a decay of 0 or more, below 1, not {self.ema}. 0 is off.")
-        if not 0 <= self.clip < math.inf:
-            raise RecipeError(f"clip is the largest norm of a gradient, not {self.clip}. 0 is off.")
-        if not isinstance(self.teacher_views, int) or not 0 <= self.teacher_views <= 64:
-            raise RecipeError(
-                f"teacher_views is a whole number, 0 (off) to 64, not {self.teacher_views!r}."
-            )
-        if not isinstance(self.checkpoint_steps, int) or self.checkpoint_steps < 0:
-            raise RecipeError(
-                "checkpoint_steps is a whole number of steps, 0 (after epochs alone) or more, not "
-                f"{self.checkpoint_steps!r}."
-            )
-        if not isinstance(self.processes, int) or not 1 <= self.processes <= 64:
-            raise RecipeError(
-                f"processes is a whole number, 1 to 64, not {self.processes!r}. One a GPU is right."
-            )
+            object.__setattr__(self, "dkd", _weights(self.dkd))
+        for name, kind, words, fits in _SENSE:
+            value = getattr(self, name)
+            if value is None and name in _OPEN:
+                continue
+            known = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+            if not known or not fits(value):
+                raise RecipeError(
+                    f"The training's setting {name} has to be {words}, not {value!r}."
+                )
         if self.processes > self.batch_size:
             raise RecipeError(
                 f"A batch of {self.batch_size} images cannot be shared by {self.processes} "
                 "processes. Take a larger batch, or fewer processes."
             )
+
+
+def _weights(pair: Any) -> tuple[float, float]:
+    """The two weights of DKD, or RecipeError."""
+    try:
+        first, second = (float(part) for part in pair)
+    except (TypeError, ValueError):
+        first = second = math.nan
+    if not (0 <= first < math.inf and 0 <= second < math.inf and first + second > 0):
+        raise RecipeError(
+            "The training's setting dkd is two numbers of 0 or more, one of them above 0, such as "
+            f"(1, 8), or None; not {pair!r}."
+        )
+    return first, second
 
 
 SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
@@ -125,7 +147,8 @@ def temperature(settings: Distillation, progress: float, gap: float = 1.0) -> fl
     cosine: T = T1 + (T0 - T1)(1 + cos(pi t)) / 2; 'step' halves at each quarter, not below T1;
     'increasing' is the cosine run backwards, from ``temperature_end`` up to the start. 'adaptive'
     follows the student: T = T1 + (T0 - T1) g with ``gap`` g, what is left of its first distance
-    to the teacher, clipped to 0..1 (our own variant, methods.md G.8).
+    to the teacher, clipped to 0..1; a student no worse than its teacher goes at T1 (our own
+    variant, methods.md G.8; nets/losses.py, Gap).
     """
     start, end = settings.temperature_start, settings.temperature_end
     if settings.schedule == "adaptive":

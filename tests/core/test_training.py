@@ -1,9 +1,18 @@
 import math
+from dataclasses import fields, replace
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 
-from sfp_viz.core.training import SCHEDULES, Distillation, learning_rate, temperature, wilson
+from sfp_viz.core.training import (
+    SCHEDULES,
+    Distillation,
+    Schedule,
+    learning_rate,
+    temperature,
+    wilson,
+)
 from sfp_viz.errors import RecipeError
 
 STEPS = [i / 50 for i in range(51)]
@@ -72,39 +81,67 @@ def test_more_images_narrow_the_interval_and_none_says_nothing():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
+NONSENSE = {
+    "epochs": (0, -1, 1.5, "3", None, True, math.nan),
+    "batch_size": (0, 2.5, None),
+    "learning_rate": (0, -0.1, math.nan, math.inf, "0.1", None),
+    "momentum": (-0.1, 1, math.nan),
+    "weight_decay": (-1e-9, math.nan, math.inf),
+    "warmup": (-0.1, 1, math.nan),
+    "alpha": (-0.1, 1.1, math.nan, None),
+    "temperature_start": (0, -1, 1e-40, 0.009, 1001, math.nan, math.inf),
+    "temperature_end": (0, -1, 1e-40, 0.009, 1001, math.nan, math.inf),
+    "schedule": ("zigzag", None, 1),
+    "label_smoothing": (-0.1, 1, math.nan),
+    "augmentation": ("cutmix", "", None),
+    "precision": ("16", "fp8", None),
+    "train_images": (0, -5, 2.5, "all", math.nan),
+    "test_images": (-1, 2.5, math.inf),
+    "seed": (-1, 0.5, 2**31, None),
+    "standardize": ("yes", 1, None),
+    "dkd": ((1, -8), (0, 0), (1, math.nan), (1, math.inf), (1, 2, 3), (1,), 5, ("a", "b")),
+    "ema": (-0.1, 1, math.nan),
+    "clip": (-1, math.inf, math.nan),
+    "teacher_views": (-1, 65, 1.5),
+    "checkpoint_steps": (-1, 0.5),
+    "processes": (0, 65, 1.5),
+}
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("name", "value"), [(n, v) for n, wrong in NONSENSE.items() for v in wrong]
+)
+def test_settings_that_make_no_sense_are_refused_by_name_with_what_is_allowed(name, value):
+    with pytest.raises(RecipeError) as told:
+        Distillation(**{name: value})
+    text = str(told.value)
+    assert text.startswith(f"The training's setting {name} ")
+    assert f"not {value!r}." in text
+
+
+def test_no_setting_goes_unchecked():
+    assert set(NONSENSE) == {field.name for field in fields(Distillation)}
+
+
+def test_more_processes_than_images_in_a_batch_are_refused():
+    with pytest.raises(RecipeError, match="cannot be shared by 4 processes"):
+        Distillation(processes=4, batch_size=3)
+
+
+@pytest.mark.parametrize(
+    "edge",
     [
-        {"epochs": 0},
-        {"batch_size": 0},
-        {"alpha": 1.1},
-        {"alpha": math.nan},
-        {"temperature_start": 0},
-        {"temperature_end": -1},
-        {"warmup": 1},
-        {"learning_rate": 0},
-        {"schedule": "zigzag"},
-        {"label_smoothing": 1},
-        {"dkd": (1, -8)},
-        {"dkd": (0, 0)},
-        {"dkd": (1, math.nan)},
-        {"dkd": (1, 2, 3)},
-        {"ema": 1},
-        {"ema": math.nan},
-        {"clip": -1},
-        {"clip": math.inf},
-        {"teacher_views": 65},
-        {"teacher_views": 1.5},
-        {"checkpoint_steps": -1},
-        {"checkpoint_steps": 0.5},
-        {"processes": 0},
-        {"processes": 65},
-        {"processes": 4, "batch_size": 3},
+        {"temperature_start": 0.01, "temperature_end": 1000},
+        {"momentum": 0, "weight_decay": 0, "warmup": 0, "alpha": 0, "ema": 0, "clip": 0},
+        {"alpha": 1, "train_images": 1, "test_images": 0, "batch_size": 1, "epochs": 1},
+        {"dkd": [1, 0]},
+        {"learning_rate": 1e9},
     ],
 )
-def test_settings_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(RecipeError):
-        Distillation(**wrong)
+def test_what_is_odd_but_has_a_meaning_is_taken(edge):
+    settings = Distillation(**edge)
+    assert all(0.009 < temperature(replace(settings, schedule=s), t) < 1001
+               for s in get_args(Schedule) for t in STEPS)  # fmt: skip
 
 
 def test_the_adaptive_temperature_follows_the_gap_between_both_ends():
