@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from sfp_viz.core.training import Distillation
 
-_MEMORY = 0.95  # of the gap's running average
+_FIRST = 20  # steps whose mean is the first gap; then a running average with 1 - 1/20 = 0.95
+_LEAST = 0.05  # nats of cross-entropy: a smaller first gap is next to none
 
 
 def teacher_loss(
@@ -81,32 +82,31 @@ def distance(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
 
 
 class Gap:
-    """How much of its first distance to the teacher the student still has: a running average
-    (0.95) of max(0, CE of the student - CE of the teacher), over its first value. Our own variant
-    (methods.md G.8)."""
+    """How much of its first distance to the teacher the student still has: ``value``, the running
+    average of CE of the student - CE of the teacher (the plain mean of the first 20 steps, then
+    with 0.95), over ``first``, its value after 20 steps, at least 0.05. Our own variant of
+    methods.md G.8: one odd batch decides nothing, and a tiny first distance is no whole one."""
 
     def __init__(self) -> None:
-        self.value, self.first = 1.0, 1.0
-        self._begun = False
+        self.value, self.first = 0.0, _LEAST
+        self._steps = 0
 
     def add(self, apart: float) -> None:
         """Take in the ``distance`` of one step."""
-        seen = max(0.0, apart)
-        if not self._begun:
-            self.value = self.first = seen
-            self._begun = True
-        self.value = _MEMORY * self.value + (1 - _MEMORY) * seen
+        self._steps += 1
+        self.value += (apart - self.value) / min(self._steps, _FIRST)
+        if self._steps <= _FIRST:
+            self.first = max(_LEAST, self.value)
 
     def share(self) -> float:
-        """0 or more; 1 before the first step. A student that starts without a gap counts any
-        later one as whole."""
-        return self.value / max(self.first, 1e-6)
+        """0..1: 1 before the first step, 0 while the student is no worse than its teacher."""
+        return min(1.0, max(0.0, self.value / self.first)) if self._steps else 1.0
 
     def state(self) -> Tensor:
-        """Value, first value and whether it has begun, float64 [3]."""
-        return torch.tensor([self.value, self.first, float(self._begun)], dtype=torch.float64)
+        """Value, first value and how many steps it has seen, float64 [3]."""
+        return torch.tensor([self.value, self.first, float(self._steps)], dtype=torch.float64)
 
     def restore(self, state: Tensor) -> None:
         """Take up a ``state``."""
-        self.value, self.first, begun = state.tolist()
-        self._begun = bool(begun)
+        self.value, self.first, steps = state.tolist()
+        self._steps = int(steps)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training import Distillation, temperature
 from sfp_viz.nets.losses import (
     Gap,
     decoupled_loss,
@@ -97,30 +96,84 @@ def test_equal_logits_and_half_precision_give_finite_losses_and_gradients(change
         assert torch.isfinite(ours.grad).all()
 
 
-def test_the_gap_is_a_running_average_over_its_first_value():
+@pytest.mark.parametrize("changes", [{"standardize": True}, {"dkd": (1, 8)}, {}])
+@pytest.mark.parametrize("degrees", [0.01, 1000.0])
+def test_the_least_and_the_largest_temperature_give_finite_losses_and_gradients(changes, degrees):
+    settings = Distillation(temperature_start=degrees, temperature_end=degrees, **changes)
+    student, teacher, labels = logits()
+    for scale in (1.0, 1e-3, 300.0):
+        ours = (scale * student).requires_grad_()
+        loss = teacher_loss(ours, scale * teacher, labels, settings, degrees)
+        loss.backward()
+        assert ours.grad is not None
+        assert torch.isfinite(loss)
+        assert torch.isfinite(ours.grad).all()
+        assert float(ours.grad.abs().max()) > 0
+
+
+def gap_after(*apart):
+    gap = Gap()
+    for each in apart:
+        gap.add(each)
+    return gap
+
+
+def test_the_gap_is_a_running_average_over_that_of_the_first_steps():
     student, teacher, labels = logits()
     sharp = 8 * F.one_hot(labels, 10).float()  # a teacher that is nearly always right
-    gap = Gap()
-    assert gap.share() == 1
-    gap.add(float(distance(student, sharp, labels)))
-    first = float(F.cross_entropy(student, labels) - F.cross_entropy(sharp, labels))
-    assert gap.first == pytest.approx(first)
+    first = float(distance(student, sharp, labels))
+    by_hand = float(F.cross_entropy(student, labels) - F.cross_entropy(sharp, labels))
+    assert first == pytest.approx(by_hand)
+    assert Gap().share() == 1
+    gap = gap_after(*[first] * 20)
     assert gap.share() == pytest.approx(1)
     gap.add(float(distance(sharp, sharp, labels)))
     assert gap.share() == pytest.approx(0.95)
-    gap.add(float(distance(sharp, student, labels)))  # better than the teacher counts as no gap
-    assert gap.share() == pytest.approx(0.95**2)
     again = Gap()
     again.restore(gap.state())
     assert (again.value, again.first) == (gap.value, gap.first)
-    again.add(float(distance(student, teacher, labels)))
-    gap.add(float(distance(student, teacher, labels)))
+    for each in (again, gap):
+        each.add(float(distance(student, teacher, labels)))
     assert again.share() == gap.share()
 
 
-def test_a_student_without_a_first_gap_gives_no_division_by_0():
-    student, _, labels = logits()
-    gap = Gap()
-    gap.add(float(distance(student, student, labels)))
-    assert gap.share() == 0
-    assert replace(Distillation(), schedule="adaptive").schedule == "adaptive"
+def test_a_gap_taken_up_within_the_first_steps_goes_on_as_if_it_had_not_stopped():
+    drawn = torch.rand(40, generator=torch.Generator().manual_seed(0)).tolist()
+    for stop in (0, 1, 7, 20, 33):
+        again = Gap()
+        again.restore(gap_after(*drawn[:stop]).state())
+        for each in drawn[stop:]:
+            again.add(each)
+        assert again.share() == gap_after(*drawn).share()
+
+
+def test_a_student_no_worse_than_its_teacher_goes_at_the_last_temperature():
+    assert gap_after(0.0).share() == 0
+    assert gap_after(*[-0.3] * 30).share() == 0
+    better = gap_after(*[1.0] * 30, *[-1.0] * 30)
+    assert better.share() == 0
+    settings = Distillation(schedule="adaptive")
+    assert temperature(settings, 0.5, better.share()) == settings.temperature_end
+
+
+@pytest.mark.parametrize("start", [-0.2, 0.0, 1e-9])
+def test_a_tiny_gap_after_none_at_the_start_is_no_whole_gap(start):
+    for steps in (1, 20, 40):
+        gap = gap_after(*[start] * steps, *[1e-3] * 200)
+        assert 0 <= gap.share() <= 0.05
+
+
+@pytest.mark.parametrize("first", [-1.0, 0.0, 1e-6, 30.0])
+def test_one_odd_first_batch_does_not_decide_the_first_gap(first):
+    gap = gap_after(first, *[1.0] * 19)
+    assert gap.first == pytest.approx(0.95 + first / 20)
+    for _ in range(200):
+        gap.add(0.1)
+    assert 0 <= gap.share() < 0.12
+
+
+def test_the_share_of_the_gap_is_never_above_1_whatever_comes():
+    gap = gap_after(*[1.0] * 20)
+    for _ in range(100):
+        gap.add(50.0)
+        assert gap.share() == 1
