@@ -130,6 +130,22 @@ def test_a_run_that_left_the_line_meanwhile_is_told_as_a_toast(open_page, worksp
     assert [run.id for run in queue.queued(workspace)] == [first.name]
 
 
+def test_a_paused_run_stays_on_the_screen_beside_a_newer_one_that_left_the_line(
+    open_page, workspace, monkeypatch
+):
+    path = at_work(workspace)
+    (newer,) = in_line(workspace, 1)
+    queue.withdraw(newer)
+    app = open_page("finetune")
+    press(app, "Pause")
+    worker = json.loads((path / "worker.json").read_text())
+    write_json(path / "worker.json", {**worker, "outcome": "paused"})
+    resumed = []
+    monkeypatch.setattr(process, "resume", resumed.append)
+    press(app.run(), "Resume")
+    assert resumed == [path]
+
+
 def test_how_many_work_at_a_time_is_chosen_on_the_page(open_page, workspace, monkeypatch):
     monkeypatch.setattr(slots, "cards", lambda: ())
     at_work(workspace)

@@ -43,6 +43,19 @@ def test_what_is_at_work_is_watched_before_what_waits_and_what_is_newest():
     assert slots([]) == []
 
 
+def test_the_run_on_the_screen_stays_when_it_stops_and_when_another_starts(session):
+    runs = [run("new", state="cancelled"), run("work", state="running")]
+    drawn.read(runs)
+    drawn.stay(runs)
+    drawn.write(runs)
+    assert session["runs"] == "work"  # a reload brings it back
+    stopped = [run("fresh", state="running"), runs[0], run("work", state="paused")]
+    drawn.stay(stopped)
+    assert slots(stopped) == [("work", 0)]
+    drawn.stay(stopped[:2])  # it was deleted
+    assert slots(stopped) == [("fresh", 0)]
+
+
 def test_a_run_keeps_its_color_while_others_come_and_go():
     runs = [run(name) for name in "abc"]
     drawn.choose(["a", "b"], "a")

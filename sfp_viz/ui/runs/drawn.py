@@ -25,6 +25,14 @@ def watched(runs: Sequence[Run]) -> Run | None:
     return named or next(iter([*at_work, *going, *runs]), None)
 
 
+def stay(runs: Sequence[Run]) -> None:
+    """Watch from now on the run that is on the screen, whatever becomes of it or of others: its
+    buttons must not turn into those of another run under a hand."""
+    main = watched(runs)
+    if main is not None and main.id != state.session().run:
+        state.change(run=main.id)
+
+
 def together(runs: Sequence[Run]) -> tuple[tuple[Run, int], ...]:
     """The watched run first, then those that are drawn with it, each with its slot 0..5."""
     main, chosen = watched(runs), _chosen()
@@ -69,10 +77,8 @@ def read(runs: Sequence[Run]) -> None:
 
 
 def write(runs: Sequence[Run]) -> None:
-    """Bring the address up to date; a run that needs no choosing leaves no trace in it."""
-    names = [run.id for run, _ in together(runs)]
-    alone = not names or (len(names) == 1 and not state.session().run)
-    text = "" if alone else ".".join(names)
+    """Bring the address up to date."""
+    text = ".".join(run.id for run, _ in together(runs))
     if not text:
         st.query_params.pop(_QUERY, None)
     elif st.query_params.get(_QUERY) != text:

@@ -35,6 +35,7 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
     def look() -> None:
         with problems.shown():
             now = known_runs.runs_of(digest)
+            drawn.stay(now)
             with listed:
                 if now:
                     run_list.table(now)
