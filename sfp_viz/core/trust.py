@@ -24,6 +24,7 @@ __all__ = [
     "agreement",
     "draws",
     "edits_of",
+    "findings",
     "spearman",
     "trust_from_json",
     "trust_json",
@@ -96,10 +97,15 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def verdict(trust: Trust) -> str:
-    """What the measurement says of the suggestion, in plain sentences: against uniform, which
-    allocation measured best, and how well predictions order plans."""
+    """What the measurement says of the suggestion, in plain sentences."""
+    return " ".join(findings(trust))
+
+
+def findings(trust: Trust) -> tuple[str, ...]:
+    """The verdict in its parts: against uniform, which allocation measured best, and how well
+    predictions order plans."""
     parts = _against_uniform(trust), which(trust), _of_order(trust)
-    return " ".join(part for part in parts if part)
+    return tuple(part for part in parts if part)
 
 
 def _against_uniform(trust: Trust) -> str:

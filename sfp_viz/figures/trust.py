@@ -32,7 +32,7 @@ def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> g
     """Plans of equal cost: damage by ``predictor`` across, measured one-shot accuracy up.
 
     Where the prediction is right, points fall from left to right. The suggestion is a filled
-    mark in the accent, the plans of other allocations have shapes of their own, drawn plans are
+    mark in the accent, the plans of other allocations have the marks of the bars, drawn plans are
     grey; whiskers are 95 % intervals.
     """
     shown = [d for d in trust.draws if d.right is not None and predictor in dict(d.predicted)]
@@ -52,9 +52,9 @@ def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> g
         ("wild", "circle-open", theme.GREY, 8),
         ("mild", "circle", theme.GREY, 8),
         ("sensitivity", "triangle-up", theme.PALETTE[1], 11),
-        ("functional", "diamond", theme.PALETTE[1], 11),
-        ("dispersion", "star-triangle-down", theme.PALETTE[1], 12),
-        ("uniform", "square", theme.PALETTE[1], 11),
+        ("functional", "square", theme.PALETTE[1], 10),
+        ("dispersion", "diamond", theme.PALETTE[1], 11),
+        ("uniform", "circle-open", theme.PALETTE[1], 12),
         ("suggestion", "circle", theme.PALETTE[0], 12),
     ):
         mine = [d for d in shown if d.kind == kind]

@@ -87,9 +87,13 @@ def test_marks_show_what_another_allocation_keeps_and_taking_it_is_one_step(page
     words = edge.get_attribute("aria-valuetext") or ""
     found = re.search(r"the same everywhere (\d+)", words)
     assert found
-    edge.focus()
-    plain = page.locator(".way", has_text="The same everywhere")
-    expect(plain.locator(".number")).to_have_text(found[1])
+    number = page.locator(".way", has_text="The same everywhere").locator(".number")
+    expect(number).to_have_text(found[1])  # conv2 is the group on the screen
+    other = page.get_by_role("slider", name="Filters kept in fc1")
+    fc1 = re.search(r"the same everywhere (\d+)", other.get_attribute("aria-valuetext") or "")
+    assert fc1
+    other.focus()
+    expect(number).to_have_text(fc1[1])
     box, track = mark.bounding_box(), row.locator(".track").bounding_box()
     assert box
     assert track

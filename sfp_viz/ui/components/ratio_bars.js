@@ -177,8 +177,8 @@ export default function ({ parentElement, data, setStateValue }) {
   const build = (made) => {
     const name = made.name;
     const row = make('row', 'div', root);
-    row.onpointerenter = row.onfocusin = () => look(me.rows.get(name));
-    row.onpointerleave = row.onfocusout = () => me.drag !== name && look(null);
+    for (const come of ['pointerenter', 'focusin']) row.addEventListener(come, () => look(me.rows.get(name)));
+    for (const go of ['pointerleave', 'focusout']) row.addEventListener(go, () => me.drag !== name && look(null));
     const title = make('title', 'div', row);
     const label = make('name', 'button', title);
     label.textContent = label.title = made.label;

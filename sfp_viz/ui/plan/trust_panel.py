@@ -11,7 +11,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Allocation
 from sfp_viz.core.standing import Standing, leaders, standings
 from sfp_viz.core.study import Study
-from sfp_viz.core.trust import PREDICTORS, Trust, agreement, verdict
+from sfp_viz.core.trust import PREDICTORS, Trust, agreement, findings, verdict
 from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.plan import ways
@@ -59,7 +59,10 @@ def result(trust: Trust, asked: Asked) -> None:
     """The verdict, where each allocation stands, and how well each prediction ordered the plans."""
     from sfp_viz.figures.trust import predicted_against_measured
 
-    st.markdown(problems.plain(verdict(trust)))
+    against, *more = findings(trust)
+    st.markdown(problems.plain(against))
+    for text in more:
+        st.caption(problems.plain(text))
     if not _same(trust, asked):
         st.caption(
             "Measured for another recipe or target than the one in use now; measure again to be "
