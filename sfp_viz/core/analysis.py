@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from sfp_viz.core.clusters import Clusters, Rule, clusters
 from sfp_viz.core.dispersion import group_dispersion
 from sfp_viz.core.evidence import Evidence, check
-from sfp_viz.core.importance import importance
+from sfp_viz.core.importance import importance_in, lead
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.observations import Observations
 from sfp_viz.core.ratios import bounds, suggest
@@ -25,7 +25,7 @@ class GroupAnalysis:
 
     ``similarity`` float32 [units, units]; ``dispersion`` 0..1; ``importance`` float64 [units];
     ``nearest`` the most similar other live unit of each and ``nearest_similarity`` how similar
-    it is; -1 and 0 for a dead filter, or where there is no other.
+    it is; -1 and 0 for a dead filter, or where there is no other. ``dead`` says how many are dead.
     """
 
     group: str
@@ -39,6 +39,10 @@ class GroupAnalysis:
     def __post_init__(self) -> None:
         self.similarity.setflags(write=False)
         self.importance.setflags(write=False)
+
+    @property
+    def dead(self) -> int:
+        return sum(label < 0 for label in self.clusters.labels)
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,17 @@ class Analysis:
 
 
 def analyze(
-    network: Network, recipe: Recipe, evidence: Evidence | Observations | None = None
+    network: Network,
+    recipe: Recipe,
+    evidence: Evidence | Observations | None = None,
+    *,
+    tell: Callable[[str], None] | None = None,
 ) -> Analysis:
     """Analyze every group that the recipe may cut: seconds for a ResNet-50.
 
-    Recipes that need no ``evidence`` (evidence.needs) work from the weights alone. Raises
-    RecipeError when what is needed is missing or belongs to other weights.
+    Recipes that need no ``evidence`` (evidence.needs) work from the weights alone. ``tell`` gets a
+    line before each group. Raises RecipeError when what is needed is missing or belongs to other
+    weights.
     """
     found = _checked(recipe, evidence, network.digest)
     spread = dispersions(network, recipe, found)
@@ -75,7 +84,12 @@ def analyze(
     except PlanError:
         kept = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
     cut = [g.name for g, lo, hi in zip(network.groups, low, high, strict=True) if lo < hi]
-    groups = {name: analyze_group(network, name, recipe, kept[name], found) for name in cut}
+    groups = {}
+    for number, name in enumerate(cut, 1):
+        if tell:
+            size = network.group(name).size
+            tell(f"Comparing the {size:,} filters of '{name}', {number} of {len(cut)}")
+        groups[name] = analyze_group(network, name, recipe, kept[name], found)
     return Analysis(network.digest, recipe, groups, spread, kept, found)
 
 
@@ -93,17 +107,16 @@ def analyze_group(
     """
     seen = _checked(recipe, evidence, network.digest).observations
     group = network.group(group_name)
-    matrix = compared(network, _lead(group, recipe), recipe.similarity, seen)
+    matrix = compared(network, lead(group, recipe), recipe.similarity, seen)
     found = _clusters(matrix, recipe, _clusters_for(recipe, kept_units))
     alike = similarity(matrix, recipe.similarity)
     nearest, how = _nearest(alike, found.labels)
-    scored = group if recipe.criterion == "group_magnitude" else _lead(group, recipe)
     return GroupAnalysis(
         group=group_name,
         similarity=alike,
         clusters=found,
         dispersion=group_dispersion(network, group, _kind(recipe, seen), seen),
-        importance=importance(network, scored, recipe.criterion, recipe.seed, seen),
+        importance=importance_in(network, group, recipe, seen),
         nearest=nearest,
         nearest_similarity=how,
     )
@@ -121,9 +134,9 @@ def cluster_group(
     HDBSCAN finds its own number, so that average linkage of the same distances stands in for it.
     """
     seen = _checked(recipe, evidence, network.digest).observations
-    lead = _lead(network.group(group_name), recipe)
+    first = lead(network.group(group_name), recipe)
     by_hand = replace(recipe, clustering="average") if recipe.clustering == "hdbscan" else recipe
-    return _clusters(compared(network, lead, recipe.similarity, seen), by_hand, k)
+    return _clusters(compared(network, first, recipe.similarity, seen), by_hand, k)
 
 
 def dispersions(
@@ -137,11 +150,6 @@ def dispersions(
     seen = _checked(recipe, evidence, network.digest).observations
     kind = _kind(recipe, seen)
     return {g.name: group_dispersion(network, g, kind, seen) for g in network.free}
-
-
-def _lead(group: FilterGroup, recipe: Recipe) -> FilterGroup:
-    """The layers that speak for a group: with 'pacesetter' the first alone."""
-    return replace(group, layers=group.layers[:1]) if recipe.coupled == "pacesetter" else group
 
 
 def _clusters(matrix: np.ndarray, recipe: Recipe, k: int | Rule) -> Clusters:

@@ -43,8 +43,8 @@ def clusters(
     with cosine k-means is spherical; with 'activation' ``matrix`` is a covariance. ``k`` may be a
     rule: 'threshold', as many as complete linkage has where its similarities stay at 0.5, or
     'silhouette', the best separated of six numbers. Dead filters are left out; equal ones stay
-    together, so there are never more clusters than different filters. The order of the filters
-    plays no part.
+    together, so there are never more clusters than different filters (with 'correlation' those
+    whose weights are all one number are like no other). The order of the filters plays no part.
     """
     known = get_args(Clustering)
     if method not in known:

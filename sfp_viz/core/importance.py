@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.observations import SCORES, Observations, needed
-from sfp_viz.core.recipe import Criterion
+from sfp_viz.core.recipe import Criterion, Recipe
 from sfp_viz.core.similarity import layer_matrix
 from sfp_viz.errors import RecipeError
 
@@ -48,6 +49,20 @@ def importance(
     if len(scores) == 1:
         return scores[0]
     return np.mean([score / (score.mean() or 1.0) for score in scores], axis=0)
+
+
+def lead(group: FilterGroup, recipe: Recipe) -> FilterGroup:
+    """The layers that speak for a group: with 'pacesetter' the first alone."""
+    return replace(group, layers=group.layers[:1]) if recipe.coupled == "pacesetter" else group
+
+
+def importance_in(
+    network: Network, group: FilterGroup, recipe: Recipe, observations: Observations | None = None
+) -> np.ndarray:
+    """``importance`` as ``recipe`` asks for it, of the layers that speak for the group; but
+    'group_magnitude' counts all that goes with a unit, whoever sets the pace."""
+    scored = group if recipe.criterion == "group_magnitude" else lead(group, recipe)
+    return importance(network, scored, recipe.criterion, recipe.seed, observations)
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from sfp_viz.core.bounds import bounds, on_steps
 from sfp_viz.core.counting import measure_of
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence, check, needs
-from sfp_viz.core.importance import importance
+from sfp_viz.core.importance import importance_in
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.reach import out_of_reach
 from sfp_viz.core.reasons import why_ratio
@@ -132,17 +132,18 @@ def curves_of(recipe: Recipe, evidence: Evidence) -> dict[str, np.ndarray]:
 def pooled_scores(network: Network, recipe: Recipe, evidence: Evidence) -> list[np.ndarray]:
     """Importance of all units, one array [units] a group, each divided by its group's mean.
 
-    Worked out once a network and criterion. Protected groups count as all equal.
+    As the recipe scores a group when it chooses its filters: with 'pacesetter' by the first layer
+    alone. Worked out once a network, criterion and way to treat tied layers. Protected groups count as all equal.
     """
     seen = evidence.observations if "observations" in needs(recipe) else None
     memo: dict = vars(seen or network).setdefault("_pooled", {})
-    key = (network.digest, recipe.criterion, recipe.seed)
+    key = (network.digest, recipe.criterion, recipe.seed, recipe.coupled)
     if key not in memo:
         scores = []
         for group in network.groups:
             found = np.ones(group.size)
             if not group.protected:
-                found = importance(network, group, recipe.criterion, recipe.seed, seen)
+                found = importance_in(network, group, recipe, seen)
             scores.append(found / (found.mean() or 1.0))
         memo[key] = scores
     return memo[key]

@@ -99,11 +99,16 @@ def inner_products(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
     """Inner products of the units as ``kind`` compares them, float64 [units, units].
 
     For 'activation', of a covariance C: Pearson's correlation C_ij / sqrt(C_ii C_jj), 0 where a
-    unit is constant.
+    unit is constant. For 'correlation' a live filter of equal weights, which has no direction,
+    stands at right angles to all others: 1 with itself.
     """
     if kind != "activation":
         rows = rows_as_compared(matrix, kind)
-        return (rows @ rows.T).astype(np.float64)
+        gram = (rows @ rows.T).astype(np.float64)
+        if kind == "correlation":
+            flat = np.flatnonzero(live(matrix) & (np.diag(gram) == 0))
+            gram[flat, flat] = 1
+        return gram
     alive = live(matrix, kind)
     spread = np.sqrt(np.where(alive, np.diag(matrix), 1.0))
     found = matrix / spread[:, None] / spread[None, :]

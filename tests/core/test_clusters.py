@@ -104,6 +104,17 @@ def test_dead_filters_belong_to_no_cluster(method):
     assert clusters(np.zeros((4, 3), np.float32), method=method, k=2).k == 0
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_filters_without_a_correlation_are_like_no_other(method):
+    """Weights that are all one number: their similarity is 0, so no cluster holds two of them."""
+    matrix = blobs(centers=3, each=3)
+    flat = np.outer([1, 2, -1], np.ones(matrix.shape[1])).astype(np.float32)
+    found = clusters(np.vstack([matrix, flat]), method=method, k=6, kind="correlation")
+    assert found.labels == (*np.repeat([0, 1, 2], 3), 3, 4, 5)
+    by_rule = clusters(np.vstack([matrix, flat]), method=method, k="threshold", kind="correlation")
+    assert by_rule.labels[-3:] == (by_rule.k - 3, by_rule.k - 2, by_rule.k - 1)
+
+
 @pytest.mark.parametrize("method", ALL)
 def test_a_single_filter_is_a_cluster(method):
     assert clusters(np.ones((1, 3), np.float32), method=method, k=4).labels == (0,)

@@ -4,12 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sfp_viz.core.analysis import analyze_group
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.counting import measure_of
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import Network
-from sfp_viz.core.ratios import bounds, suggest, why_ratio
+from sfp_viz.core.ratios import bounds, pooled_scores, suggest, why_ratio
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
 from tests.core.made_up import large, table_of
@@ -43,6 +44,16 @@ def test_the_target_is_met_and_no_single_unit_more_would_meet_it(name, target, a
         if kept[group.name] < group.size:
             more = {**kept, group.name: kept[group.name] + 1}
             assert not within(network, more, target)
+
+
+def test_pooled_scores_a_tied_group_as_its_filters_are_chosen(residual):
+    """With 'pacesetter' by the first layer alone, also after another recipe has been asked."""
+    group = residual.group("stem")
+    for coupled in ("shared", "pacesetter", "shared"):
+        recipe = Recipe(allocation="pooled", criterion="fpgm", coupled=coupled)
+        scores = analyze_group(residual, "stem", recipe, 8).importance
+        found = dict(zip(residual.groups, pooled_scores(residual, recipe, Evidence()), strict=True))
+        np.testing.assert_allclose(found[group], scores / scores.mean())
 
 
 def test_it_is_the_largest_feasible_step_of_the_formula(plain):
