@@ -75,7 +75,7 @@ def best_lift(
     floor = furthest(network, recipe, edits, evidence) + 0.001
     for lifts in (_by_hand(recipe, edits), _by_recipe(network, recipe, edits)):
         found = [
-            Lift(f"{words} would allow {_down(to)} %.", to, freed, changed)
+            Lift(f"{words} would allow {in_percent(to)} %.", to, freed, changed)
             for words, freed, changed in lifts
             if (to := furthest(network, freed, changed, evidence)) >= floor
         ]
@@ -93,7 +93,7 @@ def out_of_reach(
     lift = best_lift(network, recipe, edits, evidence)
     return (
         f"A reduction of {100 * recipe.target_reduction:.1f} % of the {WORDS[recipe.goal]} cannot "
-        f"be reached, at most {_down(most)} %: {reasons}. "
+        f"be reached, at most {in_percent(most)} %: {reasons}. "
         f"{lift.sentence + ' ' if lift else ''}Lower the target, or allow more."
     )
 
@@ -142,7 +142,8 @@ def _reasons(
         reasons.append(f"{len(skipped)} of them {'was' if len(skipped) == 1 else 'were'} not {how}")
     if len(fixed) < len(network.groups):
         reasons.append(
-            f"no other group may lose more than {100 * recipe.max_ratio:.0f} % of its filters"
+            f"no {'other ' if fixed else ''}group may lose more than "
+            f"{100 * recipe.max_ratio:.0f} % of its filters"
         )
     if edits and edits.ratios:
         many = len(edits.ratios)
@@ -159,6 +160,6 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
 
 
-def _down(share: float) -> str:
-    """Percent with one digit, rounded down, so that it is not promised in vain."""
+def in_percent(share: float) -> str:
+    """A share 0..1 in percent with one digit, rounded down: no more is promised than holds."""
     return f"{np.floor(share * 1000 + 1e-9) / 10:.1f}"

@@ -40,7 +40,8 @@ def select(
     ``labels`` replace the clusters found. ``forced_keep`` and ``forced_remove`` are units fixed
     by hand; ``keep`` gives way to them. Dead filters go first. Reasons: 'by hand', 'dead',
     'redundant with 12' (the kept filter most like it), 'made up for by the others' (criterion
-    reconstruction), 'unimportant', 'drawn at random'.
+    reconstruction), 'drawn at random', 'unimportant'; and inside clusters, in place of
+    'unimportant', what decided there: the importance, the distance, or the cluster's quota.
     """
     size = len(analysis_group.importance)
     stay, gone = set(forced_keep), set(forced_remove)
@@ -54,7 +55,8 @@ def select(
     kept = _kept(analysis_group, keep, recipe, names, stay, gone)
     out = tuple(unit for unit in range(size) if unit not in kept)
     order = sorted(kept)
-    reasons = tuple(_reason(analysis_group, unit, order, recipe, gone) for unit in out)
+    inside = _inside(analysis_group, names, kept, stay)
+    reasons = tuple(_reason(analysis_group, unit, order, recipe, gone, inside) for unit in out)
     return Removal(analysis_group.group, out, reasons)
 
 
@@ -152,8 +154,32 @@ def _pick(
     return {int(u) for u in units[taken]}
 
 
+def _inside(
+    analysis: GroupAnalysis, names: np.ndarray, kept: set[int], stay: set[int]
+) -> list[str]:
+    """What decided inside each unit's cluster, for units that go: what a less important unit of
+    the same cluster that stays has ahead of it can only be its distance."""
+    worth, found = analysis.importance, []
+    for unit, name in enumerate(names):
+        mates = [u for u in kept if names[u] == name]
+        least = min((worth[u] for u in mates if u not in stay), default=None)
+        if not mates:
+            found.append("no place is left for its cluster")
+        elif least is None:
+            found.append("those kept by hand take the places of its cluster")
+        else:
+            how = "no more important than" if worth[unit] <= least else "nearer to"
+            found.append(f"{how} those kept of its cluster")
+    return found
+
+
 def _reason(
-    analysis: GroupAnalysis, unit: int, kept: list[int], recipe: Recipe, gone: set[int]
+    analysis: GroupAnalysis,
+    unit: int,
+    kept: list[int],
+    recipe: Recipe,
+    gone: set[int],
+    inside: list[str],
 ) -> str:
     if unit in gone:
         return "by hand"
@@ -162,4 +188,6 @@ def _reason(
     alike = analysis.similarity[unit, kept]
     if recipe.selection == "clusters" and alike.max() >= REDUNDANT[recipe.similarity]:
         return f"redundant with {kept[int(alike.argmax())]}"
+    if recipe.selection == "clusters" and recipe.criterion != "random":
+        return inside[unit]
     return _PLAIN.get(recipe.criterion, "unimportant")

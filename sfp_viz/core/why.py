@@ -59,6 +59,8 @@ def why(
     if found.kept[group] != kept[group]:
         return plain
     place = [g.name for g in network.groups].index(group)
+    if found.kept[group] == it.size and np.array_equal(found.widths.kept, found.high):
+        return Why(f"All {it.size:,} filters stay: the target is met without cutting any.")
     if recipe.allocation == "pooled":
         return _pooled(network, recipe, evidence, found, place)
     if recipe.allocation == "functional":
@@ -78,8 +80,6 @@ def _shared(
     """keep = tau * D ** gamma, or tau."""
     it, tau = network.groups[place], found.widths.level
     wanted = float(found.widths.wanted[place])
-    if found.kept[it.name] == it.size and np.array_equal(found.widths.kept, found.high):
-        return Why(f"All {it.size:,} filters stay: the target is met without cutting any.")
     numbers = [("share that meets the target, τ", f"{tau:.4g}")]
     if recipe.allocation == "uniform":
         formula = rf"\text{{keep}} = \tau = {min(tau, 1):.3f}"
@@ -134,7 +134,9 @@ def _functional(
     damage = functional_curves(seen)[it.name][gone]
     formula = (
         rf"-\frac{{\operatorname{{tr}}(R\,C)}}{{P}} \ln(1 - e({gone})) = "
-        rf"-{share:.3f} \ln(1 - {lost:.4f}) = {damage:.4f}"
+        rf"-{share:.3f} \ln(1 - {lost:.4f}) = {abs(damage):.4f}"
+        if gone
+        else ""
     )
     numbers = [
         ("energy the next layers read here, against the stream they disturb", f"{share:.4f}"),

@@ -84,6 +84,14 @@ def test_ratios_for_which_none_makes_up_hold_no_goal_back(plain):
     assert "by hand" not in sentence
 
 
+def test_other_groups_are_spoken_of_only_where_some_were_named(plain):
+    recipe = Recipe(target_reduction=0.99, max_ratio=0.8)
+    _, sentence = nearest_feasible(plain, recipe)
+    assert sentence.startswith("No group may lose more than 80 % of its filters.")
+    _, sentence = nearest_feasible(plain, recipe, Edits(plain.digest).with_protected("conv1", True))
+    assert "stay whole (conv1); no other group may lose more than 80 %" in sentence
+
+
 def test_layers_that_are_tied_together_are_named(residual):
     _, sentence = nearest_feasible(residual, Recipe(target_reduction=0.9))
     assert "Cutting layers that are tied together would allow" in sentence

@@ -98,7 +98,7 @@ def test_identical_filters_are_redundant_with_the_kept_one(analyzed):
 def test_two_filters_of_opposite_sign_are_never_redundant(analyzed):
     removal = select(analyzed([[1, 2, 3], [-2, -4, -6]]), 1, Recipe())
     assert removal.filters == (0,)
-    assert removal.reasons == ("unimportant",)
+    assert removal.reasons == ("no more important than those kept of its cluster",)
 
 
 @pytest.mark.parametrize("kind", ["cosine", "euclidean", "correlation"])
@@ -248,6 +248,43 @@ def test_a_ranking_takes_the_most_important_and_the_first_of_equals(analyzed):
     matrix = np.diag([3.0, 1, 2, 1, 5])
     assert select(analyzed(matrix, uniform_l1()), 3, uniform_l1()).filters == (1, 3)
     assert select(analyzed(matrix, uniform_l1()), 4, uniform_l1()).filters == (3,)
+
+
+def test_the_reason_inside_a_cluster_is_what_decided_there(analyzed):
+    """Filter 1 is stronger than filter 2, which stays: it goes for its nearness to 0."""
+    matrix = np.diag([6.0, 3.8, 4, 1])
+    matrix[1, 0] = 2.0  # nearer to 0 than 2 is, yet no twin of it
+    group, labels = analyzed(matrix), (0, 0, 0, 0)
+    told = dict(enumerate(select(group, 2, Recipe(balance=0.2), labels=labels).reasons))
+    assert select(group, 2, Recipe(balance=0.2), labels=labels).filters == (1, 3)
+    assert told[0] == "nearer to those kept of its cluster"
+    assert told[1] == "no more important than those kept of its cluster"
+
+
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if r.selection == "clusters"])
+def test_no_filter_is_called_less_important_than_one_of_its_cluster_that_matters_less(
+    analyzed, recipe
+):
+    matrix = np.random.default_rng(12).normal(size=(24, 30))
+    for keep in (2, 6, 12, 20):
+        group = analyzed(matrix, recipe, keep)
+        names, worth = group.clusters.labels, group.importance
+        removal = select(group, keep, recipe)
+        for unit, reason in zip(removal.filters, removal.reasons, strict=True):
+            mates = [u for u in range(24) if u not in removal.filters and names[u] == names[unit]]
+            assert reason != "unimportant"
+            if reason.startswith("no more important"):
+                assert worth[unit] <= min(worth[u] for u in mates)
+            if reason.startswith("nearer"):
+                assert worth[unit] > min(worth[u] for u in mates)
+            assert (reason == "no place is left for its cluster") <= (not mates)
+
+
+def test_places_taken_by_hand_are_the_reason_for_the_rest_of_a_cluster(analyzed):
+    matrix = np.diag([3.0, 2, 1, 5])
+    removal = select(analyzed(matrix), 2, Recipe(), labels=(0, 0, 0, 1), forced_keep=(2,))
+    assert removal.filters == (0, 1)
+    assert set(removal.reasons) == {"those kept by hand take the places of its cluster"}
 
 
 def test_a_random_choice_depends_on_the_seed_and_says_so(analyzed):

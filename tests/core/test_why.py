@@ -117,6 +117,22 @@ def test_every_group_of_every_plan_has_a_reason(residual, allocation):
             assert "filters stay" in answer.sentence
 
 
+@pytest.mark.parametrize("allocation", ["dispersion", "pooled", "functional", "sensitivity"])
+def test_where_nothing_is_cut_no_other_group_is_named_as_the_reason(plain, allocation):
+    recipe = Recipe(allocation=allocation, target_reduction=0.0)
+    answer = told(plain, recipe, "conv2", evidence=evidence_of(plain))
+    assert answer.sentence == "All 24 filters stay: the target is met without cutting any."
+    assert "-0.0" not in answer.formula_latex
+
+
+def test_a_group_left_whole_among_others_has_no_formula_of_a_loss_of_nothing(plain):
+    evidence = evidence_of(plain)
+    for target in (0.05, 0.1, 0.2, 0.3, 0.5):
+        recipe = Recipe(allocation="functional", target_reduction=target)
+        for group in plain.free:
+            assert "= -0.0" not in told(plain, recipe, group.name, evidence=evidence).formula_latex
+
+
 def test_what_rounding_costs_is_the_difference_of_two_plans(plain):
     recipe = Recipe(rounding=8, target_reduction=0.4)
     found = rounding_cost(plain, SPREAD, recipe)

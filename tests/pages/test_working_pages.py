@@ -65,6 +65,14 @@ def test_a_target_out_of_reach_names_the_nearest_and_offers_it(open_page):
     assert session(app).edits is None
 
 
+def test_the_way_out_promises_what_the_sentence_above_it_says(open_page):
+    """Rounded alike: at some of these bounds the nearest target lies above half a tenth."""
+    for most in (0.5, 0.6, 0.7, 0.8, 0.9):
+        app = with_session(open_page("plan"), recipe=Recipe(target_reduction=0.99, max_ratio=most))
+        at_most = app.error[0].value.split("at most ")[1].split(" %")[0]
+        assert f"Take {at_most} % instead" in [button.label for button in app.button]
+
+
 def test_a_locked_group_is_left_whole_and_can_be_freed(open_page):
     app = with_session(open_page("plan"), group="conv2")
     toggle = next(t for t in app.toggle if t.label == "Leave it whole")

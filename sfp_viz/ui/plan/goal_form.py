@@ -8,9 +8,8 @@ import streamlit as st
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
-from sfp_viz.core.reach import best_lift, furthest
+from sfp_viz.core.reach import best_lift, furthest, in_percent
 from sfp_viz.core.recipe import Recipe
-from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import planned, problems
 from sfp_viz.ui.plan import by_hand, plan_view
 from sfp_viz.ui.plan.by_hand import Asked
@@ -113,7 +112,7 @@ def out_of_reach(network: Network, asked: Asked, problem: str) -> None:
         if nearest < asked.recipe.target_reduction:
             lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
             st.button(
-                f"Take {percent(nearest)} instead", type="primary", key="plan_lower",
+                f"Take {in_percent(nearest)} % instead", type="primary", key="plan_lower",
                 on_click=plan_view.take, args=(lower,),
             )  # fmt: skip
         if lift := best_lift(network, asked.recipe, asked.edits, evidence):
