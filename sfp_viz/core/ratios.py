@@ -133,7 +133,8 @@ def pooled_scores(network: Network, recipe: Recipe, evidence: Evidence) -> list[
     """Importance of all units, one array [units] a group, each divided by its group's mean.
 
     As the recipe scores a group when it chooses its filters: with 'pacesetter' by the first layer
-    alone. Worked out once a network, criterion and way to treat tied layers. Protected groups count as all equal.
+    alone. Worked out once a network, criterion and way to treat tied layers. Protected groups
+    count as all equal.
     """
     seen = evidence.observations if "observations" in needs(recipe) else None
     memo: dict = vars(seen or network).setdefault("_pooled", {})
