@@ -22,17 +22,35 @@ def importance(
     seed: int = 0,
     observations: Observations | None = None,
 ) -> np.ndarray:
-    """Scores of a group's units, float64 [units], 0 or above.
+    """Scores of a group's units, float64 [units], 0 or above, of filters W_i [p weights], i of n.
 
-    From weights alone. l1: sum of absolute weights (Li et al. 2017). l2: norm. fpgm: sum of
-    distances to the other filters (He et al. 2019). bn_scale: absolute gamma of the BatchNorm
-    after it (Liu et al. 2017); RecipeError where there is none. group_magnitude: mean over all
-    that goes with the unit (filters, norms, the next layers' slices) of the sum of squared
-    weights (Fang et al. 2023, p = 2). random: drawn from ``seed`` and the group's name.
-    From ``observations``. taylor, hrank, chip: see nets/scores.py. reconstruction: the unit's
-    place 0..n-1 in the order in which the others can make up for it (reconstruction.py).
+    From weights alone, in O(n p) if nothing else is said:
+
+    - l1: sum |W_i|. 0 or more. Li et al. 2017 (Pruning Filters for Efficient ConvNets).
+    - l2: ||W_i||. 0 or more. He et al. 2018 (Soft Filter Pruning, with p = 2).
+    - fpgm: sum over j of ||W_i - W_j||, small near the middle of all. 0 or more. O(n^2 p). He et
+      al. 2019 (Geometric Median), the paper's formula: all filters of the layer count.
+    - bn_scale: |gamma_i| of the BatchNorm after it. 0 or more. O(n). Liu et al. 2017 (Network
+      Slimming). RecipeError where there is none.
+    - group_magnitude: (sum over parts of ||part_i||^2) / parts, the parts all that goes with a
+      unit: filters, norms, the next layers' slices. 0 or more. O(all their weights). Fang et al.
+      2023 (DepGraph), p = 2, as in Torch-Pruning; that depthwise filters count is our reading.
+    - random: uniform in 0..1, drawn from ``seed`` and the group's name. O(n). No source: the floor
+      of comparisons.
+
+    From ``observations``, RecipeError without (taylor, hrank and chip: formulas in nets/scores.py):
+
+    - taylor: squared slope of the loss by a gate on the unit. 0 or more. One backward pass for
+      each batch of labeled images. Molchanov et al. 2019.
+    - hrank: mean rank of the unit's maps. 0 to the shorter side of a map. One decomposition a map
+      of 128 images. Lin et al. 2020.
+    - chip: what the unit's maps add to the nuclear norm of all. 0 or more. One decomposition a
+      layer of each of 128 images. Sui et al. 2021.
+    - reconstruction: the unit's place in the order in which the others can make up for it. 0 to
+      n - 1. One look at images, then O(n^3). Our design (reconstruction.py).
+
     l1, l2, fpgm and bn_scale of several layers: the mean of their scores, each divided by the
-    layer's mean.
+    layer's mean (our reading).
     """
     if criterion == "random":
         name = int.from_bytes(hashlib.sha256(group.name.encode()).digest()[:8], "big")

@@ -24,11 +24,15 @@ def taylor(
     groups: Sequence[ChannelGroup],
     batches: Iterable[tuple[Tensor, Tensor]],
 ) -> dict[str, np.ndarray]:
-    """Squared gradient of the loss by a gate on each unit, mean over ``batches``; [units].
+    """Mean over batches of (g_i dL/dg_i)^2, g_i = 1 a gate on unit i, by group; float64 [units].
 
-    Molchanov et al. 2019, method 22: a gate of 1 multiplies what the norm behind a layer gives
-    (the layer itself where there is none); all layers of a group share the gate of a unit.
+    Range: 0 or more; only the order inside a group says something. Cost: one forward and one
+    backward pass a batch, for all groups together. Source: Molchanov et al. 2019 (Importance
+    Estimation), first order, gates after BatchNorm (method 22 of the authors' code): a gate
+    multiplies what the norm behind a layer gives, the layer itself where there is none. That all
+    layers of a group share the gate of a unit is our reading.
     ``module``, a copy in evaluation mode, is run on ``batches`` of (normalised images, labels).
+    Raises DataError for labels that the network cannot name.
     """
     gates, hooks = [], []
     for parameter in module.parameters():
@@ -92,10 +96,19 @@ def _loss(module: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 
 class Maps:
-    """Mean rank (HRank) and channel independence (CHIP) of the maps that a layer takes in.
+    """Mean rank (HRank) and channel independence (CHIP) of the maps A_i that a layer takes in.
+
+    hrank: mean over images, and the maps of a unit, of rank(A_i). Range: 0 to the shorter side of
+    a map. Cost: one singular value decomposition a map, O(H W min(H, W)), of ``FEW`` images.
+    Source: Lin et al. 2020.
+    chip: mean over images of ``independence`` of the rows A [units, positions]. Range: 0 or more.
+    Cost: one decomposition an image and layer, O(n^2 H W) for n units. Source: Sui et al. 2021.
+    Both take the maps as the next layer reads them, after norm, activation and pooling; the
+    originals take them before pooling (our reading).
 
     Add it as a forward pre-hook; the first ``FEW`` images count. Where the maps arrive flattened
-    a unit's columns are made a square map again, if they can be.
+    a unit's columns are made a square map again, if they can be; maps of [N, positions, features]
+    are none, and the scores stay 0.
     """
 
     def __init__(self, reader: Reach, names: Sequence[str]) -> None:
@@ -130,12 +143,13 @@ class Maps:
 def independence(rows: Tensor) -> Tensor:
     """Nuclear norm of ``rows`` [units, positions] less that with row i at 0, for each i; >= 0.
 
-    CHIP (Sui et al. 2021). With A A' = U diag(l) U' a row changes the sum of the roots by
+    CHIP (Sui et al. 2021); the way to find it is ours, in one decomposition for all rows in place
+    of one for each, exact to 1e-5 of the largest. With A A' = U diag(l) U' a row changes the sum of the roots by
 
         -1/(2 pi) integral over t > 0 of log( sum over k of U_ik^2 t / (t + l_k) ) / sqrt(t) dt
 
     (from sqrt(x) = 1/(2 pi) integral of log(1 + x/t) / sqrt(t) dt and the determinant of a
-    change of rank one), so that one decomposition does for all rows; t runs evenly in its log.
+    change of rank one); t runs evenly in its log.
     """
     small = rows.T @ rows if rows.shape[1] < rows.shape[0] else rows @ rows.T
     values, vectors = torch.linalg.eigh(small)
