@@ -131,6 +131,36 @@ def test_runs_become_points_with_their_unpruned_network(tmp_path):
     assert {point.kind for point in known} == {"run", "random", "uniform", "unpruned"}
 
 
+def test_sparse_runs_of_one_method_are_told_apart_by_what_differs(tmp_path):
+    weak, strong = thinned(tmp_path, strength=0.1), thinned(tmp_path, strength=0.4)
+    low = thinned(tmp_path, method="ssr_projection", target_reduction=0.4)
+    high = thinned(tmp_path, method="ssr_projection", target_reduction=0.6, strength=9.0)
+    labels = [point.label for point in points_of([weak, strong, low, high])[1:]]
+    l21, projection = "SSR, l2,1, sparsified 8 epochs", "SSR, projection, sparsified 8 epochs"
+    assert labels == [
+        f"{l21}, fine-tuned 2, λ 0.1", f"{l21}, fine-tuned 2, λ 0.4",
+        f"{projection}, fine-tuned 2, target 40 %", f"{projection}, fine-tuned 2, target 60 %",
+    ]  # fmt: skip
+    assert points_of([weak, low])[1].label == f"{l21}, fine-tuned 2"
+
+
+def test_sparse_runs_that_differ_in_their_fine_tuning_alone_say_so(tmp_path):
+    for rate in (0.01, 0.02):
+        sparsified_run(tmp_path, tuning=Distillation(epochs=2, learning_rate=rate))
+    labels = {point.label for point in points_of(finished(tmp_path))[1:]}
+    assert {label.rpartition(", ")[2] for label in labels} == {
+        "tuning learning rate 0.01", "tuning learning rate 0.02",
+    }  # fmt: skip
+
+
+def test_baselines_of_one_title_are_told_apart_too_and_twins_read_the_same(tmp_path):
+    for seed in (0, 1, 1):
+        finished_run(tmp_path, kind="uniform", settings=Distillation(epochs=2, seed=seed))
+    labels = sorted(point.label for point in points_of(finished(tmp_path))[1:])
+    title = labels[0].rpartition(", ")[0]
+    assert labels == [f"{title}, seed 0", f"{title}, seed 1", f"{title}, seed 1"]
+
+
 def test_without_a_teacher_or_with_two_networks_no_unpruned_point_is_made_up(tmp_path):
     finished_run(tmp_path, whole=None)
     assert [point.kind for point in points_of(finished(tmp_path))] == ["run"]

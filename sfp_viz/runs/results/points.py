@@ -10,6 +10,7 @@ from sfp_viz.core.training import wilson
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.kinds.sparsify import KIND
 from sfp_viz.runs.results.latencies import WHOLE, Timed
+from sfp_viz.runs.results.names import told_apart
 from sfp_viz.runs.results.summary import Summary
 
 RUN = "run:"  # before a run's id: the key of its point
@@ -30,7 +31,7 @@ def kind_of(run: Summary, plan: str = "") -> Kind:
 def title(run: Summary, kind: Kind) -> str:
     """A run in a few words: what cut it, and how long it was trained."""
     name = _TITLES.get(kind) or _family(run) or "another plan"
-    if kind in ("run", "plan") and run.plan:
+    if kind in ("run", "plan") and run.plan and run.kind != KIND:
         name += f" {run.plan[:6]}"
     first, after = parts(run)
     if first:
@@ -70,6 +71,7 @@ def points_of(
     timed: Mapping[str, Timed] | None = None,
 ) -> list[Point]:
     """A point for each run, and one for the unpruned network, where it was measured as teacher.
+    Runs of one title are named with what differs between them.
 
     ``whole`` has the unpruned network's MACs and params where they are known; else they are what
     the runs' starters wrote down. ``plan`` is the hash of the plan that is called 'this plan'.
@@ -77,11 +79,12 @@ def points_of(
     """
     times = timed or {}
     found = [_unpruned(runs, whole, times)]
-    for run in runs:
-        kind = kind_of(run, plan)
+    kinds: list[Kind] = [kind_of(run, plan) for run in runs]
+    names = told_apart(runs, [title(run, kind) for run, kind in zip(runs, kinds, strict=True)])
+    for run, kind, name in zip(runs, kinds, names, strict=True):
         found.append(
             Point(
-                title(run, kind), run.macs, run.accuracy, run.interval, kind, "fine-tuned",
+                name, run.macs, run.accuracy, run.interval, kind, "fine-tuned",
                 key=RUN + run.id, params=run.params, images=run.images,
                 latency=times[run.id].measured if run.id in times else None,
                 whole=_whole(run, whole), family=_family(run),

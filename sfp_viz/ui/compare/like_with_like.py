@@ -9,8 +9,8 @@ from typing import Any
 
 from sfp_viz.core.tradeoff import Kind, Point
 from sfp_viz.runs.laying import located
+from sfp_viz.runs.results import names
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.ui.runs import telling
 
 SAME = 0.02  # MACs this far apart, relative, count as equal
 BASELINES: Mapping[Kind, str] = {"uniform": "uniform L1", "random": "random"}
@@ -117,5 +117,5 @@ def unequal(pair: Pair) -> list[str]:
     for name in ours.training:
         mine, its = ours.training[name], other.training.get(name)
         if mine != its:
-            found.append(f"{telling.setting(name, mine)} against {telling.value(name, its)}")
+            found.append(f"{names.setting(name, mine)} against {names.value(name, its)}")
     return found

@@ -14,6 +14,7 @@ from sfp_viz.runs import queue
 from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.going import going
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.results.names import setting
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.runs import job_chip, telling
 from sfp_viz.ui.session import state
@@ -77,7 +78,7 @@ def _row(run: Run, name: str, place: int, count: int, start: float | None) -> No
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key=f"queue_row_{run.id}"
     ):
-        epochs = telling.setting("epochs", run.total)
+        epochs = setting("epochs", run.total)
         what = name if epochs in name else f"{name}, {epochs}"
         if run.facts.get("digest") != loaders.digest(state.session().model):
             what = f"{job_chip.network_of(run)}, {what}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -12,34 +12,19 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import count, percent
+from sfp_viz.figures.numbers import count
 from sfp_viz.runs.kinds.sparsify import KIND, sparse_of
 from sfp_viz.runs.records import Run
+from sfp_viz.runs.results.names import setting, with_differences
 from sfp_viz.ui.runs import run_words
-
-_FIRST = ("epochs", "macs", "target_reduction", "strength", "seed", "learning_rate")
-_NAMES = {
-    "learning_rate": "learning rate", "batch_size": "batch", "temperature_start": "T from",
-    "temperature_end": "T to", "train_images": "training images", "weight_decay": "decay",
-    "label_smoothing": "smoothing", "teacher_views": "copies", "strength": "λ", "rho": "ρ",
-    "data": "on",
-}  # fmt: skip
 
 
 def apart(runs: Sequence[Run], *, always: int = 3) -> list[str]:
     """A name for each of several runs, no two the same: what was pruned, the first ``always``
     settings in which they differ, those further ones that it takes to tell them apart, and the
     time of the start, then a number, where that is not enough."""
-    told = [_told(run) for run in runs]
-    differing = [name for name in _order(told) if len({one.get(name) for one in told}) > 1]
-    shown: list[str] = []
-    names = [run_words.title(run) for run in runs]
-    for at, name in enumerate(differing):
-        more = [_with(title, one, [*shown, name]) for title, one in zip(names, told, strict=True)]
-        now = [_with(title, one, shown) for title, one in zip(names, told, strict=True)]
-        if at < always or len(set(more)) > len(set(now)):
-            shown.append(name)
-    found = [_with(title, one, shown) for title, one in zip(names, told, strict=True)]
+    titles = [run_words.title(run) for run in runs]
+    found = with_differences(titles, [_told(run) for run in runs], always=always)
     found = [_timed(name, run, found) for name, run in zip(found, runs, strict=True)]
     return [
         f"{name} ({found[: at + 1].count(name)})" if found.count(name) > 1 else name
@@ -60,26 +45,6 @@ def in_list(runs: Sequence[Run]) -> list[str]:
     return found
 
 
-def setting(name: str, found: Any) -> str:
-    """A setting of a training with its value: 'learning rate 0.02', '4 epochs'."""
-    if name == "epochs":
-        return f"{found} epoch{'' if found == 1 else 's'}"
-    if name == "target_reduction":
-        return f"target {percent(found, 0)}"
-    if name == "finish":
-        return "to a target" if found == "target" else "no target"
-    return f"{_NAMES.get(name, name.replace('_', ' '))} {value(name, found)}"
-
-
-def value(name: str, found: Any) -> str:
-    """The value of the setting ``name``, in words."""
-    if found is None:
-        return "all" if name.endswith("images") else "none"
-    if isinstance(found, bool):
-        return "on" if found else "off"
-    return f"{found:g}" if isinstance(found, float) else str(found).replace("_", " ")
-
-
 def _told(run: Run) -> dict[str, str]:
     """What a run was asked for, each setting in words, and the MACs that it came to."""
     asked: dict[str, Any] = {**asdict(run.settings), "data": run.data}
@@ -97,14 +62,6 @@ def _sparse(path: Path) -> dict[str, Any]:
     with suppress(SfpError):
         return asdict(sparse_of(path).settings)
     return {}
-
-
-def _order(told: Sequence[Mapping[str, str]]) -> list[str]:
-    return list(dict.fromkeys([*_FIRST, *(name for one in told for name in one)]))
-
-
-def _with(title: str, told: Mapping[str, str], names: Sequence[str]) -> str:
-    return ", ".join([title, *(told[name] for name in names if name in told)])
 
 
 def _timed(name: str, run: Run, names: Sequence[str]) -> str:
