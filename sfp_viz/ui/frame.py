@@ -11,6 +11,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count
 from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.components.copy_link import copy_link
+from sfp_viz.ui.components.text_keys import text_keys
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state, steps
 
@@ -39,6 +40,7 @@ def top(page: str = "") -> None:
                 st.html(_STRIP + strip(budget, bool(loaders.network(session.model).free)))
             except SfpError as problem:
                 problems.say(problem)
+            text_keys()
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             _steps()
 
@@ -72,6 +74,7 @@ def _steps() -> None:
     st.button(
         "Undo", key="undo", on_click=state.undo, disabled=not line.past, type="tertiary",
         icon=":material/undo:", shortcut="Mod+Z",
+        help="The last step of the plan. In a text field the keys undo what was written there",
     )  # fmt: skip
     st.button(
         "Redo", key="redo", on_click=state.redo, disabled=not line.future, type="tertiary",
