@@ -122,6 +122,8 @@ class Maps:
         values = ins[0][: self._left]
         if not len(values) or (values.ndim == 3):  # [N, positions, features]: no maps
             return
+        if isinstance(part, nn.Linear) and values.ndim == 4:  # [N, height, width, channels]
+            values = values.movedim(-1, 1)
         found = values[:, self._channels.to(values.device)].unflatten(1, (self._units, -1))
         if found.ndim == 3:
             side = int(found.shape[2] ** 0.5)
@@ -143,8 +145,9 @@ class Maps:
 def independence(rows: Tensor) -> Tensor:
     """Nuclear norm of ``rows`` [units, positions] less that with row i at 0, for each i; >= 0.
 
-    CHIP (Sui et al. 2021); the way to find it is ours, in one decomposition for all rows in place
-    of one for each, exact to 1e-5 of the largest. With A A' = U diag(l) U' a row changes the sum of the roots by
+    CHIP (Sui et al. 2021); the way to find it is ours: one decomposition for all rows in place of
+    one for each, exact to 1e-5 of the largest. With A A' = U diag(l) U' a row changes the sum of
+    the roots by
 
         -1/(2 pi) integral over t > 0 of log( sum over k of U_ik^2 t / (t + l_k) ) / sqrt(t) dt
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from sfp_viz.core.cost import cost
@@ -99,6 +100,27 @@ def test_hrank_is_the_mean_rank_of_the_maps_that_the_next_layer_reads(images):
     flat = maps_into(model, "fc", images).unflatten(1, (8, 2, 2)).numpy()
     expected = [np.mean([np.linalg.matrix_rank(m[u]) for m in flat]) for u in range(8)]
     np.testing.assert_allclose(seen.score("hrank", "conv3"), expected, atol=0.05)
+
+
+def test_maps_that_a_linear_layer_reads_with_the_channels_last_are_maps_too(images):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.wide = nn.Conv2d(3, 18, 3, padding=1), nn.Linear(18, 7)
+            self.head = nn.Linear(7, 5)
+
+        def forward(self, images):
+            maps = F.relu(self.conv(images)).permute(0, 2, 3, 1)
+            return self.head(F.relu(self.wide(maps)).mean((1, 2)))
+
+    torch.manual_seed(0)
+    model = Model(Last().eval(), name="last", input_shape=(3, 8, 8), classes=5)
+    seen = observe(model, images, scores=("hrank", "chip"))
+    maps = maps_into(model, "wide", images).movedim(-1, 1)
+    expected = [np.mean([np.linalg.matrix_rank(m[u]) for m in maps.numpy()]) for u in range(18)]
+    np.testing.assert_allclose(seen.score("hrank", "conv"), expected, atol=0.05)
+    expected = np.mean([slow_chip(rows) for rows in maps.flatten(2)], axis=0)
+    np.testing.assert_allclose(seen.score("chip", "conv"), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_chip_is_the_mean_change_of_the_nuclear_norm(images):

@@ -12,13 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.core.cost import cost
+from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.importance import importance
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import filters_first
 from sfp_viz.core.network_file import network_from_json, network_to_json
-from sfp_viz.core.recipe import Recipe, fpgm, group_magnitude, uniform_l1
+from sfp_viz.core.recipe import Recipe, chip, fpgm, functional, group_magnitude, hrank, uniform_l1
+from sfp_viz.core.recipe import taylor as taylor_of
+from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.observe import observe
 from sfp_viz.nets.reading import channel_groups, read_network
 from sfp_viz.nets.scores import taylor
 from sfp_viz.nets.surgery import prune
@@ -125,6 +129,29 @@ def test_taylor_scores_its_output_channels(model):
     found = taylor(module, execution, groups, [batch])["up"]
     assert found.shape == (12,)
     assert found[3] == 0 < np.delete(found, [3, DEAD]).max()
+
+
+@pytest.fixture(scope="module")
+def images():
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (24, 3, 6, 6), np.uint8)
+    return Images("noise", "train", pixels, draw.integers(0, 5, 24))
+
+
+@pytest.fixture(scope="module")
+def seen(model, images):
+    return observe(model, images, scores=("taylor", "hrank", "chip"))
+
+
+@pytest.mark.parametrize("recipe", [functional(0.5), taylor_of(0.5), hrank(0.5), chip(0.5)])
+def test_what_it_feeds_forward_is_observed_and_planned_with(model, network, images, seen, recipe):
+    for group, units in (("a", 20), ("up", 12), ("c", 10)):
+        assert seen.covariance[group].shape == (units, units)
+        assert all(seen.score(name, group).shape == (units,) for name in seen.scores)
+    plan = make_plan_for(network, recipe, evidence=Evidence(observations=seen))
+    small = prune(model, plan, network=network, calibration=images)
+    assert cost(network, plan).macs <= 0.5 * cost(network).macs
+    assert small.module(torch.zeros(1, 3, 6, 6)).shape == (1, 5)
 
 
 @pytest.mark.parametrize("recipe", [uniform_l1(0.5), Recipe(0.5), group_magnitude(0.5)])
