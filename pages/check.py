@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import image_field, loaders, planned, problems
-from sfp_viz.ui.check import check_view, checking, measuring
+from sfp_viz.ui import image_field, loaders, planned, problems, telling
+from sfp_viz.ui.check import check_view, checking, repair_view
 from sfp_viz.ui.session import entry, state
 
 entry.through("pages/check.py")
@@ -26,13 +26,12 @@ asked = (session.model, session.recipe, session.edits)
 subject = (*asked, data)
 if clicked:
     place = st.empty()
-    with problems.stopping(), place.status("Pruning and measuring", expanded=True):
-        st.write("Choosing the filters")
-        plan = planned.plan(*asked)
-        st.write("Cutting a copy and checking that it runs")
-        measuring.pruned(*asked, data)
-        st.write("Measuring both networks")
-        checking.check(*subject)
+    with (
+        problems.stopping(),
+        place.status("Pruning and measuring", expanded=True),
+        telling.line("text") as tell,
+    ):
+        checking.check(*subject, tell=tell)
         check_view.mark_checked(subject)
     place.empty()
 
@@ -47,6 +46,7 @@ if not check_view.is_checked(subject):
 with problems.stopping():
     plan = planned.plan(*asked)
     check_view.numbers(checking.check(*subject))
+    repair_view.show(*subject)
     check_view.stages(*subject)
     check_view.widths(network, plan)
     check_view.removed(plan)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.ui import exporting, image_field, loaders, problems
+from sfp_viz.ui.check import repair_view
 from sfp_viz.ui.plan import take_along
 from sfp_viz.ui.session import entry, state
 
@@ -23,6 +24,10 @@ with st.container(border=True):
     here = exporting.Source(session.model, session.recipe, session.edits, data)
     source = exporting.source_of(here, runs)
     st.caption(problems.plain(exporting.facts(source, runs)))
+    if not source.run and not data:
+        repair_view.without_images(
+            session.recipe, how="Choose images on the page Check to have both done."
+        )
 
 name = f"{network.name}-slim"
 weights, onnx, torch_program = st.columns(3, gap="medium")

@@ -37,6 +37,7 @@ with left, problems.shown(), st.container(border=True):
     report.facts()
     if network.free:
         report.prunability(network)
+    report.dead(network)
 if not network.free:
     with left, st.container(border=True):
         report.nothing_to_cut(network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from shell import NET, call, value
 
 
@@ -59,3 +60,23 @@ def test_notes_of_the_repair_are_said_when_nothing_is_measured():
     assert [note for note in told["repair"]["notes"] if note.startswith("'fc1'")]
     assert told["repair"]["layers"]
     assert "refit error" not in call(*words).stdout
+
+
+def test_analyze_counts_dead_filters_and_warns_of_a_dead_layer():
+    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.saved import save_model
+
+    model = load_model(NET)
+    with torch.no_grad():
+        model.module.conv1.weight[[1, 4]] = 0
+        model.module.conv2.weight[:] = 0
+    save_model(model.with_module(model.module), "dying.safetensors")
+    told = value("analyze", "dying.safetensors", "--target", "0.2")
+    assert [(g["group"], g["dead"]) for g in told["groups"]] == [
+        ("conv1", 2), ("conv2", 48), ("fc1", 0),
+    ]  # fmt: skip
+    assert told["dead_layers"] == ["conv2"]
+    text = call("analyze", "dying.safetensors", "--target", "0.2").stdout
+    assert "Every filter of 'conv2' is dead" in text
+    assert "conv1 2 of 20" in text
+    assert "dead" not in call("analyze", NET).stdout

@@ -14,6 +14,7 @@ from sfp_viz.cli.find import find_edits, find_network
 from sfp_viz.cli.recipes import Known, known_for, recipe_options
 from sfp_viz.cli.text import facts, say, table, with_json
 from sfp_viz.core.cost import Cost, cost, cost_of_widths, kept_units
+from sfp_viz.core.dead import counted, dead_filters, warning
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
@@ -37,6 +38,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     from sfp_viz.core.ratios import suggest, why_ratio
 
     network = find_network(net)
+    dead = dead_filters(network)
     known = known_for(recipe, network.digest, "latency")
     spread = dispersions(network, recipe, known.evidence)
     note, kept = "", kept_units(network, None)
@@ -54,6 +56,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
             "group": g.name,
             "layers": list(g.layers),
             "filters": g.size,
+            "dead": next((len(one.units) for one in dead if one.group == g.name), 0),
             "kept": kept[g.name],
             "ratio": round(1 - kept[g.name] / g.size, 6),
             "dispersion": spread.get(g.name),
@@ -63,11 +66,13 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
         for g in network.groups
     ]
     value = {**head(network), "target": recipe.target_reduction, "groups": groups, "note": note}
+    value["dead_layers"] = [layer for one in dead for layer in one.layers]
     value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
     value |= _estimated(network, kept, known) | {"evidence": known.value}
     text = f"{title(network)}\n\n{_group_table(network, spread, kept)}\n"
     if why:
         text += "\n" + facts((name, reason) for name, reason in reasons.items()) + "\n"
+    text += "".join(f"\n{line}\n" for line in (counted(dead), warning(dead)) if line)
     text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
     say(value, _with_sources(text, known), as_json=as_json)
 
@@ -87,6 +92,10 @@ _BY_WEIGHTS = (
 @click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
 @click.option("--ratio", "ratios", multiple=True, metavar="GROUP=SHARE",
               help="Remove this share of a group's filters; may be repeated.")  # fmt: skip
+@click.option("--least", multiple=True, metavar="GROUP=N",
+              help="Keep at least so many of a group's filters; may be repeated.")  # fmt: skip
+@click.option("--most", multiple=True, metavar="GROUP=N",
+              help="Keep at most so many of a group's filters; may be repeated.")  # fmt: skip
 @click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole.")
 @click.option("--ratio-dict", type=_FILE,
               help="Write Torch-Pruning's pruning_ratio_dict, by names of layers.")  # fmt: skip
@@ -98,6 +107,8 @@ def plan(
     points: float | None,
     edits_file: Path | None,
     ratios: tuple[str, ...],
+    least: tuple[str, ...],
+    most: tuple[str, ...],
     protect: tuple[str, ...],
     ratio_dict: Path | None,
     output: Path | None,
@@ -112,7 +123,7 @@ def plan(
     from sfp_viz.core.plan import plan_json
 
     network = find_network(net)
-    edits = find_edits(network, edits_file, ratios, protect)
+    edits = find_edits(network, edits_file, ratios, protect, least, most)
     more = ("latency",) if points is None else ("latency", "sensitivity")
     known = known_for(recipe, network.digest, *more)
     made = _made(network, recipe, edits, known, points)

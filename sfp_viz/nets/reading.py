@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,18 +23,23 @@ STEM_INPUTS = 4  # a first layer with so few input channels and filters is left 
 STEM_FILTERS = 16
 
 
-def read_network(model: Model) -> Network:
+def read_network(model: Model, *, tell: Callable[[str], None] | None = None) -> Network:
     """What the method needs to know of ``model``, as numbers and names without torch.
 
     Every group that is not protected has been cut on a copy with other weights and compared with
     silenced channels. A network whose channels cannot be followed comes back with all groups
-    protected and a note. Raises ModelError when it does not run or has no convolution.
+    protected and a note. ``tell`` gets a line about each step. Raises ModelError when it does not
+    run or has no convolution.
     """
+    say = tell or (lambda line: None)
+    say("Running the network once, to see its layers in order")
     execution = execute(model.module, model.input_shape, name=model.name)
     layers = tuple(_layer(model.module, name, execution) for name in _names(model, execution))
+    say(f"Finding out which of its {len(layers)} layers are tied together")
     groups, notes = _groups(model, execution)
     free = [group for group in groups if not group.problem]
     terms = cost_terms(model.module, execution, free)
+    say(f"Cutting all {len(free)} groups that can be cut on a trial copy, and comparing")
     wrong = wrongly_cut(model.module, model.input_shape, free, terms)
     if wrong:
         groups = [replace(g, problem=_why_wrong(g)) if g.name in wrong else g for g in groups]

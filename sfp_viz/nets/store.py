@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,9 +91,12 @@ def stored_path(home: str | Path, digest: str) -> Path:
     return path
 
 
-def stored_network(home: str | Path, digest: str) -> Network:
+def stored_network(
+    home: str | Path, digest: str, *, tell: Callable[[str], None] | None = None
+) -> Network:
     """The reading of an imported network, with its weights. Loads no torch, but once for a reading
-    of an older version, which knew fewer kinds of layers and is made anew."""
+    of an older version, which knew fewer kinds of layers and is made anew; ``tell`` gets a line
+    about each step of that."""
     weights = stored_path(home, digest)
     try:
         text = weights.with_name(READING).read_text(encoding="utf-8")
@@ -102,7 +106,7 @@ def stored_network(home: str | Path, digest: str) -> Network:
             "Open its file again."
         ) from problem
     network = network_from_json(text, read_arrays(weights))
-    return network if covers_all(text) else _read_anew(home, digest) or network
+    return network if covers_all(text) else _read_anew(home, digest, tell) or network
 
 
 def load_stored(home: str | Path, digest: str) -> Model:
@@ -110,13 +114,15 @@ def load_stored(home: str | Path, digest: str) -> Model:
     return load_saved(stored_path(home, digest))
 
 
-def _read_anew(home: str | Path, digest: str) -> Network | None:
+def _read_anew(home: str | Path, digest: str, tell: Callable[[str], None] | None) -> Network | None:
     """The reading of an imported network made, and kept, by this version; None where the network
     cannot be opened here, such as without the library that its architecture is from."""
     from sfp_viz.nets.reading import read_network
 
     try:
-        network = read_network(load_stored(home, digest))
+        if tell:
+            tell("This network was opened with an older version. Reading it anew: its weights")
+        network = read_network(load_stored(home, digest), tell=tell)
     except ModelError:
         return None
     if network.digest != digest:  # the weights are not those that were imported

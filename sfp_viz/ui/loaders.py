@@ -14,7 +14,9 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
+from sfp_viz.ui import telling
 from sfp_viz.ui.session.state import Session
+from sfp_viz.ui.telling import Tell
 
 
 def home() -> Path:
@@ -22,12 +24,18 @@ def home() -> Path:
     return folder.home()
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
 def network(key: str) -> Network:
-    """The reading of a sample or a stored network; raises ModelError when there is none."""
+    """The reading of a sample or a stored network; raises ModelError when there is none. Where it
+    has to be made anew, a line on the page says how far that is."""
+    with telling.line("status") as tell:
+        return _network(key, tell)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _network(key: str, _tell: Tell) -> Network:
     if key in samples.sample_names():
         return samples.sample_network(key)
-    return store.stored_network(home(), key)
+    return store.stored_network(home(), key, tell=_tell)
 
 
 def digest(key: str) -> str:

@@ -22,6 +22,7 @@ from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui import loaders
 from sfp_viz.ui.session.state import Session
 from sfp_viz.ui.studies import learned
+from sfp_viz.ui.telling import Tell
 
 
 def group_of(session: Session) -> FilterGroup | None:
@@ -140,30 +141,36 @@ def _group_analysis(
     return analyze_group(loaders.network(key), group, recipe, kept, learned.evidence(key))
 
 
-def analysis(key: str, recipe: Recipe) -> Analysis:
-    """The analysis of every group."""
-    return _analysis(key, recipe, learned.version(recipe))
+def analysis(key: str, recipe: Recipe, *, tell: Tell | None = None) -> Analysis:
+    """The analysis of every group; ``tell`` gets a line before each, where it is made now."""
+    return _analysis(key, recipe, learned.version(recipe), tell)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Clustering the filters of every layer")
-def _analysis(key: str, recipe: Recipe, version: tuple) -> Analysis:
+def _analysis(key: str, recipe: Recipe, version: tuple, _tell: Tell | None = None) -> Analysis:
     from sfp_viz.core.analysis import analyze
 
-    return analyze(loaders.network(key), recipe, learned.evidence(key))
+    return analyze(loaders.network(key), recipe, learned.evidence(key), tell=_tell)
 
 
-def plan(key: str, recipe: Recipe, edits: Edits | None = None) -> Plan:
-    """The exact filters that go. Raises PlanError when the target cannot be reached."""
-    return _plan(key, recipe, edits, learned.version(recipe))
+def plan(key: str, recipe: Recipe, edits: Edits | None = None, *, tell: Tell | None = None) -> Plan:
+    """The exact filters that go; ``tell`` gets a line about each step. Raises PlanError when the
+    target cannot be reached."""
+    return _plan(key, recipe, edits, learned.version(recipe), tell)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Choosing the filters")
-def _plan(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> Plan:
+def _plan(
+    key: str, recipe: Recipe, edits: Edits | None, version: tuple, _tell: Tell | None = None
+) -> Plan:
     from sfp_viz.core.making import make_plan
 
     if edits is not None and edits.digest != loaders.network(key).digest:
         raise PlanError("The changes by hand belong to another network. Undo them or start anew.")
-    return make_plan(loaders.network(key), analysis(key, recipe), recipe, edits)
+    found = analysis(key, recipe, tell=_tell)
+    if _tell:
+        _tell("Choosing the filters that go")
+    return make_plan(loaders.network(key), found, recipe, edits)
 
 
 def _only(recipe: Recipe, *names: str) -> Recipe:

@@ -14,8 +14,9 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.errors import DataError
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui import loaders, planned, telling
 from sfp_viz.ui.check import measuring
+from sfp_viz.ui.telling import Tell
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,18 @@ class Check:
     data: str
 
 
-def check(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Check:
-    """Prune on a copy and measure both. Takes seconds: on a click. Raises SfpError."""
-    return Check(unpruned(key, data), one_shot(key, recipe, edits, data), data)
+def check(
+    key: str, recipe: Recipe, edits: Edits | None, data: str, *, tell: Tell | None = None
+) -> Check:
+    """Prune on a copy and measure both. Takes seconds: on a click. ``tell`` gets a line about each
+    step. Raises SfpError."""
+    say = tell or (lambda line: None)
+    measuring.pruned(key, recipe, edits, data, tell=tell)
+    many = f" on the test images of {data}" if data else ""
+    say(f"Measuring the unpruned network{many}")
+    before = unpruned(key, data)
+    say(f"Measuring the pruned network{many}")
+    return Check(before, one_shot(key, recipe, edits, data), data)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -63,17 +73,18 @@ def stages(
     """Accuracy after each stage of the cut, and a sentence about each layer that could not be
     compensated. Takes seconds: on a click. Raises SfpError."""
     plan = planned.plan(key, recipe, edits)
-    return _stages(key, plan.hash, data, plan)
+    with telling.line() as tell:
+        return _stages(key, plan.hash, data, plan, tell)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring after each stage")
-def _stages(key: str, plan_hash: str, data: str, _plan: Plan):
+def _stages(key: str, plan_hash: str, data: str, _plan: Plan, _tell: Tell):
     from sfp_viz.nets.stages import stages as measured
 
     train, test = (measuring.data_or_none(data, split) for split in ("train", "test"))
     if train is None or test is None:
         raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
-    found = tuple(measured(loaders.model(key), _plan, train, test))
+    found = tuple(measured(loaders.model(key), _plan, train, test, tell=_tell))
     notes = tuple(note for stage in found for note in stage.notes)
     return tuple((stage.name, stage.measured()) for stage in found), notes
 

@@ -12,22 +12,44 @@ from sfp_viz.core.training import Measured
 from sfp_viz.errors import DataError
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.studies import learned
+from sfp_viz.ui.telling import Tell
 
 
-def pruned(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
+def pruned(
+    key: str,
+    recipe: Recipe,
+    edits: Edits | None = None,
+    data: str = "",
+    *,
+    tell: Tell | None = None,
+):
     """The network physically cut on a copy; with ``data``, calibrated on its training images.
 
-    Takes seconds: call it on a click. Loads torch.
+    Takes seconds: call it on a click. ``tell`` gets a line about each step. Loads torch.
     """
-    return _pruned(key, recipe, edits, data, learned.version(recipe))
+    return _pruned(key, recipe, edits, data, learned.version(recipe), tell)[0]
+
+
+def repair(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
+    """How ``pruned`` was made up for what went (nets.compensation.Repair); its fits are measured
+    on test images of ``data`` too."""
+    return _pruned(key, recipe, edits, data, learned.version(recipe))[1]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _pruned(key: str, recipe: Recipe, edits: Edits | None, data: str, version: tuple):
-    from sfp_viz.nets.surgery import prune
+def _pruned(
+    key: str,
+    recipe: Recipe,
+    edits: Edits | None,
+    data: str,
+    version: tuple,
+    _tell: Tell | None = None,
+):
+    from sfp_viz.nets.surgery import pruned
 
-    images = data_or_none(data, "train") if data else None
-    return prune(loaders.model(key), planned.plan(key, recipe, edits), calibration=images)
+    images, test = (data_or_none(data, split) if data else None for split in ("train", "test"))
+    plan = planned.plan(key, recipe, edits, tell=_tell)
+    return pruned(loaders.model(key), plan, calibration=images, held_out=test, tell=_tell)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

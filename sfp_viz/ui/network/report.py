@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.dead import Dead, counted, dead_filters, warning
 from sfp_viz.core.network import Network
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent, size, span
@@ -72,6 +73,20 @@ def prunability(network: Network) -> None:
     )
     for why, names in list(reasons(network).items())[:4]:
         st.caption(f"Left whole: {problems.plain(listed(names))}. {problems.plain(why)}")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _dead(key: str, digest: str) -> tuple[Dead, ...]:
+    return dead_filters(loaders.network(key))
+
+
+def dead(network: Network) -> None:
+    """How many filters of each group are dead, and a warning where a whole layer is."""
+    found = _dead(state.session().model, network.digest)
+    if text := warning(found):
+        st.warning(problems.plain(text))
+    if text := counted(found):
+        st.caption(problems.plain(text))
 
 
 def reasons(network: Network) -> dict[str, list[str]]:
