@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from page_words import press, said
 
 from sfp_viz.core.training import Distillation
@@ -16,8 +17,9 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
     launched: list[Path] = []
     monkeypatch.setattr(queue, "enqueue", launched.append)
     app = open_page("finetune")
+    next(box for box in app.checkbox if "DKD" in box.label).set_value(True).run()
     wanted = {
-        "Standardized logits": True, "Split the teacher's part (DKD)": True,
+        "Standardized logits": True,
         "DKD: right class": 2.0, "DKD: other classes": 4.0,
         "Copies of each image, 0 for ever new ones": 3, "Label smoothing": 0.1, "Warm-up": 0.2,
         "Weight decay": 0.001, "Momentum": 0.8, "Average of the weights, 0 for none": 0.9,
@@ -59,11 +61,62 @@ def test_settings_that_cannot_be_are_said_before_anything_is_started(open_page):
     assert next(b for b in app.button if b.label == "Start").disabled
 
 
+# each way, with the fields that it has besides those of a plain fine-tuning
+WAYS = {
+    "once": (),
+    "steps": ("Stages", "Epochs each", "Last epochs"),
+    "sweep": ("Seeds", "Epochs of each"),
+    "training": (
+        "Epochs", "Strength (λ)", "Settling", "Steps a refresh", "Pull to the copy (ρ)",
+        "Growth of ρ", "Largest ρ", "Epochs of fine-tuning after it",
+        "Learning rate of the fine-tuning", "Weight decay", "Seed", "Training images, 0 for all",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_number_that_makes_no_sense_is_named_and_not_replaced_by_the_one_before(open_page, way):
+    app = open_page("finetune")
+    app.segmented_control(key="finetune_way").set_value(way).run()
+    labels = WAYS[way] or [f.label for f in app.number_input if not f.label.startswith("DKD")]
+    assert set(labels) <= {field.label for field in app.number_input}
+    for label in labels:
+        field = next(f for f in app.number_input if f.label == label)
+        bounds = field.proto.has_min or field.proto.has_max
+        assert not bounds  # the browser would keep what lies beyond to itself
+        before = field.value
+        field.set_value(-5).run()
+        assert not app.exception
+        told = app.warning[0].value.replace("\\", "")
+        assert told.startswith(f"'{label}' "), told
+        assert "-5" in told
+        assert next(b for b in app.button if b.label == "Start").disabled
+        next(f for f in app.number_input if f.label == label).set_value(before).run()
+        assert not app.warning
+
+
+def test_the_weights_of_a_split_are_off_until_it_is_asked_for_and_cannot_be_both_0(open_page):
+    app = open_page("finetune")
+
+    def pair():
+        return [f for f in app.number_input if f.label.startswith("DKD")]
+
+    assert [f.disabled for f in pair()] == [True, True]
+    next(c for c in app.checkbox if "DKD" in c.label).set_value(True).run()
+    assert [f.disabled for f in pair()] == [False, False]
+    for field in pair():
+        field.set_value(0.0)
+    app.run()
+    assert app.warning[0].value.startswith("'Split the teacher's part")
+
+
 def test_the_two_weights_count_only_when_the_box_is_ticked(open_page, monkeypatch):
     launched: list[Path] = []
     monkeypatch.setattr(queue, "enqueue", launched.append)
     app = open_page("finetune")
-    next(n for n in app.number_input if n.label == "DKD: other classes").set_value(3.0)
+    next(box for box in app.checkbox if "DKD" in box.label).set_value(True).run()
+    next(n for n in app.number_input if n.label == "DKD: other classes").set_value(3.0).run()
+    next(box for box in app.checkbox if "DKD" in box.label).set_value(False)
     press(app, "Start")
     assert read_run(launched[0]).settings.dkd is None
 

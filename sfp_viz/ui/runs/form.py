@@ -12,6 +12,7 @@ from sfp_viz.errors import RecipeError
 from sfp_viz.ui import problems
 from sfp_viz.ui.runs import (
     pace,
+    refused,
     sparsify_form,
     starting,
     steps_form,
@@ -59,7 +60,7 @@ def start_form(network: Network, subject: Subject) -> None:
 
 
 def _once(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
-    epochs = st.number_input("Epochs", 1, 1000, settings.epochs, key=f"epochs_{place}")
+    epochs = st.number_input("Epochs", value=settings.epochs, key=f"epochs_{place}")
     fields = {"epochs": int(epochs), **training_fields.basic(settings)}
     with st.expander("Distillation and more"):
         fields |= training_fields.more(settings)
@@ -69,7 +70,7 @@ def _once(network: Network, subject: Subject, settings: Distillation, place: str
     try:
         wanted = replace(settings, **fields)
     except RecipeError as problem:
-        st.info(problems.plain(str(problem)))
+        refused.say(refused.words(problem, training_fields.LABELS))
     else:
         st.caption(pace.sentence(network.digest, subject.data, wanted, wanted.epochs))
     off = wanted is None or not subject.data

@@ -14,6 +14,15 @@ _WEIGHTS = {
     "size": "By the size of a filter and their MACs",
     "plain": "All alike, as the authors do",
 }
+LABELS = {
+    "epochs": "Epochs", "strength": "Strength (λ)", "learning_rate": "Learning rate",
+    "batch_size": "Images a batch", "settle": "Settling", "refresh": "Steps a refresh",
+    "cutoff": "Cutoff", "rho": "Pull to the copy (ρ)", "growth": "Growth of ρ",
+    "rho_most": "Largest ρ", "filter_share": "Time for filters", "filter_part": "Work of filters",
+    "dead_gate": "Least gate of a stripe", "reactivation": "Epochs to come back",
+    "momentum": "Momentum", "weight_decay": "Weight decay", "seed": "Seed",
+    "train_images": "Training images, 0 for all",
+}  # fmt: skip
 _UNITS = {"relative": "By their mean filter", "plain": "All alike"}
 
 
@@ -22,24 +31,24 @@ def basic(settings: Sparsification, place: str) -> dict[str, Any]:
     fields = _aim(settings, place)
     left, right = st.columns(2)
     epochs = left.number_input(
-        "Epochs", 1, 1000, settings.epochs, key=f"sparse_epochs_{place}",
+        LABELS["epochs"], value=settings.epochs, key=f"sparse_epochs_{place}",
         help="Of this training. Filters need time to go: rather twice as many as for fine-tuning.",
     )  # fmt: skip
     if settings.method != "ssr_projection":
         fields["strength"] = right.number_input(
-            "Strength (λ)", 0.0, 1000.0, settings.strength, format="%.3f",
+            LABELS["strength"], value=settings.strength, format="%.3f",
             key=f"sparse_strength_{place}",
             help="How hard every filter is pulled towards 0. Larger: more go, and sooner; too "
             "large: accuracy goes with them.",
         )  # fmt: skip
     left, right = st.columns(2)
     rate = left.number_input(
-        "Learning rate", 0.0001, 1.0, settings.learning_rate, 0.005, format="%.4f",
+        LABELS["learning_rate"], value=settings.learning_rate, step=0.005, format="%.4f",
         key=f"sparse_rate_{place}",
         help="Held until what goes is settled, then it falls to 0.",
     )  # fmt: skip
     batch = right.number_input(
-        "Images a batch", 1, 4096, settings.batch_size, key=f"sparse_batch_{place}"
+        LABELS["batch_size"], value=settings.batch_size, key=f"sparse_batch_{place}"
     )
     return {**fields, "epochs": int(epochs), "learning_rate": rate, "batch_size": int(batch)}
 
@@ -68,12 +77,12 @@ def detail(settings: Sparsification, place: str) -> dict[str, Any]:
     left, right = st.columns(2)
     fields: dict[str, Any] = {}
     fields["settle"] = left.number_input(
-        "Settling", 0.05, 0.8, settings.settle, 0.05, key=f"sparse_settle_{place}",
+        LABELS["settle"], value=settings.settle, step=0.05, key=f"sparse_settle_{place}",
         help="The last share of the epochs: what goes is at 0 for good, nothing pulls any more, "
         "and the rest trains on.",
     )  # fmt: skip
     fields["refresh"] = int(right.number_input(
-        "Steps a refresh", 1, 100_000, settings.refresh, key=f"sparse_refresh_{place}",
+        LABELS["refresh"], value=settings.refresh, key=f"sparse_refresh_{place}",
         help="How often the sparse copy (or what is at 0) is worked out anew, and a moment is "
         "added to the charts.",
     ))  # fmt: skip
@@ -81,7 +90,7 @@ def detail(settings: Sparsification, place: str) -> dict[str, Any]:
         fields |= _pull(settings, place)
     if settings.method == "group_lasso" and not exact(settings):  # a target needs none
         fields["cutoff"] = left.number_input(
-            "Cutoff", 0.0, 0.5, settings.cutoff, 0.01, key=f"sparse_cutoff_{place}",
+            LABELS["cutoff"], value=settings.cutoff, step=0.01, key=f"sparse_cutoff_{place}",
             help="Filters below this share of their layer's longest count as gone.",
         )  # fmt: skip
     if settings.method == "stripes":
@@ -118,16 +127,16 @@ def _pull(settings: Sparsification, place: str) -> dict[str, Any]:
     left, right = st.columns(2)
     return {
         "rho": left.number_input(
-            "Pull to the copy (ρ)", 0.001, 1000.0, settings.rho, 0.5, key=f"sparse_rho_{place}",
+            LABELS["rho"], value=settings.rho, step=0.5, key=f"sparse_rho_{place}",
             help="How closely the network follows its sparse copy. For l2,0 it is raised to 1.5 "
             "times the strength in each layer where it is less.",
         ),
         "growth": right.number_input(
-            "Growth of ρ", 1.0, 10.0, settings.growth, 0.01, key=f"sparse_growth_{place}",
+            LABELS["growth"], value=settings.growth, step=0.01, key=f"sparse_growth_{place}",
             help="Times this at every refresh, so that network and copy meet. 1: it stays.",
         ),
         "rho_most": st.number_input(
-            "Largest ρ", 0.001, 10_000.0, settings.rho_most, 1.0, key=f"sparse_most_{place}"
+            LABELS["rho_most"], value=settings.rho_most, step=1.0, key=f"sparse_most_{place}"
         ),
     }  # fmt: skip
 
@@ -137,20 +146,22 @@ def _stripes(settings: Sparsification, place: str) -> dict[str, Any]:
     below, beside = st.columns(2)
     return {
         "filter_share": left.number_input(
-            "Time for filters", 0.0, 0.8, settings.filter_share, 0.05, key=f"sparse_share_{place}",
+            LABELS["filter_share"], value=settings.filter_share, step=0.05,
+            key=f"sparse_share_{place}",
             help="Share of the epochs in which whole filters go, before stripes do.",
         ),
         "filter_part": right.number_input(
-            "Work of filters", 0.0, 1.0, settings.filter_part, 0.05, key=f"sparse_part_{place}",
+            LABELS["filter_part"], value=settings.filter_part, step=0.05,
+            key=f"sparse_part_{place}",
             help="Share of the saving that whole filters bring; 0: stripes alone.",
         ),
         "dead_gate": below.number_input(
-            "Least gate of a stripe", 0.0, 0.5, settings.dead_gate, 0.01,
+            LABELS["dead_gate"], value=settings.dead_gate, step=0.01,
             key=f"sparse_gate_{place}",
             help="Each stripe is multiplied by its gate, 1 at first. Up to this value it is gone.",
         ),
         "reactivation": int(beside.number_input(
-            "Epochs to come back", 0, 1000, settings.reactivation, key=f"sparse_back_{place}",
+            LABELS["reactivation"], value=settings.reactivation, key=f"sparse_back_{place}",
             help="A stripe whose gate rises again within so many epochs comes back.",
         )),
     }  # fmt: skip
@@ -161,14 +172,14 @@ def advanced(settings: Sparsification, place: str) -> dict[str, Any]:
     left, right = st.columns(2)
     return {
         "momentum": left.number_input(
-            "Momentum", 0.0, 0.99, settings.momentum, 0.05, key=f"sparse_momentum_{place}"
+            LABELS["momentum"], value=settings.momentum, step=0.05, key=f"sparse_momentum_{place}"
         ),
         "weight_decay": right.number_input(
-            "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
+            LABELS["weight_decay"], value=settings.weight_decay, step=0.0001, format="%.5f",
             key=f"sparse_decay_{place}",
             help="Pulls the weights towards 0, but for those that the method pulls itself.",
         ),
         "seed": int(left.number_input(
-            "Seed", 0, 2**31 - 1, settings.seed, key=f"sparse_seed_{place}"
+            LABELS["seed"], value=settings.seed, key=f"sparse_seed_{place}"
         )),
     }  # fmt: skip

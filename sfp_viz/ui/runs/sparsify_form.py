@@ -17,7 +17,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.state import Where
 from sfp_viz.ui import loaders, problems
-from sfp_viz.ui.runs import pace, sparsify_fields, starting, training_fields
+from sfp_viz.ui.runs import pace, refused, sparsify_fields, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work
 from sfp_viz.ui.runs.sparsify_words import (
     ABOUT,
@@ -30,6 +30,10 @@ from sfp_viz.ui.runs.sparsify_words import (
 )
 from sfp_viz.ui.runs.starting import Subject
 
+_AFTER = {
+    "epochs": "Epochs of fine-tuning after it",
+    "learning_rate": "Learning rate of the fine-tuning",
+}
 _BOTH = ("batch_size", "momentum", "weight_decay", "seed")  # asked once, used by both parts
 
 
@@ -48,7 +52,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     with st.expander("The method in detail"):
         fields |= sparsify_fields.detail(replace(first, **_aims(fields)), place)
     tuning = st.number_input(
-        "Epochs of fine-tuning after it", 0, 1000, max(1, settings.epochs // 2),
+        _AFTER["epochs"], value=max(1, settings.epochs // 2),
         key=f"sparse_tuning_{place}",
         help="The small network learns from the unpruned one, as after any plan. 0 for none.",
     )  # fmt: skip
@@ -64,7 +68,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     tuned |= {**shared, **{name: fields[name] for name in _BOTH}, "epochs": int(tuning)}
     after, wrong = _tuning(settings, tuned) if tuning else (None, "")
     if wanted is None or wrong:
-        st.info(problems.plain(problem or wrong))
+        refused.say(problem or wrong)
     else:
         st.caption(words(network, subject, wanted, after))
     off = wanted is None or bool(wrong) or not subject.data
@@ -76,8 +80,8 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
 def _teaching(settings: Distillation, place: str) -> dict[str, Any]:
     """What the fine-tuning alone uses."""
     rate = st.number_input(
-        "Learning rate of the fine-tuning", 0.0001, 1.0, settings.learning_rate, 0.005,
-        format="%.4f", key=f"sparse_tuning_rate_{place}",
+        _AFTER["learning_rate"], value=settings.learning_rate, step=0.005, format="%.4f",
+        key=f"sparse_tuning_rate_{place}",
     )  # fmt: skip
     return {"learning_rate": rate, **training_fields.teaching(settings)}
 
@@ -144,7 +148,7 @@ def _checked(
         check_used(wanted, fields)  # as from a shell: nothing that was asked for is ignored
         names = groups_of(network, wanted)
     except SfpError as problem:
-        return None, str(problem)
+        return None, refused.words(problem, sparsify_fields.LABELS)
     if exact(wanted) and wanted.method != "stripes":
         least = cost_of_widths(network, dict.fromkeys(names, 1)).macs
         most = 1 - least / max(1, cost(network).macs)
@@ -161,7 +165,7 @@ def _tuning(settings: Distillation, fields: dict[str, Any]) -> tuple[Distillatio
     try:
         return replace(settings, **fields), ""
     except SfpError as problem:
-        return None, str(problem)
+        return None, refused.words(problem, {**training_fields.LABELS, **_AFTER})
 
 
 def start(

@@ -22,7 +22,7 @@ from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.state import Where
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.plan import goal_form
-from sfp_viz.ui.runs import pace, starting, training_fields
+from sfp_viz.ui.runs import pace, refused, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work
 from sfp_viz.ui.runs.starting import Subject
 
@@ -39,15 +39,15 @@ _CSS = (
     ".stages .whole b{background:currentColor;opacity:.25}.stages i{font-style:normal;opacity:.72}"
     "</style>"
 )
+_LABELS = {"stages": "Stages", "epochs": "Epochs each", "last_epochs": "Last epochs"}
 _TALL = 84  # pixels of the whole network
 _WORDY = 7  # columns that have room for words
 
 
 def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
     """The fields, what they come to, and the button that starts the run."""
-    steps = _steps(settings, place)
-    problem = _problem(network, subject, steps)
-    if not problem:
+    steps, problem = _steps(network, subject, settings, place)
+    if steps:
         what = goal_form.words(subject.recipe.goal)
         st.caption(f"{what[0].upper()}{what[1:]} left after each stage, planned")
         st.html(picture(targets(steps, subject.recipe.target_reduction), steps.epochs_of))
@@ -56,28 +56,37 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings, processes=False)
-    if problem:
-        st.info(problems.plain(problem))
+    whole = None
+    try:
+        whole = replace(settings, **{**fields, "epochs": steps.total if steps else 1})
+    except SfpError as wrong:
+        problem = problem or refused.words(wrong, training_fields.LABELS)
+    if problem or steps is None:
+        refused.say(problem)
     else:
         st.caption(words(network, subject, settings, steps))
     off = bool(problem) or not subject.data
-    if st.button("Start", type="primary", key=f"start_{place}", disabled=off):
+    clicked = st.button("Start", type="primary", key=f"start_{place}", disabled=off)
+    if clicked and steps and whole:
         with problems.shown(), st.spinner("Starting the run"):
-            whole = replace(settings, **{**fields, "epochs": steps.total})
             starting.watch(start(network, subject, whole, steps, place_of_work.chosen()))
 
 
-def _steps(settings: Distillation, place: str) -> Steps:
+def _steps(
+    network: Network, subject: Subject, settings: Distillation, place: str
+) -> tuple[Steps | None, str]:
+    """The schedule of the fields, or None and why it cannot be gone."""
     left, middle, right = st.columns(3)
     stages = left.number_input(
-        "Stages", 2, 20, 3, key=f"stages_{place}", help="How often it is pruned and trained."
-    )
+        _LABELS["stages"], value=3, key=f"stages_{place}",
+        help="How often it is pruned and trained.",
+    )  # fmt: skip
     between = middle.number_input(
-        "Epochs each", 1, 1000, max(1, settings.epochs // 5), key=f"between_{place}",
+        _LABELS["epochs"], value=max(1, settings.epochs // 5), key=f"between_{place}",
         help="Of each stage but the last.",
     )  # fmt: skip
     last = right.number_input(
-        "Last epochs", 1, 1000, settings.epochs, key=f"last_{place}",
+        _LABELS["last_epochs"], value=settings.epochs, key=f"last_{place}",
         help="Of the last stage, whose network is kept.",
     )  # fmt: skip
     growth = st.selectbox(
@@ -85,16 +94,12 @@ def _steps(settings: Distillation, place: str) -> Steps:
         format_func=_GROWTH.__getitem__,
         help="The last is Zhu and Gupta's cubic: filters are cheap to lose at first, dear at last.",
     )  # fmt: skip
-    return Steps(int(stages), growth or "geometric", int(between), int(last))
-
-
-def _problem(network: Network, subject: Subject, steps: Steps) -> str:
-    """Why the plan cannot be reached in steps; '' where it can."""
     try:
+        steps = Steps(int(stages), growth or "geometric", int(between), int(last))
         check_steps(network, subject.recipe, subject.edits, steps)
     except SfpError as problem:
-        return str(problem)
-    return ""
+        return None, refused.words(problem, _LABELS)
+    return steps, ""
 
 
 def words(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:

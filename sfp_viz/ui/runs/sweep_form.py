@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe, name_of
-from sfp_viz.core.sweep import FLOORS, Sweep, fair
+from sfp_viz.core.sweep import FLOORS, MOST, Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.line.slots import slots
@@ -19,7 +19,7 @@ from sfp_viz.runs.state import Where
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.plan.recipe_words import NAMES
-from sfp_viz.ui.runs import pace, starting, training_fields
+from sfp_viz.ui.runs import pace, refused, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work
 from sfp_viz.ui.runs.starting import Subject
 
@@ -27,6 +27,7 @@ OWN = "own"  # the recipe of the page Plan, where it is none of the named ones
 _WAITS: dict[Where, str] = {
     "here": "waits for its turn", "ray": "starts when the cluster has room",
 }  # fmt: skip
+_LABELS = {**training_fields.LABELS, "epochs": "Epochs of each"}
 _TARGETS = tuple(range(10, 100, 10))
 # the dark theme's accent is light: Streamlit's white on it would be 2.4:1
 _CSS = "<style>.stApp [data-baseweb=tag] *{color:light-dark(#fff,#0d1214)}</style>"
@@ -38,26 +39,31 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     targets, recipes = _grid(subject, place)
     left, right = st.columns(2)
     seeds = left.number_input(
-        "Seeds", 1, 10, 1, key=f"seeds_{place}",
+        "Seeds", value=1, key=f"seeds_{place}",
         help="How often each is repeated with other random numbers. With two or more you see what "
         "is chance.",
     )  # fmt: skip
-    epochs = right.number_input("Epochs of each", 1, 1000, settings.epochs, key=f"epochs_{place}")
+    epochs = right.number_input(_LABELS["epochs"], value=settings.epochs, key=f"epochs_{place}")
     with st.expander("Training of each"):
         fields = training_fields.basic(settings)
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings, seed=False)
     sweep, problem = _sweep(subject, targets, recipes, int(seeds))
-    if sweep is None:
-        st.info(problems.plain(problem))
+    whole = None
+    try:
+        whole = replace(settings, **{**fields, "epochs": int(epochs)})
+    except SfpError as wrong:
+        problem = problem or refused.words(wrong, _LABELS)
+    if sweep is None or whole is None:
+        refused.say(problem)
     else:
         where = place_of_work.chosen()
         st.caption(words(network, subject, settings, sweep, int(epochs), where))
-    off = sweep is None or not subject.data
-    if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and sweep:
+    off = bool(problem) or not subject.data
+    clicked = st.button("Start", type="primary", key=f"start_{place}", disabled=off)
+    if clicked and sweep and whole:
         with problems.shown(), st.spinner("Starting the sweep"):
-            whole = replace(settings, **{**fields, "epochs": int(epochs)})
             starting.watch(start(subject, whole, sweep, place_of_work.chosen()))
 
 
@@ -82,6 +88,8 @@ def _sweep(
     """The sweep, or None and what is missing."""
     if not targets or not names:
         return None, "Choose at least one target and one recipe."
+    if not 1 <= seeds <= MOST:
+        return None, f"'Seeds' has to be a whole number from 1 to {MOST}, not {seeds:,}."
     try:
         recipes = tuple((name, _recipe(name, subject.recipe)) for name in names)
         return Sweep(tuple(share / 100 for share in targets), recipes, tuple(range(seeds))), ""

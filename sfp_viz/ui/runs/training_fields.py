@@ -25,15 +25,25 @@ _SCHEDULE = {
     "adaptive": "Adaptive: by the distance to the teacher",
 }
 _TICKED = "Counts when the box above is ticked."
+LABELS = {
+    "epochs": "Epochs", "learning_rate": "Learning rate", "batch_size": "Images a batch",
+    "temperature_start": "Temperature, start", "temperature_end": "Temperature, end",
+    "train_images": "Training images, 0 for all", "processes": "Processes",
+    "dkd": "Split the teacher's part (DKD)",
+    "teacher_views": "Copies of each image, 0 for ever new ones",
+    "label_smoothing": "Label smoothing", "warmup": "Warm-up",
+    "ema": "Average of the weights, 0 for none", "clip": "Largest gradient, 0 for any",
+    "seed": "Seed", "weight_decay": "Weight decay", "momentum": "Momentum",
+}  # fmt: skip
 
 
 def basic(settings: Distillation) -> dict[str, Any]:
     """How large the steps are, and of how many images."""
     left, right = st.columns(2)
     rate = left.number_input(
-        "Learning rate", 0.0001, 1.0, settings.learning_rate, 0.005, format="%.4f"
+        LABELS["learning_rate"], value=settings.learning_rate, step=0.005, format="%.4f"
     )
-    batch = right.number_input("Images a batch", 1, 4096, settings.batch_size)
+    batch = right.number_input(LABELS["batch_size"], value=settings.batch_size)
     return {"learning_rate": rate, "batch_size": int(batch)}
 
 
@@ -50,11 +60,11 @@ def teaching(settings: Distillation) -> dict[str, Any]:
     )  # fmt: skip
     left, right = st.columns(2)
     first = left.number_input(
-        "Temperature, start", 0.1, 50.0, settings.temperature_start, 0.5,
+        LABELS["temperature_start"], value=settings.temperature_start, step=0.5,
         help="Both networks' outputs are divided by it before they are compared. A high one shows "
         "how the teacher weighs the other classes too; 1 leaves the outputs as they are.",
     )  # fmt: skip
-    last = right.number_input("Temperature, end", 0.1, 50.0, settings.temperature_end, 0.5)
+    last = right.number_input(LABELS["temperature_end"], value=settings.temperature_end, step=0.5)
     schedules = list(get_args(Schedule))
     schedule = st.selectbox(
         "Temperature in between", schedules, index=schedules.index(settings.schedule),
@@ -73,9 +83,7 @@ def images(settings: Distillation) -> dict[str, Any]:
         index=augmentations.index(settings.augmentation),
         help="Augmentation: in each epoch every image is seen a little changed.",
     )  # fmt: skip
-    count = st.number_input(
-        "Training images, 0 for all", 0, 10_000_000, settings.train_images or 0, 1000
-    )
+    count = st.number_input(LABELS["train_images"], value=settings.train_images or 0, step=1000)
     return {"augmentation": augmentation, "train_images": int(count) or None}
 
 
@@ -90,7 +98,7 @@ def advanced(
 
 def _spread(settings: Distillation) -> dict[str, Any]:
     count = st.number_input(
-        "Processes", 1, 64, settings.processes,
+        LABELS["processes"], value=settings.processes,
         help="Several share each batch: one a GPU is right. BatchNorm's statistics are then per "
         "process, so the result differs a little from that of one.",
     )  # fmt: skip
@@ -104,16 +112,20 @@ def _of_the_teacher(settings: Distillation) -> dict[str, Any]:
         "A temperature that starts at 2 suits it.",
     )  # fmt: skip
     split = st.checkbox(
-        "Split the teacher's part (DKD)", settings.dkd is not None,
+        LABELS["dkd"], settings.dkd is not None,
         help="Weighs what the teacher says about the right class, and about the others, "
         "each on its own.",
     )  # fmt: skip
     left, right = st.columns(2)
     own, rest = settings.dkd or (1.0, 8.0)
-    target = left.number_input("DKD: right class", 0.0, 100.0, own, 0.5, help=_TICKED)
-    others = right.number_input("DKD: other classes", 0.0, 100.0, rest, 0.5, help=_TICKED)
+    target, others = (
+        place.number_input(label, value=value, step=0.5, help=_TICKED, disabled=not split)
+        for place, label, value in (
+            (left, "DKD: right class", own), (right, "DKD: other classes", rest)
+        )
+    )  # fmt: skip
     views = st.number_input(
-        "Copies of each image, 0 for ever new ones", 0, 64, settings.teacher_views,
+        LABELS["teacher_views"], value=settings.teacher_views,
         help="With a few changed copies that come again, the teacher looks at each only once: "
         "training is quicker, the images less varied.",
     )  # fmt: skip
@@ -126,20 +138,20 @@ def _of_the_teacher(settings: Distillation) -> dict[str, Any]:
 def _of_the_optimizer(settings: Distillation, seed: bool, pace: bool) -> dict[str, Any]:
     left, right = st.columns(2)
     smoothing = left.number_input(
-        "Label smoothing", 0.0, 0.9, settings.label_smoothing, 0.05,
+        LABELS["label_smoothing"], value=settings.label_smoothing, step=0.05,
         help="This share of each label goes to all classes alike.",
     )  # fmt: skip
     warmup = right.number_input(
-        "Warm-up", 0.0, 0.9, settings.warmup, 0.05,
+        LABELS["warmup"], value=settings.warmup, step=0.05,
         help="Share of all steps in which the learning rate rises from 0.",
     )  # fmt: skip
     fields: dict[str, Any] = _pace(settings, left, right) if pace else {}
     ema = left.number_input(
-        "Average of the weights, 0 for none", 0.0, 0.9999, settings.ema, 0.01, format="%.4f",
+        LABELS["ema"], value=settings.ema, step=0.01, format="%.4f",
         help="Decay of a running average, such as 0.99. The average is what is measured and kept.",
     )  # fmt: skip
     clip = right.number_input(
-        "Largest gradient, 0 for any", 0.0, 1000.0, settings.clip, 0.5,
+        LABELS["clip"], value=settings.clip, step=0.5,
         help="Longer gradients are shortened to this norm. 1 to 5 tames a start that jumps.",
     )  # fmt: skip
     precisions = list(get_args(Precision))
@@ -148,7 +160,7 @@ def _of_the_optimizer(settings: Distillation, seed: bool, pace: bool) -> dict[st
         format_func=_PRECISION.__getitem__,
     )  # fmt: skip
     if seed:
-        fields["seed"] = int(right.number_input("Seed", 0, 2**31 - 1, settings.seed))
+        fields["seed"] = int(right.number_input(LABELS["seed"], value=settings.seed))
     return fields | {
         "label_smoothing": smoothing, "warmup": warmup, "ema": ema, "clip": clip,
         "precision": precision,
@@ -157,8 +169,8 @@ def _of_the_optimizer(settings: Distillation, seed: bool, pace: bool) -> dict[st
 
 def _pace(settings: Distillation, left: DeltaGenerator, right: DeltaGenerator) -> dict[str, Any]:
     decay = left.number_input(
-        "Weight decay", 0.0, 0.1, settings.weight_decay, 0.0001, format="%.5f",
+        LABELS["weight_decay"], value=settings.weight_decay, step=0.0001, format="%.5f",
         help="Pulls the weights towards 0; norms and biases are left out.",
     )  # fmt: skip
-    momentum = right.number_input("Momentum", 0.0, 0.99, settings.momentum, 0.05)
+    momentum = right.number_input(LABELS["momentum"], value=settings.momentum, step=0.05)
     return {"weight_decay": decay, "momentum": momentum}
