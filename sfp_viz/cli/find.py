@@ -91,9 +91,15 @@ def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[s
 
 
 def find_edits(
-    network: Network, file: Path | None, ratios: Sequence[str], protect: Sequence[str]
+    network: Network,
+    file: Path | None,
+    ratios: Sequence[str],
+    protect: Sequence[str],
+    least: Sequence[str] = (),
+    most: Sequence[str] = (),
 ) -> Edits:
-    """The edits in ``file``, with ratios GROUP=SHARE and locked groups over them."""
+    """The edits in ``file``, with ratios GROUP=SHARE, locked groups, and the fewest and the most
+    filters that stay, GROUP=N, over them."""
     from sfp_viz.core.edits import Edits
     from sfp_viz.core.exchange import edits_from_json
 
@@ -106,6 +112,12 @@ def find_edits(
     for group, share in shares(ratios):
         network.group(group)
         edits = edits.with_ratio(group, share)
+    for group, units in counts(least):
+        network.group(group)
+        edits = edits.with_least(group, units)
+    for group, units in counts(most):
+        network.group(group)
+        edits = edits.with_most(group, units)
     for group in protect:
         network.group(group)
         edits = edits.with_protected(group, True)
@@ -153,4 +165,15 @@ def shares(words: Sequence[str]) -> tuple[tuple[str, float], ...]:
             group = ""
         if not group:
             raise RecipeError(f"'{word}' is no ratio. Write GROUP=SHARE, such as conv1=0.3.")
+    return tuple(found)
+
+
+def counts(words: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """GROUP=N as pairs."""
+    found = []
+    for word in words:
+        group, _, units = word.rpartition("=")
+        if not group or not units.isdecimal():
+            raise RecipeError(f"'{word}' is no number of filters. Write GROUP=N, such as conv1=8.")
+        found.append((group, int(units)))
     return tuple(found)

@@ -19,8 +19,10 @@ def bounds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fewest and most units that each group may keep, int64 [groups] each, in network order.
 
-    A ratio by hand sets both; a lock and a protected group keep all; ``least`` and the recipe's
-    ``max_ratio`` bound the rest, and filters kept or removed by hand bound every group. With
+    A ratio by hand sets both; a lock and a protected group keep all; ``least``, ``most`` and the
+    recipe's ``max_ratio`` bound the rest, and filters kept or removed by hand bound every group.
+    ``most`` comes before ``max_ratio``, cuts a group that is tied or not seen down to it, and is
+    rounded down to the recipe's multiple where one stays. With
     ``evidence``, groups that a recipe knows nothing about (see ``unseen``) stay whole too. Raises
     PlanError where an edit does not fit the network.
     """
@@ -30,7 +32,7 @@ def bounds(
             f"The edits were made on other weights ({edits.digest}, here {network.digest}). "
             "Open the network they belong to, or start without edits."
         )
-    pairs = (edits.ratios, edits.keep, edits.remove, edits.least)
+    pairs = (edits.ratios, edits.keep, edits.remove, edits.least, edits.most)
     for name in (*(name for part in pairs for name in dict(part)), *edits.protected):
         network.group(name)  # raises PlanError for a name that the network has not
     skipped = unseen(network, recipe, evidence)
@@ -74,8 +76,9 @@ def _range(group: FilterGroup, recipe: Recipe, edits: Edits, skipped: bool) -> t
         raise PlanError(f"'{group.name}' has filters 0 to {group.size - 1}; an edit names others.")
     if least > group.size:
         raise PlanError(f"'{group.name}' has {group.size:,} filters; it cannot keep {least:,}.")
+    at_most = dict(edits.most).get(group.name, group.size)
     if group.protected:
-        if ratio or gone:
+        if ratio or gone or at_most < group.size:
             raise PlanError(f"'{group.name}' cannot be cut: {group.why} Take that edit back.")
         return group.size, group.size
     if group.name in edits.protected:
@@ -87,7 +90,20 @@ def _range(group: FilterGroup, recipe: Recipe, edits: Edits, skipped: bool) -> t
         kept = group.size - int(np.floor(ratio * group.size + 0.5))
         kept = min(max(kept, len(stay), 1), most)
         return kept, kept
+    if at_most < most:
+        most = _at_most(group, recipe, at_most, max(len(stay), least))
     if skipped or (len(group.layers) > 1 and recipe.coupled == "protect"):
         return most, most
     fewest = int(np.ceil((1 - recipe.max_ratio) * group.size - 1e-9))
     return min(max(fewest, len(stay), least, 1), most), most
+
+
+def _at_most(group: FilterGroup, recipe: Recipe, units: int, fewest: int) -> int:
+    """A maximum by hand, on the recipe's steps where ``fewest`` units allow it."""
+    if units < fewest:
+        raise PlanError(
+            f"'{group.name}' may keep at most {units:,} filters, but {fewest:,} are to stay by "
+            "hand. Take one of the two back."
+        )
+    stepped = units // recipe.rounding * recipe.rounding
+    return stepped if stepped >= fewest else units

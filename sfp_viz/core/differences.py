@@ -15,8 +15,8 @@ from sfp_viz.core.recipe import Recipe
 @dataclass(frozen=True)
 class Change:
     """One choice that differs. ``what``: a field of the recipe, or an edit ('ratio', 'locked',
-    'clusters', 'kept', 'removed', 'minimum', 'makeup') of ``group``. ``a`` and ``b`` are the
-    values, None where a plan has no such edit."""
+    'clusters', 'kept', 'removed', 'minimum', 'maximum', 'makeup') of ``group``. ``a`` and ``b`` are
+    the values, None where a plan has no such edit."""
 
     what: str
     a: object
@@ -91,6 +91,7 @@ def _by_place(edits: Edits) -> dict[tuple[str, str], object]:
         found["locked", name] = True
     for what, pairs in (
         ("ratio", edits.ratios), ("clusters", edits.clusters), ("minimum", edits.least),
+        ("maximum", edits.most),
     ):  # fmt: skip
         for name, value in pairs:
             found[what, name] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,8 +18,9 @@ class Edits:
     ``clusters``: (group, label of each filter) where clusters were merged, split or moved, or
     their number changed. ``keep`` and ``remove``: (group, filter) kept or removed whatever the
     clusters say. A filter is a unit of its group, counted from 0. ``least``: (group, units that
-    stay at least). ``makeup``: whether the groups without a ratio by hand make up for those with
-    one, so that the target holds; without it they keep what they would have without these ratios.
+    stay at least), ``most``: (group, units that stay at most). ``makeup``: whether the groups
+    without a ratio by hand make up for those with one, so that the target holds; without it they
+    keep what they would have without these ratios.
     """
 
     digest: str
@@ -30,6 +31,7 @@ class Edits:
     remove: tuple[tuple[str, int], ...] = ()
     least: tuple[tuple[str, int], ...] = ()
     makeup: bool = True
+    most: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         for group, ratio in self.ratios:
@@ -38,13 +40,19 @@ class Edits:
         for group, units in self.least:
             if units < 1:
                 raise PlanError(f"'{group}' keeps at least 1 filter; its least cannot be {units}.")
+        for group, units in self.most:
+            least = dict(self.least).get(group, 1)
+            if units < least:
+                raise PlanError(
+                    f"'{group}' keeps at least {least:,} filters; its most cannot be {units:,}."
+                )
         both = set(self.keep) & set(self.remove)
         if both:
             group, unit = sorted(both)[0]
             raise PlanError(f"Filter {unit} of '{group}' cannot be both kept and removed.")
-        for name in ("ratios", "clusters", "keep", "remove", "least"):
+        for name in ("ratios", "clusters", "keep", "remove", "least", "most"):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
-        for pairs in (self.ratios, self.clusters, self.least):
+        for pairs in (self.ratios, self.clusters, self.least, self.most):
             twice = [a[0] for a, b in pairwise(pairs) if a[0] == b[0]]
             if twice:
                 raise PlanError(f"The edits change '{twice[0]}' twice in two ways; keep one.")
@@ -52,7 +60,8 @@ class Edits:
         object.__setattr__(self, "ratios", tuple((g, round(float(r), 6)) for g, r in self.ratios))
 
     def __bool__(self) -> bool:
-        return any((self.ratios, self.protected, self.clusters, self.keep, self.remove, self.least))
+        bounds = self.ratios, self.protected, self.least, self.most
+        return any((*bounds, self.clusters, self.keep, self.remove))
 
     def with_ratio(self, group: str, ratio: float | None) -> Edits:
         """The ratio of ``group`` by hand; None gives it back to the suggestion."""
@@ -75,6 +84,11 @@ class Edits:
         rest = tuple(pair for pair in self.least if pair[0] != group)
         return replace(self, least=rest if units is None else (*rest, (group, int(units))))
 
+    def with_most(self, group: str, units: int | None) -> Edits:
+        """``group`` keeps at most ``units``, whatever the suggestion; None lifts that."""
+        rest = tuple(pair for pair in self.most if pair[0] != group)
+        return replace(self, most=rest if units is None else (*rest, (group, int(units))))
+
     def with_filter(self, group: str, unit: int, fate: str | None) -> Edits:
         """Fix one filter: ``fate`` is 'keep', 'remove' or None to leave it to the recipe."""
         keep = tuple(pair for pair in self.keep if pair != (group, unit))
@@ -84,6 +98,15 @@ class Edits:
         if fate == "remove":
             remove = (*remove, (group, unit))
         return replace(self, keep=keep, remove=remove)
+
+
+def edits_value(edits: Edits) -> dict[str, Any]:
+    """The edits as JSON values, as they stand in a plan. ``most`` came later than the rest: it
+    stands there only where it is set, so that plans without it keep their hash."""
+    value = asdict(edits)
+    if not edits.most:
+        del value["most"]
+    return value
 
 
 def edits_of(value: Any) -> Edits:
@@ -104,6 +127,7 @@ def edits_of(value: Any) -> Edits:
             remove=tuple((str(g), int(u)) for g, u in value.get("remove", ())),
             least=tuple((str(g), int(u)) for g, u in value.get("least", ())),
             makeup=bool(value.get("makeup", True)),
+            most=tuple((str(g), int(u)) for g, u in value.get("most", ())),
         )
     except (TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise PlanError(f"These are no edits of ours: {problem!r}.") from problem

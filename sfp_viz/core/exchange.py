@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sfp_viz.core.cost import kept_units
-from sfp_viz.core.edits import Edits, edits_of
+from sfp_viz.core.edits import Edits, edits_of, edits_value
 from sfp_viz.core.json_text import read_json
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import FORMAT, Plan
@@ -22,7 +22,7 @@ _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneT
 
 def edits_json(edits: Edits) -> str:
     """The edits as JSON with a format number, as they stand in a plan; keys sorted."""
-    return json.dumps({"format": FORMAT, **asdict(edits)}, sort_keys=True, indent=1)
+    return json.dumps({"format": FORMAT, **edits_value(edits)}, sort_keys=True, indent=1)
 
 
 def edits_from_json(text: str) -> Edits:

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sfp_viz.core.edits import Edits, edits_of
+from sfp_viz.core.edits import Edits, edits_of, edits_value
 from sfp_viz.core.json_text import read_json
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
@@ -53,7 +53,8 @@ class Plan:
 
 def plan_json(plan: Plan) -> str:
     """The plan as JSON with a format number; floats rounded to 6 digits, keys sorted."""
-    return json.dumps({"format": FORMAT, **_plain(asdict(plan))}, sort_keys=True, indent=1)
+    value = asdict(plan) | {"edits": edits_value(plan.edits)}
+    return json.dumps({"format": FORMAT, **_plain(value)}, sort_keys=True, indent=1)
 
 
 def plan_from_json(text: str) -> Plan:

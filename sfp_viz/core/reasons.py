@@ -88,6 +88,7 @@ def held_by(
         return (
             f"{kept:,} of {it.size:,} filters stay: a ratio of {100 * ratio:.0f} % is set by hand."
         )
+    at_most = dict(edits.most).get(it.name)
     gone = sum(name == it.name for name, _ in edits.remove)
     but = f", but the {gone} removed by hand" if gone else ""
     if it.name in unseen(network, recipe, evidence):
@@ -95,7 +96,16 @@ def held_by(
         known = evidence.sensitivity
         if recipe.allocation == "sensitivity" and known and it.name not in known.right:
             how = "measured"
-        return f"{whole}{but}: the group was not {how}."
+        if at_most is None:
+            return f"{whole}{but}: the group was not {how}."
+    if at_most is not None and kept < it.size and _never_shared(network, it, recipe, evidence):
+        return f"{kept:,} of {it.size:,} filters stay: at most {at_most:,} is set by hand."
     if len(it.layers) > 1 and recipe.coupled == "protect":
         return f"{whole}{but}: the recipe leaves layers that are tied together whole."
     return ""
+
+
+def _never_shared(network: Network, it: FilterGroup, recipe: Recipe, evidence: Evidence) -> bool:
+    """Whether the recipe leaves the group whole of itself: tied, or nothing is known of it."""
+    tied = len(it.layers) > 1 and recipe.coupled == "protect"
+    return tied or it.name in unseen(network, recipe, evidence)

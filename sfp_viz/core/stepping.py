@@ -79,17 +79,18 @@ def asked(
     - A ratio by hand is the share of the original's filters that is gone after the last stage.
       On the way the group loses as large a part of that as the target is of the last target, and
       the other groups always make up for it, so that each stage meets its target.
+    - A maximum by hand is reached the same way, stage by stage.
     - A filter marked to go goes in the first stage, one marked to stay stays; clusters by hand
       hold for the filters that are left.
     """
     edits = edits or Edits(original.digest)
-    low, _ = bounds(original, recipe, edits)
+    low, high = bounds(original, recipe, edits)
     sizes = {group.name: group.size for group in student.groups}
     frozen = {group.name for group in student.groups if group.protected}
     share = target / recipe.target_reduction if recipe.target_reduction else 1.0
-    ratios, least = [], []
+    ratios, least, most = [], [], []
     by_hand = dict(edits.ratios)
-    for group, fewest in zip(original.groups, low.tolist(), strict=True):
+    for group, fewest, top in zip(original.groups, low.tolist(), high.tolist(), strict=True):
         now = sizes[group.name]
         if group.name in by_hand:
             gone = math.ceil(min(share, 1.0) * (group.size - fewest) - 1e-9)
@@ -97,6 +98,9 @@ def asked(
             ratios.append((group.name, wanted / now))
         elif not group.protected:
             least.append((group.name, min(fewest, now)))
+            gone = math.ceil(min(share, 1.0) * (group.size - top) - 1e-9)
+            if group.name in dict(edits.most) and group.size - gone < now:
+                most.append((group.name, group.size - gone))
     return Asked(
         replace(recipe, target_reduction=_share(original, student, recipe, target), max_ratio=0.99),
         Edits(
@@ -107,6 +111,7 @@ def asked(
             keep=_numbers(edits.keep, left),
             remove=tuple(pair for pair in _numbers(edits.remove, left) if pair[0] not in frozen),
             least=tuple(least),
+            most=tuple(most),
         ),
     )
 

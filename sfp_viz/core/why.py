@@ -59,8 +59,11 @@ def why(
     if found.kept[group] != kept[group]:
         return plain
     place = [g.name for g in network.groups].index(group)
-    if found.kept[group] == it.size and np.array_equal(found.widths.kept, found.high):
-        return Why(f"All {it.size:,} filters stay: the target is met without cutting any.")
+    if np.array_equal(found.widths.kept, found.high):
+        if found.kept[group] == it.size:
+            return Why(f"All {it.size:,} filters stay: the target is met without cutting any.")
+        by_hand = "no more may stay by hand, and the target is met without cutting any other"
+        return Why(f"{_stay(it, found)}: {by_hand}.")
     if recipe.allocation == "pooled":
         return _pooled(network, recipe, evidence, found, place)
     if recipe.allocation == "functional":

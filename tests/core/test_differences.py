@@ -62,6 +62,9 @@ def test_edits_that_differ_are_named_with_their_group(plain):
         Change("minimum", 4, None, "conv2"),
         Change("ratio", 0.25, None, "conv1"),
     )
+    few = Edits(plain.digest).with_most("conv2", 9)
+    found = differences(plan_of(plain), plan_of(plain, edits=few), plain).edits
+    assert found == (Change("maximum", None, 9, "conv2"),)
     other = Edits(plain.digest, makeup=False)
     found = differences(plan_of(plain), plan_of(plain, edits=other), plain).edits
     assert found == (Change("makeup", True, False),)

@@ -68,6 +68,20 @@ def test_a_minimum_is_a_whole_number_of_filters_and_can_be_lifted():
         Edits("abc", least=(("a", 1), ("a", 2)))
 
 
+def test_a_maximum_is_not_below_the_minimum_and_can_be_lifted():
+    one = NONE.with_least("a", 4).with_most("a", 6)
+    assert one.most == (("a", 6),)
+    assert NONE.with_most("a", 6)
+    assert one.with_most("a", 4).most == (("a", 4),)
+    assert NONE.with_most("a", 6).with_most("a", None) == NONE
+    with pytest.raises(PlanError, match="'a' keeps at least 4 filters; its most cannot be 3"):
+        one.with_most("a", 3)
+    with pytest.raises(PlanError, match="'a' keeps at least 1"):
+        NONE.with_most("a", 0)
+    with pytest.raises(PlanError, match="'a' twice"):
+        Edits("abc", most=(("a", 1), ("a", 2)))
+
+
 def test_whether_others_make_up_is_part_of_the_edits():
     assert Edits("abc", makeup=False) != NONE
     assert not Edits("abc", makeup=False)

@@ -46,6 +46,7 @@ def full_edits(digest: str) -> Edits:
         keep=(("conv1", 2),),
         remove=(("conv1", 3),),
         least=(("conv3", 2),),
+        most=(("conv3", 20),),
         makeup=False,
     )
 

@@ -39,6 +39,13 @@ def test_the_hash_is_sixteen_digits_and_changes_with_the_plan():
     assert Plan("abd", PLAN.recipe, EDITS, PLAN.removals).hash != PLAN.hash
 
 
+def test_edits_without_a_maximum_say_nothing_of_it_so_that_older_plans_keep_their_hash():
+    assert "most" not in ENTRY["edits"]
+    few = Plan("abc", PLAN.recipe, EDITS.with_most("conv1", 3), PLAN.removals)
+    assert plan_from_json(plan_json(few)) == few
+    assert few.hash != PLAN.hash
+
+
 def test_removed_filters_are_looked_up():
     assert PLAN.removed("conv1") == (1, 3)
     assert PLAN.removed("conv2") == ()

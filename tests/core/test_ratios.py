@@ -203,6 +203,31 @@ def test_a_minimum_by_hand_bounds_the_suggestion_but_not_a_ratio(plain):
     assert low.tolist() == [16, 20, 4]
 
 
+def test_a_maximum_by_hand_bounds_the_suggestion_but_not_a_ratio(plain):
+    edits = Edits(plain.digest).with_most("conv2", 6)
+    for target in (0.0, 0.5):
+        kept = suggest(plain, SPREAD, Recipe(target_reduction=target), edits)
+        assert kept["conv2"] <= 6
+        assert within(plain, kept, target)
+    few = suggest(plain, SPREAD, Recipe(0.7), edits)
+    free = suggest(plain, SPREAD, Recipe(0.7))
+    assert few["conv2"] == 6 < free["conv2"]
+    assert few["conv1"] + few["conv3"] > free["conv1"] + free["conv3"]  # the others may keep more
+    assert suggest(plain, SPREAD, Recipe(), edits.with_ratio("conv2", 0.5))["conv2"] == 12
+    low, high = bounds(plain, Recipe(max_ratio=0.5), edits)  # it comes before the recipe's bound
+    assert (low[1], high[1]) == (6, 6)
+    _, high = bounds(plain, Recipe(rounding=4), edits)
+    assert high.tolist() == [16, 4, 32]
+    _, high = bounds(plain, Recipe(rounding=4), edits.with_least("conv2", 5))
+    assert high[1] == 6
+
+
+def test_a_maximum_cuts_tied_layers_that_the_recipe_leaves_whole(residual):
+    tied = next(group for group in residual.free if len(group.layers) > 1)
+    edits = Edits(residual.digest).with_most(tied.name, 5)
+    assert suggest(residual, {}, Recipe(target_reduction=0.0), edits)[tied.name] == 5
+
+
 def test_a_ratio_by_hand_never_removes_what_is_kept_by_hand(plain):
     keep = tuple(("conv2", unit) for unit in range(15))
     edits = Edits(plain.digest, keep=keep).with_ratio("conv2", 0.9)
@@ -280,6 +305,9 @@ def test_a_network_without_groups_is_no_accident():
         (Edits("concat0").with_protected("nowhere", True), "nowhere"),
         (Edits("concat0").with_least("nowhere", 3), "nowhere"),
         (Edits("concat0").with_least("left", 9), "cannot keep 9"),
+        (Edits("concat0").with_most("nowhere", 3), "nowhere"),
+        (Edits("concat0").with_most("head", 3), "it makes the output"),
+        (Edits("concat0", keep=(("left", 0), ("left", 1)), most=(("left", 1),)), "2 are to stay"),
         (Edits("concat0").with_filter("left", 8, "keep"), "filters 0 to 7"),
         (Edits("concat0").with_filter("left", -1, "remove"), "filters 0 to 7"),
         (Edits("concat0").with_ratio("head", 0.5), "it makes the output"),

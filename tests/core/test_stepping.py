@@ -99,6 +99,17 @@ def test_the_largest_ratio_is_of_the_original_and_not_of_what_is_left(plain, pla
         assert student.group("conv3").size >= 30
 
 
+def test_a_maximum_by_hand_is_reached_stage_by_stage(plain, plain_of):
+    edits = Edits(plain.digest, most=(("conv3", 8),))
+    sizes = [
+        student.group("conv3").size
+        for *_, student, _ in carried_out(plain_of, plain, Recipe(0.4), edits)
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 8
+    assert sizes[-1] <= 8
+
+
 def test_filters_by_hand_keep_their_original_numbers(plain, plain_of):
     edits = Edits(
         plain.digest,

@@ -87,11 +87,17 @@ def test_what_a_person_fixed_is_said_first(plain, concat, residual):
     assert "it makes the output." in told(concat, Recipe(), "head", spread={}).sentence
     recipe = Recipe(target_reduction=0.2)
     assert "tied together" in told(residual, recipe, "stem", spread={}).sentence
+    most = Edits(residual.digest).with_most("stem", 5)
+    assert "at most 5 is set by hand" in told(residual, recipe, "stem", most, spread={}).sentence
 
 
 def test_bounds_and_rounding_are_told(plain):
     edits = Edits(plain.digest).with_least("conv2", 20)
     assert "no fewer than 20 may stay" in told(plain, Recipe(), "conv2", edits).sentence
+    most = Edits(plain.digest).with_most("conv2", 6)
+    assert "no more may stay by hand" in told(plain, Recipe(0.3), "conv2", most).sentence
+    most = most.with_most("conv2", 4)
+    assert "no more than 4 may stay" in told(plain, Recipe(0.8), "conv2", most).sentence
     answer = told(plain, Recipe(rounding=8), "conv2")
     assert "a multiple of 8" in answer.sentence
     # Multiples of 16 leave too much: 16 * 16 and more everywhere.

@@ -57,6 +57,6 @@ def keeping(edits: Edits, group: str, *, size: int, kept: int, hold: bool = Fals
 def untouched(edits: Edits, group: str) -> Edits:
     """Everything changed by hand on ``group`` is taken back."""
     edits = edits.with_protected(group, False).with_ratio(group, None).with_clusters(group, None)
-    edits = edits.with_least(group, None)
+    edits = edits.with_least(group, None).with_most(group, None)
     units = [unit for name, unit in (*edits.keep, *edits.remove) if name == group]
     return fated(edits, group, units, None)

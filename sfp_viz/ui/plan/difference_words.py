@@ -15,6 +15,7 @@ _EDITS = {
     "kept": "kept by hand",
     "removed": "removed by hand",
     "minimum": "keeps at least",
+    "maximum": "keeps at most",
     "makeup": "The others make up for changes by hand",
 }
 
