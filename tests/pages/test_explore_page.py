@@ -7,6 +7,7 @@ from page_words import press, said, undo
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.network import Network
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.ui import loaders
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
@@ -16,15 +17,20 @@ from sfp_viz.ui.session.state import Session
 def exploring(unopened):
     """The page with some filters chosen."""
 
-    def exploring(*chosen: int, group: str = "conv2") -> AppTest:
+    def exploring(*chosen: int, group: str = "conv2", recipe: Recipe | None = None) -> AppTest:
         app = unopened
-        app.session_state["session"] = History(Session(group=group, selection=chosen))
+        app.session_state["session"] = History(
+            Session(group=group, selection=chosen, recipe=recipe or Recipe())
+        )
         app.run()
         app.switch_page("pages/explore.py").run()
         assert not app.exception
         return app
 
     return exploring
+
+
+RANKING = Recipe(selection="ranking")
 
 
 def now(app: AppTest) -> Session:
@@ -101,6 +107,39 @@ def test_another_number_of_clusters_is_found_anew(exploring):
     assert now(app).edits is None
 
 
+def test_where_the_whole_group_is_ranked_the_acts_say_so_and_lead_to_clusters(exploring):
+    app = exploring(0, 1, recipe=RANKING)
+    assert said(app).count("clusters show what is alike but do not decide which filters go") == 2
+    plan = list(app.dataframe[0].value["plan"])
+    app.button(key="in clusters acts").click().run()
+    assert not app.exception
+    assert now(app).recipe == Recipe()
+    assert "do not decide" not in said(app)
+    assert list(app.dataframe[0].value["plan"]) != plan
+    undo(app)
+    assert now(app).recipe == RANKING
+
+
+def test_only_where_filters_are_chosen_in_clusters_some_stand_for_theirs(exploring):
+    for recipe in (Recipe(), RANKING):
+        app = exploring(recipe=recipe)
+        drawn = next(e for e in app.get("bidi_component") if '"stands"' in str(e.proto.json))
+        assert ('"stands":[]' in drawn.proto.json.replace(" ", "")) == (recipe == RANKING)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Recipe(), "Suggested: 50 % of the 24 filters suggested to stay. Found by: k-means."),
+        (Recipe(cluster_rule="one_each"), "one for each of the 24 filters suggested to stay"),
+        (Recipe(cluster_rule="silhouette"), "the number that separates them best"),
+        (Recipe(clustering="hdbscan"), "Suggested: as many as are found"),
+    ],
+)
+def test_the_suggested_number_of_clusters_says_where_it_comes_from(exploring, recipe, words):
+    assert words in said(exploring(recipe=recipe))
+
+
 @pytest.mark.parametrize(("button", "word"), [("Keep", "stays"), ("Remove", "goes: by hand")])
 def test_the_fate_of_filters_is_fixed_by_hand_and_released(exploring, button, word):
     app = exploring(2, 7)
@@ -134,8 +173,6 @@ def test_a_group_can_be_left_whole(exploring):
 
 
 def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
-    from sfp_viz.core.recipe import Recipe
-
     app = unopened
     app.session_state["session"] = History(
         Session(recipe=Recipe(target_reduction=0.98, max_ratio=0.1))

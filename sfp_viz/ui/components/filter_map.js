@@ -83,7 +83,7 @@ export default function ({parentElement, data, setStateValue}) {
     if (goes.has(i)) { pen.fillStyle = look.ground; pen.fill(); pen.strokeStyle = color(c); pen.lineWidth = 2; pen.stroke(); }
     else { pen.fillStyle = color(c); pen.fill(); }
     if (stands.has(i)) { trace(pen, sign(c), x, y, r + 3.5); pen.strokeStyle = color(c); pen.lineWidth = 1.5; pen.stroke(); }
-    if (chosen || i === me.hot) { trace(pen, sign(c), x, y, r + (stands.has(i) ? 3.5 : .5)); pen.strokeStyle = look.text; pen.lineWidth = i === me.hot ? 2.5 : 1.6; pen.stroke(); }
+    if (chosen || i === me.hot) { trace(pen, sign(c), x, y, r + (stands.has(i) ? 6 : 3)); pen.strokeStyle = look.text; pen.lineWidth = i === me.hot ? 2.5 : 1.6; pen.stroke(); }
     pen.globalAlpha = 1;
   };
   const draw = () => {
@@ -186,7 +186,7 @@ export default function ({parentElement, data, setStateValue}) {
   const clusters = [...new Set(data.cluster)].sort((a, b) => a - b);
   legend.replaceChildren('Clusters', ...clusters.slice(0, 24).map(entry), ...(clusters.length > 24 ? [`and ${clusters.length - 24} more`] : []));
   const sample = (text, ...shape) => { const s = document.createElement('span'); s.append(icon(...shape), text); return s; };
-  signs.replaceChildren(...(data.marks ? [sample('stays', 'circle', look.text, look.text), sample('goes', 'circle', 'none', look.text), sample('stands for its cluster', 'circle', look.text, look.text, true)] : []));
+  signs.replaceChildren(...(data.marks ? [sample('stays', 'circle', look.text, look.text), sample('goes', 'circle', 'none', look.text), ...(data.stands.length ? [sample('stands for its cluster', 'circle', look.text, look.text, true)] : [])] : []));
   cv.setAttribute('aria-label', `Map of the ${n.toLocaleString('en')} filters of ${data.title}. Arrow keys walk from filter to filter, Enter chooses one, Space adds one, Escape clears, plus and minus zoom. The table holds the same.`);
 
   me.draw = draw; me.seen?.disconnect(); me.seen = new ResizeObserver(() => me.draw()); me.seen.observe(frame);

@@ -7,14 +7,18 @@ change asks for one run of the whole page.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
 from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import SfpError
+from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.explore import acts
-from sfp_viz.ui.explore.view import GroupView
+from sfp_viz.ui.explore.view import WHOLE_MOST, GroupView
+from sfp_viz.ui.plan.recipe_words import WORDS
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import learned
 
@@ -34,23 +38,57 @@ def cluster_menu(view: GroupView) -> None:
     """The number of clusters, and the way back to the recipe's."""
     count, name = len(view.clusters), view.group.name
     live = sum(label >= 0 for label in view.labels)
-    recipe = state.session().recipe
     with st.popover(f"{count} clusters", icon=":material/bubble_chart:"):
         key = f"k {name} {count} {state.revision()}"
         st.number_input(
             "Number of clusters", 1, max(1, live), min(max(count, 1), max(1, live)), key=key,
             on_change=_count, args=(key, name, count),
         )  # fmt: skip
-        st.caption(
-            "Changed by hand."
-            if view.by_hand
-            else f"Suggested ({recipe.clustering}): {recipe.kappa:g} for each filter that stays, "
-            f"fewer where all {view.group.size:,} stay."
-        )
+        st.caption("Changed by hand." if view.by_hand else suggested(view, state.session().recipe))
         st.button(
             "Back to the suggested clusters", disabled=not view.by_hand, key="reset clusters",
             on_click=_do, args=(lambda edits: edits.with_clusters(name, None),),
         )  # fmt: skip
+        _ranked(place="menu")
+
+
+def suggested(view: GroupView, recipe: Recipe) -> str:
+    """Where the suggested number of clusters comes from, in a sentence."""
+    method = WORDS["clustering"][recipe.clustering]
+    if recipe.clustering == "hdbscan":
+        return f"Suggested: as many as are found. {method}."
+    counted = f"the {view.suggested:,} filters suggested to stay"
+    if view.kept == view.group.size and view.suggested > WHOLE_MOST:
+        counted = f"{WHOLE_MOST} filters, as all {view.kept:,} stay"
+    rule = {
+        "share": f"{percent(recipe.kappa, 0)} of {counted}",
+        "one_each": f"one for each of {counted}",
+        "threshold": "as many as leave the filters of each alike by 0.5 or more",
+        "silhouette": "the number that separates them best",
+    }
+    return f"Suggested: {rule[recipe.cluster_rule]}. Found by: {method}."
+
+
+def _ranked(*, place: str) -> None:
+    """Where the recipe ranks the whole group: that clusters decide nothing, and what to do."""
+    if state.session().recipe.selection == "clusters":
+        return
+    st.caption(
+        "This recipe ranks the whole group, so clusters show what is alike but do not decide "
+        "which filters go."
+    )
+    st.button(
+        "Choose filters in clusters", key=f"in clusters {place}", on_click=_in_clusters,
+        icon=":material/bubble_chart:",
+        help="Changes the recipe: some filters of every cluster stay while there is room. One "
+        "step, which Undo takes back.",
+    )  # fmt: skip
+
+
+def _in_clusters() -> None:
+    recipe = state.session().recipe
+    state.change(recipe=replace(recipe, selection="clusters"))
+    st.session_state[_CHANGED] = True
 
 
 def fate_menu(view: GroupView, chosen: Sequence[int]) -> None:
@@ -70,12 +108,14 @@ def fate_menu(view: GroupView, chosen: Sequence[int]) -> None:
             _button("Move them", lambda e: acts.moved(e, name, labels, units, int(target)))
         whole = view.group.protected
         _button("Keep", lambda e: acts.fated(e, name, units, "keep"),
-                off=whole, help="They stay, whatever the clusters say")  # fmt: skip
+                off=whole, help="They stay, whatever the recipe says")  # fmt: skip
         _button("Remove", lambda e: acts.fated(e, name, units, "remove"),
-                off=whole, help="They go, whatever the clusters say")  # fmt: skip
+                off=whole, help="They go, whatever the recipe says")  # fmt: skip
         if fixed & set(units):
             _button("Release", lambda e: acts.fated(e, name, units, None),
                     help="Leave them to the recipe again")  # fmt: skip
+    if not whole:
+        _ranked(place="acts")
 
 
 def _button(

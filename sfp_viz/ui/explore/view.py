@@ -30,7 +30,7 @@ class GroupView:
 
     ``labels`` are the clusters in force, ``by_hand`` whether a person set them; ``kept`` units
     the plan keeps, ``suggested`` without edits; ``removal`` the filters that go, with reasons;
-    ``stands`` the kept representative of each cluster.
+    ``stands`` the kept representative of each cluster; none where the recipe ranks the whole group.
     """
 
     network: Network
@@ -78,7 +78,8 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
     removal = trained_reasons.told(removal, network.digest)
     gone = set(removal.filters)
     stay = tuple(-1 if unit in gone else label for unit, label in enumerate(labels))
-    stands = {representative(stay, analysis.importance, c) for c in set(stay) if c >= 0}
+    picked = set(stay) if recipe.selection == "clusters" else ()
+    stands = {representative(stay, analysis.importance, c) for c in picked if c >= 0}
     return GroupView(
         network, group, network.layer(layer), analysis, tuple(labels), by_hand is not None,
         kept, suggested, removal, tuple(sorted(stands)),
