@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sfp_viz.cli.sparsify import sparsify
 from sfp_viz.core.cost import cost
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.facts import training_facts
@@ -121,6 +122,26 @@ def test_help_warns_of_stripes_before_they_are_chosen():
     text = " ".join(call("sparsify", "--help").output.split())
     assert text.index("usually loses on a CPU") < text.index("--method")
     assert "sparsify" in call("--help").output
+
+
+def test_help_puts_every_option_under_the_heading_of_what_it_is_for():
+    text = call("sparsify", "--help").output
+    heads = ["What goes:", "Both parts:", "Fine-tuning after the cut:", "The run:"]
+    starts = [text.index(head) for head in heads]
+    assert starts == sorted(starts)
+    parts = [text[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    of = {
+        option: [head for head, part in zip(heads, parts, strict=True) if f"{option} " in part]
+        for option in ("--method", "--epochs", "--seed", "--dkd", "--tune-epochs", "--json")
+    }  # fmt: skip
+    assert of == {
+        "--method": heads[:1], "--epochs": heads[:1], "--seed": heads[1:2], "--dkd": heads[2:3],
+        "--tune-epochs": heads[2:3], "--json": heads[3:],
+    }  # fmt: skip
+    assert "-h, --help" in parts[3]
+    every = {option for param in sparsify.params for option in param.opts if "--" in option}
+    assert all(f"  {option}" in text for option in every)
+    assert "  NET" not in text
 
 
 @pytest.mark.parametrize(

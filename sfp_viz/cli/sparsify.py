@@ -44,9 +44,30 @@ _TEACHING = (
     "tune_learning_rate", "alpha", "temperature", "schedule", "standardize", "dkd",
     "label_smoothing", "warmup", "ema", "clip", "teacher_views", "precision",
 )  # fmt: skip
+_HEADINGS = {
+    "Both parts": ("data", *_SHARED),
+    "Fine-tuning after the cut": ("tune_epochs", *_TEACHING),
+    "The run": ("processes", "background", "where", "as_json"),
+}
 
 
-@click.command()
+class _Grouped(click.Command):
+    """Its options under headings: first those of the method, then the rest by what they are for."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        place = {name: heading for heading, names in _HEADINGS.items() for name in names}
+        found: dict[str, list[tuple[str, str]]] = {"What goes": [], **{h: [] for h in _HEADINGS}}
+        for option in self.get_params(ctx):
+            told = option.get_help_record(ctx)
+            if told and isinstance(option, click.Option):
+                usual = "The run" if "--help" in option.opts else "What goes"
+                found[place.get(option.name or "", usual)].append(told)
+        for heading, options in found.items():
+            with formatter.section(heading):
+                formatter.write_dl(options)
+
+
+@click.command(cls=_Grouped)
 @click.argument("net")
 @click.option("--method", type=click.Choice(get_args(Method)), default=_DEFAULT.method,
               show_default=True, help="How filters are made to go; see above.")  # fmt: skip
