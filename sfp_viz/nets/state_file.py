@@ -16,13 +16,19 @@ from sfp_viz.errors import ModelError
 from sfp_viz.nets.rebuild import MOST_VALUES
 from sfp_viz.nets.saved import MOST_BYTES, check_size, read_header
 
+_DEEP = 8  # wrappers inside wrappers that are taken off
+# where files of checkpoints keep weights; a running average of them only where there is no other
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
+_AVERAGES = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema")
 _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+_COPIES = ("model_ema.", "ema_model.", "module_ema.", "ema.")
+_COUNTS = {"n_averaged", "decay", "num_updates"}  # what keepers of averages note beside them
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .safetensors file or one of torch.save, without wrappers' prefixes.
+    """The state dict in a .safetensors file or one of torch.save, without wrappers' prefixes and
+    without a running average that stands beside the weights; where it stands alone, it counts.
 
     Raises ModelError, in one sentence, for text, damaged files, programs, Python objects, files
     above 1 GB and files without a state dict.
@@ -89,13 +95,12 @@ def _damaged(path: Path) -> str:
 
 def _tensors(found: Any, name: str) -> dict[str, Tensor]:
     """The state dict in what a file holds, without the prefixes that wrappers leave."""
-    for nest in _NESTS:
-        if isinstance(found, Mapping) and isinstance(found.get(nest), Mapping):
-            found = found[nest]
+    state = _named(found)
+    for nest in (*_NESTS, *_AVERAGES):
+        if isinstance(found, Mapping) and (inside := _named(found.get(nest))):
+            state = inside
             break
-    if not isinstance(found, Mapping):
-        found = {}
-    state = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+    state = _without_prefixes(_without_copies(state))
     if not state:
         raise ModelError(
             f"The file {name} holds no state dict (names and tensors). Save one with "
@@ -105,9 +110,39 @@ def _tensors(found: Any, name: str) -> dict[str, Tensor]:
         raise ModelError(
             f"The weights in {name} are sparse, complex or quantized. Save them as plain float32."
         )
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in state):
-            state = {key[len(prefix) :]: value for key, value in state.items()}
     if sum(tensor.numel() for tensor in state.values()) > MOST_VALUES:
         raise ModelError(f"The weights in {name} are more than {MOST_VALUES:,} values.")
     return state
+
+
+def _named(found: Any) -> dict[str, Tensor]:
+    """The tensors of a mapping by name; {} for anything else."""
+    entries = found.items() if isinstance(found, Mapping) else ()
+    return {str(key): value for key, value in entries if isinstance(value, Tensor)}
+
+
+def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    for _ in range(_DEEP):
+        shared = (p for p in (*_PREFIXES, *_COPIES) if all(key.startswith(p) for key in state))
+        if not state or not (prefix := next(shared, "")):
+            break
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _without_copies(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without a running average of the same weights beside them, and the counts it keeps."""
+    state = {key: value for key, value in state.items() if key not in _COUNTS}
+    for prefix in _COPIES:
+        copies = {key for key in state if key.startswith(prefix)}
+        rest = {_bare(key) for key in state.keys() - copies}
+        if copies and {_bare(key.removeprefix(prefix)) for key in copies} - _COUNTS <= rest:
+            return {key: value for key, value in state.items() if key not in copies}
+    return state
+
+
+def _bare(key: str) -> str:
+    """A name without wrappers' prefixes and, as some averages are kept, without dots."""
+    for _ in range(_DEEP):
+        key = key.removeprefix(next((p for p in _PREFIXES if key.startswith(p)), ""))
+    return key if key in _COUNTS else key.replace(".", "")

@@ -67,6 +67,61 @@ def test_a_wrapped_state_dict_of_any_depth_is_recognised(tmp_path):
         assert same(module, model.module)
 
 
+def average(module):
+    """A state dict with the same names, and other values."""
+    return {name: tensor + 1 for name, tensor in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("nest", ["state_dict_ema", "ema", "model_ema"])
+def test_a_running_average_in_a_checkpoint_counts_only_where_it_is_all_there_is(tmp_path, nest):
+    module, path = resnet(), tmp_path / "a.pt"
+    state, mean = module.state_dict(), average(module)
+    torch.save({nest: mean, "state_dict": state, "epoch": 3}, path)
+    assert same(module, load_model(path).module)
+    for alone in ({nest: mean, "epoch": 3}, {nest: mean, "state_dict": {}}):
+        torch.save(alone, path)
+        found = load_model(path).module.state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in mean.items())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "copy"),
+    [("", "ema."), ("model.", "model_ema.module."), ("module.", "ema_model.module.")],
+)
+def test_a_running_average_beside_the_weights_is_left_out(tmp_path, prefix, copy):
+    module, path = resnet(), tmp_path / "a.pt"
+    state = {f"{prefix}{name}": tensor for name, tensor in module.state_dict().items()}
+    state |= {f"{copy}{name}": tensor for name, tensor in average(module).items()}
+    state[f"{copy.split('.')[0]}.num_updates"] = torch.tensor(7)
+    torch.save({"state_dict": state}, path)
+    assert same(module, load_model(path).module)
+
+
+def test_an_average_with_names_without_dots_is_left_out_and_one_of_torch_opens(tmp_path):
+    module, path = resnet(), tmp_path / "a.pt"
+    flat = {f"model_ema.{n.replace('.', '')}": t for n, t in average(module).items()}
+    state = {f"model.{name}": tensor for name, tensor in module.state_dict().items()}
+    torch.save(state | flat, path)
+    assert same(module, load_model(path).module)
+    torch.save(torch.optim.swa_utils.AveragedModel(module).state_dict(), path)
+    assert same(module, load_model(path).module)
+
+
+@pytest.mark.parametrize("names", [["n_averaged"], ["decay", "num_updates"], ["module." * 50_000]])
+def test_counts_alone_and_endless_prefixes_give_one_sentence(tmp_path, names):
+    torch.save({name: torch.ones(2) for name in names}, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match=r"a\.pt"):
+        load_model(tmp_path / "a.pt")
+
+
+def test_a_part_that_is_called_ema_and_is_no_copy_stays(tmp_path):
+    from sfp_viz.nets.state_file import read_state
+
+    state = {"conv.weight": torch.ones(2, 3, 1, 1), "ema.gate.weight": torch.ones(2, 2, 1, 1)}
+    torch.save(state, tmp_path / "a.pt")
+    assert read_state(tmp_path / "a.pt").keys() == state.keys()
+
+
 def test_the_old_torch_format_and_plain_safetensors_open_too(tmp_path):
     module = resnet()
     torch.save(module.state_dict(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
