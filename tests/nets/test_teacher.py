@@ -84,6 +84,35 @@ def test_a_remembered_answer_is_the_answer_given_anew(monkeypatch):
         assert torch.allclose(a, b, atol=1e-4)
 
 
+class Wavering(nn.Module):
+    """A network whose answers in training mode are others: dropout, and statistics of a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.drop = nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Dropout(0.5)
+        self.fc = nn.Linear(6, 10)
+
+    def forward(self, images):
+        return self.fc(self.drop(self.norm(self.conv(images)).relu()).mean((2, 3)))
+
+
+@pytest.mark.parametrize("changes", [{"augmentation": "none"}, {"augmentation": "shift"}])
+def test_a_teacher_handed_over_in_training_mode_teaches_the_same_and_is_not_changed(changes):
+    torch.manual_seed(0)
+    teacher = Model(Wavering().eval(), name="teacher", input_shape=(1, 8, 8), classes=10)
+    state = {name: value.clone() for name, value in teacher.module.state_dict().items()}
+    settings, ended = replace(QUICK, epochs=1, alpha=1.0, **changes), []
+    for training_mode in (False, True):
+        teacher.module.train(training_mode)
+        session = training(settings, teacher)
+        ended.append((session.epoch().loss, session.module.state_dict()))
+        assert teacher.module.training == training_mode
+        assert all(torch.equal(value, state[n]) for n, value in teacher.module.state_dict().items())
+    (loss, weights), (again, others) = ended
+    assert loss == again
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+
+
 def test_too_many_views_for_the_memory_are_refused(monkeypatch):
     monkeypatch.setattr(teaching, "_MOST_BYTES", 10_000)
     with pytest.raises(RunError, match="Ask for fewer views"):
