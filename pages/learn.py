@@ -3,7 +3,7 @@
 import streamlit as st
 
 from sfp_viz.ui import loaders, problems
-from sfp_viz.ui.explore import lesson
+from sfp_viz.ui.explore import lesson, quiz
 from sfp_viz.ui.session import entry, state
 
 entry.through("pages/learn.py")
@@ -20,13 +20,14 @@ st.markdown(
 st.header("1. What a filter is")
 st.markdown(
     "The first layer looks at the image through these small windows, its **filters**. Each gives "
-    "one map of the image. Teal weights count for, orange ones against. Do some look alike?"
+    "one map of the image. Teal weights count for, orange ones against."
 )
 
 lesson.filters(network)
 
 st.header("2. Filters that are alike")
 with problems.shown():
+    st.markdown(lesson.chance(network))
     lesson.alike(network)
 st.caption("Only neighborhoods can be read from the points: distances between islands say little.")
 
@@ -53,12 +54,12 @@ elif lesson.shown(target):
         lesson.answer(target, guess)
 
 st.header("5. Check yourself")
-lesson.quiz()
+quiz.quiz()
 
 st.header("Go on")
 st.markdown("Open this network and merge clusters by hand, or drag the share of each layer.")
 with st.container(horizontal=True):
     if st.button("Open it in Explore", key="lesson_open"):
-        state.change(model=lesson.MODEL, group=lesson.GROUP)
+        state.change(model=lesson.MODEL, group=lesson.repeated().name)
         st.switch_page("pages/explore.py")
     st.button("Start the lesson anew", key="lesson_reset", on_click=lesson.anew)

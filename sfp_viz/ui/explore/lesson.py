@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from html import escape
 
+import numpy as np
 import streamlit as st
 
 from sfp_viz.core import recipe as recipes
 from sfp_viz.core.cost import cost
-from sfp_viz.core.network import Network
+from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.recipe import Recipe
+from sfp_viz.errors import ModelError
 from sfp_viz.figures.map import filter_map
 from sfp_viz.figures.numbers import percent, span
 from sfp_viz.figures.pictures import data_uri, filter_pixels, glass
@@ -21,10 +22,14 @@ from sfp_viz.figures.ways import accuracy_bars
 from sfp_viz.ui import charts, loaders, planned
 from sfp_viz.ui.check import checking, measuring
 from sfp_viz.ui.explore import maps
+from sfp_viz.ui.explore.quiz import QUESTIONS
+from sfp_viz.ui.explore.view import pixels
+from sfp_viz.ui.session.state import Session
 
-MODEL, GROUP, DATA = "lenet5_digits", "conv1", "digits"
+MODEL, DATA = "lenet5_digits", "digits"
 RANDOM, NORM, CLUSTER = "At random", "The smallest ones", "All but one of each cluster"
 TARGETS = {"a third": 0.33, "half": 0.5, "three quarters": 0.75}
+PAIRS = 3  # of filters most alike, drawn side by side
 _SHOWN = "lesson_shown"  # session_state: the share that was measured last
 
 
@@ -34,38 +39,72 @@ def recipe_of(way: str, target: float, seed: int = 0) -> Recipe:
         return recipes.random(target, seed=seed)
     if way == NORM:
         return recipes.uniform_l1(target)
-    return Recipe(target_reduction=target, allocation="uniform", selection="clusters")
+    return Recipe(target_reduction=target, allocation="uniform", cluster_rule="one_each")
+
+
+def repeated() -> FilterGroup:
+    """The convolution of the lesson's network whose filters repeat one another most, by its
+    Kernel Dispersion."""
+    found = planned.group_of(Session(model=MODEL, recipe=recipe_of(CLUSTER, 0.5)))
+    if found is None:
+        raise ModelError(f"The lesson's network {MODEL} has no filters to show. Install it anew.")
+    return found
 
 
 def filters(network: Network) -> None:
     """Every filter of the first layer as a picture."""
-    layer = network.layer(network.group(GROUP).layers[0])
-    tiles = "".join(
-        f'<figure><img src="{data_uri(kernels, colors=glass())}" alt="filter {unit}">'
-        f"<figcaption>{unit}</figcaption></figure>"
-        for unit, kernels in enumerate(filter_pixels(layer))
+    layer = network.layers[0]
+    tiles = [_tile(kernels, str(unit)) for unit, kernels in enumerate(filter_pixels(layer))]
+    _tiles(f"Filters of {layer.name}", tiles, wide=44)
+
+
+def _tile(kernels: np.ndarray, name: str) -> str:
+    return (
+        f'<figure><img src="{data_uri(kernels, colors=glass())}" alt="filter {name}">'
+        f"<figcaption>{name}</figcaption></figure>"
     )
+
+
+def _tiles(label: str, tiles: Sequence[str], *, wide: int) -> None:
     st.html(
-        "<style>.tiles{display:flex;flex-wrap:wrap;gap:10px}"
-        ".tiles figure{margin:0;text-align:center;font-size:12px}"
-        ".tiles img{width:44px;height:44px;image-rendering:pixelated;display:block}"
-        f'</style><div class="tiles" role="group" aria-label="Filters of {escape(layer.name)}">'
-        f"{tiles}</div>"
+        "<style>.lesson{display:flex;flex-wrap:wrap;gap:10px}.lesson>div{display:flex;gap:6px;"
+        "margin-right:18px}.lesson figure{margin:0;text-align:center;font-size:12px}"
+        ".lesson img{image-rendering:pixelated;display:block}"
+        f'</style><div class="lesson" role="group" aria-label="{escape(label, quote=True)}">'
+        + "".join(tiles).replace("<img ", f'<img style="width:{wide}px" ')
+        + "</div>"
     )
+
+
+def chance(network: Network) -> str:
+    """What likeness is by chance, and which layer has more of it: by Kernel Dispersion."""
+    group, first = repeated(), network.layers[0]
+    found = planned.dispersions(MODEL, recipe_of(CLUSTER, 0.5))
+    here, there = found[group.name], network.group_of(first.name)
+    text = (
+        "Some filters are alike by chance. **Kernel Dispersion** tells how spread the filters of "
+        "a layer are: 1 is as spread as random filters, 0 is copies of one another. The layer "
+        f"that repeats itself most is **{group.name}**, {here:.2f}"
+    )
+    if there is not None and there.name != group.name and there.name in found:
+        return f"{text}; {first.name}, above, has {found[there.name]:.2f}."
+    return f"{text}."
 
 
 def alike(network: Network) -> None:
-    """The same filters as points and as a table of similarities, by cluster."""
-    recipe = recipe_of(CLUSTER, 0.5)
-    kept = planned.suggestion(MODEL, recipe)[GROUP]
-    found = planned.group_analysis(MODEL, GROUP, recipe, kept)
+    """The layer that repeats itself most: its pairs most alike, its filters as points and as a
+    table of similarities, by cluster."""
+    recipe, group = recipe_of(CLUSTER, 0.5), repeated()
+    kept = planned.suggestion(MODEL, recipe)[group.name]
+    found = planned.group_analysis(MODEL, group.name, recipe, kept)
+    _pairs(network, group, found.similarity)
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**As points.** Filters that are alike lie near each other.")
-        points = maps.places(MODEL, GROUP).points
+        points = maps.places(MODEL, group.name).points
         charts.draw(
             filter_map(points, found.clusters.labels), key="lesson_map",
-            alt=f"{network.group(GROUP).size} filters as points in {found.clusters.k} clusters.",
+            alt=f"{group.size} filters as points in {found.clusters.k} clusters.",
         )  # fmt: skip
     with right:
         st.markdown("**As pairs.** Each field is one pair; the blocks are clusters.")
@@ -73,6 +112,34 @@ def alike(network: Network) -> None:
             similarity_map(found.similarity, found.clusters.labels), key="lesson_pairs",
             alt="The similarity of every pair of filters, sorted by cluster.",
         )  # fmt: skip
+
+
+def closest(similarity: np.ndarray, count: int = PAIRS) -> list[tuple[int, int]]:
+    """The ``count`` pairs of filters most alike, no filter in two of them."""
+    rows, columns = np.triu_indices(len(similarity), 1)
+    pairs: list[tuple[int, int]] = []
+    for at in np.argsort(-similarity[rows, columns], kind="stable"):
+        pair = int(rows[at]), int(columns[at])
+        if len(pairs) < count and not any(set(pair) & set(other) for other in pairs):
+            pairs.append(pair)
+    return pairs
+
+
+def _pairs(network: Network, group: FilterGroup, similarity: np.ndarray) -> None:
+    layer = group.layers[0]
+    drawn, pairs = pixels(network, layer, group.size), closest(similarity)
+    drawn = drawn.repeat(2, axis=2).repeat(2, axis=3)  # or gaps would be as wide as pixels
+    tiles = [
+        "<div>" + "".join(_tile(drawn[unit], str(unit)) for unit in pair) + "</div>"
+        for pair in pairs
+    ]
+    words = "; ".join(f"{a} and {b}: {similarity[a, b]:.2f}" for a, b in pairs)
+    st.markdown(f"**The pairs most alike in {layer}.**")
+    _tiles(f"Pairs of filters of {layer}", tiles, wide=88)
+    st.caption(
+        f"Similarity (cosine; 1 is the same direction): {words}. Each field is the kernel for one "
+        f"of the maps that the filter reads, the first {drawn.shape[1]} of them."
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -126,58 +193,21 @@ def answer(target: float, guess: str) -> None:
 
 
 def verdict(points: tuple[Point, ...], guess: str) -> str:
-    """Whether the guess held, said with the intervals in mind."""
-    best = max(points, key=lambda p: p.accuracy)
+    """Whether the guess held: the same caution for a right one as for a wrong one.
+
+    A right guess is held against the best of the others, a wrong one against the best of all.
+    """
     mine = next(p for p in points if p.label == guess)
-    if mine is best:
-        rest = [p for p in points if p is not best]
-        clear = all((p.interval or (0, 1))[1] < (best.interval or (0, 1))[0] for p in rest)
-        sure = "clearly" if clear else "though the intervals overlap, so another draw may differ"
-        return f"**You were right**, {sure}: '{best.label}' keeps {percent(best.accuracy)}."
-    return (
-        f"**'{best.label}' keeps most**: {percent(best.accuracy)}, against "
-        f"{percent(mine.accuracy)} for '{guess}'."
+    other = max((p for p in points if p is not mine), key=lambda p: p.accuracy)
+    right = mine.accuracy >= other.accuracy
+    best, less = (mine, other) if right else (other, mine)
+    clear = (less.interval or (0, 1))[1] < (best.interval or (0, 1))[0]
+    figures = (
+        f"'{best.label}' keeps {percent(best.accuracy)}, '{less.label}' {percent(less.accuracy)}"
     )
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question with its answers; ``right`` is the one that holds, ``because`` says why."""
-
-    text: str
-    answers: tuple[str, ...]
-    right: str
-    because: str
-
-
-QUESTIONS: Mapping[str, Question] = {
-    "duplicates": Question(
-        "Two filters of a layer are exactly alike. What is lost when one of them goes?",
-        ("Half of the layer", "Almost nothing, once the next layer counts the other one twice",
-         "The network no longer runs"),
-        "Almost nothing, once the next layer counts the other one twice",
-        "Both say the same; the next layer only has to weigh the one that stays a little more. "
-        "That is what training, or a correction of the next layer, does.",
-    ),
-    "small": Question(
-        "A filter has small weights. Can it go without harm?",
-        ("Always", "Not always: what it says may be said by no other filter", "Never"),
-        "Not always: what it says may be said by no other filter",
-        "Size is not the same as being replaceable; and a layer after it may scale it up again.",
-    ),
-    "ratio": Question(
-        "Half of the filters of every layer go. How much of the MACs of a middle layer is saved?",
-        ("Half", "About three quarters", "A quarter"),
-        "About three quarters",
-        "A layer has half as many filters, and each of them sees half as many channels.",
-    ),
-}  # fmt: skip
-
-
-def quiz() -> None:
-    """The questions; each answer is judged at once."""
-    for name, question in QUESTIONS.items():
-        said = st.radio(question.text, question.answers, index=None, key=f"quiz_{name}")
-        if said is not None:
-            word = "Right." if said == question.right else f"It is: {question.right}."
-            st.caption(f"{word} {question.because}")
+    if not clear:
+        return (
+            f"**This does not decide it**: {figures}, but their intervals overlap, so other test "
+            "images may turn it around."
+        )
+    return f"**You were {'right' if right else 'not right'}**: {figures}, clear of the intervals."
