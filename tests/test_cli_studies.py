@@ -169,6 +169,19 @@ def test_edits_by_options_come_on_top_of_those_in_a_file_and_other_weights_are_r
     assert len(value(*words)["removed"]["conv1"]) == 5
     changed = value(*words, "--ratio", "conv1=0.5", "--protect", "conv2")["removed"]
     assert {group: len(units) for group, units in changed.items()} == {"conv1": 10}
+    bounded = value(*words, "--ratio", "fc1=0.1", "--least", "conv2=47", "--most", "conv1=12")
+    gone = {group: len(units) for group, units in bounded["removed"].items()}
+    assert gone["conv1"] == 5  # the ratio in the file goes before
+    assert gone.get("conv2", 0) <= 1
+    free = value("plan", NET, "--target", "0.1", "--most", "conv2=30", "--least", "conv1=20")
+    assert (len(free["removed"]["conv2"]) >= 18, "conv1" in free["removed"]) == (True, False)
+    for wrong in ("conv2", "conv2=few", "=3", "conv2=-1"):
+        assert "no number of filters" in call(*words, "--most", wrong, status=1).stderr
+    assert (
+        "its most cannot be 3"
+        in call(*words, "--least", "conv2=4", "--most", "conv2=3", status=1).stderr
+    )
+    assert "nowhere" in call(*words, "--least", "nowhere=3", status=1).stderr
     Path("edits.json").write_text(edits_json(replace(edits, digest="0" * 16)))
     assert "other weights" in call(*words, status=1).stderr
 

@@ -153,6 +153,18 @@ def test_a_minimum_is_set_and_lifted(plan):
     assert session(plan).edits is None
 
 
+def test_a_maximum_is_set_and_lifted(plan):
+    before = kept(plan)
+    most = next(n for n in plan.number_input if n.label == "Keeps at most")
+    most.set_value(10).run()
+    assert session(plan).edits.most == (("conv2", 10),)
+    assert kept(plan)["conv2"] <= 10
+    assert kept(plan)["fc1"] >= before["fc1"]
+    press(plan, "Back to the suggestion")
+    assert session(plan).edits is None
+    assert kept(plan) == before
+
+
 def test_a_target_out_of_reach_offers_to_lift_what_prevents_it(plan):
     digest = sample_network(MODEL).digest
     with_session(plan, edits=Edits(digest, protected=("conv1", "conv2", "fc1")))

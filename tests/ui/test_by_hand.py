@@ -102,6 +102,24 @@ def test_a_minimum_bounds_the_suggestion_and_the_others_make_up_for_it(network, 
     assert now["b"] < kept["b"]
 
 
+def test_a_maximum_lowers_a_width_by_hand_and_bounds_the_next_drag(network, asked):
+    high = by_hand.drag(network, asked, group="a", to=10, hold=False)
+    after = by_hand.at_most(network, high, group="a", units=6)
+    assert kept_of(network, after)["a"] == 6
+    assert kept_of(network, by_hand.drag(network, after, group="a", to=9, hold=False))["a"] == 6
+    assert by_hand.at_most(network, after, group="a", units=None).edits.most == ()
+    assert kept_of(network, by_hand.at_most(network, high, group="a", units=12))["a"] == 10
+
+
+def test_a_minimum_above_the_maximum_moves_it_and_the_other_way_round(network, asked):
+    low = by_hand.at_most(network, asked, group="a", units=4)
+    both = by_hand.at_least(network, low, group="a", units=6)
+    assert (both.edits.least, both.edits.most) == ((("a", 6),), (("a", 6),))
+    both = by_hand.at_most(network, both, group="a", units=3)
+    assert (both.edits.least, both.edits.most) == ((("a", 3),), (("a", 3),))
+    assert by_hand.tags("a", both.edits) == "min 3, max 3"
+
+
 def test_the_suggestion_comes_back_for_one_group_or_for_all(network, asked):
     both = by_hand.drag(network, asked, group="a", to=3, hold=False)
     both = by_hand.drag(network, both, group="b", to=5, hold=False)

@@ -40,13 +40,13 @@ def test_layers_that_move_along_are_named_with_the_reason():
 
 
 def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network):
-    edits = Edits(network.digest).with_ratio("a", 0.5).with_least("a", 4)
+    edits = Edits(network.digest).with_ratio("a", 0.5).with_least("a", 4).with_most("a", 9)
     drawn = plan_view.Widths({"a": 8}, {"a": 10}, {"a": 9}, {"a": ((1, 9.0), (16, 0.0))}, "points")
     others = {"uniform": {"a": 12}, "functional": {"a": 6}}
     bar = plan_view.bar(network, TIED, Asked(Recipe(rounding=8), edits), drawn, others)
-    assert (bar.kept, bar.suggested, bar.wanted, bar.least) == (8, 10, 9, 4)
+    assert (bar.kept, bar.suggested, bar.wanted, bar.least, bar.most) == (8, 10, 9, 4, 9)
     assert bar.held
-    assert bar.tags == "held, min 4"
+    assert bar.tags == "held, min 4, max 9"
     assert bar.note.startswith("Without rounding it would keep 9; keeping 8 is −6.25 % of")
     assert bar.curve == ((1, 9.0), (16, 0.0))
     assert bar.others == (("uniform", "the same everywhere", 12), ("functional", "by function", 6))
@@ -57,6 +57,8 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
 def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(network):
     none = Asked(Recipe(), Edits(network.digest))
     assert "until you move the bar" in plan_view.whole_because(TIED, none)
+    few = Asked(Recipe(), none.edits.with_most("a", 8))
+    assert plan_view.whole_because(TIED, few) == TIED.why
     moved = Asked(Recipe(), none.edits.with_ratio("a", 0.5))
     assert plan_view.whole_because(TIED, moved) == TIED.why
     locked = Asked(Recipe(), none.edits.with_protected("a", True))
@@ -76,17 +78,29 @@ def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_not
     network, monkeypatch
 ):
     calls: list[tuple] = []
-    for name in ("keep", "lock", "keep_least"):
+    for name in ("keep", "lock", "keep_least", "keep_most"):
         monkeypatch.setattr(
             plan_view, name, lambda _, group, value, name=name: calls.append((name, group, value))
         )
-    rows = [{"keeps": 8, "least": None, "whole": False}]
+    rows = [{"keeps": 8, "least": None, "most": None, "whole": False}]
     state: dict = {}
     monkeypatch.setattr(plan_table.st, "session_state", state)
-    for cells in ({"keeps": 99}, {"least": 5}, {"whole": True}, {"keeps": 8}, {"whole": False}):
+    for cells in (
+        {"keeps": 99},
+        {"least": 5},
+        {"most": 9},
+        {"whole": True},
+        {"keeps": 8},
+        {"whole": False},
+    ):
         state["table"] = {"edited_rows": {0: cells}}
         plan_table.typed(network, [TIED], rows, "table")
-    assert calls == [("keep", "a", 16), ("keep_least", "a", 5), ("lock", "a", True)]
+    assert calls == [
+        ("keep", "a", 16),
+        ("keep_least", "a", 5),
+        ("keep_most", "a", 9),
+        ("lock", "a", True),
+    ]
 
 
 def test_a_long_curve_is_thinned_but_keeps_its_ends():

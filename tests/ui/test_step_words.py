@@ -57,6 +57,7 @@ def test_a_choice_is_said_with_before_and_after():
             "conv1: 2 filters removed",
         ),
         (NONE.with_least("conv1", 8), "conv1: at least 8"),
+        (NONE.with_most("conv1", 8), "conv1: at most 8"),
     ],
 )
 def test_changes_by_hand_have_words_and_so_has_taking_them_back(edits, said):

@@ -1,5 +1,5 @@
 // One bar a group: the filled part is what is kept. Drag the edge, or use the arrow keys on it.
-// data = {rows: [{name, label, filters, repeats, kept, suggested, wanted, least, fixed, held, tags,
+// data = {rows: [{name, label, filters, repeats, kept, suggested, wanted, least, most, fixed, held, tags,
 //   why, ghosts: [[label, reason]], curve: [[kept, lost]], others: [[name, words, kept]]}], step,
 //   chosen, rev, most, unit, ghosts, hidden: [name], shapes: {name: svg}}
 // Python is the truth: what is drawn here while dragging is a draft, sent once at the end.
@@ -58,7 +58,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const snapped = (row, kept) => {
     const step = Math.min(me.data.step, row.filters);
     const near = kept >= row.filters - step / 2 ? row.filters : Math.round(kept / step) * step;
-    return Math.min(Math.max(near, Math.min(step, row.filters), row.least || 1), row.filters);
+    return Math.min(Math.max(near, Math.min(step, row.filters), row.least || 1), row.most || row.filters);
   };
   const high = (value) => Math.min(1, Math.max(0, value / me.data.most)) * (HIGH - 3) + 1.5;
 
@@ -75,10 +75,10 @@ export default function ({ parentElement, data, setStateValue }) {
     part.tag.textContent = row.tags;
     part.bar.style.width = part.edge.style.left = share + '%';
     part.mark.style.left = (100 * row.suggested) / row.filters + '%';
-    part.least.hidden = !row.least;
-    part.least.style.left = (100 * row.least) / row.filters + '%';
-    part.wanted.hidden = row.wanted == null;
-    part.wanted.style.left = (100 * (row.wanted ?? 0)) / row.filters + '%';
+    for (const [tick, at] of [[part.least, row.least], [part.most, row.most], [part.wanted, row.wanted ?? 0]]) {
+      tick.hidden = !at;
+      tick.style.left = (100 * at) / row.filters + '%';
+    }
     const others = row.others.map(([, words, at]) => `${words} ${at.toLocaleString('en')}`);
     const would = others.length ? `At the same target it would keep: ${others.join(', ')}.` : '';
     part.track.title = [row.note, would].filter(Boolean).join('\n');
@@ -108,10 +108,10 @@ export default function ({ parentElement, data, setStateValue }) {
       ghost.kept.textContent = widths(row, kept);
     }
     part.edge.setAttribute('aria-valuemin', Math.max(1, row.least));
-    part.edge.setAttribute('aria-valuemax', row.filters);
+    part.edge.setAttribute('aria-valuemax', row.most || row.filters);
     part.edge.setAttribute('aria-valuenow', kept);
     const held = row.held ? ', held by hand' : '';
-    const least = row.least ? `, at least ${row.least}` : '';
+    const least = (row.least ? `, at least ${row.least}` : '') + (row.most ? `, at most ${row.most}` : '');
     part.edge.setAttribute('aria-valuetext', `keeps ${kept.toLocaleString('en')} of ${row.filters.toLocaleString('en')} filters, suggested ${row.suggested.toLocaleString('en')}${held}${least}${others.map((other) => `, ${other}`).join('')}`);
   };
 
@@ -197,7 +197,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const middle = make('middle', 'div', row);
     const track = make('track', 'div', middle);
     const bar = make('bar', 'div', track);
-    const [mark, least, wanted] = ['mark', 'least', 'wanted'].map((kind) => make(kind, 'div', track));
+    const [mark, least, most, wanted] = ['mark', 'least', 'most', 'wanted'].map((kind) => make(kind, 'div', track));
     const others = make('others', 'div', track);
     const edge = make('edge', 'button', track);
     edge.setAttribute('role', 'slider');
@@ -224,7 +224,7 @@ export default function ({ parentElement, data, setStateValue }) {
     drag(name, track, edge);
     const path = curve.querySelector('.line');
     const area = curve.querySelector('.area');
-    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, wanted, others, edge, curve, path, area, dot, kept, share, loss, ghosts });
+    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, most, wanted, others, edge, curve, path, area, dot, kept, share, loss, ghosts });
   };
 
   const names = JSON.stringify(data.rows.map((row) => [row.name, row.label, row.ghosts]));

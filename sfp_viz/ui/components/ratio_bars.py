@@ -22,11 +22,11 @@ class Bar:
     """One group: it keeps ``kept`` of its ``filters``; ``suggested`` is the dotted mark.
 
     A filter stands for ``repeats`` channels, so the width shown is ``filters * repeats``.
-    ``fixed`` bars cannot be moved; ``held`` ones were set by hand; ``least`` is a minimum (0 for
-    none); ``wanted`` the width before rounding, or None. ``tags`` is a short word beside the name,
-    ``why`` and ``note`` are shown under the pointer, on the name and on the bar. ``ghosts`` are
-    (layer, reason) of what moves along. ``curve`` is (kept, lost), by rising kept, drawn below.
-    ``others``: (name, words, kept) of other ways of sharing out, each a mark of its shape.
+    ``fixed`` bars cannot be moved; ``held`` ones were set by hand; ``least`` and ``most`` are
+    bounds (0 for none); ``wanted`` the width before rounding, or None. ``tags`` is a short word
+    beside the name, ``why`` and ``note`` are shown under the pointer, on the name and on the bar.
+    ``ghosts`` are (layer, reason) of what moves along. ``curve`` is (kept, lost), by rising kept,
+    drawn below. ``others``: (name, words, kept) of other ways of sharing out, each with its mark.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Bar:
     fixed: bool = False
     held: bool = False
     least: int = 0
+    most: int = 0
     wanted: int | None = None
     tags: str = ""
     why: str = ""

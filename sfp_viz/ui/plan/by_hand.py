@@ -42,14 +42,29 @@ def least_of(group: str, edits: Edits) -> int:
     return dict(edits.least).get(group, 0)
 
 
+def most_of(group: str, edits: Edits) -> int:
+    """Units that stay at most by hand; 0 where there is no such maximum."""
+    return dict(edits.most).get(group, 0)
+
+
+def tags(group: str, edits: Edits) -> str:
+    """What was fixed by hand, in a word beside the name."""
+    words = ["held"] if is_held(group, edits) else []
+    if least := least_of(group, edits):
+        words.append(f"min {least:,}")
+    if most := most_of(group, edits):
+        words.append(f"max {most:,}")
+    return ", ".join(words)
+
+
 def drag(network: Network, asked: Asked, *, group: str, to: int, hold: bool) -> Asked:
-    """``group`` shall keep ``to`` units, not fewer than its minimum by hand.
+    """``group`` shall keep ``to`` units, within its minimum and maximum by hand.
 
     The first width by hand settles what the other groups do: with ``hold`` they make up for it,
     so that the target holds; without it they stay as they are. Later ones leave that as it is.
     """
     it, edits = network.group(group), asked.edits
-    to = min(max(int(to), 1, least_of(group, edits)), it.size)
+    to = min(max(int(to), 1, least_of(group, edits)), most_of(group, edits) or it.size)
     if not edits.ratios:
         edits = replace(edits, makeup=hold)
     return replace(asked, edits=edits.with_ratio(group, (it.size - to) / it.size))
@@ -61,12 +76,29 @@ def hold_target(asked: Asked, hold: bool) -> Asked:
 
 
 def at_least(network: Network, asked: Asked, *, group: str, units: int | None) -> Asked:
-    """``group`` keeps at least ``units``; None lifts that. A width by hand below it rises to it."""
+    """``group`` keeps at least ``units``; None lifts that. A width or a maximum by hand below it
+    rises to it."""
     it = network.group(group)
     units = None if units is None else min(max(int(units), 1), it.size)
+    if units is not None and 0 < most_of(group, asked.edits) < units:
+        asked = replace(asked, edits=asked.edits.with_most(group, units))
     after = replace(asked, edits=asked.edits.with_least(group, units))
     ratio = dict(asked.edits.ratios).get(group)
     if units is not None and ratio is not None and round(it.size * (1 - ratio)) < units:
+        after = replace(after, edits=after.edits.with_ratio(group, (it.size - units) / it.size))
+    return after
+
+
+def at_most(network: Network, asked: Asked, *, group: str, units: int | None) -> Asked:
+    """``group`` keeps at most ``units``; None lifts that. A width or a minimum by hand above it
+    falls to it."""
+    it = network.group(group)
+    units = None if units is None else min(max(int(units), 1), it.size)
+    if units is not None and least_of(group, asked.edits) > units:
+        asked = replace(asked, edits=asked.edits.with_least(group, units))
+    after = replace(asked, edits=asked.edits.with_most(group, units))
+    ratio = dict(asked.edits.ratios).get(group)
+    if units is not None and ratio is not None and round(it.size * (1 - ratio)) > units:
         after = replace(after, edits=after.edits.with_ratio(group, (it.size - units) / it.size))
     return after
 

@@ -58,7 +58,7 @@ def _slider(network: Network, group: FilterGroup, kept: int) -> None:
 def _locks(network: Network, group: FilterGroup, kept: int) -> None:
     edits = plan_view.asked().edits
     whole, held = group.name in edits.protected, by_hand.is_held(group.name, edits)
-    least = by_hand.least_of(group.name, edits)
+    least, most = by_hand.least_of(group.name, edits), by_hand.most_of(group.name, edits)
     ends = f"{group.name}_{state.revision()}"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.toggle(
@@ -77,10 +77,16 @@ def _locks(network: Network, group: FilterGroup, kept: int) -> None:
             disabled=whole,
             on_change=_least, args=(network, group.name, least, f"least_{ends}"),
         )  # fmt: skip
-        if held or whole or least:
+        st.number_input(
+            "Keeps at most", 1, group.size, most or None, key=f"most_{ends}", width=170,
+            placeholder="no maximum", help="The suggestion goes no higher. Empty lifts it.",
+            disabled=whole,
+            on_change=_most, args=(network, group.name, most, f"most_{ends}"),
+        )  # fmt: skip
+        if held or whole or least or most:
             st.button(
                 "Back to the suggestion", key="plan_back",
-                help="Takes back the width, the lock and the minimum of this group.",
+                help="Takes back the width, the lock and the bounds of this group.",
                 on_click=plan_view.give_back, args=(group.name,),
             )  # fmt: skip
 
@@ -104,6 +110,12 @@ def _least(network: Network, group: str, shown: int, key: str) -> None:
     units = st.session_state.get(key, shown or None)
     if (units or 0) != shown:
         plan_view.keep_least(network, group, units)
+
+
+def _most(network: Network, group: str, shown: int, key: str) -> None:
+    units = st.session_state.get(key, shown or None)
+    if (units or 0) != shown:
+        plan_view.keep_most(network, group, units)
 
 
 def _rounding(network: Network, group: FilterGroup, widths: Widths) -> str:

@@ -10,7 +10,6 @@ import streamlit as st
 
 from sfp_viz.core.alternatives import SAID
 from sfp_viz.core.cost import cost_of_widths
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.recipe import Allocation
 from sfp_viz.figures.numbers import percent
@@ -81,7 +80,7 @@ def body(network: Network, widths: Widths) -> None:
             if asked().edits.ratios:
                 st.button(
                     "Accept all suggestions",
-                    help="Takes back every width set by hand; locks, minima and clusters stay.",
+                    help="Takes back every width set by hand; locks, bounds and clusters stay.",
                     on_click=take,
                     args=(by_hand.suggested(asked()),),
                     key="plan_accept",
@@ -94,7 +93,7 @@ def body(network: Network, widths: Widths) -> None:
     ways.legend(network, known, widths.kept, marks=view != "Table")
     if view == "Table":
         table(network, widths, others)
-        st.caption("'Keeps', 'At least' and 'Left whole' can be changed here.")
+        st.caption("'Keeps', 'At least', 'At most' and 'Left whole' can be changed here.")
     else:
         bars(network, widths, others)
         st.caption(_legend(network, widths))
@@ -152,24 +151,15 @@ def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths, oth
         fixed=by_hand.is_fixed(group, wanted.edits),
         held=by_hand.is_held(group.name, wanted.edits),
         least=by_hand.least_of(group.name, wanted.edits),
+        most=by_hand.most_of(group.name, wanted.edits),
         wanted=unrounded if unrounded != kept else None,
-        tags=tags(group, wanted.edits),
+        tags=by_hand.tags(group.name, wanted.edits),
         why=whole_because(group, wanted),
         note=rounding_note(network, group, kept, unrounded),
         ghosts=ghosts(group),
         curve=tuple(widths.curves.get(group.name, ())),
         others=tuple((way, SAID[way], kept[group.name]) for way, kept in others.items()),
     )
-
-
-def tags(group: FilterGroup, edits: Edits) -> str:
-    """What was fixed by hand, in a word beside the name."""
-    words = []
-    if by_hand.is_held(group.name, edits):
-        words.append("held")
-    if least := by_hand.least_of(group.name, edits):
-        words.append(f"min {least}")
-    return ", ".join(words)
 
 
 def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
@@ -191,7 +181,8 @@ def whole_because(group: FilterGroup, wanted: Asked) -> str:
         return f"Left whole: {group.why}"
     if group.name in wanted.edits.protected:
         return "Left whole: you locked it."
-    if by_hand.is_tied(group, wanted.recipe) and not by_hand.is_held(group.name, wanted.edits):
+    cut = by_hand.is_held(group.name, wanted.edits) or by_hand.most_of(group.name, wanted.edits)
+    if by_hand.is_tied(group, wanted.recipe) and not cut:
         return f"{group.why} The recipe leaves such layers whole until you move the bar."
     return group.why
 
@@ -228,10 +219,16 @@ def keep_least(network: Network, group: str, units: int | None) -> None:
     take(by_hand.at_least(network, asked(), group=group, units=units))
 
 
+def keep_most(network: Network, group: str, units: int | None) -> None:
+    """Set or lift the maximum of a group."""
+    take(by_hand.at_most(network, asked(), group=group, units=units))
+
+
 def give_back(group: str) -> None:
     """Everything by hand on the width of a group is taken back."""
     now = by_hand.suggested(asked(), group)
     edits = now.edits.with_protected(group, False).with_least(group, None)
+    edits = edits.with_most(group, None)
     take(replace(now, edits=edits))
 
 
@@ -241,8 +238,8 @@ def _legend(network: Network, widths: Widths) -> str:
         text += " Dashed outlines: layers that move along."
     if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
         text += " Small triangles: the width before rounding."
-    if asked().edits.least:
-        text += " Angles: the minimum."
+    if asked().edits.least or asked().edits.most:
+        text += " Angles: the fewest and the most that may stay."
     if widths.curves:
         text += f" Lines: what each group costs alone, in {widths.unit} (estimated)."
     return text

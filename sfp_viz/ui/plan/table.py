@@ -13,7 +13,7 @@ from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.plan_view import Others, Widths
 from sfp_viz.ui.session import state
 
-_TYPED = ("keeps", "least", "whole")
+_TYPED = ("keeps", "least", "most", "whole")
 _OTHER = "What another allocation would keep at the same target."
 
 
@@ -33,6 +33,7 @@ def table(network: Network, widths: Widths, others: Others) -> None:
         **{f"kept {way}": number(f"Kept {SAID[way]}", help=_OTHER) for way in others},
         "removed": number("Removed", format="%.0f %%"),
         "least": number("At least", min_value=1, step=1),
+        "most": number("At most", min_value=1, step=1),
         "whole": st.column_config.CheckboxColumn("Left whole"),
         "held": st.column_config.CheckboxColumn("By hand"),
         "dispersion": number("Dispersion", format="%.3f", help="Kernel Dispersion"),
@@ -72,6 +73,7 @@ def row(
         **{f"kept {way}": kept_there[group.name] for way, kept_there in others.items()},
         "removed": 100 * (1 - kept / group.size),
         "least": by_hand.least_of(group.name, wanted.edits) or None,
+        "most": by_hand.most_of(group.name, wanted.edits) or None,
         "whole": group.name in wanted.edits.protected,
         "held": by_hand.is_held(group.name, wanted.edits),
         "dispersion": spread.get(group.name),
@@ -99,5 +101,7 @@ def typed(network: Network, groups: list[FilterGroup], shown: list[dict], key: s
             plan_view.lock(network, group.name, bool(changed["whole"]))
         elif "least" in changed:
             plan_view.keep_least(network, group.name, changed["least"])
+        elif "most" in changed:
+            plan_view.keep_most(network, group.name, changed["most"])
         elif changed.get("keeps"):
             plan_view.keep(network, group.name, min(int(changed["keeps"]), group.size))

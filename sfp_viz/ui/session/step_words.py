@@ -10,6 +10,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import NAMED, Recipe
 from sfp_viz.ui.session.tree import Step
 
+Bounds = tuple[tuple[str, int], ...]
 _MOST = 2  # changes that are named; of more only how many
 _NOT_NAMED = ("target_reduction", "rounding", "coupled")  # these stay when a named one is taken
 
@@ -93,12 +94,16 @@ def _groups(old: Edits, new: Edits) -> list[str]:
             parts.append(
                 f"{name}: {found} clusters" if name in now else f"{name}: its own clusters"
             )
-    least, lower = dict(new.least), dict(old.least)
-    for name in sorted(least | lower):
-        if least.get(name) != lower.get(name):
-            words = f"at least {least[name]}" if name in least else "no least number"
-            parts.append(f"{name}: {words}")
-    return parts
+    return [*parts, *_bounds("least", old.least, new.least), *_bounds("most", old.most, new.most)]
+
+
+def _bounds(which: str, old: Bounds, new: Bounds) -> list[str]:
+    was, now = dict(old), dict(new)
+    return [
+        f"{name}: {f'at {which} {now[name]:,}' if name in now else f'no {which} number'}"
+        for name in sorted(was | now)
+        if was.get(name) != now.get(name)
+    ]
 
 
 def _filters(old: Edits, new: Edits) -> list[str]:
