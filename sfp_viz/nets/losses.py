@@ -84,8 +84,8 @@ def distance(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
 class Gap:
     """How much of its first distance to the teacher the student still has: ``value``, the running
     average of CE of the student - CE of the teacher (the plain mean of the first 20 steps, then
-    with 0.95), over ``first``, its value after 20 steps, at least 0.05. Our own variant of
-    methods.md G.8: one odd batch decides nothing, and a tiny first distance is no whole one."""
+    with 0.95), over ``first``, its value after 20 steps, at least 0.05. Our own variant:
+    one odd batch decides nothing, and a tiny first distance is no whole one."""
 
     def __init__(self) -> None:
         self.value, self.first = 0.0, _LEAST
