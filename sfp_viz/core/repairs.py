@@ -10,12 +10,12 @@ REFITS: tuple[Compensation, ...] = ("lsq_channel", "lsq_window")  # fitted, so t
 NORMS_STAY = "BatchNorm keeps its old statistics."  # without images, whatever the recipe
 
 
-def left_out(compensation: Compensation) -> str:
-    """What a cut without calibration images leaves undone of ``compensation``, in a sentence; ''
-    where it needs none (methods.md G.7)."""
+def left_out(compensation: Compensation, called: str = "") -> str:
+    """What a cut without calibration images leaves undone of ``compensation``, ``called`` so, in a
+    sentence; '' where it needs none (methods.md G.7)."""
     if compensation in WITHOUT_IMAGES:
         return ""
     return (
-        f"Nothing makes up for the filters that went: the recipe's '{compensation}' needs images, "
-        "and none were given."
+        "Nothing makes up for the filters that went: the recipe's "
+        f"'{called or compensation}' needs images, and none were given."
     )

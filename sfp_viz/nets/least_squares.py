@@ -78,7 +78,7 @@ def refit(
     X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions get the mean alone. Norms of the cut
     network use the statistics of the batch meanwhile: estimate them anew afterwards. With images
     ``held_out``, each refit is measured on them and on images of the fit (fit_errors.py), which
-    changes nothing in the fit. ``tell`` gets a line before each layer.
+    changes nothing in the fit. ``tell`` gets a line for each batch.
     """
     lost, notes = readers(module, groups, removed)
     whole = copy.deepcopy(module).eval()
@@ -100,12 +100,14 @@ def refit(
     measured = rulers(module, whole, model, groups, removed, images, held_out, most)
 
     def batches() -> Iterator[Tensor]:
-        return calibration_batches(model, images, most)
+        for batch in calibration_batches(model, images, most):
+            if tell:  # for each batch anew: whoever hears it may stop the work there
+                name = found[len(layers)][0].name
+                tell(f"Refitting '{name}', {len(layers) + 1} of {len(found)}")
+            yield batch
 
     for some in _together(found):
         for reader, theirs in _beside(whole, some, batches):
-            if tell:
-                tell(f"Refitting '{reader.name}', {len(layers) + 1} of {len(found)}")
             made, new = _refitted(module, whole, reader, theirs, batches, ridge, measured)
             silence(module, groups, removed)  # outputs that are cut themselves stay at 0
             layers.append(made)

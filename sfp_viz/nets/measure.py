@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -17,8 +18,9 @@ from sfp_viz.nets.model import Model
 _BATCH = 64  # activations of more images fall out of the caches: half as fast
 
 
-def count_right(model: Model, images: Images) -> int:
-    """How many images the network names rightly (top-1), in evaluation mode."""
+def count_right(model: Model, images: Images, tell: Callable[[str], None] | None = None) -> int:
+    """How many images the network names rightly (top-1), in evaluation mode. ``tell`` hears how
+    many were seen, every 512 images."""
     from torchmetrics.functional.classification import multiclass_stat_scores
 
     if images.pixels.shape[1:] != model.input_shape:
@@ -31,6 +33,8 @@ def count_right(model: Model, images: Images) -> int:
     right = 0
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
+            if tell and start % (8 * _BATCH) == 0:
+                tell(f"{start:,} of {len(images):,} images")
             pixels = torch.from_numpy(images.pixels[start : start + _BATCH].copy())
             labels = torch.from_numpy(images.labels[start : start + _BATCH].copy())
             logits = module(model.normalize(pixels))
@@ -47,9 +51,12 @@ def count_right(model: Model, images: Images) -> int:
     return right
 
 
-def measure_accuracy(model: Model, images: Images) -> Measured:
-    """Top-1 accuracy 0..1 on ``images`` with its 95 % interval (Wilson); measured."""
-    right = count_right(model, images)
+def measure_accuracy(
+    model: Model, images: Images, tell: Callable[[str], None] | None = None
+) -> Measured:
+    """Top-1 accuracy 0..1 on ``images`` with its 95 % interval (Wilson); measured. ``tell`` hears
+    how far it is, see ``count_right``."""
+    right = count_right(model, images, tell)
     return Measured(
         accuracy=right / max(1, len(images)),
         interval=wilson(right, len(images)),

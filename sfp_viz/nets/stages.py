@@ -54,8 +54,8 @@ def stages(
     say = tell or (lambda line: None)
 
     def stage(name: str, found: Model, repair: Repair | None = None) -> Stage:
-        say(f"Measuring: {name}")
-        right, made = count_right(found, test), repair or Repair()
+        right = count_right(found, test, lambda far: say(f"Measuring the network {name}: {far}"))
+        made = repair or Repair()
         where = f"{test.name}, {test.split}"
         return Stage(name, right, len(test), found, where, made.notes, made.layers)
 

@@ -119,10 +119,14 @@ def _read_anew(home: str | Path, digest: str, tell: Callable[[str], None] | None
     cannot be opened here, such as without the library that its architecture is from."""
     from sfp_viz.nets.reading import read_network
 
-    try:
+    def say(line: str) -> None:
         if tell:
-            tell("This network was opened with an older version. Reading it anew: its weights")
-        network = read_network(load_stored(home, digest), tell=tell)
+            first = line[:1].lower() + line[1:]
+            tell(f"This network was opened with an older version and is read anew: {first}")
+
+    try:
+        say("loading its weights")
+        network = read_network(load_stored(home, digest), tell=say)
     except ModelError:
         return None
     if network.digest != digest:  # the weights are not those that were imported

@@ -14,7 +14,7 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.store import import_model, stored_path
 from sfp_viz.ui import planned, telling
-from sfp_viz.ui.check import measuring
+from sfp_viz.ui.check import checking, measuring
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 
@@ -59,7 +59,7 @@ def test_a_check_without_images_names_the_repair_that_was_left_out(open_page):
     app = without_images(with_session(open_page("check"), recipe=REPAIRED))
     press(app, "Prune and measure")
     text = app.warning[0].value.replace("\\", "")
-    assert "'lsq_window' needs images, and none were given" in text
+    assert "'Least squares, by window' needs images, and none were given" in text
     assert "BatchNorm keeps its old statistics" in text
     assert "Choose images" in text
 
@@ -70,7 +70,7 @@ def test_an_export_without_images_says_what_it_lacks(open_page, kind, warned):
     app.switch_page("pages/export.py").run()
     assert not app.exception
     text = said(app).replace("\\", "")
-    assert (f"'{kind}' needs images" in text) is warned
+    assert ("needs images, and none were given" in text) is warned
     assert "BatchNorm keeps its old statistics" in text
 
 
@@ -107,6 +107,9 @@ def test_each_step_of_a_check_is_told(workspace):
     lines.clear()
     measuring.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
     assert lines == []
+    checking.check(MODEL, REPAIRED, None, "digits", tell=lines.append)
+    assert "Measuring the unpruned network: 0 of 360 images" in lines
+    assert lines[-1] == "Measuring the pruned network: 0 of 360 images"
 
 
 def test_a_reading_of_an_older_version_is_told_step_by_step_on_the_page(workspace, monkeypatch):
@@ -120,7 +123,7 @@ def test_a_reading_of_an_older_version_is_told_step_by_step_on_the_page(workspac
     drawn: list[str] = []
     monkeypatch.setattr(telling.st, "empty", lambda: Place(drawn))
     assert loaders.network(key).digest == key
-    assert "older version" in drawn[0]
+    assert all("older version and is read anew: " in line for line in drawn[:-1])
     assert any("tied together" in line for line in drawn)
     assert drawn[-1] == "(gone)"
     drawn.clear()

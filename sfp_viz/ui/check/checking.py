@@ -47,23 +47,28 @@ def check(
     step. Raises SfpError."""
     say = tell or (lambda line: None)
     measuring.pruned(key, recipe, edits, data, tell=tell)
-    many = f" on the test images of {data}" if data else ""
-    say(f"Measuring the unpruned network{many}")
-    before = unpruned(key, data)
-    say(f"Measuring the pruned network{many}")
-    return Check(before, one_shot(key, recipe, edits, data), data)
+    say("Measuring the unpruned network")
+    before = unpruned(key, data, lambda far: say(f"Measuring the unpruned network: {far}"))
+    say("Measuring the pruned network")
+    after = one_shot(
+        key, recipe, edits, data, lambda far: say(f"Measuring the pruned network: {far}")
+    )
+    return Check(before, after, data)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def unpruned(key: str, data: str) -> Sizes:
-    """Sizes of the network as it was opened."""
-    return _sizes(loaders.model(key), measuring.accuracy(key, data) if data else None)
+def unpruned(key: str, data: str, _tell: Tell | None = None) -> Sizes:
+    """Sizes of the network as it was opened; ``_tell`` hears how many images were seen."""
+    found = measuring.accuracy(key, data, _tell=_tell) if data else None
+    return _sizes(loaders.model(key), found)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def one_shot(key: str, recipe: Recipe, edits: Edits | None, data: str) -> Sizes:
-    """Sizes of the network pruned by a recipe, before any training."""
-    accuracy = measuring.pruned_accuracy(key, recipe, edits, data) if data else None
+def one_shot(
+    key: str, recipe: Recipe, edits: Edits | None, data: str, _tell: Tell | None = None
+) -> Sizes:
+    """Sizes of the network pruned by a recipe, before any training; ``_tell`` as above."""
+    accuracy = measuring.pruned_accuracy(key, recipe, edits, data, tell=_tell) if data else None
     return _sizes(measuring.pruned(key, recipe, edits, data), accuracy)
 
 

@@ -82,27 +82,41 @@ def _data(name: str, split: str, limit: int | None) -> Any:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def accuracy(key: str, data: str, limit: int | None = None) -> Measured:
-    """Measured accuracy of the uncut network on the test images. Takes seconds: on a click."""
+def accuracy(key: str, data: str, limit: int | None = None, _tell: Tell | None = None) -> Measured:
+    """Measured accuracy of the uncut network on the test images. Takes seconds: on a click.
+    ``_tell`` hears how many images were seen."""
     from sfp_viz.nets.measure import measure_accuracy
 
-    return measure_accuracy(loaders.model(key), _images(data, limit))
+    return measure_accuracy(loaders.model(key), _images(data, limit), _tell)
 
 
 def pruned_accuracy(
-    key: str, recipe: Recipe, edits: Edits | None, data: str, limit: int | None = None
+    key: str,
+    recipe: Recipe,
+    edits: Edits | None,
+    data: str,
+    limit: int | None = None,
+    *,
+    tell: Tell | None = None,
 ) -> Measured:
-    """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click."""
-    return _pruned_accuracy(key, recipe, edits, data, limit, learned.version(recipe))
+    """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click.
+    ``tell`` hears how many images were seen."""
+    return _pruned_accuracy(key, recipe, edits, data, limit, learned.version(recipe), tell)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _pruned_accuracy(
-    key: str, recipe: Recipe, edits: Edits | None, data: str, limit: int | None, version: tuple
+    key: str,
+    recipe: Recipe,
+    edits: Edits | None,
+    data: str,
+    limit: int | None,
+    version: tuple,
+    _tell: Tell | None = None,
 ) -> Measured:
     from sfp_viz.nets.measure import measure_accuracy
 
-    return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit))
+    return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit), _tell)
 
 
 def _images(data: str, limit: int | None):

@@ -13,6 +13,7 @@ from sfp_viz.core.repairs import NORMS_STAY, left_out
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.check import measuring
+from sfp_viz.ui.plan.recipe_words import WORDS
 
 _FORMS = {"window": "by window", "channel": "by channel", "bias": "its mean alone"}
 _SHARE = "%.1f %%"
@@ -22,7 +23,8 @@ _AFTER = "the same after its fit"
 
 def without_images(recipe: Recipe, *, how: str) -> None:
     """Warn that nothing, or not all, is made up for without images, and ``how`` to change that."""
-    undone = left_out(recipe.compensation)
+    kind = recipe.compensation
+    undone = left_out(kind, WORDS["compensation"].get(kind, kind))
     if undone:
         st.warning(problems.plain(f"{undone} {NORMS_STAY} {how}"))
     else:
