@@ -3,7 +3,7 @@
 import streamlit as st
 
 from sfp_viz.runs.results.summary import finished
-from sfp_viz.ui import exporting, image_field, loaders, problems
+from sfp_viz.ui import exporting, image_field, loaders, planned, problems
 from sfp_viz.ui.check import repair_view
 from sfp_viz.ui.plan import take_along
 from sfp_viz.ui.session import entry, state
@@ -22,14 +22,15 @@ if not network.free:
 with st.container(border=True):
     data = image_field.here(network)
     here = exporting.Source(session.model, session.recipe, session.edits, data)
-    source = exporting.source_of(here, runs)
+    plan = planned.hash_or_none(session.model, session.recipe, session.edits)
+    source = exporting.source_of(here, runs, plan)
     st.caption(problems.plain(exporting.facts(source, runs)))
     if not source.run and not data:
         repair_view.without_images(
             session.recipe, how="Choose images on the page Check to have both done."
         )
 
-name = f"{network.name}-slim"
+name = exporting.file_name(source, network, runs, plan)
 weights, onnx, torch_program = st.columns(3, gap="medium")
 with weights.container(border=True, height="stretch"):
     st.subheader("Weights")
@@ -49,6 +50,6 @@ with st.container(horizontal=True):
     made_by = exporting.made_by(source, runs)
     take_along.recipe_button(network, made_by)
     take_along.plan_button(network, made_by)
-words, lines = exporting.shell(source, network, runs)
+words, lines = exporting.shell(source, network, runs, name)
 st.markdown(words)
 st.code(lines, language=None, wrap_lines=True)

@@ -11,10 +11,11 @@ from typing import Any
 
 import streamlit as st
 
+from sfp_viz.core.cost import cost
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.recipe import Recipe, name_of
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span
@@ -53,22 +54,48 @@ class File:
     difference: float
 
 
-def source_of(source: Source, runs: Sequence[Summary]) -> Source:
-    """Ask which network of the finished ``runs``; the newest that was fine-tuned from a plan is
-    first, baselines follow."""
+def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
+    """Ask which network: of the finished ``runs`` those of the plan on the screen, whose hash is
+    ``plan``, come first, the newest of them chosen; then the plan itself, then runs of others, of
+    which baselines come last."""
+    known = {run.id: run for run in runs}
     done = sorted(runs, key=lambda run: run.made in ("uniform", "random"))
-    finished = {run.id: run for run in done}
+    mine = [run.id for run in done if plan and run.plan == plan]
+    names = [*mine, "", *(run.id for run in done if run.id not in mine)]
 
     def label(name: str) -> str:
-        return _label(finished[name]) if name else "Pruned by this plan, not fine-tuned"
+        if not name:
+            return f"This plan, not fine-tuned: {_plan_words(source, plan)}"
+        run = known[name]
+        first = "This plan" if name in mine else "Another plan"
+        ended = f"{run_words.title(run)}: {percent(run.accuracy)}, run {run.id}"
+        return f"{first}, fine-tuned: {ended}"
 
-    ask = st.radio if len(finished) < _MANY else st.selectbox
-    chosen = ask("Which network?", [*finished, ""], format_func=label, key="export_source")
+    ask = st.radio if len(runs) < _MANY else st.selectbox
+    chosen = ask("Which network?", names, format_func=label, key="export_source")
     return Source(source.model, source.recipe, source.edits, source.data, str(chosen or ""))
 
 
-def _label(run: Summary) -> str:
-    return f"Fine-tuned, {run_words.title(run)}: {percent(run.accuracy)}, run {run.id}"
+def file_name(source: Source, network: Network, runs: Sequence[Summary], plan: str) -> str:
+    """What a file of ``source`` is called, without its suffix: the network, the share of MACs that
+    went, and the run, or the first digits of the ``plan``'s hash."""
+    run = next((run for run in runs if run.id == source.run), None)
+    if run is not None:
+        saved, which = 1 - run.macs / max(1, cost(network).macs), f"run-{run.id}"
+    else:
+        saved, which = _saved(source), f"plan-{plan[:6]}" if plan else ""
+    share = "" if saved is None else f"{100 * saved:.0f}pct-fewer-macs"
+    return "-".join(part for part in (network.name, share, which) if part)
+
+
+def _plan_words(source: Source, plan: str) -> str:
+    return run_words.plan_name(name_of(source.recipe), _saved(source), plan)
+
+
+def _saved(source: Source) -> float | None:
+    """Share of MACs that the plan on the screen takes away, computed; None out of reach."""
+    plan = planned.budget(source.model, source.recipe, source.edits)
+    return None if plan.after is None else 1 - plan.after.macs / max(1, plan.before.macs)
 
 
 def facts(source: Source, runs: Sequence[Summary]) -> str:
@@ -167,14 +194,15 @@ def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> Fi
         return File(path.read_bytes(), difference)
 
 
-def shell(source: Source, network: Network, runs: Sequence[Summary]) -> tuple[str, str]:
-    """A sentence on what can be done from a shell, and the lines for it. A plan alone does not
-    lead to a network that was trained between its cuts, or before them."""
+def shell(source: Source, network: Network, runs: Sequence[Summary], file: str) -> tuple[str, str]:
+    """A sentence on what can be done from a shell, and the lines for it; ``file`` is the weights'
+    name without its suffix. A plan alone does not lead to a network that was trained between its
+    cuts, or before them."""
     run = next((run for run in runs if run.id == source.run), None)
     if run is None or run.kind == TRAINING:
         lines = commands(source, network, run)
         return "The same from a shell, beside the downloaded plan:", lines
-    slim, name = shlex.quote(f"{network.name}-slim.safetensors"), shlex.quote(network.name)
+    slim, name = shlex.quote(f"{file}.safetensors"), shlex.quote(network.name)
     words = (
         "This network was trained between its cuts or before them, so its plan alone does not "
         f"lead to it: `sfp-viz {run.kind} --help` shows how to train one like it. From a shell, "

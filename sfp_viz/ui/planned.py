@@ -159,6 +159,14 @@ def plan(key: str, recipe: Recipe, edits: Edits | None = None, *, tell: Tell | N
     return _plan(key, recipe, edits, learned.version(recipe), tell)
 
 
+def hash_or_none(key: str, recipe: Recipe, edits: Edits | None = None) -> str:
+    """The hash of the plan; '' where there is none (target or evidence)."""
+    try:
+        return plan(key, recipe, edits).hash
+    except SfpError:
+        return ""
+
+
 @st.cache_resource(max_entries=64, show_spinner="Choosing the filters")
 def _plan(
     key: str, recipe: Recipe, edits: Edits | None, version: tuple, _tell: Tell | None = None

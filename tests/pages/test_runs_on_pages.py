@@ -21,7 +21,7 @@ from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.records import Before, Result, Run
 from sfp_viz.runs.results import catalog, summary
 from sfp_viz.runs.results.summary import finished
-from sfp_viz.ui import planned
+from sfp_viz.ui import exporting, planned
 from sfp_viz.ui.runs import known_runs
 from sfp_viz.ui.session.history import History
 from tests.finished import finished_run
@@ -147,7 +147,7 @@ def test_no_two_rows_of_the_list_read_the_same(open_page, workspace):
     names = list(open_page("finetune").dataframe[0].value["Run"])
     assert len(names) == 5
     assert len(set(names)) == 5
-    assert names[0] == "a plan, seed 3"
+    assert names[0] == "a plan −52 %, seed 3"
 
 
 def test_without_a_line_of_uniform_l1_the_page_says_how_to_get_one(open_page, workspace):
@@ -166,10 +166,35 @@ def test_export_offers_the_plans_run_before_a_baselines(open_page, workspace):
     run_folder(workspace, epochs=2, kind="uniform")
     app = open_page("export")
     options = app.radio[0].options
-    assert re.match(r"Fine-tuned, plan [0-9a-f]{6}: 95.0 %", options[0])
-    assert options[1].startswith("Fine-tuned, uniform L1")
+    assert re.match(r"This plan, fine-tuned: similarity \([0-9a-f]{6}\): 95.0 %", options[0])
+    assert options[1].startswith("This plan, fine-tuned: uniform L1")
     assert "--teacher lenet5_digits --data digits" in app.code[0].value
     assert "--epochs 2" in app.code[0].value
+
+
+def test_export_starts_with_the_plan_on_the_screen_and_its_files_say_what_they_are(
+    open_page, workspace, monkeypatch
+):
+    names = []
+
+    def offered(label: str, *_, file_name: str, **more) -> None:
+        if more.get("key") == "take_weights":
+            names.append(file_name)
+
+    monkeypatch.setattr(exporting.st, "download_button", offered)
+    other = planned.plan(MODEL, Recipe(0.3))
+    newest = finished_run(workspace, plan=other, macs=130_000)
+    app = open_page("export")
+    assert app.radio[0].value == ""  # the newest run is of another plan
+    digits = planned.plan(MODEL, Recipe()).hash[:6]
+    assert app.radio[0].options[0] == f"This plan, not fine-tuned: similarity −50 % ({digits})"
+    assert app.radio[0].options[1].startswith("Another plan, fine-tuned: similarity −")
+    assert names[-1] == f"{MODEL}-50pct-fewer-macs-plan-{digits}.safetensors"
+    app.radio[0].set_value(newest.name).run()
+    assert names[-1] == f"{MODEL}-20pct-fewer-macs-run-{newest.name}.safetensors"
+    mine = finished_run(workspace, plan=planned.plan(MODEL, Recipe()))
+    finished_run(workspace, plan=other)
+    assert open_page("export").radio[0].value == mine.name
 
 
 def test_with_many_runs_start_and_export_open_few_of_them(open_page, workspace, monkeypatch):

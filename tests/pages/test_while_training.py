@@ -471,9 +471,10 @@ def test_the_trained_network_can_be_exported_from_its_run(sparse_run, open_page)
 
 def test_no_line_for_a_shell_claims_that_its_plan_leads_to_it(sparse_run, open_page):
     app = open_page("export")
-    assert app.radio[0].value == sparse_run.name
+    app.radio[0].set_value(sparse_run.name).run()
     assert "sfp-viz sparsify --help" in said(app)
-    assert app.code[0].value == f"sfp-viz export {MODEL}-slim.safetensors --onnx {MODEL}.onnx"
+    file = f"{MODEL}-51pct-fewer-macs-run-{sparse_run.name}.safetensors"
+    assert app.code[0].value == f"sfp-viz export {file} --onnx {MODEL}.onnx"
     app.radio[0].set_value("").run()
     assert "sfp-viz prune" in app.code[0].value
 

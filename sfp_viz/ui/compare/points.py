@@ -10,7 +10,6 @@ import streamlit as st
 from sfp_viz.core.cost import cost, kept_units
 from sfp_viz.core.network import Network
 from sfp_viz.core.tradeoff import Point, Whole
-from sfp_viz.errors import SfpError
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary
@@ -105,7 +104,4 @@ def reduction(subject: Subject) -> float:
 def plan_now() -> str:
     """The hash of the plan on the screen; '' when its target is out of reach."""
     now = state.session()
-    try:
-        return planned.plan(now.model, now.recipe, now.edits).hash
-    except SfpError:
-        return ""
+    return planned.hash_or_none(now.model, now.recipe, now.edits)

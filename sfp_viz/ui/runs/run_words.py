@@ -7,12 +7,19 @@ from datetime import datetime
 from typing import Literal
 
 from sfp_viz.core.plan import Plan
+from sfp_viz.core.recipe import name_of
 from sfp_viz.core.sparsification import WORDS
-from sfp_viz.figures.numbers import duration
+from sfp_viz.figures.numbers import duration, percent
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.runs import starting
 
+RECIPES = {  # the named recipes in a few words
+    "similarity": "similarity", "paper_sfp": "SFP", "functional": "redundancy by function",
+    "uniform_l1": "uniform L1", "global_l1": "L1, one threshold", "random": "random",
+    "group_magnitude": "group magnitude", "fpgm": "FPGM", "bn_scale": "BatchNorm scale",
+    "taylor": "Taylor", "hrank": "HRank", "chip": "CHIP",
+}  # fmt: skip
 STATES = {
     "waiting": "Starting",
     "queued": "In line",
@@ -42,18 +49,45 @@ FIRST_IS = "Measured right after filters were cut, before any fine-tuning."
 
 
 def title(run: Run | Summary) -> str:
-    """What was pruned how, in a few words; a plan by the first digits of its hash."""
+    """What was pruned how, in a few words."""
     kind = str(run.facts.get("kind"))
     if run.kind == "sweep":
         return "Sweep"
     if run.kind == "sparsify":
         return WORDS.get(str(run.facts.get("recipe")), "while training")
-    plan = run.plan.hash if isinstance(run.plan, Plan) else run.plan
-    name = str(run.facts.get("plan") or plan or "")
-    text = f"plan {name[:6]}" if name else "a plan"
+    text = _plan_of(run)
     if kind != "plan" and kind in starting.KINDS:
         text = starting.KINDS[kind]
     return f"{text}, in steps" if run.kind == "steps" else text
+
+
+def plan_name(recipe: str, share: float | None, digits: str = "") -> str:
+    """A plan as people read it, such as 'similarity −50 % (c82c03)': the recipe by its name among
+    the named ones ('' for one without), the share of MACs that goes, 0..1, where it is known, and
+    the first of the ``digits`` of its hash, which tell it from others of the same recipe."""
+    if not recipe and share is None:
+        return f"plan {digits[:6]}" if digits else "a plan"
+    text = RECIPES.get(recipe, recipe.replace("_", " ")) or ("own recipe" if digits else "a plan")
+    if share is not None:
+        text += f" {'+' if share < 0 else '−'}{percent(abs(share), 0)}"
+    return f"{text} ({digits[:6]})" if digits else text
+
+
+def _plan_of(run: Run | Summary) -> str:
+    """The plan of a run by its name; the share that went is counted, else what was asked."""
+    made = run.plan if isinstance(run.plan, Plan) else None
+    digits = made.hash if made else run.plan if isinstance(run.plan, str) else ""
+    recipe, macs = str(run.facts.get("recipe") or (name_of(made.recipe) if made else "")), None
+    if isinstance(run, Summary):
+        recipe, macs = recipe or run.recipe, run.macs
+    elif run.before:
+        macs = run.before.macs
+    macs, whole = macs or run.facts.get("macs"), run.facts.get("macs_before")
+    share = run.facts.get("target_reduction")
+    if isinstance(macs, int) and isinstance(whole, int) and whole > 0 and run.kind != "steps":
+        share = 1 - macs / whole
+    known = isinstance(share, int | float)
+    return plan_name(recipe, share if known else None, str(run.facts.get("plan") or digits or ""))
 
 
 def begun(run: Run) -> str:
