@@ -52,7 +52,7 @@ def _add(figure: go.Figure, series: Series, marks: list[Mark], *, bars: bool) ->
     crosses = series.symbol == "x-thin"  # thin symbols are drawn by their outline alone
     symbol = series.symbol + ("-open" if series.hollow or crosses else "")
     color = series.color
-    size = 7 if crosses or len(marks) > 60 else 11
+    size = 7 if crosses or len(marks) > 60 else 15 if series.hollow else 11  # a ring around a disc
     figure.add_scatter(
         x=[mark.x for mark in marks],
         y=[mark.y for mark in marks],

@@ -130,6 +130,7 @@ def _mark(mark: Mark, x, y, size: float) -> str:
         low, high = (f"{x(end):.1f}" for end in mark.x_span)
         bars += _line(low, f"{up:.1f}", high, f"{up:.1f}", color)
     words = escape("\n".join(mark.words))
+    size *= 1.4 if mark.series.hollow else 1  # a ring around a disc at the same place
     return f"<g><title>{words}</title>{bars}{_symbol(mark.series, across, up, size)}</g>"
 
 

@@ -57,6 +57,17 @@ def test_each_mark_carries_its_key_and_says_what_is_counted_and_measured():
         assert all(entry[0] in marks for entry in trace.customdata)
 
 
+def test_a_one_shot_ring_is_seen_around_the_disc_of_the_same_plan():
+    both = [point("disc", 5_000_000, 0.9, kind="plan")]
+    both.append(point("ring", 5_000_000, 0.9, kind="plan", stage="one-shot"))
+    sizes = {t.name: t.marker.size for t in tradeoff(view(both)).data if t.mode == "markers"}
+    assert sizes["this plan, one-shot"] > sizes["this plan, fine-tuned"] + 3
+    radii = [
+        float(r) for r in re.findall(r'<g><title>.*? r="([\d.]+)"', tradeoff_svg(view(both)), re.S)
+    ]
+    assert max(radii) > 1.3 * min(radii)
+
+
 def test_params_and_latency_are_axes_of_their_own():
     assert "params" in view(POINTS, axis="params").x_title
     timed = Measured(latency_ms=2.0, latency_iqr_ms=(1.9, 2.2), batch=1, threads=2, device="cpu")

@@ -17,6 +17,8 @@ from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import Timed, Timing
 from sfp_viz.ui.compare.chart import CHOSEN
+from sfp_viz.ui.runs import starting
+from sfp_viz.ui.runs.starting import Subject
 from tests.finished import MODEL, finished_run, plan_of
 
 PLAN = "this plan"
@@ -251,6 +253,23 @@ def test_one_shot_points_open_their_plan_too(open_page, workspace):
     assert app.session_state["session"].now.recipe.allocation == "uniform"
 
 
+@pytest.mark.parametrize("kind", ["uniform", "random"])
+def test_a_baseline_is_repaired_like_the_plan_unless_it_is_to_be_plain(kind):
+    subject = Subject(MODEL, Recipe(compensation="bias"), None, "digits")
+    alike = starting.baseline(subject, kind, 0.5)
+    assert alike.recipe.compensation == "bias"
+    assert alike.data == subject.data
+    assert starting.baseline(subject, kind, 0.5, plain=True).recipe.compensation == "none"
+
+
+def test_points_that_share_a_place_on_the_front_are_called_tied(open_page, workspace):
+    finished_run(workspace, kind="uniform", plan=plan_of(uniform_l1()), accuracies=(0.7,))
+    finished_run(workspace, plan=plan_of(Recipe()), accuracies=(0.995,))
+    finished_run(workspace, plan=plan_of(Recipe()), accuracies=(0.9, 0.995))
+    found = [row["Front"] for row in rows(open_page("compare")).values()]
+    assert found.count("on the front, tied") == 2
+
+
 def test_the_downloads_are_whole_and_say_units_and_what_was_measured(open_page, three, monkeypatch):
     made = {}
     import streamlit as st
@@ -288,6 +307,7 @@ def test_a_baseline_keeps_the_settings_of_the_plans_run(open_page, three, monkey
     assert "newest run of this plan: 3 epochs" in said(app)
     subject, settings = started[0]
     assert subject.kind == "random"
+    assert subject.recipe.compensation == "none"
     assert settings == replace(Distillation(), epochs=3)
 
 

@@ -106,7 +106,9 @@ def test_one_shot_a_plan_is_held_against_the_mean_of_random_draws_not_the_best()
     draws = [one_shot("random", right) for right in (0.2, 0.3, 0.7)]
     text, how = headline.finding([one_shot("plan", 0.6), *draws], {})
     assert text == "This plan is 20.0 points above random (mean of 3 draws)."
-    assert "before any fine-tuning" in how
+    assert "without any repair, with the same images and before any fine-tuning" in how
+    _, how = headline.finding([one_shot("plan", 0.6), *draws], {}, "Least squares, by window")
+    assert "with the same repair (least squares, by window), with the same images" in how
     text, _ = headline.finding([one_shot("plan", 0.6), one_shot("uniform", 0.5), *draws], {})
     assert text == "This plan is 10.0 points above uniform L1, the best baseline."
     assert headline.finding(draws, {}) == ("", "")

@@ -31,7 +31,9 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
     words = "the newest run of this plan" if same else "the newest run of a plan"
     st.caption(
         f"With the settings of {words if cut else 'the quick preset'}: {settings.epochs} epochs."
-    )
+        + ("" if subject.recipe.compensation == "none" else " Without the plan's repair: as such "
+           "baselines are published.")
+    )  # fmt: skip
     with st.container(horizontal=True):
         for kind in BASELINES.values():
             label, key = f"Fine-tune {starting.KINDS[kind]}", f"baseline_{kind}"
@@ -51,7 +53,8 @@ def _settings(*runs: Summary) -> Distillation | None:
 
 def _start(subject: Subject, kind: Kind, settings: Distillation) -> None:
     try:
-        one = starting.baseline(subject, kind, compare_points.reduction(subject))
+        target = compare_points.reduction(subject)
+        one = starting.baseline(subject, kind, target, plain=True)
         run = starting.start(one, settings, name=loaders.network(subject.model).name)
     except SfpError as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,10 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
         rows = st.session_state[key]["selection"]["rows"]
         _report(key, [keys[row] for row in rows if row < len(keys)])
 
-    rows = [_row(p, runs.get(p.key), standings, axis) for p in ordered]
+    front = [p for p in points if standings.get(p.key) == "front"]
+    places = Counter((cost_on(p, axis), p.accuracy) for p in front)
+    ties = {p.key for p in front if places[cost_on(p, axis), p.accuracy] > 1}
+    rows = [_row(p, runs.get(p.key), standings, axis, tied=p.key in ties) for p in ordered]
     number, share = st.column_config.NumberColumn, "%.1f %%"
     st.dataframe(
         pd.DataFrame(rows), key=key, hide_index=True, on_select=picked, placeholder="",
@@ -85,7 +89,7 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
 
 
 def _row(
-    point: Point, run: Summary | None, standings: Mapping[str, str], axis: Axis
+    point: Point, run: Summary | None, standings: Mapping[str, str], axis: Axis, *, tied: bool
 ) -> dict[str, Any]:
     less = saved(point, "macs")
     row = {
@@ -98,7 +102,7 @@ def _row(
         "from": 100 * point.interval[0] if point.interval else None,
         "to": 100 * point.interval[1] if point.interval else None,
         "Best epoch": 100 * run.best if run and best_of(run) else None,
-        "Front": STANDINGS.get(standings.get(point.key, ""), ""),
+        "Front": STANDINGS.get(standings.get(point.key, ""), "") + (", tied" if tied else ""),
         "Run": run.id if run else "",
     }
     return row if axis == "latency" else {k: v for k, v in row.items() if k != "Latency"}

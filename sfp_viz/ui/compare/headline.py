@@ -13,11 +13,14 @@ from sfp_viz.ui.compare.like_with_like import BASELINES, SAME, Pair, near, pairs
 from sfp_viz.ui.names import listed
 
 
-def finding(points: Sequence[Point], runs: Mapping[str, Summary]) -> tuple[str, str]:
+def finding(
+    points: Sequence[Point], runs: Mapping[str, Summary], repair: str = "None"
+) -> tuple[str, str]:
     """How the plan stands to baselines of the same MACs, won or lost, and what was compared.
 
     Both in sentences; ('', '') where there is nothing to compare. ``runs`` are the fine-tuned
-    points' runs, by the points' keys. Only trainings of the same epochs, settings and test images
+    points' runs, by the points' keys; ``repair`` is what all one-shot points were repaired with,
+    in words. Only trainings of the same epochs, settings and test images
     name a winner, as many seeds of each.
     """
     tuned = [p for p in points if p.stage == "fine-tuned" and p.key in runs]
@@ -28,7 +31,7 @@ def finding(points: Sequence[Point], runs: Mapping[str, Summary]) -> tuple[str, 
         return _trained(fair, sum(p.kind == "plan" or p.kind in BASELINES for p in tuned))
     if pairs:
         return _unlike(min(pairs, key=lambda pair: len(unequal(pair))))
-    if (found := _one_shot(first)) is not None:
+    if (found := _one_shot(first, repair)) is not None:
         return found
     if _both(tuned) or _both(first):
         far = f"No baseline is within {percent(SAME, 0)} of this plan's MACs"
@@ -107,7 +110,7 @@ def _unlike(pair: Pair) -> tuple[str, str]:
     )
 
 
-def _one_shot(points: Sequence[Point]) -> tuple[str, str] | None:
+def _one_shot(points: Sequence[Point], repair: str) -> tuple[str, str] | None:
     """The plan right after pruning, against uniform L1 or the mean of the random draws."""
     ours = next((p for p in points if p.kind == "plan"), None)
     found: list[tuple[float, str]] = []
@@ -121,7 +124,15 @@ def _one_shot(points: Sequence[Point]) -> tuple[str, str] | None:
     mean, name = max(found)
     best = "the best baseline" if len(found) > 1 else ""
     text = _verdict((ours.accuracy, mean), ours.images, (name, best))
-    return text, "Both right after pruning, before any fine-tuning, at about the same MACs."
+    alike = (
+        "without any repair"
+        if repair == "None"
+        else f"with the same repair ({repair[:1].lower()}{repair[1:]})"
+    )
+    return text, (
+        f"Both right after pruning, {alike}, with the same images and before any fine-tuning, at "
+        "about the same MACs."
+    )
 
 
 def _number(count: int, what: str) -> str:

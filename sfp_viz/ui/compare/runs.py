@@ -25,6 +25,7 @@ from sfp_viz.ui.compare import latency as compare_latency
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
 from sfp_viz.ui.compare import words as compare_words
+from sfp_viz.ui.plan.recipe_words import WORDS
 from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session import state, views
 
@@ -49,7 +50,7 @@ def page(network: Network) -> None:
             "Measure one-shot accuracies", disabled=not (data and network.free),
             key="measure_one_shot",
             help="The accuracy right after pruning, before any fine-tuning: of this plan, of "
-            "uniform L1, and of random pruning, all to the same MACs.",
+            "uniform L1, and of random pruning, all to the same MACs and repaired alike.",
         )  # fmt: skip
     subject = Subject(session.model, session.recipe, session.edits, data)
     if clicked:
@@ -114,7 +115,8 @@ def _picture(
     timed: Mapping[str, Timed],
     subject: Subject,
 ) -> None:
-    text, how = headline.finding(points, {RUN + run.id: run for run in runs})
+    repair = WORDS["compensation"][subject.recipe.compensation]
+    text, how = headline.finding(points, {RUN + run.id: run for run in runs}, repair)
     if text:
         st.markdown(f"**{problems.plain(text)}**")
         st.caption(problems.plain(how))

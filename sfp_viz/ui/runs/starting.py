@@ -97,14 +97,23 @@ def watch(run: str) -> NoReturn:
     st.rerun()
 
 
-def baseline(subject: Subject, kind: Kind, target: float, *, seed: int = 0) -> Subject:
-    """The same network pruned the plain way, to a reduction ``target`` of its MACs."""
+def baseline(
+    subject: Subject, kind: Kind, target: float, *, seed: int = 0, plain: bool = False
+) -> Subject:
+    """The same network pruned the plain way, to a reduction ``target`` of its MACs.
+
+    It is repaired as the subject is, so that only the choice differs; ``plain``: not at all, as
+    it was published.
+    """
     from sfp_viz.core import recipe as recipes
 
     make = recipes.uniform_l1 if kind == "uniform" else recipes.random
-    plain = make(target, seed=seed, max_ratio=0.99, coupled=subject.recipe.coupled)
+    repair = "none" if plain else subject.recipe.compensation
+    recipe = make(
+        target, seed=seed, max_ratio=0.99, coupled=subject.recipe.coupled, compensation=repair
+    )
     locks = Edits(loaders.digest(subject.model), protected=_locks(subject))
-    return replace(subject, recipe=plain, edits=locks or None, kind=kind)
+    return replace(subject, recipe=recipe, edits=locks or None, kind=kind)
 
 
 def _locks(subject: Subject) -> tuple[str, ...]:
