@@ -204,6 +204,11 @@ def check_used(settings: Sparsification, given: Collection[str]) -> None:
             "With finish 'found' those filters stay that the penalty left, so a target does "
             "nothing. Leave the target out, or set finish to 'target'."
         )
+    if "cutoff" in given and aims:
+        raise RecipeError(
+            "With finish 'target' the largest filters that meet it stay, so a cutoff decides "
+            "nothing. Leave the cutoff out, or set finish to 'found'."
+        )
 
 
 def rate_at(settings: Sparsification, progress: float) -> float:

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from sfp_viz.core.reasons import why_no_stripe, why_sparse
-from sfp_viz.core.sparsification import STRENGTHS, Sparsification, rate_at
+from sfp_viz.core.sparsification import STRENGTHS, Sparsification, check_used, rate_at
 from sfp_viz.errors import RecipeError
 
 
@@ -51,6 +53,13 @@ def test_a_pull_below_the_least_of_l20_is_no_error_because_it_is_lifted_where_it
 
 def test_rho_means_nothing_to_the_rivals_so_0_is_no_error_there():
     assert Sparsification(method="proximal", rho=0.0).rho == 0
+
+
+def test_a_cutoff_beside_a_target_is_refused_because_it_decides_nothing():
+    lasso = Sparsification(method="group_lasso")
+    check_used(lasso, ["cutoff", "finish"])
+    with pytest.raises(RecipeError, match="a cutoff decides nothing"):
+        check_used(replace(lasso, finish="target"), ["cutoff"])
 
 
 def test_the_rate_is_held_and_then_falls_to_0():

@@ -28,6 +28,7 @@ _EDITS = {
     "keep": "kept by hand",
     "remove": "removed by hand",
     "least": "keeps at least",
+    "most": "keeps at most",
 }
 _FACTS = ("kind", "recipe", "target_reduction", "seed", "sweep", "stages", "growth")
 _NONE = "–"

@@ -94,8 +94,9 @@ def detail(settings: Sparsification, place: str) -> dict[str, Any]:
             help="Filters below this share of their layer's longest count as gone.",
         )  # fmt: skip
     if settings.method == "stripes":
-        return fields | _stripes(settings, place)
-    fields["weights"] = _weights(settings, place)
+        fields |= _stripes(settings, place)
+    else:
+        fields["weights"] = _weights(settings, place)
     fields["coupled"] = st.checkbox(
         "Layers tied together too", settings.coupled, key=f"sparse_coupled_{place}",
         help="Layers whose outputs are added must lose the same filters. Off: they stay whole.",
