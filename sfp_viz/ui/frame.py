@@ -12,8 +12,11 @@ from sfp_viz.figures.numbers import change, count
 from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.components.copy_link import copy_link
 from sfp_viz.ui.components.text_keys import text_keys
+from sfp_viz.ui.plan import recipe_form
+from sfp_viz.ui.plan.recipe_words import EVIDENCE
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state, steps
+from sfp_viz.ui.studies import learned
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
@@ -37,7 +40,9 @@ def top(page: str = "") -> None:
                     st.markdown(f"# {problems.plain(steps.title(session.model))}", width="content")
                     job_chip.chip(page)
                 budget = planned.budget(session.model, session.recipe, session.edits)
-                st.html(_STRIP + strip(budget, bool(loaders.network(session.model).free)))
+                lacks = recipe_form.missing(session.recipe, learned.evidence(session.model))
+                free = bool(loaders.network(session.model).free)
+                st.html(_STRIP + strip(budget, free, lacks))
             except SfpError as problem:
                 problems.say(problem)
             text_keys()
@@ -45,10 +50,13 @@ def top(page: str = "") -> None:
             _steps()
 
 
-def strip(budget: planned.Budget, free: bool = True) -> str:
-    """MACs and params, before and after, as one line of HTML; ``free``: something can be cut."""
+def strip(budget: planned.Budget, free: bool = True, lacks: tuple[str, ...] = ()) -> str:
+    """MACs and params, before and after, as one line of HTML; ``free``: something can be cut;
+    ``lacks``: the evidence that the recipe needs and has not."""
     if budget.after is None:
         why = "the target is out of reach: see Plan" if free else "nothing can be cut: see Model"
+        if free and lacks:
+            why = f"no plan yet without {' and '.join(EVIDENCE[name] for name in lacks)}: see Plan"
         return (
             f'<div class="budget"><span data-testid="budget-macs">{_one("MACs", budget.before)}'
             f"</span><i>{why}</i></div>"

@@ -17,7 +17,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.explore import acts
-from sfp_viz.ui.explore.view import WHOLE_MOST, GroupView
+from sfp_viz.ui.explore.view import WHOLE_MOST, GroupView, usable
 from sfp_viz.ui.plan.recipe_words import WORDS
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import learned
@@ -129,7 +129,7 @@ def _count(key: str, group: str, shown: int) -> None:
     if wanted == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
     network, seen = loaders.network(session.model), learned.evidence(session.model)
-    recipe = session.recipe
+    recipe = usable(session)
     _do(lambda edits: acts.counted(edits, network, group, recipe, k=wanted, evidence=seen))
 
 

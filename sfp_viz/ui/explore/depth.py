@@ -6,7 +6,7 @@ import streamlit as st
 
 from sfp_viz.ui import planned
 from sfp_viz.ui.charts import draw
-from sfp_viz.ui.explore.view import GroupView
+from sfp_viz.ui.explore.view import GroupView, usable
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.session import state
 
@@ -19,7 +19,7 @@ def dispersion_over_depth(view: GroupView) -> None:
     from sfp_viz.figures import dispersion_bars
 
     session = state.session()
-    found = planned.dispersions(session.model, session.recipe)
+    found = planned.dispersions(session.model, usable(session))
     kept = planned.kept_or_whole(session.model, session.recipe, session.edits)
     with held:
         draw(

@@ -13,7 +13,7 @@ from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
 from sfp_viz.ui.explore import gallery, maps
 from sfp_viz.ui.explore.cluster_acts import cluster_menu, fate_menu, settle
-from sfp_viz.ui.explore.view import GroupView, group_view, points_of
+from sfp_viz.ui.explore.view import GroupView, group_view, points_of, usable
 from sfp_viz.ui.session import links, state, views
 
 MAP_HEIGHT = 430
@@ -29,7 +29,7 @@ def strip() -> None:
     layer_strip(
         cells(
             loaders.network(session.model),
-            planned.dispersions(session.model, session.recipe),
+            planned.dispersions(session.model, usable(session)),
             planned.kept_or_whole(session.model, session.recipe, session.edits),
         ),
         key="strip",

@@ -9,8 +9,9 @@ from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.explore import acts
 from sfp_viz.ui.explore.view import GroupView
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.plan import by_hand, plan_view, trained_reasons, why
+from sfp_viz.ui.plan import by_hand, plan_view, recipe_form, trained_reasons, why
 from sfp_viz.ui.session import state
+from sfp_viz.ui.studies import learned
 
 
 def ratio_panel(view: GroupView) -> None:
@@ -47,6 +48,12 @@ def _reason(view: GroupView) -> str:
     group, asked = view.group, plan_view.asked()
     edits = asked.edits or None
     reached = planned.budget(session.model, session.recipe, edits).after is not None
+    lacks = recipe_form.missing(session.recipe, learned.evidence(session.model))
+    if not reached and lacks and not group.protected:
+        return (
+            f"{recipe_form.lacking(lacks)} Until then nothing goes, and filters are compared by "
+            "what is known; the page Plan leads on."
+        )
     if not reached and not group.protected:
         return "The target is out of reach, so nothing goes for now. The page Plan says why."
     plain = by_hand.suggested(asked).edits or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -11,14 +11,16 @@ from sfp_viz.core.analysis import GroupAnalysis
 from sfp_viz.core.clusters import representative
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan import Removal
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.selection import select
 from sfp_viz.figures.pictures import filter_pixels, input_fields
 from sfp_viz.figures.windows import window_of
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.explore.maps import apart
-from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.plan import evidence_panel, recipe_form, trained_reasons
 from sfp_viz.ui.session.state import Session
+from sfp_viz.ui.studies import learned
 
 SHOWN_KERNELS = 16
 WHOLE_MOST = 128  # filters that set the number of clusters where all stay: more only cost time
@@ -59,11 +61,21 @@ class GroupView:
         return f"{'stays' if fate is None else 'goes: ' + fate}; {near}"
 
 
+def usable(session: Session) -> Recipe:
+    """The recipe; where it lacks evidence, with choices in its place that need only weights."""
+    lacks = recipe_form.missing(session.recipe, learned.evidence(session.model))
+    if lacks == ("latency",):
+        return replace(session.recipe, goal=Recipe().goal)
+    return evidence_panel.without(session.recipe) if lacks else session.recipe
+
+
 def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
-    """Gather the view; nothing goes where the recipe's target cannot be reached."""
-    network, recipe, edits = loaders.network(session.model), session.recipe, session.edits
-    suggested = planned.kept_or_whole(session.model, recipe).get(group.name, group.size)
-    kept = planned.kept_or_whole(session.model, recipe, edits).get(group.name, group.size)
+    """Gather the view; nothing goes where the recipe's target cannot be reached, or where it
+    lacks evidence."""
+    network, recipe, edits = loaders.network(session.model), usable(session), session.edits
+    asked = session.model, session.recipe
+    suggested = planned.kept_or_whole(*asked).get(group.name, group.size)
+    kept = planned.kept_or_whole(*asked, edits).get(group.name, group.size)
     counted = suggested if kept < group.size else min(suggested, WHOLE_MOST)
     analysis = planned.group_analysis(session.model, group.name, recipe, counted)
     by_hand = dict(edits.clusters).get(group.name) if edits else None

@@ -15,7 +15,6 @@ from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import image_field, loaders, problems
 from sfp_viz.ui.plan import image_offer, recipe_form, sensitivity_view
 from sfp_viz.ui.plan.plan_view import Widths
-from sfp_viz.ui.plan.recipe_words import EVIDENCE
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import learned, studies, study_start
 
@@ -131,8 +130,7 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
     lacks = recipe_form.missing(recipe, learned.evidence(state.session().model))
     if not lacks:
         return False
-    words = " and ".join(EVIDENCE[name] for name in lacks)
-    st.info(f"This recipe needs {words}; there is none for this network yet.")
+    st.info(recipe_form.lacking(lacks))
     if "latency" not in lacks and not image_field.here(network):
         image_field.ask_images(network, key="evidence_images_asked")
     for name in lacks:

@@ -26,6 +26,17 @@ def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     return tuple(lacks)
 
 
+def lacking(lacks: tuple[str, ...]) -> str:
+    """What is missing, and who needs it: the recipe, or a goal of latency; one sentence."""
+    times, rest = [EVIDENCE["latency"]], [EVIDENCE[name] for name in lacks if name != "latency"]
+    if not rest:
+        return f"The latency goal needs {times[0]}, which was not measured yet."
+    if "latency" in lacks:
+        asked = f"This recipe needs {' and '.join(rest)}, its latency goal {times[0]}"
+        return f"{asked}; neither is there for this network yet."
+    return f"This recipe needs {' and '.join(rest)}; there is none for this network yet."
+
+
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
     """A button that opens the recipe; 'Use it' puts the changed recipe into the session."""
     name = recipes.name_of(recipe)

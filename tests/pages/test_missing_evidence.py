@@ -1,0 +1,57 @@
+"""A plan that waits for a measurement says so everywhere, and never that its target is too high."""
+
+from __future__ import annotations
+
+import pytest
+from page_words import said
+from streamlit.testing.v1 import AppTest
+
+from sfp_viz.core.recipe import Recipe, functional
+from sfp_viz.ui.session.history import History
+from sfp_viz.ui.session.state import Session
+
+
+def frame(app: AppTest) -> str:
+    return next(block.body for block in app.html if 'class="budget"' in block.body)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "short", "sentence"),
+    [
+        (
+            Recipe(goal="latency"),
+            "no plan yet without the time of each layer on this machine: see Plan",
+            "The latency goal needs the time of each layer on this machine, which was not",
+        ),
+        (
+            functional(),
+            "no plan yet without a look at images: see Plan",
+            "This recipe needs a look at images; there is none",
+        ),
+        (
+            functional(goal="latency"),
+            "no plan yet without a look at images and the time of each layer",
+            "This recipe needs a look at images, its latency goal the time of each layer",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_and_who_needs_it(unopened, recipe, short, sentence):
+    app = unopened
+    app.session_state["session"] = History(Session(recipe=recipe))
+    app.run()
+    assert short in frame(app)
+    assert "out of reach" not in frame(app)
+    for page in ("plan", "explore"):
+        app.switch_page(f"pages/{page}.py").run()
+        assert not app.exception
+        assert sentence in said(app)
+        assert "out of reach" not in said(app)
+
+
+def test_a_target_that_is_too_high_still_says_so(unopened):
+    app = unopened
+    app.session_state["session"] = History(
+        Session(recipe=Recipe(target_reduction=0.98, max_ratio=0.1))
+    )
+    app.run()
+    assert "the target is out of reach: see Plan" in frame(app)
