@@ -31,7 +31,7 @@ def test_every_method_has_a_strength_and_words():
         ({"strength": float("nan")}, "strength is a number"),
         ({"target_reduction": 1.0}, "from 0 to 0.95"),
         ({"train_images": -1}, "train_images is a whole number from 1 on"),
-        ({"train_images": 0.5}, "or None for all, not 0.5"),
+        ({"train_images": 0.5}, "from 1 on, not 0.5"),
         ({"test_images": -1}, "test_images is a whole number from 0 on"),
         ({"refresh": 0}, "refresh is a whole number from 1"),
         ({"learning_rate": 0.0}, "learning rate must be above 0"),
