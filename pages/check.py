@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import image_field, loaders, planned, problems, telling
-from sfp_viz.ui.check import check_view, checking, repair_view
+from sfp_viz.ui import image_field, kept, loaders, planned, problems, telling
+from sfp_viz.ui.check import check_view, checking, kept_check, repair_view
 from sfp_viz.ui.session import entry, state
 
 entry.through("pages/check.py")
@@ -31,22 +31,23 @@ if clicked:
         place.status("Pruning and measuring", expanded=True),
         telling.line("text") as tell,
     ):
-        checking.check(*subject, tell=tell)
-        check_view.mark_checked(subject)
+        kept_check.keep(subject, checking.check(*subject, tell=tell))
     place.empty()
 
-if not check_view.is_checked(subject):
+with problems.stopping():
+    found = kept_check.find(subject)
+if found is None:
     st.caption(
         "The plan or the images have changed since the last check."
-        if check_view.was_checked()
+        if kept.has_any(kept_check.WHAT, session.model)
         else "Nothing has been pruned yet. It takes seconds; the unpruned network stays as it is."
     )
     st.stop()
 
 with problems.stopping():
     plan = planned.plan(*asked)
-    check_view.numbers(checking.check(*subject))
-    repair_view.show(*subject)
+    check_view.numbers(found.check, found.when)
+    repair_view.show(session.recipe, found.repair, data)
     check_view.stages(*subject)
     check_view.widths(network, plan)
     check_view.removed(plan)

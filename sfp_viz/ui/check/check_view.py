@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pandas as pd
 import streamlit as st
 
@@ -13,7 +15,7 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
-from sfp_viz.ui import charts, problems
+from sfp_viz.ui import charts, kept, problems
 from sfp_viz.ui.check import checking
 from sfp_viz.ui.check.checking import Check
 from sfp_viz.ui.plan import trained_reasons
@@ -24,27 +26,12 @@ _STAGES = {
     "compensated": "Compensated",
     "re-estimated": "BatchNorm re-estimated",
 }
-_STAGED = "checked_stages"  # session_state: what was measured stage by stage last
-_DONE = "checked"  # session_state: what was pruned and measured last in this browser session
+_STAGED = "stages"  # what was measured stage by stage, as it is kept
 
 
-def is_checked(subject: tuple) -> bool:
-    """Whether exactly this was pruned and measured in this browser session."""
-    return st.session_state.get(_DONE) == subject
-
-
-def mark_checked(subject: tuple) -> None:
-    """Remember that this was pruned and measured."""
-    st.session_state[_DONE] = subject
-
-
-def was_checked() -> bool:
-    """Whether anything was checked before."""
-    return _DONE in st.session_state
-
-
-def numbers(found: Check) -> None:
-    """MACs, params, file size, latency and accuracy, each beside its value before."""
+def numbers(found: Check, when: str) -> None:
+    """MACs, params, file size, latency and accuracy, each beside its value before; ``when`` says
+    in words when they were measured."""
     before, after = found.before, found.after
     with st.container(horizontal=True):
         _one("MACs", count(after.macs), change(before.macs, after.macs), count(before.macs))
@@ -61,7 +48,7 @@ def numbers(found: Check) -> None:
             was, is_now = before.accuracy.accuracy or 0, after.accuracy.accuracy or 0
             moved = f"{'−' if is_now < was else '+'}{abs(100 * (is_now - was)):.1f} points"
             _one("One-shot accuracy", percent(is_now), moved, percent(was))
-    st.caption(how_measured(found))
+    st.caption(f"{how_measured(found)} {when}")
     _remarks(found)
 
 
@@ -70,24 +57,28 @@ def stages(key: str, recipe: Recipe, edits: Edits | None, data: str) -> None:
     if not data:
         return
     subject = (key, recipe, edits, data)
-    with st.expander("Accuracy after each stage"):
+    with st.expander("Accuracy after each stage"), problems.shown():
         if st.button("Measure each stage", help="The network is cut and measured once more."):
-            st.session_state[_STAGED] = subject
-        if st.session_state.get(_STAGED) != subject:
+            stages, notes = checking.stages(*subject)
+            value = [[[name, asdict(one)] for name, one in stages], list(notes)]
+            kept.keep(_STAGED, subject, value)
+        known = kept.find(_STAGED, subject)
+        if known is None:
             st.caption("What the cut takes, and what compensation and BatchNorm win back.")
             return
-        with problems.shown():
-            found, notes = checking.stages(*subject)
-            rows = [
-                (_STAGES[name], percent(one.accuracy or 0), span(one.interval))
-                for name, one in found
-            ]
-            table = pd.DataFrame(rows, columns=["Stage", "Accuracy", "95 % interval"])
-            st.dataframe(table, hide_index=True)
-            last = found[-1][1]
-            st.caption(f"Measured on {last.images:,} images ({last.data}), before any training.")
-            for note in notes:
-                st.caption(problems.plain(note))
+        stages, notes = known.value
+        found = [(name, kept.measured_of(one) or Measured()) for name, one in stages]
+        rows = [
+            (_STAGES.get(name, name), percent(one.accuracy or 0), span(one.interval))
+            for name, one in found
+        ]
+        table = pd.DataFrame(rows, columns=["Stage", "Accuracy", "95 % interval"])
+        st.dataframe(table, hide_index=True)
+        last = found[-1][1]
+        on = f"On {last.images:,} images ({last.data}), before any training."
+        st.caption(f"{on} {kept.when(known)}")
+        for note in notes:
+            st.caption(problems.plain(note))
 
 
 def how_measured(found: Check) -> str:
@@ -110,17 +101,17 @@ def how_measured(found: Check) -> str:
 
 def widths(network: Network, plan: Plan) -> None:
     """Filters of every layer before and after, as a chart and as a table."""
-    kept = kept_units(network, plan)
+    left = kept_units(network, plan)
     st.subheader("Width of each layer")
     gone = sum(len(removal.filters) for removal in plan.removals)
     charts.draw(
-        layer_widths(network, kept),
+        layer_widths(network, left),
         key="check_widths",
         alt=f"Filters of each layer before and after; {gone} filters or groups of filters go.",
     )
     with st.expander("The same as a table"):
         rows = [
-            (layer.name, layer.filters, kept_filters(network, layer.name, kept))
+            (layer.name, layer.filters, kept_filters(network, layer.name, left))
             for layer in network.layers
         ]
         st.dataframe(pd.DataFrame(rows, columns=["Layer", "Before", "After"]), hide_index=True)

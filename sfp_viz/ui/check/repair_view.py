@@ -12,7 +12,6 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.repairs import NORMS_STAY, left_out
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import problems
-from sfp_viz.ui.check import measuring
 from sfp_viz.ui.plan.recipe_words import WORDS
 
 _FORMS = {"window": "by window", "channel": "by channel", "bias": "its mean alone"}
@@ -96,9 +95,9 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def show(key: str, recipe: Recipe, edits: Any, data: str) -> None:
-    """What the check of a network says of its repair."""
-    if not data:
+def show(recipe: Recipe, found: Any, data: str) -> None:
+    """What the check of a network says of its repair ``found``; None without images."""
+    if found is None:
         without_images(recipe, how="Choose images above, then prune again.")
         return
-    errors(measuring.repair(key, recipe, edits, data), data)
+    errors(found, data)

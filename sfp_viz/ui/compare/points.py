@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-
-import streamlit as st
+from dataclasses import asdict, replace
+from typing import Any
 
 from sfp_viz.core.cost import cost, kept_units
 from sfp_viz.core.network import Network
@@ -13,7 +12,7 @@ from sfp_viz.core.tradeoff import Point, Whole
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui import kept, loaders, planned
 from sfp_viz.ui.check import checking, measuring
 from sfp_viz.ui.plan import by_hand
 from sfp_viz.ui.runs import starting
@@ -21,17 +20,36 @@ from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session import state
 
 SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
-_DONE = "compared"  # session_state: the subject measured last in this browser session
+_WHAT = "one-shot"  # how the points are kept
 
 
-def is_measured(subject: Subject) -> bool:
-    """Whether the one-shot points of ``subject`` were measured in this browser session."""
-    return st.session_state.get(_DONE) == subject
+def keep(subject: Subject, points: Sequence[Point]) -> None:
+    """Keep the one-shot points that were measured just now, so that a reload shows them again."""
+    kept.keep(_WHAT, _asked(subject), [asdict(point) for point in points])
 
 
-def mark_measured(subject: Subject) -> None:
-    """Remember that they were measured."""
-    st.session_state[_DONE] = subject
+def known(subject: Subject) -> tuple[list[Point], str]:
+    """The one-shot points that were measured of exactly this plan and these images, and when, in
+    words; ([], '') where there are none."""
+    found = kept.find(_WHAT, _asked(subject))
+    if found is None:
+        return [], ""
+    try:
+        return [_point(value) for value in found.value], kept.when(found)
+    except (KeyError, TypeError):
+        return [], ""  # another version wrote them
+
+
+def _asked(subject: Subject) -> kept.Subject:
+    return subject.model, subject.recipe, subject.edits, subject.data
+
+
+def _point(value: Mapping[str, Any]) -> Point:
+    interval, whole = value["interval"], value["whole"]
+    return Point(**{
+        **value, "interval": tuple(interval) if interval else None,
+        "whole": Whole(**whole) if whole else None, "latency": kept.measured_of(value["latency"]),
+    })  # fmt: skip
 
 
 def subjects(subject: Subject) -> dict[str, tuple[str, Subject]]:

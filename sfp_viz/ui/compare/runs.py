@@ -81,9 +81,11 @@ def _whole_path(name: str) -> str:
 def _measure(subject: Subject) -> None:
     place = st.empty()
     with problems.stopping(), place.status("Pruning and measuring", expanded=True):
+        found = []
         for point in compare_points.measured(subject):
             st.write(point.label)
-        compare_points.mark_measured(subject)
+            found.append(point)
+        compare_points.keep(subject, found)
     place.empty()
 
 
@@ -100,8 +102,10 @@ def _points(
 ) -> list[Point]:
     one_shot: list[Point] = []
     with problems.shown():
-        if subject.data and compare_points.is_measured(subject):
-            one_shot = list(compare_points.measured(subject))
+        if subject.data:
+            one_shot, when = compare_points.known(subject)
+            if when:
+                st.caption(f"The accuracies right after pruning: {when[0].lower()}{when[1:]}")
     return compare_points.together(one_shot, compare_points.trained(runs, network, timed))
 
 

@@ -1,0 +1,78 @@
+"""What was measured on a click, kept in the workspace under the plan and the images it is of.
+
+``home/measured/`` holds one small JSON file for each kind of measurement, weights, plan and images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.runs.files import read_json, write_json
+
+FORMAT = 1
+FOLDER = "measured"
+_FILES = 500  # kept in a workspace; the oldest go
+
+
+@dataclass(frozen=True)
+class Of:
+    """What was measured: ``what`` names the kind ('check', 'one-shot'), ``digest`` the uncut
+    weights, ``plan`` is the plan's hash, ``data`` names the images ('' for none)."""
+
+    what: str
+    digest: str
+    plan: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A measurement as JSON values, when it was made (seconds since 1970), and on which machine."""
+
+    value: Any
+    time: float
+    host: str
+
+
+def keep(home: Path, of: Of, value: Any) -> Kept:
+    """Keep ``value``, a JSON value that was measured just now. Where the workspace cannot be
+    written it is only handed back."""
+    kept = Kept(value, time.time(), platform.node())
+    path = _path(home, of)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        said = {"digest": of.digest, "plan": of.plan, "data": of.data, "what": of.what}
+        content = {"format": FORMAT, **said, "time": kept.time, "host": kept.host, "value": value}
+        write_json(path, content, durable=False)
+        files = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
+        for old in files[:-_FILES]:
+            old.unlink(missing_ok=True)
+    return kept
+
+
+def find(home: Path, of: Of) -> Kept | None:
+    """What was kept of exactly this; None when there is nothing that can be read."""
+    found = read_json(_path(home, of)) or {}
+    same = all(found.get(name) == getattr(of, name) for name in ("digest", "plan", "data", "what"))
+    if not same or found.get("format") != FORMAT:
+        return None
+    try:
+        return Kept(found["value"], float(found["time"]), str(found["host"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def has_any(home: Path, what: str, digest: str) -> bool:
+    """Whether anything of this kind was kept of these weights, by any plan."""
+    return next((home / FOLDER).glob(f"{what}-{digest}-*.json"), None) is not None
+
+
+def _path(home: Path, of: Of) -> Path:
+    images = hashlib.sha256(of.data.encode()).hexdigest()[:8]
+    return home / FOLDER / f"{of.what}-{of.digest}-{of.plan}-{images}.json"

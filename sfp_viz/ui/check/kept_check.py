@@ -1,0 +1,64 @@
+"""The check's results as they are kept in the workspace, so that a reload shows them again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from sfp_viz.runs.results.measured import Kept
+from sfp_viz.ui import kept
+from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui.check.checking import Check, Sizes
+from sfp_viz.ui.kept import Subject
+
+WHAT = "check"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A check, how its network was repaired (as nets.compensation.Repair has it; None without
+    images), and when it was measured, in words."""
+
+    check: Check
+    repair: Any
+    when: str
+
+
+def keep(subject: Subject, check: Check) -> None:
+    """Keep what was measured just now of its network."""
+    repair = measuring.repair(*subject) if subject[3] else None
+    value = {"check": asdict(check), "repair": asdict(repair) if repair else None}
+    kept.keep(WHAT, subject, json.loads(json.dumps(value, default=float)))
+
+
+def find(subject: Subject) -> Found | None:
+    """What was measured of exactly this plan and these images; None where nothing was."""
+    found = kept.find(WHAT, subject)
+    return _read(found) if found else None
+
+
+def _read(found: Kept) -> Found | None:
+    try:
+        value = found.value["check"]
+        check = Check(_sizes(value["before"]), _sizes(value["after"]), str(value["data"]))
+        repair = json.loads(
+            json.dumps(found.value["repair"]), object_hook=lambda one: SimpleNamespace(**one)
+        )
+    except (KeyError, TypeError):
+        return None  # another version wrote it
+    return Found(check, repair, kept.when(found))
+
+
+def _sizes(value: dict[str, Any]) -> Sizes:
+    latency = kept.measured_of(value["latency"])
+    if latency is None:
+        raise TypeError("no latency")
+    return checking.Sizes(
+        macs=int(value["macs"]),
+        params=int(value["params"]),
+        file_bytes=int(value["file_bytes"]),
+        latency=latency,
+        accuracy=kept.measured_of(value["accuracy"]),
+    )

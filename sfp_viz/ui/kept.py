@@ -1,0 +1,63 @@
+"""Measurements made on a click, found again after a reload: of the same plan and images alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from sfp_viz.core.edits import Edits
+from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.training import Measured
+from sfp_viz.runs.results import measured
+from sfp_viz.runs.results.measured import Kept, Of
+from sfp_viz.ui import loaders, planned
+
+Subject = tuple[str, Recipe, Edits | None, str]  # network, recipe, edits, images
+_KEY = "measured"  # session_state: what was measured here, also where no file can be written
+
+
+def keep(what: str, subject: Subject, value: Any) -> None:
+    """Keep ``value``, a JSON value measured just now of the plan and images of ``subject``."""
+    of = _of(what, subject)
+    here = st.session_state.setdefault(_KEY, {})
+    here[of] = measured.keep(loaders.home(), of, value)
+
+
+def find(what: str, subject: Subject) -> Kept | None:
+    """What was measured of exactly this plan and these images; None where nothing was."""
+    if not has_any(what, subject[0]):  # so no filters have to be chosen for an empty page
+        return None
+    of = _of(what, subject)
+    found = measured.find(loaders.home(), of) or st.session_state.get(_KEY, {}).get(of)
+    return found if of.plan else None
+
+
+def has_any(what: str, model: str) -> bool:
+    """Whether something of this kind was measured of the network, by any plan."""
+    digest = loaders.digest(model)
+    here = st.session_state.get(_KEY, {})
+    return any((of.what, of.digest) == (what, digest) for of in here) or measured.has_any(
+        loaders.home(), what, digest
+    )
+
+
+def when(kept: Kept) -> str:
+    """When it was measured, in words: 'Measured today at 14:33.'"""
+    then = datetime.fromtimestamp(kept.time)
+    day = "today at" if then.date() == datetime.now().date() else then.strftime("%d %b %Y,")
+    return f"Measured {day} {then:%H:%M}."
+
+
+def measured_of(value: Any) -> Measured | None:
+    """A Measured from its JSON; None for null. TypeError for what is none."""
+    if value is None:
+        return None
+    pairs = ("interval", "latency_iqr_ms")
+    return Measured(**{**value, **{name: tuple(value[name]) for name in pairs if value.get(name)}})
+
+
+def _of(what: str, subject: Subject) -> Of:
+    model, recipe, edits, data = subject
+    return Of(what, loaders.digest(model), planned.hash_or_none(model, recipe, edits), data)
