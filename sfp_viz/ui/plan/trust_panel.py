@@ -59,10 +59,10 @@ def result(trust: Trust, asked: Asked) -> None:
     """The verdict, where each allocation stands, and how well each prediction ordered the plans."""
     from sfp_viz.figures.trust import predicted_against_measured
 
-    against, *more = findings(trust)
-    st.markdown(problems.plain(against))
-    for text in more:
-        st.caption(problems.plain(text))
+    *standing, order = findings(trust)
+    for text in standing:
+        st.markdown(problems.plain(text))
+    st.caption(problems.plain(order))
     if not _same(trust, asked):
         st.caption(
             "Measured for another recipe or target than the one in use now; measure again to be "
