@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,8 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, lines
+from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, _columns, lines
+from sfp_viz.ui.network.report import many
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 
@@ -109,3 +111,40 @@ def test_a_network_of_which_nothing_can_be_cut_gets_a_screen_of_its_own(unopened
     assert all("stage2.0" in why for why in table["why"][:-1]), "the place is named"
     press(app, "Open the sample network")
     assert app.session_state["session"].now.model == "lenet5_digits"
+
+
+def test_a_bar_is_full_where_a_layer_is_the_whole_network_and_never_below(open_page):
+    found = column_config(open_page("model"))
+    kinds = [column.get("type_config", {}) for column in found.values()]
+    bars = [kind for kind in kinds if kind.get("type") == "progress"]
+    assert len(bars) >= 2
+    assert {(bar["min_value"], bar["max_value"]) for bar in bars} == {(0.0, 100.0)}
+
+
+def test_long_names_and_reasons_get_room_and_short_ones_take_none():
+    row = {"layer": "a", "why": ""}
+    narrow = _columns([row])
+    long = _columns([{"layer": "features.denseblock1.denselayer1", "why": "x" * 50}])
+    assert long["layer"]["width"] > 200 > narrow["layer"]["width"]
+    assert long["why"]["width"] > 300 > narrow["why"]["width"]
+
+
+def column_config(app) -> dict:
+    return json.loads(app.dataframe[0].proto.columns)
+
+
+@pytest.mark.parametrize(
+    ("one", "several"),
+    [
+        (
+            "It cannot be traced: 'view' moves or mixes its channels on their way, so it stays "
+            "whole.",
+            "They cannot be traced: 'view' moves or mixes their channels on their way, so they "
+            "stay whole.",
+        ),
+        ("It has a single unit, which has to stay.", "Each has a single unit, which has to stay."),
+        ("LayerNorm 'n' normalizes its channels together.", ""),
+    ],
+)
+def test_a_reason_for_several_groups_speaks_of_several(one, several):
+    assert many(one) == (several or one)

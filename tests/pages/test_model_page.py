@@ -83,6 +83,31 @@ def test_a_bad_file_gets_one_sentence_and_leaves_the_app_as_it_was(
     assert "code from a file" not in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("side", [-5, 0, 7, 100_000])
+def test_an_image_side_that_cannot_be_is_said_and_nothing_is_built(open_page, side):
+    app = open_page("model")
+    where = next(c for c in app.get("button_group") if "By name" in str(c.options))
+    where.set_value("By name").run()
+    field = next(f for f in app.number_input if f.label == "Image side in pixels")
+    field.set_value(side).run()
+    assert f"from 8 to 1,024, not {side:,}" in app.error[0].value
+    assert next(b for b in app.button if b.label == "Build it").disabled
+    assert app.session_state["session"].now.model == "lenet5_digits"
+    field.set_value(64).run()
+    assert not app.error
+    assert not next(b for b in app.button if b.label == "Build it").disabled
+
+
+def test_a_size_of_images_that_cannot_be_is_said_and_the_file_stays_closed(open_page):
+    app = open_page("model")
+    content = weights(load_model("lenet5_digits").module.state_dict())
+    app.file_uploader[0].set_value(("mine.pt", content, "application/octet-stream")).run()
+    app.checkbox(key="own size").check().run()
+    app.number_input(key="channels").set_value(0).run()
+    assert "The number of channels is a whole number from 1 to 16, not 0." in app.error[0].value
+    assert app.button(key="open file").disabled
+
+
 def test_a_hostile_file_name_is_neither_path_nor_markup(offered, workspace):
     app = offered("../../<b>evil</b>**.pt", b"only words")
     assert len(app.error) == 1

@@ -135,8 +135,9 @@ def table(network: Network) -> None:
     if group and st.button(f"Explore {problems.plain(layer)}", type="primary", key="to map"):
         state.change(group=group.name, layer=layer if layer in group.layers[1:] else "")
         st.switch_page("pages/explore.py")
-    if layer and not group:
-        st.caption(f"{problems.plain(layer)} has no filters to look at. {found[chosen[0]].why}")
+    if layer:
+        text = found[chosen[0]].why if group else f"No filters to look at. {found[chosen[0]].why}"
+        st.caption(problems.plain(f"{layer}: {text}" if text else ""))
     st.caption(_words(times))
 
 
@@ -144,18 +145,21 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
 
     def bar(name: str, words: str) -> Any:
-        """A share in per cent; the longest bar is the largest share of its column."""
-        largest = max((row.get(name) or 0.0 for row in rows), default=0.0)
+        """A share in per cent; a full bar is all of the network."""
         return st.column_config.ProgressColumn(
             name.replace("of ", "of the "), format="%.1f %%", width=106, help=words,
-            min_value=0.0, max_value=max(largest, 0.1),
+            min_value=0.0, max_value=100.0,
         )  # fmt: skip
 
+    def wide(name: str, least: int, most: int) -> int:
+        """Pixels that hold the longest text of a column, within limits."""
+        return min(max([least, *(7 * len(row[name]) + 20 for row in rows)]), most)
+
     return {
-        "layer": text(pinned=True, width=128),
+        "layer": text(pinned=True, width=wide("layer", 128, 260)),
         "filters": number(format="localized"),
         "one filter": text(alignment="right", help="channels × height × width"),
-        "why": text(width=248),
+        "why": text(width=wide("why", 160, 460), help="a ticked row says it whole, below"),
         "MACs": number(format="localized", help="computed, for one image"),
         "of MACs": bar("of MACs", "computed"),
         "params": number(format="localized", help="computed"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,15 +50,15 @@ def name_form() -> None:
         help="torchvision:NAME or timm:NAME; type any name those libraries know",
     )  # fmt: skip
     small = name in _SMALL
-    side = st.number_input(
-        "Image side in pixels", *_SIDES, 32 if small else 224, key=f"side by name {small}"
-    )
+    side = _number("Image side in pixels", 32 if small else 224, key=f"side by name {small}")
+    fits = _fits({"The image side": (side, _SIDES)})
     st.caption(
         "Its weights are random: costs are exact, but its filters mean nothing until it is "
         "trained. Nothing is downloaded."
     )
-    if st.button("Build it", type="primary", key="open name") and name:
-        _open(clean(str(name), keep=":./-"), input_shape=(3, int(side), int(side)))
+    asked = st.button("Build it", type="primary", key="open name", disabled=not (name and fits))
+    if asked and name and fits:  # a click may come with the very number that does not fit
+        _open(clean(str(name), keep=":./-"), input_shape=(3, side, side))
 
 
 def file_form() -> None:
@@ -70,18 +71,39 @@ def file_form() -> None:
         "Architecture", (ITSELF, *OURS, *BY_NAME), key="architecture", accept_new_options=True
     )
     own_size = st.checkbox("Its images have another size than usual", key="own size")
-    shape = _shape() if own_size else None
-    if st.button("Open the file", type="primary", key="open file", disabled=upload is None):
+    shape, fits = _shape() if own_size else (None, True)
+    off = upload is None or not fits
+    if st.button("Open the file", type="primary", key="open file", disabled=off) and not off:
         given = None if architecture == ITSELF else clean(str(architecture), keep=":./-")
         _open(upload, architecture=given, input_shape=shape)
 
 
-def _shape() -> tuple[int, int, int]:
+def _shape() -> tuple[tuple[int, int, int], bool]:
+    """Channels, height and width of images, and whether all of them will do."""
     with st.container(horizontal=True):
-        channels = st.number_input("Channels", 1, 16, 3, key="channels")
-        height = st.number_input("Height", *_SIDES, 32, key="height")
-        width = st.number_input("Width", *_SIDES, 32, key="width")
-    return int(channels), int(height), int(width)
+        channels = _number("Channels", 3, key="channels")
+        height = _number("Height", 32, key="height")
+        width = _number("Width", 32, key="width")
+    fits = _fits({
+        "The number of channels": (channels, (1, 16)),
+        "The height in pixels": (height, _SIDES),
+        "The width in pixels": (width, _SIDES),
+    })  # fmt: skip
+    return (channels, height, width), fits
+
+
+def _number(label: str, value: int, *, key: str) -> int:
+    """A field without limits: with them the browser would keep quiet about a number that is out of
+    them, and go on with the last one that was not."""
+    return int(st.number_input(label, value=value, step=1, key=key))
+
+
+def _fits(numbers: Mapping[str, tuple[int, tuple[int, int]]]) -> bool:
+    """Whether each number lies within its limits; a sentence for those that do not."""
+    bad = {name: it for name, it in numbers.items() if not it[1][0] <= it[0] <= it[1][1]}
+    for name, (number, (low, high)) in bad.items():
+        st.error(f"{name} is a whole number from {low:,} to {high:,}, not {number:,}.")
+    return not bad
 
 
 def _open(source, **options) -> None:

@@ -72,7 +72,8 @@ def prunability(network: Network) -> None:
         f"{filters:,} filters."
     )
     for why, names in list(reasons(network).items())[:4]:
-        st.caption(f"Left whole: {problems.plain(listed(names))}. {problems.plain(why)}")
+        whole = many(why) if len(names) > 1 else why
+        st.caption(f"Left whole: {problems.plain(listed(names))}. {problems.plain(whole)}")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -96,6 +97,18 @@ def reasons(network: Network) -> dict[str, list[str]]:
         if group.protected:
             found.setdefault(group.why or "No reason is known.", []).append(group.name)
     return found
+
+
+def many(why: str) -> str:
+    """A reason that speaks of one group, said of several."""
+    if not why.startswith(("It ", "Its ")):
+        return why
+    for one, several in (
+        ("It has ", "Each has "), ("It cannot ", "They cannot "), ("It is ", "They are "),
+        ("Its ", "Their "), (" its ", " their "), ("it stays ", "they stay "),
+    ):  # fmt: skip
+        why = why.replace(one, several)
+    return why
 
 
 def short(why: str) -> str:
