@@ -20,11 +20,15 @@ with left:
     listed = st.container()
     begun = st.session_state.get(starting.STARTED, 0)  # after a start it is another one, closed
     with st.expander("New run", expanded=not runs, icon=":material/add:", key=f"new_run_{begun}"):
+        by_plan = st.container()
         data = image_field.ask_images(network, key="finetune_images")
+        subject = starting.Subject(session.model, session.recipe, session.edits, data)
         if network.free:
-            subject = starting.Subject(session.model, session.recipe, session.edits, data)
             run_form.start_form(network, subject)
         else:
             st.info("No group of this network can be cut, so there is nothing to fine-tune.")
 with right.container(border=True):
     live.watch(network.digest, listed=listed, place=st.container())
+if network.free:  # last: to choose the filters of a large network takes a moment
+    with by_plan, problems.shown():
+        run_form.plan_line(subject)

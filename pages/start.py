@@ -7,6 +7,11 @@ from sfp_viz.ui.session import entry
 
 entry.through("pages/start.py")
 
+st.markdown(
+    "Make a trained network smaller: see which of its filters repeat each other, take out those it "
+    "can spare, train the rest anew, and read at each step what that costs."
+)
+way_back = st.container()
 left, right = st.columns([3, 2], gap="medium")
 with left, st.container(border=True), problems.shown():
     start.picture()
@@ -27,3 +32,5 @@ with right:
         )
     with problems.shown():
         start.runs()
+with way_back, problems.shown():  # last: another network may have to be opened for it
+    start.go_on()

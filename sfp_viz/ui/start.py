@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import streamlit as st
 
@@ -14,8 +15,9 @@ from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.explore import maps
 from sfp_viz.ui.explore.view import group_view, pixels, points_of
-from sfp_viz.ui.runs import job_chip
-from sfp_viz.ui.session import state
+from sfp_viz.ui.runs import job_chip, run_words
+from sfp_viz.ui.session import lines, state, steps
+from sfp_viz.ui.session.tree import Step
 
 MAP_HEIGHT = 400
 _KINDS = {
@@ -28,6 +30,28 @@ _KINDS = {
     "latency": "time of each layer",
     "trust": "test of the suggestion",
 }
+
+
+def go_on() -> None:
+    """The way back to where the last browser session of this workspace stood; nothing where this
+    one has begun something itself, or there was none."""
+    left = lines.left()
+    if left is None:
+        return
+    title = problems.plain(steps.title(left.step.model))
+    then = datetime.fromtimestamp(left.time)
+    day = "today" if then.date() == datetime.now().date() else f"{then:%d %b %Y}"
+    with st.container(border=True, key="go_on_box"):
+        st.markdown(f"**Go on where you were:** {title}, {_went(left.step)}, {day} at {then:%H:%M}")
+        st.button(
+            "Go on", key="go_on", on_click=lines.go_on, args=(left,), icon=":material/history:"
+        )
+
+
+def _went(step: Step) -> str:
+    """The plan of a step in words, with the share of MACs that it takes away (computed)."""
+    hand = ", with changes by hand" if step.edits else ""
+    return f"{run_words.recipe_words(step.recipe)} {steps.saved(step)} MACs{hand}"
 
 
 def picture() -> None:

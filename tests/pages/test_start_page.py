@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+import streamlit as st
 from page_words import said
 
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.nets import samples, store
 from sfp_viz.nets.open import load_model
 from sfp_viz.ui import start
+from sfp_viz.ui.session import lines, state
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -64,6 +68,32 @@ def test_explore_keeps_the_layer_that_was_looked_at(open_page):
     app.button(key="explore").click().run()
     assert not app.exception
     assert app.session_state["session"].now.group == "conv2"
+
+
+def test_start_says_what_the_app_is_for(open_page):
+    assert "Make a trained network smaller" in said(open_page("start"))
+
+
+def test_after_the_tab_was_closed_start_leads_back_to_the_plan_that_was_made(open_page):
+    app = open_page("start")
+    assert "Go on where you were" not in said(app)
+    with_session(app, state.change, recipe=Recipe(0.3))
+    app = open_page("start")  # another browser session of the same workspace, at "/"
+    assert "LeNet-5-like on digits, similarity −30." in said(app).replace("\\", "")
+    app.button(key="go_on").click().run()
+    assert not app.exception
+    assert app.session_state["session"].now.recipe == Recipe(0.3)
+    assert app.session_state["session"].past
+    assert "Go on where you were" not in said(app)
+
+
+def with_session(app, act, **fields) -> None:
+    """What ``act`` does in the browser session of ``app``, written down as the frame does."""
+    store = {key: app.session_state[key] for key in (state.KEY, state.TREE)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(st, "session_state", store)
+        act(**fields)
+        lines.keep()
 
 
 def test_the_frame_shows_the_cost_before_and_after(unopened):

@@ -156,3 +156,45 @@ def test_how_a_page_shows_its_things_stands_in_the_link_and_nothing_else_does():
     assert views.text() == "map-PCA"
     views.pick("map", "UMAP")
     assert views.text() == ""
+
+
+def test_a_new_browser_session_is_offered_where_the_last_one_stood(monkeypatch):
+    state.start(Session())
+    assert lines.left() is None  # an empty workspace
+    walk(0.2, 0.3)
+    state.undo()
+    before = state.session()
+    assert lines.left() is None  # this session has steps of its own
+    line = lines.keep()
+    monkeypatch.setattr(st, "session_state", {})
+    state.start(Session())
+    left = lines.left()
+    assert left is not None
+    assert (left.line, left.step.asked) == (line, (before.model, before.recipe, before.edits))
+    lines.go_on(left)
+    assert state.session() == before
+    assert state.history().future[0].recipe == Recipe(0.3)  # its redo is there too
+    assert lines.left() is None
+
+
+def test_a_line_that_cannot_be_read_is_passed_over_for_the_one_before(monkeypatch, workspace):
+    state.start(Session())
+    walk(0.2)
+    line = lines.keep()
+    for broken in ("{", '{"format": 1, "steps": [], "now": 3}', "[]"):
+        (workspace / "lines" / "f000000000000000.json").write_text(broken)
+        monkeypatch.setattr(st, "session_state", {})
+        state.start(Session())
+        left = lines.left()
+        assert left is not None
+        assert left.line == line
+
+
+def test_a_line_that_stands_at_the_plan_on_the_screen_is_not_offered(monkeypatch):
+    state.start(Session())
+    walk(0.2)
+    state.undo()
+    lines.keep()
+    monkeypatch.setattr(st, "session_state", {})
+    state.start(Session())
+    assert lines.left() is None

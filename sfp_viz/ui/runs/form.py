@@ -9,10 +9,12 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RecipeError
-from sfp_viz.ui import problems
+from sfp_viz.figures.numbers import percent
+from sfp_viz.ui import planned, problems
 from sfp_viz.ui.runs import (
     pace,
     refused,
+    run_words,
     sparsify_form,
     starting,
     steps_form,
@@ -31,6 +33,20 @@ _WHAT = {
     "training": "Let the network become sparse as it trains, then cut what went to 0.",
     "sweep": "Try several recipes at several targets, and see what each comes to.",
 }
+
+
+def plan_line(subject: Subject) -> None:
+    """Which plan a new run prunes by, in words; nothing where it is out of reach."""
+    budget = planned.budget(subject.model, subject.recipe, subject.edits)
+    if budget.after is None:
+        return
+    gone = 1 - budget.after.macs / max(1, budget.before.macs)
+    digits = planned.hash_or_none(subject.model, subject.recipe, subject.edits)[:6]
+    hand = ", with changes by hand" if subject.edits else ""
+    st.markdown(
+        f"The plan on the screen: {run_words.recipe_words(subject.recipe)}, {percent(gone, 0)} of "
+        f"the MACs go{hand}" + (f" (plan {digits})" if digits else "")
+    )
 
 
 def start_form(network: Network, subject: Subject) -> None:

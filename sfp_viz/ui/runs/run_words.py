@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import name_of
+from sfp_viz.core.recipe import Recipe, name_of
 from sfp_viz.core.sparsification import WORDS
 from sfp_viz.figures.numbers import duration, percent
 from sfp_viz.runs.records import Run
@@ -67,10 +67,19 @@ def plan_name(recipe: str, share: float | None, digits: str = "") -> str:
     the first of the ``digits`` of its hash, which tell it from others of the same recipe."""
     if not recipe and share is None:
         return f"plan {digits[:6]}" if digits else "a plan"
-    text = RECIPES.get(recipe, recipe.replace("_", " ")) or ("own recipe" if digits else "a plan")
+    text = _called(recipe) or ("own recipe" if digits else "a plan")
     if share is not None:
         text += f" {'+' if share < 0 else '−'}{percent(abs(share), 0)}"
     return f"{text} ({digits[:6]})" if digits else text
+
+
+def recipe_words(recipe: Recipe) -> str:
+    """A recipe in a few words."""
+    return _called(name_of(recipe)) or "own recipe"
+
+
+def _called(name: str) -> str:
+    return RECIPES.get(name, name.replace("_", " "))
 
 
 def _plan_of(run: Run | Summary) -> str:

@@ -12,7 +12,8 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sfp_viz.ui.session.tree import Step, Tree
 FORMAT = 1
 _LINE, _READ, _SAVED, _ASKED = "line", "line read", "line saved", "line asked"  # session_state
 _FILES = 300  # lines kept in a workspace; the oldest go
+_TRIED = 5  # lines that are looked at for one that can be gone on with
 _NAME = re.compile(r"[0-9a-f]{16}")
 
 
@@ -62,6 +64,48 @@ def resume(line: str, session: Session) -> bool:
         state.start(*found)
         st.session_state[_READ], st.session_state[_SAVED] = line, _state_now()
     return found is not None
+
+
+@dataclass(frozen=True)
+class Left:
+    """Where a line of steps stood when it was written last: its name, its step at that moment,
+    and the time of the writing, in seconds since 1970."""
+
+    line: str
+    step: Step
+    time: float
+
+
+def left() -> Left | None:
+    """The newest line of the workspace, to go on with in a browser session that did nothing yet;
+    None where there is none, and once this session has steps or a line of its own.
+
+    A line that stands at what is on the screen is none to go back to.
+    """
+    if len(state.tree().steps) > 1 or st.session_state.get(_READ):
+        return None
+    now = state.session()
+    for file in reversed(_files()[-_TRIED:]):
+        found = _left(file)
+        if found is not None:
+            return found if found.step.asked != (now.model, now.recipe, now.edits) else None
+    return None
+
+
+def _left(file: Path) -> Left | None:
+    try:
+        value = json.loads(file.read_text())
+        row = next(row for row in value["steps"] if row["id"] == value["now"])
+        step = _step(row) if value["format"] == FORMAT and _NAME.fullmatch(file.stem) else None
+        return Left(file.stem, step, file.stat().st_mtime) if step else None
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError):
+        return None
+
+
+def go_on(left: Left) -> None:
+    """Go on with the line ``left`` where it stood; nothing when it is gone by now."""
+    step = left.step
+    resume(left.line, Session(step.model, recipe=step.recipe, edits=step.edits))
 
 
 def _state_now() -> tuple[Tree, list[int], int, list[int]]:
@@ -144,6 +188,15 @@ def _path(line: str) -> Path:
 
 def _tidy() -> None:
     """Forget the oldest lines of the workspace."""
-    files = sorted(_path("x").parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
+    files = _files()
     for old in files[: max(len(files) - _FILES + 1, 0)]:
         old.unlink(missing_ok=True)
+
+
+def _files() -> list[Path]:
+    """The files of lines, the newest last."""
+    timed = []
+    for file in _path("x").parent.glob("*.json"):
+        with suppress(OSError):  # another session tidied up
+            timed.append((file.stat().st_mtime, file))
+    return [file for _, file in sorted(timed)]
