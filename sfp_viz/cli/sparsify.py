@@ -18,6 +18,7 @@ from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
 from sfp_viz.core.sparsification import (
     STRENGTHS,
+    TUNED,
     Finish,
     Method,
     Order,
@@ -173,7 +174,7 @@ def sparsify(
         )
     if chosen.method == "stripes" and not as_json:
         click.echo(SKIPPING, err=True)
-    rate = tune_learning_rate or tuning.learning_rate / 4
+    rate = tune_learning_rate or TUNED * tuning.learning_rate
     after = replace(tuning, learning_rate=rate) if tune_epochs else None
     path = _lay_out(model, net, images, chosen, after)
     begin(path, background=background, where=where)

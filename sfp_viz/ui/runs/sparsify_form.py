@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
-from sfp_viz.core.sparsification import Method, Sparsification, check_used
+from sfp_viz.core.sparsification import TUNED, Method, Sparsification, check_used
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
@@ -80,8 +80,10 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
 def _teaching(settings: Distillation, place: str) -> dict[str, Any]:
     """What the fine-tuning alone uses."""
     rate = st.number_input(
-        _AFTER["learning_rate"], value=settings.learning_rate, step=0.005, format="%.4f",
+        _AFTER["learning_rate"], value=TUNED * settings.learning_rate, step=0.005, format="%.4f",
         key=f"sparse_tuning_rate_{place}",
+        help="A quarter of the rate above by default: the teacher's pull is hard on a network "
+        "whose outputs have shrunk.",
     )  # fmt: skip
     return {"learning_rate": rate, **training_fields.teaching(settings)}
 
