@@ -26,5 +26,5 @@ page = st.navigation(
 )
 entry.go_on()
 links.write(state.session())
-frame.top(page.url_path)
+frame.top(page.url_path, page.title)
 page.run()

@@ -29,9 +29,10 @@ _STRIP = (
 )
 
 
-def top(page: str = "") -> None:
+def top(page: str = "", title: str = "") -> None:
     """The bar above the page called ``page``: title, what goes on, and the budget on the left;
-    undo, redo, steps and link on the right."""
+    undo, redo, steps and link on the right. ``title`` stands above it where the screen is so
+    narrow that the bar of pages is folded away."""
     session = state.session()
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         with st.container(gap=None, width="stretch"):
@@ -42,12 +43,21 @@ def top(page: str = "") -> None:
                 budget = planned.budget(session.model, session.recipe, session.edits)
                 lacks = recipe_form.missing(session.recipe, learned.evidence(session.model))
                 free = bool(loaders.network(session.model).free)
-                st.html(_STRIP + strip(budget, free, lacks))
+                st.html(_STRIP + _name(title) + strip(budget, free, lacks))
             except SfpError as problem:
                 problems.say(problem)
             text_keys()
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             _steps()
+
+
+def _name(title: str) -> str:
+    return (
+        f'<style>@media (max-width:768px){{.st-key-frame h1::before{{content:"{escape(title)}";'
+        "display:block;font-size:13px;font-weight:400;line-height:1.4;opacity:.72}}</style>"
+        if title
+        else ""
+    )
 
 
 def strip(budget: planned.Budget, free: bool = True, lacks: tuple[str, ...] = ()) -> str:

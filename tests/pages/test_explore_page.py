@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.network import Network
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.ui import loaders
+from sfp_viz.ui.explore.panels import believed
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 
@@ -46,6 +47,20 @@ def test_it_opens_with_map_pictures_and_table(open_page):
 
 def test_the_trust_in_the_map_is_called_estimated(open_page):
     assert "estimated" in said(open_page("explore"))
+
+
+@pytest.mark.parametrize(
+    ("trust", "words"),
+    [(0.95, "are alike, with few exceptions"), (0.85, "not all"), (0.67, "often not alike")],
+)
+def test_a_poor_map_warns_and_a_good_one_reassures(trust, words):
+    assert words in believed(trust)
+
+
+def test_the_words_of_filters_that_go_are_as_dark_as_others(open_page):
+    css = next(block.body for block in open_page("explore").html if ".tiles" in block.body)
+    assert ".goes img{opacity" in css
+    assert ".goes{opacity" not in css
 
 
 def test_the_table_says_what_goes_and_why(open_page):

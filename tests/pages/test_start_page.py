@@ -118,3 +118,8 @@ def test_the_first_picture_needs_neither_torch_nor_sklearn(workspace):
         [sys.executable, "-c", code, str(ROOT / "app.py")], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_where_the_bar_of_pages_is_folded_away_the_page_says_its_name(open_page):
+    app = open_page("start").switch_page("app.py").run()
+    assert any('h1::before{content:"Start"' in block.body for block in app.html)

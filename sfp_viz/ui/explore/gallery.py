@@ -16,9 +16,9 @@ _CSS = (
     "<style>.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(72px,1fr));"
     "gap:10px 12px}.tiles figure{margin:0}.tiles img{width:100%;display:block;"
     "image-rendering:pixelated;border-radius:3px}.tiles figcaption{font-size:12px;"
-    "line-height:1.3;padding-top:3px;white-space:nowrap}.tiles .goes{opacity:.5}"
+    "line-height:1.3;padding-top:3px;white-space:nowrap}.tiles .goes img{opacity:.5}"
     ".tiles.few{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:12px 20px}"
-    ".tiles i{font-style:normal;opacity:.75}</style>"
+    ".tiles i{font-style:normal;opacity:.82}</style>"
 )
 
 

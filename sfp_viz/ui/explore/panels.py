@@ -160,11 +160,19 @@ def _honesty(key: str, view: GroupView, found: maps.Places) -> None:
     if trust != trust:
         st.caption(f"{found.kind}: too few filters to say how far the map can be trusted.")
         return
-    grade = "good" if trust >= 0.9 else "fair" if trust >= 0.8 else "poor"
-    st.caption(
-        f"{found.kind}, trustworthiness {trust:.2f} ({grade}, estimated): near neighbors can be "
-        "believed that far; distances between islands say little."
-    )
+    st.caption(f"{found.kind}, {believed(trust)}; distances between islands say little.")
+
+
+def believed(trust: float) -> str:
+    """How far near neighbors on a map of that trustworthiness, 0..1, are to be believed."""
+    if trust >= 0.9:
+        grade, words = "good", "filters that lie near each other are alike, with few exceptions"
+    elif trust >= 0.8:
+        grade, words = "fair", "most filters that lie near each other are alike, not all"
+    else:
+        grade = "poor"
+        words = "filters that lie near each other are often not alike, so look them up in the table"
+    return f"trustworthiness {trust:.2f} ({grade}, estimated): {words}"
 
 
 @st.fragment(run_every=2.0)
