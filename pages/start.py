@@ -9,7 +9,7 @@ entry.through("pages/start.py")
 
 st.markdown(
     "Make a trained network smaller: see which of its filters repeat each other, take out those it "
-    "can spare, train the rest anew, and read at each step what that costs."
+    "can spare, fine-tune what is left, and read at each step what that costs."
 )
 way_back = st.container()
 left, right = st.columns([3, 2], gap="medium")

@@ -10,6 +10,7 @@ from sfp_viz.nets.data import NAMES, available
 from sfp_viz.ui import problems
 
 _CHOSEN = "images_of"  # session_state: digest -> name, chosen in this browser session
+_WITHOUT = "Without images nothing is trained and no accuracy measured; all else works."
 _FETCHED = ("fashion_mnist", "cifar10", "cifar100")
 
 
@@ -43,13 +44,13 @@ def ask_images(network: Network, *, key: str) -> str:
         "for each class.",
     )  # fmt: skip
     if not name:
-        st.info("No images are chosen: everything but accuracy works.")
+        st.info(f"No images are chosen. {_WITHOUT}")
         return ""
     if available(name):
         return name
     st.info(
-        f"The images {problems.plain(repr(name))} are not on this machine: everything but accuracy "
-        "works. Choose others, or set SFP_VIZ_DATA to the folder that holds them and start again."
+        f"The images {problems.plain(repr(name))} are not on this machine. {_WITHOUT} Choose "
+        "others, or set SFP_VIZ_DATA to the folder that holds them and start again."
     )
     if name in _FETCHED:
         st.button("Download them", key=f"{key}_fetch", on_click=_fetch, args=(name,))

@@ -41,8 +41,14 @@ def go_on() -> None:
     title = problems.plain(steps.title(left.step.model))
     then = datetime.fromtimestamp(left.time)
     day = "today" if then.date() == datetime.now().date() else f"{then:%d %b %Y}"
-    with st.container(border=True, key="go_on_box"):
-        st.markdown(f"**Go on where you were:** {title}, {_went(left.step)}, {day} at {then:%H:%M}")
+    with st.container(
+        border=True, key="go_on_box", horizontal=True, horizontal_alignment="distribute",
+        vertical_alignment="center",
+    ):  # fmt: skip
+        st.markdown(
+            f"**Go on where you were:** {title}, {_went(left.step)}, {day} at {then:%H:%M}",
+            width="content",
+        )
         st.button(
             "Go on", key="go_on", on_click=lines.go_on, args=(left,), icon=":material/history:"
         )

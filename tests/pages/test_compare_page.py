@@ -66,8 +66,8 @@ def test_finished_runs_baselines_and_the_unpruned_network_stand_there_unmeasured
     found = rows(app)
     assert set(found) == {
         "unpruned", f"{PLAN} {plan_of(Recipe()).hash[:6]}, fine-tuned 3 epochs",
-        "uniform L1, fine-tuned 1 epochs",
-        f"fpgm {plan_of(fpgm(0.3), None).hash[:0]}{other(three)}, fine-tuned 1 epochs",
+        "uniform L1, fine-tuned 1 epoch",
+        f"fpgm {plan_of(fpgm(0.3), None).hash[:0]}{other(three)}, fine-tuned 1 epoch",
     }  # fmt: skip
     assert found["unpruned"]["Accuracy"] == pytest.approx(98.6)
     text = said(app).replace("\\", "")

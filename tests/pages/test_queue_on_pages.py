@@ -146,6 +146,15 @@ def test_a_paused_run_stays_on_the_screen_beside_a_newer_one_that_left_the_line(
     assert resumed == [path]
 
 
+def test_a_run_that_left_the_line_before_it_began_promises_no_curves(open_page, workspace):
+    (path,) = in_line(workspace, 1)
+    assert "Its curves appear here" in said(open_page("finetune"))
+    queue.withdraw(path)
+    told = said(open_page("finetune"))
+    assert "stopped before its first epoch had ended" in told
+    assert "Its curves appear here" not in told
+
+
 def test_how_many_work_at_a_time_is_chosen_on_the_page(open_page, workspace, monkeypatch):
     monkeypatch.setattr(slots, "cards", lambda: ())
     at_work(workspace)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from page_words import press, said
 
+from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
+from sfp_viz.ui import planned
 from tests.finished import finished_run
 
 
@@ -128,3 +130,18 @@ def test_the_check_measures_each_stage_on_a_click(open_page):
     table = next(d.value for d in app.dataframe if "Stage" in d.value)
     assert list(table["Stage"]) == ["Unpruned", "Cut", "BatchNorm re-estimated"]
     assert all(value.endswith("%") for value in table["Accuracy"])
+
+
+def test_without_images_the_page_says_once_that_nothing_is_trained(open_page):
+    app = open_page("finetune")
+    next(s for s in app.selectbox if s.label == "Images").set_value("cifar10").run()
+    told = said(app)
+    assert "Without images nothing is trained" in told
+    assert "everything but accuracy works" not in told
+    assert next(b for b in app.button if b.label == "Start").disabled
+
+
+def test_a_new_run_says_in_words_by_which_plan_it_prunes(open_page):
+    digits = planned.plan("lenet5_digits", Recipe()).hash[:6]
+    told = said(open_page("finetune")).replace("\\", "")
+    assert f"The plan on the screen: similarity, 50 % of the MACs go (plan {digits})" in told

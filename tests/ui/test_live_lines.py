@@ -37,7 +37,7 @@ def test_all_that_was_asked_for_has_a_chart_and_memory_only_where_it_was_measure
     assert titles == ["Accuracy", "Loss", "Temperature", "Learning rate", "Speed"]
     if "memory" in Epoch.__dataclass_fields__:
         seen = lines_data([curve(epoch(1, memory=250_000_000))])
-        assert panel(seen, "Memory, peak")["series"][0]["values"] == [250.0]
+        assert panel(seen, "Training memory")["series"][0]["values"] == [250.0]
 
 
 def test_the_best_epoch_is_the_first_with_the_highest_test_accuracy():

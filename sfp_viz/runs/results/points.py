@@ -10,7 +10,7 @@ from sfp_viz.core.training import wilson
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.kinds.sparsify import KIND
 from sfp_viz.runs.results.latencies import WHOLE, Timed
-from sfp_viz.runs.results.names import told_apart
+from sfp_viz.runs.results.names import setting, told_apart
 from sfp_viz.runs.results.summary import Summary
 
 RUN = "run:"  # before a run's id: the key of its point
@@ -35,10 +35,10 @@ def title(run: Summary, kind: Kind) -> str:
         name += f" {run.plan[:6]}"
     first, after = parts(run)
     if first:
-        text = f"{name}, sparsified {first} epochs"
+        text = f"{name}, sparsified {setting('epochs', first)}"
         return f"{text}, fine-tuned {after}" if after else text
     how = "pruned in steps" if run.kind == "steps" else "fine-tuned"
-    return f"{name}, {how} {run.epochs} epochs"
+    return f"{name}, {how} {setting('epochs', run.epochs)}"
 
 
 def parts(run: Summary) -> tuple[int, int]:

@@ -90,7 +90,8 @@ function paint(me) {
     p.title = (title.getComputedTextLength?.() ?? 90) + 8;
     const empty = !p.panel.series.some((s) => s.values.some(there));
     const clip = put(put(base, 'clipPath', { id: `${me.id}-${index}` }), 'rect', { x: p.x - 1, y: p.y - 4, width: p.w + 6, height: p.h + 5 }) && `url(#${me.id}-${index})`;
-    const scale = ticks(low, high, p.panel.tall ? 4 : 2);
+    let scale = ticks(low, high, p.panel.tall ? 4 : 2); // one tick alone says nothing of the rest
+    for (let n = 3; scale.found.length < 2 && n < 9; n++) scale = ticks(low, high, n);
     if (!empty || p.panel.refs.length) for (const t of scale.found) {
       if (p.Y(t) < p.y - 1) continue;
       put(base, 'line', { x1: p.x, x2: p.x + p.w, y1: p.Y(t), y2: p.Y(t), class: 'grid' });
@@ -103,7 +104,7 @@ function paint(me) {
     p.busy = []; p.placed = [];
     const ends = curves(me, p, clip);
     references(base, p, [low, high]);
-    for (const end of ends) label(base, p, 'end', end.name, [[7, 4, 0], [0, -9, 0.5], [0, 18, 0.5], [-9, -7, 1], [-9, 16, 1]].map(([dx, dy, at]) => [end.x + dx, end.y + dy, at]));
+    for (const end of ends) label(base, p, 'end', end.name, [[7, 4, 0], [0, -9, 0.5], [0, 18, 0.5], [-9, -7, 1], [-9, 16, 1], [-9, -20, 1], [-9, 30, 1], [-9, -34, 1], [-9, 44, 1]].map(([dx, dy, at]) => [end.x + dx, end.y + dy, at]));
     if (!index) names(base, p, X, data.stages, from, to);
   });
 }

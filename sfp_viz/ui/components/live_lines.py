@@ -66,7 +66,7 @@ _PANELS = (
     _Panel("Speed", "images/s", 0, (("Speed", lambda e: e.images_per_second),)),
 )  # fmt: skip
 _HEADS = {"Test": "Test, %", "Training": "Training, %", "Speed": "Images/s", "Memory": "Memory, MB"}
-_MEMORY = _Panel("Memory, peak", "MB", 0, (("Memory", lambda e: _memory(e) / 1e6),))
+_MEMORY = _Panel("Training memory", "MB", 0, (("Memory", lambda e: _memory(e) / 1e6),))
 
 
 def live_lines(

@@ -30,6 +30,10 @@ _NO_LINE = (
     "No line of uniform L1: no run of it has the same MACs, images and epochs. The page Compare "
     "can fine-tune one."
 )
+_MEMORY_IS = (
+    "The most that the training took, measured: both networks, the images and the program. The "
+    "pruned network by itself needs far less."
+)
 runs_of = known_runs.runs_of
 title = run_words.title
 
@@ -68,7 +72,11 @@ def _lines(
     shown = [one for one, _ in together]
     if not any(one.epochs or one.before for one in shown):
         if run.kind != sparsify.KIND:
-            st.caption("Its curves appear here, epoch by epoch, once the first one has ended.")
+            st.caption(
+                "It stopped before its first epoch had ended, so it has no curves."
+                if run.over
+                else "Its curves appear here, epoch by epoch, once the first one has ended."
+            )
         return
     names = telling.apart(shown)
     curves = [
@@ -159,7 +167,7 @@ def _numbers(run: Run) -> None:
         if run.before:
             st.metric("MACs", count(run.before.macs))
         if peak := max((getattr(epoch, "memory", 0) for epoch in run.epochs), default=0):
-            st.metric("Memory, peak", size(peak))
+            st.metric("Memory of the training", size(peak), help=_MEMORY_IS)
 
 
 def _measured_on(shown: Sequence[Run]) -> None:
