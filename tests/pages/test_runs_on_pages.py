@@ -99,6 +99,7 @@ def test_a_run_whose_worker_is_gone_says_so_and_can_be_resumed(open_page, worksp
 
 
 def test_a_run_is_deleted_without_a_question_and_can_be_put_back(open_page, workspace):
+    finished_run(workspace)  # an older one, which takes the place on the screen meanwhile
     path = run_folder(workspace, epochs=2)
     files = {file.name for file in path.iterdir()}
     app = press(open_page("finetune"), "Delete")
@@ -107,6 +108,7 @@ def test_a_run_is_deleted_without_a_question_and_can_be_put_back(open_page, work
     app = press(app, "Put it back")
     assert {file.name for file in path.iterdir()} == {*files, "launch.lock"}
     assert "Fine-tuned" in {metric.label for metric in app.metric}
+    assert app.session_state["session"].now.run == path.name
     assert "was deleted" not in said(app)
 
 

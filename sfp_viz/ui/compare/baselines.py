@@ -10,6 +10,7 @@ from sfp_viz.core.tradeoff import Kind
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.kinds.sparsify import KIND
+from sfp_viz.runs.results.names import setting
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.compare import points as compare_points
@@ -30,7 +31,8 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
     settings = _settings(*(same or cut)[:1]) or starting.preset(starting.QUICK, subject.data)
     words = "the newest run of this plan" if same else "the newest run of a plan"
     st.caption(
-        f"With the settings of {words if cut else 'the quick preset'}: {settings.epochs} epochs."
+        f"With the settings of {words if cut else 'the quick preset'}: "
+        f"{setting('epochs', settings.epochs)}."
         + ("" if subject.recipe.compensation == "none" else " Without the plan's repair: as such "
            "baselines are published.")
     )  # fmt: skip

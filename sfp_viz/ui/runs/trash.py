@@ -13,6 +13,7 @@ from sfp_viz.runs import process
 from sfp_viz.runs.folder import SWEEP
 from sfp_viz.runs.kinds.sweeps import when_deleted
 from sfp_viz.ui import loaders, problems
+from sfp_viz.ui.session import state
 
 KEPT = 10  # runs in the trash; of more, those deleted first are gone for good
 _LAST = "run deleted last"  # session_state: its folder in the trash
@@ -56,6 +57,7 @@ def bar() -> None:
     def back() -> None:
         try:
             restore(place)
+            state.change(run=name)  # it is on the screen again too
         except (SfpError, OSError) as problem:
             st.toast(problems.plain(str(problem)), icon=":material/error:")
 
