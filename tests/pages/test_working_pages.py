@@ -177,6 +177,7 @@ def test_fine_tune_starts_with_settings_that_suit_the_digits(open_page):
 
 def test_the_lesson_answers_only_after_a_guess(open_page):
     app = open_page("learn")
+    assert "Shown in 8 clusters. Below, a layer has as many clusters as filters stay" in said(app)
     button = next(b for b in app.button if b.label == "Prune three times and measure")
     assert button.disabled
     guess = next(r for r in app.radio if "Which filters should go" in r.label)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -29,6 +30,7 @@ from sfp_viz.ui.session.state import Session
 MODEL, DATA = "lenet5_digits", "digits"
 RANDOM, NORM, CLUSTER = "At random", "The smallest ones", "All but one of each cluster"
 TARGETS = {"a third": 0.33, "half": 0.5, "three quarters": 0.75}
+FEW = 0.25  # clusters that are drawn, for each filter that stays
 PAIRS = 3  # of filters most alike, drawn side by side
 _SHOWN = "lesson_shown"  # session_state: the share that was measured last
 
@@ -93,8 +95,8 @@ def chance(network: Network) -> str:
 
 def alike(network: Network) -> None:
     """The layer that repeats itself most: its pairs most alike, its filters as points and as a
-    table of similarities, by cluster."""
-    recipe, group = recipe_of(CLUSTER, 0.5), repeated()
+    table of similarities, by cluster: few clusters, so that the eye tells them apart."""
+    recipe, group = replace(recipe_of(CLUSTER, 0.5), cluster_rule="share", kappa=FEW), repeated()
     kept = planned.suggestion(MODEL, recipe)[group.name]
     found = planned.group_analysis(MODEL, group.name, recipe, kept)
     _pairs(network, group, found.similarity)
@@ -112,6 +114,10 @@ def alike(network: Network) -> None:
             similarity_map(found.similarity, found.clusters.labels), key="lesson_pairs",
             alt="The similarity of every pair of filters, sorted by cluster.",
         )  # fmt: skip
+    st.caption(
+        f"Shown in {found.clusters.k} clusters. Below, a layer has as many clusters as filters "
+        "stay in it, so that one of each can stay."
+    )
 
 
 def closest(similarity: np.ndarray, count: int = PAIRS) -> list[tuple[int, int]]:
