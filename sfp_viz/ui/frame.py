@@ -92,7 +92,6 @@ def _steps() -> None:
     st.button(
         "Undo", key="undo", on_click=state.undo, disabled=not line.past, type="tertiary",
         icon=":material/undo:", shortcut="Mod+Z",
-        help="The last step of the plan. In a text field the keys undo what was written there",
     )  # fmt: skip
     st.button(
         "Redo", key="redo", on_click=state.redo, disabled=not line.future, type="tertiary",
@@ -100,7 +99,8 @@ def _steps() -> None:
     )  # fmt: skip
     panel = st.popover(
         "Steps", key="steps_open", type="tertiary", icon=":material/account_tree:",
-        on_change="rerun", help="Every plan you made here, and the way back to it",
+        on_change="rerun", help="Every plan you made here, and the way back to it. The keys of "
+        "Undo take back what was written while you are in a text field",
     )  # fmt: skip
     if panel.open:  # drawn only when it is looked at
         with panel:
