@@ -70,8 +70,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
     value |= _estimated(network, kept, known) | {"evidence": known.value}
     text = f"{title(network)}\n\n{_group_table(network, spread, kept)}\n"
-    if why:
-        text += "\n" + facts((name, reason) for name, reason in reasons.items()) + "\n"
+    text += "\n" + facts(reasons.items()) + "\n" if why else ""
     text += "".join(f"\n{line}\n" for line in (counted(dead), warning(dead)) if line)
     text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
     say(value, _with_sources(text, known), as_json=as_json)
@@ -133,11 +132,11 @@ def plan(
         _write(ratio_dict, json.dumps(pruning_ratio_dict(network, made), indent=1) + "\n", "ratios")
     before, after, kept = cost(network), cost(network, made), kept_units(network, made)
     removed = {r.group: list(r.filters) for r in made.removals}
-    value = {**head(network), "plan": made.hash, "removed": removed}
-    value |= {"target": made.recipe.target_reduction, "goal": made.recipe.goal}
+    asked = {"target": made.recipe.target_reduction, "goal": made.recipe.goal}
+    value = {**head(network), "plan": made.hash, "removed": removed, **asked}
     value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
     value |= _estimated(network, kept, known) | {"evidence": known.value}
-    value |= {"file": str(output) if output else None}
+    value["file"] = str(output) if output else None
     text = f"{title(network)}, plan {made.hash}\n\n{_group_table(network, {}, kept)}\n"
     text = _with_sources(f"{text}\n{cost_table(before, after, value['estimated'])}", known)
     if not set(needs(recipe)) - {"latency"}:

@@ -1,4 +1,4 @@
-"""Where a goal is met: how the groups share what has to go (methods.md G.5 and D.4).
+"""Where a goal is met: how the groups share what has to go (docs/method.md).
 
 Three ways: by a share of each group (dispersion, uniform), by one threshold on all filters
 (pooled), and by curves of damage (functional, sensitivity). All take bounds, a step between
@@ -118,7 +118,7 @@ def by_curves(
     high: np.ndarray,
     step: int = 1,
 ) -> Widths:
-    """Units go where the goal falls most for the least rise of damage (methods.md D.4).
+    """Units go where the goal falls most for the least rise of damage (docs/method.md).
 
     ``curves``: for each group the damage when 0, 1 .. size units are gone, never falling; groups
     without one stay at ``high``. Greedy on the lower convex hull of each curve, so that neither a

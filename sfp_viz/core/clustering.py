@@ -1,4 +1,4 @@
-"""The clusterings that a recipe can ask for, on inner products and distances (methods.md G.3)."""
+"""The clusterings that a recipe can ask for, on inner products and distances (docs/method.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters of like filters, and what a person may do to them (methods.md G.3)."""
+"""Clusters of like filters, and what a person may do to them (docs/method.md)."""
 
 from __future__ import annotations
 

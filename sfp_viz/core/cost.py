@@ -1,7 +1,7 @@
 """Exact MACs, params and activation memory of a plan, from channel counts alone.
 
 MACs = sum over operations of constant * out * in / conv_groups, counted on what is left of both
-(methods.md G.11): convolutions and linear layers; norms, activations and pooling count 0.
+(docs/method.md): convolutions and linear layers; norms, activations and pooling count 0.
 """
 
 from __future__ import annotations

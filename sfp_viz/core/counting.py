@@ -1,6 +1,6 @@
 """What a goal counts, for all widths at once: exact, and quick enough for a slider.
 
-The same sums as cost.py (methods.md G.11), as matrices over terms and groups.
+The same sums as cost.py (docs/method.md), as matrices over terms and groups.
 """
 
 from __future__ import annotations

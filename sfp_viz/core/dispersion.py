@@ -1,4 +1,4 @@
-"""Kernel Dispersion: how spread the filters of a group are (methods.md A.5, our reading).
+"""Kernel Dispersion: how spread the filters of a group are (docs/method.md, our reading).
 
 The paper's formula was not available to us; A.4 of our notes measured the candidates.
 """
@@ -85,7 +85,7 @@ def mean_distance(matrix: np.ndarray) -> float:
     """Mean of 1 - cos over all pairs, cut off at 1; pairs with a dead filter count 0.
 
     The naive measure, for comparison: long rows are nearly orthogonal, so it lies near 1 in every
-    layer and tells them hardly apart (methods.md A.4).
+    layer and tells them hardly apart (docs/method.md).
     """
     units, alive = len(matrix), live(matrix)
     count = int(alive.sum())

@@ -158,7 +158,7 @@ def damage_by_dispersion(
     """Sum over groups of D ** gamma * -ln(share kept): our reading of what the rule minimises.
 
     At equal cost, where every unit of every group costs alike, its minimum keeps shares in
-    proportion to D ** gamma, which is the rule of methods.md G.5.
+    proportion to D ** gamma, which is the rule of docs/method.md.
     """
     return float(
         sum(

@@ -1,4 +1,4 @@
-"""One score a filter: how much is lost without it (methods.md D.1); higher is kept first."""
+"""One score a filter: how much is lost without it (docs/method.md); higher is kept first."""
 
 from __future__ import annotations
 

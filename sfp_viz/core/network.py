@@ -47,7 +47,7 @@ class ConvLayer:
 
 def filters_first(weight: np.ndarray, conv_groups: int = 1) -> np.ndarray:
     """The weight of a transposed convolution as filters, [filters, channels, height, width]
-    (methods.md G.1).
+    (docs/method.md).
 
     torch stores it as [channels, filters / conv_groups, height, width]: the channels of a
     conv_group in a row, each with a slice for every filter of that conv_group. Raises ValueError

@@ -2,7 +2,7 @@
 
 A proximal step of a penalty P at z is argmin_f P(f) + ||f - z||^2 / 2. For rows it only scales
 each row, so these functions take the rows' norms and give a factor for each: numpy arrays or
-torch tensors, whatever comes in goes out (methods.md B.2 and G.10).
+torch tensors, whatever comes in goes out (docs/method.md).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def rows_within(
 ) -> dict[str, np.ndarray]:
     """Which rows stay so that MACs fall by at least the target: bool [units] for each group.
 
-    The projection of ADMM with a hard constraint (methods.md G.9, our reading): one threshold on
+    The projection of ADMM with a hard constraint (docs/method.md, our reading): one threshold on
     ``scores`` (one array [units] for each group to be cut, comparable between groups), then rows
     come back by falling score while the target holds. So the target is met exactly: MACs are at
     or below it, and no further row of the group that would fit is left out. Every group keeps a

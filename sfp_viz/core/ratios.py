@@ -1,4 +1,4 @@
-"""From a recipe to the filters that each group keeps, under a target (methods.md G.5)."""
+"""From a recipe to the filters that each group keeps, under a target (docs/method.md)."""
 
 from __future__ import annotations
 

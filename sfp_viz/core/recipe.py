@@ -37,7 +37,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a plan is made; hashable, so it is a cache key. Defaults: methods.md G (our reading).
+    """How a plan is made; hashable, so it is a cache key. Defaults: docs/method.md (our reading).
 
     ``target_reduction``: share of ``goal`` to remove, 0..1: 'macs', 'params', 'memory' (peak of
     activations) or 'latency' (estimated from a table measured on this machine).
@@ -97,7 +97,7 @@ class Recipe:
 
 
 def paper_sfp(target_reduction: float = 0.5, **changes) -> Recipe:
-    """Our reading of SFP (methods.md G.14): cosine, k-means, L1, Kernel Dispersion, bias."""
+    """Our reading of SFP (docs/method.md): cosine, k-means, L1, Kernel Dispersion, bias."""
     return Recipe(target_reduction=target_reduction, **{"compensation": "bias", **changes})
 
 

@@ -2,7 +2,7 @@
 
 Backward elimination on the covariance of activations, weighted by the next layers' filters. It
 generalises similarity: of two identical filters either is made up for entirely. Our design
-(methods.md D.4).
+(docs/method.md).
 """
 
 from __future__ import annotations

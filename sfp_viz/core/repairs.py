@@ -12,7 +12,7 @@ NORMS_STAY = "BatchNorm keeps its old statistics."  # without images, whatever t
 
 def left_out(compensation: Compensation, called: str = "") -> str:
     """What a cut without calibration images leaves undone of ``compensation``, ``called`` so, in a
-    sentence; '' where it needs none (methods.md G.7)."""
+    sentence; '' where it needs none (docs/method.md)."""
     if compensation in WITHOUT_IMAGES:
         return ""
     return (

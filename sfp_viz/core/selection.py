@@ -1,4 +1,4 @@
-"""Which filters of a group go, each with its reason (methods.md G.4, our reading)."""
+"""Which filters of a group go, each with its reason (docs/method.md, our reading)."""
 
 from __future__ import annotations
 

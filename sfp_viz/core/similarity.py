@@ -1,4 +1,4 @@
-"""Filters as rows of a matrix, and how alike they are (methods.md G.1, G.2)."""
+"""Filters as rows of a matrix, and how alike they are (docs/method.md)."""
 
 from __future__ import annotations
 

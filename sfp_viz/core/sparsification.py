@@ -1,7 +1,6 @@
 """Settings of a training that makes filters or stripes go, and the lines of its history. No torch.
 
-SSR with its AULM solver (Lin et al. 2019; methods.md B and G.9), its two rivals (SGD on the group
-lasso itself, proximal SGD), and multi-granularity pruning with adaptive l1 (C and G.10).
+SSR with its AULM solver (Lin et al. 2019), its rivals, multi-granularity pruning: docs/method.md.
 """
 
 from __future__ import annotations

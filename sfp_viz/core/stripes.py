@@ -1,7 +1,7 @@
 """Stripes: positions of a filter's window, each a vector over its channels; what they cost.
 
 A filter of K_h x K_w positions has as many stripes; dropping one thins the filter and leaves the
-number of filters alone (Meng et al. 2020, 'Pruning Filter in Filter'; methods.md C.3). MACs are
+number of filters alone (Meng et al. 2020, 'Pruning Filter in Filter'; docs/method.md). MACs are
 counted for what is left, at output resolution: an idea of the work, and never a time.
 """
 

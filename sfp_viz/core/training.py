@@ -142,13 +142,13 @@ SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
 
 
 def temperature(settings: Distillation, progress: float, gap: float = 1.0) -> float:
-    """Temperature at ``progress`` 0..1 of all steps (methods.md E; the schedule is our reading).
+    """Temperature at ``progress`` 0..1 of all steps (docs/method.md; the schedule is our reading).
 
     cosine: T = T1 + (T0 - T1)(1 + cos(pi t)) / 2; 'step' halves at each quarter, not below T1;
     'increasing' is the cosine run backwards, from ``temperature_end`` up to the start. 'adaptive'
     follows the student: T = T1 + (T0 - T1) g with ``gap`` g, what is left of its first distance
     to the teacher, clipped to 0..1; a student no worse than its teacher goes at T1 (our own
-    variant, methods.md G.8; nets/losses.py, Gap).
+    variant, docs/method.md; nets/losses.py, Gap).
     """
     start, end = settings.temperature_start, settings.temperature_end
     if settings.schedule == "adaptive":

@@ -1,6 +1,6 @@
 """AULM: SGD with a pull towards a sparse copy, a proximal step on the copy, and a multiplier.
 
-Lin et al. 2019 (SSR), as in the authors' code (methods.md B.2, B.3): F, the copy of the weights V;
+Lin et al. 2019 (SSR), as in the authors' code (docs/method.md): F, the copy of the weights V;
 U = Y / rho, the multiplier in units of the weights. Every step adds rho (V - F + U) to the
 gradient; every refresh sets Z = V + U, F = prox(Z), U = U + DAMPING (V - F). 'ssr_projection' keeps
 instead the rows of Z that meet the MACs target, which rises to its full size over the first half of
@@ -96,7 +96,7 @@ class Aulm:
 
     def hardened(self) -> dict[str, Tensor]:
         """The weights of the rows' parameters, by name: what the copy says is which rows stay, not
-        their values, as in the authors' code (methods.md B.3); l2,1 has shrunk those."""
+        their values, as in the authors' code (docs/method.md); l2,1 has shrunk those."""
         return {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     def state(self) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ def compensate(
     copy of ``model`` that is cut afterwards. ``removed`` maps group names to units.
 
     'none' nothing; 'bias' see fold_means; 'merge' and 'scale' see merging.py; 'lsq_channel' and
-    'lsq_window' see least_squares.py. All are methods.md G.7. Without ``images`` only 'merge' can
+    'lsq_window' see least_squares.py. All are docs/method.md. Without ``images`` only 'merge' can
     be done; the notes say so of the others. With images ``held_out`` from the fit, refits are
     measured on them too. ``tell`` gets a line about each step that takes long.
     """
@@ -80,7 +80,7 @@ def compensate(
 
 
 def reestimate(model: Model, images: Images, batches: int = BATCHES) -> Model:
-    """The same network with BatchNorm means and variances estimated anew (methods.md G.7).
+    """The same network with BatchNorm means and variances estimated anew (docs/method.md).
 
     Statistics are reset and averaged with equal weight over ``batches`` of 128 images, always
     the same ones in the same order. Weights stay. A network without BatchNorm comes back as it is.

@@ -1,7 +1,7 @@
 """Distillation fine-tuning with a variable temperature: the loop that yields Epochs.
 
 The loss is Hinton et al. 2015 with the current T: L = (1-a) CE + a T^2 KL(p_teacher || p_student);
-the schedule of T is our reading of SFP (methods.md G.8). The teacher's part: losses.py.
+the schedule of T is our reading of SFP (docs/method.md). The teacher's part: losses.py.
 """
 
 from __future__ import annotations

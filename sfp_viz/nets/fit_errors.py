@@ -1,5 +1,5 @@
 """How wrong a refitted layer's output is, before and after its fit, on images of the fit and on
-others (methods.md G.13). Looks only: the fit is the same to the bit with and without it."""
+others (docs/method.md). Looks only: the fit is the same to the bit with and without it."""
 
 from __future__ import annotations
 

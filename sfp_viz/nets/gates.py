@@ -1,6 +1,6 @@
 """Multi-granularity pruning with adaptive l1: filters first, then stripes, then fixed stripes.
 
-Our reading of Liu & Chen 2023 (methods.md C.2, G.10). 'filters': a proximal step on rows, weighted
+Our reading of Liu & Chen 2023 (docs/method.md). 'filters': a proximal step on rows, weighted
 by 1 / (norm + 0.1) and by how far the group is above its target. 'stripes': a gate S on every
 position of every filter's window, with the same penalty; W_eff = W * S. 'frozen': the gates are
 folded into W, and what is 0 stays 0. Layers whose filters are tied keep their number.

@@ -1,4 +1,4 @@
-"""Refit every reader of removed channels by least squares, in forward order (methods.md G.7).
+"""Refit every reader of removed channels by least squares, in forward order (docs/method.md).
 
 Each reader learns to put out, from what the cut network feeds it, what it put out in the uncut
 one. Streamed: memory is bounded by one batch, one chunk of windows and one matrix a layer.

@@ -1,7 +1,7 @@
 """What a student is told: the teacher's part of the loss, and how far it still is from the teacher.
 
 T^2 with the current T keeps the size of the gradient when T changes (Hinton et al. 2015;
-methods.md E). Everything is computed in float32, whatever the logits came in.
+docs/method.md). Everything is computed in float32, whatever the logits came in.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def distillation_loss(student: Tensor, teacher: Tensor, *, temperature: float) -
     """T^2 KL(softmax(teacher / T) || softmax(student / T)), mean over the batch; >= 0.
 
     Logits [batch, classes]. T^2 keeps the size of the gradient when T changes (it must be the
-    current T: methods.md E). Computed in float32, whatever the logits came in.
+    current T: docs/method.md). Computed in float32, whatever the logits came in.
     """
     ours = F.log_softmax(student.float() / temperature, dim=1)
     theirs = F.log_softmax(teacher.float() / temperature, dim=1)

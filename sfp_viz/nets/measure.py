@@ -91,7 +91,7 @@ def count_macs(model: Model) -> int:
     """MACs of one image, counted by torch's FlopCounterMode on the module (half its FLOPs).
 
     Convolutions, linear layers and matrix products; norms, activations and pooling are left out
-    (methods.md G.11). Runs on the 'meta' device: shapes only, no arithmetic.
+    (docs/method.md). Runs on the 'meta' device: shapes only, no arithmetic.
     """
     from torch.utils.flop_counter import FlopCounterMode
 

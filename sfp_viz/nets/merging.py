@@ -1,7 +1,7 @@
 """Merge a removed filter into its most similar kept one, in the weights of the next layers.
 
 'merge': sum to the nearest, as C-SGD does (Ding et al. 2019); 'scale': Neuron Merging (Kim et al.
-2020) with the factor derived in methods.md D.2, not the one of its public code.
+2020) with the factor derived in docs/method.md, not the one of its public code.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def scale(
 
 
 def factor(part: Any, norm: Any, gone: int, kept: int) -> float:
-    """S of methods.md D.2: when filter ``gone`` is s times filter ``kept``, their outputs after
+    """S of docs/method.md: when filter ``gone`` is s times filter ``kept``, their outputs after
     the norm are S z + B with S = s (gamma_i / gamma_j) (sigma_j / sigma_i), s = |W_i| / |W_j|.
 
     0 where that says nothing: a filter of norm 0, gamma <= 0, or a variance of 0.

@@ -61,7 +61,7 @@ def lifts_of(
     """By group, what rho is multiplied by, and a sentence where that is more than 1.
 
     l2,0 drops a row of norm up to sqrt(2 lambda / rho) and did not converge with rho below 1.5
-    times lambda (methods.md B.2). lambda of a group is up to 4 times the one that was asked for, by
+    times lambda (docs/method.md). lambda of a group is up to 4 times the one that was asked for, by
     its share of MACs, and with 'size' sqrt(values of a row) times: there rho is as much larger as
     that takes. RecipeError where it would be above ``rho_most``.
     """

@@ -1,7 +1,7 @@
 """Rows: all values that write one unit of a group, taken as one vector for penalties.
 
 A row holds the unit's filter in every layer of the group, its biases, and the scale and shift of
-the norms behind (methods.md B.5: with the filter alone BatchNorm would undo a penalty).
+the norms behind (docs/method.md: with the filter alone BatchNorm would undo a penalty).
 """
 
 from __future__ import annotations

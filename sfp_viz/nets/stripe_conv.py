@@ -15,7 +15,7 @@ class StripeConv(nn.Module):
     For each position of the window (and conv_group) the input is sliced with the stride, a 1x1
     convolution with the filters that are live there runs on the slice, and its maps are added to
     theirs. So the work is the counted one at any stride (the published code runs at input
-    resolution; methods.md C.3). ``weight`` is [live stripes, channels of a conv_group], ordered by
+    resolution; docs/method.md). ``weight`` is [live stripes, channels of a conv_group], ordered by
     position, then filter; dead stripes are not there, so training cannot bring them back.
     ``mask`` is bool [filters, height, width]. Zero padding given in numbers only.
     """

@@ -1,6 +1,6 @@
 """Gates on the stripes of a module's convolutions: how they act, move and are fixed.
 
-A gate S for every position of every filter's window; W_eff = W * S (methods.md C.2, G.10).
+A gate S for every position of every filter's window; W_eff = W * S (docs/method.md).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def striped(
     'fastest' measures each layer with dead stripes every way that it can run on this machine, at
     ``batch`` images, and takes the fastest: with zeros, which cost nothing extra on many CPUs; with
     its stripes skipped; or with a smaller window, where a border row or column of it is dead for
-    all filters (methods.md G.10). 'stripes' skips in all of them and 'smaller' makes all windows
+    all filters (docs/method.md). 'stripes' skips in all of them and 'smaller' makes all windows
     smaller that can be, without measuring. Fewer counted MACs do not mean less time.
     """
     module = copy.deepcopy(model.module).eval()

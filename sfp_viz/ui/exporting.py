@@ -220,10 +220,8 @@ def commands(source: Source, network: Network, run: Summary | None) -> str:
     with_data = f" --data {data}" if data != "''" else ""
     lines = [f"sfp-viz prune {name}.plan.json --model {subject}{with_data} -o {slim}"]
     if run is not None:
-        settings = _flags(settings_of(run))
-        lines.append(
-            f"sfp-viz finetune {slim} --teacher {subject}{with_data} --run {folder}{settings}"
-        )
+        flags = f"--teacher {subject}{with_data} --run {folder}{_flags(settings_of(run))}"
+        lines.append(f"sfp-viz finetune {slim} {flags}")
     last = slim if run is None else f"{folder}/student.safetensors"
     lines.append(f"sfp-viz export {last} --onnx {name}.onnx")
     return "\n".join(lines)

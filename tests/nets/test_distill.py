@@ -61,7 +61,7 @@ def test_the_loss_is_zero_for_equal_logits_and_whatever_is_added_to_all():
 
 
 def test_the_square_keeps_the_size_of_the_gradient_when_the_temperature_changes():
-    """methods.md G.13: the gradient's norm stays within 30 % between T = 2 and 32."""
+    """docs/method.md: the gradient's norm stays within 30 % between T = 2 and 32."""
     source = torch.Generator().manual_seed(0)
     student, teacher = (torch.randn(64, 10, generator=source) for _ in range(2))
     norms = []

@@ -1,4 +1,4 @@
-"""Networks at the edges (methods.md G.12): norms without gamma, inputs of any size."""
+"""Networks at the edges (docs/method.md): norms without gamma, inputs of any size."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_two_classes_have_no_others_to_compare():
 
 @pytest.mark.parametrize("changes", [{}, {"standardize": True}, {"dkd": (1, 2)}])
 def test_the_size_of_the_gradient_stays_from_2_to_32_degrees(changes):
-    """methods.md G.13: within 30 % thanks to T^2."""
+    """docs/method.md: within 30 % thanks to T^2."""
     student, teacher, labels = logits()
     settings = Distillation(**changes)
     sizes = [

@@ -95,7 +95,7 @@ def test_latency_is_a_median_between_its_quartiles():
 
 
 def conv_macs(module, image):
-    """Counted by hooks, straight from the definition (methods.md G.11)."""
+    """Counted by hooks, straight from the definition (docs/method.md)."""
     total = 0
 
     def count(part, _, output):

@@ -118,7 +118,7 @@ def scaled_model(*, gamma: float = 0.7) -> Model:
 
 
 def test_the_factor_and_constant_of_neuron_merging_by_hand(images):
-    """methods.md D.2: z_i = S z_j + B, with S and B worked out on the norm's inputs."""
+    """docs/method.md: z_i = S z_j + B, with S and B worked out on the norm's inputs."""
     norm, part = scaled_model().module.norm.double(), scaled_model().module.first
     share = factor(part, norm, 4, 1)
     sigma = (norm.running_var + norm.eps).sqrt()

@@ -1,4 +1,4 @@
-"""Transposed convolutions, whose weights torch stores with the channels first (methods.md G.1)."""
+"""Transposed convolutions, whose weights torch stores with the channels first (docs/method.md)."""
 
 from __future__ import annotations
 
