@@ -142,7 +142,8 @@ def test_rows_of_the_list_are_drawn_over_each_other_and_one_epoch_is_read_off_al
     expect(page.locator(".refline")).to_have_count(2)
     expect(page.locator("text.ref", has_text="uniform L1 after 3 epochs 66.0")).to_have_count(1)
 
-    page.reload()  # the choice stands in the address
+    expect(page).to_have_url(re.compile(r"[?&]runs=[^&]+\.[^&]+\.[^&]+"))  # the choice stands there
+    page.reload()
     expect(page.locator("table.read tbody tr")).to_have_count(3)
 
 
