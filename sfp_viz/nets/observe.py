@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from sfp_viz.core.observations import SCORES, Observations
 from sfp_viz.errors import DataError, RecipeError
@@ -58,13 +59,8 @@ def observe(
     maps = {name: Maps(group[0], wanted) for name, group in readers.items()} if wanted else {}
     parts = [(part.reader.name, part) for part in sums.values()]
     parts += [(readers[name][0].name, part) for name, part in maps.items()]
-    parts += [(after[name], part) for name, part in powers.items() if after[name]]
     hooks = [module.get_submodule(name).register_forward_pre_hook(part.add) for name, part in parts]
-    hooks += [
-        module.get_submodule(name).register_forward_hook(part.put)
-        for name, part in powers.items()
-        if not after[name]
-    ]
+    hooks += [part.hook(module, name, after[name]) for name, part in powers.items()]
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64))
     seen = _Progress(progress, len(chosen) * (1 + ("taylor" in scores)))
     with torch.no_grad():
@@ -166,6 +162,12 @@ class _Power:
         self._first = torch.zeros(1, dtype=torch.float64)
         self._second = torch.zeros(1, dtype=torch.float64)
         self._count = 0
+
+    def hook(self, module: nn.Module, name: str, reader: str) -> RemovableHandle:
+        """Look at what ``reader`` takes in; where none is known, at what ``name`` puts out."""
+        if reader:
+            return module.get_submodule(reader).register_forward_pre_hook(self.add)
+        return module.get_submodule(name).register_forward_hook(self.put)
 
     def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
         values = _by_channel(part, ins[0])
