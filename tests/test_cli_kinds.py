@@ -85,7 +85,6 @@ def test_help_tells_a_newcomer_what_the_commands_are_for():
         (["steps", NET, "--goal", "latency"], "cannot go by the latency"),
         (["steps", NET, "--target", "0.9", "--set", "max_ratio=0.2"], "%"),
         (["steps", NET, "--protect", "nowhere"], "nowhere"),
-        (["steps", NET, "--processes", "2"], "one process"),
         (["sweep", NET, "--target", "1.5"], "up to 0.99"),
         (["sweep", NET, "--recipe", "missing.json"], "cannot be read"),
         (["sweep", NET, "--protect", "nowhere"], "nowhere"),
@@ -98,6 +97,12 @@ def test_what_makes_no_sense_is_said_in_one_line_before_anything_starts(words, s
     assert says in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert list_runs(home()) == ()
+
+
+@pytest.mark.parametrize(("command", "shared"), [("steps", False), ("sparsify", False),
+                                                 ("finetune", True), ("sweep", True)])  # fmt: skip
+def test_processes_are_offered_where_a_training_can_be_shared(command, shared):
+    assert ("--processes" in call(command, "--help").output) == shared
 
 
 def test_the_default_recipe_in_a_sweep_cuts_tied_groups_as_its_rivals_do():

@@ -15,7 +15,7 @@ from sfp_viz.cli.recipes import recipe_options
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
-from sfp_viz.cli.training_options import Make, training_options
+from sfp_viz.cli.training_options import Make, options_of_one_process, training_options
 from sfp_viz.core.cost import cost
 from sfp_viz.core.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.core.schedule import Growth, Steps
@@ -51,7 +51,7 @@ _WHERE = click.option("--where", type=click.Choice(["here", "cluster"]), default
 @click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
 @click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole.")
 @click.option("--data", help="Images to train and test with; the network's own by default.")
-@training_options
+@options_of_one_process
 @click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
 @click.option("--background", is_flag=True, help="Return at once; it waits for its turn.")
 @_WHERE

@@ -15,7 +15,7 @@ from sfp_viz.cli.queueing import begin, say_begun
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sparse_text import SKIPPING
 from sfp_viz.cli.text import say, with_json
-from sfp_viz.cli.training_options import Make, training_options
+from sfp_viz.cli.training_options import Make, options_of_one_process
 from sfp_viz.core.sparsification import (
     STRENGTHS,
     TUNED,
@@ -48,7 +48,7 @@ _TEACHING = (
 _HEADINGS = {
     "Both parts": ("data", *_SHARED),
     "Fine-tuning after the cut": ("tune_epochs", *_TEACHING),
-    "The run": ("processes", "background", "where", "as_json"),
+    "The run": ("background", "where", "as_json"),
 }
 
 
@@ -115,7 +115,7 @@ class _Grouped(click.Command):
 @click.option("--tune-learning-rate", type=click.FloatRange(0, min_open=True),
               help="Of the fine-tuning. [default: a quarter of --learning-rate: the teacher's pull "
               "is hard on a network whose outputs have shrunk]")  # fmt: skip
-@training_options
+@options_of_one_process
 @click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
 @click.option("--background", is_flag=True, help="Return at once; it waits for its turn.")
 @click.option("--where", type=click.Choice(["here", "cluster"]), default="here", show_default=True,

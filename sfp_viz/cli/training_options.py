@@ -17,7 +17,15 @@ _DEFAULT = Distillation()
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of a training; it gets ``make``, a function of the name of the
     images, and of fields that have options of another kind here, that returns the settings."""
+    return _gathering(command, (*_OPTIONS, _PROCESSES))
 
+
+def options_of_one_process(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``training_options`` for a kind of run that is never shared by several processes."""
+    return _gathering(command, _OPTIONS)
+
+
+def _gathering(command: Callable[..., Any], options: tuple[Any, ...]) -> Callable[..., Any]:
     @wraps(command)
     def gathered(*, temperature: tuple[float, float], augmentation: Any, **rest: Any) -> Any:
         settings = {name: rest.pop(name) for name in _PLAIN if name in rest}
@@ -35,7 +43,7 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(make=make, **rest)
 
     whole: Callable[..., Any] = gathered
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         whole = option(whole)
     return whole
 
@@ -71,10 +79,12 @@ _OPTIONS = (
                  help="[default: shift for digits, else crop_flip]"),
     click.option("--precision", type=click.Choice(get_args(Precision)),
                  default=_DEFAULT.precision),
-    _number("processes", "That share each batch, one a GPU; BatchNorm's statistics are per "
-            "process.", type=click.IntRange(1, 64)),
     click.option("--train-images", type=click.IntRange(1), help="Train with the first N only."),
     click.option("--test-images", type=click.IntRange(1), help="Test with the first N only."),
+)  # fmt: skip
+_PROCESSES = _number(
+    "processes", "That share each batch, one a GPU; BatchNorm's statistics are per process.",
+    type=click.IntRange(1, 64),
 )  # fmt: skip
 _PLAIN = (
     "batch_size", "learning_rate", "weight_decay", "momentum", "alpha", "schedule", "standardize",

@@ -183,9 +183,12 @@ NAMED = {
 }
 
 
+# What a recipe is asked for: it keeps its name whatever these say.
+FREE = ("target_reduction", "goal", "max_ratio", "rounding", "coupled", "seed")
+
+
 def name_of(recipe: Recipe) -> str:
     """What a recipe is called ('functional', 'uniform_l1' ...), however much of what it removes
     and wherever it must not; '' for one that has no name."""
-    free = ("target_reduction", "goal", "max_ratio", "rounding", "coupled", "seed")
-    asked = {name: getattr(recipe, name) for name in free}
+    asked = {name: getattr(recipe, name) for name in FREE}
     return next((name for name, make in NAMED.items() if make(**asked) == recipe), "")

@@ -42,6 +42,12 @@ def test_a_named_recipe_is_called_by_its_name():
     assert words(START, replace(START, recipe=recipes.uniform_l1())) == "recipe 'uniform l1'"
 
 
+def test_a_recipe_asked_for_by_another_goal_keeps_its_name_and_says_the_goal():
+    before = replace(START, recipe=recipes.uniform_l1(goal="params"))
+    after = replace(START, recipe=recipes.fpgm(goal="memory"))
+    assert words(before, after) == "recipe 'fpgm', goal: params → memory"
+
+
 def test_a_choice_is_said_with_before_and_after():
     assert words(START, replace(START, recipe=Recipe(criterion="fpgm"))) == "criterion: l1 → fpgm"
 

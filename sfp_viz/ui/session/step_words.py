@@ -7,12 +7,11 @@ from dataclasses import fields
 
 from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.recipe import FREE, Recipe, name_of
 from sfp_viz.ui.session.tree import Step
 
 Bounds = tuple[tuple[str, int], ...]
 _MOST = 2  # changes that are named; of more only how many
-_NOT_NAMED = ("target_reduction", "rounding", "coupled")  # these stay when a named one is taken
 
 
 def changes(
@@ -37,12 +36,6 @@ def changes(
     return ", ".join(parts) or "the same plan"
 
 
-def recipe_name(recipe: Recipe) -> str:
-    """The name of a recipe, whatever its target, rounding and tied groups; '' when it has none."""
-    keep = {name: getattr(recipe, name) for name in _NOT_NAMED}
-    return next((name for name, make in NAMED.items() if make(**keep) == recipe), "")
-
-
 def _recipe(old: Recipe, new: Recipe) -> list[str]:
     parts = []
     if old.target_reduction != new.target_reduction:
@@ -54,9 +47,10 @@ def _recipe(old: Recipe, new: Recipe) -> list[str]:
         if field.name != "target_reduction"
         and getattr(old, field.name) != getattr(new, field.name)
     ]  # fmt: skip
-    named = recipe_name(new)
-    if named and named != recipe_name(old) and changed:
-        return [*parts, f"recipe '{named.replace('_', ' ')}'"]
+    named = name_of(new)
+    if named and named != name_of(old) and changed:
+        parts.append(f"recipe '{named.replace('_', ' ')}'")
+        changed = [name for name in changed if name in FREE]
     for field in changed:
         was, now = getattr(old, field), getattr(new, field)
         parts.append(f"{field.replace('_', ' ')}: {_said(was)} → {_said(now)}")
