@@ -15,7 +15,7 @@ from sfp_viz.runs.results.summary import finished
 from sfp_viz.ui.compare import headline
 from tests.finished import finished_run, plan_of
 
-OURS, PLAIN = plan_of(Recipe()), plan_of(uniform_l1())
+OURS, PLAIN = plan_of(Recipe(compensation="bias")), plan_of(uniform_l1())
 THREE = Distillation(epochs=3)
 
 
@@ -64,6 +64,17 @@ def test_other_seeds_are_taken_as_many_of_each_and_named(told):
     assert "one run each (seed 0 against 5)" in how
 
 
+def test_a_start_with_a_repair_against_one_without_is_said(told):
+    _, how = told(("plan", 0.95, 0), ("uniform", 0.90, 0))
+    assert "The plan's network started repaired (into the next bias), the baseline's without a repair." in how
+
+
+def test_of_starts_that_are_not_both_known_nothing_is_said(told):
+    _, how = told(("plan", 0.95, 0), ("random", 0.90, 0))  # laid out without its plan
+    assert "Both fine-tuned" in how
+    assert "started" not in how
+
+
 def test_more_epochs_win_nothing_and_are_said(told):
     text, how = told(("plan", 0.97, 0, Distillation(epochs=9)), ("uniform", 0.90, 0))
     assert text.startswith("No winner is named")
@@ -107,7 +118,7 @@ def test_one_shot_a_plan_is_held_against_the_mean_of_random_draws_not_the_best()
     text, how = headline.finding([one_shot("plan", 0.6), *draws], {})
     assert text == "This plan is 20.0 points above random (mean of 3 draws)."
     assert "without any repair, with the same images and before any fine-tuning" in how
-    _, how = headline.finding([one_shot("plan", 0.6), *draws], {}, "Least squares, by window")
+    _, how = headline.finding([one_shot("plan", 0.6), *draws], {}, "lsq_window")
     assert "with the same repair (least squares, by window), with the same images" in how
     text, _ = headline.finding([one_shot("plan", 0.6), one_shot("uniform", 0.5), *draws], {})
     assert text == "This plan is 10.0 points above uniform L1, the best baseline."

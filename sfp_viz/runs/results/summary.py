@@ -24,7 +24,7 @@ from sfp_viz.runs.kinds.steps import own_epochs
 from sfp_viz.runs.records import Result, Run
 
 INDEX = "finished.json"  # in the workspace's cache
-_FORMAT = 3
+_FORMAT = 4
 _FILES = ("settings.json", "result.json", "epochs.jsonl", "plan.json", "worker.json")
 _MACHINE = ("host", "device", "threads", "torch", "memory_format", "processes")
 _Stamp = list[list[int]]
@@ -41,6 +41,7 @@ class Summary:
     (the unpruned network's; None without a teacher) were measured too. MACs and params are
     counted. ``seconds`` of training; ``created`` and ``ended`` in seconds since 1970. ``made``
     says what was pruned how ('plan', 'uniform', 'random' ...), ``recipe`` and ``plan`` name it
+    ('' if not known), ``repair`` what made up for the cut before training, as a recipe says it
     ('' if not known). ``facts``, ``settings`` and ``machine`` are as the starter and the worker
     wrote them down.
     """
@@ -55,6 +56,7 @@ class Summary:
     made: str
     recipe: str
     plan: str
+    repair: str
     epochs: int
     accuracy: float
     interval: tuple[float, float]
@@ -164,6 +166,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
         "made": str(facts.get("kind") or ""),
         "recipe": str(facts.get("recipe") or (plan and name_of(plan.recipe)) or ""),
         "plan": str(facts.get("plan") or (plan.hash if plan else "")),
+        "repair": plan.recipe.compensation if plan else "",
         "epochs": run.total or len(run.epochs),
         "accuracy": _share(result.accuracy), "interval": [low, high],
         "images": int(result.images), "one_shot": None if first is None else _share(first),

@@ -11,16 +11,17 @@ from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare.like_with_like import BASELINES, SAME, Pair, near, pairs_of, unequal
 from sfp_viz.ui.names import listed
+from sfp_viz.ui.plan.recipe_words import WORDS
 
 
 def finding(
-    points: Sequence[Point], runs: Mapping[str, Summary], repair: str = "None"
+    points: Sequence[Point], runs: Mapping[str, Summary], repair: str = "none"
 ) -> tuple[str, str]:
     """How the plan stands to baselines of the same MACs, won or lost, and what was compared.
 
     Both in sentences; ('', '') where there is nothing to compare. ``runs`` are the fine-tuned
     points' runs, by the points' keys; ``repair`` is what all one-shot points were repaired with,
-    in words. Only trainings of the same epochs, settings and test images
+    as a recipe says it. Only trainings of the same epochs, settings and test images
     name a winner, as many seeds of each.
     """
     tuned = [p for p in points if p.stage == "fine-tuned" and p.key in runs]
@@ -59,7 +60,7 @@ def _trained(fair: Sequence[Pair], among: int) -> tuple[str, str]:
     how = (
         f"Both fine-tuned for {_number(pair.ours.epochs, 'epoch')} with the same settings, "
         f"{_seeds(pair)}, at about the same MACs ({count(pair.ours.macs)} and "
-        f"{count(pair.other.macs)}). Accuracies of the last epoch."
+        f"{count(pair.other.macs)}). Accuracies of the last epoch.{_repairs(pair)}"
     )
     seeds = {seed for one in alike for seed in one.seeds[0]}
     used = pair.ours.runs(seeds) + sum(one.other.runs(one.seeds[1]) for one in alike)
@@ -75,6 +76,23 @@ def _seeds(pair: Pair) -> str:
         return f"one run each ({which})"
     ours, theirs = (listed([str(seed) for seed in seeds]) for seeds in (mine, its))
     return f"mean of seeds {ours}" + ("" if mine == its else f" against {theirs}")
+
+
+def _repairs(pair: Pair) -> str:
+    """What the trainings started from, where only one of the networks was repaired before."""
+    mine, its = pair.ours.repair, pair.other.repair
+    if not mine or not its or mine == its:
+        return ""
+    ours, theirs = (
+        "without a repair" if repair == "none" else f"repaired ({_repair(repair)})"
+        for repair in (mine, its)
+    )
+    return f" The plan's network started {ours}, the baseline's {theirs}."
+
+
+def _repair(name: str) -> str:
+    words = WORDS["compensation"][name]
+    return f"{words[:1].lower()}{words[1:]}"
 
 
 def _one_way(pair: Pair) -> bool:
@@ -125,9 +143,7 @@ def _one_shot(points: Sequence[Point], repair: str) -> tuple[str, str] | None:
     best = "the best baseline" if len(found) > 1 else ""
     text = _verdict((ours.accuracy, mean), ours.images, (name, best))
     alike = (
-        "without any repair"
-        if repair == "None"
-        else f"with the same repair ({repair[:1].lower()}{repair[1:]})"
+        "without any repair" if repair == "none" else f"with the same repair ({_repair(repair)})"
     )
     return text, (
         f"Both right after pruning, {alike}, with the same images and before any fine-tuning, at "

@@ -20,7 +20,8 @@ _APART = {"seed", "epochs", "checkpoint_steps"}  # settings that are told or mat
 @dataclass(frozen=True)
 class Side:
     """Trainings that differ in nothing but their seed: accuracies 0..1 after the last epoch, by
-    seed (several where runs share one), measured on ``images`` test images."""
+    seed (several where runs share one), measured on ``images`` test images; ``repair`` is what
+    made up for the cut before them, as a recipe says it ('' if not known)."""
 
     name: str
     epochs: int
@@ -28,6 +29,7 @@ class Side:
     right: Mapping[int, tuple[float, ...]]
     macs: int
     images: int
+    repair: str
 
     def mean(self, *seeds: int) -> float:
         """The mean over ``seeds``, each of which counts once."""
@@ -64,7 +66,8 @@ def _sides(points: Sequence[Point], runs: Mapping[str, Summary], kind: Kind) -> 
     for point in points:
         if point.kind == kind:
             run = runs[point.key]
-            alike = (run.kind, run.epochs, sorted(_training(run).items()), point.images, run.digest)
+            trained = run.epochs, sorted(_training(run).items()), point.images
+            alike = (run.kind, run.digest, run.repair, *trained)
             found.setdefault(repr(alike), []).append((point, run))
     return [_side(both, BASELINES.get(kind, "this plan")) for both in found.values()]
 
@@ -75,7 +78,7 @@ def _side(both: Sequence[tuple[Point, Summary]], name: str) -> Side:
     for one, its in both:
         right.setdefault(int(its.settings.get("seed") or 0), []).append(one.accuracy)
     by_seed = {seed: tuple(found) for seed, found in sorted(right.items())}
-    return Side(name, run.epochs, _training(run), by_seed, point.macs, point.images)
+    return Side(name, run.epochs, _training(run), by_seed, point.macs, point.images, run.repair)
 
 
 def _training(run: Summary) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from sfp_viz.ui.compare import latency as compare_latency
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
 from sfp_viz.ui.compare import words as compare_words
-from sfp_viz.ui.plan.recipe_words import WORDS
 from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session import state, views
 
@@ -119,8 +118,8 @@ def _picture(
     timed: Mapping[str, Timed],
     subject: Subject,
 ) -> None:
-    repair = WORDS["compensation"][subject.recipe.compensation]
-    text, how = headline.finding(points, {RUN + run.id: run for run in runs}, repair)
+    known = {RUN + run.id: run for run in runs}
+    text, how = headline.finding(points, known, subject.recipe.compensation)
     if text:
         st.markdown(f"**{problems.plain(text)}**")
         st.caption(problems.plain(how))
