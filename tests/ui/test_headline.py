@@ -66,7 +66,10 @@ def test_other_seeds_are_taken_as_many_of_each_and_named(told):
 
 def test_a_start_with_a_repair_against_one_without_is_said(told):
     _, how = told(("plan", 0.95, 0), ("uniform", 0.90, 0))
-    assert "The plan's network started repaired (into the next bias), the baseline's without a repair." in how
+    assert (
+        "The plan's network started repaired (into the next bias), the baseline's without a repair."
+        in how
+    )
 
 
 def test_of_starts_that_are_not_both_known_nothing_is_said(told):

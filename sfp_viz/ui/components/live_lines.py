@@ -9,7 +9,7 @@ from typing import Any
 from sfp_viz.core.training import Epoch
 from sfp_viz.ui.components.load import load
 
-_lines = load("live_lines")
+_lines = load("live_lines", "svg", "live_reading")
 _MOST = 600  # places on a curve; of a longer history every n-th epoch is drawn, and the last
 
 

@@ -10,12 +10,16 @@ from streamlit.components.v2 import component
 _HERE = Path(__file__).parent
 
 
-def load(name: str) -> Any:
-    """The component ``name``; called once, at import.
+def load(name: str, *before: str) -> Any:
+    """The component ``name``; called once, at import. ``before`` names scripts that stand before
+    its own, for what several drawings share.
 
     The texts are handed over whole: a string with a newline inside counts as code, not as a path.
     """
-    html, css, js = (
-        (_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
-    )
+    html, css = (_text(f"{name}.{kind}") for kind in ("html", "css"))
+    js = "\n".join(_text(f"{part}.js") for part in (*before, name))
     return component(f"sfp_viz_{name}", html=html, css=css, js=js)
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

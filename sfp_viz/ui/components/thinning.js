@@ -2,75 +2,10 @@
 // epochs as a ribbon, and small charts below on the same scale. Redrawn in place, so nothing flickers.
 // data = {epochs: [...], total, bands: [{name, short, filters, live, stripes, gates, residual, thins}],
 //   macs, whole, target, loss, accuracy: [[epoch, value]], marks: [[epoch, word]], going, alt, hint}
-const HEAD = 24, FOOT = 20, GAP = 30, LEFT = 46, NET = 118;
+const HEAD = 24, FOOT = 20, GAP = 30, LEFT = 46;
 const FEW = 6; // lines that need no bold one in their middle
-const PLAY = 4000; // milliseconds that a replay takes
 
-function put(parent, kind, attributes, text) {
-  const element = document.createElementNS('http://www.w3.org/2000/svg', kind);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-}
-
-const there = (v) => v !== null && v !== undefined && isFinite(v);
-const fixed = (v, digits) => v.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const percent = (share, digits = 0) => `${fixed(100 * share, digits)} %`;
-const count = (n) => (n >= 1e9 ? `${fixed(n / 1e9, 2)} G` : n >= 1e6 ? `${fixed(n / 1e6, n < 1e7 ? 2 : 1)} M` : n >= 1e3 ? `${fixed(n / 1e3, n < 1e4 ? 1 : 0)} k` : `${n}`);
 const middle = (values) => { const v = values.filter(there).sort((a, b) => a - b); return v.length ? v[(v.length - 1) >> 1] : null; };
-
-function ticks(low, high, wanted, whole) {
-  const rough = (high - low) / wanted || 1, size = 10 ** Math.floor(Math.log10(rough));
-  let step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
-  if (whole) step = Math.max(1, Math.round(step));
-  const found = [];
-  for (let t = Math.ceil(low / step - 1e-9) * step; t <= high + 1e-9 * step; t += step) found.push(t + 0);
-  return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
-}
-
-// What a layer is at a moment: shares of its filters that stay, and of those whose stripes act too.
-const live = (band, at) => band.live[at] / band.filters;
-const core = (band, at) => live(band, at) * (band.stripes ? band.stripes[at] : 1);
-const short = (text, room) => (text.length * 6.3 <= room ? text : '…' + text.slice(-Math.max(3, Math.floor(room / 6.3) - 1)));
-const left = (band, at) => `${fixed(band.live[at], 0)} / ${fixed(band.filters, 0)}` + (band.stripes ? `, ${percent(band.stripes[at])}` : '');
-
-// Layers of very different widths stand by the square root of their filters, or the small vanish.
-const uneven = (data) => Math.max(...data.bands.map((b) => b.filters)) > 8 * Math.min(...data.bands.map((b) => b.filters));
-
-// The layers as bars around one line: outline before, filled what stays. The rectangles are kept
-// and only changed, so that they glide.
-function network(me) {
-  const { data, net, width } = me, n = data.bands.length, most = Math.max(...data.bands.map((b) => b.filters));
-  const slot = Math.min(n <= 4 ? 110 : 64, width / n), gap = slot > 12 ? 4 : slot > 5 ? 2 : 0.5, from = (width - slot * n) / 2, base = net.querySelector('.base');
-  const key = [data.bands.map((b) => b.name + b.filters).join(), width].join();
-  net.setAttribute('height', NET);
-  net.setAttribute('viewBox', `0 0 ${width} ${NET}`);
-  if (me.built !== key) {
-    me.built = key;
-    base.replaceChildren();
-    me.bars = data.bands.map((band, i) => {
-      const g = put(base, 'g', { class: band.thins ? '' : 'whole' }), x = from + i * slot + gap / 2, w = slot - gap, parts = {};
-      for (const kind of ['gone', 'pale', 'core']) parts[kind] = put(g, 'rect', { class: kind, x, width: w, rx: Math.min(3, w / 4) });
-      g.onpointerenter = () => { me.row = i; show(me); };
-      g.onpointerleave = () => { me.row = null; show(me); };
-      return { g, ...parts };
-    });
-  }
-  const at = now(me), height = (filters) => Math.max(3, (NET - 6) * (filters / most) ** (uneven(data) ? 0.5 : 1));
-  net.classList.toggle('at', me.at !== null);
-  data.bands.forEach((band, i) => {
-    const bar = me.bars[i], whole = height(band.filters);
-    for (const [kind, share] of [['gone', 1], ['pale', live(band, at)], ['core', core(band, at)]]) {
-      const h = Math.max(band.live[at] ? 1.5 : 0, whole * share);
-      bar[kind].style.y = `${(NET - h) / 2}px`;
-      bar[kind].style.height = `${h}px`;
-    }
-    bar.g.classList.toggle('on', me.row === i);
-  });
-}
-
-const now = (me) => (me.at === null ? me.data.epochs.length - 1 : me.at);
 
 // What is drawn of the history, and where: ribbons above, charts below.
 function places(me) {
@@ -256,19 +191,6 @@ function key(me) {
     one.append(sign, word);
     return one;
   }), Object.assign(document.createElement('span'), { textContent: height }));
-}
-
-function replay(me) {
-  cancelAnimationFrame(me.playing);
-  if (me.playing) { me.playing = 0; me.at = null; me.label(); return show(me); }
-  const begun = performance.now(), turn = (time) => {
-    const last = me.data.epochs.length - 1, at = Math.floor(((time - begun) / PLAY) * last);
-    if (at >= last) { me.playing = 0; me.at = null; me.label(); return show(me); }
-    if (at !== me.at) { me.at = Math.max(0, at); show(me); }
-    me.playing = requestAnimationFrame(turn);
-  };
-  me.playing = requestAnimationFrame(turn);
-  me.label();
 }
 
 export default function ({ parentElement, data, setTriggerValue }) {

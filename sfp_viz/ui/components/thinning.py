@@ -9,7 +9,7 @@ from sfp_viz.figures.sparsity import Band, Story
 from sfp_viz.ui.components.load import load
 from sfp_viz.ui.names import short_names
 
-_mount = load("thinning")
+_mount = load("thinning", "svg", "thinning_network")
 _POINT = "Point at a moment to see the network as it was then, at a layer for its own lines."
 _FEW = 6  # lines of a chart that need no bold one in their middle
 _MIDDLE = "Bold: the middle layer of all; thin: each layer."
