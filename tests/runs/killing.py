@@ -9,8 +9,23 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def killed(paths: dict[Path, int]) -> list[str]:
+    """What this script says of working on ``paths``, each killed at its moment."""
+    words = [f"{path}={moment}" for path, moment in paths.items()]
+    done = subprocess.run(
+        [sys.executable, __file__, *words], capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
 
 
 def main() -> None:

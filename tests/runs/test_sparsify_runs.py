@@ -4,9 +4,6 @@ paused or killed at any moment makes no difference."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
@@ -18,7 +15,6 @@ from sfp_viz.core.sparsification import Sparsification
 from sfp_viz.core.stripes import StripeChoice, StripeKind, stripe_cost
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
@@ -36,8 +32,8 @@ from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 from tests.half_written import nothing_is_half_written
+from tests.runs.killing import killed
 
-KILLING = Path(__file__).with_name("killing.py")
 FEW = Sparsification(
     method="ssr_l20", strength=0.3, rho=1.0, finish="target", epochs=2, refresh=3, batch_size=64,
     learning_rate=0.05, augmentation="shift", train_images=200, test_images=100,
@@ -325,17 +321,6 @@ def test_paused_again_and_again_it_ends_with_the_same_bits(
         pauses += 1
     assert pauses >= 4
     assert lasting(path) == lasting(undisturbed)
-
-
-def killed(paths: dict[Path, int]) -> list[str]:
-    """What killing.py says of working on ``paths``, each killed at its moment."""
-    words = [f"{path}={moment}" for path, moment in paths.items()]
-    done = subprocess.run(
-        [sys.executable, str(KILLING), *words], capture_output=True, text=True, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
 
 
 def lasting(path: Path) -> dict[str, object]:

@@ -3,9 +3,6 @@ original, and a worker that is killed at any moment makes no difference."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +15,14 @@ from sfp_viz.core.recipe import Recipe, taylor, uniform_l1
 from sfp_viz.core.schedule import Steps, targets
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.steps import Order, create_steps, read_order, read_stages, stage_folder
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 from tests.half_written import nothing_is_half_written
+from tests.runs.killing import killed
 
-KILLING = Path(__file__).with_name("killing.py")
 FEW = Distillation(
     batch_size=64, augmentation="shift", learning_rate=0.05, train_images=200, test_images=100,
     checkpoint_steps=3,
@@ -174,17 +170,6 @@ def test_paused_in_the_middle_of_each_stage_it_ends_with_the_same_bytes(new_step
         (path / "request").unlink()
     assert main([str(path)]) == 0
     assert lasting(path) == lasting(undisturbed)
-
-
-def killed(paths: dict[Path, int]) -> list[str]:
-    """What killing.py says of working on ``paths``, each killed at its moment."""
-    words = [f"{path}={moment}" for path, moment in paths.items()]
-    done = subprocess.run(
-        [sys.executable, str(KILLING), *words], capture_output=True, text=True, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
 
 
 def lasting(path: Path) -> dict[str, object]:
