@@ -28,7 +28,8 @@ class Observations:
     first reader's outputs (past a residual sum: the sum; of the outputs themselves where nothing
     reads them), summed over its channels: the size of the stream that an error disturbs.
     ``images`` says how many were seen, of which ``data``. ``scores``, by name (of SCORES) and
-    group, are float64 [units], 0 or above, of what was asked for. A group or a score that was not
+    group, are float64 [units], 0 or above, of what was asked for. ``eliminations``, by group, are
+    those worked out already; one that is asked for is added. A group or a score that was not
     observed raises RecipeError. Two observations are equal only when they are the same object.
     """
 
@@ -40,7 +41,7 @@ class Observations:
     reach: Mapping[str, np.ndarray]
     power: Mapping[str, float]
     scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
-    _eliminations: dict[str, Elimination] = field(init=False, repr=False, default_factory=dict)
+    eliminations: dict[str, Elimination] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for part in (self.mean, self.covariance, self.reach, *self.scores.values()):
@@ -62,10 +63,10 @@ class Observations:
         """The order in which the units of a group can be made up for; worked out once."""
         from sfp_viz.core.reconstruction import eliminate
 
-        if group not in self._eliminations:
+        if group not in self.eliminations:
             _, covariance, reach = self.of(group)
-            self._eliminations[group] = eliminate(covariance, reach)
-        return self._eliminations[group]
+            self.eliminations[group] = eliminate(covariance, reach)
+        return self.eliminations[group]
 
     def score(self, name: str, group: str) -> np.ndarray:
         """Scores of a group's units under 'taylor', 'hrank' or 'chip', float64 [units]."""

@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from sfp_viz.core.observations import Observations
+from sfp_viz.core.reconstruction import Elimination
 from sfp_viz.errors import RecipeError
 
 FORMAT = 1
 _ENTRY = "sfp_viz_observations"
 _ARRAYS = ("mean", "covariance", "reach")
+_WORKED_OUT = ("order", "errors")  # of the eliminations; files of earlier versions have none
 
 
 def save_observations(observations: Observations, path: str | Path) -> None:
-    """Write ``observations`` to ``path``: float64, bit for bit."""
+    """Write ``observations`` to ``path``: float64, bit for bit, with the eliminations that are
+    worked out."""
     Path(path).write_bytes(observations_bytes(observations))
 
 
@@ -31,6 +34,9 @@ def observations_bytes(observations: Observations) -> bytes:
     }
     for name, scores in observations.scores.items():
         arrays |= {f"scores/{name}/{g}": np.ascontiguousarray(s) for g, s in scores.items()}
+    for group, found in observations.eliminations.items():
+        arrays[f"order/{group}"] = np.array(found.order, dtype=np.int64)
+        arrays[f"errors/{group}"] = np.array(found.errors, dtype=np.float64)
     header = {
         "format": FORMAT,
         "digest": observations.digest,
@@ -45,7 +51,7 @@ def load_observations(path: str | Path) -> Observations:
     """Read what ``save_observations`` wrote; RecipeError on a file that is broken or not ours."""
     from safetensors import SafetensorError, safe_open
 
-    parts: dict[str, dict[str, np.ndarray]] = {part: {} for part in _ARRAYS}
+    parts: dict[str, dict[str, np.ndarray]] = {part: {} for part in (*_ARRAYS, *_WORKED_OUT)}
     scores: dict[str, dict[str, np.ndarray]] = {}
     try:
         with safe_open(str(path), framework="numpy") as file:
@@ -57,12 +63,17 @@ def load_observations(path: str | Path) -> Observations:
                 name, _, group = rest.partition("/")
                 room = scores.setdefault(name, {}) if part == "scores" else parts[part]
                 room[group if part == "scores" else rest] = file.get_tensor(key)
+        orders, errors = (parts.pop(name) for name in _WORKED_OUT)
         return Observations(
             digest=str(header["digest"]),
             data=str(header["data"]),
             images=int(header["images"]),
             power={str(group): float(value) for group, value in header["power"].items()},
             scores=scores,
+            eliminations={
+                group: _elimination(order, errors[group], len(parts["covariance"][group]))
+                for group, order in orders.items()
+            },
             **parts,
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -70,3 +81,11 @@ def load_observations(path: str | Path) -> Observations:
             f"The observations in {Path(path).name} are not readable ({problem}). Look at the "
             "images again: 'sfp-viz observe'."
         ) from problem
+
+
+def _elimination(order: np.ndarray, errors: np.ndarray, units: int) -> Elimination:
+    """ValueError for one that cannot be of so many units."""
+    whole = np.array_equal(np.sort(order), np.arange(units)) and errors.shape == (units + 1,)
+    if not whole or errors[0] != 0 or errors[-1] > 1 or not (np.diff(errors) >= 0).all():
+        raise ValueError("an order of elimination that makes no sense")
+    return Elimination(tuple(order.tolist()), tuple(errors.tolist()))

@@ -184,6 +184,8 @@ def test_observations_and_latency_become_evidence_bit_for_bit(new_study, tmp_pat
         for group in theirs:
             np.testing.assert_array_equal(ours[group], theirs[group])
     assert found.observations.power == expected.power
+    assert sorted(found.observations.eliminations) == sorted(expected.covariance)
+    assert found.observations.elimination("conv1") == expected.elimination("conv1")
     assert found.latency.digest == model.digest
     assert found.latency.whole_ms > 0
     assert {"conv1", "conv2", "fc1"} <= set(found.latency.points)
