@@ -22,6 +22,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import accuracy_drawing
 import accuracy_table
 import gradual
 import thinned
@@ -185,7 +186,7 @@ def main() -> None:
         go_on(options)
     table = accuracy_table.summary(done())
     RESULTS.with_suffix(".md").write_text(accuracy_table.markdown(table))
-    RESULTS.with_suffix(".svg").write_text(accuracy_table.drawing(table))
+    RESULTS.with_suffix(".svg").write_text(accuracy_drawing.drawing(table))
     print(json.dumps(table, indent=1) if options.json else accuracy_table.markdown(table))
 
 

@@ -49,7 +49,8 @@ def summary(rows: list[dict]) -> list[dict]:
         cells.setdefault(key, []).append(row)
     table = []
     for (network, target, method, epochs, rate), found in cells.items():
-        finals = [row["final"] for row in found if row["final"] is not None]
+        by_seed = {row["seed"]: row["final"] for row in found if row["final"] is not None}
+        finals = [*by_seed.values()]
         seen = [row["held_out"][-1] for row in found if row["held_out"]]
         table.append(
             {
@@ -61,6 +62,7 @@ def summary(rows: list[dict]) -> list[dict]:
                 "reduction": statistics.mean(row["reduction"] for row in found),
                 "one_shot": statistics.mean(row["one_shot"] for row in found),
                 "final": statistics.mean(finals) if finals else None,
+                "finals": by_seed,
                 "spread": statistics.stdev(finals) if len(finals) > 1 else None,
                 "held_out": statistics.mean(seen) if seen else None,
                 "seeds": len(found),
@@ -112,6 +114,7 @@ def leads(table: list[dict]) -> list[str]:
 
 def _lead(cells: list[dict], when: str) -> str:
     by = {(cell["network"], cell["method"]): cell[when] for cell in cells}
+    finals = {(cell["network"], cell["method"]): cell["finals"] for cell in cells}
     own = {network for network, method in by if method == "functional"}
     both = sorted(own & {network for network, method in by if method in RIVALS})
     whole = [m for m in RIVALS if both and all((network, m) in by for network in both)]
@@ -120,11 +123,22 @@ def _lead(cells: list[dict], when: str) -> str:
     means = {m: statistics.mean(by[network, m] for network in both) for m in whole}
     best = max(means, key=lambda name: means[name])
     apart = {n: 100 * (by[n, "functional"] - by[n, best]) for n in both}
-    each = ", ".join(f"{network} {lead:+.1f}" for network, lead in apart.items())
+    each = ", ".join(
+        f"{n} {lead:+.1f}{_paired(finals[n, 'functional'], finals[n, best], when)}"
+        for n, lead in apart.items()
+    )
     return (
         f"ours is {statistics.mean(apart.values()):+.1f} points against {NAMES[best]}, the best of "
         f"{len(whole)} rivals measured there ({each})."
     )
+
+
+def _paired(ours: dict[int, float], its: dict[int, float], when: str) -> str:
+    """The spread of the differences, seed by seed; '' for what has no seeds, or fewer than two."""
+    both = [100 * (ours[seed] - its[seed]) for seed in ours if seed in its]
+    if when != "final" or len(both) < 2:
+        return ""
+    return f" ± {statistics.stdev(both):.1f}, {len(both)} pairs"
 
 
 def markdown(table: list[dict]) -> str:
@@ -134,7 +148,8 @@ def markdown(table: list[dict]) -> str:
         "",
         "Made by `python benchmarks/accuracy_at_cost.py --summary` from accuracy_at_cost.jsonl. "
         "Accuracies are measured, in %, on the test images given; ± is the standard deviation over "
-        "the seeds. All rows: the same layers left whole, BatchNorm re-estimated on the same "
+        "the seeds, in the leads that of the differences of equal seeds. "
+        "All rows: the same layers left whole, BatchNorm re-estimated on the same "
         "images, distillation with the same settings and seeds, at two learning rates. In the "
         "leads each rival has the rate that did better on the test images, ours the one that did "
         "better on 2,000 training images held out. (The published network has seen all of those, "
@@ -162,46 +177,4 @@ def _line(cell: dict) -> str:
         f"| {cell['network']} | {cell['target']:.0%} | {NAMES.get(cell['method'], cell['method'])} "
         f"| {cell['reduction']:.1%} | {100 * cell['one_shot']:.1f} | {final} | {cell['epochs']} "
         f"| {cell['learning_rate']:g} | {cell['seeds']} | {cell['n_test']:,} | {cell['tier']} |"
-    )
-
-
-def drawing(table: list[dict]) -> str:
-    """Dots from one-shot (hollow) to fine-tuned (filled) accuracy; a row a method; as SVG."""
-    step, left, wide = 22, 300, 420
-    y, parts = 30, []
-    for cell in chosen(table):
-        place = f"{cell['network']}, {cell['target']:.0%}"
-        name = NAMES.get(cell["method"], cell["method"])
-        ours = cell["method"] == "functional"
-        color = "#0f766e" if ours else "#64748b"
-        weight = "600" if ours else "400"
-        start, end = (
-            left + wide * (v or cell["one_shot"]) for v in (cell["one_shot"], cell["final"])
-        )
-        parts += [
-            f'<text x="8" y="{y + 4}" fill="#64748b">{place}</text>',
-            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end" fill="{color}" '
-            f'font-weight="{weight}">{name}</text>',
-            f'<line x1="{start:.1f}" x2="{end:.1f}" y1="{y}" y2="{y}" stroke="{color}"/>',
-            f'<circle cx="{start:.1f}" cy="{y}" r="4" fill="white" stroke="{color}"/>',
-        ]
-        if cell["final"] is not None:
-            parts += [
-                f'<circle cx="{end:.1f}" cy="{y}" r="4" fill="{color}"/>',
-                f'<text x="{left + wide + 14}" y="{y + 4}" fill="{color}">'
-                f"{100 * cell['final']:.1f}</text>",
-            ]
-        y += step
-    axis = [
-        f'<text x="{left + wide * share:.0f}" y="14" text-anchor="middle" fill="#64748b">'
-        f"{share:.0%}</text>"
-        for share in (0, 0.25, 0.5, 0.75, 1)
-    ]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + wide + 70}" height="{y + 8}" '
-        'font-family="Inter, system-ui, sans-serif" font-size="12">'
-        '<rect width="100%" height="100%" fill="white"/>'
-        "<title>Test accuracy: hollow one-shot, filled fine-tuned</title>"
-        + "".join([*axis, *parts])
-        + "</svg>\n"
     )
