@@ -141,6 +141,32 @@ def _paired(ours: dict[int, float], its: dict[int, float], when: str) -> str:
     return f" ± {statistics.stdev(both):.1f}, {len(both)} pairs"
 
 
+def _short(table: list[dict]) -> list[str]:
+    """One line for each network and target: ours, the best rival there, uniform L1 and random."""
+    tuned = [cell for cell in chosen(table) if cell["final"] is not None]
+    cells = {(c["network"], c["target"], c["method"]): c for c in tuned}
+    lines = []
+    for network in (name for names in NETWORKS.values() for name in names):
+        for target in sorted({c["target"] for c in table if c["network"] == network}):
+            here = {m: c for (n, t, m), c in cells.items() if (n, t) == (network, target)}
+            rivals = [here[m] for m in RIVALS if m in here]
+            if "functional" not in here or not rivals:
+                continue
+            ours, best = here["functional"], max(rivals, key=lambda cell: cell["final"])
+            others = [_final(here[m]) if m in here else "" for m in ("uniform_l1", "random")]
+            lines.append(
+                f"| {network} | {target:.0%} | {100 * ours['base']:.1f} "
+                f"| {100 * ours['one_shot']:.1f} | {_final(ours)} | {NAMES[best['method']]} "
+                f"| {100 * best['one_shot']:.1f} | {_final(best)} | {' | '.join(others)} |"
+            )
+    return lines
+
+
+def _final(cell: dict) -> str:
+    spread = "" if cell["spread"] is None else f" ± {100 * cell['spread']:.1f}"
+    return f"{100 * cell['final']:.1f}{spread} ({cell['seeds']})"
+
+
 def markdown(table: list[dict]) -> str:
     """The table with what it was made from."""
     head = [
@@ -161,6 +187,15 @@ def markdown(table: list[dict]) -> str:
         "The rivals of the goal are uniform L1, FPGM and Torch-Pruning (local, global).",
         "",
         *(f"- {line}" for line in leads(table)),
+        "",
+        "In short (the number of seeds in brackets):",
+        "",
+        "| network | MACs removed | unpruned | ours, one-shot | ours, fine-tuned | best rival "
+        "| its one-shot | its fine-tuned | uniform L1 | random |",
+        "|---|--:|--:|--:|--:|---|--:|--:|--:|--:|",
+        *_short(table),
+        "",
+        "All of it:",
         "",
         "| network | target | method | MACs removed | one-shot | fine-tuned | epochs | rate "
         "| seeds | test images | tier |",
