@@ -52,6 +52,23 @@ def _plain_curves(observations: Any) -> dict[str, Any]:
     }
 
 
+def _curves(worth: Callable[[Any], Any], power: float = 1.0) -> Callable[[Any], dict[str, Any]]:
+    """Widths by another measure of what is lost, ``worth`` of the errors, and energy ** ``power``."""
+
+    def curves(observations: Any) -> dict[str, Any]:
+        return {
+            name: energy(observations, name) ** power
+            * worth(np.minimum(np.array(observations.elimination(name).errors), 1 - 1e-6))
+            for name in observations.covariance
+        }
+
+    return curves
+
+
+def _logarithm(errors: Any) -> Any:
+    return -np.log(1 - errors)
+
+
 def _own_output(*arguments: Any, follow: Any = None, **words: Any) -> Any:
     """A fit to what the layer itself put out, not to what the residual stream has lost."""
     return fits.look(*arguments, follow={}, **words)
@@ -63,6 +80,13 @@ TAKEN_OUT: Mapping[str, tuple[str, Callable[..., Any]]] = {
     "no_held_scale": ("sfp_viz.nets.least_squares.hold_scale", _nothing),
     "no_stream": ("sfp_viz.nets.least_squares.look", _own_output),
     "old_norms": ("sfp_viz.nets.least_squares._set_live", _none),
+    "odds": ("sfp_viz.core.ratios.functional_curves", _curves(lambda e: e / (1 - e))),
+    "equal_weights": ("sfp_viz.core.ratios.functional_curves", _curves(_logarithm, 0.0)),
+    "root_weights": ("sfp_viz.core.ratios.functional_curves", _curves(_logarithm, 0.5)),
+    "squared_logarithm": (
+        "sfp_viz.core.ratios.functional_curves",
+        _curves(lambda e: np.log(1 - e) ** 2),
+    ),
     "no_logarithm": ("sfp_viz.core.ratios.functional_curves", _plain_curves),
 }
 
