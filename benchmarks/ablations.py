@@ -53,7 +53,7 @@ def _plain_curves(observations: Any) -> dict[str, Any]:
 
 
 def _curves(worth: Callable[[Any], Any], power: float = 1.0) -> Callable[[Any], dict[str, Any]]:
-    """Widths by another measure of what is lost, ``worth`` of the errors, and energy ** ``power``."""
+    """Widths by another measure of the loss: ``worth`` of the errors times energy ** ``power``."""
 
     def curves(observations: Any) -> dict[str, Any]:
         return {
