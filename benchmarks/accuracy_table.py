@@ -124,13 +124,17 @@ def _lead(cells: list[dict], when: str) -> str:
     best = max(means, key=lambda name: means[name])
     apart = {n: 100 * (by[n, "functional"] - by[n, best]) for n in both}
     each = ", ".join(
-        f"{n} {lead:+.1f}{_paired(finals[n, 'functional'], finals[n, best], when)}"
+        f"{n} {_signed(lead)}{_paired(finals[n, 'functional'], finals[n, best], when)}"
         for n, lead in apart.items()
     )
     return (
-        f"ours is {statistics.mean(apart.values()):+.1f} points against {NAMES[best]}, the best of "
+        f"ours is {_signed(statistics.mean(apart.values()))} points against {NAMES[best]}, the best of "
         f"{len(whole)} rivals measured there ({each})."
     )
+
+
+def _signed(points: float) -> str:
+    return f"{round(points, 1) + 0.0:+.1f}"  # no minus zero
 
 
 def _paired(ours: dict[int, float], its: dict[int, float], when: str) -> str:
