@@ -127,9 +127,10 @@ def _lead(cells: list[dict], when: str) -> str:
         f"{n} {_signed(lead)}{_paired(finals[n, 'functional'], finals[n, best], when)}"
         for n, lead in apart.items()
     )
+    mean = _signed(statistics.mean(apart.values()))
     return (
-        f"ours is {_signed(statistics.mean(apart.values()))} points against {NAMES[best]}, the best of "
-        f"{len(whole)} rivals measured there ({each})."
+        f"ours is {mean} points against {NAMES[best]}, the best of {len(whole)} rivals measured "
+        f"there ({each})."
     )
 
 
