@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,8 +29,7 @@ class Observations:
     first reader's outputs (past a residual sum: the sum; of the outputs themselves where nothing
     reads them), summed over its channels: the size of the stream that an error disturbs.
     ``images`` says how many were seen, of which ``data``. ``scores``, by name (of SCORES) and
-    group, are float64 [units], 0 or above, of what was asked for. ``eliminations``, by group, are
-    those worked out already; one that is asked for is added. A group or a score that was not
+    group, are float64 [units], 0 or above, of what was asked for. A group or a score that was not
     observed raises RecipeError. Two observations are equal only when they are the same object.
     """
 
@@ -41,7 +41,7 @@ class Observations:
     reach: Mapping[str, np.ndarray]
     power: Mapping[str, float]
     scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
-    eliminations: dict[str, Elimination] = field(default_factory=dict, repr=False)
+    _eliminations: dict[str, Elimination] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in (self.mean, self.covariance, self.reach, *self.scores.values()):
@@ -63,10 +63,20 @@ class Observations:
         """The order in which the units of a group can be made up for; worked out once."""
         from sfp_viz.core.reconstruction import eliminate
 
-        if group not in self.eliminations:
+        if group not in self._eliminations:
             _, covariance, reach = self.of(group)
-            self.eliminations[group] = eliminate(covariance, reach)
-        return self.eliminations[group]
+            self._eliminations[group] = eliminate(covariance, reach)
+        return self._eliminations[group]
+
+    @property
+    def eliminations(self) -> Mapping[str, Elimination]:
+        """Those worked out already, by group. They are of these arrays alone: a copy with others
+        (dataclasses.replace) has none."""
+        return MappingProxyType(self._eliminations)
+
+    def remember(self, eliminations: Mapping[str, Elimination]) -> None:
+        """Take over what was worked out of these arrays before, by group, and kept."""
+        self._eliminations.update(eliminations)
 
     def score(self, name: str, group: str) -> np.ndarray:
         """Scores of a group's units under 'taylor', 'hrank' or 'chip', float64 [units]."""

@@ -64,18 +64,21 @@ def load_observations(path: str | Path) -> Observations:
                 room = scores.setdefault(name, {}) if part == "scores" else parts[part]
                 room[group if part == "scores" else rest] = file.get_tensor(key)
         orders, errors = (parts.pop(name) for name in _WORKED_OUT)
-        return Observations(
+        found = Observations(
             digest=str(header["digest"]),
             data=str(header["data"]),
             images=int(header["images"]),
             power={str(group): float(value) for group, value in header["power"].items()},
             scores=scores,
-            eliminations={
-                group: _elimination(order, errors[group], len(parts["covariance"][group]))
-                for group, order in orders.items()
-            },
             **parts,
         )
+        found.remember(
+            {
+                group: _elimination(order, errors[group], len(found.covariance[group]))
+                for group, order in orders.items()
+            }
+        )
+        return found
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
         raise RecipeError(
             f"The observations in {Path(path).name} are not readable ({problem}). Look at the "

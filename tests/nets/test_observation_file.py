@@ -50,6 +50,18 @@ def test_a_file_without_it_works_it_out_when_asked(seen, tmp_path):
     assert back.elimination("conv1") == seen.elimination("conv1")
 
 
+def test_a_copy_with_other_arrays_works_its_own_order_out(seen):
+    first = seen.elimination("conv1")
+    turned = [3, 2, 1, 0]
+    copy = replace(
+        seen,
+        covariance={"conv1": seen.covariance["conv1"][np.ix_(turned, turned)]},
+        reach={"conv1": seen.reach["conv1"][np.ix_(turned, turned)]},
+    )
+    assert copy.eliminations == {}
+    assert [turned[unit] for unit in copy.elimination("conv1").order] == list(first.order)
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -64,7 +76,8 @@ def test_a_file_without_it_works_it_out_when_asked(seen, tmp_path):
     ids=["twice", "too few", "an error short", "falling", "not from 0", "above 1", "no number"],
 )
 def test_an_order_that_makes_no_sense_is_refused(seen, tmp_path, told):
-    save_observations(replace(seen, eliminations={"conv1": told}), tmp_path / "seen")
+    seen.remember({"conv1": told})
+    save_observations(seen, tmp_path / "seen")
     with pytest.raises(RecipeError, match=r"makes no sense.*sfp-viz observe"):
         load_observations(tmp_path / "seen")
 
