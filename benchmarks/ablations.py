@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from sfp_viz.core.curves import energy
-from sfp_viz.nets import fits
+from sfp_viz.nets import fits, least_squares
 
 EXCHANGED: Mapping[str, Mapping[str, object]] = {
     "no_compensation": {"compensation": "none"},
@@ -79,6 +80,7 @@ TAKEN_OUT: Mapping[str, tuple[str, Callable[..., Any]]] = {
     "no_reestimation": ("sfp_viz.nets.surgery.reestimate", _kept),
     "no_held_scale": ("sfp_viz.nets.least_squares.hold_scale", _nothing),
     "no_stream": ("sfp_viz.nets.least_squares.look", _own_output),
+    "more_images": ("sfp_viz.nets.compensation.refit", partial(least_squares.refit, most=32)),
     "old_norms": ("sfp_viz.nets.least_squares._set_live", _none),
     "odds": ("sfp_viz.core.ratios.functional_curves", _curves(lambda e: e / (1 - e))),
     "equal_weights": ("sfp_viz.core.ratios.functional_curves", _curves(_logarithm, 0.0)),
