@@ -30,6 +30,7 @@ from training_ways import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT, WHOLE, W
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.recipe import uniform_l1
 from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.files import read_json
 from sfp_viz.nets.checkpoint import numerics
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.distill import Training
@@ -38,7 +39,6 @@ from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.nets.saved import load_saved, save_model
 from sfp_viz.nets.surgery import prune
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.lines import EPOCHS, append
 from sfp_viz.runs.process import cancel, launch

@@ -13,7 +13,7 @@ from sfp_viz.cli.planning import cost_table, cost_value
 from sfp_viz.cli.text import say, table, with_json
 from sfp_viz.core.exchange import SCHEMAS, schema, schema_json
 from sfp_viz.errors import PlanError
-from sfp_viz.runs.files import write_whole
+from sfp_viz.files import write_whole
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SOME = 8  # filters that are named; the rest is counted

@@ -159,9 +159,9 @@ def export(
     if not (onnx or program or weights or recipe):
         raise click.UsageError("Say what to write: --onnx, --torch, --safetensors or --recipe.")
     from sfp_viz.core.plan import recipe_json
+    from sfp_viz.files import write_whole
     from sfp_viz.nets import export as writer
     from sfp_viz.nets.stripe_files import save_as_it_runs
-    from sfp_viz.runs.files import write_whole
 
     model = _with_stripes(find_model(net), net, stripes)
     written: dict[str, dict[str, Any]] = {}

@@ -22,7 +22,7 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
-from sfp_viz.runs.files import write_whole
+from sfp_viz.files import write_whole
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

@@ -14,7 +14,7 @@ from sfp_viz.cli.text import say, table, with_json
 from sfp_viz.core.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, milliseconds, percent, span
-from sfp_viz.runs.files import write_whole
+from sfp_viz.files import write_whole
 from sfp_viz.runs.folder import home
 from sfp_viz.runs.results import differing
 from sfp_viz.runs.results import table as run_table

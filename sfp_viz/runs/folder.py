@@ -20,7 +20,7 @@ from sfp_viz.core.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.study import KINDS, study_of
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.kinds.sparsify import reached, read_outcome
 from sfp_viz.runs.laying import FORMAT, free_folder, lay_out, located

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import write_json
+from sfp_viz.files import write_json
 
 FORMAT = 1
 ROOTS = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from sfp_viz.core.sparsification import Refresh
 from sfp_viz.core.training import Epoch
-from sfp_viz.runs.files import write_whole
+from sfp_viz.files import write_whole
 from sfp_viz.runs.records import Point
 
 EPOCHS, POINTS = "epochs.jsonl", "points.jsonl"

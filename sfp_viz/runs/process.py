@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
+from sfp_viz.files import locked, read_json, write_json, write_whole
 from sfp_viz.runs.alive import RUN, here, python_module, start
-from sfp_viz.runs.files import locked, read_json, write_json, write_whole
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import cluster

@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sfp_viz.errors import RunError
+from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.alive import here, is_alive, python_module, start
-from sfp_viz.runs.files import locked, read_json, write_json
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.line.estimates import paces, seconds_left, starts
 from sfp_viz.runs.line.going import Going, going, home_of

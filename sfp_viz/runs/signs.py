@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sfp_viz.files import read_json
 from sfp_viz.runs.alive import here, is_alive
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.state import Process, Request, Signs, State
 
 WORKER = "sfp_viz.runs.worker"

@@ -18,8 +18,8 @@ from importlib import import_module
 from pathlib import Path
 
 from sfp_viz.errors import SfpError
+from sfp_viz.files import locked, sweep_up
 from sfp_viz.runs.alive import RUN
-from sfp_viz.runs.files import locked, sweep_up
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.remote.mirror import mirrored
 from sfp_viz.runs.remote.on_node import folder_of_job

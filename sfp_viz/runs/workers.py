@@ -7,8 +7,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from sfp_viz.files import read_json
 from sfp_viz.runs.alive import group, here, is_alive
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.remote import cluster
 from sfp_viz.runs.signs import WORKER
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import locked, read_json, write_json
+from sfp_viz.files import locked, read_json, write_json
 
 FORMAT = 1
 FILE = "settings.json"

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.files import write_json
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import create_run
 
 NETWORK = Path(__file__).parents[2] / "sample_models" / "lenet5_digits.safetensors"

@@ -13,10 +13,10 @@ from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.files import write_json
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import here
-from sfp_viz.runs.files import write_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.going import going

@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
+from sfp_viz import files
 from sfp_viz.nets.samples import sample_network
-from sfp_viz.runs import files, folder
+from sfp_viz.runs import folder
 from sfp_viz.runs.results import catalog
 from sfp_viz.runs.results.catalog import entries, newest
 from sfp_viz.runs.results.evidence import find_sources

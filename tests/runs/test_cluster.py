@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.training import Distillation
+from sfp_viz.files import read_json
 from sfp_viz.runs import process, queue
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import create_run, list_runs, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import cluster, ray_jobs

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import read_json, write_json
+from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.remote import cluster, ray_jobs
 from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 
-from sfp_viz.runs import files
+from sfp_viz import files
 
 
 def test_what_a_process_began_goes_also_when_it_takes_a_moment_to_die(tmp_path):

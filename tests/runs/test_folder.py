@@ -13,8 +13,8 @@ from sfp_viz.core.plan import Plan
 from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.training import Epoch
 from sfp_viz.errors import RunError
+from sfp_viz.files import beside, locked, read_json, write_whole
 from sfp_viz.runs import folder, signs
-from sfp_viz.runs.files import beside, locked, read_json, write_whole
 from sfp_viz.runs.folder import create_run, find_run, list_runs, read_run
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.training import Distillation
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.process import launch, resume, watch
 from sfp_viz.runs.records import Run

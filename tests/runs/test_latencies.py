@@ -9,9 +9,9 @@ import time
 import pytest
 
 from sfp_viz.errors import RunError
+from sfp_viz.files import read_json
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.runs.alive import is_alive
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import (
     Condition,

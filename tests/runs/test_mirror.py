@@ -11,8 +11,8 @@ import pytest
 
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
+from sfp_viz.files import read_json
 from sfp_viz.runs import process
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.remote import mirror
 from sfp_viz.runs.remote.mirror import Mirroring, mirroring, set_mirroring
@@ -94,7 +94,7 @@ def test_a_password_is_neither_printed_nor_kept_with_a_run(tmp_path, new_run, mo
 def test_an_earlier_note_of_a_mirror_loses_its_password(new_run):
     from types import SimpleNamespace
 
-    from sfp_viz.runs.files import write_json
+    from sfp_viz.files import write_json
     from sfp_viz.runs.remote.mirror_server import NOTE, _known
 
     class Client:

@@ -17,8 +17,8 @@ import pytest
 
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
+from sfp_viz.files import read_json
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.process import cancel, launch, pause, request_cancel, request_pause, resume, watch

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError
+from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.line import slots, turns
 from sfp_viz.runs.line.estimates import starts
@@ -34,7 +34,7 @@ from sfp_viz.runs.line.standing import between, put
 WORKER = """
 import json, os, platform, sys, time
 from pathlib import Path
-from sfp_viz.runs.files import write_json
+from sfp_viz.files import write_json
 folder = Path(sys.argv[2])
 attempt = json.loads((folder / "launch.json").read_text())["attempt"]
 said = {"attempt": attempt, "pid": os.getpid(), "host": platform.node(), "time": time.time()}

@@ -15,7 +15,7 @@ from sfp_viz.core.sparsification import Sparsification
 from sfp_viz.core.stripes import StripeChoice, StripeKind, stripe_cost
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import write_json
+from sfp_viz.files import write_json
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.saving import save_network

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from sfp_viz.core.training import Distillation
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.process import launch, resume, watch
 from sfp_viz.runs.work.spread import MODULE

@@ -19,8 +19,8 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sensitivity import sensitivity_from_json
 from sfp_viz.core.study import Study, study_of, study_value
 from sfp_viz.errors import RecipeError, RunError
+from sfp_viz.files import read_json
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.studies import create_study
 from sfp_viz.runs.lines import POINTS, read_points

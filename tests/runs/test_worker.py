@@ -16,8 +16,8 @@ import pytest
 
 from sfp_viz.core.training import Distillation, Epoch, wilson
 from sfp_viz.errors import RunError
+from sfp_viz.files import read_json
 from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.process import cancel, delete, launch, resume, watch
 from sfp_viz.runs.records import Run

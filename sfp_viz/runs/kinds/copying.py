@@ -8,7 +8,7 @@ from typing import Any
 
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.folder import SWEEP, read_run
 from sfp_viz.runs.kinds.sparsify import ASKED, asked_with, sparse_of
 from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import beside
+from sfp_viz.files import beside
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.kinds.sparsify import CHECKPOINTS, START2, read_refreshes
 from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY

@@ -19,9 +19,9 @@ from sfp_viz.core.sparsification import Refresh, Sparsification
 from sfp_viz.core.stripes import StripeChoice
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
+from sfp_viz.files import read_json
 from sfp_viz.nets.saved import read_header
 from sfp_viz.runs.facts import training_facts
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.laying import free_folder, lay_out
 
 KIND = "sparsify"

@@ -19,9 +19,9 @@ from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.schedule import Steps, steps_of, steps_value
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
+from sfp_viz.files import read_json, write_whole
 from sfp_viz.nets.saved import read_header
 from sfp_viz.runs.facts import training_facts
-from sfp_viz.runs.files import read_json, write_whole
 from sfp_viz.runs.laying import free_folder, lay_out
 from sfp_viz.runs.records import Run
 

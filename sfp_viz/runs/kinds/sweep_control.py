@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.kinds.sweeps import children
 from sfp_viz.runs.records import Run
 

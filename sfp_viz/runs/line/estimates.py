@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.folder import TRAININGS
 from sfp_viz.runs.laying import located
 from sfp_viz.runs.lines import read_epochs

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import SfpError
+from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import folder
-from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, read_signs

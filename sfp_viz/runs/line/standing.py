@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import locked, read_json, write_json
+from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.line.going import outside
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.signs import QUEUED, REQUEST

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import locked, read_json, write_json
+from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import ray_jobs

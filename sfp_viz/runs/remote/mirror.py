@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.line.going import home_of
 from sfp_viz.runs.records import Run

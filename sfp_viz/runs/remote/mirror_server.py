@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sfp_viz.runs.files import read_json, write_json
+from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.lines import EPOCHS
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote.mirror import masked

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sfp_viz.files import read_json
 from sfp_viz.runs.alive import here
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.folder import home
 
 PATIENCE = 20.0  # seconds in which a shared folder must show what was written elsewhere

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.files import read_json
+from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.records import Run
 

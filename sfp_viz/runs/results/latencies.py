@@ -18,8 +18,8 @@ from typing import Any
 
 from sfp_viz.core.training import Measured
 from sfp_viz.errors import RunError
+from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.alive import here, is_alive, python_module, start
-from sfp_viz.runs.files import locked, read_json, write_json
 from sfp_viz.runs.results.summary import Summary
 
 WORKER = "sfp_viz.runs.work.latencies"

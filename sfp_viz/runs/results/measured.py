@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.runs.files import read_json, write_json
+from sfp_viz.files import read_json, write_json
 
 FORMAT = 1
 FOLDER = "measured"

@@ -18,7 +18,7 @@ from typing import Any
 from sfp_viz.core.recipe import name_of
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.files import read_json, write_whole
+from sfp_viz.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
 from sfp_viz.runs.kinds.steps import own_epochs
 from sfp_viz.runs.records import Result, Run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import beside, settle
+from sfp_viz.files import beside, settle
 
 FILES = ("checkpoint-1.safetensors", "checkpoint-2.safetensors")
 OLD = "checkpoint.safetensors"  # the one file of earlier versions

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.core.training import Distillation, wilson
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import write_json
+from sfp_viz.files import write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.lines import EPOCHS, append, read_epochs, rewrite
 from sfp_viz.runs.records import Before, Result, Run

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.alive import end_children, here
-from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.signs import read_request
 
 EVERY = 2.0  # seconds between heartbeats

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from sfp_viz.errors import SfpError
+from sfp_viz.files import read_json
 from sfp_viz.runs.alive import here
-from sfp_viz.runs.files import read_json
 from sfp_viz.runs.results.latencies import TODO, Timed, append, write_job
 
 _WARM = 2  # networks measured for nothing before the first one counts

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sfp_viz.core.plan import plan_json
 from sfp_viz.core.stripes import stripe_cost
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import write_json, write_whole
+from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.sparsify import (
     CHECKPOINTS,

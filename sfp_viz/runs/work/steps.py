@@ -15,7 +15,7 @@ from sfp_viz.core.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.schedule import targets
 from sfp_viz.core.stepping import Left, after, asked, check_steps, together, whole
 from sfp_viz.errors import RunError
-from sfp_viz.runs.files import write_json, write_whole
+from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.steps import (
     Order,

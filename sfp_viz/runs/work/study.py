@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.study import Study
 from sfp_viz.errors import RunError
+from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.alive import here
-from sfp_viz.runs.files import write_json, write_whole
 from sfp_viz.runs.kinds.studies import single
 from sfp_viz.runs.lines import POINTS, append, rewrite
 from sfp_viz.runs.records import Finding, Point, Run

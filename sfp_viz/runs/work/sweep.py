@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.evidence import Evidence, needs, scores_of
 from sfp_viz.core.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
+from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.facts import training_facts
-from sfp_viz.runs.files import read_json, write_json
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.kinds.sweeps import child_folder, read_sweep
 from sfp_viz.runs.lines import POINTS, append, rewrite

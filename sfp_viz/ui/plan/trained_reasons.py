@@ -16,8 +16,8 @@ from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan import Plan, Removal, plan_from_json, plan_json
 from sfp_viz.errors import SfpError
+from sfp_viz.files import write_whole
 from sfp_viz.nets.store import stored_path
-from sfp_viz.runs.files import write_whole
 from sfp_viz.ui import loaders
 
 FILE = "trained.plan.json"  # in the folder of the stored network
