@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sfp_viz.core.cost import kept_units
 from sfp_viz.core.edits import Edits, edits_of, edits_value
-from sfp_viz.core.json_text import read_json
+from sfp_viz.core.json_format import read_json
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import FORMAT, Plan
 from sfp_viz.core.recipe import Recipe

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sfp_viz.core.json_text import read_json
-from sfp_viz.core.monotone import rising_table
+from sfp_viz.core.isotonic import rising_table
+from sfp_viz.core.json_format import read_json
 from sfp_viz.core.network import CostTerm, Network, Width
 from sfp_viz.errors import PlanError, SfpError
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sfp_viz.core.json_text import read_json
-from sfp_viz.core.monotone import rising_curve
+from sfp_viz.core.isotonic import rising_curve
+from sfp_viz.core.json_format import read_json
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import recipe_from_json, recipe_json
 from sfp_viz.core.recipe import Recipe

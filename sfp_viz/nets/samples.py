@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.saved import name_beside, save_model
 

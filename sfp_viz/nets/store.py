@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.network_file import covers_all, network_from_json, network_to_json
+from sfp_viz.core.network_json import covers_all, network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.samples import read_arrays, write_text
 from sfp_viz.nets.saved import load_saved, name_beside, read_header, save_model

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets import zoo
 from sfp_viz.nets.model import Model

@@ -16,7 +16,7 @@ from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.importance import importance
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import filters_first
-from sfp_viz.core.network_file import network_from_json, network_to_json
+from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.core.recipe import Recipe, chip, fpgm, functional, group_magnitude, hrank, uniform_l1
 from sfp_viz.core.recipe import taylor as taylor_of
 from sfp_viz.nets.data import Images
@@ -183,7 +183,7 @@ def test_a_reading_with_it_survives_json(model, network):
 
 def test_its_old_reading_opens_and_is_of_an_older_version(model, network):
     """Earlier versions took the channels that it reads for its filters."""
-    from sfp_viz.core.network_file import covers_all
+    from sfp_viz.core.network_json import covers_all
 
     entry = json.loads(network_to_json(network))
     assert covers_all(network_to_json(network))

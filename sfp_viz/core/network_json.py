@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sfp_viz.core.json_text import read_json
+from sfp_viz.core.json_format import read_json
 from sfp_viz.core.network import (
     Along,
     ConvLayer,
