@@ -18,7 +18,7 @@ from torch import nn
 import sfp_viz as sfp
 from sfp_viz.core.evidence import Evidence, needs, scores_of
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.plan.recipe import NAMED, Recipe
 from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model

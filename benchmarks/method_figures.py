@@ -32,7 +32,7 @@ from sfp_viz.core.analysis import analyze, dispersions
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.evidence import Evidence, needs
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import NAMED, Allocation, ClusterRule, Dispersion, Recipe
+from sfp_viz.core.plan.recipe import NAMED, Allocation, ClusterRule, Dispersion, Recipe
 from sfp_viz.core.training import SCHEDULES, Distillation, Schedule, temperature
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.observe import observe

@@ -26,7 +26,7 @@ from sfp_viz.core.analysis import analyze
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Allocation, Recipe, functional
+from sfp_viz.core.plan.recipe import Allocation, Recipe, functional
 from sfp_viz.core.sensitivity import (
     Sensitivity,
     gathered,

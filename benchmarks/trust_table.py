@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from sfp_viz.core.recipe import Allocation
+from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.core.trust import PREDICTORS
 
 

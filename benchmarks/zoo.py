@@ -28,7 +28,7 @@ from torch import nn
 
 import sfp_viz as sfp
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.errors import SfpError
 from sfp_viz.nets import zoo
 from sfp_viz.nets.execution import execute, tensors_of

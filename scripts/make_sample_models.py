@@ -24,7 +24,7 @@ from sfp_viz.core.analysis import Analysis, analyze
 from sfp_viz.core.embedding import umap_map
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import network_to_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.similarity import filter_matrix
 from sfp_viz.core.training import Augmentation, Distillation
 from sfp_viz.nets import zoo

@@ -23,10 +23,10 @@ _HOMES = {
     "SurgeryError": "errors",
     "RunError": "errors",
     "Network": "core.network",
-    "Recipe": "core.recipe",
-    "recipes": "core.recipe",
-    "Edits": "core.edits",
-    "Plan": "core.plan",
+    "Recipe": "core.plan.recipe",
+    "recipes": "core.plan.recipe",
+    "Edits": "core.plan.edits",
+    "Plan": "core.plan.plan",
     "Cost": "core.cost",
     "cost": "core.cost",
     "Evidence": "core.evidence",
@@ -92,16 +92,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from sfp_viz import figures
-    from sfp_viz.core import recipe as recipes
     from sfp_viz.core.analysis import analyze
     from sfp_viz.core.cost import Cost, cost
-    from sfp_viz.core.edits import Edits
     from sfp_viz.core.evidence import Evidence
     from sfp_viz.core.making import make_plan
     from sfp_viz.core.network import Network
     from sfp_viz.core.observations import Observations
-    from sfp_viz.core.plan import Plan
-    from sfp_viz.core.recipe import Recipe
+    from sfp_viz.core.plan import recipe as recipes
+    from sfp_viz.core.plan.edits import Edits
+    from sfp_viz.core.plan.plan import Plan
+    from sfp_viz.core.plan.recipe import Recipe
     from sfp_viz.core.training import Distillation, Epoch, Measured
     from sfp_viz.errors import (
         DataError,

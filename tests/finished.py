@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.analysis import analyze
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.making import make_plan
-from sfp_viz.core.plan import Plan, plan_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, plan_json
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.sparsification import Refresh, Sparsification
 from sfp_viz.core.training import Distillation, Epoch, wilson
 from sfp_viz.nets.samples import sample_network, sample_path

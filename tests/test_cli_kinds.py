@@ -8,9 +8,9 @@ import pytest
 
 from sfp_viz.cli.kinds import _recipes
 from sfp_viz.core.cost import cost
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.exchange import edits_json
-from sfp_viz.core.recipe import uniform_l1
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.interchange import edits_json
+from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.schedule import Steps
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs import worker

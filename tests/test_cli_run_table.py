@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from sfp_viz.cli.run_table import table_command
-from sfp_viz.core.recipe import Recipe, uniform_l1
+from sfp_viz.core.plan.recipe import Recipe, uniform_l1
 from sfp_viz.errors import RunError
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import Timed

@@ -16,7 +16,7 @@ from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, percent, size, span
 
 if TYPE_CHECKING:
-    from sfp_viz.core.plan import Plan
+    from sfp_viz.core.plan.plan import Plan
     from sfp_viz.nets.compensation import Repair
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.stages import Stage
@@ -158,7 +158,7 @@ def export(
     """Write NET for other tools. The largest difference of its outputs is measured."""
     if not (onnx or program or weights or recipe):
         raise click.UsageError("Say what to write: --onnx, --torch, --safetensors or --recipe.")
-    from sfp_viz.core.plan import recipe_json
+    from sfp_viz.core.plan.plan import recipe_json
     from sfp_viz.files import write_whole
     from sfp_viz.nets import export as writer
     from sfp_viz.nets.stripe_files import save_as_it_runs

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import DEFAULT, NAMED, Recipe
+from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.errors import DataError, ModelError, PlanError, RecipeError
 from sfp_viz.runs.folder import home
 
 if TYPE_CHECKING:
-    from sfp_viz.core.edits import Edits
-    from sfp_viz.core.plan import Plan
+    from sfp_viz.core.plan.edits import Edits
+    from sfp_viz.core.plan.plan import Plan
     from sfp_viz.nets.model import Model
 
 
@@ -77,7 +77,7 @@ def _is_stored(name: str) -> bool:
 def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[str] = ()) -> Recipe:
     """The recipe with this name ('default' is the one that did best in our benchmark), or in this
     file, with ``changes`` that are not None, and then settings KEY=VALUE."""
-    from sfp_viz.core.plan import recipe_from_json
+    from sfp_viz.core.plan.plan import recipe_from_json
 
     named = DEFAULT if named == "default" else named
     if named is None or named in NAMED:
@@ -100,8 +100,8 @@ def find_edits(
 ) -> Edits:
     """The edits in ``file``, with ratios GROUP=SHARE, locked groups, and the fewest and the most
     filters that stay, GROUP=N, over them."""
-    from sfp_viz.core.edits import Edits
-    from sfp_viz.core.exchange import edits_from_json
+    from sfp_viz.core.plan.edits import Edits
+    from sfp_viz.core.plan.interchange import edits_from_json
 
     edits = edits_from_json(_text(file, "file of edits")) if file else Edits(network.digest)
     if edits.digest != network.digest:
@@ -126,7 +126,7 @@ def find_edits(
 
 def read_plan(file: Path) -> Plan:
     """The plan in ``file``."""
-    from sfp_viz.core.plan import plan_from_json
+    from sfp_viz.core.plan.plan import plan_from_json
 
     return plan_from_json(_text(file, "plan"))
 

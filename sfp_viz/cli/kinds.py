@@ -17,10 +17,10 @@ from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, options_of_one_process, training_options
 from sfp_viz.core.cost import cost
-from sfp_viz.core.recipe import DEFAULT, NAMED, Recipe
+from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
+from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.schedule import Growth, Steps
 from sfp_viz.core.stepping import check_steps
-from sfp_viz.core.sweep import FLOORS, Sweep, fair
 from sfp_viz.errors import RunError
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, read_run

@@ -15,11 +15,11 @@ from sfp_viz.cli.recipes import Known, known_for, recipe_options
 from sfp_viz.cli.text import facts, say, table, with_json
 from sfp_viz.core.cost import Cost, cost, cost_of_widths, kept_units
 from sfp_viz.core.dead import counted, dead_filters, warning
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
 from sfp_viz.files import write_whole
@@ -118,8 +118,8 @@ def plan(
     What the recipe needs besides weights is taken from the newest finished 'observe',
     'sensitivity' and 'latency' of NET in the workspace.
     """
-    from sfp_viz.core.exchange import pruning_ratio_dict
-    from sfp_viz.core.plan import plan_json
+    from sfp_viz.core.plan.interchange import pruning_ratio_dict
+    from sfp_viz.core.plan.plan import plan_json
 
     network = find_network(net)
     edits = find_edits(network, edits_file, ratios, protect, least, most)

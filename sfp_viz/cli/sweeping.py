@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.text import facts, moment, table
-from sfp_viz.core.sweep import sweep_value
+from sfp_viz.core.plan.sweep import sweep_value
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run

@@ -13,8 +13,8 @@ from sfp_viz.core.evidence import Evidence, check
 from sfp_viz.core.importance import importance_in, lead
 from sfp_viz.core.network import Network
 from sfp_viz.core.observations import Observations
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import bounds, suggest
-from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.similarity import compared, similarity
 from sfp_viz.errors import PlanError
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sfp_viz.core.network import CostTerm, Network, Width
-from sfp_viz.core.plan import Plan
+from sfp_viz.core.plan.plan import Plan
 from sfp_viz.errors import PlanError
 
 

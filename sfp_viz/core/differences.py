@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from sfp_viz.core.cost import Cost, cost, kept_units
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sfp_viz.core.latency import LatencyTable
 from sfp_viz.core.observations import SCORES, Observations
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.sensitivity import Sensitivity
 from sfp_viz.errors import RecipeError
 

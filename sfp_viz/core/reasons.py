@@ -6,10 +6,10 @@ import numpy as np
 
 from sfp_viz.core.bounds import unseen
 from sfp_viz.core.counting import WORDS
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 
 _ELSEWHERE = {
     "pooled": "all of them are above the threshold on importance that meets the target",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfp_viz.core.recipe import Compensation
+from sfp_viz.core.plan.recipe import Compensation
 
 WITHOUT_IMAGES: tuple[Compensation, ...] = ("none", "merge")  # these need the weights alone
 REFITS: tuple[Compensation, ...] = ("lsq_channel", "lsq_window")  # fitted, so they may err

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sfp_viz.core.counting import measure_of
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggestion
-from sfp_viz.core.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from sfp_viz.core.analysis import GroupAnalysis
 from sfp_viz.core.importance import ranks
-from sfp_viz.core.plan import Removal
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.plan import Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.similarity import distance
 from sfp_viz.errors import PlanError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sfp_viz.core.alternatives import COMPARED, SAID
-from sfp_viz.core.recipe import Allocation
+from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.core.training import wilson
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ import numpy as np
 from sfp_viz.core.bounds import bounds
 from sfp_viz.core.clusters import canonical
 from sfp_viz.core.counting import measure_of
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan, Removal
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.reach import out_of_reach
-from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.schedule import Steps, targets
 from sfp_viz.errors import PlanError, RecipeError
 

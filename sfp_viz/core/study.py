@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RecipeError
 
 Kind = Literal["observe", "sensitivity", "latency", "trust"]
@@ -70,6 +70,6 @@ def study_of(value: Mapping[str, Any]) -> Study:
 
 
 def _edits(value: Mapping[str, Any]) -> Edits:
-    from sfp_viz.core.edits import edits_of
+    from sfp_viz.core.plan.edits import edits_of
 
     return edits_of(value)

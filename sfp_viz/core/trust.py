@@ -10,8 +10,8 @@ import numpy as np
 from sfp_viz.core.alternatives import COMPARED
 from sfp_viz.core.draws import KINDS, PREDICTORS, Draw, Kind, draws, edits_of
 from sfp_viz.core.json_format import read_json
-from sfp_viz.core.plan import recipe_from_json, recipe_json
-from sfp_viz.core.recipe import Allocation, Recipe
+from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
+from sfp_viz.core.plan.recipe import Allocation, Recipe
 from sfp_viz.core.standing import which
 from sfp_viz.core.training import wilson
 from sfp_viz.errors import PlanError, SfpError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sfp_viz.core.recipe import Compensation
+from sfp_viz.core.plan.recipe import Compensation
 from sfp_viz.core.repairs import WITHOUT_IMAGES, left_out
 from sfp_viz.nets.calibration import (
     BATCHES,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.plan import Plan
+from sfp_viz.core.plan.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sfp_viz.core.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.errors import ModelError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan
+from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.repairs import REFITS, left_out
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.calibration import BATCH

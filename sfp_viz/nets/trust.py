@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan
+from sfp_viz.core.plan.plan import Plan
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model

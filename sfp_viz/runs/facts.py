@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe, name_of
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe, name_of
 
 _BASELINES = {"uniform_l1": "uniform", "random": "random"}
 Counted = tuple[int, int]  # MACs and params, counted

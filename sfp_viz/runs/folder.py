@@ -16,7 +16,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.plan import Plan, plan_from_json, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.study import KINDS, study_of
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError

@@ -12,10 +12,10 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.cost import cost
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe, name_of
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe, name_of
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span

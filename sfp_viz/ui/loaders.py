@@ -10,8 +10,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.edits import Edits
 from sfp_viz.nets import samples, store
 from sfp_viz.runs import folder
 from sfp_viz.ui import telling

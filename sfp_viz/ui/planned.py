@@ -14,10 +14,10 @@ import streamlit as st
 from sfp_viz.core.analysis import Analysis, GroupAnalysis
 from sfp_viz.core.cost import Cost, cost_of_widths
 from sfp_viz.core.counting import Measure, measure_of
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui import loaders
 from sfp_viz.ui.session.state import Session

@@ -103,7 +103,7 @@ def check_files(weights, onnx, plan):
     import torch
 
     import sfp_viz as sfp
-    from sfp_viz.core.plan import plan_from_json
+    from sfp_viz.core.plan.plan import plan_from_json
 
     cut = plan_from_json(plan.read_text())
     whole, small = sfp.load_model("lenet5_digits"), sfp.load_model(str(with_suffix(weights)))

@@ -8,7 +8,7 @@ from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.latency import LatencyTable, widths_to_measure
 from sfp_viz.core.network import Along, CostTerm, FilterGroup, Network
 from sfp_viz.core.observations import Observations
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.sensitivity import Sensitivity
 
 

@@ -10,8 +10,8 @@ from sfp_viz.core.allocation import by_curves, functional_curves, sensitivity_cu
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.counting import measure_of
 from sfp_viz.core.curves import pieces_of
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggest, suggestion
-from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.sensitivity import loss
 from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
 

@@ -7,8 +7,8 @@ from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.dispersion import activation_spread, group_dispersion
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.importance import importance
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggest
-from sfp_viz.core.recipe import Recipe
 from sfp_viz.core.similarity import layer_matrix, similarity
 from sfp_viz.errors import RecipeError
 

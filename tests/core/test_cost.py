@@ -3,9 +3,9 @@ from itertools import pairwise
 import pytest
 
 from sfp_viz.core.cost import cost, cost_of_widths, kept_units
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, Removal
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 
 

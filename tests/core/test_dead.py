@@ -7,7 +7,7 @@ from conftest import plain_network
 from sfp_viz.core.analysis import analyze, analyze_group
 from sfp_viz.core.dead import Dead, counted, dead_filters, warning
 from sfp_viz.core.making import make_plan
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 
 
 def network(dead: dict[str, tuple[int, ...]]):

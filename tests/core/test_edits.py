@@ -1,6 +1,6 @@
 import pytest
 
-from sfp_viz.core.edits import Edits
+from sfp_viz.core.plan.edits import Edits
 from sfp_viz.errors import PlanError
 
 NONE = Edits("abc")

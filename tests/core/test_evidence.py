@@ -6,7 +6,7 @@ import pytest
 
 from sfp_viz.core.evidence import needs, scores_of
 from sfp_viz.core.observations import SCORES
-from sfp_viz.core.recipe import Criterion, Recipe
+from sfp_viz.core.plan.recipe import Criterion, Recipe
 
 
 @pytest.mark.parametrize("criterion", get_args(Criterion))

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from sfp_viz.core.cost import kept_units
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.exchange import (
+from sfp_viz.core.making import make_plan_for
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.interchange import (
     SCHEMAS,
     edits_from_json,
     edits_json,
@@ -20,9 +21,8 @@ from sfp_viz.core.exchange import (
     schema,
     schema_json,
 )
-from sfp_viz.core.making import make_plan_for
-from sfp_viz.core.plan import Plan, Removal, plan_json, recipe_json
-from sfp_viz.core.recipe import CHOICES, NAMED, Recipe
+from sfp_viz.core.plan.plan import Plan, Removal, plan_json, recipe_json
+from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network

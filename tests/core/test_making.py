@@ -6,11 +6,11 @@ import pytest
 from sfp_viz.core.analysis import analyze
 from sfp_viz.core.cost import cost, kept_units
 from sfp_viz.core.counting import measure_of
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.making import make_plan, make_plan_for
-from sfp_viz.core.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.core.ratios import bounds
-from sfp_viz.core.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.errors import PlanError, RecipeError
 from tests.core.made_up import evidence_of, with_along
 

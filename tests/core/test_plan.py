@@ -3,9 +3,9 @@ from contextlib import suppress
 
 import pytest
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, Removal, plan_from_json, plan_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_json
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError, SfpError
 
 EDITS = Edits(

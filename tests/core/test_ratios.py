@@ -7,11 +7,11 @@ import pytest
 from sfp_viz.core.analysis import analyze_group
 from sfp_viz.core.cost import cost, cost_of_widths
 from sfp_viz.core.counting import measure_of
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import bounds, pooled_scores, suggest, why_ratio
-from sfp_viz.core.recipe import Recipe
 from sfp_viz.errors import PlanError
 from tests.core.made_up import large, table_of
 

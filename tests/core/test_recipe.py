@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core import recipe as recipes
-from sfp_viz.core.plan import recipe_from_json, recipe_json
-from sfp_viz.core.recipe import CHOICES, NAMED, Recipe
+from sfp_viz.core.plan import recipe as recipes
+from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
+from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.errors import PlanError, RecipeError, SfpError
 
 

@@ -10,7 +10,7 @@ import pytest
 from sfp_viz.core.analysis import dispersions
 from sfp_viz.core.cost import cost
 from sfp_viz.core.draws import Draw, draws
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.standing import leaders, left_out, standings, which
 from sfp_viz.core.training import wilson
 from sfp_viz.core.trust import Trust, trust_from_json, trust_json, verdict

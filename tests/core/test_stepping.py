@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.cost import cost, cost_of_widths, kept_units
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe, random, uniform_l1
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
 from sfp_viz.core.schedule import Steps, targets
 from sfp_viz.core.stepping import after, asked, check_steps, together, whole
 from sfp_viz.errors import PlanError, RecipeError
@@ -160,7 +160,7 @@ def test_the_stages_together_are_one_plan_of_the_original(plain, plain_of):
 
 
 def test_a_reason_names_the_original_number_of_the_filter_that_stays(plain):
-    from sfp_viz.core.plan import Removal
+    from sfp_viz.core.plan.plan import Removal
 
     recipe, edits = Recipe(), Edits(plain.digest)
     first = Plan(plain.digest, recipe, edits, (Removal("conv1", (0, 2), ("dead", "dead")),))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sfp_viz.core.recipe import NAMED, Recipe
-from sfp_viz.core.sweep import FLOORS, Sweep, sweep_of, sweep_value
+from sfp_viz.core.plan.recipe import NAMED, Recipe
+from sfp_viz.core.plan.sweep import FLOORS, Sweep, sweep_of, sweep_value
 from sfp_viz.errors import RecipeError
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, Removal
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SurgeryError
 from sfp_viz.nets.checking import disagreement, redrawn
 from sfp_viz.nets.model import Model

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, Removal
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.nets.compensation import Repair
 from sfp_viz.nets.data import Images

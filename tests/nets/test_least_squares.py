@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, Removal
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets import least_squares
 from sfp_viz.nets.channels import silence
 from sfp_viz.nets.data import Images

@@ -4,7 +4,7 @@ import torch
 from sfp_viz.core.cost import kept_units
 from sfp_viz.core.latency import estimate
 from sfp_viz.core.making import make_plan_for
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.latency import WHOLE, latency_table, layer_times, measure_table, table_tasks
 from sfp_viz.nets.reading import read_network

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.sensitivity import gathered, loss
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.compensation import reestimate

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from sfp_viz.core.cost import cost
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, Removal
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets import zoo
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.measure import count_macs, count_params

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, Removal
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import ModelError
 from sfp_viz.nets import rebuild, saved
 from sfp_viz.nets.model import Model

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from sfp_viz.core.cost import cost
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.making import make_plan_for
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model

@@ -17,8 +17,16 @@ from sfp_viz.core.importance import importance
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import filters_first
 from sfp_viz.core.network_json import network_from_json, network_to_json
-from sfp_viz.core.recipe import Recipe, chip, fpgm, functional, group_magnitude, hrank, uniform_l1
-from sfp_viz.core.recipe import taylor as taylor_of
+from sfp_viz.core.plan.recipe import (
+    Recipe,
+    chip,
+    fpgm,
+    functional,
+    group_magnitude,
+    hrank,
+    uniform_l1,
+)
+from sfp_viz.core.plan.recipe import taylor as taylor_of
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.model import Model

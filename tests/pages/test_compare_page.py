@@ -10,8 +10,8 @@ import pytest
 from page_words import press, said, undo
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe, fpgm, uniform_l1
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe, fpgm, uniform_l1
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.results import latencies

@@ -7,7 +7,7 @@ from page_words import press, said, undo
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui import loaders
 from sfp_viz.ui.explore.panels import believed
 from sfp_viz.ui.session.history import History

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from page_words import press, said
 
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.check import measuring
 from sfp_viz.ui.session.history import History
 

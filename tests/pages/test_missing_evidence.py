@@ -6,7 +6,7 @@ import pytest
 from page_words import said
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.recipe import Recipe, functional
+from sfp_viz.core.plan.recipe import Recipe, functional
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 

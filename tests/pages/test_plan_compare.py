@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from page_words import press, said
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, plan_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, plan_json
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session

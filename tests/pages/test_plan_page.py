@@ -10,8 +10,8 @@ import pytest
 from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.sensitivity import WHOLE, gathered, sensitivity_json
 from sfp_viz.core.study import Study, study_value
 from sfp_viz.nets.samples import sample_network

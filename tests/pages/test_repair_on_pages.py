@@ -10,7 +10,7 @@ import torch
 from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.store import import_model, stored_path
 from sfp_viz.ui import planned, telling

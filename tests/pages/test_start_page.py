@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from page_words import said
 
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets import samples, store
 from sfp_viz.nets.open import load_model
 from sfp_viz.ui import start

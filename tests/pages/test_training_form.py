@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from page_words import press, said
 
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run

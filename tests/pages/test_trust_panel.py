@@ -11,7 +11,7 @@ from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.draws import Draw
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.study import Study, study_value
 from sfp_viz.core.trust import Trust, trust_json
 from sfp_viz.nets.samples import sample_network

@@ -10,7 +10,7 @@ import pytest
 from page_words import press, said, undo
 
 from sfp_viz.core.cost import cost
-from sfp_viz.core.plan import Plan, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.sparsification import (
     USED_BY,
     Method,

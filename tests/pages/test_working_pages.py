@@ -6,9 +6,9 @@ import pytest
 from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import plan_json, recipe_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import plan_json, recipe_json
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.ui import planned
 from sfp_viz.ui.session.history import History

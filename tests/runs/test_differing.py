@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe, fpgm, random
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe, fpgm, random
 from sfp_viz.core.sparsification import Sparsification
 from sfp_viz.core.tradeoff import Whole, changed, saved
 from sfp_viz.core.training import Distillation

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import pytest
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training import Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.files import beside, locked, read_json, write_whole

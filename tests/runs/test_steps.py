@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.cost import cost
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import plan_from_json
-from sfp_viz.core.recipe import Recipe, taylor, uniform_l1
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import plan_from_json
+from sfp_viz.core.plan.recipe import Recipe, taylor, uniform_l1
 from sfp_viz.core.schedule import Steps, targets
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.cost import cost
-from sfp_viz.core.recipe import Recipe, random, uniform_l1
-from sfp_viz.core.sweep import Sweep, fair
+from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
+from sfp_viz.core.plan.sweep import Sweep, fair
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import process, queue

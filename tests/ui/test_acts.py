@@ -1,7 +1,7 @@
 import pytest
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.ui.explore import acts
 

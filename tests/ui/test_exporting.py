@@ -1,6 +1,6 @@
 """What is taken along of a finished run runs as the run keeps it."""
 
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.runs.folder import home
 from sfp_viz.ui import exporting
 from sfp_viz.ui.check import checking

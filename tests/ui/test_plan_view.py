@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence, needs
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.observations import Observations
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ratio_bars
 from sfp_viz.ui.plan import evidence_panel, plan_view, recipe_form
 from sfp_viz.ui.plan import head as plan_head

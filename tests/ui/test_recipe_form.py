@@ -7,8 +7,8 @@ from itertools import chain
 
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core import recipe as recipes
-from sfp_viz.core.recipe import CHOICES, Recipe
+from sfp_viz.core.plan import recipe as recipes
+from sfp_viz.core.plan.recipe import CHOICES, Recipe
 from sfp_viz.ui.plan import choices, recipe_form, recipe_words
 from sfp_viz.ui.plan.choice_words import ABOUT
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core import recipe as recipes
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan import recipe as recipes
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui import loaders
 from sfp_viz.ui.session.step_words import changes
 from sfp_viz.ui.session.tree import Step

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.session.tree import MOST, Tree
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sfp_viz.core.alternatives import Alternative
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ways as component
 from sfp_viz.ui.plan import ways
 from sfp_viz.ui.session.state import Session

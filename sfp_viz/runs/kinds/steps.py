@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.exchange import edits_of
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.interchange import edits_of
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.schedule import Steps, steps_of, steps_value
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError

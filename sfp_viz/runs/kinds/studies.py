@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import check, needs
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.study import Kind, Study, study_value
 from sfp_viz.errors import RunError
 from sfp_viz.nets.saved import read_header

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.evidence import check, needs
-from sfp_viz.core.sweep import Member, Sweep, sweep_of, sweep_value
+from sfp_viz.core.plan.sweep import Member, Sweep, sweep_of, sweep_value
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, plan_from_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, plan_from_json
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.sparsification import WORDS, check_used
 from sfp_viz.errors import RecipeError, RunError, SfpError
 from sfp_viz.runs.kinds.sparsify import KIND, sparse_of

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.recipe import name_of
+from sfp_viz.core.plan.recipe import name_of
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_whole

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.plan import plan_json
+from sfp_viz.core.plan.plan import plan_json
 from sfp_viz.core.stripes import stripe_cost
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.evidence import Evidence, needs, scores_of
-from sfp_viz.core.sweep import Member, Sweep
+from sfp_viz.core.plan.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.facts import training_facts
@@ -22,9 +22,9 @@ from sfp_viz.runs.results.evidence import evidence_in
 from sfp_viz.runs.work.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
-    from sfp_viz.core.edits import Edits
     from sfp_viz.core.network import Network
-    from sfp_viz.core.plan import Plan
+    from sfp_viz.core.plan.edits import Edits
+    from sfp_viz.core.plan.plan import Plan
     from sfp_viz.nets.data import Images
     from sfp_viz.nets.model import Model
 
@@ -71,8 +71,8 @@ def _maker(
     run: Run, sweep: Sweep, locks: tuple[str, ...], heartbeat: Heartbeat
 ) -> Callable[[Path, Member], str]:
     """A function that lays out the training of a member; it returns why it could not, or ''."""
-    from sfp_viz.core.edits import Edits
     from sfp_viz.core.making import make_plan_for
+    from sfp_viz.core.plan.edits import Edits
     from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.reading import read_network

@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training import Measured
 from sfp_viz.errors import DataError
 from sfp_viz.ui import loaders, planned

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import loaders, planned, problems

@@ -9,10 +9,10 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from sfp_viz.core import recipe as recipes
 from sfp_viz.core.cost import cost
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan import recipe as recipes
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import ModelError
 from sfp_viz.figures.map import filter_map
 from sfp_viz.figures.numbers import percent, span

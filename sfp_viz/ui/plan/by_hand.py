@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sfp_viz.core.cost import cost_of_widths
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.reach import furthest
-from sfp_viz.core.recipe import Recipe
 
 
 @dataclass(frozen=True)

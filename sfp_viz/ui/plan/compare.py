@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core import recipe as recipes
 from sfp_viz.core.differences import Differences, differences
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan import Plan, plan_from_json
+from sfp_viz.core.plan import recipe as recipes
+from sfp_viz.core.plan.plan import Plan, plan_from_json
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, size
 from sfp_viz.ui import planned, problems

@@ -9,7 +9,7 @@ import streamlit as st
 
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.study import Kind
 from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import image_field, loaders, problems

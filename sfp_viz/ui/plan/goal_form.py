@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.reach import best_lift, furthest, in_percent
-from sfp_viz.core.recipe import Recipe
 from sfp_viz.ui import planned, problems
 from sfp_viz.ui.plan import by_hand, plan_view
 from sfp_viz.ui.plan.by_hand import Asked

@@ -11,7 +11,7 @@ import streamlit as st
 from sfp_viz.core.alternatives import SAID
 from sfp_viz.core.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.recipe import Allocation
+from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core import recipe as recipes
 from sfp_viz.core.evidence import Evidence, needs, scores_of
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan import recipe as recipes
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.plan import choices
 from sfp_viz.ui.plan.recipe_words import EVIDENCE, LABELS, NAMES, WORDS
 from sfp_viz.ui.session import state

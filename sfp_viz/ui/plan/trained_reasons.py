@@ -12,9 +12,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import FilterGroup
-from sfp_viz.core.plan import Plan, Removal, plan_from_json, plan_json
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_json
 from sfp_viz.errors import SfpError
 from sfp_viz.files import write_whole
 from sfp_viz.nets.store import stored_path

@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.core.alternatives import SAID
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Allocation
+from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.core.standing import Standing, leaders, standings
 from sfp_viz.core.study import Study
 from sfp_viz.core.trust import PREDICTORS, Trust, agreement, findings, verdict

@@ -6,8 +6,8 @@ import time
 from datetime import datetime
 from typing import Literal
 
-from sfp_viz.core.plan import Plan
-from sfp_viz.core.recipe import Recipe, name_of
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.recipe import Recipe, name_of
 from sfp_viz.core.sparsification import WORDS
 from sfp_viz.figures.numbers import duration, percent
 from sfp_viz.runs.records import Run

@@ -11,8 +11,8 @@ from typing import NoReturn
 import streamlit as st
 
 from sfp_viz.core.cost import cost
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training import Distillation
 from sfp_viz.figures.tradeoff import Kind
 from sfp_viz.runs.facts import training_facts
@@ -105,7 +105,7 @@ def baseline(
     It is repaired as the subject is, so that only the choice differs; ``plain``: not at all, as
     it was published.
     """
-    from sfp_viz.core import recipe as recipes
+    from sfp_viz.core.plan import recipe as recipes
 
     make = recipes.uniform_l1 if kind == "uniform" else recipes.random
     repair = "none" if plain else subject.recipe.compensation

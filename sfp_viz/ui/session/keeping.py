@@ -9,9 +9,9 @@ import os
 import re
 import threading
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.plan import Plan, plan_from_json, plan_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.ui import loaders
 

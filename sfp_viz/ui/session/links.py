@@ -13,7 +13,7 @@ from dataclasses import replace
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.nets import samples, store
 from sfp_viz.ui import loaders

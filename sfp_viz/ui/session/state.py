@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.tree import Tree
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from sfp_viz.core.edits import Edits
 from sfp_viz.core.network import Network
-from sfp_viz.core.recipe import FREE, Recipe, name_of
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import FREE, Recipe, name_of
 from sfp_viz.ui.session.tree import Step
 
 Bounds = tuple[tuple[str, int], ...]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sfp_viz.core.edits import Edits
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
 
 MOST = 300  # steps kept; older ones are forgotten
 _LONGEST = 40  # characters of a name

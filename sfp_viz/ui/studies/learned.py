@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 
 from sfp_viz.core.evidence import Evidence, needs
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.ui import loaders
 

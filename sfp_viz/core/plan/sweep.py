@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sfp_viz.core.recipe import NAMED, Recipe
+from sfp_viz.core.plan.recipe import NAMED, Recipe
 from sfp_viz.errors import RecipeError
 
 FLOORS = ("uniform_l1", "random")  # what each comparison should hold: the plain way, and the floor

@@ -7,9 +7,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sfp_viz.core.edits import Edits, edits_of, edits_value
 from sfp_viz.core.json_format import read_json
-from sfp_viz.core.recipe import Recipe
+from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 
 FORMAT = 1
