@@ -11,7 +11,7 @@ import torch_pruning
 from torch import nn
 from torch.nn import functional
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.nets.augment import augment
 from sfp_viz.nets.data import Images

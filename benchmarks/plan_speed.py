@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 import sfp_viz as sfp
-from sfp_viz.core.cost import Cost, cost_of_widths
+from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.ratios import suggest
 from sfp_viz.nets.model import Model

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.core.stripes import stripe_cost
 from sfp_viz.core.training import Distillation
 from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data import Images

@@ -27,8 +27,8 @@ _HOMES = {
     "recipes": "core.plan.recipe",
     "Edits": "core.plan.edits",
     "Plan": "core.plan.plan",
-    "Cost": "core.cost",
-    "cost": "core.cost",
+    "Cost": "core.cost.cost",
+    "cost": "core.cost.cost",
     "Evidence": "core.evidence",
     "Observations": "core.observations",
     "observe": "nets.observe",
@@ -93,7 +93,7 @@ __all__ = [
 if TYPE_CHECKING:
     from sfp_viz import figures
     from sfp_viz.core.analysis import analyze
-    from sfp_viz.core.cost import Cost, cost
+    from sfp_viz.core.cost.cost import Cost, cost
     from sfp_viz.core.evidence import Evidence
     from sfp_viz.core.making import make_plan
     from sfp_viz.core.network import Network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.sparsification import Refresh
 

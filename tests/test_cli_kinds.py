@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.cli.kinds import _recipes
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import edits_json
 from sfp_viz.core.plan.recipe import uniform_l1

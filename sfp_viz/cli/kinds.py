@@ -16,7 +16,7 @@ from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, options_of_one_process, training_options
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.schedule import Growth, Steps

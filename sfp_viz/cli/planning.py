@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from sfp_viz.cli.find import find_edits, find_network
 from sfp_viz.cli.recipes import Known, known_for, recipe_options
 from sfp_viz.cli.text import facts, say, table, with_json
-from sfp_viz.core.cost import Cost, cost, cost_of_widths, kept_units
+from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths, kept_units
 from sfp_viz.core.dead import counted, dead_filters, warning
 from sfp_viz.core.evidence import needs
 from sfp_viz.core.network import Network
@@ -177,7 +177,7 @@ def _write(file: Path, text: str, what: str) -> None:
 
 def _estimated(network: Network, kept: Mapping[str, int], known: Known) -> dict[str, Any]:
     """Latency before and after, where the layers were measured on this machine."""
-    from sfp_viz.core.latency import estimate
+    from sfp_viz.core.cost.latency_table import estimate
 
     times = known.evidence.latency
     if times is None:

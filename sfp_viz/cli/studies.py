@@ -149,7 +149,7 @@ def _sensitivity(file: Path) -> str:
 
 
 def _latency(file: Path) -> str:
-    from sfp_viz.core.latency import latency_from_json
+    from sfp_viz.core.cost.latency_table import latency_from_json
 
     it = latency_from_json(file.read_text())
     rows = []

@@ -11,7 +11,7 @@ import numpy as np
 from sfp_viz.core.allocation import functional_curves
 from sfp_viz.core.alternatives import alternatives
 from sfp_viz.core.bounds import bounds
-from sfp_viz.core.counting import Measure, measure_of
+from sfp_viz.core.cost.objective import Measure, measure_of
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits

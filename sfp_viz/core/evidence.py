@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sfp_viz.core.latency import LatencyTable
+from sfp_viz.core.cost.latency_table import LatencyTable
 from sfp_viz.core.observations import SCORES, Observations
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.sensitivity import Sensitivity

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sfp_viz.core.counting import WORDS, Measure, measure_of
+from sfp_viz.core.cost.objective import WORDS, Measure, measure_of
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits

@@ -6,8 +6,8 @@ from bisect import bisect_right
 
 import numpy as np
 
-from sfp_viz.core import latency
-from sfp_viz.core.latency import LatencyTable
+from sfp_viz.core.cost import latency_table
+from sfp_viz.core.cost.latency_table import LatencyTable
 from sfp_viz.core.network import Network
 
 
@@ -19,7 +19,7 @@ class Grids:
     """
 
     def __init__(self, network: Network, table: LatencyTable) -> None:
-        latency.estimate(network, table, {})  # PlanError for the table of other weights
+        latency_table.estimate(network, table, {})  # PlanError for the table of other weights
         self.terms = tuple(term for term in network.terms if term.owner in table.points)
         self._lists = [_grid(table, term.owner) for term in self.terms]
         rows = max((len(outs) for outs, _, _ in self._lists), default=1)
@@ -35,7 +35,7 @@ class Grids:
         widths = {group.name: group.width for group in network.groups} | {"": 1}
         maps = np.array([term.map_size for term in self.terms], dtype=np.float64)
         outs = np.array([sum(f * widths[name] for name, f in t.outs) for t in self.terms])
-        moving = 1 - latency.FIXED if maps @ outs else 0.0
+        moving = 1 - latency_table.FIXED if maps @ outs else 0.0
         self.per_out = table.rest_ms * moving * maps / (maps @ outs or 1.0)
         self.fixed = table.rest_ms * (1 - moving)
 

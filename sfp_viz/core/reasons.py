@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfp_viz.core.bounds import unseen
-from sfp_viz.core.counting import WORDS
+from sfp_viz.core.cost.objective import WORDS
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfp_viz.core.bounds import on_steps
-from sfp_viz.core.counting import WORDS
+from sfp_viz.core.cost.objective import WORDS
 from sfp_viz.core.curves import energy, functional_curves
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.sparsification import Refresh, Sparsification
 from sfp_viz.figures import theme

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.channels import ChannelGroup, silence

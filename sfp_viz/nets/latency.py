@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sfp_viz.core.latency import LatencyTable, widths_to_measure
+from sfp_viz.core.cost.latency_table import LatencyTable, widths_to_measure
 from sfp_viz.core.network import Network
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.execution import CONVOLUTIONS, execute

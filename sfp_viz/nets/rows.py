@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.counting import measure_of
+from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.channels import ChannelGroup, part_of

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.proximal import rows_within
 from sfp_viz.nets.channels import silence

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.stripes import StripeChoice, StripeKind, live_window
+from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, live_window
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.smaller_conv import SmallerConv

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from sfp_viz.core.cost import Cost
+from sfp_viz.core.cost.cost import Cost
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count
 from sfp_viz.ui import loaders, planned, problems

@@ -12,8 +12,8 @@ import numpy as np
 import streamlit as st
 
 from sfp_viz.core.analysis import Analysis, GroupAnalysis
-from sfp_viz.core.cost import Cost, cost_of_widths
-from sfp_viz.core.counting import Measure, measure_of
+from sfp_viz.core.cost.cost import Cost, cost_of_widths
+from sfp_viz.core.cost.objective import Measure, measure_of
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from sfp_viz.core.cost.latency_table import LatencyTable, widths_to_measure
 from sfp_viz.core.evidence import Evidence
-from sfp_viz.core.latency import LatencyTable, widths_to_measure
 from sfp_viz.core.network import Along, CostTerm, FilterGroup, Network
 from sfp_viz.core.observations import Observations
 from sfp_viz.core.plan.recipe import Recipe

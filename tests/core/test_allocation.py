@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation import by_curves, functional_curves, sensitivity_curves
-from sfp_viz.core.cost import cost_of_widths
-from sfp_viz.core.counting import measure_of
+from sfp_viz.core.cost.cost import cost_of_widths
+from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.curves import pieces_of
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggest, suggestion

@@ -3,7 +3,7 @@ import pytest
 
 from sfp_viz.core.analysis import analyze, analyze_group, cluster_group, dispersions
 from sfp_viz.core.clusters import clusters
-from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.dispersion import activation_spread, group_dispersion
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.importance import importance

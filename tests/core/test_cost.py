@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from sfp_viz.core.cost import cost, cost_of_widths, kept_units
+from sfp_viz.core.cost.cost import cost, cost_of_widths, kept_units
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from sfp_viz.core.cost import cost_of_widths
-from sfp_viz.core.counting import Walk, measure_of
-from sfp_viz.core.latency import estimate
+from sfp_viz.core.cost.cost import cost_of_widths
+from sfp_viz.core.cost.latency_table import estimate
+from sfp_viz.core.cost.objective import Walk, measure_of
 from sfp_viz.errors import PlanError, RecipeError
 from tests.core.made_up import large, table_of
 

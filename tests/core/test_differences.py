@@ -1,6 +1,6 @@
 import pytest
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.differences import Change, GroupDifference, differences
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.edits import Edits

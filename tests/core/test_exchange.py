@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import torch
 
-from sfp_viz.core.cost import kept_units
+from sfp_viz.core.cost.cost import kept_units
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.goals import best_lift, furthest, losing_at_most, nearest_feasible
 from sfp_viz.core.plan.edits import Edits

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core.latency import (
+from sfp_viz.core.cost.latency_table import (
     FIXED,
     LatencyTable,
     estimate,

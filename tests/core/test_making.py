@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.analysis import analyze
-from sfp_viz.core.cost import cost, kept_units
-from sfp_viz.core.counting import measure_of
+from sfp_viz.core.cost.cost import cost, kept_units
+from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import plan_from_json, plan_json

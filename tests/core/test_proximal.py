@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.proximal import (
     alive,
     gate_weights,

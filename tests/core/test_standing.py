@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.analysis import dispersions
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.draws import Draw, draws
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.standing import leaders, left_out, standings, which

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sfp_viz.core.cost import cost, cost_of_widths, kept_units
+from sfp_viz.core.cost.cost import cost, cost_of_widths, kept_units
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits

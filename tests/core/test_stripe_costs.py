@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sfp_viz.core.stripes import live_window
+from sfp_viz.core.cost.stripes import live_window
 
 
 @pytest.mark.parametrize(

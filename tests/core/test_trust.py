@@ -7,7 +7,7 @@ import pytest
 from sfp_viz.core import draws as drawing
 from sfp_viz.core.analysis import analyze, dispersions
 from sfp_viz.core.bounds import bounds
-from sfp_viz.core.cost import cost, cost_of_widths, kept_units
+from sfp_viz.core.cost.cost import cost, cost_of_widths, kept_units
 from sfp_viz.core.draws import damage_by_dispersion
 from sfp_viz.core.evidence import Evidence
 from sfp_viz.core.making import make_plan

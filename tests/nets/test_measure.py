@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training import wilson

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from sfp_viz.core.cost import kept_units
-from sfp_viz.core.latency import estimate
+from sfp_viz.core.cost.cost import kept_units
+from sfp_viz.core.cost.latency_table import estimate
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import ModelError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.core.sparsification import Sparsification

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sfp_viz.core.cost import cost
-from sfp_viz.core.stripes import live_stripes, stripe_cost, stripes_of
+from sfp_viz.core.cost.cost import cost
+from sfp_viz.core.cost.stripes import live_stripes, stripe_cost, stripes_of
 from sfp_viz.errors import ModelError
 from sfp_viz.nets import stripes
 from sfp_viz.nets.export import export_onnx, export_torch

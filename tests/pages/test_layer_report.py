@@ -9,7 +9,7 @@ import pytest
 from page_words import press, said
 from tiny import NETS, randomize
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import CostTerm
 from sfp_viz.nets import store
 from sfp_viz.nets.model import Model

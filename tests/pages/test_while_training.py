@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from page_words import press, said, undo
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
+from sfp_viz.core.cost.stripes import StripeChoice
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.sparsification import (
     USED_BY,
@@ -18,7 +19,6 @@ from sfp_viz.core.sparsification import (
     Sparsification,
     check_used,
 )
-from sfp_viz.core.stripes import StripeChoice
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import queue

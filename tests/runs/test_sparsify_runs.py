@@ -10,9 +10,9 @@ from typing import get_args
 
 import pytest
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
+from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, stripe_cost
 from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.core.stripes import StripeChoice, StripeKind, stripe_cost
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
@@ -164,7 +164,7 @@ def test_what_became_of_layers_is_read_with_and_without_smaller_windows(tmp_path
 
 
 def read_stripes(network):
-    from sfp_viz.core.stripes import stripes_of
+    from sfp_viz.core.cost.stripes import stripes_of
 
     return stripes_of(network)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import plan_from_json
 from sfp_viz.core.plan.recipe import Recipe, taylor, uniform_l1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
 from sfp_viz.core.plan.sweep import Sweep, fair
 from sfp_viz.core.training import Distillation

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sfp_viz.core.cost.latency_table import latency_from_json
 from sfp_viz.core.evidence import Evidence
-from sfp_viz.core.latency import latency_from_json
 from sfp_viz.core.sensitivity import sensitivity_from_json
 from sfp_viz.core.study import KINDS
 from sfp_viz.errors import RunError

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.cost import cost
-from sfp_viz.core.stripes import StripeChoice, stripe_cost
+from sfp_viz.core.cost.cost import cost
+from sfp_viz.core.cost.stripes import StripeChoice, stripe_cost
 from sfp_viz.files import write_json
 from sfp_viz.runs.kinds.sparsify import OUTCOME, Outcome, Sparse, Timed, read_refreshes
 from sfp_viz.runs.records import Before

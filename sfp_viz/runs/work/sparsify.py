@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.plan.plan import plan_json
-from sfp_viz.core.stripes import stripe_cost
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.folder import read_run

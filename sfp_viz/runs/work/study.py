@@ -125,7 +125,7 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 
 def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
-    from sfp_viz.core.latency import latency_json
+    from sfp_viz.core.cost.latency_table import latency_json
     from sfp_viz.nets.latency import latency_table, measure_table, table_tasks
 
     def measure(todo: Sequence[Task]) -> Iterator[float]:

@@ -116,7 +116,7 @@ def _facts(
     run: Run, member: Member, network: Network, edits: Edits, plan: Plan
 ) -> dict[str, object]:
     """What a child says of where it comes from."""
-    from sfp_viz.core.cost import cost
+    from sfp_viz.core.cost.cost import cost
 
     before, after = cost(network), cost(network, plan)
     facts = training_facts(

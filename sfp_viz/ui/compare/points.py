@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sfp_viz.core.cost import cost, kept_units
+from sfp_viz.core.cost.cost import cost, kept_units
 from sfp_viz.core.network import Network
 from sfp_viz.core.tradeoff import Point, Whole
 from sfp_viz.runs.results.latencies import Timed

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe

@@ -83,7 +83,7 @@ def _slider(view: GroupView) -> None:
 
 
 def _saving(view: GroupView) -> int:
-    from sfp_viz.core.cost import cost_of_widths
+    from sfp_viz.core.cost.cost import cost_of_widths
 
     whole = cost_of_widths(view.network, {})
     return whole.macs - cost_of_widths(view.network, {view.group.name: view.kept}).macs

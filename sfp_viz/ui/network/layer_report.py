@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import milliseconds
 from sfp_viz.figures.windows import size_words

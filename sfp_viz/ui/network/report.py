@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.dead import Dead, counted, dead_filters, warning
 from sfp_viz.core.network import Network
 from sfp_viz.errors import SfpError

@@ -65,7 +65,7 @@ def _latency(network: Network, budget: Budget) -> None:
             help=how(before, after),
         )
     elif (table := learned.evidence(now.model).latency) is not None:
-        from sfp_viz.core.latency import estimate
+        from sfp_viz.core.cost.latency_table import estimate
 
         times = [estimate(network, table, kept) for kept in ({}, budget.kept)]
         _one(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import planned, problems

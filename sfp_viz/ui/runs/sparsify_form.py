@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost, cost_of_widths
+from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.sparsification import TUNED, Method, Sparsification, check_used
 from sfp_viz.core.training import Distillation

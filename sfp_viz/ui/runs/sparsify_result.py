@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.core.stripes import StripeChoice, StripeKind
+from sfp_viz.core.cost.stripes import StripeChoice, StripeKind
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import change, count, milliseconds, size
 from sfp_viz.runs.kinds.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from sfp_viz.core.cost import Cost, cost
+from sfp_viz.core.cost.cost import Cost, cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.sparsification import Refresh
 from sfp_viz.errors import SfpError

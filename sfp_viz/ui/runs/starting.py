@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training import Distillation

@@ -11,7 +11,7 @@ from typing import get_args
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.schedule import Growth, Steps, targets
 from sfp_viz.core.stepping import check_steps

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from sfp_viz.core.cost import cost_of_widths
+from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change
 from sfp_viz.nets import samples

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from sfp_viz.core.cost import Cost, cost_of_widths
+from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
 
 StripeKind = Literal["dense", "stripes", "smaller"]
