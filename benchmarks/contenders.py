@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import sfp_viz as sfp
-from sfp_viz.core.evidence import Evidence, needs, scores_of
+from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED, Recipe
 from sfp_viz.nets.compensation import reestimate

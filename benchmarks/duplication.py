@@ -19,7 +19,7 @@ import numpy as np
 from accuracy_at_cost import images_of, opened
 
 import sfp_viz as sfp
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED
 from sfp_viz.core.similarity import filter_matrix, similarity

@@ -30,7 +30,7 @@ from method_pictures import bars, curves, dots, matrix, quotas, widths
 import sfp_viz as sfp
 from sfp_viz.core.analysis import analyze, dispersions
 from sfp_viz.core.cost.cost import cost, cost_of_widths
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED, Allocation, ClusterRule, Dispersion, Recipe
 from sfp_viz.core.training import SCHEDULES, Distillation, Schedule, temperature

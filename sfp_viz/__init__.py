@@ -29,8 +29,8 @@ _HOMES = {
     "Plan": "core.plan.plan",
     "Cost": "core.cost.cost",
     "cost": "core.cost.cost",
-    "Evidence": "core.evidence",
-    "Observations": "core.observations",
+    "Evidence": "core.evidence.evidence",
+    "Observations": "core.evidence.observations",
     "observe": "nets.observe",
     "analyze": "core.analysis",
     "make_plan": "core.making",
@@ -94,10 +94,10 @@ if TYPE_CHECKING:
     from sfp_viz import figures
     from sfp_viz.core.analysis import analyze
     from sfp_viz.core.cost.cost import Cost, cost
-    from sfp_viz.core.evidence import Evidence
+    from sfp_viz.core.evidence.evidence import Evidence
+    from sfp_viz.core.evidence.observations import Observations
     from sfp_viz.core.making import make_plan
     from sfp_viz.core.network import Network
-    from sfp_viz.core.observations import Observations
     from sfp_viz.core.plan import recipe as recipes
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.plan import Plan

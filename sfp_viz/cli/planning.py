@@ -15,7 +15,7 @@ from sfp_viz.cli.recipes import Known, known_for, recipe_options
 from sfp_viz.cli.text import facts, say, table, with_json
 from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths, kept_units
 from sfp_viz.core.dead import counted, dead_filters, warning
-from sfp_viz.core.evidence import needs
+from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan

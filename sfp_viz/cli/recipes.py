@@ -11,7 +11,7 @@ import click
 
 from sfp_viz.cli.find import find_recipe
 from sfp_viz.cli.text import moment
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.runs.folder import home
 from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence

@@ -15,7 +15,7 @@ from sfp_viz.cli import sparse_text
 from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import facts, moment, say, table, with_json
-from sfp_viz.core.study import KINDS
+from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.figures.numbers import count, duration, percent, span
 from sfp_viz.runs import process, queue

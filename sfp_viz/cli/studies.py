@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.text import facts, moment, table
-from sfp_viz.core.study import study_value
+from sfp_viz.core.evidence.study import study_value
 from sfp_viz.figures.numbers import count, duration, milliseconds, percent, span
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
@@ -129,7 +129,7 @@ def _standing(file: Path) -> dict[str, Any]:
 
 
 def _sensitivity(file: Path) -> str:
-    from sfp_viz.core.sensitivity import measured, sensitivity_from_json
+    from sfp_viz.core.evidence.sensitivity import measured, sensitivity_from_json
     from sfp_viz.core.training import wilson
 
     it = sensitivity_from_json(file.read_text())

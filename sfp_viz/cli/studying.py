@@ -16,8 +16,8 @@ from sfp_viz.cli.find import data_of, find_edits, find_model
 from sfp_viz.cli.recipes import recipe_options
 from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.text import say, with_json
-from sfp_viz.core.observations import SCORES
-from sfp_viz.core.study import Study
+from sfp_viz.core.evidence.observations import SCORES
+from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import home
 

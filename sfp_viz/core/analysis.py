@@ -9,10 +9,10 @@ import numpy as np
 
 from sfp_viz.core.clusters import Clusters, Rule, clusters
 from sfp_viz.core.dispersion import group_dispersion
-from sfp_viz.core.evidence import Evidence, check
+from sfp_viz.core.evidence.evidence import Evidence, check
+from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.importance import importance_in, lead
 from sfp_viz.core.network import Network
-from sfp_viz.core.observations import Observations
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import bounds, suggest
 from sfp_viz.core.similarity import compared, similarity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from sfp_viz.core.observations import Observations
-from sfp_viz.core.sensitivity import Sensitivity, odds_lost
+from sfp_viz.core.evidence.observations import Observations
+from sfp_viz.core.evidence.sensitivity import Sensitivity, odds_lost
 
 GRID = 96  # a curve is looked at in at most so many widths; single units are given back after
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from sfp_viz.core.evidence.observations import Observations, needed
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.observations import Observations, needed
 from sfp_viz.core.similarity import inner_products, layer_matrix, live, rows_as_compared
 from sfp_viz.errors import RecipeError
 

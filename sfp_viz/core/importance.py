@@ -8,8 +8,8 @@ from typing import get_args
 
 import numpy as np
 
+from sfp_viz.core.evidence.observations import SCORES, Observations, needed
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.observations import SCORES, Observations, needed
 from sfp_viz.core.plan.recipe import Criterion, Recipe
 from sfp_viz.core.similarity import layer_matrix
 from sfp_viz.errors import RecipeError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfp_viz.core.analysis import Analysis, analyze, analyze_group
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal

@@ -18,7 +18,7 @@ from sfp_viz.core.allocation import (
 )
 from sfp_viz.core.bounds import bounds, on_steps
 from sfp_viz.core.cost.objective import measure_of
-from sfp_viz.core.evidence import Evidence, check, needs
+from sfp_viz.core.evidence.evidence import Evidence, check, needs
 from sfp_viz.core.importance import importance_in
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits

@@ -9,7 +9,7 @@ import numpy as np
 
 from sfp_viz.core.bounds import bounds, unseen
 from sfp_viz.core.cost.objective import WORDS, measure_of
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe

@@ -6,7 +6,7 @@ import numpy as np
 
 from sfp_viz.core.bounds import unseen
 from sfp_viz.core.cost.objective import WORDS
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfp_viz.core.evidence.observations import Observations, needed
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.observations import Observations, needed
 from sfp_viz.errors import PlanError, RecipeError
 
 DEAD = 1e-6  # a row is dead when its norm is at most this share of the largest norm (G.1)

@@ -16,7 +16,7 @@ import numpy as np
 from sfp_viz.core.bounds import bounds
 from sfp_viz.core.clusters import canonical
 from sfp_viz.core.cost.objective import measure_of
-from sfp_viz.core.evidence import needs
+from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal

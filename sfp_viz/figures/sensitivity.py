@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.sensitivity import Sensitivity, losses, measured
+from sfp_viz.core.evidence.sensitivity import Sensitivity, losses, measured
 from sfp_viz.figures import theme
 from sfp_viz.figures.numbers import percent, span
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sfp_viz.core.observations import Observations
-from sfp_viz.core.reconstruction import Elimination
+from sfp_viz.core.evidence.elimination import Elimination
+from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.errors import RecipeError
 
 FORMAT = 1

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from sfp_viz.core.observations import SCORES, Observations
+from sfp_viz.core.evidence.observations import SCORES, Observations
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.along import input_slices
 from sfp_viz.nets.channels import ChannelGroup, Reach

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.study import Study
 from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.runs.state import OVER, State, Where
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import ConvLayer, CostTerm, FilterGroup, Network
-from sfp_viz.core.observations import Observations
 
 
 def conv(name, filters, channels, size=3, *, side=8, conv_groups=1, seed=None, weight=None):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from sfp_viz.core.cost.latency_table import LatencyTable, widths_to_measure
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
+from sfp_viz.core.evidence.observations import Observations
+from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.core.network import Along, CostTerm, FilterGroup, Network
-from sfp_viz.core.observations import Observations
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sensitivity import Sensitivity
 
 
 def observations_of(network, seed=0, skip=()):

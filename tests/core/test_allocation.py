@@ -10,9 +10,9 @@ from sfp_viz.core.allocation import by_curves, functional_curves, sensitivity_cu
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.curves import pieces_of
+from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggest, suggestion
-from sfp_viz.core.sensitivity import loss
 from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]

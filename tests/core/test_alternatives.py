@@ -9,7 +9,7 @@ import pytest
 from sfp_viz.core.alternatives import COMPARED, alternatives, left_out
 from sfp_viz.core.bounds import bounds
 from sfp_viz.core.cost.cost import cost, cost_of_widths
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggest

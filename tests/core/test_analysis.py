@@ -5,7 +5,7 @@ from sfp_viz.core.analysis import analyze, analyze_group, cluster_group, dispers
 from sfp_viz.core.clusters import clusters
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.dispersion import activation_spread, group_dispersion
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.importance import importance
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggest

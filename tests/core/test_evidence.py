@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from sfp_viz.core.evidence import needs, scores_of
-from sfp_viz.core.observations import SCORES
+from sfp_viz.core.evidence.evidence import needs, scores_of
+from sfp_viz.core.evidence.observations import SCORES
 from sfp_viz.core.plan.recipe import Criterion, Recipe
 
 

@@ -7,7 +7,7 @@ import pytest
 from sfp_viz.core.analysis import analyze_group
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.cost.objective import measure_of
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfp_viz.core.reconstruction import eliminate
+from sfp_viz.core.evidence.elimination import eliminate
 
 
 def observed(seed: int, units: int = 6, samples: int = 200) -> tuple[np.ndarray, np.ndarray]:

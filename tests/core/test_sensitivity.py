@@ -4,8 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sensitivity import (
+from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
     gathered,
     loss,
@@ -18,6 +17,7 @@ from sfp_viz.core.sensitivity import (
     sensitivity_json,
     stale,
 )
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training import wilson
 from sfp_viz.errors import PlanError, RecipeError, SfpError
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.ratios import suggest, suggestion
 from sfp_viz.core.rounding import rounding_cost
-from sfp_viz.core.sensitivity import loss
 from sfp_viz.core.why import why
 from tests.core.made_up import evidence_of
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from sfp_viz.core.evidence.sensitivity import gathered, loss
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sensitivity import gathered, loss
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data import Images

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core import reconstruction
-from sfp_viz.core.observations import Observations
-from sfp_viz.core.reconstruction import Elimination
+from sfp_viz.core.evidence import elimination
+from sfp_viz.core.evidence.elimination import Elimination
+from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.errors import RecipeError
 from sfp_viz.nets.observation_file import load_observations, save_observations
 
@@ -39,7 +39,7 @@ def test_what_was_seen_comes_back_bit_for_bit(seen, tmp_path):
 def test_an_order_that_was_worked_out_is_not_worked_out_again(seen, tmp_path, monkeypatch):
     order = seen.elimination("conv1")
     save_observations(seen, tmp_path / "seen")
-    monkeypatch.setattr(reconstruction, "eliminate", None)
+    monkeypatch.setattr(elimination, "eliminate", None)
     assert load_observations(tmp_path / "seen").elimination("conv1") == order
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.importance import importance
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import filters_first

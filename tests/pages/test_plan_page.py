@@ -10,10 +10,10 @@ import pytest
 from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
+from sfp_viz.core.evidence.sensitivity import WHOLE, gathered, sensitivity_json
+from sfp_viz.core.evidence.study import Study, study_value
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sensitivity import WHOLE, gathered, sensitivity_json
-from sfp_viz.core.study import Study, study_value
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.records import Finding
 from sfp_viz.ui import planned

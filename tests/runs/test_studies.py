@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
+from sfp_viz.core.evidence.sensitivity import sensitivity_from_json
+from sfp_viz.core.evidence.study import Study, study_of, study_value
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sensitivity import sensitivity_from_json
-from sfp_viz.core.study import Study, study_of, study_value
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.alive import ROOT

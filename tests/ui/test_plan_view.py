@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence.evidence import Evidence, needs
+from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
-from sfp_viz.core.observations import Observations
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ratio_bars

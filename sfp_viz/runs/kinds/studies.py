@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.evidence import check, needs
+from sfp_viz.core.evidence.evidence import check, needs
+from sfp_viz.core.evidence.study import Kind, Study, study_value
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.study import Kind, Study, study_value
 from sfp_viz.errors import RunError
 from sfp_viz.nets.saved import read_header
 from sfp_viz.runs.folder import free_folder, lay_out

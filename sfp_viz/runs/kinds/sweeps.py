@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.evidence import check, needs
+from sfp_viz.core.evidence.evidence import check, needs
 from sfp_viz.core.plan.sweep import Member, Sweep, sweep_of, sweep_value
 from sfp_viz.core.training import Distillation
 from sfp_viz.errors import RunError, SfpError

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.cost.latency_table import latency_from_json
-from sfp_viz.core.evidence import Evidence
-from sfp_viz.core.sensitivity import sensitivity_from_json
-from sfp_viz.core.study import KINDS
+from sfp_viz.core.evidence.evidence import Evidence
+from sfp_viz.core.evidence.sensitivity import sensitivity_from_json
+from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import read_finding
 from sfp_viz.runs.results.catalog import Entry, entries
 
 if TYPE_CHECKING:
-    from sfp_viz.core.observations import Observations
+    from sfp_viz.core.evidence.observations import Observations
     from sfp_viz.core.trust import Trust
 
 # kind of study -> the field of Evidence that it fills, and its file

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.evidence import Evidence, needs, scores_of
+from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.schedule import targets
 from sfp_viz.core.stepping import Left, after, asked, check_steps, together, whole

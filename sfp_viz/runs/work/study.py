@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sfp_viz.core.study import Study
+from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.alive import here
@@ -100,7 +100,7 @@ def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
 
 
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
-    from sfp_viz.core.sensitivity import gathered, sensitivity_json
+    from sfp_viz.core.evidence.sensitivity import gathered, sensitivity_json
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.sensitivity import measure_points, tasks
 

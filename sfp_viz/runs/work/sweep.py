@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sfp_viz.core.evidence import Evidence, needs, scores_of
+from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.files import read_json, write_json

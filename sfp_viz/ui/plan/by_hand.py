@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sfp_viz.core.cost.cost import cost_of_widths
-from sfp_viz.core.evidence import Evidence
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.evidence import needs
+from sfp_viz.core.evidence.evidence import needs
+from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.study import Kind
 from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import image_field, loaders, problems
 from sfp_viz.ui.plan import image_offer, recipe_form, sensitivity_view
@@ -106,7 +106,7 @@ def _again(kind: Kind) -> str:
 
 def staleness(kind: str) -> str:
     """Why what was measured no longer holds for the recipe; '' while it does."""
-    from sfp_viz.core.sensitivity import stale
+    from sfp_viz.core.evidence.sensitivity import stale
 
     now = state.session()
     found = learned.evidence(now.model).sensitivity

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.core.evidence import needs
+from sfp_viz.core.evidence.evidence import needs
+from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
-from sfp_viz.core.observations import Observations
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.plan import recipe_form, trained_reasons
 from sfp_viz.ui.plan.by_hand import Asked

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.evidence import Evidence, needs, scores_of
+from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.plan import choices

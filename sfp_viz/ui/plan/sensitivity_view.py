@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.sensitivity import Sensitivity
+from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.figures.numbers import span
 from sfp_viz.ui import charts, planned, problems
 from sfp_viz.ui.plan.plan_view import Widths
@@ -16,7 +16,7 @@ from sfp_viz.ui.studies import learned
 
 def curve(widths: Widths) -> None:
     """The chosen group alone, where its sensitivity was measured."""
-    from sfp_viz.core.sensitivity import loss, measured
+    from sfp_viz.core.evidence.sensitivity import loss, measured
     from sfp_viz.figures.sensitivity import sensitivity_curves
 
     now = state.session()

@@ -9,10 +9,10 @@ from dataclasses import replace
 import streamlit as st
 
 from sfp_viz.core.alternatives import SAID, Alternative
+from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Allocation, Recipe
-from sfp_viz.core.study import Kind
 from sfp_viz.ui import image_field, loaders, planned, problems
 from sfp_viz.ui.components.ways import Way
 from sfp_viz.ui.components.ways import ways as draw

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from sfp_viz.core.evidence import Evidence, needs
+from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.ui import loaders
@@ -52,7 +52,7 @@ def losses(key: str) -> dict[str, np.ndarray]:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _losses(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
-    from sfp_viz.core.sensitivity import losses as curve
+    from sfp_viz.core.evidence.sensitivity import losses as curve
 
     found = evidence(key).sensitivity
     return {name: curve(found, name) for name in found.right} if found else {}

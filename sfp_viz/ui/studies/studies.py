@@ -10,8 +10,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 
+from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
-from sfp_viz.core.study import Study
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import duration
 from sfp_viz.runs import process

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from sfp_viz.core.evidence import scores_of
+from sfp_viz.core.evidence.evidence import scores_of
+from sfp_viz.core.evidence.study import Kind, Study
 from sfp_viz.core.network import Network
-from sfp_viz.core.study import Kind, Study
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import learned, studies
 

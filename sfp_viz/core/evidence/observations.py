@@ -12,7 +12,7 @@ import numpy as np
 from sfp_viz.errors import RecipeError
 
 if TYPE_CHECKING:
-    from sfp_viz.core.reconstruction import Elimination
+    from sfp_viz.core.evidence.elimination import Elimination
 
 SCORES = ("taylor", "hrank", "chip")  # criteria that are observed for themselves, when asked for
 
@@ -61,7 +61,7 @@ class Observations:
 
     def elimination(self, group: str) -> Elimination:
         """The order in which the units of a group can be made up for; worked out once."""
-        from sfp_viz.core.reconstruction import eliminate
+        from sfp_viz.core.evidence.elimination import eliminate
 
         if group not in self._eliminations:
             _, covariance, reach = self.of(group)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sfp_viz.core.cost.latency_table import LatencyTable
-from sfp_viz.core.observations import SCORES, Observations
+from sfp_viz.core.evidence.observations import SCORES, Observations
+from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sensitivity import Sensitivity
 from sfp_viz.errors import RecipeError
 
 _CALLS = {
