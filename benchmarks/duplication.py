@@ -22,7 +22,7 @@ import sfp_viz as sfp
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED
-from sfp_viz.core.similarity import filter_matrix, similarity
+from sfp_viz.core.redundancy.similarity import filter_matrix, similarity
 from sfp_viz.nets.observe import observe
 from sfp_viz.nets.reading import read_network
 

@@ -14,12 +14,12 @@ from sfp_viz.cli.find import find_edits, find_network
 from sfp_viz.cli.recipes import Known, known_for, recipe_options
 from sfp_viz.cli.text import facts, say, table, with_json
 from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths, kept_units
-from sfp_viz.core.dead import counted, dead_filters, warning
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.redundancy.dead_filters import counted, dead_filters, warning
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
 from sfp_viz.files import write_whole

@@ -146,7 +146,9 @@ def _answer(asked: Path, embed: Embed) -> None:
 
 
 def _umap(matrix: np.ndarray, seed: int) -> np.ndarray:
-    from sfp_viz.core.embedding import umap_map  # loads umap and numba, here and nowhere else
+    from sfp_viz.core.redundancy.embedding import (
+        umap_map,  # loads umap and numba, here and nowhere else
+    )
 
     return umap_map(matrix, seed)
 

@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from sfp_viz.core.clusters import canonical, clusters, merge, move, representative, split
-from sfp_viz.core.similarity import similarity
+from sfp_viz.core.redundancy.clusters import canonical, clusters, merge, move, representative, split
+from sfp_viz.core.redundancy.similarity import similarity
 from sfp_viz.errors import PlanError, RecipeError
 
 METHODS = ("kmeans", "agglomerative", "average", "complete", "spectral")  # their k is exact

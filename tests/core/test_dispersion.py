@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfp_viz.core.dispersion import (
+from sfp_viz.core.redundancy.dispersion import (
     activation_spread,
     effective_rank,
     group_dispersion,

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from sfp_viz.core.embedding import pca, trustworthiness
+from sfp_viz.core.redundancy.embedding import pca, trustworthiness
 
 
 def normal(units, features, seed=0):
@@ -71,7 +71,7 @@ def test_the_instant_parts_load_neither_sklearn_nor_umap_nor_torch():
 @pytest.mark.slow
 @pytest.mark.parametrize("units", [3, 5, 8, 40])
 def test_umap_gives_finite_points_and_the_same_ones_again(units):
-    from sfp_viz.core.embedding import umap_map
+    from sfp_viz.core.redundancy.embedding import umap_map
 
     first, again = umap_map(normal(units, 30), seed=3), umap_map(normal(units, 30), seed=3)
     assert first.shape == (units, 2)

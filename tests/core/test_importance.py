@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.evidence.elimination import eliminate
-from sfp_viz.core.importance import importance, ranks
 from sfp_viz.core.network import Along
+from sfp_viz.core.redundancy.importance import importance, ranks
 from sfp_viz.errors import RecipeError
 
 

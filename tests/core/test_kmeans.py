@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sfp_viz.core.kmeans import kmeans
+from sfp_viz.core.redundancy.kmeans import kmeans
 
 
 def spread(points, weights, labels):

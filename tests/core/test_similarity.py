@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
-from sfp_viz.core.similarity import (
+from sfp_viz.core.redundancy.similarity import (
     compared,
     distance,
     filter_matrix,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sfp_viz.core.importance import importance
 from sfp_viz.core.network_json import network_from_json, network_to_json
+from sfp_viz.core.redundancy.importance import importance
 from sfp_viz.nets.along import input_slices
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from sfp_viz.core.embedding import pca, trustworthiness
-from sfp_viz.core.similarity import filter_matrix
+from sfp_viz.core.redundancy.embedding import pca, trustworthiness
+from sfp_viz.core.redundancy.similarity import filter_matrix
 from sfp_viz.errors import SfpError
 from sfp_viz.nets import samples
 from sfp_viz.ui import loaders

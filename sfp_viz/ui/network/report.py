@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.cost.cost import cost_of_widths
-from sfp_viz.core.dead import Dead, counted, dead_filters, warning
 from sfp_viz.core.network import Network
+from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.nets import samples, store

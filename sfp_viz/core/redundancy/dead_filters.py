@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.similarity import filter_matrix, layer_matrix, live
+from sfp_viz.core.redundancy.similarity import filter_matrix, layer_matrix, live
 from sfp_viz.errors import PlanError
 
 _MANY = 8  # groups named in a sentence

@@ -8,9 +8,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from sfp_viz.core.clustering import Points, count_by_silhouette, count_by_threshold, labels_of
 from sfp_viz.core.plan.recipe import Clustering
-from sfp_viz.core.similarity import inner_products, live
+from sfp_viz.core.redundancy.clustering import (
+    Points,
+    count_by_silhouette,
+    count_by_threshold,
+    labels_of,
+)
+from sfp_viz.core.redundancy.similarity import inner_products, live
 from sfp_viz.errors import PlanError, RecipeError
 
 Labels = tuple[int, ...]

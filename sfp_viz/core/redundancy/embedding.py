@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from sfp_viz.core.similarity import rows_as_compared
+from sfp_viz.core.redundancy.similarity import rows_as_compared
 
 
 def pca(matrix: np.ndarray) -> np.ndarray:

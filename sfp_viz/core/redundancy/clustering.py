@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfp_viz.core.kmeans import kmeans
+from sfp_viz.core.redundancy.kmeans import kmeans
 
 CUT = 0.5  # 'threshold': complete linkage, cut where a cluster's least similarity falls below it
 _MANY = 512  # above so many points three starts of k-means instead of ten

@@ -11,7 +11,7 @@ import numpy as np
 
 from sfp_viz.core.evidence.observations import Observations, needed
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.similarity import inner_products, layer_matrix, live, rows_as_compared
+from sfp_viz.core.redundancy.similarity import inner_products, layer_matrix, live, rows_as_compared
 from sfp_viz.errors import RecipeError
 
 

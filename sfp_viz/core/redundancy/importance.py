@@ -11,7 +11,7 @@ import numpy as np
 from sfp_viz.core.evidence.observations import SCORES, Observations, needed
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Criterion, Recipe
-from sfp_viz.core.similarity import layer_matrix
+from sfp_viz.core.redundancy.similarity import layer_matrix
 from sfp_viz.errors import RecipeError
 
 
