@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from sfp_viz.core.curves import energy
+from sfp_viz.core.allocation.damage_curves import energy
 from sfp_viz.nets import fits, least_squares
 
 EXCHANGED: Mapping[str, Mapping[str, object]] = {
@@ -82,14 +82,23 @@ TAKEN_OUT: Mapping[str, tuple[str, Callable[..., Any]]] = {
     "no_stream": ("sfp_viz.nets.least_squares.look", _own_output),
     "more_images": ("sfp_viz.nets.compensation.refit", partial(least_squares.refit, most=32)),
     "old_norms": ("sfp_viz.nets.least_squares._set_live", _none),
-    "odds": ("sfp_viz.core.ratios.functional_curves", _curves(lambda e: e / (1 - e))),
-    "equal_weights": ("sfp_viz.core.ratios.functional_curves", _curves(_logarithm, 0.0)),
-    "root_weights": ("sfp_viz.core.ratios.functional_curves", _curves(_logarithm, 0.5)),
+    "odds": (
+        "sfp_viz.core.allocation.suggestion.functional_curves",
+        _curves(lambda e: e / (1 - e)),
+    ),
+    "equal_weights": (
+        "sfp_viz.core.allocation.suggestion.functional_curves",
+        _curves(_logarithm, 0.0),
+    ),
+    "root_weights": (
+        "sfp_viz.core.allocation.suggestion.functional_curves",
+        _curves(_logarithm, 0.5),
+    ),
     "squared_logarithm": (
-        "sfp_viz.core.ratios.functional_curves",
+        "sfp_viz.core.allocation.suggestion.functional_curves",
         _curves(lambda e: np.log(1 - e) ** 2),
     ),
-    "no_logarithm": ("sfp_viz.core.ratios.functional_curves", _plain_curves),
+    "no_logarithm": ("sfp_viz.core.allocation.suggestion.functional_curves", _plain_curves),
 }
 
 NAMES = (*EXCHANGED, *TAKEN_OUT)

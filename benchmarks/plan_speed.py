@@ -28,9 +28,9 @@ import numpy as np
 import torch
 
 import sfp_viz as sfp
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
-from sfp_viz.core.ratios import suggest
 from sfp_viz.nets.model import Model
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "plan_speed.json"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sfp_viz.core.allocation.suggestion import bounds, suggest
 from sfp_viz.core.evidence.evidence import Evidence, check
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import bounds, suggest
 from sfp_viz.core.redundancy.clusters import Clusters, Rule, clusters
 from sfp_viz.core.redundancy.dispersion import group_dispersion
 from sfp_viz.core.redundancy.importance import importance_in, lead

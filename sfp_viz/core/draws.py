@@ -8,16 +8,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from sfp_viz.core.allocation import functional_curves
-from sfp_viz.core.alternatives import alternatives
-from sfp_viz.core.bounds import bounds
+from sfp_viz.core.allocation.alternatives import alternatives
+from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.strategies import functional_curves
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.cost.objective import Measure, measure_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import lost_odds
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggest
 
 Kind = Literal[
     "suggestion", "uniform", "dispersion", "functional", "sensitivity", "mild", "wild"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sfp_viz.core.allocation import Room, by_threshold
+from sfp_viz.core.allocation.strategies import Room, by_threshold
 from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.alternatives import COMPARED, SAID
+from sfp_viz.core.allocation.alternatives import COMPARED, SAID
 from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.core.training import wilson
 

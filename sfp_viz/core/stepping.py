@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sfp_viz.core.bounds import bounds
+from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.feasibility import out_of_reach
 from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.reach import out_of_reach
 from sfp_viz.core.redundancy.clusters import canonical
 from sfp_viz.core.schedule import Steps, targets
 from sfp_viz.errors import PlanError, RecipeError

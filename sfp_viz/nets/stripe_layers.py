@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import uniform_l1
-from sfp_viz.core.ratios import suggest
 from sfp_viz.core.sparsification import Sparsification
 
 

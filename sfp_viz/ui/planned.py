@@ -78,7 +78,7 @@ def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _suggestion(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> dict[str, int]:
-    from sfp_viz.core.ratios import suggest
+    from sfp_viz.core.allocation.suggestion import suggest
 
     spread = dispersions(key, recipe) if recipe.allocation == "dispersion" else {}
     return dict(suggest(loaders.network(key), spread, recipe, edits, learned.evidence(key)))

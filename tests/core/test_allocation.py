@@ -6,13 +6,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sfp_viz.core.allocation import by_curves, functional_curves, sensitivity_curves
+from sfp_viz.core.allocation.damage_curves import pieces_of
+from sfp_viz.core.allocation.strategies import by_curves, functional_curves, sensitivity_curves
+from sfp_viz.core.allocation.suggestion import suggest, suggestion
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.cost.objective import measure_of
-from sfp_viz.core.curves import pieces_of
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggest, suggestion
 from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.alternatives import COMPARED, alternatives, left_out
-from sfp_viz.core.bounds import bounds
+from sfp_viz.core.allocation.alternatives import COMPARED, alternatives, left_out
+from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggest
 from sfp_viz.errors import RecipeError
 from tests.core.made_up import evidence_of
 

@@ -5,13 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.accuracy_target import (
+    best_lift,
+    furthest,
+    losing_at_most,
+    nearest_feasible,
+)
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import predicted_loss
-from sfp_viz.core.goals import best_lift, furthest, losing_at_most, nearest_feasible
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggest
 from sfp_viz.errors import PlanError, RecipeError
 from tests.core.made_up import evidence_of, large, table_of
 

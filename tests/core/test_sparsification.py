@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.reasons import why_no_stripe, why_sparse
+from sfp_viz.core.allocation.reasons import why_no_stripe, why_sparse
 from sfp_viz.core.sparsification import STRENGTHS, Sparsification, check_used, rate_at
 from sfp_viz.errors import RecipeError
 

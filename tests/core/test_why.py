@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.allocation.explanation import why
+from sfp_viz.core.allocation.rounding_cost import rounding_cost
+from sfp_viz.core.allocation.suggestion import suggest, suggestion
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggest, suggestion
-from sfp_viz.core.rounding import rounding_cost
-from sfp_viz.core.why import why
 from tests.core.made_up import evidence_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}

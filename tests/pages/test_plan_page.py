@@ -90,7 +90,7 @@ def kept(app: AppTest) -> dict[str, int]:
 
 
 def test_what_other_allocations_would_keep_is_worked_out_once_for_a_target(plan, monkeypatch):
-    from sfp_viz.core import alternatives
+    from sfp_viz.core.allocation import alternatives
 
     asked: list[Recipe] = []
     real = alternatives.alternatives

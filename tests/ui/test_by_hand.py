@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggest
 from sfp_viz.ui.plan import by_hand
 from sfp_viz.ui.plan.by_hand import Asked
 

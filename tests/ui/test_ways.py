@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.alternatives import Alternative
+from sfp_viz.core.allocation.alternatives import Alternative
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ways as component

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from sfp_viz.core.allocation.feasibility import furthest
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.reach import furthest
 
 
 @dataclass(frozen=True)

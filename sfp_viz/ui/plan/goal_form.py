@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
+from sfp_viz.core.allocation.feasibility import best_lift, furthest, in_percent
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.reach import best_lift, furthest, in_percent
 from sfp_viz.ui import planned, problems
 from sfp_viz.ui.plan import by_hand, plan_view
 from sfp_viz.ui.plan.by_hand import Asked
@@ -96,7 +96,7 @@ def _by_accuracy(network: Network, asked: Asked) -> None:
 
 def losing(network: Network, asked: Asked, points: float) -> Recipe:
     """The recipe with the largest target that is predicted to lose at most ``points``."""
-    from sfp_viz.core.goals import losing_at_most
+    from sfp_viz.core.allocation.accuracy_target import losing_at_most
 
     key = state.session().model
     spread = planned.dispersions_or_none(key, asked.recipe)

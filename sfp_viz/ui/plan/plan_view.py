@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from sfp_viz.core.alternatives import SAID
+from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Allocation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.core.alternatives import SAID
+from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.ui import planned, problems
 from sfp_viz.ui.plan import by_hand, plan_view

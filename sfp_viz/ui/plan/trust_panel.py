@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.alternatives import SAID
+from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Allocation

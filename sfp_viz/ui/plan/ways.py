@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.alternatives import SAID, Alternative
+from sfp_viz.core.allocation.alternatives import SAID, Alternative
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
@@ -42,7 +42,7 @@ def found() -> tuple[Alternative, ...]:
 def _found(
     key: str, recipe: Recipe, edits: Edits | None, version: tuple
 ) -> tuple[Alternative, ...]:
-    from sfp_viz.core.alternatives import alternatives
+    from sfp_viz.core.allocation.alternatives import alternatives
 
     spread = planned.dispersions_or_none(key, recipe)
     return alternatives(loaders.network(key), spread, recipe, edits, learned.evidence(key))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from sfp_viz.core.allocation.explanation import Why
+from sfp_viz.core.allocation.explanation import why as reasons
 from sfp_viz.core.network import Network
-from sfp_viz.core.why import Why
-from sfp_viz.core.why import why as reasons
 from sfp_viz.ui import planned, problems
 from sfp_viz.ui.plan import by_hand, trained_reasons
 from sfp_viz.ui.plan.by_hand import Asked

@@ -66,7 +66,7 @@ def signal_lost(key: str) -> dict[str, np.ndarray]:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _signal_lost(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
-    from sfp_viz.core.curves import energy
+    from sfp_viz.core.allocation.damage_curves import energy
 
     seen = evidence(key).observations
     names = seen.covariance if seen else ()

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from sfp_viz.core.allocation.feasibility import Lift, best_lift, furthest, nearest_feasible
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.cost.objective import WORDS, Measure, measure_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import Sensitivity, predicted_loss
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggest
-from sfp_viz.core.reach import Lift, best_lift, furthest, nearest_feasible
 from sfp_viz.errors import PlanError, RecipeError
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfp_viz.core.bounds import unseen
+from sfp_viz.core.allocation.bounds import unseen
 from sfp_viz.core.cost.objective import WORDS
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Allocation, Recipe
-from sfp_viz.core.ratios import suggest
 from sfp_viz.errors import PlanError
 
 COMPARED: tuple[Allocation, ...] = ("dispersion", "uniform", "functional", "sensitivity")

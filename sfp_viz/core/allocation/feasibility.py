@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sfp_viz.core.bounds import bounds, unseen
+from sfp_viz.core.allocation.bounds import bounds, unseen
 from sfp_viz.core.cost.objective import WORDS, measure_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sfp_viz.core.allocation.suggestion import suggestion
 from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import suggestion
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfp_viz.core.bounds import on_steps
+from sfp_viz.core.allocation.bounds import on_steps
+from sfp_viz.core.allocation.damage_curves import energy, functional_curves
+from sfp_viz.core.allocation.reasons import held_by, why_ratio
+from sfp_viz.core.allocation.suggestion import Suggestion, curves_of, pooled_scores, suggestion
 from sfp_viz.core.cost.objective import WORDS
-from sfp_viz.core.curves import energy, functional_curves
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import losses
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.ratios import Suggestion, curves_of, pooled_scores, suggestion
-from sfp_viz.core.reasons import held_by, why_ratio
 from sfp_viz.errors import SfpError
 
 

@@ -13,8 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfp_viz.core.allocation.damage_curves import (
+    GRID,
+    energy,
+    functional_curves,
+    pieces_of,
+    sensitivity_curves,
+)
 from sfp_viz.core.cost.objective import Measure, Walk
-from sfp_viz.core.curves import GRID, energy, functional_curves, pieces_of, sensitivity_curves
 from sfp_viz.core.network import Network
 
 __all__ = [

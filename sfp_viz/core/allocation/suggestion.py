@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sfp_viz.core.allocation import (
+from sfp_viz.core.allocation.bounds import bounds, on_steps
+from sfp_viz.core.allocation.feasibility import out_of_reach
+from sfp_viz.core.allocation.reasons import why_ratio
+from sfp_viz.core.allocation.strategies import (
     Room,
     Widths,
     by_curves,
@@ -16,14 +19,11 @@ from sfp_viz.core.allocation import (
     functional_curves,
     sensitivity_curves,
 )
-from sfp_viz.core.bounds import bounds, on_steps
 from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.evidence.evidence import Evidence, check, needs
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.reach import out_of_reach
-from sfp_viz.core.reasons import why_ratio
 from sfp_viz.core.redundancy.importance import importance_in
 from sfp_viz.errors import PlanError
 
