@@ -30,7 +30,7 @@ from contenders import Remembering, contender
 from trained_here import trained
 
 import sfp_viz as sfp
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.data import Images, load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import count_macs, measure_accuracy

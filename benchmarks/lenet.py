@@ -35,7 +35,7 @@ from contenders import contender
 from trained_here import trained
 
 import sfp_viz as sfp
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.groups import cut
 from sfp_viz.nets.measure import count_params, measure_accuracy

@@ -19,7 +19,7 @@ from sfp_viz.core.making import make_plan
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.recipe import fpgm, group_magnitude, uniform_l1
 from sfp_viz.core.plan.recipe import random as at_random
-from sfp_viz.core.training import Distillation, Epoch, wilson
+from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs.records import Before, Result
 

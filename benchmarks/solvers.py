@@ -28,7 +28,7 @@ import torch
 from torch.nn import functional as F
 
 import sfp_viz as sfp
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.sparsify import Sparsifying
 
 LINES = Path(__file__).resolve().parent.parent / "docs" / "results" / "solvers.jsonl"

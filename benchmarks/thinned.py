@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from sfp_viz.core.cost.stripes import stripe_cost
-from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.distill import Training

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 import sfp_viz as sfp
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets import zoo
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.saved import load_saved, save_model

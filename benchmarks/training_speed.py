@@ -29,7 +29,7 @@ from training_ways import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT, WHOLE, W
 
 from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.recipe import uniform_l1
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import read_json
 from sfp_viz.nets.checkpoint import numerics
 from sfp_viz.nets.data import Images

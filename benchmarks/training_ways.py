@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.losses import distillation_loss

@@ -26,7 +26,7 @@ from sfp_viz.core.network_json import network_to_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.embedding import umap_map
 from sfp_viz.core.redundancy.similarity import filter_matrix
-from sfp_viz.core.training import Augmentation, Distillation
+from sfp_viz.core.training.distillation import Augmentation, Distillation
 from sfp_viz.nets import zoo
 from sfp_viz.nets.data import load_data
 from sfp_viz.nets.distill import Training

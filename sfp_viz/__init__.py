@@ -34,9 +34,9 @@ _HOMES = {
     "observe": "nets.observe",
     "analyze": "core.analysis",
     "make_plan": "core.making",
-    "Distillation": "core.training",
-    "Epoch": "core.training",
-    "Measured": "core.training",
+    "Distillation": "core.training.distillation",
+    "Epoch": "core.training.distillation",
+    "Measured": "core.training.distillation",
     "Model": "nets.model",
     "load_model": "nets.open",
     "save_model": "nets.saved",
@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.plan import Plan
     from sfp_viz.core.plan.recipe import Recipe
-    from sfp_viz.core.training import Distillation, Epoch, Measured
+    from sfp_viz.core.training.distillation import Distillation, Epoch, Measured
     from sfp_viz.errors import (
         DataError,
         ModelError,

@@ -12,8 +12,8 @@ from sfp_viz.core.making import make_plan
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sparsification import Refresh, Sparsification
-from sfp_viz.core.training import Distillation, Epoch, wilson
+from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
+from sfp_viz.core.training.sparsification import Refresh, Sparsification
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.kinds.sparsify import REFRESHES, create_sparsify

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sfp_viz import cli
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit

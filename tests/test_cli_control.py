@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sfp_viz import cli
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs.folder import create_run, home, read_run
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import write_json
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.runs import process, queue

@@ -11,7 +11,7 @@ from sfp_viz.cli.find import data_of, find_digest, find_model, read_plan
 from sfp_viz.cli.repair_text import error_lines, repair_value
 from sfp_viz.cli.text import facts, say, with_json
 from sfp_viz.core.repairs import NORMS_STAY, left_out
-from sfp_viz.core.training import Measured
+from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, percent, size, span
 

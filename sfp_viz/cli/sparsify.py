@@ -16,7 +16,7 @@ from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sparse_text import SKIPPING
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, options_of_one_process
-from sfp_viz.core.sparsification import (
+from sfp_viz.core.training.sparsification import (
     STRENGTHS,
     TUNED,
     Finish,

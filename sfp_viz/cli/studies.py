@@ -130,7 +130,7 @@ def _standing(file: Path) -> dict[str, Any]:
 
 def _sensitivity(file: Path) -> str:
     from sfp_viz.core.evidence.sensitivity import measured, sensitivity_from_json
-    from sfp_viz.core.training import wilson
+    from sfp_viz.core.training.distillation import wilson
 
     it = sensitivity_from_json(file.read_text())
     wholes = (("the whole network", it.base), ("with BatchNorm estimated anew", it.fresh))
@@ -165,7 +165,7 @@ def _latency(file: Path) -> str:
 
 
 def _trust(file: Path) -> str:
-    from sfp_viz.core.training import wilson
+    from sfp_viz.core.training.distillation import wilson
     from sfp_viz.core.trust import trust_from_json, verdict
 
     it = trust_from_json(file.read_text())

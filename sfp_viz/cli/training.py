@@ -13,7 +13,7 @@ from sfp_viz.cli.queueing import begin, say_begun
 from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, home

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
+from sfp_viz.core.training.distillation import Augmentation, Distillation, Precision, Schedule
 
 Make = Callable[..., Distillation]
 _DEFAULT = Distillation()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.core.allocation.alternatives import COMPARED, SAID
 from sfp_viz.core.plan.recipe import Allocation
-from sfp_viz.core.training import wilson
+from sfp_viz.core.training.distillation import wilson
 
 if TYPE_CHECKING:
     from sfp_viz.core.trust import Trust

@@ -13,7 +13,7 @@ from sfp_viz.core.json_format import read_json
 from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
 from sfp_viz.core.plan.recipe import Allocation, Recipe
 from sfp_viz.core.standing import which
-from sfp_viz.core.training import wilson
+from sfp_viz.core.training.distillation import wilson
 from sfp_viz.errors import PlanError, SfpError
 
 __all__ = [

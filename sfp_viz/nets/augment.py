@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sfp_viz.core.training import Augmentation
+from sfp_viz.core.training.distillation import Augmentation
 
 # largest shift in pixels for images of up to 16, 28 and more pixels a side
 _REACH = ((16, 1), (28, 2))

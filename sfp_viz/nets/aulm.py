@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.proximal import alive, keep_factors, rows_within, shrink_factors
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.proximal import alive, keep_factors, rows_within, shrink_factors
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.penalties import Scales
 from sfp_viz.nets.rows import Rows
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.augment import augment, order
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.matching import check_images

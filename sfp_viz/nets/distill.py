@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sfp_viz.core.training import Distillation, Epoch, learning_rate, temperature
+from sfp_viz.core.training.distillation import Distillation, Epoch, learning_rate, temperature
 from sfp_viz.errors import RunError
 from sfp_viz.nets.augment import order
 from sfp_viz.nets.averaging import Average

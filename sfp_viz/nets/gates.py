@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.cost.stripes import share_for, stripe_cost
 from sfp_viz.core.network import Network
-from sfp_viz.core.proximal import gate_weights, layer_weight, soft_threshold
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.penalties import Scales
 from sfp_viz.nets.rows import Rows, shares_of
 from sfp_viz.nets.stripe_gates import StripeGates

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 
 _FIRST = 20  # steps whose mean is the first gap; then a running average with 1 - 1/20 = 0.95
 _LEAST = 0.05  # nats of cross-entropy: a smaller first gap is next to none

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.proximal import alive, shrink_factors
-from sfp_viz.core.sparsification import LEAST_RATIO, Sparsification
+from sfp_viz.core.training.proximal import alive, shrink_factors
+from sfp_viz.core.training.sparsification import LEAST_RATIO, Sparsification
 from sfp_viz.errors import RecipeError
 from sfp_viz.nets.rows import Rows, shares_of
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.sparsification import AULM, Sparsification
+from sfp_viz.core.training.sparsification import AULM, Sparsification
 from sfp_viz.nets.aulm import Aulm
 from sfp_viz.nets.gates import Thinning
 from sfp_viz.nets.held import Held

@@ -11,7 +11,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import PlanError
 
 

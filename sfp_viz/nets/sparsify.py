@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.sparsification import Refresh, Sparsification, rate_at
+from sfp_viz.core.training.sparsification import Refresh, Sparsification, rate_at
 from sfp_viz.errors import RunError
 from sfp_viz.nets.batches import Batches
 from sfp_viz.nets.data import Images

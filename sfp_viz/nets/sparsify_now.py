@@ -12,7 +12,7 @@ from torch import nn
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.proximal import rows_within
+from sfp_viz.core.training.proximal import rows_within
 from sfp_viz.nets.channels import silence
 from sfp_viz.nets.gates import PHASES, Thinning
 from sfp_viz.nets.held import Held

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.proximal import gate_weights, layer_weight, soft_threshold
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.stripe_layers import layer_shares
 
 _HELD = ("gates", "speed", "since", "masks")

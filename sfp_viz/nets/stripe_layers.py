@@ -11,7 +11,7 @@ from sfp_viz.core.allocation.suggestion import suggest
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import uniform_l1
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import Sparsification
 
 
 def gated_layers(module: nn.Module, network: Network) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from sfp_viz.core.training import Augmentation
+from sfp_viz.core.training.distillation import Augmentation
 from sfp_viz.nets.augment import augment
 from sfp_viz.nets.calibration import BATCH, BATCHES, NORMS
 from sfp_viz.nets.compensation import reestimate

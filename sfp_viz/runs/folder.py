@@ -18,7 +18,7 @@ from typing import Any
 
 from sfp_viz.core.evidence.study import KINDS, study_of
 from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY

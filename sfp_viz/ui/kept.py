@@ -9,7 +9,7 @@ import streamlit as st
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import Measured
+from sfp_viz.core.training.distillation import Measured
 from sfp_viz.runs.results import measured
 from sfp_viz.runs.results.measured import Kept, Of
 from sfp_viz.ui import loaders, planned

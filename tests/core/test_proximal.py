@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.cost.cost import cost, cost_of_widths
-from sfp_viz.core.proximal import (
+from sfp_viz.core.training.proximal import (
     alive,
     gate_weights,
     keep_factors,

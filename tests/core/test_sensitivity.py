@@ -18,7 +18,7 @@ from sfp_viz.core.evidence.sensitivity import (
     stale,
 )
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import wilson
+from sfp_viz.core.training.distillation import wilson
 from sfp_viz.errors import PlanError, RecipeError, SfpError
 
 POINTS = [

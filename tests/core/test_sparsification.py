@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.allocation.reasons import why_no_stripe, why_sparse
-from sfp_viz.core.sparsification import STRENGTHS, Sparsification, check_used, rate_at
+from sfp_viz.core.training.sparsification import STRENGTHS, Sparsification, check_used, rate_at
 from sfp_viz.errors import RecipeError
 
 

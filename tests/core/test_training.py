@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from sfp_viz.core.training import (
+from sfp_viz.core.training.distillation import (
     SCHEDULES,
     Distillation,
     Schedule,
@@ -167,7 +167,7 @@ def test_settings_come_back_from_json_and_old_files_open():
 
 
 def test_a_line_of_a_history_without_memory_opens():
-    from sfp_viz.core.training import Epoch
+    from sfp_viz.core.training.distillation import Epoch
 
     line = Epoch(1, 2, 0.5, 0.9, 0.8, 100, 4.0, 0.01, 1000.0, 2.0)
     assert line.memory == 0

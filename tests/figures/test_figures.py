@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sfp_viz import figures
-from sfp_viz.core.training import Epoch
+from sfp_viz.core.training.distillation import Epoch
 from sfp_viz.figures import architecture, tradeoff
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sfp_viz.core.published import published
 from sfp_viz.core.tradeoff import Point, Whole
-from sfp_viz.core.training import Measured
+from sfp_viz.core.training.distillation import Measured
 from sfp_viz.figures.marks import view
 from sfp_viz.figures.tradeoff import MOST_BARS, tradeoff
 from sfp_viz.figures.tradeoff_svg import ticks, tradeoff_svg

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import DataError, RunError
 from sfp_viz.nets.data import Images, load_data
 from sfp_viz.nets.distill import Training

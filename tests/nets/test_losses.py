@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sfp_viz.core.training import Distillation, temperature
+from sfp_viz.core.training.distillation import Distillation, temperature
 from sfp_viz.nets.losses import (
     Gap,
     decoupled_loss,

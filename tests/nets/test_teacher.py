@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets import teacher as teaching
 from sfp_viz.nets.averaging import Average

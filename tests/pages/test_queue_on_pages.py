@@ -12,7 +12,7 @@ import pytest
 from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import write_json
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue

@@ -13,7 +13,7 @@ import pytest
 from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import folder, process, queue
 from sfp_viz.runs.facts import training_facts

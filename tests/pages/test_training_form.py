@@ -8,7 +8,7 @@ import pytest
 from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
 from sfp_viz.ui import planned

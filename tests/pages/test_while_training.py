@@ -12,14 +12,14 @@ from page_words import press, said, undo
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice
 from sfp_viz.core.plan.plan import Plan, plan_json
-from sfp_viz.core.sparsification import (
+from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.sparsification import (
     USED_BY,
     Method,
     Refresh,
     Sparsification,
     check_used,
 )
-from sfp_viz.core.training import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs import process, signs, workers
 from sfp_viz.runs.alive import ROOT

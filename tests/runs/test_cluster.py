@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import read_json
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import create_run, list_runs, read_run

@@ -11,7 +11,7 @@ import pytest
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import Epoch
+from sfp_viz.core.training.distillation import Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.files import beside, locked, read_json, write_whole
 from sfp_viz.runs import folder, signs

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.process import launch, resume, watch

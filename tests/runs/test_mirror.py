@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs import process

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import process, queue

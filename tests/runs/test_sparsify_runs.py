@@ -12,8 +12,8 @@ import pytest
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, stripe_cost
-from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
 from sfp_viz.runs.folder import list_runs, read_run

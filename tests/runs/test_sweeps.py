@@ -14,7 +14,7 @@ import pytest
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
 from sfp_viz.core.plan.sweep import Sweep, fair
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.facts import training_facts

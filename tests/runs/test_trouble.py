@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import lines, process
 from sfp_viz.runs.folder import read_run

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sfp_viz.core.training import Distillation, Epoch, wilson
+from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.alive import ROOT

@@ -9,7 +9,7 @@ import pytest
 
 from sfp_viz.core.plan.recipe import Recipe, uniform_l1
 from sfp_viz.core.tradeoff import Point
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs.results.points import RUN, points_of
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.ui.compare import headline

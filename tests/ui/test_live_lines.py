@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sfp_viz.core.training import Epoch
+from sfp_viz.core.training.distillation import Epoch
 from sfp_viz.ui.components.live_lines import Curve, Reference, lines_data
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sfp_viz.core.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.figures.sparsity import story
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.ui.components.thinning import in_words, thinning_data

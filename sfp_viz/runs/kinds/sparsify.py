@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.cost.stripes import StripeChoice
-from sfp_viz.core.sparsification import Refresh, Sparsification
-from sfp_viz.core.training import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.sparsification import Refresh, Sparsification
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 from sfp_viz.nets.saved import read_header

@@ -17,7 +17,7 @@ from typing import Any
 
 from sfp_viz.core.evidence.evidence import check, needs
 from sfp_viz.core.plan.sweep import Member, Sweep, sweep_of, sweep_value
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 from sfp_viz.nets.saved import read_header

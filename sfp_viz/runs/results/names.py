@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sfp_viz.core.sparsification import Sparsification, check_used
+from sfp_viz.core.training.sparsification import Sparsification, check_used
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs.kinds.sparsify import KIND, sparse_of
 from sfp_viz.runs.results.summary import Summary

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.plan.recipe import name_of
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run

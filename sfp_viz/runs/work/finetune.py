@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.training import Distillation, wilson
+from sfp_viz.core.training.distillation import Distillation, wilson
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
 from sfp_viz.runs.folder import read_run

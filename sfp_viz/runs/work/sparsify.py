@@ -33,7 +33,7 @@ from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.outcomes import close
 
 if TYPE_CHECKING:
-    from sfp_viz.core.sparsification import Refresh
+    from sfp_viz.core.training.sparsification import Refresh
     from sfp_viz.nets.data import Images
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.sparsify import Sparsifying

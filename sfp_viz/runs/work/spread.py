@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs.alive import ROOT, end_children
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped

@@ -12,7 +12,7 @@ import streamlit as st
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import Measured
+from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import DataError
 from sfp_viz.ui import loaders, planned, telling
 from sfp_viz.ui.check import measuring

@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import Measured
+from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import DataError
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.studies import learned

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import planned, problems

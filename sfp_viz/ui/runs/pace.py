@@ -6,8 +6,8 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-from sfp_viz.core.sparsification import Sparsification
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import duration
 from sfp_viz.runs.kinds.sparsify import KIND, last_refreshes, sparse_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.sparsification import AULM, Sparsification
+from sfp_viz.core.training.sparsification import AULM, Sparsification
 from sfp_viz.ui.runs.sparsify_words import exact
 
 _WEIGHTS = {

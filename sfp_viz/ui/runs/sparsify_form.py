@@ -11,8 +11,8 @@ import streamlit as st
 
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
-from sfp_viz.core.sparsification import TUNED, Method, Sparsification, check_used
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.sparsification import TUNED, Method, Sparsification, check_used
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.state import Where

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfp_viz.core.sparsification import AULM, Method, Sparsification
+from sfp_viz.core.training.sparsification import AULM, Method, Sparsification
 from sfp_viz.figures.numbers import percent
 
 METHODS: dict[Method, str] = {

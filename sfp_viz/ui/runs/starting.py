@@ -13,7 +13,7 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.figures.tradeoff import Kind
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.state import Where

@@ -12,7 +12,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe, name_of
 from sfp_viz.core.plan.sweep import FLOORS, MOST, Sweep, fair
-from sfp_viz.core.training import Distillation
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.line.slots import slots
 from sfp_viz.runs.state import Where

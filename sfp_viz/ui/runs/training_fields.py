@@ -7,7 +7,7 @@ from typing import Any, get_args
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sfp_viz.core.training import Augmentation, Distillation, Precision, Schedule
+from sfp_viz.core.training.distillation import Augmentation, Distillation, Precision, Schedule
 
 _AUGMENTATION = {"none": "None", "shift": "Shifts", "crop_flip": "Shifts and mirroring"}
 _PRECISION = {

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sfp_viz.core.training import Augmentation
+from sfp_viz.core.training.distillation import Augmentation
 from sfp_viz.errors import RecipeError
 
 Method = Literal["ssr_l21", "ssr_l20", "ssr_projection", "group_lasso", "proximal", "stripes"]
