@@ -13,12 +13,12 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from sfp_viz.core.analysis import analyze
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.making import make_plan
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.recipe import fpgm, group_magnitude, uniform_l1
 from sfp_viz.core.plan.recipe import random as at_random
+from sfp_viz.core.selection.analysis import analyze
+from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs.records import Before, Result

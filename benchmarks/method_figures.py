@@ -28,11 +28,11 @@ from contenders import by_recipe
 from method_pictures import bars, curves, dots, matrix, quotas, widths
 
 import sfp_viz as sfp
-from sfp_viz.core.analysis import analyze, dispersions
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED, Allocation, ClusterRule, Dispersion, Recipe
+from sfp_viz.core.selection.analysis import analyze, dispersions
 from sfp_viz.core.training.distillation import SCHEDULES, Distillation, Schedule, temperature
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.observe import observe

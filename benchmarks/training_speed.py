@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from training_ways import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT, WHOLE, WORKED, ways
 
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.recipe import uniform_l1
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import read_json
 from sfp_viz.nets.checkpoint import numerics

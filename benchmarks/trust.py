@@ -22,7 +22,6 @@ from typing import get_args
 
 from trust_table import table
 
-from sfp_viz.core.analysis import analyze
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
@@ -30,9 +29,10 @@ from sfp_viz.core.evidence.sensitivity import (
     sensitivity_from_json,
     sensitivity_json,
 )
-from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Allocation, Recipe, functional
+from sfp_viz.core.selection.analysis import analyze
+from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.core.trust import (
     PREDICTORS,
     Draw,

@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from sfp_viz.core.analysis import Analysis, analyze
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import network_to_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.embedding import umap_map
 from sfp_viz.core.redundancy.similarity import filter_matrix
+from sfp_viz.core.selection.analysis import Analysis, analyze
 from sfp_viz.core.training.distillation import Augmentation, Distillation
 from sfp_viz.nets import zoo
 from sfp_viz.nets.data import load_data

@@ -32,8 +32,8 @@ _HOMES = {
     "Evidence": "core.evidence.evidence",
     "Observations": "core.evidence.observations",
     "observe": "nets.observe",
-    "analyze": "core.analysis",
-    "make_plan": "core.making",
+    "analyze": "core.selection.analysis",
+    "make_plan": "core.selection.planner",
     "Distillation": "core.training.distillation",
     "Epoch": "core.training.distillation",
     "Measured": "core.training.distillation",
@@ -92,16 +92,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from sfp_viz import figures
-    from sfp_viz.core.analysis import analyze
     from sfp_viz.core.cost.cost import Cost, cost
     from sfp_viz.core.evidence.evidence import Evidence
     from sfp_viz.core.evidence.observations import Observations
-    from sfp_viz.core.making import make_plan
     from sfp_viz.core.network import Network
     from sfp_viz.core.plan import recipe as recipes
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.plan import Plan
     from sfp_viz.core.plan.recipe import Recipe
+    from sfp_viz.core.selection.analysis import analyze
+    from sfp_viz.core.selection.planner import make_plan
     from sfp_viz.core.training.distillation import Distillation, Epoch, Measured
     from sfp_viz.errors import (
         DataError,

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.analysis import analyze
-from sfp_viz.core.making import make_plan
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.analysis import analyze
+from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.core.training.sparsification import Refresh, Sparsification
 from sfp_viz.nets.samples import sample_network, sample_path

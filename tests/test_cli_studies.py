@@ -12,10 +12,10 @@ import sfp_viz as sfp
 from sfp_viz.core.allocation.accuracy_target import losing_at_most
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.evidence.sensitivity import predicted_loss
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.interchange import edits_json, pruning_ratio_dict, schema_json
 from sfp_viz.core.plan.plan import plan_from_json, plan_json, recipe_json
 from sfp_viz.core.plan.recipe import NAMED, Recipe
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.samples import sample_names, sample_network
 from sfp_viz.runs.folder import home, list_runs
 from sfp_viz.runs.process import cancel

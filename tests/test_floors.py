@@ -98,7 +98,7 @@ def test_a_page_is_thin_and_computes_nothing(path):
     "modules",
     [
         "sfp_viz, sfp_viz.errors",
-        "sfp_viz.core.analysis, sfp_viz.core.making, sfp_viz.core.cost.cost",
+        "sfp_viz.core.selection.analysis, sfp_viz.core.selection.planner, sfp_viz.core.cost.cost",
         "sfp_viz.figures.theme, sfp_viz.figures.dispersion",
         "sfp_viz.runs.folder, sfp_viz.runs.pool",
         "sfp_viz.nets.samples",

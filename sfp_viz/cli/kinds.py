@@ -19,8 +19,8 @@ from sfp_viz.cli.training_options import Make, options_of_one_process, training_
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
-from sfp_viz.core.schedule import Growth, Steps
-from sfp_viz.core.stepping import check_steps
+from sfp_viz.core.selection.iterative import check_steps
+from sfp_viz.core.selection.iterative_schedule import Growth, Steps
 from sfp_viz.errors import RunError
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, read_run

@@ -35,7 +35,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     """Kernel Dispersion of each group of NET, and the filters it could lose (computed)."""
     from sfp_viz.core.allocation.suggestion import suggest, why_ratio
-    from sfp_viz.core.analysis import dispersions
+    from sfp_viz.core.selection.analysis import dispersions
 
     network = find_network(net)
     dead = dead_filters(network)
@@ -151,8 +151,8 @@ def _made(
 ) -> Plan:
     """The plan, with the largest target that is estimated to lose at most ``points``, if given."""
     from sfp_viz.core.allocation.accuracy_target import losing_at_most
-    from sfp_viz.core.analysis import dispersions
-    from sfp_viz.core.making import make_plan_for
+    from sfp_viz.core.selection.analysis import dispersions
+    from sfp_viz.core.selection.planner import make_plan_for
 
     if points is not None:
         if _given("target"):

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from sfp_viz.core.analysis import analyze_group
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import FRESH, WHOLE
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.selection import select
+from sfp_viz.core.selection.analysis import analyze_group
+from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data import Images

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
-from sfp_viz.core.analysis import Analysis, GroupAnalysis
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.cost.objective import Measure, measure_of
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.analysis import Analysis, GroupAnalysis
 from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui import loaders
 from sfp_viz.ui.session.state import Session
@@ -55,7 +55,7 @@ def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing the filters")
 def _dispersions(key: str, recipe: Recipe, version: tuple) -> dict[str, float]:
-    from sfp_viz.core.analysis import dispersions as compute
+    from sfp_viz.core.selection.analysis import dispersions as compute
 
     return compute(loaders.network(key), recipe, learned.evidence(key))
 
@@ -136,7 +136,7 @@ def _measure(key: str, goal: str, version: tuple) -> Measure:
 def _group_analysis(
     key: str, group: str, recipe: Recipe, kept: int, version: tuple
 ) -> GroupAnalysis:
-    from sfp_viz.core.analysis import analyze_group
+    from sfp_viz.core.selection.analysis import analyze_group
 
     return analyze_group(loaders.network(key), group, recipe, kept, learned.evidence(key))
 
@@ -148,7 +148,7 @@ def analysis(key: str, recipe: Recipe, *, tell: Tell | None = None) -> Analysis:
 
 @st.cache_resource(max_entries=16, show_spinner="Clustering the filters of every layer")
 def _analysis(key: str, recipe: Recipe, version: tuple, _tell: Tell | None = None) -> Analysis:
-    from sfp_viz.core.analysis import analyze
+    from sfp_viz.core.selection.analysis import analyze
 
     return analyze(loaders.network(key), recipe, learned.evidence(key), tell=_tell)
 
@@ -171,7 +171,7 @@ def hash_or_none(key: str, recipe: Recipe, edits: Edits | None = None) -> str:
 def _plan(
     key: str, recipe: Recipe, edits: Edits | None, version: tuple, _tell: Tell | None = None
 ) -> Plan:
-    from sfp_viz.core.making import make_plan
+    from sfp_viz.core.selection.planner import make_plan
 
     if edits is not None and edits.digest != loaders.network(key).digest:
         raise PlanError("The changes by hand belong to another network. Undo them or start anew.")

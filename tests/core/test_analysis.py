@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.suggestion import suggest
-from sfp_viz.core.analysis import analyze, analyze_group, cluster_group, dispersions
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.recipe import Recipe
@@ -10,6 +9,7 @@ from sfp_viz.core.redundancy.clusters import clusters
 from sfp_viz.core.redundancy.dispersion import activation_spread, group_dispersion
 from sfp_viz.core.redundancy.importance import importance
 from sfp_viz.core.redundancy.similarity import layer_matrix, similarity
+from sfp_viz.core.selection.analysis import analyze, analyze_group, cluster_group, dispersions
 from sfp_viz.errors import RecipeError
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import plain_network
 
-from sfp_viz.core.analysis import analyze, analyze_group
-from sfp_viz.core.making import make_plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
+from sfp_viz.core.selection.analysis import analyze, analyze_group
+from sfp_viz.core.selection.planner import make_plan
 
 
 def network(dead: dict[str, tuple[int, ...]]):

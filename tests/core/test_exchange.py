@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from sfp_viz.core.cost.cost import kept_units
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import (
     SCHEMAS,
@@ -23,6 +22,7 @@ from sfp_viz.core.plan.interchange import (
 )
 from sfp_viz.core.plan.plan import Plan, Removal, plan_json, recipe_json
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.suggestion import bounds
-from sfp_viz.core.analysis import analyze
 from sfp_viz.core.cost.cost import cost, kept_units
 from sfp_viz.core.cost.objective import measure_of
-from sfp_viz.core.making import make_plan, make_plan_for
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
+from sfp_viz.core.selection.analysis import analyze
+from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.errors import PlanError, RecipeError
 from tests.core.made_up import evidence_of, with_along
 

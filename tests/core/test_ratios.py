@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.suggestion import bounds, pooled_scores, suggest, why_ratio
-from sfp_viz.core.analysis import analyze_group
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.analysis import analyze_group
 from sfp_viz.errors import PlanError
 from tests.core.made_up import large, table_of
 

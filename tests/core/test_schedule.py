@@ -7,7 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from sfp_viz.core.schedule import MOST_STAGES, Growth, Steps, steps_of, steps_value, targets
+from sfp_viz.core.selection.iterative_schedule import (
+    MOST_STAGES,
+    Growth,
+    Steps,
+    steps_of,
+    steps_value,
+    targets,
+)
 from sfp_viz.errors import RecipeError
 
 GROWTHS: tuple[Growth, ...] = ("linear", "geometric", "cubic")

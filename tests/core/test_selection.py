@@ -4,10 +4,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from sfp_viz.core.analysis import analyze_group
 from sfp_viz.core.evidence.elimination import eliminate
 from sfp_viz.core.plan.recipe import Clustering, ClusterRule, Recipe, fpgm, random, uniform_l1
-from sfp_viz.core.selection import select
+from sfp_viz.core.selection.analysis import analyze_group
+from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.analysis import dispersions
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.draws import Draw, draws
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.analysis import dispersions
 from sfp_viz.core.standing import leaders, left_out, standings, which
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.core.trust import Trust, trust_from_json, trust_json, verdict

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.cost.cost import cost, cost_of_widths, kept_units
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
-from sfp_viz.core.schedule import Steps, targets
-from sfp_viz.core.stepping import after, asked, check_steps, together, whole
+from sfp_viz.core.selection.iterative import after, asked, check_steps, together, whole
+from sfp_viz.core.selection.iterative_schedule import Steps, targets
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError, RecipeError
 
 STEPS = Steps(stages=4, growth="geometric")

@@ -7,14 +7,14 @@ import pytest
 from sfp_viz.core import draws as drawing
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.suggestion import suggest
-from sfp_viz.core.analysis import analyze, dispersions
 from sfp_viz.core.cost.cost import cost, cost_of_widths, kept_units
 from sfp_viz.core.draws import damage_by_dispersion
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import gathered
-from sfp_viz.core.making import make_plan
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.analysis import analyze, dispersions
+from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.core.trust import (
     Draw,
     Trust,

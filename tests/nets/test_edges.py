@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Compensation, Recipe, bn_scale, uniform_l1
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.channels import silence
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data import Images

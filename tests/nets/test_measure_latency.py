@@ -3,8 +3,8 @@ import torch
 
 from sfp_viz.core.cost.cost import kept_units
 from sfp_viz.core.cost.latency_table import estimate
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.latency import WHOLE, latency_table, layer_times, measure_table, table_tasks
 from sfp_viz.nets.reading import read_network

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network

@@ -74,9 +74,9 @@ def test_a_narrow_stem_is_protected_and_a_wide_one_is_free():
 
 
 def test_a_stem_that_was_cut_narrow_stays_free(plain_model):
-    from sfp_viz.core.making import make_plan_for
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.recipe import Recipe
+    from sfp_viz.core.selection.planner import make_plan_for
     from sfp_viz.nets.surgery import prune
 
     small = plain_model

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.model import Model

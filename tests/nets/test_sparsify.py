@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import DataError, PlanError, RecipeError, RunError
 from sfp_viz.nets.data import Images, load_data

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.making import make_plan_for
 from sfp_viz.core.network import filters_first
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.core.plan.recipe import (
@@ -27,6 +26,7 @@ from sfp_viz.core.plan.recipe import (
 )
 from sfp_viz.core.plan.recipe import taylor as taylor_of
 from sfp_viz.core.redundancy.importance import importance
+from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.data import Images
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.model import Model

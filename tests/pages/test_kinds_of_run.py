@@ -12,7 +12,7 @@ from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
-from sfp_viz.core.schedule import Steps
+from sfp_viz.core.selection.iterative_schedule import Steps
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.nets.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue

@@ -12,7 +12,7 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import plan_from_json
 from sfp_viz.core.plan.recipe import Recipe, taylor, uniform_l1
-from sfp_viz.core.schedule import Steps, targets
+from sfp_viz.core.selection.iterative_schedule import Steps, targets
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import list_runs, read_run

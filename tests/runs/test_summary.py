@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.schedule import Steps, steps_value
+from sfp_viz.core.selection.iterative_schedule import Steps, steps_value
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.kinds.steps import Stage, write_stages
 from sfp_viz.runs.results import summary

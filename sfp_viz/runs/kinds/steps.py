@@ -16,7 +16,7 @@ from typing import Any
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import edits_of
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.schedule import Steps, steps_of, steps_value
+from sfp_viz.core.selection.iterative_schedule import Steps, steps_of, steps_value
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json, write_whole

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
-from sfp_viz.core.schedule import targets
-from sfp_viz.core.stepping import Left, after, asked, check_steps, together, whole
+from sfp_viz.core.selection.iterative import Left, after, asked, check_steps, together, whole
+from sfp_viz.core.selection.iterative_schedule import targets
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.folder import read_run
@@ -130,7 +130,7 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
 
 
 def _cut(task: Task, target: float, student: Model, left: Left) -> tuple[Plan, Model]:
-    from sfp_viz.core.making import make_plan_for
+    from sfp_viz.core.selection.planner import make_plan_for
     from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.surgery import prune
 

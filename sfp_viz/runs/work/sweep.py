@@ -71,8 +71,8 @@ def _maker(
     run: Run, sweep: Sweep, locks: tuple[str, ...], heartbeat: Heartbeat
 ) -> Callable[[Path, Member], str]:
     """A function that lays out the training of a member; it returns why it could not, or ''."""
-    from sfp_viz.core.making import make_plan_for
     from sfp_viz.core.plan.edits import Edits
+    from sfp_viz.core.selection.planner import make_plan_for
     from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.reading import read_network

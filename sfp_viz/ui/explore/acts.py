@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sfp_viz.core.analysis import cluster_group
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy import clusters
+from sfp_viz.core.selection.analysis import cluster_group
 
 Labels = tuple[int, ...]
 

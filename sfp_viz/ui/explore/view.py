@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
-from sfp_viz.core.analysis import GroupAnalysis
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan.plan import Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.clusters import representative
-from sfp_viz.core.selection import select
+from sfp_viz.core.selection.analysis import GroupAnalysis
+from sfp_viz.core.selection.selection import select
 from sfp_viz.figures.pictures import filter_pixels, input_fields
 from sfp_viz.figures.windows import window_of
 from sfp_viz.ui import loaders, planned

@@ -13,8 +13,8 @@ import streamlit as st
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import Network
-from sfp_viz.core.schedule import Growth, Steps, targets
-from sfp_viz.core.stepping import check_steps
+from sfp_viz.core.selection.iterative import check_steps
+from sfp_viz.core.selection.iterative_schedule import Growth, Steps, targets
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent

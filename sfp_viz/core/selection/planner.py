@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sfp_viz.core.allocation.suggestion import suggest
-from sfp_viz.core.analysis import Analysis, analyze, analyze_group
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.selection import select
+from sfp_viz.core.selection.analysis import Analysis, analyze, analyze_group
+from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
 
 

@@ -22,7 +22,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.clusters import canonical
-from sfp_viz.core.schedule import Steps, targets
+from sfp_viz.core.selection.iterative_schedule import Steps, targets
 from sfp_viz.errors import PlanError, RecipeError
 
 # Original numbers of the units of each group that are left, rising, by group.

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from sfp_viz.core.analysis import GroupAnalysis
 from sfp_viz.core.plan.plan import Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.importance import ranks
 from sfp_viz.core.redundancy.similarity import distance
+from sfp_viz.core.selection.analysis import GroupAnalysis
 from sfp_viz.errors import PlanError
 
 # From this similarity on a filter is 'redundant': a cosine of 0.5, or, for euclidean, half the
