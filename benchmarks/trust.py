@@ -22,6 +22,17 @@ from typing import get_args
 
 from trust_table import table
 
+from sfp_viz.core.comparison.trust import (
+    PREDICTORS,
+    Draw,
+    Trust,
+    agreement,
+    draws,
+    edits_of,
+    trust_from_json,
+    trust_json,
+    verdict,
+)
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
@@ -33,17 +44,6 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Allocation, Recipe, functional
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
-from sfp_viz.core.trust import (
-    PREDICTORS,
-    Draw,
-    Trust,
-    agreement,
-    draws,
-    edits_of,
-    trust_from_json,
-    trust_json,
-    verdict,
-)
 from sfp_viz.nets.data import Images, load_data
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
+from sfp_viz.core.comparison.trust import PREDICTORS
 from sfp_viz.core.plan.recipe import Allocation
-from sfp_viz.core.trust import PREDICTORS
 
 
 def table(rows: list[dict]) -> str:

@@ -26,7 +26,7 @@ _SOME = 8  # filters that are named; the rest is counted
 @with_json
 def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
     """Print what differs between two plans of one network, and what each costs (computed)."""
-    from sfp_viz.core.differences import differences
+    from sfp_viz.core.comparison.plan_diff import differences
 
     a, b = read_plan(plan_a), read_plan(plan_b)
     if a.digest != b.digest:

@@ -11,7 +11,7 @@ import click
 
 import sfp_viz
 from sfp_viz.cli.text import say, table, with_json
-from sfp_viz.core.tradeoff import Axis, Point, front_words, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, milliseconds, percent, span
 from sfp_viz.files import write_whole

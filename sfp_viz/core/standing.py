@@ -10,7 +10,7 @@ from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.core.training.distillation import wilson
 
 if TYPE_CHECKING:
-    from sfp_viz.core.trust import Trust
+    from sfp_viz.core.comparison.trust import Trust
 
 _ON_TEST = (
     "The sensitivity was itself measured on test images, so the figure of its plan may be a little "

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sfp_viz.core.pareto import Span, front
-from sfp_viz.core.published import Published, drawable, saving
-from sfp_viz.core.tradeoff import (
+from sfp_viz.core.comparison.pareto import Span, front
+from sfp_viz.core.comparison.published import Published, drawable, saving
+from sfp_viz.core.comparison.tradeoff import (
     Axis,
     Point,
     changed,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.tradeoff import Kind, Point, Stage
+from sfp_viz.core.comparison.tradeoff import Kind, Point, Stage
 from sfp_viz.figures.colors import GREY
 from sfp_viz.figures.marks import Mark, Series, View, view
 

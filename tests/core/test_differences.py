@@ -1,7 +1,7 @@
 import pytest
 
+from sfp_viz.core.comparison.plan_diff import Change, GroupDifference, differences
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.differences import Change, GroupDifference, differences
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from sfp_viz.core.pareto import Rated, beaten_by, front, standings
+from sfp_viz.core.comparison.pareto import Rated, beaten_by, front, standings
 
 
 def dominates(a: Rated, b: Rated) -> bool:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.core.published import CAVEATS, drawable, published, read_published, saving, subjects
+from sfp_viz.core.comparison.published import (
+    CAVEATS,
+    drawable,
+    published,
+    read_published,
+    saving,
+    subjects,
+)
 from sfp_viz.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.comparison.sampled_plans import Draw, draws
+from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json, verdict
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.draws import Draw, draws
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import dispersions
 from sfp_viz.core.standing import leaders, left_out, standings, which
 from sfp_viz.core.training.distillation import wilson
-from sfp_viz.core.trust import Trust, trust_from_json, trust_json, verdict
 from sfp_viz.errors import SfpError
 from tests.core.made_up import evidence_of
 

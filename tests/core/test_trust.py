@@ -4,18 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core import draws as drawing
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.suggestion import suggest
-from sfp_viz.core.cost.cost import cost, cost_of_widths, kept_units
-from sfp_viz.core.draws import damage_by_dispersion
-from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.evidence.sensitivity import gathered
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.selection.analysis import analyze, dispersions
-from sfp_viz.core.selection.planner import make_plan
-from sfp_viz.core.trust import (
+from sfp_viz.core.comparison import sampled_plans as drawing
+from sfp_viz.core.comparison.sampled_plans import damage_by_dispersion
+from sfp_viz.core.comparison.trust import (
     Draw,
     Trust,
     agreement,
@@ -26,6 +19,13 @@ from sfp_viz.core.trust import (
     trust_json,
     verdict,
 )
+from sfp_viz.core.cost.cost import cost, cost_of_widths, kept_units
+from sfp_viz.core.evidence.evidence import Evidence
+from sfp_viz.core.evidence.sensitivity import gathered
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.analysis import analyze, dispersions
+from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.errors import SfpError
 
 RECIPE = Recipe(target_reduction=0.5)

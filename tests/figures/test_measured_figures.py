@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sfp_viz import figures
+from sfp_viz.core.comparison.trust import Draw, Trust
 from sfp_viz.core.evidence.sensitivity import Sensitivity, gathered, losses
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import wilson
-from sfp_viz.core.trust import Draw, Trust
 from sfp_viz.figures import theme
 
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sfp_viz.core.published import published
-from sfp_viz.core.tradeoff import Point, Whole
+from sfp_viz.core.comparison.published import published
+from sfp_viz.core.comparison.tradeoff import Point, Whole
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.figures.marks import view
 from sfp_viz.figures.tradeoff import MOST_BARS, tradeoff

@@ -10,10 +10,10 @@ import pytest
 from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.draws import Draw
+from sfp_viz.core.comparison.sampled_plans import Draw
+from sfp_viz.core.comparison.trust import Trust, trust_json
 from sfp_viz.core.evidence.study import Study, study_value
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.trust import Trust, trust_json
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.runs.records import Finding
 

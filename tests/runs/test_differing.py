@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sfp_viz.core.comparison.tradeoff import Whole, changed, saved
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe, fpgm, random
-from sfp_viz.core.tradeoff import Whole, changed, saved
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.samples import sample_network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfp_viz.core.differences import Change
+from sfp_viz.core.comparison.plan_diff import Change
 from sfp_viz.ui.plan.difference_words import row, units
 
 

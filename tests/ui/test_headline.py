@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.plan.recipe import Recipe, uniform_l1
-from sfp_viz.core.tradeoff import Point
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs.results.points import RUN, points_of
 from sfp_viz.runs.results.summary import finished

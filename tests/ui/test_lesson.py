@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.selection.analysis import analyze, dispersions
 from sfp_viz.core.selection.planner import make_plan
-from sfp_viz.core.tradeoff import Point
 from sfp_viz.nets.samples import sample_network
 from sfp_viz.ui.explore import lesson
 

@@ -16,8 +16,8 @@ from sfp_viz.runs.folder import read_finding
 from sfp_viz.runs.results.catalog import Entry, entries
 
 if TYPE_CHECKING:
+    from sfp_viz.core.comparison.trust import Trust
     from sfp_viz.core.evidence.observations import Observations
-    from sfp_viz.core.trust import Trust
 
 # kind of study -> the field of Evidence that it fills, and its file
 FILES = {
@@ -71,7 +71,7 @@ def evidence_in(folder: Path) -> Evidence:
 
 def find_trust(home: Path, digest: str) -> Trust | None:
     """The newest measured trust in suggestions for these weights; None before any."""
-    from sfp_viz.core.trust import trust_from_json
+    from sfp_viz.core.comparison.trust import trust_from_json
 
     files = [source.file for source in find_sources(home, digest) if source.kind == "trust"]
     return trust_from_json(_text(files[0])) if files else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sfp_viz.core.tradeoff import Kind, Point, Whole
+from sfp_viz.core.comparison.tradeoff import Kind, Point, Whole
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.runs.folder import TRAINING

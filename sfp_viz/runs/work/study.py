@@ -160,9 +160,9 @@ def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.allocation.alternatives import alternatives, left_out
+    from sfp_viz.core.comparison.trust import Trust, draws, edits_of, trust_json
     from sfp_viz.core.selection.analysis import analyze
     from sfp_viz.core.selection.planner import make_plan
-    from sfp_viz.core.trust import Trust, draws, edits_of, trust_json
     from sfp_viz.nets.data import load_data
     from sfp_viz.nets.trust import measure_draws
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from sfp_viz.core.tradeoff import Kind
+from sfp_viz.core.comparison.tradeoff import Kind
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.kinds.sparsify import KIND

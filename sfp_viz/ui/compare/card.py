@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from sfp_viz.core.tradeoff import Axis, Point, changed
+from sfp_viz.core.comparison.tradeoff import Axis, Point, changed
 from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import best_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.tradeoff import Axis, Point, cost_on, saved, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, cost_on, saved, standing_of
 from sfp_viz.figures.marks import View
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.results.points import best_of

@@ -8,8 +8,8 @@ from datetime import datetime
 import streamlit as st
 
 import sfp_viz
+from sfp_viz.core.comparison.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.core.network import Network
-from sfp_viz.core.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.figures.marks import View
 from sfp_viz.figures.run_report import run_report
 from sfp_viz.figures.tradeoff_svg import tradeoff_svg

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from sfp_viz.core.tradeoff import Point
+from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.results.summary import Summary

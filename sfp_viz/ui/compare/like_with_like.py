@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from sfp_viz.core.tradeoff import Kind, Point
+from sfp_viz.core.comparison.tradeoff import Kind, Point
 from sfp_viz.runs.laying import located
 from sfp_viz.runs.results import names
 from sfp_viz.runs.results.summary import Summary

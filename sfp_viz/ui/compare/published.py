@@ -6,9 +6,9 @@ import re
 
 import streamlit as st
 
+from sfp_viz.core.comparison.published import CAVEATS, Published, drawable, published, subjects
+from sfp_viz.core.comparison.tradeoff import Axis
 from sfp_viz.core.network import Network
-from sfp_viz.core.published import CAVEATS, Published, drawable, published, subjects
-from sfp_viz.core.tradeoff import Axis
 from sfp_viz.ui import problems
 from sfp_viz.ui.session import views
 

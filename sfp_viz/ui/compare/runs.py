@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from sfp_viz.core.comparison.tradeoff import Axis, Point, on_axis
 from sfp_viz.core.network import Network
-from sfp_viz.core.tradeoff import Axis, Point, on_axis
 from sfp_viz.figures.marks import view
 from sfp_viz.figures.tradeoff import MOST_BARS
 from sfp_viz.runs.results.latencies import WHOLE, Timed

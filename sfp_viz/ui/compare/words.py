@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sfp_viz.core.tradeoff import Axis, Point, beaten, front_words, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, beaten, front_words, standing_of
 
 STANDINGS = {"front": "on the front", "noise": "within noise of it", "worse": "surely below it"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.differences import Differences, differences
+from sfp_viz.core.comparison.plan_diff import Differences, differences
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.plan import Plan, plan_from_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sfp_viz.core.differences import Change
+from sfp_viz.core.comparison.plan_diff import Change
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.plan.recipe_words import LABELS, WORDS
 

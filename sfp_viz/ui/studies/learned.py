@@ -18,7 +18,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.ui import loaders
 
 if TYPE_CHECKING:
-    from sfp_viz.core.trust import Trust
+    from sfp_viz.core.comparison.trust import Trust
 
 
 _RESULTS = ("sensitivity.json", "latency.json", "observations.safetensors", "trust.json")

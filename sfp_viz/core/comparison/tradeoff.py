@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sfp_viz.core.pareto import Rated, Span, Standing, beaten_by, standings
+from sfp_viz.core.comparison.pareto import Rated, Span, Standing, beaten_by, standings
 from sfp_viz.core.training.distillation import Measured
 
 Kind = Literal["unpruned", "plan", "uniform", "random", "run"]

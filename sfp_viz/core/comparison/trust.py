@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfp_viz.core.allocation.alternatives import COMPARED
-from sfp_viz.core.draws import KINDS, PREDICTORS, Draw, Kind, draws, edits_of
+from sfp_viz.core.comparison.sampled_plans import KINDS, PREDICTORS, Draw, Kind, draws, edits_of
 from sfp_viz.core.json_format import read_json
 from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
 from sfp_viz.core.plan.recipe import Allocation, Recipe
