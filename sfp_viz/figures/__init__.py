@@ -7,10 +7,10 @@ from typing import Any
 
 _HOMES = {
     "Point": "tradeoff",
-    "accuracy_bars": "ways",
+    "accuracy_bars": "accuracy_bars",
     "accuracy_against_macs": "tradeoff",
     "dispersion_bars": "dispersion",
-    "filter_map": "map",
+    "filter_map": "filter_map",
     "filter_pixels": "pictures",
     "layer_widths": "architecture",
     "predicted_against_measured": "trust",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sfp_viz.figures.marks import View
 from sfp_viz.figures.numbers import percent
 from sfp_viz.figures.report_page import Table, report_page
+from sfp_viz.figures.tradeoff_marks import View
 from sfp_viz.figures.tradeoff_svg import tradeoff_svg
 
 CAPTION = (

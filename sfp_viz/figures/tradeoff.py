@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.core.comparison.tradeoff import Kind, Point, Stage
 from sfp_viz.figures.colors import GREY
-from sfp_viz.figures.marks import Mark, Series, View, view
+from sfp_viz.figures.tradeoff_marks import Mark, Series, View, view
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

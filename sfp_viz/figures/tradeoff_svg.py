@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from html import escape
 
-from sfp_viz.figures.marks import Mark, Series, View
+from sfp_viz.figures.tradeoff_marks import Mark, Series, View
 
 WIDTH, HEIGHT = 820, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 52, 52

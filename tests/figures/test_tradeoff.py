@@ -10,8 +10,8 @@ import pytest
 from sfp_viz.core.comparison.published import published
 from sfp_viz.core.comparison.tradeoff import Point, Whole
 from sfp_viz.core.training.distillation import Measured
-from sfp_viz.figures.marks import view
 from sfp_viz.figures.tradeoff import MOST_BARS, tradeoff
+from sfp_viz.figures.tradeoff_marks import view
 from sfp_viz.figures.tradeoff_svg import ticks, tradeoff_svg
 
 SVG = "{http://www.w3.org/2000/svg}"

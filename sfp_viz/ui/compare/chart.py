@@ -10,8 +10,8 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.comparison.tradeoff import Axis, Point, cost_on, saved, standing_of
-from sfp_viz.figures.marks import View
 from sfp_viz.figures.numbers import count, percent
+from sfp_viz.figures.tradeoff_marks import View
 from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui import problems
