@@ -20,7 +20,7 @@ from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED, Recipe
 from sfp_viz.nets.compensation import reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
 from sfp_viz.nets.surgery import prune

@@ -15,7 +15,7 @@ from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.compensation import reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network

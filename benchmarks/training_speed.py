@@ -32,7 +32,7 @@ from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import read_json
 from sfp_viz.nets.checkpoint import numerics
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.losses import distillation_loss
 from sfp_viz.nets.model import Model

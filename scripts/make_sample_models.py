@@ -28,7 +28,7 @@ from sfp_viz.core.redundancy.similarity import filter_matrix
 from sfp_viz.core.selection.analysis import Analysis, analyze
 from sfp_viz.core.training.distillation import Augmentation, Distillation
 from sfp_viz.nets import zoo
-from sfp_viz.nets.data import load_data
+from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model

@@ -41,8 +41,8 @@ _HOMES = {
     "load_model": "nets.open",
     "save_model": "nets.saved",
     "read_network": "nets.reading",
-    "load_data": "nets.data",
-    "Images": "nets.data",
+    "load_data": "nets.data.datasets",
+    "Images": "nets.data.datasets",
     "prune": "nets.surgery",
     "finetune": "nets.finetuning",
     "measure_accuracy": "nets.measure",
@@ -112,7 +112,7 @@ if TYPE_CHECKING:
         SfpError,
         SurgeryError,
     )
-    from sfp_viz.nets.data import Images, load_data
+    from sfp_viz.nets.data.datasets import Images, load_data
     from sfp_viz.nets.export import export_onnx, export_torch
     from sfp_viz.nets.finetuning import finetune
     from sfp_viz.nets.measure import measure_accuracy, measure_latency

@@ -84,7 +84,7 @@ def _pruned(
     """The pruned network, its accuracy after each stage where there are images for it, and how
     what went was made up for."""
     from sfp_viz.nets.compensation import Repair
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.stages import stages
     from sfp_viz.nets.surgery import pruned
 
@@ -110,7 +110,7 @@ def measure(
 ) -> None:
     """Measure the accuracy of NET, and count its MACs and params."""
     from sfp_viz.nets import measure as ruler
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
 
     model = find_model(net)
     images = load_data(data_of(model, data), split, limit=limit)

@@ -33,7 +33,7 @@ def models(as_json: bool) -> None:
 @with_json
 def data(as_json: bool) -> None:
     """List the named data sets, and whether they are on this machine."""
-    from sfp_viz.nets.data import NAMES, available
+    from sfp_viz.nets.data.datasets import NAMES, available
 
     found = {name: available(name) for name in NAMES}
     rows = [(name, "here" if there else "not here") for name, there in found.items()]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from sfp_viz.core.training.sparsification import Sparsification
-from sfp_viz.nets.augment import augment, order
-from sfp_viz.nets.data import Images
-from sfp_viz.nets.matching import check_images
+from sfp_viz.nets.data.augmentation import augment, order
+from sfp_viz.nets.data.compatibility import check_images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sfp_viz.errors import DataError
 from sfp_viz.nets.channels import ChannelGroup, channels_of, part_of
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import Execution
 from sfp_viz.nets.model import Model
 

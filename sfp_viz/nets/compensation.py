@@ -22,7 +22,7 @@ from sfp_viz.nets.calibration import (
     readers,
 )
 from sfp_viz.nets.channels import ChannelGroup
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.fits import Refit
 from sfp_viz.nets.least_squares import refit

@@ -19,12 +19,12 @@ from torch.nn import functional as F
 
 from sfp_viz.core.training.distillation import Distillation, Epoch, learning_rate, temperature
 from sfp_viz.errors import RunError
-from sfp_viz.nets.augment import order
 from sfp_viz.nets.averaging import Average
 from sfp_viz.nets.checkpoint import own_stream, seed_step
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.augmentation import order
+from sfp_viz.nets.data.compatibility import check_images, check_teacher
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.losses import Gap, distance, teacher_loss
-from sfp_viz.nets.matching import check_images, check_teacher
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.peak import peak_bytes

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sfp_viz.nets.calibration import calibration_batches
 from sfp_viz.nets.channels import ChannelGroup, channels_of
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.fits import Errors, Reader, Refit, look
 from sfp_viz.nets.model import Model
 

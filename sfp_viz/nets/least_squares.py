@@ -23,7 +23,7 @@ from sfp_viz.nets.calibration import (
     readers,
 )
 from sfp_viz.nets.channels import ChannelGroup, silence
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.fit_errors import Rulers, rulers
 from sfp_viz.nets.fits import FITS, Call, Look, Reader, Refit, look

@@ -11,7 +11,7 @@ import torch
 
 from sfp_viz.core.training.distillation import Measured, wilson
 from sfp_viz.errors import DataError
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import CONVOLUTIONS
 from sfp_viz.nets.model import Model
 

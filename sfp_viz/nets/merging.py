@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sfp_viz.nets.calibration import NORMS, absorb, fed, input_means, norm_behind, readers
 from sfp_viz.nets.channels import ChannelGroup, Reach, part_of
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import CONVOLUTIONS, execute
 from sfp_viz.nets.model import Model
 

@@ -15,7 +15,7 @@ from sfp_viz.core.evidence.observations import SCORES, Observations
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.along import input_slices
 from sfp_viz.nets.channels import ChannelGroup, Reach
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import Execution, execute
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import channel_groups

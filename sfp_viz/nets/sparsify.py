@@ -22,10 +22,10 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.sparsification import Refresh, Sparsification, rate_at
 from sfp_viz.errors import RunError
 from sfp_viz.nets.batches import Batches
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.compatibility import check_images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.gates import Thinning
 from sfp_viz.nets.held import Held
-from sfp_viz.nets.matching import check_images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.penalties import scales_of
 from sfp_viz.nets.reading import channel_groups, read_network

@@ -17,7 +17,7 @@ from sfp_viz.nets.calibration import BATCH
 from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.checking import disagreement
 from sfp_viz.nets.compensation import Removed, Repair, compensate, reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import tensors_of
 from sfp_viz.nets.groups import cut
 from sfp_viz.nets.model import Model

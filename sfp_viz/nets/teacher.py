@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.nets.augment import augment
+from sfp_viz.nets.data.augmentation import augment
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.ranks import Ranks
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from sfp_viz.core.training.distillation import Augmentation
-from sfp_viz.nets.augment import augment
 from sfp_viz.nets.calibration import BATCH, BATCHES, NORMS
 from sfp_viz.nets.compensation import reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.augmentation import augment
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 
 _LOOKS = 4  # batches from which the augmentation is told

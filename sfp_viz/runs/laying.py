@@ -81,7 +81,7 @@ def located(data: str) -> str:
 def _anywhere(data: str) -> str:
     """A file or folder of images by its full path: the worker may start in another folder; below a
     root, by that: the worker may start on another machine."""
-    from sfp_viz.nets.data import NAMES
+    from sfp_viz.nets.data.datasets import NAMES
 
     path = Path(data).expanduser()
     if not data or data in NAMES or not path.exists():

@@ -6,7 +6,7 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.errors import DataError
-from sfp_viz.nets.data import NAMES, available
+from sfp_viz.nets.data.datasets import NAMES, available
 from sfp_viz.ui import problems
 
 _CHOSEN = "images_of"  # session_state: digest -> name, chosen in this browser session
@@ -58,7 +58,7 @@ def ask_images(network: Network, *, key: str) -> str:
 
 
 def _fetch(name: str) -> None:
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
 
     bar = st.progress(0.0, text=f"Downloading {name}")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sfp_viz.nets.augment import augment, order
+from sfp_viz.nets.data.augmentation import augment, order
 
 
 def numbered(count=6, side=8, channels=2):

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from sfp_viz.errors import DataError
-from sfp_viz.nets import data
-from sfp_viz.nets.data import Images, available, load_data
-from sfp_viz.nets.download import fetch, fetch_file
+from sfp_viz.nets.data.datasets import Images, available, load_data
+from sfp_viz.nets.data.datasets import datasets as data
+from sfp_viz.nets.data.download import fetch, fetch_file
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import torch
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import DataError, RunError
-from sfp_viz.nets.data import Images, load_data
+from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.finetuning import finetune
 from sfp_viz.nets.losses import distillation_loss

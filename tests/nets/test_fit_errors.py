@@ -13,7 +13,7 @@ from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.nets.compensation import Repair
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.fit_errors import Rulers
 from sfp_viz.nets.fits import Reader, Refit
 from sfp_viz.nets.model import Model

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.checkpoint import load_checkpoint, numerics, save_checkpoint
-from sfp_viz.nets.data import load_data
+from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.peak import peak_bytes

@@ -15,7 +15,7 @@ from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets import least_squares
 from sfp_viz.nets.channels import silence
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.equations import Equations
 from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.model import Model

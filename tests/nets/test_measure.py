@@ -8,7 +8,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.errors import DataError
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import (
     count_macs,
     count_params,

@@ -5,7 +5,7 @@ from sfp_viz.core.evidence.sensitivity import gathered, loss
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.compensation import reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.sensitivity import measure_points, single_cut, tasks

@@ -4,7 +4,7 @@ from sfp_viz.core.comparison.trust import draws, edits_of
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.surgery import prune

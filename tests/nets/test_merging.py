@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.merging import factor
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import channel_groups

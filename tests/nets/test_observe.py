@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets import zoo
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
 

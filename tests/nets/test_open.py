@@ -10,7 +10,7 @@ from torch import nn
 from sfp_viz.errors import ModelError
 from sfp_viz.nets import rebuild
 from sfp_viz.nets import samples as shelf
-from sfp_viz.nets.data import load_data
+from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import describe, load_model

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sfp_viz.nets import least_squares
 from sfp_viz.nets.compensation import reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import channel_groups

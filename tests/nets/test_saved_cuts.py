@@ -7,7 +7,7 @@ import torch
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network

@@ -11,7 +11,7 @@ from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import DataError, RecipeError
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
 from sfp_viz.nets.reading import read_network

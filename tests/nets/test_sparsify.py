@@ -11,7 +11,7 @@ from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import DataError, PlanError, RecipeError, RunError
-from sfp_viz.nets.data import Images, load_data
+from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.reading import read_network

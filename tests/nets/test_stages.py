@@ -7,7 +7,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.compensation import reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.stages import NAMES, stages
 from sfp_viz.nets.surgery import compensated, prune

@@ -12,7 +12,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets import teacher as teaching
 from sfp_viz.nets.averaging import Average
-from sfp_viz.nets.data import load_data
+from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.rebuild import build

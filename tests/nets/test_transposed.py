@@ -27,7 +27,7 @@ from sfp_viz.core.plan.recipe import (
 from sfp_viz.core.plan.recipe import taylor as taylor_of
 from sfp_viz.core.redundancy.importance import importance
 from sfp_viz.core.selection.planner import make_plan_for
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe

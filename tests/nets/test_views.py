@@ -12,9 +12,9 @@ from torch import nn
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.augment import augment
 from sfp_viz.nets.compensation import reestimate
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.augmentation import augment
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.surgery import compensated, prune
 from sfp_viz.nets.views import as_trained

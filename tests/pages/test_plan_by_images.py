@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.evidence.study import Study, study_value
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.data import load_data
+from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.observation_file import save_observations
 from sfp_viz.nets.observe import observe
 from sfp_viz.nets.open import load_model

@@ -386,7 +386,7 @@ def test_a_layer_that_runs_with_a_smaller_window_says_so_with_its_time(laid, ope
 
 def trained(method: Method) -> tuple:
     """The lines of a training of a moment, the network made sparse, and its plan."""
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.open import load_model
     from sfp_viz.nets.sparsify import Sparsifying
 

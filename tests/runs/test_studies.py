@@ -80,7 +80,7 @@ def test_settings_that_measure_nothing_are_refused(wrong):
 
 
 def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, network_file, tmp_path):
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.measure import count_right
     from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
@@ -167,7 +167,7 @@ def _until(path: Path, wanted, seconds: float = 60):
 def test_observations_and_latency_become_evidence_bit_for_bit(new_study, tmp_path, network_file):
     import numpy as np
 
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.observe import observe
     from sfp_viz.nets.saved import load_saved
 

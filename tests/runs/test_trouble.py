@@ -149,7 +149,7 @@ def test_a_line_that_fits_in_part_is_taken_back_whole(tmp_path):
 def test_an_infinite_loss_stops_at_the_last_good_epoch_and_says_what_to_do(
     run, monkeypatch, tmp_path
 ):
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.measure import measure_accuracy
     from sfp_viz.nets.saved import load_saved

@@ -65,7 +65,7 @@ def until(path: Path, wanted, seconds: float = 120) -> Run:
 
 
 def test_a_run_ends_with_a_network_a_history_and_a_result(undisturbed):
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.measure import count_params, measure_accuracy
     from sfp_viz.nets.saved import load_saved
 

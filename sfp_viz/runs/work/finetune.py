@@ -141,7 +141,7 @@ def _kept(epochs: int) -> str:
 def _training(
     run: Run, heartbeat: Heartbeat, fabric: Fabric | None, *, start: Path, teacher: Path | None
 ) -> tuple[Training, Model, Model | None]:
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.saved import load_saved
 

@@ -34,7 +34,7 @@ from sfp_viz.runs.work.outcomes import close
 
 if TYPE_CHECKING:
     from sfp_viz.core.training.sparsification import Refresh
-    from sfp_viz.nets.data import Images
+    from sfp_viz.nets.data.datasets import Images
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.sparsify import Sparsifying
 
@@ -63,7 +63,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     thinning = Checkpoints(first, epochs=len(read_refreshes(path)))
     tuning = Checkpoints(path, epochs=len(read_epochs(path)))
     say_numerics(run.settings, heartbeat, tuning.last or thinning.last)
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.saved import load_saved
 
     heartbeat.go_on()

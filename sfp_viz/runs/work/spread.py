@@ -172,7 +172,7 @@ def _with_the_worker() -> None:
 
 def _follow(job: dict[str, Any], *, rank: int, port: int) -> None:
     from sfp_viz.nets.checkpoint import numerics
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.ranks import leave, together
     from sfp_viz.nets.saved import load_saved

@@ -33,7 +33,7 @@ from sfp_viz.runs.work.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from sfp_viz.core.network import Network
-    from sfp_viz.nets.data import Images
+    from sfp_viz.nets.data.datasets import Images
     from sfp_viz.nets.model import Model
 
 CALIBRATION = 1024  # training images that a recipe which needs observations looks at
@@ -85,7 +85,7 @@ def _task(run: Run, heartbeat: Heartbeat) -> Task:
         folder, done = stage_folder(run.path, steps[-1].number), len(run.epochs)
         last = Checkpoints(folder, epochs=done - _first(order, steps[-1].number)).last
     say_numerics(run.settings, heartbeat, last)
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
 

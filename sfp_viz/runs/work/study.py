@@ -101,7 +101,7 @@ def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
 
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.evidence.sensitivity import gathered, sensitivity_json
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.sensitivity import measure_points, tasks
 
     recipe, evidence = single(study.recipe), evidence_in(run.path / "evidence")
@@ -140,7 +140,7 @@ def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 
 def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.observation_file import observations_bytes
     from sfp_viz.nets.observe import observe
 
@@ -163,7 +163,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.comparison.trust import Trust, draws, edits_of, trust_json
     from sfp_viz.core.selection.analysis import analyze
     from sfp_viz.core.selection.planner import make_plan
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.trust import measure_draws
 
     recipe, edits, evidence = study.recipe, study.edits, evidence_in(run.path / "evidence")

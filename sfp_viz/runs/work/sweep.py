@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sfp_viz.core.network import Network
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.plan import Plan
-    from sfp_viz.nets.data import Images
+    from sfp_viz.nets.data.datasets import Images
     from sfp_viz.nets.model import Model
 
 
@@ -74,7 +74,7 @@ def _maker(
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.selection.planner import make_plan_for
     from sfp_viz.nets.checkpoint import numerics
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved, save_model
     from sfp_viz.nets.surgery import prune

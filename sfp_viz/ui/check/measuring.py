@@ -69,14 +69,14 @@ def pruned_latency(key: str, recipe: Recipe, edits: Edits | None) -> Measured:
 
 def data_or_none(name: str, split: str = "test", limit: int | None = None) -> Any:
     """Images by name, or None when they are not on this machine. Never downloads."""
-    from sfp_viz.nets.data import available
+    from sfp_viz.nets.data.datasets import available
 
     return _data(name, split, limit) if name and available(name, split) else None  # type: ignore[arg-type]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the images")
 def _data(name: str, split: str, limit: int | None) -> Any:
-    from sfp_viz.nets.data import load_data
+    from sfp_viz.nets.data.datasets import load_data
 
     return load_data(name, split, limit=limit)  # type: ignore[arg-type]
 

@@ -147,7 +147,7 @@ def nothing_to_cut(network: Network) -> None:
 
 def baseline(network: Network) -> None:
     """Accuracy of the uncut network, measured on a click."""
-    from sfp_viz.nets.data import available
+    from sfp_viz.nets.data.datasets import available
 
     st.markdown("**Accuracy before anything is cut**")
     names = ("digits", "fashion_mnist", "cifar10", "cifar100")

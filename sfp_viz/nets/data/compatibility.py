@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfp_viz.errors import DataError, RunError
-from sfp_viz.nets.data import Images
+from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 
 

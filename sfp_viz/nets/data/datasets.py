@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 
 from sfp_viz.errors import DataError
-from sfp_viz.nets.download import Progress, fetch
-from sfp_viz.nets.picture_folder import held_out, read_folder
+from sfp_viz.nets.data.download import Progress, fetch
+from sfp_viz.nets.data.image_folder import held_out, read_folder
 
 Split = Literal["train", "test"]
 NAMES = ("digits", "fashion_mnist", "cifar10", "cifar100")
