@@ -11,9 +11,9 @@ import torch
 
 import sfp_viz as sfp
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.nets import zoo
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.saved import load_saved, save_model
+from sfp_viz.nets.zoo.architectures import architectures
 
 
 def trained(
@@ -26,7 +26,7 @@ def trained(
         train = sfp.load_data(data, "train")
         torch.manual_seed(0)
         model = sfp.Model(
-            zoo.build(architecture, arguments), name=name, input_shape=train.pixels.shape[1:],
+            architectures.build(architecture, arguments), name=name, input_shape=train.pixels.shape[1:],
             architecture=architecture, arguments=arguments, data=data,
         )  # fmt: skip
         training = Training(

@@ -171,7 +171,7 @@ def measure(steps: int, rounds: int, starts: int) -> dict:
 
 def digits_network() -> Model:
     """An untrained LeNet-5 for the digits, which are on every machine."""
-    from sfp_viz.nets.zoo import build
+    from sfp_viz.nets.zoo.architectures import build
 
     arguments = {"channels": 1, "side": 8, "classes": 10}
     module = build("lenet5", arguments)

@@ -30,11 +30,11 @@ import sfp_viz as sfp
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.errors import SfpError
-from sfp_viz.nets import zoo
 from sfp_viz.nets.execution import execute, tensors_of
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.samples import sample_names
+from sfp_viz.nets.zoo.architectures import architectures
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 LINES, TABLE = RESULTS / "zoo.jsonl", RESULTS / "zoo.md"
@@ -136,7 +136,7 @@ def opened(name: str) -> Model:
         architecture, arguments, shape = OURS[name]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return Model(zoo.build(architecture, arguments), name=name, input_shape=shape)
+            return Model(architectures.build(architecture, arguments), name=name, input_shape=shape)
     problem: SfpError | None = None
     for size in SIZES:
         try:

@@ -27,7 +27,6 @@ from sfp_viz.core.redundancy.embedding import umap_map
 from sfp_viz.core.redundancy.similarity import filter_matrix
 from sfp_viz.core.selection.analysis import Analysis, analyze
 from sfp_viz.core.training.distillation import Augmentation, Distillation
-from sfp_viz.nets import zoo
 from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import measure_accuracy
@@ -35,6 +34,7 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_card, sample_maps, sample_path, write_sample, write_text
+from sfp_viz.nets.zoo.architectures import architectures
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".sfp_viz" / "samples"  # checkpoints; not shipped
@@ -102,7 +102,7 @@ def trained(name: str, sample: Sample) -> Model:
     """Train ``sample``, going on from its checkpoint where there is one."""
     torch.manual_seed(sample.settings.seed)
     model = Model(
-        zoo.build(sample.architecture, sample.arguments),
+        architectures.build(sample.architecture, sample.arguments),
         name=name,
         input_shape=load_data(sample.data, "test").pixels.shape[1:],
         mean=sample.mean,

@@ -10,9 +10,13 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import rebuild, samples, zoo
+from sfp_viz.nets import samples
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.recognize import (
+from sfp_viz.nets.saved import load_saved, read_header
+from sfp_viz.nets.state_file import read_state
+from sfp_viz.nets.zoo import build
+from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo.recognize import (
     Guess,
     Preprocessing,
     arguments_for,
@@ -20,8 +24,6 @@ from sfp_viz.nets.recognize import (
     preprocessing,
     recognize,
 )
-from sfp_viz.nets.saved import load_saved, read_header
-from sfp_viz.nets.state_file import read_state
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt")
 
@@ -70,10 +72,10 @@ def describe(source: str | Path) -> str:
 def _untrained(
     name: str, arguments: Mapping[str, Any], input_shape: tuple[int, int, int] | None
 ) -> Model:
-    ours = name in zoo.ARCHITECTURES
+    ours = name in architectures.ARCHITECTURES
     named = name if ours or ":" in name else f"torchvision:{name}"
     try:
-        module = rebuild.build(named, arguments)
+        module = build.build(named, arguments)
     except ModelError as problem:
         if ours or ":" in name or _is_torchvision(name):
             raise
@@ -110,14 +112,14 @@ def _load_file(
             "into. Open a convolutional network."
         )
     guess = _guess(shapes, architecture, arguments, path.name)
-    module = rebuild.build(guess.architecture, guess.arguments)
+    module = build.build(guess.architecture, guess.arguments)
     fresh = module.state_dict()
     module.load_state_dict({**{n: fresh[n] for n in fresh if n not in state}, **state})
     return _model(module, guess, path.stem, input_shape, preprocessing(guess, shapes))
 
 
 def _guess(
-    shapes: Mapping[str, rebuild.Shape],
+    shapes: Mapping[str, build.Shape],
     architecture: str | None,
     arguments: Mapping[str, Any] | None,
     name: str,
@@ -147,7 +149,7 @@ def _guess(
 
 
 def _full_name(architecture: str) -> str:
-    from sfp_viz.nets.zoo import ARCHITECTURES
+    from sfp_viz.nets.zoo.architectures import ARCHITECTURES
 
     return architecture if architecture in ARCHITECTURES else f"torchvision:{architecture}"
 
@@ -167,7 +169,7 @@ def _model(
     if not any(isinstance(part, nn.Conv2d) for part in module.modules()):
         raise ModelError(f"The network '{name}' has no 2-D convolution: no filters to look into.")
     shape = known.input_shape if input_shape is None else input_shape
-    classes = rebuild.try_forward(module, shape).shape[1]
+    classes = build.try_forward(module, shape).shape[1]
     return Model(
         module,
         name=name,

@@ -65,7 +65,7 @@ def model_bytes(model: Model) -> bytes:
 
 def _check_rebuilds(model: Model, state: Mapping[str, Any]) -> None:
     """ModelError when what would be written could not be opened again."""
-    from sfp_viz.nets.rebuild import layout
+    from sfp_viz.nets.zoo.build import layout
 
     assert model.architecture is not None
     known = {*layout(model.architecture, model.arguments).state_dict(), *model.added_biases}
@@ -144,14 +144,14 @@ def load_saved(path: str | Path) -> Model:
         )
     from safetensors.torch import load_file
 
-    from sfp_viz.nets import rebuild
     from sfp_viz.nets.model import Model
+    from sfp_viz.nets.zoo import build
 
     state = load_file(path)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     facts = _facts(header, path.name)
-    module = rebuild.build(facts["architecture"], facts["arguments"])
-    rebuild.resize(module, shapes, facts["added_biases"])
+    module = build.build(facts["architecture"], facts["arguments"])
+    build.resize(module, shapes, facts["added_biases"])
     try:
         module.load_state_dict(state, strict=True)
     except RuntimeError as problem:
@@ -159,7 +159,7 @@ def load_saved(path: str | Path) -> Model:
         raise ModelError(
             f"The weights in {path.name} do not fit the architecture it names: {reason}"
         ) from problem
-    classes = rebuild.try_forward(module, facts["input_shape"]).shape[1]
+    classes = build.try_forward(module, facts["input_shape"]).shape[1]
     model = Model(module, **{**facts, "classes": classes})
     if model.digest != header.get("digest"):
         raise ModelError(

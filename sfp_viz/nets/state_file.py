@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.rebuild import MOST_VALUES
 from sfp_viz.nets.saved import MOST_BYTES, check_size, read_header
+from sfp_viz.nets.zoo.build import MOST_VALUES
 
 _DEEP = 8  # wrappers inside wrappers that are taken off
 # where files of checkpoints keep weights; a running average of them only where there is no other

@@ -11,7 +11,7 @@ from sfp_viz.nets.distill import Training
 from sfp_viz.nets.finetuning import finetune
 from sfp_viz.nets.losses import distillation_loss
 from sfp_viz.nets.model import Model, digest_of
-from sfp_viz.nets.rebuild import build
+from sfp_viz.nets.zoo.build import build
 
 QUICK = Distillation(epochs=2, batch_size=64, train_images=200, test_images=100, learning_rate=0.1)
 

@@ -10,11 +10,11 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets import zoo
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.surgery import masked, prune
+from sfp_viz.nets.zoo.architectures import architectures
 from tests.tiny import randomize
 
 SMALL = {
@@ -39,9 +39,9 @@ LARGE = (
 def built(name: str) -> Model:
     if name in SMALL:
         arguments, shape = SMALL[name]
-        module = zoo.build(name.split()[0], arguments)
+        module = architectures.build(name.split()[0], arguments)
     else:
-        module, shape = zoo.build(f"torchvision:{name}", {}), (3, 64, 64)
+        module, shape = architectures.build(f"torchvision:{name}", {}), (3, 64, 64)
     return Model(randomize(module), name=name, input_shape=shape)
 
 

@@ -10,7 +10,7 @@ from sfp_viz.errors import ModelError
 from sfp_viz.nets import export
 from sfp_viz.nets.export import export_onnx, export_torch, parity
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.rebuild import build
+from sfp_viz.nets.zoo.build import build
 from tests.tiny import randomize
 
 

@@ -7,16 +7,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import DataError, RecipeError
-from sfp_viz.nets import zoo
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
+from sfp_viz.nets.zoo.architectures import architectures
 
 
 @pytest.fixture(scope="module")
 def lenet():
     torch.manual_seed(0)
-    return Model(zoo.build("lenet5", {}), name="lenet", input_shape=(1, 8, 8))
+    return Model(architectures.build("lenet5", {}), name="lenet", input_shape=(1, 8, 8))
 
 
 @pytest.fixture(scope="module")

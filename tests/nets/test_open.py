@@ -8,13 +8,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import rebuild
 from sfp_viz.nets import samples as shelf
 from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import describe, load_model
 from sfp_viz.nets.saved import save_model
+from sfp_viz.nets.zoo import build
 
 DATA = os.environ.get("SFP_VIZ_DATA", "")
 CHECKPOINTS = Path(DATA) / "checkpoints"
@@ -24,7 +24,7 @@ needs_checkpoints = pytest.mark.skipif(
 
 
 def resnet(blocks=1, **arguments):
-    return rebuild.build("cifar_resnet", {"blocks": blocks, **arguments})
+    return build.build("cifar_resnet", {"blocks": blocks, **arguments})
 
 
 def same(one, other):
@@ -139,7 +139,7 @@ def test_our_own_architectures_are_recognised_from_their_shapes(tmp_path):
         ("cifar_vgg16", {"channels": 1, "classes": 5}),
         ("cifar_googlenet", {"channels": 3, "classes": 6}),
     ):
-        torch.save(rebuild.build(architecture, arguments).state_dict(), tmp_path / "a.pt")
+        torch.save(build.build(architecture, arguments).state_dict(), tmp_path / "a.pt")
         model = load_model(tmp_path / "a.pt")
         assert (model.architecture, dict(model.arguments)) == (architecture, arguments)
         sides = arguments.get("side"), 28 if arguments["channels"] == 1 else 32
@@ -147,11 +147,11 @@ def test_our_own_architectures_are_recognised_from_their_shapes(tmp_path):
 
 
 def test_torchvision_weights_are_recognised_with_their_number_of_classes(tmp_path):
-    module = rebuild.build("torchvision:squeezenet1_1", {})
+    module = build.build("torchvision:squeezenet1_1", {})
     torch.save(module.state_dict(), tmp_path / "squeeze.pt")
     model = load_model(tmp_path / "squeeze.pt", input_shape=(3, 64, 64))
     assert (model.architecture, model.classes) == ("torchvision:squeezenet1_1", 1000)
-    small = rebuild.build("torchvision:mobilenet_v3_small", {"num_classes": 9})
+    small = build.build("torchvision:mobilenet_v3_small", {"num_classes": 9})
     torch.save(small.state_dict(), tmp_path / "small.pt")
     model = load_model(tmp_path / "small.pt", architecture="mobilenet_v3_small")
     assert (model.classes, model.input_shape) == (9, (3, 224, 224))
@@ -294,7 +294,7 @@ def test_an_unknown_name_gives_one_sentence(name):
 
 
 def test_an_input_shape_that_does_not_fit_gives_one_sentence(tmp_path):
-    torch.save(rebuild.build("lenet5", {}).state_dict(), tmp_path / "lenet.pt")
+    torch.save(build.build("lenet5", {}).state_dict(), tmp_path / "lenet.pt")
     for shape in ((1, 9, 40), (3, 8, 8), (1, 10**6, 10**6)):
         with pytest.raises(ModelError, match="input shape") as caught:
             load_model(tmp_path / "lenet.pt", input_shape=shape)
@@ -303,7 +303,7 @@ def test_an_input_shape_that_does_not_fit_gives_one_sentence(tmp_path):
 
 def test_a_sample_opens_by_its_name(tmp_path, monkeypatch):
     model = Model(
-        rebuild.build("lenet5", {}), name="tiny", input_shape=(1, 8, 8), architecture="lenet5"
+        build.build("lenet5", {}), name="tiny", input_shape=(1, 8, 8), architecture="lenet5"
     )
     save_model(model, tmp_path / "tiny.safetensors")
     (tmp_path / "tiny.json").write_text('{"title": "Tiny"}')

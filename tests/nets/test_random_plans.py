@@ -14,12 +14,12 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets import zoo
 from sfp_viz.nets.execution import execute
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.surgery import masked, prune
+from sfp_viz.nets.zoo.architectures import architectures
 from tests.tiny import randomize
 
 QUICK = ("googlenet", "mobilenet_v3_small", "regnet_y_400mf")
@@ -32,7 +32,7 @@ SLOW = (
 
 def built(name: str) -> Model:
     aside = {"aux_logits": False} if name == "googlenet" else {}
-    module = zoo.build(f"torchvision:{name}", {"num_classes": 7, **aside})
+    module = architectures.build(f"torchvision:{name}", {"num_classes": 7, **aside})
     return Model(randomize(module), name=name, input_shape=(3, 64, 64))
 
 

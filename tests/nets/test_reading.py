@@ -9,9 +9,9 @@ from torch import nn
 
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import zoo
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.zoo.architectures import architectures
 
 
 def model_of(module: nn.Module, shape=(3, 8, 8)) -> Model:
@@ -105,7 +105,7 @@ def test_filters_that_are_the_outputs_are_protected():
 
 
 def test_option_a_shortcuts_protect_what_they_pad_and_leave_the_rest_free():
-    module = zoo.build("cifar_resnet", {"blocks": 1, "shortcut": "pad"})
+    module = architectures.build("cifar_resnet", {"blocks": 1, "shortcut": "pad"})
     network = read_network(model_of(module, (3, 16, 16)))
     assert [group.name for group in network.free] == [f"layer{i}.0.conv1" for i in (1, 2, 3)]
     assert "padded with zero channels" in network.group("layer2.0.conv2").why
@@ -119,7 +119,7 @@ def test_option_a_shortcuts_protect_what_they_pad_and_leave_the_rest_free():
     ],
 )
 def test_a_network_that_cannot_be_followed_can_still_be_explored(name, what):
-    network = read_network(model_of(zoo.build(name, {}), (3, 32, 32)))
+    network = read_network(model_of(architectures.build(name, {}), (3, 32, 32)))
     assert network.layers
     assert not network.free
     assert "explored but not cut" in network.notes[0]

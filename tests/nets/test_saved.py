@@ -11,13 +11,14 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import rebuild, saved
+from sfp_viz.nets import saved
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.saved import load_saved, read_header, save_model
+from sfp_viz.nets.zoo import build
 
 
 def built(architecture, arguments=None, shape=(3, 32, 32), **facts):
-    module = rebuild.build(architecture, arguments or {})
+    module = build.build(architecture, arguments or {})
     for parameter in module.parameters():  # values that no architecture starts with
         parameter.data.add_(torch.linspace(-0.05, 0.05, parameter.numel()).view_as(parameter))
     facts = {"mean": (0.4,) * shape[0], "std": (0.2,) * shape[0], **facts}
@@ -37,13 +38,13 @@ def resnet(**facts):
 
 def cut(model, keep, *, block="layer2.0"):
     """By hand: the named block keeps ``keep`` filters of its first convolution."""
-    module = rebuild.build(model.architecture, model.arguments)
+    module = build.build(model.architecture, model.arguments)
     state = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
     state[f"{block}.conv1.weight"] = state[f"{block}.conv1.weight"][keep]
     for leaf in ("weight", "bias", "running_mean", "running_var"):
         state[f"{block}.bn1.{leaf}"] = state[f"{block}.bn1.{leaf}"][keep]
     state[f"{block}.conv2.weight"] = state[f"{block}.conv2.weight"][:, keep]
-    rebuild.resize(module, {name: tuple(t.shape) for name, t in state.items()}, ())
+    build.resize(module, {name: tuple(t.shape) for name, t in state.items()}, ())
     module.load_state_dict(state)
     gone = tuple(n for n in range(32) if n not in keep)
     removal = Removal(f"{block}.conv1", gone, ("by hand",) * len(gone))
@@ -103,8 +104,8 @@ def test_depthwise_layers_get_their_conv_groups_back(tmp_path):
         if name.startswith("features.2.conv.") and state[name].ndim and len(state[name]) == 48:
             state[name] = state[name][keep]
     state["features.2.conv.2.weight"] = state["features.2.conv.2.weight"][:, keep]
-    module = rebuild.build("torchvision:mobilenet_v2", arguments)
-    rebuild.resize(module, {name: tuple(t.shape) for name, t in state.items()}, ())
+    module = build.build("torchvision:mobilenet_v2", arguments)
+    build.resize(module, {name: tuple(t.shape) for name, t in state.items()}, ())
     module.load_state_dict(state)
     assert module.get_submodule("features.2.conv.1.0").groups == len(keep)
     pruned = model.with_module(module)
@@ -167,7 +168,7 @@ def test_a_hostile_header_gives_one_sentence(tmp_path, key, value):
 def test_large_arguments_are_refused_before_memory_is_taken():
     arguments = {"width_per_group": 1024, "groups": 1}
     with pytest.raises(ModelError, match="learned values"):
-        rebuild.build("torchvision:resnet152", arguments)
+        build.build("torchvision:resnet152", arguments)
 
 
 def test_weights_wider_than_the_architecture_are_refused(tmp_path):
@@ -216,9 +217,9 @@ def test_building_leaves_the_random_stream_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    one = rebuild.build("lenet5", {})
+    one = build.build("lenet5", {})
     assert torch.equal(torch.rand(1), expected)
-    assert torch.equal(one.conv1.weight, rebuild.build("lenet5", {}).conv1.weight)
+    assert torch.equal(one.conv1.weight, build.build("lenet5", {}).conv1.weight)
 
 
 def test_a_network_that_its_architecture_does_not_build_is_not_saved(tmp_path):

@@ -15,10 +15,10 @@ from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.reading import read_network
-from sfp_viz.nets.rebuild import build
 from sfp_viz.nets.sparsify import Sparsifying
 from sfp_viz.nets.stripes import striped
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.zoo.build import build
 from tests import tiny
 
 QUICK = Sparsification(

@@ -16,7 +16,6 @@ from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
 from sfp_viz.nets.reading import read_network
-from sfp_viz.nets.rebuild import build
 from sfp_viz.nets.saved import read_header
 from sfp_viz.nets.smaller_conv import SmallerConv
 from sfp_viz.nets.stripe_conv import StripeConv
@@ -29,6 +28,7 @@ from sfp_viz.nets.stripes import (
     stripe_layers,
     striped,
 )
+from sfp_viz.nets.zoo.build import build
 
 
 def thinned(module, seed=0, share=0.4):

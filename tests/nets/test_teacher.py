@@ -15,7 +15,7 @@ from sfp_viz.nets.averaging import Average
 from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model, digest_of
-from sfp_viz.nets.rebuild import build
+from sfp_viz.nets.zoo.build import build
 
 QUICK = Distillation(epochs=4, batch_size=64, train_images=200, test_images=100, learning_rate=0.1)
 

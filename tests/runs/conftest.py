@@ -27,7 +27,7 @@ def network_file(tmp_path_factory) -> Path:
 
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.nets.zoo import build
+    from sfp_viz.nets.zoo.architectures import build
 
     torch.manual_seed(3)
     arguments = {"channels": 1, "side": 8, "classes": 10}

@@ -80,7 +80,7 @@ def test_that_statistics_are_per_process_is_said_while_it_trains_and_afterwards(
 
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.saved import save_model
-    from sfp_viz.nets.zoo import build
+    from sfp_viz.nets.zoo.architectures import build
 
     torch.manual_seed(0)
     arguments, file = {"blocks": 1, "channels": 1}, tmp_path / "normed.safetensors"

@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.zoo_published import CifarAlexNet, CifarGoogLeNet, CifarVgg16, LeNetCaffe
+from sfp_viz.nets.zoo.published_architectures import (
+    CifarAlexNet,
+    CifarGoogLeNet,
+    CifarVgg16,
+    LeNetCaffe,
+)
 
 
 class LeNet5(nn.Module):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.rebuild import Shape, layout
+from sfp_viz.nets.zoo.build import Shape, layout
 
 # torchvision's networks that own weights are compared with, in this order
 _TORCHVISION = (

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import zoo
+from sfp_viz.nets.zoo.architectures import architectures
 
 Shape = tuple[int, ...]
 MOST_VALUES = 500_000_000  # learned values of one network: 2 GB in float32
@@ -38,7 +38,7 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return zoo.build(architecture, arguments).eval()
+        return architectures.build(architecture, arguments).eval()
 
 
 def layout(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -46,7 +46,7 @@ def layout(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
     _check_arguments(architecture, arguments)
     with torch.random.fork_rng(devices=[]), _EmptyOnMeta(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
-        return zoo.build(architecture, arguments)
+        return architectures.build(architecture, arguments)
 
 
 class _EmptyOnMeta(TorchFunctionMode):
