@@ -35,7 +35,7 @@ from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import count_macs, measure_accuracy
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.read_network import read_network
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "accuracy_at_cost.jsonl"
 CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}

@@ -24,7 +24,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED
 from sfp_viz.core.redundancy.similarity import filter_matrix, similarity
 from sfp_viz.nets.observe import observe
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.read_network import read_network
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "duplication.json"
 NETWORKS = ("resnet20", "resnet56", "vgg11_fashion")

@@ -15,7 +15,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.read_network import read_network
 
 METHODS = {  # share of the cut in the first step, epochs after it
     "functional:two_steps": (0.6, 2),

@@ -36,7 +36,7 @@ from sfp_viz.core.selection.analysis import analyze, dispersions
 from sfp_viz.core.training.distillation import SCHEDULES, Distillation, Schedule, temperature
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.observe import observe
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.read_network import read_network
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "results"
 NETWORK, SHIPPED = "resnet20", "vgg11_fashion"

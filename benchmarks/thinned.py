@@ -18,10 +18,10 @@ from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.sparsify import Sparsifying
 from sfp_viz.nets.stripes import hold_stripes
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.views import as_trained
 
 SHARE = 0.6  # of the epochs; the rest is fine-tuning

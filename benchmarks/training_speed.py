@@ -35,10 +35,10 @@ from sfp_viz.nets.checkpoint import numerics
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_path
 from sfp_viz.nets.saved import load_saved, save_model
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.lines import EPOCHS, append
 from sfp_viz.runs.process import cancel, launch

@@ -48,8 +48,8 @@ from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
 from sfp_viz.nets.open import load_model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.sensitivity import measure_points, tasks
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.trust import measure_draws
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "trust.json"

@@ -32,8 +32,8 @@ from sfp_viz.nets.distill import Training
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_card, sample_maps, sample_path, write_sample, write_text
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.architectures import architectures
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -40,7 +40,7 @@ _HOMES = {
     "Model": "nets.model",
     "load_model": "nets.open",
     "save_model": "nets.saved",
-    "read_network": "nets.reading",
+    "read_network": "nets.tracing.read_network",
     "load_data": "nets.data.datasets",
     "Images": "nets.data.datasets",
     "prune": "nets.surgery",
@@ -119,9 +119,9 @@ if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.observe import observe
     from sfp_viz.nets.open import load_model
-    from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import save_model
     from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.tracing.read_network import read_network
 
 
 def __getattr__(name: str) -> Any:

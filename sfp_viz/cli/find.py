@@ -27,7 +27,7 @@ def find_network(name: str) -> Network:
         return samples.sample_network(name)
     if _is_stored(name):
         return store.stored_network(home(), name)
-    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.tracing.read_network import read_network
 
     return read_network(find_model(name))
 

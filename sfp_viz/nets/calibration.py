@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.errors import DataError
-from sfp_viz.nets.channels import ChannelGroup, channels_of, part_of
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.execution import Execution
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, channels_of, part_of
+from sfp_viz.nets.tracing.execution import Execution
 
 BATCH = 128
 BATCHES = 20

@@ -21,13 +21,13 @@ from sfp_viz.nets.calibration import (
     norm_behind,
     readers,
 )
-from sfp_viz.nets.channels import ChannelGroup
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.execution import execute
 from sfp_viz.nets.fits import Refit
 from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.merging import merge, scale
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup
+from sfp_viz.nets.tracing.execution import execute
 
 Removed = Mapping[str, Sequence[int]]
 

@@ -12,10 +12,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from sfp_viz.nets.calibration import calibration_batches
-from sfp_viz.nets.channels import ChannelGroup, channels_of
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.fits import Errors, Reader, Refit, look
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, channels_of
 
 Removed = Mapping[str, Sequence[int]]
 

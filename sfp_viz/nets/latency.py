@@ -13,8 +13,8 @@ from torch import nn
 from sfp_viz.core.cost.latency_table import LatencyTable, widths_to_measure
 from sfp_viz.core.network import Network
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.execution import CONVOLUTIONS, execute
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.execution import CONVOLUTIONS, execute
 
 WHOLE = ("", 0, 0)  # the task that measures the whole network with all its layers inside
 _LAYERS = (*CONVOLUTIONS, nn.Linear)

@@ -22,14 +22,14 @@ from sfp_viz.nets.calibration import (
     name_behind,
     readers,
 )
-from sfp_viz.nets.channels import ChannelGroup, silence
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.execution import execute
 from sfp_viz.nets.fit_errors import Rulers, rulers
 from sfp_viz.nets.fits import FITS, Call, Look, Reader, Refit, look
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.passes import reads
 from sfp_viz.nets.scales import hold_scale, put_out
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
+from sfp_viz.nets.tracing.execution import execute
 from sfp_viz.nets.windows import inputs_of, positions
 
 # Of the mean variance of the inputs. Published ResNet-20, 70 % of the inner filters cut by L1, 512

@@ -12,8 +12,8 @@ import torch
 from sfp_viz.core.training.distillation import Measured, wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.execution import CONVOLUTIONS
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.execution import CONVOLUTIONS
 
 _BATCH = 64  # activations of more images fall out of the caches: half as fast
 

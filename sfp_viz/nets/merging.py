@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.nets.calibration import NORMS, absorb, fed, input_means, norm_behind, readers
-from sfp_viz.nets.channels import ChannelGroup, Reach, part_of
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.execution import CONVOLUTIONS, execute
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach, part_of
+from sfp_viz.nets.tracing.execution import CONVOLUTIONS, execute
 
 SIMILAR = 0.9  # 'merge': below this cosine a removed filter is just dropped
 ALIKE = 0.5  # 'scale': the same

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sfp_viz.core.cost.objective import measure_of
 from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError
-from sfp_viz.nets.channels import ChannelGroup, part_of
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, part_of
 
 _LEAST_SHARE, _MOST_SHARE = 0.25, 4.0
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import DataError
-from sfp_viz.nets.channels import ChannelGroup, Reach
-from sfp_viz.nets.execution import Execution, tensors_of
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach
+from sfp_viz.nets.tracing.execution import Execution, tensors_of
 
 FEW = 128  # images for HRank and CHIP, which decompose every map
 _NODES = np.arange(-34.0, 34.1, 0.5)  # of the integral below; its error is far below 1e-6

@@ -28,12 +28,12 @@ from sfp_viz.nets.gates import Thinning
 from sfp_viz.nets.held import Held
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.penalties import scales_of
-from sfp_viz.nets.reading import channel_groups, read_network
 from sfp_viz.nets.rows import rows_of
 from sfp_viz.nets.solvers import Solver, optimizer_of, solver_of
 from sfp_viz.nets.sparse_plan import sparse_groups
 from sfp_viz.nets.sparsify_now import harden, live_rows, result_of, standing
 from sfp_viz.nets.sparsify_state import gather, take_up
+from sfp_viz.nets.tracing.read_network import channel_groups, read_network
 
 
 class Sparsifying:

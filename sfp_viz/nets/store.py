@@ -40,7 +40,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
     ``network`` is its reading, made here when left out. Raises ModelError for a network that
     cannot be saved or read; then nothing is kept.
     """
-    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.tracing.read_network import read_network
 
     folder = _folder(home, model.digest)
     there = (folder / READING).is_file() and (folder / WEIGHTS).is_file()
@@ -117,7 +117,7 @@ def load_stored(home: str | Path, digest: str) -> Model:
 def _read_anew(home: str | Path, digest: str, tell: Callable[[str], None] | None) -> Network | None:
     """The reading of an imported network made, and kept, by this version; None where the network
     cannot be opened here, such as without the library that its architecture is from."""
-    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.tracing.read_network import read_network
 
     def say(line: str) -> None:
         if tell:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from sfp_viz.nets.execution import tensors_of
+from sfp_viz.nets.tracing.execution import tensors_of
 
 _ADDS = {
     torch.add,

@@ -25,7 +25,7 @@ from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.read_network import read_network
 from tests import tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "schemas"

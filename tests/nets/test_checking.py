@@ -10,10 +10,10 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SurgeryError
-from sfp_viz.nets.checking import disagreement, redrawn
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.nets.tracing.verification import disagreement, redrawn
 
 
 class Turned(nn.Module):

@@ -16,8 +16,8 @@ from sfp_viz.errors import DataError
 from sfp_viz.nets.compensation import fold_means, reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import channel_groups
 from sfp_viz.nets.surgery import compensated, prune
+from sfp_viz.nets.tracing.read_network import channel_groups
 
 
 class Pointwise(nn.Module):

@@ -17,8 +17,8 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.fit_errors import Rulers
 from sfp_viz.nets.fits import Reader, Refit
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import channel_groups
 from sfp_viz.nets.surgery import compensated, pruned
+from sfp_viz.nets.tracing.read_network import channel_groups
 from sfp_viz.nets.views import as_trained
 
 UNITS = (0, 3, 5, 8)

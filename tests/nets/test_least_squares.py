@@ -14,13 +14,13 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets import least_squares
-from sfp_viz.nets.channels import silence
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.equations import Equations
 from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import channel_groups
 from sfp_viz.nets.surgery import compensated, prune
+from sfp_viz.nets.tracing.channel_groups import silence
+from sfp_viz.nets.tracing.read_network import channel_groups
 
 
 @pytest.fixture

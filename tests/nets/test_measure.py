@@ -19,9 +19,9 @@ from sfp_viz.nets.measure import (
 )
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_names, sample_network
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.tracing.read_network import read_network
 
 
 class Brightest(nn.Module):

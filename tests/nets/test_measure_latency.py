@@ -7,7 +7,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.latency import WHOLE, latency_table, layer_times, measure_table, table_tasks
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.read_network import read_network
 
 
 def test_every_convolution_and_linear_layer_has_a_time_in_order_of_execution(tiny_model):

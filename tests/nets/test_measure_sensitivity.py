@@ -7,9 +7,9 @@ from sfp_viz.errors import PlanError
 from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_right
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.sensitivity import measure_points, single_cut, tasks
 from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.views import as_trained
 
 

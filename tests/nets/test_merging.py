@@ -13,8 +13,8 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.merging import factor
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import channel_groups
 from sfp_viz.nets.surgery import compensated, masked, prune, pruned
+from sfp_viz.nets.tracing.read_network import channel_groups
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.places import Places
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.channel_operations import Places
+from sfp_viz.nets.tracing.read_network import read_network
 
 
 class Step(nn.Module):

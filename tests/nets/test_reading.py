@@ -10,7 +10,7 @@ from torch import nn
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.architectures import architectures
 
 
@@ -193,7 +193,7 @@ def test_the_neurons_of_a_hidden_linear_layer_can_go_and_those_of_the_last_canno
 
 
 def test_a_hidden_linear_layer_of_too_many_weights_stays_as_it_is(monkeypatch):
-    monkeypatch.setattr("sfp_viz.nets.execution.MOST_WEIGHTS", 40)
+    monkeypatch.setattr("sfp_viz.nets.tracing.execution.MOST_WEIGHTS", 40)
     model = net(nn.Conv2d(3, 8, 3), nn.ReLU(), head=8)
     whole = nn.Sequential(*model.module[:-1], nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 5))
     assert [layer.name for layer in read_network(model_of(whole)).layers] == ["0"]

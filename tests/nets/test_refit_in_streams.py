@@ -15,7 +15,7 @@ from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import channel_groups
+from sfp_viz.nets.tracing.read_network import channel_groups
 from tests.tiny import randomize
 
 

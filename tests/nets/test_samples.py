@@ -20,7 +20,7 @@ def shelf(tmp_path, monkeypatch):
 
 def written(shelf, name="tiny"):
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.tracing.read_network import read_network
     from sfp_viz.nets.zoo.build import build
 
     model = Model(build("lenet5", {}), name=name, input_shape=(1, 8, 8), architecture="lenet5")

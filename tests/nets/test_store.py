@@ -9,8 +9,8 @@ import torch
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.store import import_model, load_stored, stored_models, stored_network, stored_path
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
 
 

@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from sfp_viz.nets.calibration import name_behind
-from sfp_viz.nets.execution import execute
 from sfp_viz.nets.passes import reads, watch
 from sfp_viz.nets.streams import Streams
+from sfp_viz.nets.tracing.execution import execute
 
 X = torch.arange(6.0).reshape(1, 2, 3)
 OTHER = torch.full((1, 2, 3), 10.0)

@@ -15,7 +15,6 @@ from sfp_viz.nets.export import export_onnx, export_torch
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.saved import read_header
 from sfp_viz.nets.smaller_conv import SmallerConv
 from sfp_viz.nets.stripe_conv import StripeConv
@@ -28,6 +27,7 @@ from sfp_viz.nets.stripes import (
     stripe_layers,
     striped,
 )
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
 
 

@@ -14,8 +14,8 @@ from sfp_viz.core.network import CostTerm
 from sfp_viz.nets import store
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.open import load_model
-from sfp_viz.nets.reading import read_network
 from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, _columns, lines
 from sfp_viz.ui.network.report import many
 from sfp_viz.ui.session.history import History
@@ -71,7 +71,7 @@ def test_the_answers_of_the_last_layer_are_not_called_filters(open_page):
 
 
 def test_a_linear_layer_too_large_to_compare_says_so():
-    from sfp_viz.nets.execution import MOST_WEIGHTS
+    from sfp_viz.nets.tracing.execution import MOST_WEIGHTS
 
     assert LARGE == MOST_WEIGHTS
     network = sample_network("lenet5_digits")

@@ -63,7 +63,7 @@ def model_in(file: Path):
 
 
 def read(file: Path):
-    from sfp_viz.nets.reading import read_network
+    from sfp_viz.nets.tracing.read_network import read_network
 
     return read_network(model_in(file))
 

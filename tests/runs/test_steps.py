@@ -45,8 +45,8 @@ def new_steps(tmp_path, network_file):
 
 def read(file: Path):
     """The reading of a network in a file."""
-    from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.tracing.read_network import read_network
 
     return read_network(load_saved(file))
 

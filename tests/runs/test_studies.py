@@ -82,10 +82,10 @@ def test_settings_that_measure_nothing_are_refused(wrong):
 def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, network_file, tmp_path):
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.measure import count_right
-    from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
     from sfp_viz.nets.sensitivity import single_cut, tasks
     from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.tracing.read_network import read_network
 
     path = new_study()
     waiting = read_run(path)

@@ -193,8 +193,8 @@ def _before(task: Task) -> Before:
     if known is not None:
         return known
     from sfp_viz.nets.measure import count_right
-    from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.tracing.read_network import read_network
 
     task.heartbeat.tell("measuring")
     small = load_saved(task.run.path / START2)

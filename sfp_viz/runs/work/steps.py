@@ -86,8 +86,8 @@ def _task(run: Run, heartbeat: Heartbeat) -> Task:
         last = Checkpoints(folder, epochs=done - _first(order, steps[-1].number)).last
     say_numerics(run.settings, heartbeat, last)
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.tracing.read_network import read_network
 
     heartbeat.go_on()
     model = load_saved(run.path / START)
@@ -131,8 +131,8 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
 
 def _cut(task: Task, target: float, student: Model, left: Left) -> tuple[Plan, Model]:
     from sfp_viz.core.selection.planner import make_plan_for
-    from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.tracing.read_network import read_network
 
     _tell(task, "pruning")
     order, network = task.order, read_network(student)

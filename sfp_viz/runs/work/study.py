@@ -46,8 +46,8 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
         raise RunError(f"The run at {run.path} is no study.")
     heartbeat.tell("loading")
     from sfp_viz.nets.checkpoint import numerics
-    from sfp_viz.nets.reading import read_network
     from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.tracing.read_network import read_network
 
     heartbeat.go_on()
     heartbeat.say(numerics(heartbeat.earlier.get("threads")))

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.errors import PlanError
-from sfp_viz.nets.channels import ChannelGroup, silence
-from sfp_viz.nets.execution import execute, tensors_of
-from sfp_viz.nets.groups import cut
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
+from sfp_viz.nets.tracing.dependency_groups import cut
+from sfp_viz.nets.tracing.execution import execute, tensors_of
 
 TOLERANCE = 1e-6  # in float64, of the output's scale; a wrong cut is off by 1e-3 and more
 _SHARE = 3  # every third unit is cut

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network, filters_first
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.along import weights_along
-from sfp_viz.nets.channels import ChannelGroup, rearranged
-from sfp_viz.nets.checking import wrongly_cut
-from sfp_viz.nets.execution import Execution, execute, layers_of
-from sfp_viz.nets.groups import TraceError, trace
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.terms import cost_terms
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, rearranged
+from sfp_viz.nets.tracing.cost_terms import cost_terms
+from sfp_viz.nets.tracing.coupled_weights import weights_along
+from sfp_viz.nets.tracing.dependency_groups import TraceError, trace
+from sfp_viz.nets.tracing.execution import Execution, execute, layers_of
+from sfp_viz.nets.tracing.verification import wrongly_cut
 
 STEM_INPUTS = 4  # a first layer with so few input channels and filters is left whole (G.6)
 STEM_FILTERS = 16

@@ -11,8 +11,8 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.core.network import CostTerm, Width
-from sfp_viz.nets.channels import ChannelGroup
-from sfp_viz.nets.execution import CONVOLUTIONS, Execution
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup
+from sfp_viz.nets.tracing.execution import CONVOLUTIONS, Execution
 
 ONE: Width = (("", 1),)
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.PReLU)

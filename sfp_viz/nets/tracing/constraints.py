@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from sfp_viz.nets.channels import OUTPUTS, SINGLE, Reach
-from sfp_viz.nets.execution import Execution
-from sfp_viz.nets.places import Places
-from sfp_viz.nets.walk import Item
+from sfp_viz.nets.tracing.channel_groups import OUTPUTS, SINGLE, Reach
+from sfp_viz.nets.tracing.channel_operations import Places
+from sfp_viz.nets.tracing.execution import Execution
+from sfp_viz.nets.tracing.propagation import Item
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from sfp_viz.errors import SfpError
-from sfp_viz.nets.channels import (
+from sfp_viz.nets.tracing.channel_groups import (
     ChannelGroup,
     Reach,
     channels_of,
@@ -26,8 +26,8 @@ from sfp_viz.nets.channels import (
     shorten,
     without_overlaps,
 )
-from sfp_viz.nets.execution import Execution, blank, layers_of
-from sfp_viz.nets.obstacles import (
+from sfp_viz.nets.tracing.channel_operations import Places
+from sfp_viz.nets.tracing.constraints import (
     Trace,
     blocks_of,
     is_depthwise,
@@ -37,8 +37,8 @@ from sfp_viz.nets.obstacles import (
     operation,
     single,
 )
-from sfp_viz.nets.places import Places
-from sfp_viz.nets.walk import Item, walk
+from sfp_viz.nets.tracing.execution import Execution, blank, layers_of
+from sfp_viz.nets.tracing.propagation import Item, walk
 
 _ATTENTION = ("Bmm", "ScaledDotProduct", "MultiheadAttention")
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from sfp_viz.core.network import Along
-from sfp_viz.nets.channels import ChannelGroup, Reach, part_of
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach, part_of
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
