@@ -34,9 +34,9 @@ from sfp_viz.files import read_json
 from sfp_viz.nets.checkpoint import numerics
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.distill import Training
+from sfp_viz.nets.io.model_file import load_saved, save_model
+from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.samples import sample_path
-from sfp_viz.nets.saved import load_saved, save_model
 from sfp_viz.nets.surgery import prune
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.runs.folder import create_run

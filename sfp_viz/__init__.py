@@ -38,8 +38,8 @@ _HOMES = {
     "Epoch": "core.training.distillation",
     "Measured": "core.training.distillation",
     "Model": "nets.model",
-    "load_model": "nets.open",
-    "save_model": "nets.saved",
+    "load_model": "nets.io.load",
+    "save_model": "nets.io.model_file",
     "read_network": "nets.tracing.read_network",
     "load_data": "nets.data.datasets",
     "Images": "nets.data.datasets",
@@ -47,8 +47,8 @@ _HOMES = {
     "finetune": "nets.finetuning",
     "measure_accuracy": "nets.measure",
     "measure_latency": "nets.measure",
-    "export_onnx": "nets.export",
-    "export_torch": "nets.export",
+    "export_onnx": "nets.io.export",
+    "export_torch": "nets.io.export",
     "figures": "figures",
 }
 _MODULES = {"recipes", "figures"}
@@ -113,13 +113,13 @@ if TYPE_CHECKING:
         SurgeryError,
     )
     from sfp_viz.nets.data.datasets import Images, load_data
-    from sfp_viz.nets.export import export_onnx, export_torch
     from sfp_viz.nets.finetuning import finetune
+    from sfp_viz.nets.io.export import export_onnx, export_torch
+    from sfp_viz.nets.io.load import load_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.observe import observe
-    from sfp_viz.nets.open import load_model
-    from sfp_viz.nets.saved import save_model
     from sfp_viz.nets.surgery import prune
     from sfp_viz.nets.tracing.read_network import read_network
 

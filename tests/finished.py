@@ -14,7 +14,7 @@ from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.core.training.sparsification import Refresh, Sparsification
-from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.kinds.sparsify import REFRESHES, create_sparsify
 from sfp_viz.runs.lines import EPOCHS, append

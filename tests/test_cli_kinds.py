@@ -12,7 +12,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import edits_json
 from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.selection.iterative_schedule import Steps
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs import worker
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run

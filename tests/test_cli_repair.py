@@ -63,8 +63,8 @@ def test_notes_of_the_repair_are_said_when_nothing_is_measured():
 
 
 def test_analyze_counts_dead_filters_and_warns_of_a_dead_layer():
-    from sfp_viz.nets.open import load_model
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.load import load_model
+    from sfp_viz.nets.io.model_file import save_model
 
     model = load_model(NET)
     with torch.no_grad():

@@ -9,7 +9,7 @@ import pytest
 
 from sfp_viz.cli.sparsify import sparsify
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
 from sfp_viz.runs.kinds.sparsify import sparse_of
@@ -76,8 +76,8 @@ def test_the_result_goes_to_onnx_with_its_stripes_skipped_or_as_zeros(tmp_path):
 
 
 def test_a_window_with_a_dead_border_is_exported_smaller_and_stays_so(tmp_path):
-    from sfp_viz.nets.open import load_model
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.load import load_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.stripe_files import load_striped
     from sfp_viz.nets.stripes import smaller_layers
 

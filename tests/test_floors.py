@@ -101,7 +101,7 @@ def test_a_page_is_thin_and_computes_nothing(path):
         "sfp_viz.core.selection.analysis, sfp_viz.core.selection.planner, sfp_viz.core.cost.cost",
         "sfp_viz.figures.theme, sfp_viz.figures.dispersion",
         "sfp_viz.runs.folder, sfp_viz.runs.pool",
-        "sfp_viz.nets.samples",
+        "sfp_viz.nets.io.samples",
         "sfp_viz.ui.session.state, sfp_viz.ui.planned",
     ],
 )

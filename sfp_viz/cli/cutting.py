@@ -40,8 +40,8 @@ def prune(
     as_json: bool,
 ) -> None:
     """Cut the filters of a plan out of a copy of its network."""
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.measure import count_macs, count_params
-    from sfp_viz.nets.saved import save_model
 
     plan = read_plan(plan_file)
     model = find_model(net or find_digest(plan.digest))
@@ -160,7 +160,7 @@ def export(
         raise click.UsageError("Say what to write: --onnx, --torch, --safetensors or --recipe.")
     from sfp_viz.core.plan.plan import recipe_json
     from sfp_viz.files import write_whole
-    from sfp_viz.nets import export as writer
+    from sfp_viz.nets.io import export as writer
     from sfp_viz.nets.stripe_files import save_as_it_runs
 
     model = _with_stripes(find_model(net), net, stripes)
@@ -188,7 +188,7 @@ def export(
 
 def _with_stripes(model: Model, net: str, how: str) -> Model:
     """The network with its dead stripes left out, as its file says or as asked, or as it is."""
-    from sfp_viz.nets.saved import read_header
+    from sfp_viz.nets.io.model_file import read_header
     from sfp_viz.nets.stripe_files import load_striped
     from sfp_viz.nets.stripes import striped
 

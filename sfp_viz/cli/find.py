@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def find_network(name: str) -> Network:
     """The reading of NET; samples and imported networks need no torch."""
-    from sfp_viz.nets import samples, store
+    from sfp_viz.nets.io import model_store as store
+    from sfp_viz.nets.io import samples
 
     if name in samples.sample_names():
         return samples.sample_network(name)
@@ -34,22 +35,22 @@ def find_network(name: str) -> Network:
 
 def called(name: str, digest: str) -> str:
     """What runs note NET as: a sample's name, else its digest; a file may be gone tomorrow."""
-    from sfp_viz.nets.samples import sample_names
+    from sfp_viz.nets.io.samples import sample_names
 
     return name if name in sample_names() else digest
 
 
 def find_model(name: str) -> Model:
     """NET itself."""
-    from sfp_viz.nets import store
-    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.io import model_store as store
+    from sfp_viz.nets.io.load import load_model
 
     return store.load_stored(home(), name) if _is_stored(name) else load_model(name)
 
 
 def find_digest(digest: str) -> str:
     """The sample or imported network with these weights, as a NET."""
-    from sfp_viz.nets import samples
+    from sfp_viz.nets.io import samples
 
     for name in samples.sample_names():
         if samples.sample_card(name).get("reading", {}).get("digest") == digest:

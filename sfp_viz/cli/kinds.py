@@ -183,7 +183,7 @@ def _recipes(names: Sequence[str], coupled: Any) -> tuple[tuple[str, Recipe], ..
 
 def _with_file(net: str, lay_out: Any) -> Path:
     """The folder that ``lay_out`` makes of a file of NET."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
 
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "model.safetensors"

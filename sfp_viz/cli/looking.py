@@ -15,14 +15,14 @@ from sfp_viz.runs.folder import home
 @with_json
 def models(as_json: bool) -> None:
     """List the networks that a NET can name: samples and imported ones."""
-    from sfp_viz.nets import samples, store
+    from sfp_viz.nets.io import model_store, samples
 
     found = []
     for name in samples.sample_names():
         card = samples.sample_card(name)
         entry = {"net": name, "kind": "sample", "title": str(card.get("title", ""))}
         found.append({**entry, "bytes": samples.sample_path(name).stat().st_size})
-    for kept in store.stored_models(home()):
+    for kept in model_store.stored_models(home()):
         entry = {"net": kept.digest, "kind": "imported", "title": kept.name}
         found.append({**entry, "bytes": kept.size})
     rows = [(f["net"], f["kind"], f["title"], size(f["bytes"])) for f in found]
@@ -57,8 +57,8 @@ def import_(
     """Keep a copy of NET in the workspace, and print the digest that names it from now on."""
     import json
 
-    from sfp_viz.nets.open import load_model
-    from sfp_viz.nets.store import import_model
+    from sfp_viz.nets.io.load import load_model
+    from sfp_viz.nets.io.model_store import import_model
 
     given: dict[str, Any] = {}
     for word in arguments:

@@ -101,7 +101,7 @@ def _found(run: Run) -> Any:
         return json.loads(file.read_text()) | _standing(file)
     if run.kind != "observe":
         return json.loads(file.read_text())
-    from sfp_viz.nets.observation_file import load_observations
+    from sfp_viz.nets.io.observation_file import load_observations
 
     seen = load_observations(file)
     groups = {name: len(mean) for name, mean in seen.mean.items()}
@@ -182,7 +182,7 @@ def _trust(file: Path) -> str:
 
 
 def _observe(file: Path) -> str:
-    from sfp_viz.nets.observation_file import load_observations
+    from sfp_viz.nets.io.observation_file import load_observations
 
     seen = load_observations(file)
     scores = f", with the scores {', '.join(sorted(seen.scores))}" if seen.scores else ""

@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.io.model_file import load_saved, model_bytes, name_beside, save_model
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.saved import load_saved, model_bytes, name_beside, save_model
 from sfp_viz.nets.stripes import (
     dense_twin,
     may_be_thinned,

@@ -174,7 +174,7 @@ def converted(source: Source, name: str, *, kind: str, make: Callable[[Source], 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def onnx_file(source: Source) -> File:
     """The ONNX file, compared in onnxruntime."""
-    from sfp_viz.nets.export import export_onnx
+    from sfp_viz.nets.io.export import export_onnx
 
     return _file(source, export_onnx, "onnx")
 
@@ -182,7 +182,7 @@ def onnx_file(source: Source) -> File:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def torch_file(source: Source) -> File:
     """The .pt2 program of torch.export, loaded again and compared."""
-    from sfp_viz.nets.export import export_torch
+    from sfp_viz.nets.io.export import export_torch
 
     return _file(source, export_torch, "pt2")
 

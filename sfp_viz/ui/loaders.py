@@ -12,7 +12,7 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.nets import samples, store
+from sfp_viz.nets.io import model_store, samples
 from sfp_viz.runs import folder
 from sfp_viz.ui import telling
 from sfp_viz.ui.session.state import Session
@@ -35,7 +35,7 @@ def network(key: str) -> Network:
 def _network(key: str, _tell: Tell) -> Network:
     if key in samples.sample_names():
         return samples.sample_network(key)
-    return store.stored_network(home(), key, tell=_tell)
+    return model_store.stored_network(home(), key, tell=_tell)
 
 
 def digest(key: str) -> str:
@@ -46,11 +46,11 @@ def digest(key: str) -> str:
 @st.cache_resource(max_entries=4, show_spinner="Loading the network")
 def model(key: str):
     """The torch Model of a sample or a stored network. Loads torch."""
-    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.io.load import load_model
 
     if key in samples.sample_names():
         return load_model(key)
-    return store.load_stored(home(), key)
+    return model_store.load_stored(home(), key)
 
 
 def edits_of(session: Session) -> Edits:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import percent, size, span
-from sfp_viz.nets import samples, store
+from sfp_viz.nets.io import model_store, samples
 from sfp_viz.runs.results import catalog
 from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
@@ -182,7 +182,9 @@ def others() -> None:
 
 def stored() -> None:
     """Networks opened before, which lie in the workspace."""
-    found = [it for it in store.stored_models(loaders.home()) if it.digest != state.session().model]
+    found = [
+        it for it in model_store.stored_models(loaders.home()) if it.digest != state.session().model
+    ]
     for it in found[:6]:
         st.button(
             problems.plain(f"{it.name[:60]}, {size(it.size)}"), key=f"stored {it.digest}",

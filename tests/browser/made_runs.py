@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import write_json
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.folder import create_run
 
 NETWORK = Path(__file__).parents[2] / "sample_models" / "lenet5_digits.safetensors"

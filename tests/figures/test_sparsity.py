@@ -9,7 +9,7 @@ import pytest
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.figures.sparsity import acting, aims_at, live_filters, story, thinning_layers
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from tests.made_refreshes import refreshes
 
 ASKED = Sparsification(epochs=4, finish="target", target_reduction=0.6)

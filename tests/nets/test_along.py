@@ -9,9 +9,9 @@ from torch import nn
 
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.core.redundancy.importance import importance
+from sfp_viz.nets.io.load import load_model
+from sfp_viz.nets.io.samples import sample_names, sample_network
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.open import load_model
-from sfp_viz.nets.samples import sample_names, sample_network
 from sfp_viz.nets.tracing.coupled_weights import input_slices
 from sfp_viz.nets.tracing.read_network import read_network
 from tests.tiny import NETS, randomize

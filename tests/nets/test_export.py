@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import export
-from sfp_viz.nets.export import export_onnx, export_torch, parity
+from sfp_viz.nets.io import export
+from sfp_viz.nets.io.export import export_onnx, export_torch, parity
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.zoo.build import build
 from tests.tiny import randomize

@@ -11,7 +11,7 @@ from sfp_viz.core.evidence import elimination
 from sfp_viz.core.evidence.elimination import Elimination
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.errors import RecipeError
-from sfp_viz.nets.observation_file import load_observations, save_observations
+from sfp_viz.nets.io.observation_file import load_observations, save_observations
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import samples as shelf
 from sfp_viz.nets.data.datasets import load_data
+from sfp_viz.nets.io import samples as shelf
+from sfp_viz.nets.io.load import describe, load_model
+from sfp_viz.nets.io.model_file import save_model
 from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.open import describe, load_model
-from sfp_viz.nets.saved import save_model
 from sfp_viz.nets.zoo import build
 
 DATA = os.environ.get("SFP_VIZ_DATA", "")
@@ -115,7 +115,7 @@ def test_counts_alone_and_endless_prefixes_give_one_sentence(tmp_path, names):
 
 
 def test_a_part_that_is_called_ema_and_is_no_copy_stays(tmp_path):
-    from sfp_viz.nets.state_file import read_state
+    from sfp_viz.nets.io.state_dict import read_state
 
     state = {"conv.weight": torch.ones(2, 3, 1, 1), "ema.gate.weight": torch.ones(2, 2, 1, 1)}
     torch.save(state, tmp_path / "a.pt")

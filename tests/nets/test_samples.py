@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import samples
-from sfp_viz.nets.samples import sample_card, sample_maps, sample_names, sample_network, sample_path
+from sfp_viz.nets.io import samples
+from sfp_viz.nets.io.samples import (
+    sample_card,
+    sample_maps,
+    sample_names,
+    sample_network,
+    sample_path,
+)
 
 SHIPPED = sample_names()
 
@@ -48,7 +54,7 @@ def test_a_shipped_sample_is_small_and_says_how_it_was_made(name):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_sample_opens_as_a_reading_and_as_a_network_of_the_same_weights(name):
-    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.io.load import load_model
 
     network, model, maps = sample_network(name), load_model(name), sample_maps(name)
     assert network.digest == model.digest == sample_card(name)["digest"]

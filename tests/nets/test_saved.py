@@ -11,9 +11,9 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import saved
+from sfp_viz.nets.io import model_file
+from sfp_viz.nets.io.model_file import load_saved, read_header, save_model
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.saved import load_saved, read_header, save_model
 from sfp_viz.nets.zoo import build
 
 
@@ -117,7 +117,7 @@ def test_the_header_is_read_without_the_weights(tmp_path):
     model = resnet()
     save_model(model, tmp_path / "model.safetensors")
     header = read_header(tmp_path / "model.safetensors")
-    assert header["format"] == saved.FORMAT
+    assert header["format"] == model_file.FORMAT
     assert header["architecture"] == "cifar_resnet"
     assert header["digest"] == model.digest
     save_file({"a": torch.zeros(1)}, tmp_path / "plain.safetensors")
@@ -155,10 +155,10 @@ def test_a_network_of_own_code_is_not_saved_and_the_message_says_what_to_do(tmp_
     ],
 )
 def test_a_hostile_header_gives_one_sentence(tmp_path, key, value):
-    header = {**json.loads(saved.header_of(resnet())), key: value}
+    header = {**json.loads(model_file.header_of(resnet())), key: value}
     state = resnet().module.state_dict()
     path = tmp_path / "bad.safetensors"
-    save_file(state, path, metadata={saved.ENTRY: json.dumps(header)})
+    save_file(state, path, metadata={model_file.ENTRY: json.dumps(header)})
     with pytest.raises(Exception) as caught:
         load_saved(path)
     assert type(caught.value).__name__ in ("ModelError", "PlanError")
@@ -176,7 +176,7 @@ def test_weights_wider_than_the_architecture_are_refused(tmp_path):
     state = model.module.state_dict()
     state["conv1.weight"] = torch.zeros(17, 3, 3, 3)
     path = tmp_path / "wide.safetensors"
-    save_file(state, path, metadata={saved.ENTRY: saved.header_of(model)})
+    save_file(state, path, metadata={model_file.ENTRY: model_file.header_of(model)})
     with pytest.raises(ModelError, match="cut network cannot have it"):
         load_saved(path)
 
@@ -185,7 +185,7 @@ def test_missing_and_changed_weights_are_noticed(tmp_path):
     model, path = resnet(), tmp_path / "model.safetensors"
     save_model(model, path)
     state = load_file(path)
-    header = {saved.ENTRY: saved.header_of(model)}
+    header = {model_file.ENTRY: model_file.header_of(model)}
     save_file({n: t for n, t in state.items() if n != "bn1.bias"}, path, metadata=header)
     with pytest.raises(ModelError, match=r"bn1\.bias"):
         load_saved(path)
@@ -208,7 +208,7 @@ def test_damaged_files_give_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="no file"):
         load_saved(tmp_path / "nothing.safetensors")
     path.write_bytes(whole)
-    monkeypatch.setattr(saved, "MOST_BYTES", 1000)
+    monkeypatch.setattr(model_file, "MOST_BYTES", 1000)
     with pytest.raises(ModelError, match="up to 1 GB"):
         load_saved(path)
 
@@ -241,10 +241,10 @@ def test_arguments_may_be_short_lists(tmp_path):
 
 
 def test_a_name_out_of_a_strangers_file_is_one_printable_line(tmp_path):
-    header = json.loads(saved.header_of(resnet()))
+    header = json.loads(model_file.header_of(resnet()))
     header["name"] = "my\nnet\ud800" + "x" * 500
     path = tmp_path / "named.safetensors"
-    save_file(resnet().module.state_dict(), path, metadata={saved.ENTRY: json.dumps(header)})
+    save_file(resnet().module.state_dict(), path, metadata={model_file.ENTRY: json.dumps(header)})
     name = load_saved(path).name
     assert name.startswith("mynetx")
     assert len(name) <= 200

@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.io.model_store import (
+    import_model,
+    load_stored,
+    stored_models,
+    stored_network,
+    stored_path,
+)
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.store import import_model, load_stored, stored_models, stored_network, stored_path
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
 
@@ -83,7 +89,7 @@ def test_an_older_reading_of_a_network_that_cannot_be_opened_here_is_taken_as_it
     def missing(home, digest):
         raise ModelError("No timm here.")
 
-    monkeypatch.setattr("sfp_viz.nets.store.load_stored", missing)
+    monkeypatch.setattr("sfp_viz.nets.io.model_store.load_stored", missing)
     assert stored_network(tmp_path, digest).digest == digest
     assert "covers" not in json.loads(reading.read_text())
 
@@ -122,7 +128,7 @@ def test_an_empty_workspace_has_no_imports(tmp_path):
 def test_reading_an_import_loads_no_torch(tmp_path):
     digest = import_model(tmp_path, lenet())
     code = (
-        "import sys; from sfp_viz.nets.store import stored_models, stored_network;"
+        "import sys; from sfp_viz.nets.io.model_store import stored_models, stored_network;"
         f"stored_models({str(tmp_path)!r}); stored_network({str(tmp_path)!r}, {digest!r});"
         "sys.exit('torch' in sys.modules)"
     )

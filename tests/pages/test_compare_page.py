@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe, fpgm, uniform_l1
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import Timed, Timing
 from sfp_viz.ui.compare.chart import CHOSEN

@@ -14,7 +14,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.selection.iterative_schedule import Steps
 from sfp_viz.core.training.distillation import Distillation, Epoch
-from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.kinds.steps import read_order

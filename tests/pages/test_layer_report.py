@@ -11,10 +11,10 @@ from tiny import NETS, randomize
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import CostTerm
-from sfp_viz.nets import store
+from sfp_viz.nets.io import model_store
+from sfp_viz.nets.io.load import load_model
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.open import load_model
-from sfp_viz.nets.samples import sample_network
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, _columns, lines
 from sfp_viz.ui.network.report import many
@@ -96,7 +96,7 @@ def test_times_are_measured_on_a_click_and_say_on_what(open_page):
 
 def test_a_network_of_which_nothing_can_be_cut_gets_a_screen_of_its_own(unopened, workspace):
     shuffled = load_model("torchvision:shufflenet_v2_x0_5", input_shape=(3, 64, 64))
-    key = store.import_model(workspace, shuffled)
+    key = model_store.import_model(workspace, shuffled)
     app = unopened
     app.session_state["session"] = History(Session(model=key))
     app.run().switch_page("pages/model.py").run()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from page_words import press, said, undo
 
-from sfp_viz.nets.open import load_model
+from sfp_viz.nets.io.load import load_model
 
 
 def weights(state) -> bytes:
@@ -128,11 +128,11 @@ def test_data_that_are_not_here_are_said_to_be_missing(open_page, workspace, mon
 
 
 def test_a_stored_network_that_was_damaged_leaves_a_way_on(unopened, workspace):
-    from sfp_viz.nets import store
+    from sfp_viz.nets.io import model_store
     from sfp_viz.ui.session.history import History
     from sfp_viz.ui.session.state import Session
 
-    key = store.import_model(workspace, load_model("lenet5_digits"))
+    key = model_store.import_model(workspace, load_model("lenet5_digits"))
     (workspace / "models" / key / "reading.json").write_text("{")
     app = unopened
     app.session_state["session"] = History(Session(model=key))

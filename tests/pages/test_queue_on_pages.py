@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import write_json
-from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.alive import here
 from sfp_viz.runs.folder import create_run, read_run

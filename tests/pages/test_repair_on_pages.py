@@ -11,8 +11,8 @@ from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.open import load_model
-from sfp_viz.nets.store import import_model, stored_path
+from sfp_viz.nets.io.load import load_model
+from sfp_viz.nets.io.model_store import import_model, stored_path
 from sfp_viz.ui import planned, telling
 from sfp_viz.ui.check import checking, measuring
 from sfp_viz.ui.session.history import History

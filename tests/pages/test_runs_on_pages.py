@@ -14,7 +14,7 @@ from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Distillation, Epoch
-from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import folder, process, queue
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, read_run

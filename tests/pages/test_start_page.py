@@ -10,8 +10,9 @@ import streamlit as st
 from page_words import said
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets import samples, store
-from sfp_viz.nets.open import load_model
+from sfp_viz.nets.io import model_store as store
+from sfp_viz.nets.io import samples
+from sfp_viz.nets.io.load import load_model
 from sfp_viz.ui import start
 from sfp_viz.ui.session import lines, state
 

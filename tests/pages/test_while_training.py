@@ -20,7 +20,7 @@ from sfp_viz.core.training.sparsification import (
     Sparsification,
     check_used,
 )
-from sfp_viz.nets.samples import sample_network, sample_path
+from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.sparsify import (
@@ -387,7 +387,7 @@ def test_a_layer_that_runs_with_a_smaller_window_says_so_with_its_time(laid, ope
 def trained(method: Method) -> tuple:
     """The lines of a training of a moment, the network made sparse, and its plan."""
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.sparsify import Sparsifying
 
     settings = Sparsification(
@@ -400,7 +400,7 @@ def trained(method: Method) -> tuple:
 
 
 def lay_trained(laid, method: Method = "ssr_l21") -> Path:
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
 
     lines, model, plan = trained(method)
     path = laid(*lines, method=method)

@@ -25,8 +25,8 @@ def network_file(tmp_path_factory) -> Path:
     """An untrained LeNet-5 for the digits, seeded, in a file of ours."""
     import torch
 
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.saved import save_model
     from sfp_viz.nets.zoo.architectures import build
 
     torch.manual_seed(3)

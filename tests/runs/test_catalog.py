@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from sfp_viz import files
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs import folder
 from sfp_viz.runs.results import catalog
 from sfp_viz.runs.results.catalog import entries, newest

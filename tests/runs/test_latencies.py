@@ -10,7 +10,7 @@ import pytest
 
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
-from sfp_viz.nets.samples import sample_path
+from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.runs.alive import is_alive
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import (

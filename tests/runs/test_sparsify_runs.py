@@ -57,7 +57,7 @@ def new_sparsify(tmp_path, network_file):
 
 
 def model_in(file: Path):
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
 
     return load_saved(file)
 
@@ -122,7 +122,7 @@ def test_other_pages_take_it_for_a_training(new_sparsify, tmp_path):
 def test_stripes_are_kept_as_they_run_faster_and_counted_apart_from_time(
     new_sparsify, network_file, tmp_path
 ):
-    from sfp_viz.nets.export import export_onnx
+    from sfp_viz.nets.io.export import export_onnx
     from sfp_viz.nets.stripe_files import load_striped
     from sfp_viz.nets.stripes import smaller_layers, stripe_layers
 

@@ -78,8 +78,8 @@ def test_two_processes_have_the_loss_of_one(new_run):
 def test_that_statistics_are_per_process_is_said_while_it_trains_and_afterwards(new_run, tmp_path):
     import torch
 
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.saved import save_model
     from sfp_viz.nets.zoo.architectures import build
 
     torch.manual_seed(0)

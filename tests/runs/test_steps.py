@@ -45,7 +45,7 @@ def new_steps(tmp_path, network_file):
 
 def read(file: Path):
     """The reading of a network in a file."""
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
 
     return read_network(load_saved(file))

@@ -10,7 +10,7 @@ import pytest
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.iterative_schedule import Steps, steps_value
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.kinds.steps import Stage, write_stages
 from sfp_viz.runs.results import summary
 from sfp_viz.runs.results.differing import differing

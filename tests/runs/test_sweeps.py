@@ -108,7 +108,7 @@ def test_a_child_works_like_any_run(new_sweep, line):
     assert main([str(line[0])]) == 0
     child = read_run(line[0])
     assert (child.state, child.settings.seed) == ("finished", 4)
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
 
     assert cost(read_network(load_saved(child.student))).macs == child.facts["macs"]

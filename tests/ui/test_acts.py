@@ -2,7 +2,7 @@ import pytest
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.explore import acts
 
 LABELS = (0, 0, 1, 1, 2, 2)

@@ -10,7 +10,7 @@ import pytest
 from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.selection.analysis import analyze, dispersions
 from sfp_viz.core.selection.planner import make_plan
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.explore import lesson
 
 LABELS = (lesson.RANDOM, lesson.NORM, lesson.CLUSTER)

@@ -6,7 +6,7 @@ import json
 
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.figures.sparsity import story
-from sfp_viz.nets.samples import sample_network
+from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.components.thinning import in_words, thinning_data
 from tests.made_refreshes import refreshes
 

@@ -12,7 +12,7 @@ import streamlit as st
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, write_whole
-from sfp_viz.nets.samples import sample_path
+from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.runs.folder import create_run
 from sfp_viz.ui.runs import trash
 

@@ -58,7 +58,7 @@ def save_network(path: Path, target: Path) -> Saved:
             _copy(place / STUDENT, target)
             return _saved(run, target, before + _stage_epochs(run, before), 0)
         if (found := read_newest(place)) is not None:
-            from sfp_viz.nets.saved import save_model
+            from sfp_viz.nets.io.model_file import save_model
 
             save_model(_network(place, found), target)
             if place.name == CHECKPOINTS:
@@ -106,7 +106,7 @@ def _stage_epochs(run: Run, before: int) -> int:
 
 def _network(place: Path, checkpoint: Checkpoint) -> Model:
     """The network of a checkpoint: its running average where one is kept, as that is measured."""
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
 
     start, state = load_saved(_begun_from(place)), checkpoint.state
     prefix = "average." if any(name.startswith("average.") for name in state) else "module."

@@ -12,7 +12,7 @@ from sfp_viz.core.evidence.study import Kind, Study, study_value
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RunError
-from sfp_viz.nets.saved import read_header
+from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.folder import free_folder, lay_out
 from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence
 

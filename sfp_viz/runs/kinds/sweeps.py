@@ -20,7 +20,7 @@ from sfp_viz.core.plan.sweep import Member, Sweep, sweep_of, sweep_value
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
-from sfp_viz.nets.saved import read_header
+from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.folder import SWEEP, free_folder, read_run
 from sfp_viz.runs.laying import lay_out
 from sfp_viz.runs.records import Run

@@ -96,7 +96,7 @@ def _read(files: dict[str, Path]) -> Evidence:
 
 
 def _observations(file: Path) -> Observations:
-    from sfp_viz.nets.observation_file import load_observations
+    from sfp_viz.nets.io.observation_file import load_observations
 
     return load_observations(file)
 

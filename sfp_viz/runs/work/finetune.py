@@ -143,7 +143,7 @@ def _training(
 ) -> tuple[Training, Model, Model | None]:
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.distill import Training
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
 
     heartbeat.go_on()
     student = load_saved(start)
@@ -183,7 +183,7 @@ def _before(
 
 def finish(folder: Path, model: Model, before: Before) -> None:
     """Write the trained ``model``, and what the run came to by its last epoch."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
 
     save_model(model, folder / "student.safetensors")  # it appears at once
     write_result(folder, before)

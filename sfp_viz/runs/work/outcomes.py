@@ -23,7 +23,7 @@ REPEATS = 30  # passes of a whole network; half as many of a layer
 def close(folder: Path, whole: Model, student: Model, before: Before, order: Sparse) -> None:
     """Write the trained ``student``, what its training came to beside the ``whole`` network, and
     the result. A student with stripes is kept with each layer as it is fastest, measured here."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.tracing.read_network import read_network
 
     network, lines = read_network(student), read_refreshes(folder)

@@ -64,7 +64,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     tuning = Checkpoints(path, epochs=len(read_epochs(path)))
     say_numerics(run.settings, heartbeat, tuning.last or thinning.last)
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
 
     heartbeat.go_on()
     images = [load_data(run.data, split) for split in ("train", "test")]
@@ -84,7 +84,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
 
 def _thin(task: Task, checkpoints: Checkpoints) -> None:
     """Make the network sparse from the last checkpoint, or the start; then cut it."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.sparsify import Sparsifying
     from sfp_viz.nets.surgery import prune
 
@@ -167,7 +167,7 @@ def _tune(task: Task, checkpoints: Checkpoints) -> Model:
     """Fine-tune the cut network with the unpruned one as its teacher; what is 0 by its stripes
     stays 0."""
     from sfp_viz.nets.distill import Training
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.stripes import hold_stripes
 
     path, settings = task.run.path, task.run.settings
@@ -192,8 +192,8 @@ def _before(task: Task) -> Before:
     known = read_run(task.run.path).before
     if known is not None:
         return known
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.measure import count_right
-    from sfp_viz.nets.saved import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
 
     task.heartbeat.tell("measuring")

@@ -174,8 +174,8 @@ def _follow(job: dict[str, Any], *, rank: int, port: int) -> None:
     from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.ranks import leave, together
-    from sfp_viz.nets.saved import load_saved
 
     numerics(job["threads"])
     settings = Distillation(**job["settings"])

@@ -86,7 +86,7 @@ def _task(run: Run, heartbeat: Heartbeat) -> Task:
         last = Checkpoints(folder, epochs=done - _first(order, steps[-1].number)).last
     say_numerics(run.settings, heartbeat, last)
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
 
     heartbeat.go_on()
@@ -116,7 +116,7 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
     if (folder / START).exists() and number in stages:
         return
     from sfp_viz.nets.checkpoint import seed_step
-    from sfp_viz.nets.saved import load_saved, save_model
+    from sfp_viz.nets.io.model_file import load_saved, save_model
 
     seed_step(task.run.settings.seed, number, 0)  # whatever was drawn in this process so far
     if not (folder / START).exists():
@@ -180,7 +180,7 @@ def _measured(task: Task, number: int, target: float, start: Model, plan: Plan) 
 def _train(task: Task, number: int) -> None:
     """Train the stage's network to its end; the checkpoints lie in the stage's folder."""
     from sfp_viz.nets.distill import Training
-    from sfp_viz.nets.saved import load_saved, save_model
+    from sfp_viz.nets.io.model_file import load_saved, save_model
 
     path, folder = task.run.path, stage_folder(task.run.path, number)
     before, settings = _first(task.order, number), task.run.settings
@@ -213,7 +213,7 @@ def _train(task: Task, number: int) -> None:
 
 def _end(task: Task, student: Path, plans: list[Plan]) -> None:
     """All stages as one plan of the original, the trained network and the result."""
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
 
     path, order = task.run.path, task.order
     write_whole(path / PLAN, plan_json(together(task.network, order.recipe, order.edits, plans)))

@@ -46,7 +46,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
         raise RunError(f"The run at {run.path} is no study.")
     heartbeat.tell("loading")
     from sfp_viz.nets.checkpoint import numerics
-    from sfp_viz.nets.saved import load_saved
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
 
     heartbeat.go_on()
@@ -141,7 +141,7 @@ def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.observation_file import observations_bytes
+    from sfp_viz.nets.io.observation_file import observations_bytes
     from sfp_viz.nets.observe import observe
 
     images = load_data(run.data, "train")

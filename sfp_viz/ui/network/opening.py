@@ -15,7 +15,7 @@ from pathlib import Path
 import streamlit as st
 
 from sfp_viz.errors import ModelError, SfpError
-from sfp_viz.nets import samples, store
+from sfp_viz.nets.io import model_store, samples
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.session import state
 
@@ -119,7 +119,7 @@ def _open(source, **options) -> None:
 
 def keep(source, **options) -> str:
     """Import a name or an upload into the workspace; its key. Loads torch; raises ModelError."""
-    from sfp_viz.nets.open import load_model
+    from sfp_viz.nets.io.load import load_model
 
     if isinstance(source, str):
         if source in samples.sample_names():
@@ -127,7 +127,7 @@ def keep(source, **options) -> str:
         if not source.startswith(("torchvision:", "timm:")) and source not in OURS:
             source = f"torchvision:{source}"  # a bare name is never a path on this machine
         model = load_model(source, **options)
-        return store.import_model(
+        return model_store.import_model(
             loaders.home(), replace(model, name=f"{model.name} (untrained: random weights)")
         )
     suffix = Path(source.name).suffix.lower()
@@ -138,7 +138,7 @@ def keep(source, **options) -> str:
         path = Path(folder) / f"{title}{suffix}"
         path.write_bytes(source.getbuffer())
         model = load_model(path, **options)
-    return store.import_model(loaders.home(), replace(model, name=model.name or title))
+    return model_store.import_model(loaders.home(), replace(model, name=model.name or title))
 
 
 def clean(name: str, *, keep: str = "-") -> str:

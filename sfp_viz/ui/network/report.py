@@ -11,8 +11,8 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent, size, span
-from sfp_viz.nets import samples, store
-from sfp_viz.nets.saved import read_header
+from sfp_viz.nets.io import model_store, samples
+from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.check import measuring
 from sfp_viz.ui.names import listed
@@ -44,7 +44,7 @@ def path_of(key: str):
     """The network's safetensors file."""
     if key in samples.sample_names():
         return samples.sample_path(key)
-    return store.stored_path(loaders.home(), key)
+    return model_store.stored_path(loaders.home(), key)
 
 
 def header_of(key: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
-from sfp_viz.nets import samples
+from sfp_viz.nets.io import samples
 from sfp_viz.runs import queue
 from sfp_viz.runs.line.going import Going, going, looked_at
 from sfp_viz.runs.records import Run

@@ -178,7 +178,7 @@ def start(
     where: Where = "here",
 ) -> str:
     """Lay out the run and put it in line, here or on the cluster; returns its id."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.kinds.sparsify import create_sparsify
 
     whole = cost(network)

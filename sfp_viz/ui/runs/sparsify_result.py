@@ -58,8 +58,8 @@ def open_plan(run: Path) -> None:
     """Keep the trained weights of the run in the folder ``run`` as a network of the workspace, and
     open it with the run's plan, as one step of undo. Raises RunError where the folder lacks
     either, ModelError for bad weights."""
-    from sfp_viz.nets.saved import load_saved
-    from sfp_viz.nets.store import import_model
+    from sfp_viz.nets.io.model_file import load_saved
+    from sfp_viz.nets.io.model_store import import_model
 
     plan, file = plan_of(run), run / SPARSE
     if plan is None or not file.is_file():

@@ -56,7 +56,7 @@ def preset(name: str, data: str) -> Distillation:
 def start(subject: Subject, settings: Distillation, *, name: str, where: Where = "here") -> str:
     """Prune, lay out a run and put it in line, where it starts when a place is free, here or on
     the cluster; returns the run's id. Takes seconds."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.folder import create_run
 
     plan = planned.plan(subject.model, subject.recipe, subject.edits)

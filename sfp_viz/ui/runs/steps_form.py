@@ -136,7 +136,7 @@ def start(
     network: Network, subject: Subject, settings: Distillation, steps: Steps, where: Where = "here"
 ) -> str:
     """Lay out the run and put it in line, here or on the cluster; returns its id."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.kinds.steps import Order, create_steps
 
     before = cost(network)

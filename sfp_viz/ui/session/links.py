@@ -15,7 +15,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
-from sfp_viz.nets import samples, store
+from sfp_viz.nets.io import model_store, samples
 from sfp_viz.ui import loaders
 from sfp_viz.ui.session import keeping, lines, state, views
 from sfp_viz.ui.session.state import Session
@@ -62,7 +62,7 @@ def _place(session: Session, network: Network, query: Mapping[str, str]) -> Sess
 
 def known_models() -> tuple[str, ...]:
     """The names that may stand for a network: the samples and the stored ones."""
-    stored = (found.digest for found in store.stored_models(loaders.home()))
+    stored = (found.digest for found in model_store.stored_models(loaders.home()))
     return (*samples.sample_names(), *stored)
 
 

@@ -46,7 +46,7 @@ def images_for(network: Network, kind: str) -> str | None:
 def begin(study: Study, data: str) -> None:
     """Lay out the folder of a study of the session's network and start its worker; a problem
     becomes a toast. Loads torch."""
-    from sfp_viz.nets.saved import save_model
+    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.kinds.studies import create_study
 
     now = state.session()

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.io.model_file import name_beside
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.saved import name_beside
 
 LARGEST_DIFFERENCE = 1e-4
 _BATCHES = (1, 3)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.saved import MOST_BYTES, check_size, read_header
+from sfp_viz.nets.io.model_file import MOST_BYTES, check_size, read_header
 from sfp_viz.nets.zoo.build import MOST_VALUES
 
 _DEEP = 8  # wrappers inside wrappers that are taken off

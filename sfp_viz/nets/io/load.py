@@ -10,10 +10,10 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import samples
+from sfp_viz.nets.io import samples
+from sfp_viz.nets.io.model_file import load_saved, read_header
+from sfp_viz.nets.io.state_dict import read_state
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.saved import load_saved, read_header
-from sfp_viz.nets.state_file import read_state
 from sfp_viz.nets.zoo import build
 from sfp_viz.nets.zoo.architectures import architectures
 from sfp_viz.nets.zoo.recognize import (

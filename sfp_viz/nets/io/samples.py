@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.saved import name_beside, save_model
+from sfp_viz.nets.io.model_file import name_beside, save_model
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
