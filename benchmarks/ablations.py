@@ -15,7 +15,7 @@ from unittest.mock import patch
 import numpy as np
 
 from sfp_viz.core.allocation.damage_curves import energy
-from sfp_viz.nets import fits, least_squares
+from sfp_viz.nets.pruning import layer_fits, least_squares
 
 EXCHANGED: Mapping[str, Mapping[str, object]] = {
     "no_compensation": {"compensation": "none"},
@@ -72,16 +72,19 @@ def _logarithm(errors: Any) -> Any:
 
 def _own_output(*arguments: Any, follow: Any = None, **words: Any) -> Any:
     """A fit to what the layer itself put out, not to what the residual stream has lost."""
-    return fits.look(*arguments, follow={}, **words)
+    return layer_fits.look(*arguments, follow={}, **words)
 
 
 TAKEN_OUT: Mapping[str, tuple[str, Callable[..., Any]]] = {
-    "plain_images": ("sfp_viz.nets.surgery.as_trained", _as_they_are),
-    "no_reestimation": ("sfp_viz.nets.surgery.reestimate", _kept),
-    "no_held_scale": ("sfp_viz.nets.least_squares.hold_scale", _nothing),
-    "no_stream": ("sfp_viz.nets.least_squares.look", _own_output),
-    "more_images": ("sfp_viz.nets.compensation.refit", partial(least_squares.refit, most=32)),
-    "old_norms": ("sfp_viz.nets.least_squares._set_live", _none),
+    "plain_images": ("sfp_viz.nets.pruning.prune.as_trained", _as_they_are),
+    "no_reestimation": ("sfp_viz.nets.pruning.prune.reestimate", _kept),
+    "no_held_scale": ("sfp_viz.nets.pruning.least_squares.hold_scale", _nothing),
+    "no_stream": ("sfp_viz.nets.pruning.least_squares.look", _own_output),
+    "more_images": (
+        "sfp_viz.nets.pruning.compensation.refit",
+        partial(least_squares.refit, most=32),
+    ),
+    "old_norms": ("sfp_viz.nets.pruning.least_squares._set_live", _none),
     "odds": (
         "sfp_viz.core.allocation.suggestion.functional_curves",
         _curves(lambda e: e / (1 - e)),

@@ -37,7 +37,7 @@ from sfp_viz.nets.distill import Training
 from sfp_viz.nets.io.model_file import load_saved, save_model
 from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.lines import EPOCHS, append

@@ -43,7 +43,7 @@ _HOMES = {
     "read_network": "nets.tracing.read_network",
     "load_data": "nets.data.datasets",
     "Images": "nets.data.datasets",
-    "prune": "nets.surgery",
+    "prune": "nets.pruning.prune",
     "finetune": "nets.finetuning",
     "measure_accuracy": "nets.measure",
     "measure_latency": "nets.measure",
@@ -120,7 +120,7 @@ if TYPE_CHECKING:
     from sfp_viz.nets.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.observe import observe
-    from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
 
 

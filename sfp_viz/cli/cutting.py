@@ -17,8 +17,8 @@ from sfp_viz.figures.numbers import change, count, percent, size, span
 
 if TYPE_CHECKING:
     from sfp_viz.core.plan.plan import Plan
-    from sfp_viz.nets.compensation import Repair
     from sfp_viz.nets.model import Model
+    from sfp_viz.nets.pruning.compensation import Repair
     from sfp_viz.nets.stages import Stage
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -83,10 +83,10 @@ def _pruned(
 ) -> tuple[Model, list[Stage], Repair]:
     """The pruned network, its accuracy after each stage where there are images for it, and how
     what went was made up for."""
-    from sfp_viz.nets.compensation import Repair
     from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.pruning.compensation import Repair
+    from sfp_viz.nets.pruning.prune import pruned
     from sfp_viz.nets.stages import stages
-    from sfp_viz.nets.surgery import pruned
 
     images = load_data(data, "train") if data else None
     if images is None or not measured:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.figures.numbers import percent
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.compensation import Repair
-    from sfp_viz.nets.fits import Errors, Refit
+    from sfp_viz.nets.pruning.compensation import Repair
+    from sfp_viz.nets.pruning.layer_fits import Errors, Refit
 
 
 def repair_value(asked: str, repair: Repair) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import analyze_group
 from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
-from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import prune
-from sfp_viz.nets.views import as_trained
+from sfp_viz.nets.pruning.compensation import reestimate
+from sfp_viz.nets.pruning.prune import prune
+from sfp_viz.nets.pruning.training_views import as_trained
 
 RATIOS = (0.25, 0.5, 0.75, 0.9)
 CALIBRATION = 512  # images that re-estimate BatchNorm at each point; 'prune' itself takes 2,560

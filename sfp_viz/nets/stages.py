@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.distillation import Measured, wilson
-from sfp_viz.nets.compensation import Repair, reestimate
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.fits import Refit
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import compensated
-from sfp_viz.nets.views import as_trained
+from sfp_viz.nets.pruning.compensation import Repair, reestimate
+from sfp_viz.nets.pruning.layer_fits import Refit
+from sfp_viz.nets.pruning.prune import compensated
+from sfp_viz.nets.pruning.training_views import as_trained
 
 NAMES = ("unpruned", "cut", "compensated", "re-estimated")
 

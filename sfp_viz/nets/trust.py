@@ -9,9 +9,9 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.prune import prune
+from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.sensitivity import CALIBRATION
-from sfp_viz.nets.surgery import prune
-from sfp_viz.nets.views import as_trained
 
 
 def measure_draws(

@@ -11,7 +11,7 @@ from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SurgeryError
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.tracing.verification import disagreement, redrawn
 

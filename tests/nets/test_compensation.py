@@ -13,10 +13,10 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
-from sfp_viz.nets.compensation import fold_means, reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import compensated, prune
+from sfp_viz.nets.pruning.compensation import fold_means, reestimate
+from sfp_viz.nets.pruning.prune import compensated, prune
 from sfp_viz.nets.tracing.read_network import channel_groups
 
 

@@ -16,7 +16,7 @@ from sfp_viz.core.plan.recipe import Compensation, Recipe, bn_scale, uniform_l1
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.channel_groups import silence
 from sfp_viz.nets.tracing.read_network import channel_groups, read_network
 

@@ -12,14 +12,14 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
-from sfp_viz.nets.compensation import Repair
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.fit_errors import Rulers
-from sfp_viz.nets.fits import Reader, Refit
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import compensated, pruned
+from sfp_viz.nets.pruning.compensation import Repair
+from sfp_viz.nets.pruning.fit_errors import Rulers
+from sfp_viz.nets.pruning.layer_fits import Reader, Refit
+from sfp_viz.nets.pruning.prune import compensated, pruned
+from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.read_network import channel_groups
-from sfp_viz.nets.views import as_trained
 
 UNITS = (0, 3, 5, 8)
 

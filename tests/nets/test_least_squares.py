@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets import least_squares
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.equations import Equations
-from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import compensated, prune
+from sfp_viz.nets.pruning import least_squares
+from sfp_viz.nets.pruning.least_squares import refit
+from sfp_viz.nets.pruning.normal_equations import Equations
+from sfp_viz.nets.pruning.prune import compensated, prune
 from sfp_viz.nets.tracing.channel_groups import silence
 from sfp_viz.nets.tracing.read_network import channel_groups
 
@@ -195,7 +195,7 @@ def test_a_drawn_share_of_the_windows_gives_nearly_the_same(plain_model, images,
 
 def test_chunks_change_nothing(plain_model, images, monkeypatch):
     whole, _ = refitted(plain_model, "conv1", UNITS, images)
-    monkeypatch.setattr("sfp_viz.nets.windows._CHUNK", 1)
+    monkeypatch.setattr("sfp_viz.nets.pruning.im2col._CHUNK", 1)
     small, _ = refitted(plain_model, "conv1", UNITS, images)
     assert torch.allclose(whole.conv2.weight, small.conv2.weight, atol=1e-6)
 

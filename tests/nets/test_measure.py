@@ -20,7 +20,7 @@ from sfp_viz.nets.measure import (
     measure_latency,
 )
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
 
 

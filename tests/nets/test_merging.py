@@ -11,9 +11,9 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.merging import factor
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import compensated, masked, prune, pruned
+from sfp_viz.nets.pruning.filter_merging import factor
+from sfp_viz.nets.pruning.prune import compensated, masked, prune, pruned
 from sfp_viz.nets.tracing.read_network import channel_groups
 
 

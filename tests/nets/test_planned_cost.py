@@ -12,7 +12,7 @@ from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.samples import sample_names
 from sfp_viz.nets.measure import count_macs, count_params
-from sfp_viz.nets.surgery import masked, prune
+from sfp_viz.nets.pruning.prune import masked, prune
 from sfp_viz.nets.tracing.read_network import read_network
 
 # The slowest are marked slow: each kind of layer is met by a quicker one, and in test_exact.py.

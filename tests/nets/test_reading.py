@@ -77,7 +77,7 @@ def test_a_stem_that_was_cut_narrow_stays_free(plain_model):
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.recipe import Recipe
     from sfp_viz.core.selection.planner import make_plan_for
-    from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.pruning.prune import prune
 
     small = plain_model
     for left in (10, 5):

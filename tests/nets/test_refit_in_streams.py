@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sfp_viz.nets import least_squares
-from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.least_squares import refit
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning import least_squares
+from sfp_viz.nets.pruning.compensation import reestimate
+from sfp_viz.nets.pruning.least_squares import refit
 from sfp_viz.nets.tracing.read_network import channel_groups
 from tests.tiny import randomize
 

@@ -11,7 +11,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.io.model_file import load_saved, save_model
 from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import prune
+from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
 from tests.tiny import randomize

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sfp_viz.nets.scales import hold_scale, put_out
+from sfp_viz.nets.pruning.norm_rescaling import hold_scale, put_out
 
 
 def norm_of(mean, variance, gamma=None, beta=None, **how) -> nn.BatchNorm2d:

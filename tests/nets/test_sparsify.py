@@ -14,9 +14,9 @@ from sfp_viz.errors import DataError, PlanError, RecipeError, RunError
 from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
+from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.sparsify import Sparsifying
 from sfp_viz.nets.stripes import striped
-from sfp_viz.nets.surgery import prune
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
 from tests import tiny

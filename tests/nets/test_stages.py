@@ -6,12 +6,12 @@ import pytest
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.pruning.compensation import reestimate
+from sfp_viz.nets.pruning.prune import compensated, prune
+from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.stages import NAMES, stages
-from sfp_viz.nets.surgery import compensated, prune
-from sfp_viz.nets.views import as_trained
 
 
 def images(split: str, seed: int) -> Images:

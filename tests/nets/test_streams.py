@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sfp_viz.nets.calibration import name_behind
-from sfp_viz.nets.passes import reads, watch
+from sfp_viz.nets.pruning.calibration import name_behind
+from sfp_viz.nets.pruning.forward_capture import reads, watch
 from sfp_viz.nets.streams import Streams
 from sfp_viz.nets.tracing.execution import execute
 

@@ -30,8 +30,8 @@ from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.observe import observe
+from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.scores import taylor
-from sfp_viz.nets.surgery import prune
 from sfp_viz.nets.tracing.execution import execute
 from sfp_viz.nets.tracing.read_network import channel_groups, read_network
 

@@ -12,12 +12,12 @@ from torch import nn
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.augmentation import augment
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.surgery import compensated, prune
-from sfp_viz.nets.views import as_trained
+from sfp_viz.nets.pruning.compensation import reestimate
+from sfp_viz.nets.pruning.prune import compensated, prune
+from sfp_viz.nets.pruning.training_views import as_trained
 
 
 @pytest.fixture(scope="module")

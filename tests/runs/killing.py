@@ -32,7 +32,8 @@ def main() -> None:
     import lightning_fabric  # noqa: F401  loaded once, before the first fork
     import torch
 
-    from sfp_viz.nets import distill, surgery
+    from sfp_viz.nets import distill
+    from sfp_viz.nets.pruning import prune
     from sfp_viz.nets.tracing import read_network  # noqa: F401
 
     torch.set_num_threads(1)

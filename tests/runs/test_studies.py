@@ -83,8 +83,8 @@ def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, netw
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.measure import count_right
+    from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.sensitivity import single_cut, tasks
-    from sfp_viz.nets.surgery import prune
     from sfp_viz.nets.tracing.read_network import read_network
 
     path = new_study()

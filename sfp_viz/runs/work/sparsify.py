@@ -85,8 +85,8 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
 def _thin(task: Task, checkpoints: Checkpoints) -> None:
     """Make the network sparse from the last checkpoint, or the start; then cut it."""
     from sfp_viz.nets.io.model_file import save_model
+    from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.sparsify import Sparsifying
-    from sfp_viz.nets.surgery import prune
 
     path, last = task.run.path, checkpoints.last
     training = Sparsifying(

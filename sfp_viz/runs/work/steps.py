@@ -131,7 +131,7 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
 
 def _cut(task: Task, target: float, student: Model, left: Left) -> tuple[Plan, Model]:
     from sfp_viz.core.selection.planner import make_plan_for
-    from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
 
     _tell(task, "pruning")

@@ -76,7 +76,7 @@ def _maker(
     from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved, save_model
-    from sfp_viz.nets.surgery import prune
+    from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
 
     heartbeat.say(numerics(heartbeat.earlier.get("threads")))

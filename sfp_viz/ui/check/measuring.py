@@ -45,7 +45,7 @@ def _pruned(
     version: tuple,
     _tell: Tell | None = None,
 ):
-    from sfp_viz.nets.surgery import pruned
+    from sfp_viz.nets.pruning.prune import pruned
 
     images, test = (data_or_none(data, split) if data else None for split in ("train", "test"))
     plan = planned.plan(key, recipe, edits, tell=_tell)

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from sfp_viz.nets.calibration import (
+from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.calibration import (
     BATCH,
     NORMS,
     absorb,
@@ -22,15 +24,13 @@ from sfp_viz.nets.calibration import (
     name_behind,
     readers,
 )
-from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.fit_errors import Rulers, rulers
-from sfp_viz.nets.fits import FITS, Call, Look, Reader, Refit, look
-from sfp_viz.nets.model import Model
-from sfp_viz.nets.passes import reads
-from sfp_viz.nets.scales import hold_scale, put_out
+from sfp_viz.nets.pruning.fit_errors import Rulers, rulers
+from sfp_viz.nets.pruning.forward_capture import reads
+from sfp_viz.nets.pruning.im2col import inputs_of, positions
+from sfp_viz.nets.pruning.layer_fits import FITS, Call, Look, Reader, Refit, look
+from sfp_viz.nets.pruning.norm_rescaling import hold_scale, put_out
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
 from sfp_viz.nets.tracing.execution import execute
-from sfp_viz.nets.windows import inputs_of, positions
 
 # Of the mean variance of the inputs. Published ResNet-20, 70 % of the inner filters cut by L1, 512
 # images, 2,000 held-out training images: 1e-3 58.8 %, 1e-2 59.1 %, 0.1 57.8 %, all within chance.

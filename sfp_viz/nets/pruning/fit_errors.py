@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from sfp_viz.nets.calibration import calibration_batches
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.fits import Errors, Reader, Refit, look
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.calibration import calibration_batches
+from sfp_viz.nets.pruning.layer_fits import Errors, Reader, Refit, look
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, channels_of
 
 Removed = Mapping[str, Sequence[int]]

@@ -13,16 +13,16 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.repairs import REFITS, left_out
 from sfp_viz.errors import PlanError, SurgeryError
-from sfp_viz.nets.calibration import BATCH
-from sfp_viz.nets.compensation import Removed, Repair, compensate, reestimate
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.calibration import BATCH
+from sfp_viz.nets.pruning.compensation import Removed, Repair, compensate, reestimate
+from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
 from sfp_viz.nets.tracing.dependency_groups import cut
 from sfp_viz.nets.tracing.execution import tensors_of
 from sfp_viz.nets.tracing.read_network import channel_groups
 from sfp_viz.nets.tracing.verification import disagreement
-from sfp_viz.nets.views import as_trained
 
 TOLERANCE = 1e-3  # float32, of the output's scale; rounding alone stays below 1e-5
 

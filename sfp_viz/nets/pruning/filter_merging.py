@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.nets.calibration import NORMS, absorb, fed, input_means, norm_behind, readers
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.calibration import NORMS, absorb, fed, input_means, norm_behind, readers
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach, part_of
 from sfp_viz.nets.tracing.execution import CONVOLUTIONS, execute
 

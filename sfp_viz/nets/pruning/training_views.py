@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from sfp_viz.core.training.distillation import Augmentation
-from sfp_viz.nets.calibration import BATCH, BATCHES, NORMS
-from sfp_viz.nets.compensation import reestimate
 from sfp_viz.nets.data.augmentation import augment
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.calibration import BATCH, BATCHES, NORMS
+from sfp_viz.nets.pruning.compensation import reestimate
 
 _LOOKS = 4  # batches from which the augmentation is told
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.nets.calibration import fed
-from sfp_viz.nets.equations import Equations
-from sfp_viz.nets.passes import watch
-from sfp_viz.nets.windows import drawn, in_chunks, inputs_of, rows_of, unit_rows, window_rows
+from sfp_viz.nets.pruning.calibration import fed
+from sfp_viz.nets.pruning.forward_capture import watch
+from sfp_viz.nets.pruning.im2col import drawn, in_chunks, inputs_of, rows_of, unit_rows, window_rows
+from sfp_viz.nets.pruning.normal_equations import Equations
 
 
 @dataclass(frozen=True)

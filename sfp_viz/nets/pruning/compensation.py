@@ -11,7 +11,9 @@ from torch import nn
 
 from sfp_viz.core.plan.recipe import Compensation
 from sfp_viz.core.repairs import WITHOUT_IMAGES, left_out
-from sfp_viz.nets.calibration import (
+from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.calibration import (
     BATCHES,
     NORMS,
     absorb,
@@ -21,11 +23,9 @@ from sfp_viz.nets.calibration import (
     norm_behind,
     readers,
 )
-from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.fits import Refit
-from sfp_viz.nets.least_squares import refit
-from sfp_viz.nets.merging import merge, scale
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.filter_merging import merge, scale
+from sfp_viz.nets.pruning.layer_fits import Refit
+from sfp_viz.nets.pruning.least_squares import refit
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.execution import execute
 
