@@ -21,7 +21,7 @@ from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.sparsify import Sparsifying
-from sfp_viz.nets.stripes import hold_stripes
+from sfp_viz.nets.stripes.striped_model import hold_stripes
 from sfp_viz.nets.tracing.read_network import read_network
 
 SHARE = 0.6  # of the epochs; the rest is fine-tuning

@@ -58,8 +58,8 @@ def test_stripes_come_with_their_warning_and_both_numbers_side_by_side():
 
 
 def test_the_result_goes_to_onnx_with_its_stripes_skipped_or_as_zeros(tmp_path):
-    from sfp_viz.nets.stripe_files import load_striped
-    from sfp_viz.nets.stripes import stripe_layers
+    from sfp_viz.nets.stripes.striped_file import load_striped
+    from sfp_viz.nets.stripes.striped_model import stripe_layers
 
     words = ["sparsify", NET, "--method", "stripes", *QUICK, "--epochs", "3", "--tune-epochs", "0"]
     student = value(*words)["student"]
@@ -78,8 +78,8 @@ def test_the_result_goes_to_onnx_with_its_stripes_skipped_or_as_zeros(tmp_path):
 def test_a_window_with_a_dead_border_is_exported_smaller_and_stays_so(tmp_path):
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.nets.stripe_files import load_striped
-    from sfp_viz.nets.stripes import smaller_layers
+    from sfp_viz.nets.stripes.striped_file import load_striped
+    from sfp_viz.nets.stripes.striped_model import smaller_layers
 
     model = load_model(NET)
     model.module.get_submodule("conv2").weight.data[:, :, 0] = 0

@@ -161,7 +161,7 @@ def export(
     from sfp_viz.core.plan.plan import recipe_json
     from sfp_viz.files import write_whole
     from sfp_viz.nets.io import export as writer
-    from sfp_viz.nets.stripe_files import save_as_it_runs
+    from sfp_viz.nets.stripes.striped_file import save_as_it_runs
 
     model = _with_stripes(find_model(net), net, stripes)
     written: dict[str, dict[str, Any]] = {}
@@ -189,8 +189,8 @@ def export(
 def _with_stripes(model: Model, net: str, how: str) -> Model:
     """The network with its dead stripes left out, as its file says or as asked, or as it is."""
     from sfp_viz.nets.io.model_file import read_header
-    from sfp_viz.nets.stripe_files import load_striped
-    from sfp_viz.nets.stripes import striped
+    from sfp_viz.nets.stripes.striped_file import load_striped
+    from sfp_viz.nets.stripes.striped_model import striped
 
     if how in ("all", "smaller"):
         return striped(model, kind="stripes" if how == "all" else "smaller")[0]

@@ -125,7 +125,7 @@ def network_of(source: Source) -> Any:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _student(run: str) -> Any:
-    from sfp_viz.nets.stripe_files import load_striped
+    from sfp_viz.nets.stripes.striped_file import load_striped
 
     path = loaders.home() / "runs" / Path(run).name / "student.safetensors"
     if not path.is_file():

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from sfp_viz.nets.model import digest_of
-from sfp_viz.nets.smaller_conv import SmallerConv
-from sfp_viz.nets.stripes import live_mask, with_smaller_window
+from sfp_viz.nets.stripes.cropped_conv import SmallerConv
+from sfp_viz.nets.stripes.striped_model import live_mask, with_smaller_window
 
 
 def cut_window(conv, window, seed=0):

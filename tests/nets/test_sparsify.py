@@ -16,7 +16,7 @@ from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.sparsify import Sparsifying
-from sfp_viz.nets.stripes import striped
+from sfp_viz.nets.stripes.striped_model import striped
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
 from tests import tiny

@@ -10,22 +10,22 @@ from torch import nn
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import live_stripes, stripe_cost, stripes_of
 from sfp_viz.errors import ModelError
-from sfp_viz.nets import stripes
 from sfp_viz.nets.io.export import export_onnx, export_torch
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.smaller_conv import SmallerConv
-from sfp_viz.nets.stripe_conv import StripeConv
-from sfp_viz.nets.stripe_files import load_striped, save_striped
-from sfp_viz.nets.stripes import (
+from sfp_viz.nets.stripes.cropped_conv import SmallerConv
+from sfp_viz.nets.stripes.stripe_conv import StripeConv
+from sfp_viz.nets.stripes.striped_file import load_striped, save_striped
+from sfp_viz.nets.stripes.striped_model import (
     dense_twin,
     hold_stripes,
     live_mask,
     smaller_layers,
     stripe_layers,
     striped,
+    striped_model,
 )
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
@@ -135,7 +135,7 @@ def slow_but(*fast):
 )
 def test_of_three_ways_the_fastest_is_taken_and_of_equals_the_plainer(monkeypatch, fast, kinds):
     types = fast if isinstance(fast, tuple) else (fast,)
-    monkeypatch.setattr(stripes, "_fast", slow_but(*types))
+    monkeypatch.setattr(striped_model, "_fast", slow_but(*types))
     model = resnet(bordered)
     thin, choices = striped(model)
     assert {choice.kind for choice in choices} == kinds
@@ -246,7 +246,7 @@ def say(path, said):
 
 
 def test_a_file_keeps_which_windows_are_smaller_and_which_layers_skip(tmp_path, monkeypatch):
-    monkeypatch.setattr(stripes, "_fast", slow_but(StripeConv, SmallerConv))
+    monkeypatch.setattr(striped_model, "_fast", slow_but(StripeConv, SmallerConv))
     thin, _ = striped(resnet(bordered))
     path = tmp_path / "thin.safetensors"
     save_striped(thin, path)

@@ -123,8 +123,8 @@ def test_stripes_are_kept_as_they_run_faster_and_counted_apart_from_time(
     new_sparsify, network_file, tmp_path
 ):
     from sfp_viz.nets.io.export import export_onnx
-    from sfp_viz.nets.stripe_files import load_striped
-    from sfp_viz.nets.stripes import smaller_layers, stripe_layers
+    from sfp_viz.nets.stripes.striped_file import load_striped
+    from sfp_viz.nets.stripes.striped_model import smaller_layers, stripe_layers
 
     path = new_sparsify(STRIPES)
     assert main([str(path)]) == 0

@@ -9,8 +9,8 @@ from tests.shell import NET
 
 def test_layers_that_leave_stripes_out_do_so_in_every_file(shell):
     from sfp_viz.nets.io.load import load_model
-    from sfp_viz.nets.stripe_files import load_striped, save_striped
-    from sfp_viz.nets.stripes import smaller_layers, striped
+    from sfp_viz.nets.stripes.striped_file import load_striped, save_striped
+    from sfp_viz.nets.stripes.striped_model import smaller_layers, striped
 
     model = load_model(NET)
     model.module.get_submodule("conv2").weight.data[:, :, 0] = 0

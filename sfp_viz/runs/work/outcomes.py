@@ -52,8 +52,8 @@ def close(folder: Path, whole: Model, student: Model, before: Before, order: Spa
 
 def _keep_striped(student: Model, file: Path) -> tuple[tuple[StripeChoice, ...], Timed | None]:
     from sfp_viz.nets.measure import measure_latency
-    from sfp_viz.nets.stripe_files import save_striped
-    from sfp_viz.nets.stripes import striped
+    from sfp_viz.nets.stripes.striped_file import save_striped
+    from sfp_viz.nets.stripes.striped_model import striped
 
     mixed, choices = striped(student, repeats=REPEATS // 2)
     save_striped(mixed, file)

@@ -168,7 +168,7 @@ def _tune(task: Task, checkpoints: Checkpoints) -> Model:
     stays 0."""
     from sfp_viz.nets.distill import Training
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.stripes import hold_stripes
+    from sfp_viz.nets.stripes.striped_model import hold_stripes
 
     path, settings = task.run.path, task.run.settings
     training = Training(

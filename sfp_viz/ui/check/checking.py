@@ -101,7 +101,7 @@ def accuracy(found: Measured) -> tuple[float, tuple[float, float] | None]:
 
 def file_of(model: Any) -> bytes:
     """The model as a safetensors file; it says which of its layers leave stripes out."""
-    from sfp_viz.nets.stripe_files import save_as_it_runs
+    from sfp_viz.nets.stripes.striped_file import save_as_it_runs
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"

@@ -12,7 +12,7 @@ from torch import nn
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.io.model_file import load_saved, model_bytes, name_beside, save_model
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.stripes import (
+from sfp_viz.nets.stripes.striped_model import (
     dense_twin,
     may_be_thinned,
     put,

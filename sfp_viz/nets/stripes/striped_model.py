@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, live_window
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.smaller_conv import SmallerConv
-from sfp_viz.nets.stripe_conv import StripeConv
+from sfp_viz.nets.stripes.cropped_conv import SmallerConv
+from sfp_viz.nets.stripes.stripe_conv import StripeConv
 from sfp_viz.nets.tracing.execution import execute
 
 Asked = Literal["fastest", "stripes", "smaller"]
