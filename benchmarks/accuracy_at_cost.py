@@ -33,7 +33,7 @@ import sfp_viz as sfp
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.distill import Training
-from sfp_viz.nets.measure import count_macs, measure_accuracy
+from sfp_viz.nets.evaluation.measure import count_macs, measure_accuracy
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
 

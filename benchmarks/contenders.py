@@ -20,8 +20,8 @@ from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED, Recipe
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.observe import observe
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained

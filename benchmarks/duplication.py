@@ -23,7 +23,7 @@ from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED
 from sfp_viz.core.redundancy.similarity import filter_matrix, similarity
-from sfp_viz.nets.observe import observe
+from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.tracing.read_network import read_network
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "duplication.json"

@@ -34,8 +34,8 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED, Allocation, ClusterRule, Dispersion, Recipe
 from sfp_viz.core.selection.analysis import analyze, dispersions
 from sfp_viz.core.training.distillation import SCHEDULES, Distillation, Schedule, temperature
-from sfp_viz.nets.measure import measure_accuracy
-from sfp_viz.nets.observe import observe
+from sfp_viz.nets.evaluation.measure import measure_accuracy
+from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.tracing.read_network import read_network
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "results"

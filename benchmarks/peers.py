@@ -15,7 +15,7 @@ from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.nets.data.augmentation import augment
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.measure import count_macs
+from sfp_viz.nets.evaluation.measure import count_macs
 from sfp_viz.nets.model import Model
 
 _STEPS = 14  # halvings of the ratio

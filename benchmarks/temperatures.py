@@ -22,7 +22,7 @@ from typing import Any
 from accuracy_at_cost import TIER_A, images_of, pruned_by, teacher_of
 
 from sfp_viz.nets.distill import Training
-from sfp_viz.nets.measure import measure_accuracy
+from sfp_viz.nets.evaluation.measure import measure_accuracy
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "temperatures.jsonl"
 EVERY = 20  # steps between two measurements

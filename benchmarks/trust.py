@@ -45,10 +45,10 @@ from sfp_viz.core.plan.recipe import Allocation, Recipe, functional
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.nets.data.datasets import Images, load_data
+from sfp_viz.nets.evaluation.observe import observe
+from sfp_viz.nets.evaluation.one_shot import measure_points, tasks
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.observe import observe
-from sfp_viz.nets.sensitivity import measure_points, tasks
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.trust import measure_draws
 

@@ -30,8 +30,8 @@ import sfp_viz as sfp
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.errors import SfpError
+from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.io.samples import sample_names
-from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.execution import execute, tensors_of
 from sfp_viz.nets.zoo.architectures import architectures

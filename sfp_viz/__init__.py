@@ -31,7 +31,7 @@ _HOMES = {
     "cost": "core.cost.cost",
     "Evidence": "core.evidence.evidence",
     "Observations": "core.evidence.observations",
-    "observe": "nets.observe",
+    "observe": "nets.evaluation.observe",
     "analyze": "core.selection.analysis",
     "make_plan": "core.selection.planner",
     "Distillation": "core.training.distillation",
@@ -45,8 +45,8 @@ _HOMES = {
     "Images": "nets.data.datasets",
     "prune": "nets.pruning.prune",
     "finetune": "nets.finetuning",
-    "measure_accuracy": "nets.measure",
-    "measure_latency": "nets.measure",
+    "measure_accuracy": "nets.evaluation.measure",
+    "measure_latency": "nets.evaluation.measure",
     "export_onnx": "nets.io.export",
     "export_torch": "nets.io.export",
     "figures": "figures",
@@ -113,13 +113,13 @@ if TYPE_CHECKING:
         SurgeryError,
     )
     from sfp_viz.nets.data.datasets import Images, load_data
+    from sfp_viz.nets.evaluation.measure import measure_accuracy, measure_latency
+    from sfp_viz.nets.evaluation.observe import observe
     from sfp_viz.nets.finetuning import finetune
     from sfp_viz.nets.io.export import export_onnx, export_torch
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.nets.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.observe import observe
     from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
 

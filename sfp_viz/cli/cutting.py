@@ -17,9 +17,9 @@ from sfp_viz.figures.numbers import change, count, percent, size, span
 
 if TYPE_CHECKING:
     from sfp_viz.core.plan.plan import Plan
+    from sfp_viz.nets.evaluation.prune_stages import Stage
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.pruning.compensation import Repair
-    from sfp_viz.nets.stages import Stage
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -40,8 +40,8 @@ def prune(
     as_json: bool,
 ) -> None:
     """Cut the filters of a plan out of a copy of its network."""
+    from sfp_viz.nets.evaluation.measure import count_macs, count_params
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.nets.measure import count_macs, count_params
 
     plan = read_plan(plan_file)
     model = find_model(net or find_digest(plan.digest))
@@ -84,9 +84,9 @@ def _pruned(
     """The pruned network, its accuracy after each stage where there are images for it, and how
     what went was made up for."""
     from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.evaluation.prune_stages import stages
     from sfp_viz.nets.pruning.compensation import Repair
     from sfp_viz.nets.pruning.prune import pruned
-    from sfp_viz.nets.stages import stages
 
     images = load_data(data, "train") if data else None
     if images is None or not measured:
@@ -109,8 +109,8 @@ def measure(
     net: str, data: str | None, split: Any, limit: int | None, latency: bool, as_json: bool
 ) -> None:
     """Measure the accuracy of NET, and count its MACs and params."""
-    from sfp_viz.nets import measure as ruler
     from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.evaluation import measure as ruler
 
     model = find_model(net)
     images = load_data(data_of(model, data), split, limit=limit)

@@ -197,8 +197,8 @@ def _given() -> list[str]:
 
 
 def _lay_out(model: Model, net: str, images: str, settings: Sparsification, tuning: Any) -> Path:
+    from sfp_viz.nets.evaluation.measure import count_macs, count_params
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.nets.measure import count_macs, count_params
 
     facts = {
         "model": called(net, model.digest),

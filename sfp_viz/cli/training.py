@@ -76,8 +76,8 @@ def finetune(
 def _lay_out(
     student: Model, teacher: str | None, data: str, place: str | None, settings: Distillation
 ) -> Path:
+    from sfp_viz.nets.evaluation.measure import count_macs, count_params
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.nets.measure import count_macs, count_params
 
     folder = None
     if place:

@@ -24,8 +24,8 @@ from sfp_viz.nets.checkpoint import own_stream, seed_step
 from sfp_viz.nets.data.augmentation import order
 from sfp_viz.nets.data.compatibility import check_images, check_teacher
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.losses import Gap, distance, teacher_loss
-from sfp_viz.nets.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.peak import peak_bytes
 from sfp_viz.nets.ranks import Ranks, alone, fewest, has_norms

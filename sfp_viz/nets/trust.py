@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.evaluation.measure import count_right
+from sfp_viz.nets.evaluation.one_shot import CALIBRATION
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
-from sfp_viz.nets.sensitivity import CALIBRATION
 
 
 def measure_draws(

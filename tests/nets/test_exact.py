@@ -10,7 +10,7 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.nets.measure import count_macs, count_params
+from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import masked, prune
 from sfp_viz.nets.tracing.read_network import read_network

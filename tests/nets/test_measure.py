@@ -9,9 +9,7 @@ from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.io.load import load_model
-from sfp_viz.nets.io.samples import sample_names, sample_network
-from sfp_viz.nets.measure import (
+from sfp_viz.nets.evaluation.measure import (
     count_macs,
     count_params,
     count_peak_activations,
@@ -19,6 +17,8 @@ from sfp_viz.nets.measure import (
     measure_accuracy,
     measure_latency,
 )
+from sfp_viz.nets.io.load import load_model
+from sfp_viz.nets.io.samples import sample_names, sample_network
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network

@@ -6,7 +6,13 @@ from sfp_viz.core.cost.latency_table import estimate
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.latency import WHOLE, latency_table, layer_times, measure_table, table_tasks
+from sfp_viz.nets.evaluation.layer_latency import (
+    WHOLE,
+    latency_table,
+    layer_times,
+    measure_table,
+    table_tasks,
+)
 from sfp_viz.nets.tracing.read_network import read_network
 
 

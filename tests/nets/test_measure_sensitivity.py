@@ -5,11 +5,11 @@ from sfp_viz.core.evidence.sensitivity import gathered, loss
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.evaluation.measure import count_right
+from sfp_viz.nets.evaluation.one_shot import measure_points, single_cut, tasks
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
-from sfp_viz.nets.sensitivity import measure_points, single_cut, tasks
 from sfp_viz.nets.tracing.read_network import read_network
 
 

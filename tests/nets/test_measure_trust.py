@@ -5,7 +5,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.trust import measure_draws

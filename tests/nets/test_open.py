@@ -9,10 +9,10 @@ from torch import nn
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.data.datasets import load_data
+from sfp_viz.nets.evaluation.measure import measure_accuracy
 from sfp_viz.nets.io import samples as shelf
 from sfp_viz.nets.io.load import describe, load_model
 from sfp_viz.nets.io.model_file import save_model
-from sfp_viz.nets.measure import measure_accuracy
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.zoo import build
 

@@ -9,9 +9,9 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
+from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.samples import sample_names
-from sfp_viz.nets.measure import count_macs, count_params
 from sfp_viz.nets.pruning.prune import masked, prune
 from sfp_viz.nets.tracing.read_network import read_network
 

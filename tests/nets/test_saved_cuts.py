@@ -8,8 +8,8 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.evaluation.measure import count_macs
 from sfp_viz.nets.io.model_file import load_saved, save_model
-from sfp_viz.nets.measure import count_macs
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network

@@ -12,10 +12,10 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.evaluation.activation_scores import independence
+from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.observe import observe
 from sfp_viz.nets.pruning.prune import prune
-from sfp_viz.nets.scores import independence
 from sfp_viz.nets.tracing.read_network import read_network
 from tests.tiny import NETS, randomize
 

@@ -12,7 +12,7 @@ from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import DataError, PlanError, RecipeError, RunError
 from sfp_viz.nets.data.datasets import Images, load_data
-from sfp_viz.nets.measure import count_macs
+from sfp_viz.nets.evaluation.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.sparsify import Sparsifying

@@ -7,11 +7,11 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.evaluation.measure import count_right
+from sfp_viz.nets.evaluation.prune_stages import NAMES, stages
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import compensated, prune
 from sfp_viz.nets.pruning.training_views import as_trained
-from sfp_viz.nets.stages import NAMES, stages
 
 
 def images(split: str, seed: int) -> Images:

@@ -11,7 +11,7 @@ from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
-from sfp_viz.nets.measure import count_macs, count_params
+from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import masked, prune
 from sfp_viz.nets.tracing.read_network import read_network

@@ -28,10 +28,10 @@ from sfp_viz.core.plan.recipe import taylor as taylor_of
 from sfp_viz.core.redundancy.importance import importance
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.evaluation.activation_scores import taylor
+from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.observe import observe
 from sfp_viz.nets.pruning.prune import prune
-from sfp_viz.nets.scores import taylor
 from sfp_viz.nets.tracing.execution import execute
 from sfp_viz.nets.tracing.read_network import channel_groups, read_network
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.measure import count_macs, count_params
+from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import channel_groups
 from sfp_viz.nets.zoo.build import build

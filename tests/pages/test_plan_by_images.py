@@ -14,9 +14,9 @@ from sfp_viz.core.evidence.study import Study, study_value
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import load_data
+from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.observation_file import save_observations
-from sfp_viz.nets.observe import observe
 from sfp_viz.runs.folder import list_runs
 from sfp_viz.runs.records import Finding
 from sfp_viz.ui.session.history import History

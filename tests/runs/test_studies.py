@@ -81,10 +81,10 @@ def test_settings_that_measure_nothing_are_refused(wrong):
 
 def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, network_file, tmp_path):
     from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.evaluation.measure import count_right
+    from sfp_viz.nets.evaluation.one_shot import single_cut, tasks
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.measure import count_right
     from sfp_viz.nets.pruning.prune import prune
-    from sfp_viz.nets.sensitivity import single_cut, tasks
     from sfp_viz.nets.tracing.read_network import read_network
 
     path = new_study()
@@ -168,8 +168,8 @@ def test_observations_and_latency_become_evidence_bit_for_bit(new_study, tmp_pat
     import numpy as np
 
     from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.evaluation.observe import observe
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.observe import observe
 
     model = load_saved(network_file)
     assert find_evidence(tmp_path, model.digest) == Evidence()

@@ -159,7 +159,7 @@ def test_a_member_whose_target_is_out_of_reach_says_so_and_the_others_go_on(new_
 
 
 def test_recipes_that_look_at_images_do_so_once_for_all(new_sweep, line, monkeypatch):
-    from sfp_viz.nets import observe
+    from sfp_viz.nets.evaluation import observe
 
     calls = []
     real = observe.observe

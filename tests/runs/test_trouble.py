@@ -151,8 +151,8 @@ def test_an_infinite_loss_stops_at_the_last_good_epoch_and_says_what_to_do(
 ):
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.evaluation.measure import measure_accuracy
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.measure import measure_accuracy
 
     learn = Training._learn
 

@@ -66,8 +66,8 @@ def until(path: Path, wanted, seconds: float = 120) -> Run:
 
 def test_a_run_ends_with_a_network_a_history_and_a_result(undisturbed):
     from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.evaluation.measure import count_params, measure_accuracy
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.measure import count_params, measure_accuracy
 
     run, result = undisturbed, undisturbed.result
     assert (run.state, run.message, run.progress, len(run.epochs)) == ("finished", "", 1.0, 6)

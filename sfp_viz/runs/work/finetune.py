@@ -166,7 +166,7 @@ def _before(
     if known is not None:
         return known
     heartbeat.tell("measuring")
-    from sfp_viz.nets.measure import count_macs, count_params, count_right
+    from sfp_viz.nets.evaluation.measure import count_macs, count_params, count_right
 
     count = len(training.test)
     before = Before(

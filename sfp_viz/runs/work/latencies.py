@@ -44,7 +44,7 @@ def measure(
 ) -> Timed:
     """The latency of one network on the CPU; ``again`` times more before, for a cold machine."""
     from sfp_viz.nets.checkpoint import numerics
-    from sfp_viz.nets.measure import measure_latency
+    from sfp_viz.nets.evaluation.measure import measure_latency
     from sfp_viz.nets.stripes.striped_file import load_striped
 
     machine = numerics(threads)  # sets them

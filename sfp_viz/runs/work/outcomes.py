@@ -51,7 +51,7 @@ def close(folder: Path, whole: Model, student: Model, before: Before, order: Spa
 
 
 def _keep_striped(student: Model, file: Path) -> tuple[tuple[StripeChoice, ...], Timed | None]:
-    from sfp_viz.nets.measure import measure_latency
+    from sfp_viz.nets.evaluation.measure import measure_latency
     from sfp_viz.nets.stripes.striped_file import save_striped
     from sfp_viz.nets.stripes.striped_model import striped
 

@@ -192,8 +192,8 @@ def _before(task: Task) -> Before:
     known = read_run(task.run.path).before
     if known is not None:
         return known
+    from sfp_viz.nets.evaluation.measure import count_right
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.measure import count_right
     from sfp_viz.nets.tracing.read_network import read_network
 
     task.heartbeat.tell("measuring")

@@ -148,7 +148,7 @@ def _seen(task: Task, student: Model) -> Evidence | None:
     recipe = task.order.recipe
     if "observations" not in needs(recipe):
         return None
-    from sfp_viz.nets.observe import observe
+    from sfp_viz.nets.evaluation.observe import observe
 
     def tell(seen: int, of: int) -> None:
         task.heartbeat.go_on()
@@ -161,7 +161,7 @@ def _seen(task: Task, student: Model) -> Evidence | None:
 
 def _measured(task: Task, number: int, target: float, start: Model, plan: Plan) -> Stage:
     """The line of a stage that begins; before.json says what is trained now."""
-    from sfp_viz.nets.measure import count_macs, count_params, count_right
+    from sfp_viz.nets.evaluation.measure import count_macs, count_params, count_right
 
     _tell(task, "measuring")
     test = task.test.first(task.run.settings.test_images)

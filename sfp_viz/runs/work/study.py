@@ -102,7 +102,7 @@ def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.evidence.sensitivity import gathered, sensitivity_json
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.sensitivity import measure_points, tasks
+    from sfp_viz.nets.evaluation.one_shot import measure_points, tasks
 
     recipe, evidence = single(study.recipe), evidence_in(run.path / "evidence")
     calibration = load_data(run.data, "train")
@@ -126,7 +126,7 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.cost.latency_table import latency_json
-    from sfp_viz.nets.latency import latency_table, measure_table, table_tasks
+    from sfp_viz.nets.evaluation.layer_latency import latency_table, measure_table, table_tasks
 
     def measure(todo: Sequence[Task]) -> Iterator[float]:
         found = measure_table(model, todo=todo, batch=study.batch, repeats=study.repeats)
@@ -141,8 +141,8 @@ def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.evaluation.observe import observe
     from sfp_viz.nets.io.observation_file import observations_bytes
-    from sfp_viz.nets.observe import observe
 
     images = load_data(run.data, "train")
     count = min(study.calibration, len(images))

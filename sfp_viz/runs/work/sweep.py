@@ -140,7 +140,7 @@ def _evidence(
     recipes = [recipe for _, recipe in sweep.recipes]
     if not any("observations" in needs(recipe) for recipe in recipes):
         return given
-    from sfp_viz.nets.observe import observe
+    from sfp_viz.nets.evaluation.observe import observe
 
     def tell(seen: int, of: int) -> None:
         heartbeat.go_on()

@@ -84,7 +84,7 @@ def stages(
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring after each stage")
 def _stages(key: str, plan_hash: str, data: str, _plan: Plan, _tell: Tell):
-    from sfp_viz.nets.stages import stages as measured
+    from sfp_viz.nets.evaluation.prune_stages import stages as measured
 
     train, test = (measuring.data_or_none(data, split) for split in ("train", "test"))
     if train is None or test is None:
@@ -110,7 +110,7 @@ def file_of(model: Any) -> bytes:
 
 
 def _sizes(model: Any, accuracy: Measured | None) -> Sizes:
-    from sfp_viz.nets.measure import count_macs, count_params, measure_latency
+    from sfp_viz.nets.evaluation.measure import count_macs, count_params, measure_latency
 
     return Sizes(
         macs=count_macs(model),

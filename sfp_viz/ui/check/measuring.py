@@ -55,14 +55,14 @@ def _pruned(
 @st.cache_resource(max_entries=16, show_spinner=False)
 def latency(key: str) -> Measured:
     """Measured latency of the uncut network on this machine. Takes seconds: on a click."""
-    from sfp_viz.nets.measure import measure_latency
+    from sfp_viz.nets.evaluation.measure import measure_latency
 
     return measure_latency(loaders.model(key))
 
 
 def pruned_latency(key: str, recipe: Recipe, edits: Edits | None) -> Measured:
     """Measured latency of the cut network: its widths count, not what fills them. On a click."""
-    from sfp_viz.nets.measure import measure_latency
+    from sfp_viz.nets.evaluation.measure import measure_latency
 
     return measure_latency(pruned(key, recipe, edits))
 
@@ -85,7 +85,7 @@ def _data(name: str, split: str, limit: int | None) -> Any:
 def accuracy(key: str, data: str, limit: int | None = None, _tell: Tell | None = None) -> Measured:
     """Measured accuracy of the uncut network on the test images. Takes seconds: on a click.
     ``_tell`` hears how many images were seen."""
-    from sfp_viz.nets.measure import measure_accuracy
+    from sfp_viz.nets.evaluation.measure import measure_accuracy
 
     return measure_accuracy(loaders.model(key), _images(data, limit), _tell)
 
@@ -114,7 +114,7 @@ def _pruned_accuracy(
     version: tuple,
     _tell: Tell | None = None,
 ) -> Measured:
-    from sfp_viz.nets.measure import measure_accuracy
+    from sfp_viz.nets.evaluation.measure import measure_accuracy
 
     return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit), _tell)
 

@@ -215,8 +215,8 @@ def _key(network: Network) -> str:
 
 def _times(key: str) -> Times:
     """Measure; takes about a second for a small network. Loads torch: on a click."""
-    from sfp_viz.nets.latency import layer_times
-    from sfp_viz.nets.measure import measure_latency
+    from sfp_viz.nets.evaluation.layer_latency import layer_times
+    from sfp_viz.nets.evaluation.measure import measure_latency
 
     model, repeats = loaders.model(key), 20
     layers = layer_times(model, repeats=repeats)

@@ -17,7 +17,7 @@ from sfp_viz.core.selection.analysis import analyze_group
 from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune

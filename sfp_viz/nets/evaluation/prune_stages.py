@@ -9,7 +9,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.distillation import Measured, wilson
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.measure import count_right
+from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import Repair, reestimate
 from sfp_viz.nets.pruning.layer_fits import Refit

@@ -14,8 +14,8 @@ from torch.utils.hooks import RemovableHandle
 from sfp_viz.core.evidence.observations import SCORES, Observations
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.evaluation.activation_scores import Maps, taylor
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.scores import Maps, taylor
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach
 from sfp_viz.nets.tracing.coupled_weights import input_slices
 from sfp_viz.nets.tracing.execution import Execution, execute
