@@ -32,10 +32,10 @@ from trained_here import trained
 import sfp_viz as sfp
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.data.datasets import Images, load_data
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.evaluation.measure import count_macs, measure_accuracy
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.nets.training.distill import Training
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "accuracy_at_cost.jsonl"
 CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}

@@ -12,10 +12,10 @@ from contenders import by_recipe
 from sfp_viz.core.plan.recipe import functional
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.evaluation.measure import count_macs
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.nets.training.distill import Training
 
 METHODS = {  # share of the cut in the first step, epochs after it
     "functional:two_steps": (0.6, 2),

@@ -36,10 +36,10 @@ from trained_here import trained
 
 import sfp_viz as sfp
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.evaluation.measure import count_params, measure_accuracy
 from sfp_viz.nets.tracing.dependency_groups import cut
 from sfp_viz.nets.tracing.read_network import channel_groups, read_network
+from sfp_viz.nets.training.distill import Training
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "lenet.jsonl"
 METHODS = (

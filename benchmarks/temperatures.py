@@ -21,8 +21,8 @@ from typing import Any
 
 from accuracy_at_cost import TIER_A, images_of, pruned_by, teacher_of
 
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.evaluation.measure import measure_accuracy
+from sfp_viz.nets.training.distill import Training
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "temperatures.jsonl"
 EVERY = 20  # steps between two measurements

@@ -15,7 +15,6 @@ from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
@@ -23,6 +22,7 @@ from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.sparsify import Sparsifying
 from sfp_viz.nets.stripes.striped_model import hold_stripes
 from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.nets.training.distill import Training
 
 SHARE = 0.6  # of the epochs; the rest is fine-tuning
 METHODS: dict[str, dict[str, Any]] = {

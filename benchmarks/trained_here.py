@@ -11,8 +11,8 @@ import torch
 
 import sfp_viz as sfp
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.io.model_file import load_saved, save_model
+from sfp_viz.nets.training.distill import Training
 from sfp_viz.nets.zoo.architectures import architectures
 
 

@@ -31,14 +31,14 @@ from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import read_json
-from sfp_viz.nets.checkpoint import numerics
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.io.model_file import load_saved, save_model
 from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.nets.training.checkpoint import numerics
+from sfp_viz.nets.training.distill import Training
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.lines import EPOCHS, append
 from sfp_viz.runs.process import cancel, launch

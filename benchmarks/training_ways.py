@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.distill import Training
-from sfp_viz.nets.losses import distillation_loss
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.teacher import seen_in
+from sfp_viz.nets.training.distill import Training
+from sfp_viz.nets.training.losses import distillation_loss
+from sfp_viz.nets.training.teacher import seen_in
 from sfp_viz.runs.work.heartbeat import Heartbeat
 
 BATCH = 128

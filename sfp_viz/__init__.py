@@ -44,7 +44,7 @@ _HOMES = {
     "load_data": "nets.data.datasets",
     "Images": "nets.data.datasets",
     "prune": "nets.pruning.prune",
-    "finetune": "nets.finetuning",
+    "finetune": "nets.training.finetune",
     "measure_accuracy": "nets.evaluation.measure",
     "measure_latency": "nets.evaluation.measure",
     "export_onnx": "nets.io.export",
@@ -115,13 +115,13 @@ if TYPE_CHECKING:
     from sfp_viz.nets.data.datasets import Images, load_data
     from sfp_viz.nets.evaluation.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.evaluation.observe import observe
-    from sfp_viz.nets.finetuning import finetune
     from sfp_viz.nets.io.export import export_onnx, export_torch
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
+    from sfp_viz.nets.training.finetune import finetune
 
 
 def __getattr__(name: str) -> Any:

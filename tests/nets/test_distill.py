@@ -7,10 +7,10 @@ import torch
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import DataError, RunError
 from sfp_viz.nets.data.datasets import Images, load_data
-from sfp_viz.nets.distill import Training
-from sfp_viz.nets.finetuning import finetune
-from sfp_viz.nets.losses import distillation_loss
 from sfp_viz.nets.model import Model, digest_of
+from sfp_viz.nets.training.distill import Training
+from sfp_viz.nets.training.finetune import finetune
+from sfp_viz.nets.training.losses import distillation_loss
 from sfp_viz.nets.zoo.build import build
 
 QUICK = Distillation(epochs=2, batch_size=64, train_images=200, test_images=100, learning_rate=0.1)

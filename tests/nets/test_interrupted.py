@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.nets.checkpoint import load_checkpoint, numerics, save_checkpoint
 from sfp_viz.nets.data.datasets import load_data
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model, digest_of
-from sfp_viz.nets.peak import peak_bytes
+from sfp_viz.nets.training.checkpoint import load_checkpoint, numerics, save_checkpoint
+from sfp_viz.nets.training.distill import Training
+from sfp_viz.nets.training.peak_memory import peak_bytes
 
 TINY = Distillation(
     epochs=3,

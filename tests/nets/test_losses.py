@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from sfp_viz.core.training.distillation import Distillation, temperature
-from sfp_viz.nets.losses import (
+from sfp_viz.nets.training.losses import (
     Gap,
     decoupled_loss,
     distance,

@@ -10,11 +10,11 @@ from torch import nn
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.nets import teacher as teaching
-from sfp_viz.nets.averaging import Average
 from sfp_viz.nets.data.datasets import load_data
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.model import Model, digest_of
+from sfp_viz.nets.training import teacher as teaching
+from sfp_viz.nets.training.distill import Training
+from sfp_viz.nets.training.ema import Average
 from sfp_viz.nets.zoo.build import build
 
 QUICK = Distillation(epochs=4, batch_size=64, train_images=200, test_images=100, learning_rate=0.1)

@@ -73,7 +73,7 @@ def half_written(path: Path) -> list[Path]:
 
 
 def test_a_full_disk_stops_the_run_with_a_sentence_and_it_can_go_on(run, student, monkeypatch):
-    from sfp_viz.nets import checkpoint
+    from sfp_viz.nets.training import checkpoint
 
     save, count = checkpoint.save_checkpoint, [0]
 
@@ -150,9 +150,9 @@ def test_an_infinite_loss_stops_at_the_last_good_epoch_and_says_what_to_do(
     run, monkeypatch, tmp_path
 ):
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.distill import Training
     from sfp_viz.nets.evaluation.measure import measure_accuracy
     from sfp_viz.nets.io.model_file import load_saved
+    from sfp_viz.nets.training.distill import Training
 
     learn = Training._learn
 
@@ -192,7 +192,7 @@ def test_an_infinite_loss_stops_at_the_last_good_epoch_and_says_what_to_do(
     ids=["python", "torch", "cuda", "system"],
 )
 def test_too_little_memory_is_said_so_and_half_the_batch_offered(run, monkeypatch, problem):
-    from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.training.distill import Training
 
     def greedy(self, stop) -> None:
         raise problem

@@ -148,7 +148,7 @@ def temperature(settings: Distillation, progress: float, gap: float = 1.0) -> fl
     'increasing' is the cosine run backwards, from ``temperature_end`` up to the start. 'adaptive'
     follows the student: T = T1 + (T0 - T1) g with ``gap`` g, what is left of its first distance
     to the teacher, clipped to 0..1; a student no worse than its teacher goes at T1 (our own
-    variant, docs/method.md; nets/losses.py, Gap).
+    variant, docs/method.md; nets/training/losses.py, Gap).
     """
     start, end = settings.temperature_start, settings.temperature_end
     if settings.schedule == "adaptive":

@@ -66,7 +66,7 @@ class Checkpoints:
     ) -> None:
         """Write ``state``, after ``done`` epochs and ``step`` steps of the next one; it lies on the
         disk, whole, when this returns. Raises OSError or SafetensorError when that fails."""
-        from sfp_viz.nets.checkpoint import save_checkpoint
+        from sfp_viz.nets.training.checkpoint import save_checkpoint
 
         name = self._next(step)
         with beside(self._folder / name) as fresh:
@@ -107,7 +107,7 @@ def read_newest(folder: Path) -> Checkpoint | None:
 
 def read_checkpoint(file: Path) -> Checkpoint:
     """Read a checkpoint. Raises RunError when it is broken or not ours."""
-    from sfp_viz.nets.checkpoint import load_checkpoint
+    from sfp_viz.nets.training.checkpoint import load_checkpoint
 
     state, facts = load_checkpoint(file)
     try:

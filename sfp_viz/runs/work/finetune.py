@@ -21,9 +21,9 @@ from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.spread import spread
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.distill import Training
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.ranks import Fabric
+    from sfp_viz.nets.training.distill import Training
+    from sfp_viz.nets.training.distributed import Fabric
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
@@ -63,7 +63,7 @@ def train(
     Raises Stopped when asked to stop or to pause, with a checkpoint of that very step; RunError
     when the loss is no longer finite: the last whole epoch is then the newest that is kept.
     """
-    from sfp_viz.nets.checkpoint import numerics
+    from sfp_viz.nets.training.checkpoint import numerics
 
     facts, begun = numerics(), training.step
     every = training.settings.checkpoint_steps
@@ -97,7 +97,7 @@ def train(
 def say_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> str:
     """Compute as the worker before us did, with as many threads; where that is not possible, say
     that the result may differ. What it depends on is written down. Returns what was said."""
-    from sfp_viz.nets.checkpoint import numerics
+    from sfp_viz.nets.training.checkpoint import numerics
 
     then = last.facts if last is not None else {}
     threads = then.get("threads") or heartbeat.earlier.get("threads")
@@ -142,8 +142,8 @@ def _training(
     run: Run, heartbeat: Heartbeat, fabric: Fabric | None, *, start: Path, teacher: Path | None
 ) -> tuple[Training, Model, Model | None]:
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.distill import Training
     from sfp_viz.nets.io.model_file import load_saved
+    from sfp_viz.nets.training.distill import Training
 
     heartbeat.go_on()
     student = load_saved(start)

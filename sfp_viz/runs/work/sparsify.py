@@ -112,7 +112,7 @@ def _advance(
 ) -> None:
     """Train to the end, with a line for each refresh, and checkpoints after epochs, every
     ``checkpoint_steps`` steps, and where it is asked to stop."""
-    from sfp_viz.nets.checkpoint import numerics
+    from sfp_viz.nets.training.checkpoint import numerics
 
     facts, every = numerics(), task.run.settings.checkpoint_steps
     saved = training.step
@@ -166,9 +166,9 @@ def _falling_back(checkpoints: Checkpoints) -> Iterator[None]:
 def _tune(task: Task, checkpoints: Checkpoints) -> Model:
     """Fine-tune the cut network with the unpruned one as its teacher; what is 0 by its stripes
     stays 0."""
-    from sfp_viz.nets.distill import Training
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.stripes.striped_model import hold_stripes
+    from sfp_viz.nets.training.distill import Training
 
     path, settings = task.run.path, task.run.settings
     training = Training(

@@ -29,7 +29,7 @@ from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.trouble import sentence, trouble_of
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.ranks import Fabric
+    from sfp_viz.nets.training.distributed import Fabric
 
 MODULE = "sfp_viz.runs.work.spread"
 GRACE = 5.0  # seconds the worker has to see for itself that another process died
@@ -55,8 +55,8 @@ def spread(
     if settings.processes == 1:
         yield None
         return
-    from sfp_viz.nets.checkpoint import numerics
-    from sfp_viz.nets.ranks import leave, together
+    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.distributed import leave, together
 
     job = {"start": str(start), "teacher": str(teacher) if teacher else None, "data": data}
     job |= {"settings": asdict(settings), "threads": numerics()["threads"]}
@@ -171,11 +171,11 @@ def _with_the_worker() -> None:
 
 
 def _follow(job: dict[str, Any], *, rank: int, port: int) -> None:
-    from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.distill import Training
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.ranks import leave, together
+    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.distill import Training
+    from sfp_viz.nets.training.distributed import leave, together
 
     numerics(job["threads"])
     settings = Distillation(**job["settings"])

@@ -115,8 +115,8 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
     stages = {stage.number: stage for stage in read_stages(task.run.path)}
     if (folder / START).exists() and number in stages:
         return
-    from sfp_viz.nets.checkpoint import seed_step
     from sfp_viz.nets.io.model_file import load_saved, save_model
+    from sfp_viz.nets.training.checkpoint import seed_step
 
     seed_step(task.run.settings.seed, number, 0)  # whatever was drawn in this process so far
     if not (folder / START).exists():
@@ -179,8 +179,8 @@ def _measured(task: Task, number: int, target: float, start: Model, plan: Plan) 
 
 def _train(task: Task, number: int) -> None:
     """Train the stage's network to its end; the checkpoints lie in the stage's folder."""
-    from sfp_viz.nets.distill import Training
     from sfp_viz.nets.io.model_file import load_saved, save_model
+    from sfp_viz.nets.training.distill import Training
 
     path, folder = task.run.path, stage_folder(task.run.path, number)
     before, settings = _first(task.order, number), task.run.settings

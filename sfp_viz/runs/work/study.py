@@ -45,9 +45,9 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     if study is None:
         raise RunError(f"The run at {run.path} is no study.")
     heartbeat.tell("loading")
-    from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
+    from sfp_viz.nets.training.checkpoint import numerics
 
     heartbeat.go_on()
     heartbeat.say(numerics(heartbeat.earlier.get("threads")))

@@ -73,11 +73,11 @@ def _maker(
     """A function that lays out the training of a member; it returns why it could not, or ''."""
     from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.selection.planner import make_plan_for
-    from sfp_viz.nets.checkpoint import numerics
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved, save_model
     from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
+    from sfp_viz.nets.training.checkpoint import numerics
 
     heartbeat.say(numerics(heartbeat.earlier.get("threads")))
     model, images = load_saved(run.path / "start.safetensors"), load_data(run.data, "train")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.nets.data.datasets import load_data
-from sfp_viz.nets.distill import Training
 from sfp_viz.nets.io.model_file import save_model
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.training.distill import Training
 
 
 def finetune(

@@ -13,7 +13,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.data.augmentation import augment
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.ranks import Ranks
+from sfp_viz.nets.training.distributed import Ranks
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

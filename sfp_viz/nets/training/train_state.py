@@ -17,7 +17,7 @@ from sfp_viz.errors import RunError
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from sfp_viz.nets.distill import Training
+    from sfp_viz.nets.training.distill import Training
 
 _SCALER = {
     "scale": float,
