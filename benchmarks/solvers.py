@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 import sfp_viz as sfp
 from sfp_viz.core.training.sparsification import Sparsification
-from sfp_viz.nets.sparsify import Sparsifying
+from sfp_viz.nets.sparsity.sparse_training import Sparsifying
 
 LINES = Path(__file__).resolve().parent.parent / "docs" / "results" / "solvers.jsonl"
 SOLVERS: dict[str, dict[str, Any]] = {

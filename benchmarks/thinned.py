@@ -19,7 +19,7 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
-from sfp_viz.nets.sparsify import Sparsifying
+from sfp_viz.nets.sparsity.sparse_training import Sparsifying
 from sfp_viz.nets.stripes.striped_model import hold_stripes
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.training.distill import Training

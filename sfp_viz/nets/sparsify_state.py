@@ -19,7 +19,7 @@ from torch import Tensor
 from sfp_viz.errors import RunError
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.sparsify import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
 
 
 def gather(training: Sparsifying) -> dict[str, Tensor]:

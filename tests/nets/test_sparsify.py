@@ -15,7 +15,7 @@ from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.evaluation.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.pruning.prune import prune
-from sfp_viz.nets.sparsify import Sparsifying
+from sfp_viz.nets.sparsity.sparse_training import Sparsifying
 from sfp_viz.nets.stripes.striped_model import striped
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build

@@ -216,7 +216,7 @@ def test_an_infinite_loss_ends_the_run_with_a_sentence(new_sparsify):
 def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeypatch):
     import torch
 
-    from sfp_viz.nets.sparsify import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
     from sfp_viz.runs.work.checkpoints import read_newest
 
     real = Sparsifying._train

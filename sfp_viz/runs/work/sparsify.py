@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sfp_viz.core.training.sparsification import Refresh
     from sfp_viz.nets.data.datasets import Images
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.sparsify import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
 
 PLAN, START = "plan.json", "start.safetensors"
 
@@ -86,7 +86,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     """Make the network sparse from the last checkpoint, or the start; then cut it."""
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.pruning.prune import prune
-    from sfp_viz.nets.sparsify import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
 
     path, last = task.run.path, checkpoints.last
     training = Sparsifying(

@@ -127,7 +127,7 @@ def words(
 
 def groups_of(network: Network, settings: Sparsification) -> tuple[str, ...]:
     """Groups that may lose filters. Raises PlanError when none may."""
-    from sfp_viz.nets.sparse_plan import sparse_groups
+    from sfp_viz.nets.sparsity.sparse_plan import sparse_groups
 
     return sparse_groups(network, settings)
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import alive, keep_factors, rows_within, shrink_factors
 from sfp_viz.core.training.sparsification import Sparsification
-from sfp_viz.nets.penalties import Scales
-from sfp_viz.nets.rows import Rows
+from sfp_viz.nets.sparsity.filter_rows import Rows
+from sfp_viz.nets.sparsity.group_lasso import Scales
 
 # Our own: with 1, as the authors have it, the weights of a row that goes are pulled past 0 to their
 # negative before they catch up, and the loss rises with them; the point it comes to is the same.

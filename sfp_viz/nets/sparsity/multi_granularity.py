@@ -19,9 +19,9 @@ from sfp_viz.core.cost.stripes import share_for, stripe_cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
 from sfp_viz.core.training.sparsification import Sparsification
-from sfp_viz.nets.penalties import Scales
-from sfp_viz.nets.rows import Rows, shares_of
-from sfp_viz.nets.stripe_gates import StripeGates
+from sfp_viz.nets.sparsity.filter_rows import Rows, shares_of
+from sfp_viz.nets.sparsity.group_lasso import Scales
+from sfp_viz.nets.sparsity.stripe_gates import StripeGates
 from sfp_viz.nets.stripe_layers import filter_targets, gated_layers
 
 PHASES = ("filters", "stripes", "frozen")

@@ -14,14 +14,14 @@ from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.proximal import rows_within
 from sfp_viz.nets.evaluation.measure import count_right
-from sfp_viz.nets.gates import PHASES, Thinning
-from sfp_viz.nets.held import Held
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.sparse_plan import sparse_plan
+from sfp_viz.nets.sparsity.frozen_rows import Held
+from sfp_viz.nets.sparsity.multi_granularity import PHASES, Thinning
+from sfp_viz.nets.sparsity.sparse_plan import sparse_plan
 from sfp_viz.nets.tracing.channel_groups import silence
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.sparsify import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
 
 
 def live_rows(training: Sparsifying, *, at_end: bool) -> dict[str, np.ndarray]:

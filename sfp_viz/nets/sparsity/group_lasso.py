@@ -13,7 +13,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import alive, shrink_factors
 from sfp_viz.core.training.sparsification import LEAST_RATIO, Sparsification
 from sfp_viz.errors import RecipeError
-from sfp_viz.nets.rows import Rows, shares_of
+from sfp_viz.nets.sparsity.filter_rows import Rows, shares_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.nets.rows import Rows
+from sfp_viz.nets.sparsity.filter_rows import Rows
 
 
 class Held:
