@@ -25,8 +25,8 @@ from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.kinds.sparsify import reached, read_outcome
 from sfp_viz.runs.laying import FORMAT, free_folder, lay_out, located
 from sfp_viz.runs.lines import read_epochs, read_points
+from sfp_viz.runs.liveness import message, read_signs
 from sfp_viz.runs.records import Before, Finding, Point, Result, Run
-from sfp_viz.runs.signs import message, read_signs
 from sfp_viz.runs.state import OVER, Signs, State, state_of
 
 TRAINING = "finetune"

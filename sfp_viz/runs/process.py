@@ -14,9 +14,9 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json, write_whole
 from sfp_viz.runs.alive import RUN, here, python_module, start
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
+from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import cluster
-from sfp_viz.runs.signs import QUEUED, REQUEST, WORKER
 from sfp_viz.runs.state import OVER, RESUMABLE, Request
 from sfp_viz.runs.work.trouble import DISK, trouble_of
 from sfp_viz.runs.workers import end_group, signal_workers, workers
@@ -101,7 +101,7 @@ def resume(path: Path) -> Run:
 
 
 def _put_back(run: Run) -> int:
-    from sfp_viz.runs.kinds.sweep_control import put_back  # it puts runs in line, as we do
+    from sfp_viz.runs.sweep_control import put_back  # it puts runs in line, as we do
 
     return put_back(run)
 

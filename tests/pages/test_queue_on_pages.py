@@ -31,7 +31,7 @@ def _no_processes(monkeypatch):
     monkeypatch.setattr(queue, "wake", lambda *_, **__: None)
     monkeypatch.setattr(queue, "advance", lambda *_, **__: ())
     monkeypatch.setattr(process, "launch", lambda *_, **__: pytest.fail("a worker was started"))
-    monkeypatch.setattr("sfp_viz.runs.signs.is_alive", lambda pid, *_: pid == os.getpid())
+    monkeypatch.setattr("sfp_viz.runs.liveness.is_alive", lambda pid, *_: pid == os.getpid())
     monkeypatch.delenv(slots.VARIABLE, raising=False)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs import process, signs, workers
+from sfp_viz.runs import liveness, process, workers
 from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import create_run
 from sfp_viz.runs.process import cancel
@@ -95,6 +95,6 @@ def warm(noting, monkeypatch):
 
         monkeypatch.setattr(process, "start", start)
         monkeypatch.setattr(workers, "is_alive", alive)
-        monkeypatch.setattr(signs, "is_alive", alive)
+        monkeypatch.setattr(liveness, "is_alive", alive)
         yield
         send.close()

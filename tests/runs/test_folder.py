@@ -14,7 +14,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.files import beside, locked, read_json, write_whole
-from sfp_viz.runs import folder, signs
+from sfp_viz.runs import folder, liveness
 from sfp_viz.runs.folder import create_run, find_run, list_runs, read_run
 
 
@@ -109,7 +109,7 @@ def test_what_the_result_depends_on_is_still_said_when_the_run_is_finished(new_r
 def test_a_dead_worker_is_lost_and_the_message_says_how_to_go_on(new_run):
     path = new_run()
     (path / "launch.json").write_text(json.dumps({"attempt": 1, "time": 0}))
-    worker = {"attempt": 1, "pid": 1, "host": signs.here(), "time": time.time(), "threads": 2}
+    worker = {"attempt": 1, "pid": 1, "host": liveness.here(), "time": time.time(), "threads": 2}
     (path / "worker.json").write_text(json.dumps(worker))
     run = read_run(path)
     assert run.state == "lost"
@@ -122,7 +122,7 @@ def test_a_worker_that_starts_while_we_look_is_not_lost(new_run, monkeypatch):
     (path / "launch.json").write_text(json.dumps({"attempt": 2, "time": 0}))
 
     def write(attempt: int, pid: int) -> None:
-        worker = {"attempt": attempt, "pid": pid, "host": signs.here(), "time": time.time()}
+        worker = {"attempt": attempt, "pid": pid, "host": liveness.here(), "time": time.time()}
         (path / "worker.json").write_text(json.dumps(worker))
 
     def look(pid: int, module: str, where: object) -> bool:
@@ -130,7 +130,7 @@ def test_a_worker_that_starts_while_we_look_is_not_lost(new_run, monkeypatch):
         return pid == 22
 
     write(1, 11)
-    monkeypatch.setattr(signs, "is_alive", look)
+    monkeypatch.setattr(liveness, "is_alive", look)
     assert read_run(path).state == "running"
 
 
@@ -148,7 +148,7 @@ def test_a_worker_on_another_machine_is_judged_by_its_heartbeat(new_run):
 def test_a_damaged_word_of_the_worker_is_said_so_and_does_not_hide_the_other_runs(
     new_run, tmp_path, monkeypatch, said
 ):
-    monkeypatch.setattr(signs, "here", lambda: "here")
+    monkeypatch.setattr(liveness, "here", lambda: "here")
     broken, whole = new_run("broken"), new_run("whole")
     (broken / "worker.json").write_text(json.dumps(said))
     with pytest.raises(RunError, match=r"not readable.*Delete its launch\.json"):

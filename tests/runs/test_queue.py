@@ -347,7 +347,7 @@ def test_each_of_several_graphics_cards_gets_its_own_run(line, tmp_path, monkeyp
         (path / "queued.json").unlink()
 
     monkeypatch.setattr(process, "launch", launch)
-    monkeypatch.setattr("sfp_viz.runs.signs.is_alive", lambda *_: True)
+    monkeypatch.setattr("sfp_viz.runs.liveness.is_alive", lambda *_: True)
     paths = [queue.enqueue(line(name)).path for name in "abc"]
     assert given == ["0", "1"]
     write_json(paths[0] / "result.json", {})  # it ended

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfp_viz.runs.signs import is_queued
+from sfp_viz.runs.liveness import is_queued
 from sfp_viz.runs.state import OVER, PATIENCE, RESUMABLE, STALE, Signs, state_of
 
 CASES = {

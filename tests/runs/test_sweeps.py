@@ -20,7 +20,6 @@ from sfp_viz.runs import process, queue
 from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
-from sfp_viz.runs.kinds.sweep_control import lost_children, stop_children, words
 from sfp_viz.runs.kinds.sweeps import (
     children,
     create_sweep,
@@ -30,6 +29,7 @@ from sfp_viz.runs.kinds.sweeps import (
     when_deleted,
 )
 from sfp_viz.runs.records import Before, Result, Run
+from sfp_viz.runs.sweep_control import lost_children, stop_children, words
 from sfp_viz.runs.worker import main
 
 GRID = Sweep(

@@ -19,8 +19,8 @@ from sfp_viz.runs.alive import here
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.line.going import Going
 from sfp_viz.runs.line.standing import KEPT
+from sfp_viz.runs.liveness import QUEUED
 from sfp_viz.runs.records import Run
-from sfp_viz.runs.signs import QUEUED
 
 _CARDS = "CUDA_VISIBLE_DEVICES"
 

@@ -19,9 +19,9 @@ from typing import Any
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
 from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import ray_jobs
-from sfp_viz.runs.signs import QUEUED, REQUEST, WORKER
 from sfp_viz.runs.state import RESUMABLE
 from sfp_viz.runs.workspace import change_settings, section
 
