@@ -21,7 +21,7 @@ from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.nets.io.samples import sample_network, sample_path
-from sfp_viz.runs.records import Before, Result
+from sfp_viz.runs.storage.records import Before, Result
 
 MODEL = "resnet20_cifar10"
 RECIPES = {

@@ -55,7 +55,7 @@ def sweep_up(folder: Path, *, patience: float = 1.0) -> None:
     One that was killed may take a moment to die after it let go of its lock, so what is still
     there is looked at again for ``patience`` seconds; what the living write is gone by then.
     """
-    from sfp_viz.runs.alive import is_gone
+    from sfp_viz.runs.storage.processes import is_gone
 
     until = time.monotonic() + patience
     while True:

@@ -16,9 +16,9 @@ from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.core.training.sparsification import Refresh, Sparsification
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs.folder import create_run
-from sfp_viz.runs.kinds.sparsify import REFRESHES, create_sparsify
-from sfp_viz.runs.lines import EPOCHS, append
-from sfp_viz.runs.records import Before, Result
+from sfp_viz.runs.storage.history import EPOCHS, append
+from sfp_viz.runs.storage.records import Before, Result
+from sfp_viz.runs.storage.sparsify import REFRESHES, create_sparsify
 
 MODEL = "lenet5_digits"
 

@@ -12,8 +12,8 @@ import pytest
 from sfp_viz import cli
 from sfp_viz.cli import running
 from sfp_viz.cli.text import facts, table
-from sfp_viz.runs.alive import ROOT
-from sfp_viz.runs.facts import training_facts
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.processes import ROOT
 from tests.shell import NET, call, value
 
 

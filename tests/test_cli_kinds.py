@@ -14,9 +14,9 @@ from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.selection.iterative_schedule import Steps
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs import worker
-from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
-from sfp_viz.runs.kinds.steps import read_order, read_stages
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.steps import read_order, read_stages
 from tests.shell import NET, call, value
 
 pytestmark = pytest.mark.usefixtures("put_in_line")

@@ -10,9 +10,9 @@ import pytest
 from sfp_viz.cli.sparsify import sparsify
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.nets.io.samples import sample_network
-from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, list_runs, read_run
-from sfp_viz.runs.kinds.sparsify import sparse_of
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.sparsify import sparse_of
 from tests.shell import NET, call, value
 
 pytestmark = pytest.mark.usefixtures("put_in_line")

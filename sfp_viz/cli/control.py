@@ -18,7 +18,7 @@ from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.saving import Saved, save_network
 from sfp_viz.runs.kinds.sweeps import when_deleted
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, words
 
 

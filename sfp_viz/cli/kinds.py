@@ -22,11 +22,11 @@ from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.selection.iterative import check_steps
 from sfp_viz.core.selection.iterative_schedule import Growth, Steps
 from sfp_viz.errors import RunError
-from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import home, read_run
-from sfp_viz.runs.kinds.steps import Order, check_settings, create_steps
 from sfp_viz.runs.kinds.sweeps import create_sweep
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.steps import Order, check_settings, create_steps
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _STEPS = Steps()

@@ -19,10 +19,10 @@ from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.figures.numbers import count, duration, percent, span
 from sfp_viz.runs import process, queue
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, list_runs, read_run
-from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.processes import ROOT
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 
 
 @click.command()

@@ -9,8 +9,8 @@ from typing import Any
 from sfp_viz.core.training.sparsification import WORDS, Refresh
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
-from sfp_viz.runs.kinds.sparsify import Outcome, read_outcome, read_refreshes, sparse_of
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.sparsify import Outcome, read_outcome, read_refreshes, sparse_of
 
 HEAD = "epoch      loss    test  filters  stripes       MACs  phase"
 SKIPPING = (

@@ -15,7 +15,7 @@ from sfp_viz.core.evidence.study import study_value
 from sfp_viz.figures.numbers import count, duration, milliseconds, percent, span
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 
 _TENTHS = 10  # a log gets a line each tenth; a terminal one that changes
 

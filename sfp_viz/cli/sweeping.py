@@ -15,7 +15,7 @@ from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.sweeps import Cell, Child, Spread, children, read_sweep, summary
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 
 
 def follow_sweep(path: Path, *, ours: bool = True) -> Run:

@@ -15,8 +15,8 @@ from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, home
+from sfp_viz.runs.storage.facts import training_facts
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model

@@ -21,13 +21,13 @@ from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
-from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
-from sfp_viz.runs.kinds.sparsify import reached, read_outcome
-from sfp_viz.runs.laying import FORMAT, free_folder, lay_out, located
-from sfp_viz.runs.lines import read_epochs, read_points
 from sfp_viz.runs.liveness import message, read_signs
-from sfp_viz.runs.records import Before, Finding, Point, Result, Run
-from sfp_viz.runs.state import OVER, Signs, State, state_of
+from sfp_viz.runs.storage.history import read_epochs, read_points
+from sfp_viz.runs.storage.layout import FORMAT, free_folder, lay_out, located
+from sfp_viz.runs.storage.records import Before, Finding, Point, Result, Run
+from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
+from sfp_viz.runs.storage.sparsify import reached, read_outcome
+from sfp_viz.runs.storage.state import OVER, Signs, State, state_of
 
 TRAINING = "finetune"
 TRAININGS = (TRAINING, "steps", SPARSIFY)  # kinds that end with a trained network

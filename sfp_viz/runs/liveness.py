@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.files import read_json
-from sfp_viz.runs.alive import here, is_alive
-from sfp_viz.runs.state import Process, Request, Signs, State
+from sfp_viz.runs.storage.processes import here, is_alive
+from sfp_viz.runs.storage.state import Process, Request, Signs, State
 
 WORKER = "sfp_viz.runs.worker"
 REQUEST = "request"  # one word for the worker: 'cancel' or 'pause'

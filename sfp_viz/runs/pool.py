@@ -21,7 +21,7 @@ import numpy as np
 
 from sfp_viz.errors import RunError
 from sfp_viz.files import beside, locked, read_json, write_json, write_whole
-from sfp_viz.runs.alive import here, is_alive, python_module, start
+from sfp_viz.runs.storage.processes import here, is_alive, python_module, start
 
 MODULE = "sfp_viz.runs.pool"
 IDLE = 15 * 60.0  # seconds without a request after which the process ends

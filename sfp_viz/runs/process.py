@@ -12,13 +12,13 @@ from typing import Any
 
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json, write_whole
-from sfp_viz.runs.alive import RUN, here, python_module, start
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import cluster
-from sfp_viz.runs.state import OVER, RESUMABLE, Request
-from sfp_viz.runs.work.trouble import DISK, trouble_of
+from sfp_viz.runs.storage.failures import DISK, trouble_of
+from sfp_viz.runs.storage.processes import RUN, here, python_module, start
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.state import OVER, RESUMABLE, Request
 from sfp_viz.runs.workers import end_group, signal_workers, workers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sfp_viz.files import read_json
 from sfp_viz.runs.kinds.sweeps import children
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 
 
 def stop_children(run: Run) -> int:

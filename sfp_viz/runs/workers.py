@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from sfp_viz.files import read_json
-from sfp_viz.runs.alive import group, here, is_alive
 from sfp_viz.runs.liveness import WORKER
 from sfp_viz.runs.remote import cluster
+from sfp_viz.runs.storage.processes import group, here, is_alive
 
 
 def workers(path: Path) -> set[int]:

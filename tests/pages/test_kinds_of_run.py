@@ -17,10 +17,10 @@ from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.kinds.steps import read_order
 from sfp_viz.runs.kinds.sweeps import create_sweep, read_sweep
-from sfp_viz.runs.lines import EPOCHS, POINTS, append
-from sfp_viz.runs.records import Before, Point, Result
+from sfp_viz.runs.storage.history import EPOCHS, POINTS, append
+from sfp_viz.runs.storage.records import Before, Point, Result
+from sfp_viz.runs.storage.steps import read_order
 from sfp_viz.ui.runs import sweep_form
 from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session.history import History

@@ -18,7 +18,7 @@ from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.observation_file import save_observations
 from sfp_viz.runs.folder import list_runs
-from sfp_viz.runs.records import Finding
+from sfp_viz.runs.storage.records import Finding
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from sfp_viz.ui.studies.study_start import Wanted

@@ -16,11 +16,11 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import folder, process, queue
-from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.records import Before, Result, Run
 from sfp_viz.runs.results import catalog, summary
 from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.ui import exporting, planned
 from sfp_viz.ui.runs import known_runs
 from sfp_viz.ui.session.history import History

@@ -15,7 +15,7 @@ from sfp_viz.core.comparison.trust import Trust, trust_json
 from sfp_viz.core.evidence.study import Study, study_value
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io.samples import sample_network
-from sfp_viz.runs.records import Finding
+from sfp_viz.runs.storage.records import Finding
 
 MODEL = "lenet5_digits"
 

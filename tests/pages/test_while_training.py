@@ -23,7 +23,10 @@ from sfp_viz.core.training.sparsification import (
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.kinds.sparsify import (
+from sfp_viz.runs.results.differing import plan_of
+from sfp_viz.runs.storage.history import EPOCHS, append
+from sfp_viz.runs.storage.records import Before, Result
+from sfp_viz.runs.storage.sparsify import (
     OUTCOME,
     REFRESHES,
     SPARSE,
@@ -32,9 +35,6 @@ from sfp_viz.runs.kinds.sparsify import (
     create_sparsify,
     sparse_of,
 )
-from sfp_viz.runs.lines import EPOCHS, append
-from sfp_viz.runs.records import Before, Result
-from sfp_viz.runs.results.differing import plan_of
 from sfp_viz.ui import planned
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.explore import view

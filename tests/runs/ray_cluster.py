@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.remote import ray_jobs
+from sfp_viz.runs.storage.processes import ROOT
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_MEMORY_MONITOR": "1"}
 

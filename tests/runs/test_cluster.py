@@ -11,9 +11,9 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import read_json
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import create_run, list_runs, read_run
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import cluster, ray_jobs
 from sfp_viz.runs.remote.cluster import Cluster, set_cluster
+from sfp_viz.runs.storage.records import Run
 from tests.runs.ray_cluster import two_nodes
 
 pytest.importorskip("ray")

@@ -14,8 +14,8 @@ from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit
 from sfp_viz.runs.remote.elsewhere import SULK, Watch
 from sfp_viz.runs.remote.on_node import folder_of_job
 from sfp_viz.runs.remote.ray_jobs import Job, Unreachable
-from sfp_viz.runs.state import PATIENCE, STALE
-from sfp_viz.runs.workspace import change_settings, read_settings
+from sfp_viz.runs.storage.state import PATIENCE, STALE
+from sfp_viz.runs.storage.workspace import change_settings, read_settings
 from tests.runs.jobs_server import serving
 
 RUN = Path("runs/x")

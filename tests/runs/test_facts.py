@@ -8,7 +8,7 @@ import pytest
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import NAMED, Recipe, functional, name_of, random, uniform_l1
-from sfp_viz.runs.facts import kind_of, training_facts
+from sfp_viz.runs.storage.facts import kind_of, training_facts
 from tests.finished import plan_of
 
 

@@ -11,7 +11,6 @@ import pytest
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.nets.io.samples import sample_path
-from sfp_viz.runs.alive import is_alive
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import (
     Condition,
@@ -22,6 +21,7 @@ from sfp_viz.runs.results.latencies import (
     timing,
 )
 from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.storage.processes import is_alive
 from sfp_viz.runs.work import latencies as work_latencies
 from tests.finished import MODEL, finished_run
 

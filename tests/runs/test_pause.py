@@ -18,12 +18,12 @@ import pytest
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.process import cancel, launch, pause, request_cancel, request_pause, resume, watch
-from sfp_viz.runs.records import Run
-from sfp_viz.runs.work.checkpoints import read_newest
+from sfp_viz.runs.storage.checkpoints import read_newest
+from sfp_viz.runs.storage.processes import ROOT
+from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 

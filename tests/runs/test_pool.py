@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.runs import pool
-from sfp_viz.runs.alive import ROOT
+from sfp_viz.runs.storage.processes import ROOT
 
 MATRIX = np.arange(24, dtype=np.float32).reshape(6, 4)
 # The same process with another embedding: the first two columns, or an error for an odd seed.

@@ -22,12 +22,12 @@ from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import process, queue
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.line import slots, turns
 from sfp_viz.runs.line.estimates import starts
 from sfp_viz.runs.line.going import going, home_of, looked_at, unfinished
 from sfp_viz.runs.line.standing import between, put
+from sfp_viz.runs.storage.processes import ROOT
 
 # A worker that trains nothing: it writes a heartbeat, waits for the file 'end' in its folder, and
 # leaves a result. It looks like ours in the list of processes.

@@ -19,7 +19,9 @@ from sfp_viz.files import write_json
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.saving import save_network
-from sfp_viz.runs.kinds.sparsify import (
+from sfp_viz.runs.results.points import points_of
+from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.storage.sparsify import (
     OUTCOME,
     Outcome,
     create_sparsify,
@@ -27,8 +29,6 @@ from sfp_viz.runs.kinds.sparsify import (
     read_refreshes,
     sparse_of,
 )
-from sfp_viz.runs.results.points import points_of
-from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 from tests.half_written import nothing_is_half_written
@@ -217,7 +217,7 @@ def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeyp
     import torch
 
     from sfp_viz.nets.sparsity.sparse_training import Sparsifying
-    from sfp_viz.runs.work.checkpoints import read_newest
+    from sfp_viz.runs.storage.checkpoints import read_newest
 
     real = Sparsifying._train
 

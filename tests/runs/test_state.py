@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sfp_viz.runs.liveness import is_queued
-from sfp_viz.runs.state import OVER, PATIENCE, RESUMABLE, STALE, Signs, state_of
+from sfp_viz.runs.storage.state import OVER, PATIENCE, RESUMABLE, STALE, Signs, state_of
 
 CASES = {
     "a new folder waits": (Signs(), "waiting"),

@@ -20,12 +20,12 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.files import read_json
-from sfp_viz.runs.alive import ROOT
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.studies import create_study
-from sfp_viz.runs.lines import POINTS, read_points
 from sfp_viz.runs.process import cancel, launch, resume
 from sfp_viz.runs.results.evidence import find_evidence, find_sources
+from sfp_viz.runs.storage.history import POINTS, read_points
+from sfp_viz.runs.storage.processes import ROOT
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 

@@ -17,7 +17,6 @@ from sfp_viz.core.plan.sweep import Sweep, fair
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import process, queue
-from sfp_viz.runs.facts import training_facts
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.sweeps import (
@@ -28,7 +27,8 @@ from sfp_viz.runs.kinds.sweeps import (
     summary,
     when_deleted,
 )
-from sfp_viz.runs.records import Before, Result, Run
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.runs.sweep_control import lost_children, stop_children, words
 from sfp_viz.runs.worker import main
 

@@ -13,17 +13,18 @@ import pytest
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RecipeError, RunError
-from sfp_viz.runs import lines, process
+from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.saving import save_network
-from sfp_viz.runs.lines import EPOCHS
 from sfp_viz.runs.process import launch, request_cancel
-from sfp_viz.runs.state import PATIENCE
+from sfp_viz.runs.storage import history
+from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints, read_newest
+from sfp_viz.runs.storage.failures import DISK, sentence
+from sfp_viz.runs.storage.history import EPOCHS
+from sfp_viz.runs.storage.state import PATIENCE
 from sfp_viz.runs.work import heartbeat
-from sfp_viz.runs.work.checkpoints import FILES, Checkpoints, read_newest
 from sfp_viz.runs.work.heartbeat import Heartbeat
-from sfp_viz.runs.work.trouble import DISK, sentence
 from sfp_viz.runs.worker import main
 
 SETTINGS = Distillation(
@@ -117,16 +118,16 @@ def test_where_not_even_a_new_file_fits_the_reason_is_still_told(run, monkeypatc
 
 def test_a_line_that_does_not_fit_leaves_the_history_as_it_was(tmp_path, monkeypatch):
     file = tmp_path / "points.jsonl"
-    point = lines.Point((1,), 2, 3.0)
-    lines.append(file, point)
+    point = history.Point((1,), 2, 3.0)
+    history.append(file, point)
     before = file.read_bytes()
 
     def full(number: int) -> None:
         raise FULL
 
-    monkeypatch.setattr(lines.os, "fsync", full)
+    monkeypatch.setattr(history.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        lines.append(file, point)
+        history.append(file, point)
     assert file.read_bytes() == before
 
 
@@ -134,13 +135,13 @@ def test_a_line_that_fits_in_part_is_taken_back_whole(tmp_path):
     import resource
 
     file, epoch = tmp_path / EPOCHS, Epoch(1, 3, 0.5, 0.9, 0.9, 100, 2.0, 0.01, 900.0, 1.5)
-    lines.append(file, epoch)
+    history.append(file, epoch)
     whole = file.read_bytes()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 150, before[1]))
     try:
         with pytest.raises(OSError):
-            lines.append(file, replace(epoch, epoch=2))
+            history.append(file, replace(epoch, epoch=2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert file.read_bytes() == whole

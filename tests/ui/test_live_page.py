@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
-from sfp_viz.runs.records import Before, Result, Run
+from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.ui.runs import drawn, references, run_words, telling
 from sfp_viz.ui.session import state
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from sfp_viz.errors import RunError
 from sfp_viz.files import beside
 from sfp_viz.runs.folder import TRAININGS, read_run
-from sfp_viz.runs.kinds.sparsify import CHECKPOINTS, START2, read_refreshes
-from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
-from sfp_viz.runs.records import Run
-from sfp_viz.runs.work.checkpoints import Checkpoint, read_newest
+from sfp_viz.runs.storage.checkpoints import Checkpoint, read_newest
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.sparsify import CHECKPOINTS, START2, read_refreshes
+from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -90,7 +90,7 @@ def _places(run: Run) -> Iterator[tuple[Path, int]]:
         if run.kind == SPARSIFY:
             yield run.path / CHECKPOINTS, 0
         return
-    from sfp_viz.runs.kinds.steps import read_order, read_stages, stage_folder
+    from sfp_viz.runs.storage.steps import read_order, read_stages, stage_folder
 
     each = read_order(run.path).steps.epochs_of
     for stage in reversed(read_stages(run.path)):
@@ -98,7 +98,7 @@ def _places(run: Run) -> Iterator[tuple[Path, int]]:
 
 
 def _stage_epochs(run: Run, before: int) -> int:
-    from sfp_viz.runs.kinds.steps import read_order
+    from sfp_viz.runs.storage.steps import read_order
 
     each = read_order(run.path).steps.epochs_of
     return next(count for n, count in enumerate(each) if sum(each[:n]) == before)

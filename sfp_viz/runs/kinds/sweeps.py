@@ -22,9 +22,9 @@ from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.folder import SWEEP, free_folder, read_run
-from sfp_viz.runs.laying import lay_out
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.results.evidence import FILES, find_sources, read_evidence
+from sfp_viz.runs.storage.layout import lay_out
+from sfp_viz.runs.storage.records import Run
 
 ASKED = "sweep.json"
 

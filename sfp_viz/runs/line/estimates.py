@@ -10,9 +10,9 @@ from typing import Any
 
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import TRAININGS
-from sfp_viz.runs.laying import located
-from sfp_viz.runs.lines import read_epochs
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.history import read_epochs
+from sfp_viz.runs.storage.layout import located
+from sfp_viz.runs.storage.records import Run
 
 _SEEN = 300  # folders looked at, the newest first
 _ENOUGH = 3  # runs of a network that are asked how long an epoch takes

@@ -19,8 +19,8 @@ from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import folder
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.liveness import QUEUED, read_signs
-from sfp_viz.runs.records import Run
-from sfp_viz.runs.state import State, state_of
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.state import State, state_of
 
 WORKING: frozenset[State] = frozenset({"waiting", "running", "pausing", "cancelling"})
 FAILED: frozenset[State] = frozenset({"failed", "lost"})

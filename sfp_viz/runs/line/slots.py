@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.workspace import change_settings, section
+from sfp_viz.runs.storage.workspace import change_settings, section
 
 VARIABLE = "SFP_VIZ_SLOTS"
 MOST = 64

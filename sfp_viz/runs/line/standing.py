@@ -14,7 +14,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.line.going import outside
 from sfp_viz.runs.liveness import QUEUED, REQUEST
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 
 # What a worker needs of the one who asked for it; the dispatcher was perhaps started by another.
 KEPT = ("SFP_VIZ_DATA", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")

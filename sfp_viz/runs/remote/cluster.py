@@ -20,10 +20,10 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.remote import ray_jobs
-from sfp_viz.runs.state import RESUMABLE
-from sfp_viz.runs.workspace import change_settings, section
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.state import RESUMABLE
+from sfp_viz.runs.storage.workspace import change_settings, section
 
 VARIABLE = "SFP_VIZ_RAY"
 WHERE = "ray"  # in launch.json

@@ -18,7 +18,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.remote import ray_jobs
 from sfp_viz.runs.remote.cluster import is_own
 from sfp_viz.runs.remote.ray_jobs import Job
-from sfp_viz.runs.state import PATIENCE, STALE, Process
+from sfp_viz.runs.storage.state import PATIENCE, STALE, Process
 
 FRESH = 2.0  # seconds for which an answer of Ray counts
 SULK = 10.0  # seconds for which a cluster that did not answer is left alone

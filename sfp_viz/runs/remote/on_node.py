@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sfp_viz.files import read_json
-from sfp_viz.runs.alive import here
 from sfp_viz.runs.folder import home
+from sfp_viz.runs.storage.processes import here
 
 PATIENCE = 20.0  # seconds in which a shared folder must show what was written elsewhere
 USAGE = "Usage: python -m sfp_viz.runs.worker FOLDER, or --attempt N --run ID on a cluster's node"

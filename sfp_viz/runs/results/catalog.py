@@ -15,7 +15,7 @@ from pathlib import Path
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 
 _REMEMBERED = 4096  # runs
 

@@ -13,9 +13,9 @@ from sfp_viz.core.plan.plan import Plan, plan_from_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.sparsification import WORDS, check_used
 from sfp_viz.errors import RecipeError, RunError, SfpError
-from sfp_viz.runs.kinds.sparsify import KIND, sparse_of
 from sfp_viz.runs.results.points import best_of, parts
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage.sparsify import KIND, sparse_of
 
 SECTIONS = (
     "Result", "Recipe", "By hand", "Plan", "While training", "Fine-tuning", "Images", "Machine",

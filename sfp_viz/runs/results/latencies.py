@@ -19,8 +19,8 @@ from typing import Any
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
-from sfp_viz.runs.alive import here, is_alive, python_module, start
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage.processes import here, is_alive, python_module, start
 
 WORKER = "sfp_viz.runs.work.latencies"
 FILE, JOB, TODO = "latencies.jsonl", "timing.json", "timing-todo.json"

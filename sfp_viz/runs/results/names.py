@@ -8,8 +8,8 @@ from typing import Any
 
 from sfp_viz.core.training.sparsification import Sparsification, check_used
 from sfp_viz.errors import RecipeError, RunError
-from sfp_viz.runs.kinds.sparsify import KIND, sparse_of
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage.sparsify import KIND, sparse_of
 
 _FIRST = ("epochs", "macs", "target_reduction", "strength", "seed", "learning_rate")
 _NAMES = {

@@ -8,10 +8,10 @@ from sfp_viz.core.comparison.tradeoff import Kind, Point, Whole
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.kinds.sparsify import KIND
 from sfp_viz.runs.results.latencies import WHOLE, Timed
 from sfp_viz.runs.results.names import setting, told_apart
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage.sparsify import KIND
 
 RUN = "run:"  # before a run's id: the key of its point
 _BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}

@@ -20,8 +20,8 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
-from sfp_viz.runs.kinds.steps import own_epochs
-from sfp_viz.runs.records import Result, Run
+from sfp_viz.runs.storage.records import Result, Run
+from sfp_viz.runs.storage.steps import own_epochs
 
 INDEX = "finished.json"  # in the workspace's cache
 _FORMAT = 4

@@ -14,9 +14,9 @@ from sfp_viz.core.training.distillation import Distillation, wilson
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.lines import EPOCHS, append, read_epochs, rewrite
-from sfp_viz.runs.records import Before, Result, Run
-from sfp_viz.runs.work.checkpoints import Checkpoint, Checkpoints
+from sfp_viz.runs.storage.checkpoints import Checkpoint, Checkpoints
+from sfp_viz.runs.storage.history import EPOCHS, append, read_epochs, rewrite
+from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.spread import spread
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.files import read_json, write_json
-from sfp_viz.runs.alive import end_children, here
 from sfp_viz.runs.liveness import read_request
+from sfp_viz.runs.storage.processes import end_children, here
 
 EVERY = 2.0  # seconds between heartbeats
 LISTEN = 0.25  # seconds between looks at ``request``

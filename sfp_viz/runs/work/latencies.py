@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json
-from sfp_viz.runs.alive import here
 from sfp_viz.runs.results.latencies import TODO, Timed, append, write_job
+from sfp_viz.runs.storage.processes import here
 
 _WARM = 2  # networks measured for nothing before the first one counts
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice, stripe_cost
 from sfp_viz.files import write_json
-from sfp_viz.runs.kinds.sparsify import OUTCOME, Outcome, Sparse, Timed, read_refreshes
-from sfp_viz.runs.records import Before
+from sfp_viz.runs.storage.records import Before
+from sfp_viz.runs.storage.sparsify import OUTCOME, Outcome, Sparse, Timed, read_refreshes
 from sfp_viz.runs.work.finetune import write_result
 
 if TYPE_CHECKING:

@@ -16,7 +16,10 @@ from sfp_viz.core.plan.plan import plan_json
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.kinds.sparsify import (
+from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints
+from sfp_viz.runs.storage.history import EPOCHS, append, read_epochs, rewrite
+from sfp_viz.runs.storage.records import Before, Run
+from sfp_viz.runs.storage.sparsify import (
     CHECKPOINTS,
     REFRESHES,
     SPARSE,
@@ -25,9 +28,6 @@ from sfp_viz.runs.kinds.sparsify import (
     read_refreshes,
     sparse_of,
 )
-from sfp_viz.runs.lines import EPOCHS, append, read_epochs, rewrite
-from sfp_viz.runs.records import Before, Run
-from sfp_viz.runs.work.checkpoints import FILES, Checkpoints
 from sfp_viz.runs.work.finetune import say_numerics, train
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.outcomes import close

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError, SfpError
-from sfp_viz.runs.alive import ROOT, end_children
+from sfp_viz.runs.storage.failures import sentence, trouble_of
+from sfp_viz.runs.storage.processes import ROOT, end_children
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
-from sfp_viz.runs.work.trouble import sentence, trouble_of
 
 if TYPE_CHECKING:
     from sfp_viz.nets.training.distributed import Fabric

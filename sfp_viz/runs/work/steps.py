@@ -17,7 +17,10 @@ from sfp_viz.core.selection.iterative_schedule import targets
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.kinds.steps import (
+from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints
+from sfp_viz.runs.storage.history import EPOCHS, read_epochs, rewrite
+from sfp_viz.runs.storage.records import Before, Run
+from sfp_viz.runs.storage.steps import (
     Order,
     Stage,
     read_order,
@@ -25,9 +28,6 @@ from sfp_viz.runs.kinds.steps import (
     stage_folder,
     write_stages,
 )
-from sfp_viz.runs.lines import EPOCHS, read_epochs, rewrite
-from sfp_viz.runs.records import Before, Run
-from sfp_viz.runs.work.checkpoints import FILES, Checkpoints
 from sfp_viz.runs.work.finetune import finish, say_numerics, train
 from sfp_viz.runs.work.heartbeat import Heartbeat
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
-from sfp_viz.runs.alive import here
 from sfp_viz.runs.kinds.studies import single
-from sfp_viz.runs.lines import POINTS, append, rewrite
-from sfp_viz.runs.records import Finding, Point, Run
 from sfp_viz.runs.results.evidence import FILES, evidence_in
+from sfp_viz.runs.storage.history import POINTS, append, rewrite
+from sfp_viz.runs.storage.processes import here
+from sfp_viz.runs.storage.records import Finding, Point, Run
 from sfp_viz.runs.work.heartbeat import Heartbeat
 
 if TYPE_CHECKING:

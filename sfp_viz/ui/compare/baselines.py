@@ -9,9 +9,9 @@ import streamlit as st
 from sfp_viz.core.comparison.tradeoff import Kind
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.kinds.sparsify import KIND
 from sfp_viz.runs.results.names import setting
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage.sparsify import KIND
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.runs import starting

@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from sfp_viz.core.comparison.tradeoff import Kind, Point
-from sfp_viz.runs.laying import located
 from sfp_viz.runs.results import names
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage.layout import located
 
 SAME = 0.02  # MACs this far apart, relative, count as equal
 BASELINES: Mapping[Kind, str] = {"uniform": "uniform L1", "random": "random"}

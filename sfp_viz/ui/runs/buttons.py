@@ -13,11 +13,11 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.kinds.copying import copy_with
-from sfp_viz.runs.kinds.sparsify import CHECKPOINTS, START2
-from sfp_viz.runs.kinds.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.kinds.sweeps import when_deleted
-from sfp_viz.runs.records import Run
-from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.sparsify import CHECKPOINTS, START2
+from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
+from sfp_viz.runs.storage.state import RESUMABLE
 from sfp_viz.ui import problems
 from sfp_viz.ui.runs import trash
 from sfp_viz.ui.session import state

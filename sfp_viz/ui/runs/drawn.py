@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui.session import state
 
 MOST = 6  # curves that can be told apart

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.results.catalog import entries
+from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.runs import drawn, known_runs, queue_panel, run_list, run_view
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.results.names import setting
+from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui.components.live_lines import Reference
 
 SAME = 0.01  # MACs this far apart, relative, count as equal

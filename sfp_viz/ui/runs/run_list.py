@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.figures.numbers import percent
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui.runs import drawn, run_words, sweep_view, telling
 
 _WIDE, _TALL = 238, 66  # pixels: the column of names, and a row in which long ones wrap

@@ -9,9 +9,9 @@ import streamlit as st
 from sfp_viz.figures.numbers import count, duration, percent, size, span
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.kinds import sparsify
-from sfp_viz.runs.kinds.steps import own_epochs
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage import sparsify
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.steps import own_epochs
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 from sfp_viz.ui.runs import buttons as run_buttons
@@ -103,7 +103,7 @@ def stages(run: Run) -> list[tuple[float, str]]:
     """Where the stages of a run in steps begin: epochs before each, and what it takes away."""
     if run.kind != "steps":
         return []
-    from sfp_viz.runs.kinds.steps import read_order, read_stages
+    from sfp_viz.runs.storage.steps import read_order, read_stages
 
     each = read_order(run.path).steps.epochs_of
     return [

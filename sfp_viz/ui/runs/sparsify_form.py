@@ -15,7 +15,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import TUNED, Method, Sparsification, check_used
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
-from sfp_viz.runs.state import Where
+from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.runs import pace, refused, sparsify_fields, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work
@@ -179,7 +179,7 @@ def start(
 ) -> str:
     """Lay out the run and put it in line, here or on the cluster; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.kinds.sparsify import create_sparsify
+    from sfp_viz.runs.storage.sparsify import create_sparsify
 
     whole = cost(network)
     with tempfile.TemporaryDirectory() as aside:

@@ -13,9 +13,9 @@ import streamlit as st
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import change, count, milliseconds, size
-from sfp_viz.runs.kinds.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.results.differing import plan_of
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.plan import trained_reasons
 from sfp_viz.ui.runs.sparsify_words import METHODS

@@ -15,8 +15,8 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.figures.tradeoff import Kind
-from sfp_viz.runs.facts import training_facts
-from sfp_viz.runs.state import Where
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.check import measuring
 from sfp_viz.ui.runs import where as place_of_work

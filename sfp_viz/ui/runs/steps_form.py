@@ -18,8 +18,8 @@ from sfp_viz.core.selection.iterative_schedule import Growth, Steps, targets
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
-from sfp_viz.runs.facts import training_facts
-from sfp_viz.runs.state import Where
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.runs import pace, refused, starting, training_fields
@@ -137,7 +137,7 @@ def start(
 ) -> str:
     """Lay out the run and put it in line, here or on the cluster; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.kinds.steps import Order, create_steps
+    from sfp_viz.runs.storage.steps import Order, create_steps
 
     before = cost(network)
     with tempfile.TemporaryDirectory() as aside:

@@ -13,9 +13,9 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count
-from sfp_viz.runs.kinds.sparsify import KIND, sparse_of
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.results.names import setting, with_differences
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.sparsify import KIND, sparse_of
 from sfp_viz.ui.runs import run_words
 
 

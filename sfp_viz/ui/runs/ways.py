@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.kinds import sparsify
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.results.differing import plan_of
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage import sparsify
+from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import planned, problems
 from sfp_viz.ui.runs import sparsify_result
 from sfp_viz.ui.session import state

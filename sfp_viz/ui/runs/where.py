@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.remote.cluster import Cluster, cluster
-from sfp_viz.runs.state import Where
+from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import loaders, problems
 
 KEY = "run_where"

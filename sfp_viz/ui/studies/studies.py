@@ -16,9 +16,9 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import duration
 from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.records import Run
 from sfp_viz.runs.results import catalog
-from sfp_viz.runs.state import RESUMABLE
+from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.state import RESUMABLE
 from sfp_viz.ui import image_field, loaders, problems
 from sfp_viz.ui.session import state
 

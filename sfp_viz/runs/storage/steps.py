@@ -21,9 +21,9 @@ from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json, write_whole
 from sfp_viz.nets.io.model_file import read_header
-from sfp_viz.runs.facts import training_facts
-from sfp_viz.runs.laying import free_folder, lay_out
-from sfp_viz.runs.records import Run
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.layout import free_folder, lay_out
+from sfp_viz.runs.storage.records import Run
 
 KIND = "steps"
 ASKED, STAGES = "steps.json", "stages.jsonl"

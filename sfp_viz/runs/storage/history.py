@@ -13,7 +13,7 @@ from typing import Any
 from sfp_viz.core.training.distillation import Epoch
 from sfp_viz.core.training.sparsification import Refresh
 from sfp_viz.files import write_whole
-from sfp_viz.runs.records import Point
+from sfp_viz.runs.storage.records import Point
 
 EPOCHS, POINTS = "epochs.jsonl", "points.jsonl"
 

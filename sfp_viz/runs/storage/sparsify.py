@@ -21,8 +21,8 @@ from sfp_viz.core.training.sparsification import Refresh, Sparsification
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 from sfp_viz.nets.io.model_file import read_header
-from sfp_viz.runs.facts import training_facts
-from sfp_viz.runs.laying import free_folder, lay_out
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.layout import free_folder, lay_out
 
 KIND = "sparsify"
 ASKED, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"

@@ -10,7 +10,7 @@ from typing import Any
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.distillation import Distillation, Epoch
-from sfp_viz.runs.state import OVER, State, Where
+from sfp_viz.runs.storage.state import OVER, State, Where
 
 
 @dataclass(frozen=True)
