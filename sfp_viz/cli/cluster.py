@@ -10,8 +10,8 @@ import click
 from sfp_viz.cli.text import facts, say, with_json
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import find_run, home
+from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.remote import cluster as clusters
-from sfp_viz.runs.remote import ray_jobs
 
 
 @click.group()
@@ -36,7 +36,7 @@ def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
     It must answer. With --cpus and --gpus you say what each process of a run gets of a node.
     """
     chosen = clusters.Cluster(address, cpus, gpus)
-    version = ray_jobs.version(chosen.address)
+    version = jobs.version(chosen.address)
     clusters.set_cluster(home(), chosen)
     text = f"Ray {version} answers at {chosen.address}. Runs can be started there: --where cluster."
     say({**asdict(chosen), "ray": version}, text, as_json=as_json)
@@ -52,7 +52,7 @@ def show_command(as_json: bool) -> None:
         return
     trouble, version = "", None
     try:
-        version = ray_jobs.version(chosen.address)
+        version = jobs.version(chosen.address)
     except RunError as problem:
         trouble = str(problem)
     lines: list[tuple[str, Any]] = [

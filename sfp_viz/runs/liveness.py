@@ -122,7 +122,7 @@ def _processes(
 ) -> tuple[Process, Process]:
     """How the process that was started and the one that reported last are."""
     if launch and launch.get("where") == "ray":
-        from sfp_viz.runs.remote.elsewhere import process_elsewhere
+        from sfp_viz.runs.ray.job_status import process_elsewhere
 
         process = process_elsewhere(path, launch, worker)
         return process, process
@@ -135,7 +135,7 @@ def _beat_age(path: Path, launch: Any, worker: Any, now: float) -> float:
     """Seconds since the last heartbeat: by its time, or, where another machine's clock wrote that,
     since its counter was seen to move."""
     if launch and launch.get("where") == "ray":
-        from sfp_viz.runs.remote.elsewhere import seconds_still
+        from sfp_viz.runs.ray.job_status import seconds_still
 
         return seconds_still(path, launch)
     return max(0.0, now - float(worker.get("time") or 0)) if worker else 0.0
@@ -148,7 +148,7 @@ def _said_elsewhere(path: Path, launch: Any, worker: Any) -> str:
     reported = worker and int(worker.get("attempt", 0)) >= int(launch.get("attempt", 0))
     if reported and worker.get("outcome"):
         return ""
-    from sfp_viz.runs.remote.elsewhere import said_elsewhere
+    from sfp_viz.runs.ray.job_status import said_elsewhere
 
     return said_elsewhere(path, launch)
 

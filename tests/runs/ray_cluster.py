@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.remote import ray_jobs
+from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.storage.processes import ROOT
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_MEMORY_MONITOR": "1"}
@@ -63,7 +63,7 @@ def two_nodes(folder: Path) -> Iterator[Nodes]:
     started: dict[int, Path] = {}
     try:
         started[_start(head, homes[1], folder / "first.txt")] = homes[1]
-        _until(lambda: ray_jobs.version(address))
+        _until(lambda: jobs.version(address))
         started[_start(other, homes[2], folder / "second.txt")] = homes[2]
         _until(lambda: _alive_nodes(address) == 2)
         yield Nodes(address, homes[0], started)

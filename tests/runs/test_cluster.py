@@ -11,7 +11,8 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import read_json
 from sfp_viz.runs import process, queue
 from sfp_viz.runs.folder import create_run, list_runs, read_run
-from sfp_viz.runs.remote import cluster, ray_jobs
+from sfp_viz.runs.ray import jobs
+from sfp_viz.runs.remote import cluster
 from sfp_viz.runs.remote.cluster import Cluster, set_cluster
 from sfp_viz.runs.storage.records import Run
 from tests.runs.ray_cluster import two_nodes
@@ -75,7 +76,7 @@ def ended_in_ray(path: Path) -> bool:
     """Whether nothing of the run's job is left; its process ends a moment after its result."""
     launch, end = read_json(path / "launch.json") or {}, time.monotonic() + 20
     while time.monotonic() < end:
-        if ray_jobs.status(launch["address"], launch["job"]).status not in ray_jobs.AT_WORK:
+        if jobs.status(launch["address"], launch["job"]).status not in jobs.AT_WORK:
             return True
         time.sleep(0.25)
     return False

@@ -9,11 +9,12 @@ import pytest
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.remote import cluster, ray_jobs
+from sfp_viz.runs.ray import jobs
+from sfp_viz.runs.ray.job_status import SULK, Watch
+from sfp_viz.runs.ray.jobs import Job, Unreachable
+from sfp_viz.runs.remote import cluster
 from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit
-from sfp_viz.runs.remote.elsewhere import SULK, Watch
 from sfp_viz.runs.remote.on_node import folder_of_job
-from sfp_viz.runs.remote.ray_jobs import Job, Unreachable
 from sfp_viz.runs.storage.state import PATIENCE, STALE
 from sfp_viz.runs.storage.workspace import change_settings, read_settings
 from tests.runs.jobs_server import serving
@@ -187,7 +188,7 @@ def test_a_run_is_submitted_by_its_id_and_its_job_is_watched(tmp_path, new_run):
             submit(path)
         assert cluster.logs(path) == "hello\n"
         cluster.stop(path)
-        assert ray_jobs.status(ray.address, job) == Job("STOPPED", exited=True)
+        assert jobs.status(ray.address, job) == Job("STOPPED", exited=True)
 
 
 def test_a_run_that_is_lost_is_resumed_under_a_new_name_and_its_old_job_is_ended(tmp_path, new_run):
@@ -197,7 +198,7 @@ def test_a_run_that_is_lost_is_resumed_under_a_new_name_and_its_old_job_is_ended
         first = submit(path)
         ray.jobs[first] = {"status": "FAILED", "message": "Node died."}
         write_json(path / "launch.json", {**(read_json(path / "launch.json") or {}), "job": first})
-        deadline = Watch(ray_jobs.status)
+        deadline = Watch(jobs.status)
         assert deadline.process(path, read_json(path / "launch.json") or {}, {}) == "gone"
         write_json(path / "request", "cancel")  # so it is over for any reader
         second = submit_when_over(path)
@@ -249,7 +250,7 @@ def test_a_token_is_not_handed_on_to_where_a_cluster_sends_us(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     with serving() as ray, serving() as other:
         ray.sent_on = other.address
-        assert ray_jobs.version(ray.address) == "2.60.0"
+        assert jobs.version(ray.address) == "2.60.0"
         assert (ray.heard, other.heard) == (["Bearer abc"], [None])
 
 
@@ -274,17 +275,17 @@ def test_an_address_in_the_folder_of_a_run_that_is_not_the_workspaces_hears_no_t
         assert set(other.heard) == {None}
         other.token = "abc"
         with pytest.raises(RunError, match="is not the cluster of this workspace"):
-            ray_jobs.logs(other.address, job, False)
+            jobs.logs(other.address, job, False)
 
 
 def test_a_cluster_that_wants_a_token_gets_it(monkeypatch, tmp_path):
     with serving() as ray:
         ray.token = "abc"
         with pytest.raises(RunError, match="RAY_AUTH_TOKEN"):
-            ray_jobs.version(ray.address)
+            jobs.version(ray.address)
         (tmp_path / "token").write_text("abc\n")
         monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
-        assert ray_jobs.version(ray.address) == "2.60.0"
+        assert jobs.version(ray.address) == "2.60.0"
 
 
 def test_what_ray_refuses_is_said(tmp_path):
@@ -292,12 +293,12 @@ def test_what_ray_refuses_is_said(tmp_path):
         for _ in range(2):
             problem = ""
             try:
-                ray_jobs.submit(ray.address, "j", "true", cpus=1, gpus=0, run="x")
+                jobs.submit(ray.address, "j", "true", cpus=1, gpus=0, run="x")
             except RunError as said:
                 problem = str(said)
         assert "ValueError: It already exists." in problem
-        assert ray_jobs.status(ray.address, "unheard of") == Job("UNKNOWN")
-        ray_jobs.stop(ray.address, "unheard of")
+        assert jobs.status(ray.address, "unheard of") == Job("UNKNOWN")
+        jobs.stop(ray.address, "unheard of")
 
 
 def test_images_below_a_root_are_found_by_each_machines_own_root(tmp_path, new_run, monkeypatch):

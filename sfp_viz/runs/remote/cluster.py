@@ -20,7 +20,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
-from sfp_viz.runs.remote import ray_jobs
+from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
 from sfp_viz.runs.storage.workspace import change_settings, section
@@ -40,7 +40,7 @@ class Cluster:
     gpus: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "address", ray_jobs.dashboard(self.address))
+        object.__setattr__(self, "address", jobs.dashboard(self.address))
         if not (0 < self.cpus <= 4096 and 0 <= self.gpus <= 64):
             raise RunError(
                 f"A job needs CPUs above 0 and GPUs of 0 or more, not {self.cpus} and {self.gpus}."
@@ -67,7 +67,7 @@ def is_own(path: Path, address: str) -> bool:
     cluster of its workspace: only that one may hear the token."""
     try:
         chosen = cluster(path.resolve().parent.parent)
-        return chosen is not None and chosen.address == ray_jobs.dashboard(address)
+        return chosen is not None and chosen.address == jobs.dashboard(address)
     except (RunError, OSError):
         return False
 
@@ -96,7 +96,7 @@ def submit(path: Path) -> str:
         write_json(path / "launch.json", {**launch, "time": time.time()})  # before it starts
         processes = run.settings.processes if run.study is None else 1
         try:
-            ray_jobs.submit(
+            jobs.submit(
                 chosen.address,
                 job,
                 worker_line(path.name, attempt, chosen),
@@ -134,7 +134,7 @@ def stop(path: Path) -> bool:
     try:
         if launch.get("where") == WHERE and launch.get("job"):
             address = str(launch.get("address"))
-            ray_jobs.stop(address, str(launch["job"]), is_own(path, address))
+            jobs.stop(address, str(launch["job"]), is_own(path, address))
     except RunError:
         return False
     return True
@@ -149,10 +149,10 @@ def withdraw(path: Path) -> bool:
     address, job = str(launch.get("address")), str(launch["job"])
     own = is_own(path, address)
     with locked(path / "launch.lock"), suppress(RunError):
-        waits = ray_jobs.status(address, job, own).status == "PENDING"
+        waits = jobs.status(address, job, own).status == "PENDING"
         if not waits or read_json(path / "launch.json") != launch:
             return False
-        ray_jobs.stop(address, job, own)
+        jobs.stop(address, job, own)
         before = int(launch["attempt"]) - 1
         if before < 1:
             (path / "launch.json").unlink()
@@ -166,7 +166,7 @@ def logs(path: Path) -> str:
     """What Ray wrote down of the job of the run in ``path``; what the worker says is in log.txt."""
     launch = read_json(path / "launch.json") or {}
     address = str(launch.get("address"))
-    return ray_jobs.logs(address, str(launch.get("job")), is_own(path, address))
+    return jobs.logs(address, str(launch.get("job")), is_own(path, address))
 
 
 def _may_start(run: Run, launched: Mapping[str, Any] | None) -> Cluster:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.remote import ray_jobs
+from sfp_viz.runs.ray import jobs
+from sfp_viz.runs.ray.jobs import Job
 from sfp_viz.runs.remote.cluster import is_own
-from sfp_viz.runs.remote.ray_jobs import Job
 from sfp_viz.runs.storage.state import PATIENCE, STALE, Process
 
 FRESH = 2.0  # seconds for which an answer of Ray counts
@@ -97,7 +97,7 @@ class Watch:
             patience = STALE if reported else PATIENCE
             return "alive" if min(still, now - answer.silent) <= patience else "gone"
         job = answer.job or Job("UNKNOWN")
-        if job.status in ray_jobs.AT_WORK:
+        if job.status in jobs.AT_WORK:
             return "alive" if still <= STALE or not reported else "gone"
         # what watched it for Ray may have died alone: then the beat goes on
         return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
@@ -166,7 +166,7 @@ def _name(path: Path, launch: Mapping[str, Any]) -> str:
 
 def _counts(known: _Answer, now: float) -> bool:
     """Whether an answer need not be asked for again: what is over stays over."""
-    over = known.job is not None and known.job.status not in (*ray_jobs.AT_WORK, "UNKNOWN")
+    over = known.job is not None and known.job.status not in (*jobs.AT_WORK, "UNKNOWN")
     return over or now - known.at < FRESH
 
 
@@ -175,4 +175,4 @@ def _bound(kept: dict[Any, Any]) -> None:
         kept.pop(next(iter(kept)))
 
 
-_WATCH = Watch(lambda address, job, own: ray_jobs.status(address, job, own, patience=_WAIT))
+_WATCH = Watch(lambda address, job, own: jobs.status(address, job, own, patience=_WAIT))
