@@ -40,7 +40,7 @@ from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.training.checkpoint import numerics
 from sfp_viz.nets.training.distill import Training
 from sfp_viz.runs.folder import create_run
-from sfp_viz.runs.process import cancel, launch
+from sfp_viz.runs.launch.process import cancel, launch
 from sfp_viz.runs.storage.checkpoints import Checkpoints
 from sfp_viz.runs.storage.history import EPOCHS, append
 from sfp_viz.runs.work.heartbeat import Heartbeat

@@ -24,7 +24,8 @@ def shell(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def working_here(shell, monkeypatch) -> None:
     """As ``shell``; workers work in this process, which saves their start."""
-    from sfp_viz.runs import process, worker
+    from sfp_viz.runs import worker
+    from sfp_viz.runs.launch import process
 
     monkeypatch.setattr(process, "launch", lambda path: worker.main([str(path)]))
 

@@ -11,7 +11,7 @@ from sfp_viz import cli
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.runs.folder import create_run
-from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit
+from sfp_viz.runs.launch.ray_launch import Cluster, set_cluster, submit
 from tests.runs.jobs_server import serving
 
 

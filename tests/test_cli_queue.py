@@ -10,8 +10,9 @@ import pytest
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import write_json
 from sfp_viz.nets.io.samples import sample_path
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots
 from tests.shell import NET, call
 

@@ -18,7 +18,7 @@ from sfp_viz.core.plan.recipe import NAMED, Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.io.samples import sample_names, sample_network
 from sfp_viz.runs.folder import home, list_runs
-from sfp_viz.runs.process import cancel
+from sfp_viz.runs.launch.process import cancel
 from sfp_viz.runs.results.evidence import find_evidence, find_trust
 from tests.shell import NET, call, value
 

@@ -36,7 +36,7 @@ def test_dir_shows_the_public_names_and_others_are_refused():
 LIGHT = {
     "the package": "import sfp_viz as sfp; sfp.Recipe, sfp.recipes, sfp.Edits, sfp.cost",
     "the plan": "import sfp_viz as sfp; sfp.analyze, sfp.make_plan, sfp.figures, sfp.Distillation",
-    "runs": "import sfp_viz.runs.folder, sfp_viz.runs.pool, sfp_viz.runs.process",
+    "runs": "import sfp_viz.runs.folder, sfp_viz.runs.pool, sfp_viz.runs.launch.process",
     "the worker, until it works": "import sfp_viz.runs.worker",
     "the command line": "from sfp_viz.cli import main; main(['--help'], standalone_mode=False)",
     "help on a command": "from sfp_viz.cli import main; "

@@ -10,8 +10,8 @@ import click
 from sfp_viz.cli.text import facts, say, with_json
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import find_run, home
+from sfp_viz.runs.launch import ray_launch as clusters
 from sfp_viz.runs.ray import jobs
-from sfp_viz.runs.remote import cluster as clusters
 
 
 @click.group()

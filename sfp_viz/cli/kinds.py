@@ -146,7 +146,7 @@ def sweep(
     line). 'runs show SWEEP' says what each recipe comes to: mean and spread over the seeds.
     """
     from sfp_viz.cli.find import find_network
-    from sfp_viz.runs import process
+    from sfp_viz.runs.launch import process
 
     network = find_network(net)
     find_edits(network, None, (), protect)  # an unknown group is told here

@@ -10,8 +10,9 @@ import click
 from sfp_viz.cli.running import runs
 from sfp_viz.cli.text import say, table, with_json
 from sfp_viz.figures.numbers import duration
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import find_run, home
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.going import going
 from sfp_viz.runs.storage.records import Run

@@ -13,8 +13,8 @@ import click
 from sfp_viz.cli.text import facts, moment, table
 from sfp_viz.core.evidence.study import study_value
 from sfp_viz.figures.numbers import count, duration, milliseconds, percent, span
-from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.records import Run
 
 _TENTHS = 10  # a log gets a line each tenth; a terminal one that changes

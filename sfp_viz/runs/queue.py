@@ -45,9 +45,9 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
     """
     where = where or str((read_json(path / "launch.json") or {}).get("where", "here"))
     if where == "ray":
-        from sfp_viz.runs.remote import cluster
+        from sfp_viz.runs.launch import ray_launch
 
-        cluster.submit(path)
+        ray_launch.submit(path)
         return read_run(path)
     home = home or home_of(path)
     with _alone(home):

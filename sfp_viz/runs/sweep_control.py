@@ -10,7 +10,8 @@ from sfp_viz.runs.storage.records import Run
 def stop_children(run: Run) -> int:
     """Take the waiting children of a sweep out of the line and ask those at work to stop; returns
     how many. They can be resumed one by one."""
-    from sfp_viz.runs import process, queue
+    from sfp_viz.runs import queue
+    from sfp_viz.runs.launch import process
 
     stopped = 0
     for child in children(run):

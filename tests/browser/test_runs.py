@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.process import cancel
+from sfp_viz.runs.launch.process import cancel
 
 
 @pytest.fixture

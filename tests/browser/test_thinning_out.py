@@ -11,7 +11,7 @@ from acting import press, still
 from playwright.sync_api import Page, expect
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.process import cancel
+from sfp_viz.runs.launch.process import cancel
 
 BUSY = 240_000  # milliseconds: a worker loads torch first, on a machine that may be busy
 

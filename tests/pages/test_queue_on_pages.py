@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.files import write_json
 from sfp_viz.nets.io.samples import sample_network, sample_path
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.going import going
 from sfp_viz.runs.storage.processes import here

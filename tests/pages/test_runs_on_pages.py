@@ -15,8 +15,9 @@ from page_words import press, said
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.nets.io.samples import sample_network, sample_path
-from sfp_viz.runs import folder, process, queue
+from sfp_viz.runs import folder, queue
 from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.results import catalog, summary
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.storage.facts import training_facts

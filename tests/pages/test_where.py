@@ -6,7 +6,7 @@ from page_words import press, said
 
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import list_runs
-from sfp_viz.runs.remote.cluster import Cluster, set_cluster
+from sfp_viz.runs.launch.ray_launch import Cluster, set_cluster
 from tests.runs.jobs_server import serving
 
 

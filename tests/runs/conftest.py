@@ -13,9 +13,10 @@ import pytest
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs import liveness, process, workers
+from sfp_viz.runs import liveness
 from sfp_viz.runs.folder import create_run
-from sfp_viz.runs.process import cancel
+from sfp_viz.runs.launch import process, workers
+from sfp_viz.runs.launch.process import cancel
 from sfp_viz.runs.storage.processes import ROOT
 from tests.runs.forking import NOTES, WARM
 

@@ -9,11 +9,11 @@ import pytest
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import read_json
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, list_runs, read_run
+from sfp_viz.runs.launch import process, ray_launch
+from sfp_viz.runs.launch.ray_launch import Cluster, set_cluster
 from sfp_viz.runs.ray import jobs
-from sfp_viz.runs.remote import cluster
-from sfp_viz.runs.remote.cluster import Cluster, set_cluster
 from sfp_viz.runs.storage.records import Run
 from tests.runs.ray_cluster import two_nodes
 
@@ -108,7 +108,9 @@ def test_a_run_is_started_watched_and_cancelled_while_another_ends_like_a_local_
     assert (done.state, done.message) == ("finished", "")
     assert done.student.read_bytes() == local.student.read_bytes()
     assert done.result.accuracy == local.result.accuracy
-    assert f"The worker of '{short.name}' begins" in cluster.logs(short)  # the rest is in log.txt
+    assert f"The worker of '{short.name}' begins" in ray_launch.logs(
+        short
+    )  # the rest is in log.txt
     found = {run.id: run.state for run in list_runs(nodes.home)}
     assert found == {long.name: "cancelled", short.name: "finished", third.name: "cancelled"}
     assert ended_in_ray(long)

@@ -9,11 +9,11 @@ import pytest
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.launch import ray_launch
+from sfp_viz.runs.launch.ray_launch import Cluster, set_cluster, submit
 from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.ray.job_status import SULK, Watch
 from sfp_viz.runs.ray.jobs import Job, Unreachable
-from sfp_viz.runs.remote import cluster
-from sfp_viz.runs.remote.cluster import Cluster, set_cluster, submit
 from sfp_viz.runs.remote.on_node import folder_of_job
 from sfp_viz.runs.storage.state import PATIENCE, STALE
 from sfp_viz.runs.storage.workspace import change_settings, read_settings
@@ -142,9 +142,9 @@ def test_settings_of_a_workspace_are_kept_beside_each_other(tmp_path):
     assert read_settings(tmp_path) == {}
     change_settings(tmp_path, {"mirror": {"uri": "x"}})
     set_cluster(tmp_path, Cluster("node1:8265", cpus=2, gpus=0.5))
-    assert cluster.cluster(tmp_path) == Cluster("http://node1:8265", 2, 0.5)
+    assert ray_launch.cluster(tmp_path) == Cluster("http://node1:8265", 2, 0.5)
     set_cluster(tmp_path, None)
-    assert cluster.cluster(tmp_path) is None
+    assert ray_launch.cluster(tmp_path) is None
     assert read_json(tmp_path / "settings.json") == {"format": 1, "mirror": {"uri": "x"}}
 
 
@@ -152,19 +152,19 @@ def test_settings_of_a_newer_version_or_unreadable_ones_say_so(tmp_path):
     file = tmp_path / "settings.json"
     file.write_text('{"format": 2}')
     with pytest.raises(RunError, match="newer version"):
-        cluster.cluster(tmp_path)
+        ray_launch.cluster(tmp_path)
     file.write_text("{")
     with pytest.raises(RunError, match="not readable"):
         change_settings(tmp_path, {"x": 1})
     write_json(file, {"format": 1, "cluster": {"address": "a:1", "cpus": "many"}})
     with pytest.raises(RunError, match="not readable"):
-        cluster.cluster(tmp_path)
+        ray_launch.cluster(tmp_path)
 
 
 def test_the_environment_names_the_cluster_before_the_settings(tmp_path, monkeypatch):
     set_cluster(tmp_path, Cluster("http://a:1", cpus=3))
     monkeypatch.setenv("SFP_VIZ_RAY", "b:2")
-    assert cluster.cluster(tmp_path) == Cluster("http://b:2", cpus=3)
+    assert ray_launch.cluster(tmp_path) == Cluster("http://b:2", cpus=3)
 
 
 @pytest.mark.parametrize("address", ["", "ray://head:10001", "http://", "http://a:x"])
@@ -186,8 +186,8 @@ def test_a_run_is_submitted_by_its_id_and_its_job_is_watched(tmp_path, new_run):
         assert read_run(path).state == "waiting"
         with pytest.raises(RunError, match="waiting already"):
             submit(path)
-        assert cluster.logs(path) == "hello\n"
-        cluster.stop(path)
+        assert ray_launch.logs(path) == "hello\n"
+        ray_launch.stop(path)
         assert jobs.status(ray.address, job) == Job("STOPPED", exited=True)
 
 
@@ -239,11 +239,11 @@ def test_a_run_in_the_clusters_line_can_be_taken_out_of_it(tmp_path, new_run):
         set_cluster(tmp_path, Cluster(ray.address))
         path = new_run()
         job = submit(path)
-        assert cluster.withdraw(path)
+        assert ray_launch.withdraw(path)
         assert ray.jobs[job]["status"] == "STOPPED"
         assert (read_run(path).state, (path / "launch.json").exists()) == ("waiting", False)
         ray.jobs[submit(path)]["status"] = "RUNNING"
-        assert not cluster.withdraw(path)
+        assert not ray_launch.withdraw(path)
 
 
 def test_a_token_is_not_handed_on_to_where_a_cluster_sends_us(monkeypatch):
@@ -262,15 +262,15 @@ def test_an_address_in_the_folder_of_a_run_that_is_not_the_workspaces_hears_no_t
         set_cluster(tmp_path, Cluster(ray.address))
         path = new_run()
         job = submit(path)
-        assert cluster.logs(path) == "hello\n"
+        assert ray_launch.logs(path) == "hello\n"
         assert read_run(path).state == "waiting"
         assert set(ray.heard) == {"Bearer abc"}
         launch = read_json(path / "launch.json") or {}
         write_json(path / "launch.json", {**launch, "address": other.address})
         other.jobs[job] = {"status": "PENDING"}
         read_run(path)
-        cluster.logs(path)
-        assert cluster.withdraw(path)
+        ray_launch.logs(path)
+        assert ray_launch.withdraw(path)
         assert len(other.heard) >= 3
         assert set(other.heard) == {None}
         other.token = "abc"

@@ -16,7 +16,7 @@ import pytest
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.process import launch, resume, watch
+from sfp_viz.runs.launch.process import launch, resume, watch
 from sfp_viz.runs.storage.checkpoints import read_newest
 from sfp_viz.runs.storage.records import Run
 from tests.half_written import nothing_is_half_written

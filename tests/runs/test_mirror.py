@@ -12,12 +12,12 @@ import pytest
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
-from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.launch import process
+from sfp_viz.runs.launch.workers import workers
 from sfp_viz.runs.remote import mirror
 from sfp_viz.runs.remote.mirror import Mirroring, mirroring, set_mirroring
 from sfp_viz.runs.worker import main
-from sfp_viz.runs.workers import workers
 
 TINY = Distillation(epochs=2, batch_size=128, augmentation="none", train_images=256)
 SAYS = "not mirrored to MLflow for now"

@@ -20,7 +20,15 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.kinds.saving import save_network
-from sfp_viz.runs.process import cancel, launch, pause, request_cancel, request_pause, resume, watch
+from sfp_viz.runs.launch.process import (
+    cancel,
+    launch,
+    pause,
+    request_cancel,
+    request_pause,
+    resume,
+    watch,
+)
 from sfp_viz.runs.storage.checkpoints import read_newest
 from sfp_viz.runs.storage.processes import ROOT
 from sfp_viz.runs.storage.records import Run
@@ -35,7 +43,7 @@ LONG = Distillation(epochs=4000, batch_size=16, augmentation="shift", test_image
 STARTER = """
 import os, signal, sys
 from pathlib import Path
-from sfp_viz.runs.process import launch
+from sfp_viz.runs.launch.process import launch
 launch(Path(sys.argv[1]))
 os.kill(os.getpid(), signal.SIGKILL)
 """

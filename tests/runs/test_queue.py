@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json, write_json
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots, turns
 from sfp_viz.runs.line.estimates import starts
 from sfp_viz.runs.line.going import going, home_of, looked_at, unfinished

@@ -14,7 +14,7 @@ import pytest
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.process import launch, resume, watch
+from sfp_viz.runs.launch.process import launch, resume, watch
 from sfp_viz.runs.work.spread import MODULE
 from sfp_viz.runs.worker import main
 

@@ -16,7 +16,7 @@ from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
 from sfp_viz.core.plan.sweep import Sweep, fair
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError, RunError
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.sweeps import (
@@ -27,6 +27,7 @@ from sfp_viz.runs.kinds.sweeps import (
     summary,
     when_deleted,
 )
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.runs.sweep_control import lost_children, stop_children, words

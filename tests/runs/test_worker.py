@@ -18,7 +18,7 @@ from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.process import cancel, delete, launch, resume, watch
+from sfp_viz.runs.launch.process import cancel, delete, launch, resume, watch
 from sfp_viz.runs.storage.processes import ROOT
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.worker import main

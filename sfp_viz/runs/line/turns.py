@@ -14,8 +14,8 @@ from typing import Any
 
 from sfp_viz.errors import SfpError
 from sfp_viz.files import locked, read_json, write_json
-from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.line.going import Going
 from sfp_viz.runs.line.standing import KEPT
 from sfp_viz.runs.liveness import QUEUED

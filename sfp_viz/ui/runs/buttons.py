@@ -10,10 +10,11 @@ from pathlib import Path
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.sweeps import when_deleted
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import CHECKPOINTS, START2
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY

@@ -14,8 +14,8 @@ from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import duration
-from sfp_viz.runs import process
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.results import catalog
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE

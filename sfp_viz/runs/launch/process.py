@@ -13,13 +13,13 @@ from typing import Any
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json, write_whole
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
+from sfp_viz.runs.launch import ray_launch
+from sfp_viz.runs.launch.workers import end_group, signal_workers, workers
 from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
-from sfp_viz.runs.remote import cluster
 from sfp_viz.runs.storage.failures import DISK, trouble_of
 from sfp_viz.runs.storage.processes import RUN, here, python_module, start
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import OVER, RESUMABLE, Request
-from sfp_viz.runs.workers import end_group, signal_workers, workers
 
 
 def launch(
@@ -52,7 +52,7 @@ def launch(
 
 def _start(path: Path, entry: dict[str, Any]) -> int:
     try:
-        cluster.stop(path)  # a job of it that seemed lost
+        ray_launch.stop(path)  # a job of it that seemed lost
         end_group(path)  # what a killed worker may have left behind
         (path / REQUEST).unlink(missing_ok=True)
         write_json(path / "launch.json", {**entry, "time": time.time()})
@@ -93,8 +93,8 @@ def resume(path: Path) -> Run:
         from sfp_viz.runs import queue  # it starts workers with our launch
 
         return queue.enqueue(path, front=True)
-    if cluster.is_elsewhere(path):
-        cluster.submit(path)
+    if ray_launch.is_elsewhere(path):
+        ray_launch.submit(path)
     else:
         launch(path)
     return read_run(path)
@@ -128,7 +128,7 @@ def _ask(path: Path, word: Request) -> None:
             return
         write_whole(path / REQUEST, f"{word}\n")
         (path / QUEUED).unlink(missing_ok=True)
-    cluster.withdraw(path)
+    ray_launch.withdraw(path)
 
 
 def pause(path: Path, *, wait: float = 60.0) -> Run:
@@ -158,7 +158,7 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
         end_group(path)
         return read_run(path)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        cluster.stop(path)
+        ray_launch.stop(path)
         signal_workers(path, number)
         if _ended(path, 3.0):
             break

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from sfp_viz.files import read_json
+from sfp_viz.runs.launch import ray_launch
 from sfp_viz.runs.liveness import WORKER
-from sfp_viz.runs.remote import cluster
 from sfp_viz.runs.storage.processes import group, here, is_alive
 
 
@@ -38,6 +38,6 @@ def signal_workers(path: Path, number: signal.Signals) -> None:
 
 def _leaders(path: Path) -> set[int]:
     """Numbers of the workers of this run that were started on this machine, dead or alive."""
-    files = () if cluster.is_elsewhere(path) else ("worker.json", "launch.json")
+    files = () if ray_launch.is_elsewhere(path) else ("worker.json", "launch.json")
     known = [read_json(path / name) for name in files]
     return {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == here()}
