@@ -14,7 +14,7 @@ from sfp_viz.runs import queue
 from sfp_viz.runs.folder import find_run, home
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots
-from sfp_viz.runs.line.going import going
+from sfp_viz.runs.line.activity import going
 from sfp_viz.runs.storage.records import Run
 
 _WHY = {

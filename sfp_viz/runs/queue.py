@@ -20,11 +20,11 @@ from pathlib import Path
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.folder import TRAININGS, read_run
+from sfp_viz.runs.line.activity import Going, going, home_of
 from sfp_viz.runs.line.estimates import paces, seconds_left, starts
-from sfp_viz.runs.line.going import Going, going, home_of
+from sfp_viz.runs.line.position import enter, leave, put
+from sfp_viz.runs.line.scheduler import take_turns
 from sfp_viz.runs.line.slots import cards, slots
-from sfp_viz.runs.line.standing import enter, leave, put
-from sfp_viz.runs.line.turns import take_turns
 from sfp_viz.runs.storage.processes import here, is_alive, python_module, start
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE

@@ -19,7 +19,7 @@ from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots
-from sfp_viz.runs.line.going import going
+from sfp_viz.runs.line.activity import going
 from sfp_viz.runs.storage.processes import here
 from sfp_viz.ui.runs import job_chip, queue_panel
 

@@ -24,10 +24,10 @@ from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.line import slots, turns
+from sfp_viz.runs.line import scheduler, slots
+from sfp_viz.runs.line.activity import going, home_of, looked_at, unfinished
 from sfp_viz.runs.line.estimates import starts
-from sfp_viz.runs.line.going import going, home_of, looked_at, unfinished
-from sfp_viz.runs.line.standing import between, put
+from sfp_viz.runs.line.position import between, put
 from sfp_viz.runs.storage.processes import ROOT
 
 # A worker that trains nothing: it writes a heartbeat, waits for the file 'end' in its folder, and
@@ -357,8 +357,8 @@ def test_each_of_several_graphics_cards_gets_its_own_run(line, tmp_path, monkeyp
 
 
 def test_a_run_of_several_processes_takes_as_many_cards_and_nobody_overtakes_it():
-    assert turns.free_cards(["0", "1", "0"], ("0", "1", "2"), 2) == ("1", "2")
-    assert turns.free_cards([], ("0", "1"), 3) == ("0", "1")
+    assert scheduler.free_cards(["0", "1", "0"], ("0", "1", "2"), 2) == ("1", "2")
+    assert scheduler.free_cards([], ("0", "1"), 3) == ("0", "1")
 
 
 sometimes = st.one_of(st.none(), st.floats(0, 1000))
@@ -434,7 +434,7 @@ def test_looking_at_what_goes_on_opens_no_finished_run(line, tmp_path, monkeypat
     queue.enqueue(line("a"))
     read = []
     monkeypatch.setattr(
-        "sfp_viz.runs.line.going.read_run", lambda p, n: read.append(p) or read_run(p)
+        "sfp_viz.runs.line.activity.read_run", lambda p, n: read.append(p) or read_run(p)
     )
     assert len(going(tmp_path).working) == 1
     assert len(read) == 1

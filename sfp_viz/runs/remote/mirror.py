@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import TRAININGS, read_run
-from sfp_viz.runs.line.going import home_of
+from sfp_viz.runs.line.activity import home_of
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.workspace import change_settings, section
 

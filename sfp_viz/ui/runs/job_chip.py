@@ -14,7 +14,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.nets.io import samples
 from sfp_viz.runs import queue
-from sfp_viz.runs.line.going import Going, going, looked_at
+from sfp_viz.runs.line.activity import Going, going, looked_at
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.runs import known_runs

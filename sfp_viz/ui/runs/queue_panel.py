@@ -12,7 +12,7 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.runs import queue
 from sfp_viz.runs.line import slots
-from sfp_viz.runs.line.going import going
+from sfp_viz.runs.line.activity import going
 from sfp_viz.runs.results.names import setting
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import loaders, problems

@@ -16,8 +16,8 @@ from sfp_viz.errors import SfpError
 from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.line.going import Going
-from sfp_viz.runs.line.standing import KEPT
+from sfp_viz.runs.line.activity import Going
+from sfp_viz.runs.line.position import KEPT
 from sfp_viz.runs.liveness import QUEUED
 from sfp_viz.runs.storage.processes import here
 from sfp_viz.runs.storage.records import Run
