@@ -13,8 +13,8 @@ from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.figures.numbers import percent
+from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
-from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.saving import Saved, save_network
 from sfp_viz.runs.kinds.sweeps import when_deleted
 from sfp_viz.runs.launch import process

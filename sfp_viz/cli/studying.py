@@ -113,7 +113,7 @@ def latency(net: str, background: bool, as_json: bool, **settings: Any) -> None:
 
 def _study(net: str, study: Study, data: str | None, background: bool, as_json: bool) -> None:
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.kinds.studies import create_study
+    from sfp_viz.runs.create.study import create_study
     from sfp_viz.runs.launch.process import launch
 
     model = find_model(net)

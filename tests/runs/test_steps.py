@@ -15,8 +15,8 @@ from sfp_viz.core.plan.recipe import Recipe, taylor, uniform_l1
 from sfp_viz.core.selection.iterative_schedule import Steps, targets
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
+from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.storage.steps import Order, create_steps, read_order, read_stages, stage_folder
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main

@@ -20,8 +20,8 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.files import read_json
+from sfp_viz.runs.create.study import create_study
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.kinds.studies import create_study
 from sfp_viz.runs.launch.process import cancel, launch, resume
 from sfp_viz.runs.results.evidence import find_evidence, find_sources
 from sfp_viz.runs.storage.history import POINTS, read_points

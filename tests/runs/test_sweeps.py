@@ -17,8 +17,8 @@ from sfp_viz.core.plan.sweep import Sweep, fair
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import queue
+from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.sweeps import (
     children,
     create_sweep,

@@ -13,8 +13,8 @@ import pytest
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RecipeError, RunError
+from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.launch.process import launch, request_cancel

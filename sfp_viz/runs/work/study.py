@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
-from sfp_viz.runs.kinds.studies import single
+from sfp_viz.runs.create.study import single
 from sfp_viz.runs.results.evidence import FILES, evidence_in
 from sfp_viz.runs.storage.history import POINTS, append, rewrite
 from sfp_viz.runs.storage.processes import here

@@ -11,8 +11,8 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs import queue
+from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, TRAININGS
-from sfp_viz.runs.kinds.copying import copy_with
 from sfp_viz.runs.kinds.sweeps import when_deleted
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.records import Run

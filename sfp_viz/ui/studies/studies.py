@@ -47,7 +47,7 @@ def begin(study: Study, data: str) -> None:
     """Lay out the folder of a study of the session's network and start its worker; a problem
     becomes a toast. Loads torch."""
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.kinds.studies import create_study
+    from sfp_viz.runs.create.study import create_study
 
     now = state.session()
     try:
