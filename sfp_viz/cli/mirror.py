@@ -8,7 +8,7 @@ import click
 
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.runs.folder import home
-from sfp_viz.runs.remote import mirror as mirrors
+from sfp_viz.runs.mirror import mirror as mirrors
 
 
 @click.group()

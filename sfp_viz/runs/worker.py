@@ -20,7 +20,7 @@ from pathlib import Path
 from sfp_viz.errors import SfpError
 from sfp_viz.files import locked, sweep_up
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.remote.mirror import mirrored
+from sfp_viz.runs.mirror.mirror import mirrored
 from sfp_viz.runs.remote.on_node import folder_of_job
 from sfp_viz.runs.storage.failures import sentence, trouble_of
 from sfp_viz.runs.storage.processes import RUN

@@ -15,8 +15,8 @@ from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.launch.workers import workers
-from sfp_viz.runs.remote import mirror
-from sfp_viz.runs.remote.mirror import Mirroring, mirroring, set_mirroring
+from sfp_viz.runs.mirror import mirror
+from sfp_viz.runs.mirror.mirror import Mirroring, mirroring, set_mirroring
 from sfp_viz.runs.worker import main
 
 TINY = Distillation(epochs=2, batch_size=128, augmentation="none", train_images=256)
@@ -69,7 +69,7 @@ def test_a_password_is_neither_printed_nor_kept_with_a_run(tmp_path, new_run, mo
     from click.testing import CliRunner
 
     from sfp_viz.cli import main as cli
-    from sfp_viz.runs.remote import mirror_server
+    from sfp_viz.runs.mirror import mlflow_client as mirror_server
 
     uri = "http://me:secret@127.0.0.1:9"
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
@@ -95,7 +95,7 @@ def test_an_earlier_note_of_a_mirror_loses_its_password(new_run):
     from types import SimpleNamespace
 
     from sfp_viz.files import write_json
-    from sfp_viz.runs.remote.mirror_server import NOTE, _known
+    from sfp_viz.runs.mirror.mlflow_client import NOTE, _known
 
     class Client:
         def get_run(self, name):
@@ -124,7 +124,7 @@ def test_without_mlflow_the_run_ends_as_ever_and_its_log_says_what_to_install(
 
 
 def test_a_mirror_that_breaks_on_its_way_never_harms_the_run(tmp_path, new_run, monkeypatch):
-    from sfp_viz.runs.remote import mirror_server
+    from sfp_viz.runs.mirror import mlflow_client as mirror_server
 
     class Broken:
         def __init__(self, run, **where) -> None:

@@ -26,7 +26,7 @@ from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.workspace import change_settings, section
 
 if TYPE_CHECKING:
-    from sfp_viz.runs.remote.mirror_server import Server
+    from sfp_viz.runs.mirror.mlflow_client import Server
 
 VARIABLE = "SFP_VIZ_MLFLOW"
 NEEDS = "pip install mlflow-skinny sqlalchemy alembic"
@@ -152,7 +152,7 @@ class Mirror:
 
     def _tell(self) -> None:
         if self._server is None:
-            from sfp_viz.runs.remote.mirror_server import Server
+            from sfp_viz.runs.mirror.mlflow_client import Server
 
             self._server = Server(self._run, **asdict(self._chosen))
         self._server.tell()
