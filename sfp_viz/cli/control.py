@@ -15,9 +15,9 @@ from sfp_viz.cli.text import say, with_json
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
-from sfp_viz.runs.kinds.saving import Saved, save_network
-from sfp_viz.runs.kinds.sweeps import when_deleted
 from sfp_viz.runs.launch import process
+from sfp_viz.runs.results.saved_network import Saved, save_network
+from sfp_viz.runs.results.sweeps import when_deleted
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, words
 

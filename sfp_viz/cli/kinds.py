@@ -23,7 +23,7 @@ from sfp_viz.core.selection.iterative import check_steps
 from sfp_viz.core.selection.iterative_schedule import Growth, Steps
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import home, read_run
-from sfp_viz.runs.kinds.sweeps import create_sweep
+from sfp_viz.runs.results.sweeps import create_sweep
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.steps import Order, check_settings, create_steps

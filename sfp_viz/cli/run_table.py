@@ -16,7 +16,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, milliseconds, percent, span
 from sfp_viz.files import write_whole
 from sfp_viz.runs.folder import home
-from sfp_viz.runs.results import differing
+from sfp_viz.runs.results import differences
 from sfp_viz.runs.results import table as run_table
 from sfp_viz.runs.results.latencies import Timed, of_runs, read_latencies
 from sfp_viz.runs.results.points import RUN, best_of, points_of
@@ -168,16 +168,16 @@ def _report(
 
     side = runs[:_MOST]
     plans = [
-        (run.id, differing.plan_rows(plan))
+        (run.id, differences.plan_rows(plan))
         for run in side
-        if (plan := differing.plan_of(run.path)) is not None
+        if (plan := differences.plan_of(run.path)) is not None
     ]
     words = front_words(points, axis)
     return run_report(
         view(points, axis=axis), title=title, sentences=[words] if words else [], runs=rows,
         names=[run.id for run in side],
-        differing=[(d.section, d.name, d.values) for d in differing.differing(side)],
-        shared=[(d.section, d.name, d.values) for d in differing.shared(side)],
+        differing=[(d.section, d.name, d.values) for d in differences.differing(side)],
+        shared=[(d.section, d.name, d.values) for d in differences.shared(side)],
         plans=plans,
         footer=f"Made by sfp-viz {sfp_viz.__version__}, {datetime.now():%Y-%m-%d %H:%M}. "
         f"Weights {runs[0].digest}.",

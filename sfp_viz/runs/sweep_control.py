@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfp_viz.files import read_json
-from sfp_viz.runs.kinds.sweeps import children
+from sfp_viz.runs.results.sweeps import children
 from sfp_viz.runs.storage.records import Run
 
 

@@ -20,7 +20,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.results.differing import plan_of
+from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary, settings_of
 from sfp_viz.ui import loaders, planned, problems
 from sfp_viz.ui.check import checking, measuring

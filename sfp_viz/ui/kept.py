@@ -10,8 +10,8 @@ import streamlit as st
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
-from sfp_viz.runs.results import measured
-from sfp_viz.runs.results.measured import Kept, Of
+from sfp_viz.runs.results import measurements
+from sfp_viz.runs.results.measurements import Kept, Of
 from sfp_viz.ui import loaders, planned
 
 Subject = tuple[str, Recipe, Edits | None, str]  # network, recipe, edits, images
@@ -22,7 +22,7 @@ def keep(what: str, subject: Subject, value: Any) -> None:
     """Keep ``value``, a JSON value measured just now of the plan and images of ``subject``."""
     of = _of(what, subject)
     here = st.session_state.setdefault(_KEY, {})
-    here[of] = measured.keep(loaders.home(), of, value)
+    here[of] = measurements.keep(loaders.home(), of, value)
 
 
 def find(what: str, subject: Subject) -> Kept | None:
@@ -30,7 +30,7 @@ def find(what: str, subject: Subject) -> Kept | None:
     if not has_any(what, subject[0]):  # so no filters have to be chosen for an empty page
         return None
     of = _of(what, subject)
-    found = measured.find(loaders.home(), of) or st.session_state.get(_KEY, {}).get(of)
+    found = measurements.find(loaders.home(), of) or st.session_state.get(_KEY, {}).get(of)
     return found if of.plan else None
 
 
@@ -38,7 +38,7 @@ def has_any(what: str, model: str) -> bool:
     """Whether something of this kind was measured of the network, by any plan."""
     digest = loaders.digest(model)
     here = st.session_state.get(_KEY, {})
-    return any((of.what, of.digest) == (what, digest) for of in here) or measured.has_any(
+    return any((of.what, of.digest) == (what, digest) for of in here) or measurements.has_any(
         loaders.home(), what, digest
     )
 

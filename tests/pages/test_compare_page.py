@@ -88,7 +88,7 @@ def test_the_first_sentence_names_what_was_compared(open_page, three, workspace)
 
 
 def other(three) -> str:
-    from sfp_viz.runs.results.differing import plan_of as read
+    from sfp_viz.runs.results.differences import plan_of as read
 
     plan = read(three["other"])
     assert plan is not None

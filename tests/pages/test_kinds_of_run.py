@@ -17,8 +17,8 @@ from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.kinds.sweeps import create_sweep, read_sweep
 from sfp_viz.runs.launch import process
+from sfp_viz.runs.results.sweeps import create_sweep, read_sweep
 from sfp_viz.runs.storage.history import EPOCHS, POINTS, append
 from sfp_viz.runs.storage.records import Before, Point, Result
 from sfp_viz.runs.storage.steps import read_order

@@ -23,7 +23,7 @@ from sfp_viz.core.training.sparsification import (
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.results.differing import plan_of
+from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.history import EPOCHS, append
 from sfp_viz.runs.storage.records import Before, Result
 from sfp_viz.runs.storage.sparsify import (

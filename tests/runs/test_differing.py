@@ -10,7 +10,7 @@ from sfp_viz.core.plan.recipe import Recipe, fpgm, random
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.io.samples import sample_network
-from sfp_viz.runs.results.differing import SECTIONS, differing, plan_of, plan_rows, shared
+from sfp_viz.runs.results.differences import SECTIONS, differing, plan_of, plan_rows, shared
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary, finished
 from tests.finished import MODEL, finished_run, sparsified_run

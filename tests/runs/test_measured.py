@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sfp_viz.runs.results import measured
-from sfp_viz.runs.results.measured import Of
+from sfp_viz.runs.results import measurements
+from sfp_viz.runs.results.measurements import Of
 
 OF = Of("check", "a" * 16, "b" * 16, "digits")
 
 
 def test_it_is_found_for_the_same_plan_and_images_and_for_no_others(tmp_path):
-    kept = measured.keep(tmp_path, OF, {"macs": 3})
-    assert measured.find(tmp_path, OF) == kept
-    assert measured.has_any(tmp_path, "check", OF.digest)
-    assert not measured.has_any(tmp_path, "one-shot", OF.digest)
+    kept = measurements.keep(tmp_path, OF, {"macs": 3})
+    assert measurements.find(tmp_path, OF) == kept
+    assert measurements.has_any(tmp_path, "check", OF.digest)
+    assert not measurements.has_any(tmp_path, "one-shot", OF.digest)
     for other in ({"plan": "c" * 16}, {"data": "cifar10"}, {"digest": "d" * 16}, {"what": "x"}):
-        assert measured.find(tmp_path, replace(OF, **other)) is None
+        assert measurements.find(tmp_path, replace(OF, **other)) is None
 
 
 def test_what_is_not_readable_is_passed_over_and_a_full_disk_loses_nothing_shown(tmp_path):
-    measured.keep(tmp_path, OF, 1)
-    (path,) = (tmp_path / measured.FOLDER).iterdir()
+    measurements.keep(tmp_path, OF, 1)
+    (path,) = (tmp_path / measurements.FOLDER).iterdir()
     path.write_text('{"format": 9}')
-    assert measured.find(tmp_path, OF) is None
+    assert measurements.find(tmp_path, OF) is None
     path.write_text("{")
-    assert measured.find(tmp_path, OF) is None
+    assert measurements.find(tmp_path, OF) is None
     (tmp_path / "file").write_text("")
-    assert measured.keep(tmp_path / "file", OF, 1).value == 1
+    assert measurements.keep(tmp_path / "file", OF, 1).value == 1
 
 
 def test_only_so_many_are_kept_and_the_oldest_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(measured, "_FILES", 2)
+    monkeypatch.setattr(measurements, "_FILES", 2)
     for digit in "123":
-        measured.keep(tmp_path, replace(OF, plan=digit * 16), 1)
-    assert len(list((tmp_path / measured.FOLDER).iterdir())) == 2
-    assert measured.find(tmp_path, replace(OF, plan="3" * 16)) is not None
+        measurements.keep(tmp_path, replace(OF, plan=digit * 16), 1)
+    assert len(list((tmp_path / measurements.FOLDER).iterdir())) == 2
+    assert measurements.find(tmp_path, replace(OF, plan="3" * 16)) is not None

@@ -19,7 +19,6 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.launch.process import (
     cancel,
     launch,
@@ -29,6 +28,7 @@ from sfp_viz.runs.launch.process import (
     resume,
     watch,
 )
+from sfp_viz.runs.results.saved_network import save_network
 from sfp_viz.runs.storage.checkpoints import read_newest
 from sfp_viz.runs.storage.processes import ROOT
 from sfp_viz.runs.storage.records import Run

@@ -18,8 +18,8 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.results.points import points_of
+from sfp_viz.runs.results.saved_network import save_network
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.storage.sparsify import (
     OUTCOME,

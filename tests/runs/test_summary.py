@@ -12,7 +12,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.iterative_schedule import Steps, steps_value
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.results import summary
-from sfp_viz.runs.results.differing import differing
+from sfp_viz.runs.results.differences import differing
 from sfp_viz.runs.results.points import kind_of
 from sfp_viz.runs.results.summary import INDEX, finished, unfinished
 from sfp_viz.runs.results.table import table

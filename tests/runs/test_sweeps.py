@@ -19,7 +19,8 @@ from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import queue
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.kinds.sweeps import (
+from sfp_viz.runs.launch import process
+from sfp_viz.runs.results.sweeps import (
     children,
     create_sweep,
     read_sweep,
@@ -27,7 +28,6 @@ from sfp_viz.runs.kinds.sweeps import (
     summary,
     when_deleted,
 )
-from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.runs.sweep_control import lost_children, stop_children, words

@@ -15,9 +15,9 @@ from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.kinds.saving import save_network
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.launch.process import launch, request_cancel
+from sfp_viz.runs.results.saved_network import save_network
 from sfp_viz.runs.storage import history
 from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints, read_newest
 from sfp_viz.runs.storage.failures import DISK, sentence

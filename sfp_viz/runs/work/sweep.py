@@ -14,8 +14,8 @@ from sfp_viz.core.plan.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.kinds.sweeps import child_folder, read_sweep
 from sfp_viz.runs.results.evidence import evidence_in
+from sfp_viz.runs.results.sweeps import child_folder, read_sweep
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.history import POINTS, append, rewrite
 from sfp_viz.runs.storage.records import Point, Run

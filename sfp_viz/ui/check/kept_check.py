@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from sfp_viz.runs.results.measured import Kept
+from sfp_viz.runs.results.measurements import Kept
 from sfp_viz.ui import kept
 from sfp_viz.ui.check import checking, measuring
 from sfp_viz.ui.check.checking import Check, Sizes

@@ -9,7 +9,7 @@ import streamlit as st
 
 from sfp_viz.errors import RunError
 from sfp_viz.figures.run_report import shown
-from sfp_viz.runs.results.differing import Difference, differing
+from sfp_viz.runs.results.differences import Difference, differing
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare.chart import choose
 from sfp_viz.ui.plan.recipe_words import LABELS, WORDS

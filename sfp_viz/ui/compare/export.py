@@ -13,7 +13,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.figures.run_report import run_report
 from sfp_viz.figures.tradeoff_marks import View
 from sfp_viz.figures.tradeoff_svg import tradeoff_svg
-from sfp_viz.runs.results import differing
+from sfp_viz.runs.results import differences
 from sfp_viz.runs.results import table as run_table
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import RUN
@@ -80,17 +80,17 @@ def _report(
     heads = columns([labels.get(RUN + run.id, run.id) for run in side])
     sizes = {group.name: group.size for group in network.groups}
     plans = [
-        (head, differing.plan_rows(plan, sizes))
+        (head, differences.plan_rows(plan, sizes))
         for head, run in zip(heads, side, strict=True)
-        if (plan := differing.plan_of(run.path)) is not None
+        if (plan := differences.plan_of(run.path)) is not None
     ]
     found = headline.finding(points, {RUN + run.id: run for run in runs})
     sentences = [s for s in (*found, front_words(points, axis)) if s]
     return run_report(
         picture, title=_title(network), sentences=sentences,
         runs=run_table.table(runs, standings=standings, timed=timed), names=heads,
-        differing=[(d.section, d.name, d.values) for d in differing.differing(side)],
-        shared=[(d.section, d.name, d.values) for d in differing.shared(side)],
+        differing=[(d.section, d.name, d.values) for d in differences.differing(side)],
+        shared=[(d.section, d.name, d.values) for d in differences.shared(side)],
         plans=plans,
         footer=f"Made by sfp-viz {sfp_viz.__version__}, {datetime.now():%Y-%m-%d %H:%M}. "
         f"Weights {network.digest}.",

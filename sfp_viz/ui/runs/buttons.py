@@ -13,8 +13,8 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs import queue
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, TRAININGS
-from sfp_viz.runs.kinds.sweeps import when_deleted
 from sfp_viz.runs.launch import process
+from sfp_viz.runs.results.sweeps import when_deleted
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import CHECKPOINTS, START2
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
@@ -111,7 +111,7 @@ def _save(run: Run) -> None:
     """Hands out the network of the newest checkpoint; made on the click, which loads torch."""
 
     def content() -> io.BytesIO:
-        from sfp_viz.runs.kinds.saving import save_network
+        from sfp_viz.runs.results.saved_network import save_network
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "network.safetensors"

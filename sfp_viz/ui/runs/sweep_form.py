@@ -145,8 +145,8 @@ def start(subject: Subject, settings: Distillation, sweep: Sweep, where: Where =
     """Lay out the sweep and start its worker, here or on the cluster, which lays out the runs and
     starts them there too; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.kinds.sweeps import create_sweep
     from sfp_viz.runs.launch import process
+    from sfp_viz.runs.results.sweeps import create_sweep
 
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "model.safetensors"

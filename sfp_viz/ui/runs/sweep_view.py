@@ -10,7 +10,7 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
-from sfp_viz.runs.kinds.sweeps import Cell, Child, Spread, children, summary, when_deleted
+from sfp_viz.runs.results.sweeps import Cell, Child, Spread, children, summary, when_deleted
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
 from sfp_viz.runs.sweep_control import words as line_words

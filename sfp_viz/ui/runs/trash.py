@@ -10,8 +10,8 @@ import streamlit as st
 
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs.folder import SWEEP
-from sfp_viz.runs.kinds.sweeps import when_deleted
 from sfp_viz.runs.launch import process
+from sfp_viz.runs.results.sweeps import when_deleted
 from sfp_viz.ui import loaders, problems
 from sfp_viz.ui.session import state
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.results.differing import plan_of
+from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage import sparsify
 from sfp_viz.runs.storage.records import Run
