@@ -21,10 +21,10 @@ from sfp_viz.errors import SfpError
 from sfp_viz.files import locked, sweep_up
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.mirror.mirror import mirrored
-from sfp_viz.runs.remote.on_node import folder_of_job
 from sfp_viz.runs.storage.failures import sentence, trouble_of
 from sfp_viz.runs.storage.processes import RUN
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
+from sfp_viz.runs.work.ray_node import folder_of_job
 
 PATIENCE = 5.0  # seconds; a worker that was killed takes a moment to let go of its folder
 WORK = {  # kind of run -> the module that does it

@@ -14,9 +14,9 @@ from sfp_viz.runs.launch.ray_launch import Cluster, set_cluster, submit
 from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.ray.job_status import SULK, Watch
 from sfp_viz.runs.ray.jobs import Job, Unreachable
-from sfp_viz.runs.remote.on_node import folder_of_job
 from sfp_viz.runs.storage.state import PATIENCE, STALE
 from sfp_viz.runs.storage.workspace import change_settings, read_settings
+from sfp_viz.runs.work.ray_node import folder_of_job
 from tests.runs.jobs_server import serving
 
 RUN = Path("runs/x")

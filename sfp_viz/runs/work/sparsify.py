@@ -30,7 +30,7 @@ from sfp_viz.runs.storage.sparsify import (
 )
 from sfp_viz.runs.work.finetune import say_numerics, train
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
-from sfp_viz.runs.work.outcomes import close
+from sfp_viz.runs.work.sparsify_outcome import close
 
 if TYPE_CHECKING:
     from sfp_viz.core.training.sparsification import Refresh
