@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sfp_viz.ui import image_field, kept, loaders, planned, problems, telling
+from sfp_viz.ui import image_field, kept, loaders, planned, problems, progress_line
 from sfp_viz.ui.check import check_view, checking, kept_check, repair_view
 from sfp_viz.ui.session import entry, state
 
@@ -29,7 +29,7 @@ if clicked:
     with (
         problems.stopping(),
         place.status("Pruning and measuring", expanded=True),
-        telling.line("text") as tell,
+        progress_line.line("text") as tell,
     ):
         kept_check.keep(subject, checking.check(*subject, tell=tell))
     place.empty()

@@ -14,9 +14,9 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.runs import folder
-from sfp_viz.ui import telling
+from sfp_viz.ui import progress_line
+from sfp_viz.ui.progress_line import Tell
 from sfp_viz.ui.session.state import Session
-from sfp_viz.ui.telling import Tell
 
 
 def home() -> Path:
@@ -27,7 +27,7 @@ def home() -> Path:
 def network(key: str) -> Network:
     """The reading of a sample or a stored network; raises ModelError when there is none. Where it
     has to be made anew, a line on the page says how far that is."""
-    with telling.line("status") as tell:
+    with progress_line.line("status") as tell:
         return _network(key, tell)
 
 

@@ -20,9 +20,9 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import Analysis, GroupAnalysis
 from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui import loaders
+from sfp_viz.ui.progress_line import Tell
 from sfp_viz.ui.session.state import Session
 from sfp_viz.ui.studies import learned
-from sfp_viz.ui.telling import Tell
 
 
 def group_of(session: Session) -> FilterGroup | None:

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_store import import_model, stored_path
-from sfp_viz.ui import planned, telling
+from sfp_viz.ui import planned
+from sfp_viz.ui import progress_line as telling
 from sfp_viz.ui.check import checking, measuring
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
@@ -147,7 +148,7 @@ class Place:
 def told_inside_a_cache() -> None:
     import streamlit as st
 
-    from sfp_viz.ui import telling
+    from sfp_viz.ui import progress_line as telling
 
     @st.cache_resource(show_spinner=False)
     def work(_tell):

@@ -22,7 +22,7 @@ from sfp_viz.runs.results import catalog, summary
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Before, Result, Run
-from sfp_viz.ui import exporting, planned
+from sfp_viz.ui import export, planned
 from sfp_viz.ui.runs import known_runs
 from sfp_viz.ui.session.history import History
 from tests.finished import finished_run
@@ -184,7 +184,7 @@ def test_export_starts_with_the_plan_on_the_screen_and_its_files_say_what_they_a
         if more.get("key") == "take_weights":
             names.append(file_name)
 
-    monkeypatch.setattr(exporting.st, "download_button", offered)
+    monkeypatch.setattr(export.st, "download_button", offered)
     other = planned.plan(MODEL, Recipe(0.3))
     newest = finished_run(workspace, plan=other, macs=130_000)
     app = open_page("export")

@@ -2,7 +2,7 @@
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.runs.folder import home
-from sfp_viz.ui import exporting
+from sfp_viz.ui import export
 from sfp_viz.ui.check import checking
 from tests.shell import NET
 
@@ -16,12 +16,12 @@ def test_layers_that_leave_stripes_out_do_so_in_every_file(shell):
     model.module.get_submodule("conv2").weight.data[:, :, 0] = 0
     kept, _ = striped(model.with_module(model.module), kind="smaller")
     save_striped(kept, home() / "runs" / "thin" / "student.safetensors")
-    source = exporting.Source(NET, Recipe(), None, "digits", "thin")
-    assert smaller_layers(exporting.network_of(source)) == ("conv2",)
+    source = export.Source(NET, Recipe(), None, "digits", "thin")
+    assert smaller_layers(export.network_of(source)) == ("conv2",)
     taken = shell / "taken.safetensors"
-    taken.write_bytes(checking.file_of(exporting.network_of(source)))
+    taken.write_bytes(checking.file_of(export.network_of(source)))
     assert load_striped(taken).digest == kept.digest
-    file = exporting.onnx_file(source)
+    file = export.onnx_file(source)
     assert file.difference <= 1e-4
     values = kept.module.get_submodule("conv2").weight.numel()
     assert values < model.module.get_submodule("conv2").weight.numel()

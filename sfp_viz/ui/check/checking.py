@@ -14,9 +14,9 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import DataError
-from sfp_viz.ui import loaders, planned, telling
+from sfp_viz.ui import loaders, planned, progress_line
 from sfp_viz.ui.check import measuring
-from sfp_viz.ui.telling import Tell
+from sfp_viz.ui.progress_line import Tell
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def stages(
     """Accuracy after each stage of the cut, and a sentence about each layer that could not be
     compensated. Takes seconds: on a click. Raises SfpError."""
     plan = planned.plan(key, recipe, edits)
-    with telling.line() as tell:
+    with progress_line.line() as tell:
         return _stages(key, plan.hash, data, plan, tell)
 
 

@@ -11,8 +11,8 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import DataError
 from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.progress_line import Tell
 from sfp_viz.ui.studies import learned
-from sfp_viz.ui.telling import Tell
 
 
 def pruned(
