@@ -10,7 +10,7 @@ from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui import loaders
-from sfp_viz.ui.session.step_words import changes
+from sfp_viz.ui.session.step_text import changes
 from sfp_viz.ui.session.tree import Step
 
 MODEL = "lenet5_digits"

@@ -12,7 +12,7 @@ from sfp_viz.figures.numbers import change
 from sfp_viz.nets.io import samples
 from sfp_viz.ui import loaders, planned
 from sfp_viz.ui.components.step_tree import Row, step_tree
-from sfp_viz.ui.session import state, step_words
+from sfp_viz.ui.session import state, step_text
 from sfp_viz.ui.session.tree import Step
 
 SHOWN = 60  # the newest steps that are drawn
@@ -63,7 +63,7 @@ def words(before: Step | None, step: Step) -> str:
             return f"{'Opened ' if before else ''}{title(step.model)}"
         network = loaders.network(step.model)
         kept = tuple(planned.kept_or_whole(*one.asked) for one in (before, step))
-        return step_words.changes(network, before, step, kept)
+        return step_text.changes(network, before, step, kept)
     except SfpError:
         return "A network that is gone"
 
