@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import image_field, kept, loaders, planned, problems, progress_line
+from sfp_viz.ui import image_field, problems, progress_line
+from sfp_viz.ui.cached import loaders, measurements, planned
 from sfp_viz.ui.check import check_view, checking, kept_check, repair_view
 from sfp_viz.ui.session import entry, state
 
@@ -39,7 +40,7 @@ with problems.stopping():
 if found is None:
     st.caption(
         "The plan or the images have changed since the last check."
-        if kept.has_any(kept_check.WHAT, session.model)
+        if measurements.has_any(kept_check.WHAT, session.model)
         else "Nothing has been pruned yet. It takes seconds; the unpruned network stays as it is."
     )
     st.stop()

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.explore import depth
 from sfp_viz.ui.explore import panels as explore
 from sfp_viz.ui.explore.ratio_panel import ratio_panel

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from sfp_viz.runs.results.summary import finished
-from sfp_viz.ui import export, image_field, loaders, planned, problems
+from sfp_viz.ui import export, image_field, problems
+from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.check import repair_view
 from sfp_viz.ui.plan import take_along
 from sfp_viz.ui.session import entry, state

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from sfp_viz.ui import image_field, loaders, problems
+from sfp_viz.ui import image_field, problems
+from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.runs import form as run_form
-from sfp_viz.ui.runs import known_runs, live, starting, trash
+from sfp_viz.ui.runs import live, starting, trash
 from sfp_viz.ui.session import entry, state
 
 entry.through("pages/finetune.py")

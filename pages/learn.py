@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.explore import lesson, quiz
 from sfp_viz.ui.session import entry, state
 

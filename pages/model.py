@@ -3,7 +3,8 @@
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.network import layer_report, opening, report
 from sfp_viz.ui.session import entry, state
 

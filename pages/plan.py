@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.plan import cost as plan_cost
 from sfp_viz.ui.plan import details as plan_details
 from sfp_viz.ui.plan import (

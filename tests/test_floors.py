@@ -102,7 +102,7 @@ def test_a_page_is_thin_and_computes_nothing(path):
         "sfp_viz.figures.theme, sfp_viz.figures.dispersion",
         "sfp_viz.runs.folder, sfp_viz.runs.pool",
         "sfp_viz.nets.io.samples",
-        "sfp_viz.ui.session.state, sfp_viz.ui.planned",
+        "sfp_viz.ui.session.state, sfp_viz.ui.cached.planned",
     ],
 )
 def test_what_needs_no_torch_loads_none(modules):

@@ -22,8 +22,9 @@ from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary, settings_of
-from sfp_viz.ui import loaders, planned, problems
-from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders, planned, pruned
+from sfp_viz.ui.check import checking
 from sfp_viz.ui.runs import run_words
 
 _OPTIONS = (
@@ -119,7 +120,7 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
 def network_of(source: Source) -> Any:
     """The torch Model of ``source``. Takes seconds the first time."""
     if not source.run:
-        return measuring.pruned(source.model, source.recipe, source.edits, source.data)
+        return pruned.pruned(source.model, source.recipe, source.edits, source.data)
     return _student(source.run)
 
 

@@ -9,14 +9,14 @@ import streamlit as st
 from sfp_viz.core.cost.cost import Cost
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count
-from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.copy_link import copy_link
 from sfp_viz.ui.components.text_keys import text_keys
 from sfp_viz.ui.plan import recipe_form
 from sfp_viz.ui.plan.recipe_words import EVIDENCE
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state, steps
-from sfp_viz.ui.studies import learned
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
@@ -41,7 +41,7 @@ def top(page: str = "", title: str = "") -> None:
                     st.markdown(f"# {problems.plain(steps.title(session.model))}", width="content")
                     job_chip.chip(page)
                 budget = planned.budget(session.model, session.recipe, session.edits)
-                lacks = recipe_form.missing(session.recipe, learned.evidence(session.model))
+                lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
                 free = bool(loaders.network(session.model).free)
                 st.html(_STRIP + _name(title) + strip(budget, free, lacks))
             except SfpError as problem:

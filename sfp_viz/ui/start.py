@@ -11,7 +11,8 @@ from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.runs.results import catalog
-from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.explore import maps
 from sfp_viz.ui.explore.view import group_view, pixels, points_of

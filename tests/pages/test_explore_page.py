@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.explore.panels import believed
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session

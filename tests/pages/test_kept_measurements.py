@@ -9,7 +9,7 @@ import streamlit as st
 from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui.check import measuring
+from sfp_viz.ui.cached import pruned
 from sfp_viz.ui.session.history import History
 
 
@@ -20,7 +20,7 @@ def afresh(monkeypatch):
     def forget() -> None:
         st.cache_resource.clear()
         for name in ("_pruned", "_pruned_accuracy", "accuracy"):
-            monkeypatch.setattr(measuring, name, lambda *_, **__: pytest.fail("it was cut anew"))
+            monkeypatch.setattr(pruned, name, lambda *_, **__: pytest.fail("it was cut anew"))
 
     return forget
 

@@ -8,7 +8,7 @@ from page_words import press, said
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from sfp_viz.ui.session.tree import Tree

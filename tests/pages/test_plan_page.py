@@ -16,7 +16,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.storage.records import Finding
-from sfp_viz.ui import planned
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 

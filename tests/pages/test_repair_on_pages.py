@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_store import import_model, stored_path
-from sfp_viz.ui import planned
 from sfp_viz.ui import progress_line as telling
-from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui.cached import planned, pruned
+from sfp_viz.ui.check import checking
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 
@@ -38,7 +38,7 @@ def without_images(app: AppTest) -> AppTest:
 def test_the_check_shows_the_error_of_each_refitted_layer_on_seen_and_on_new_images(open_page):
     app = press(with_session(open_page("check"), recipe=REPAIRED), "Prune and measure")
     table = next(d.value for d in app.dataframe if "New: after" in d.value.columns)
-    layers = measuring.repair(MODEL, REPAIRED, None, "digits").layers
+    layers = pruned.repair(MODEL, REPAIRED, None, "digits").layers
     assert list(table["Layer"]) == [layer.name for layer in layers]
     for row, layer in zip(table.to_dict("records"), layers, strict=True):
         assert row["After"] == pytest.approx(100 * layer.seen.after)
@@ -95,7 +95,7 @@ def test_a_dead_layer_is_warned_of_and_dead_filters_are_counted(open_page, works
 
 def test_each_step_of_a_check_is_told(workspace):
     lines: list[str] = []
-    measuring.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
+    pruned.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
     starts = (
         "Comparing the",
         "Choosing the filters",
@@ -106,7 +106,7 @@ def test_each_step_of_a_check_is_told(workspace):
     places = [next(i for i, line in enumerate(lines) if line.startswith(s)) for s in starts]
     assert places == sorted(places)
     lines.clear()
-    measuring.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
+    pruned.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
     assert lines == []
     checking.check(MODEL, REPAIRED, None, "digits", tell=lines.append)
     assert "Measuring the unpruned network: 0 of 360 images" in lines
@@ -114,7 +114,7 @@ def test_each_step_of_a_check_is_told(workspace):
 
 
 def test_a_reading_of_an_older_version_is_told_step_by_step_on_the_page(workspace, monkeypatch):
-    from sfp_viz.ui import loaders
+    from sfp_viz.ui.cached import loaders
 
     key = import_model(workspace, load_model(MODEL))
     reading = stored_path(workspace, key).with_name("reading.json")
@@ -179,6 +179,6 @@ def test_a_stop_that_comes_with_a_line_ends_the_work_and_keeps_nothing(workspace
             raise Stopped
 
     with pytest.raises(Stopped):
-        measuring.pruned(MODEL, REPAIRED, None, "digits", tell=stop)
+        pruned.pruned(MODEL, REPAIRED, None, "digits", tell=stop)
     assert np.isfinite(planned.plan(MODEL, REPAIRED).removals[0].filters).all()
-    assert measuring.pruned(MODEL, REPAIRED, None, "digits").plans
+    assert pruned.pruned(MODEL, REPAIRED, None, "digits").plans

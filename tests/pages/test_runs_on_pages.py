@@ -22,8 +22,8 @@ from sfp_viz.runs.results import catalog, summary
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Before, Result, Run
-from sfp_viz.ui import export, planned
-from sfp_viz.ui.runs import known_runs
+from sfp_viz.ui import export
+from sfp_viz.ui.cached import known_runs, planned
 from sfp_viz.ui.session.history import History
 from tests.finished import finished_run
 

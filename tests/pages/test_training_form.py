@@ -11,7 +11,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
-from sfp_viz.ui import planned
+from sfp_viz.ui.cached import planned
 from tests.finished import finished_run
 
 

@@ -35,7 +35,7 @@ from sfp_viz.runs.storage.sparsify import (
     create_sparsify,
     sparse_of,
 )
-from sfp_viz.ui import planned
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.explore import view
 from sfp_viz.ui.plan import trained_reasons

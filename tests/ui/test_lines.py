@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.session import lines, links, state, views
 from sfp_viz.ui.session.state import Session
 

@@ -2,7 +2,7 @@ import pytest
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import keeping, links
 from sfp_viz.ui.session.state import Session
 

@@ -9,7 +9,7 @@ import pytest
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session.step_text import changes
 from sfp_viz.ui.session.tree import Step
 

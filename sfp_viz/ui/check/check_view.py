@@ -15,7 +15,8 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
-from sfp_viz.ui import charts, kept, problems
+from sfp_viz.ui import charts, problems
+from sfp_viz.ui.cached import measurements
 from sfp_viz.ui.check import checking
 from sfp_viz.ui.check.checking import Check
 from sfp_viz.ui.plan import trained_reasons
@@ -61,13 +62,13 @@ def stages(key: str, recipe: Recipe, edits: Edits | None, data: str) -> None:
         if st.button("Measure each stage", help="The network is cut and measured once more."):
             stages, notes = checking.stages(*subject)
             value = [[[name, asdict(one)] for name, one in stages], list(notes)]
-            kept.keep(_STAGED, subject, value)
-        known = kept.find(_STAGED, subject)
+            measurements.keep(_STAGED, subject, value)
+        known = measurements.find(_STAGED, subject)
         if known is None:
             st.caption("What the cut takes, and what compensation and BatchNorm win back.")
             return
         stages, notes = known.value
-        found = [(name, kept.measured_of(one) or Measured()) for name, one in stages]
+        found = [(name, measurements.measured_of(one) or Measured()) for name, one in stages]
         rows = [
             (_STAGES.get(name, name), percent(one.accuracy or 0), span(one.interval))
             for name, one in found
@@ -76,7 +77,7 @@ def stages(key: str, recipe: Recipe, edits: Edits | None, data: str) -> None:
         st.dataframe(table, hide_index=True)
         last = found[-1][1]
         on = f"On {last.images:,} images ({last.data}), before any training."
-        st.caption(f"{on} {kept.when(known)}")
+        st.caption(f"{on} {measurements.when(known)}")
         for note in notes:
             st.caption(problems.plain(note))
 

@@ -14,8 +14,8 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import DataError
-from sfp_viz.ui import loaders, planned, progress_line
-from sfp_viz.ui.check import measuring
+from sfp_viz.ui import progress_line
+from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.progress_line import Tell
 
 
@@ -46,7 +46,7 @@ def check(
     """Prune on a copy and measure both. Takes seconds: on a click. ``tell`` gets a line about each
     step. Raises SfpError."""
     say = tell or (lambda line: None)
-    measuring.pruned(key, recipe, edits, data, tell=tell)
+    pruned.pruned(key, recipe, edits, data, tell=tell)
     say("Measuring the unpruned network")
     before = unpruned(key, data, lambda far: say(f"Measuring the unpruned network: {far}"))
     say("Measuring the pruned network")
@@ -59,7 +59,7 @@ def check(
 @st.cache_resource(max_entries=16, show_spinner=False)
 def unpruned(key: str, data: str, _tell: Tell | None = None) -> Sizes:
     """Sizes of the network as it was opened; ``_tell`` hears how many images were seen."""
-    found = measuring.accuracy(key, data, _tell=_tell) if data else None
+    found = pruned.accuracy(key, data, _tell=_tell) if data else None
     return _sizes(loaders.model(key), found)
 
 
@@ -68,8 +68,8 @@ def one_shot(
     key: str, recipe: Recipe, edits: Edits | None, data: str, _tell: Tell | None = None
 ) -> Sizes:
     """Sizes of the network pruned by a recipe, before any training; ``_tell`` as above."""
-    accuracy = measuring.pruned_accuracy(key, recipe, edits, data, tell=_tell) if data else None
-    return _sizes(measuring.pruned(key, recipe, edits, data), accuracy)
+    accuracy = pruned.pruned_accuracy(key, recipe, edits, data, tell=_tell) if data else None
+    return _sizes(pruned.pruned(key, recipe, edits, data), accuracy)
 
 
 def stages(
@@ -86,7 +86,7 @@ def stages(
 def _stages(key: str, plan_hash: str, data: str, _plan: Plan, _tell: Tell):
     from sfp_viz.nets.evaluation.prune_stages import stages as measured
 
-    train, test = (measuring.data_or_none(data, split) for split in ("train", "test"))
+    train, test = (pruned.data_or_none(data, split) for split in ("train", "test"))
     if train is None or test is None:
         raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
     found = tuple(measured(loaders.model(key), _plan, train, test, tell=_tell))

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from sfp_viz.runs.results.measurements import Kept
-from sfp_viz.ui import kept
-from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui.cached import measurements, pruned
+from sfp_viz.ui.cached.measurements import Subject
+from sfp_viz.ui.check import checking
 from sfp_viz.ui.check.checking import Check, Sizes
-from sfp_viz.ui.kept import Subject
 
 WHAT = "check"
 
@@ -28,14 +28,14 @@ class Found:
 
 def keep(subject: Subject, check: Check) -> None:
     """Keep what was measured just now of its network."""
-    repair = measuring.repair(*subject) if subject[3] else None
+    repair = pruned.repair(*subject) if subject[3] else None
     value = {"check": asdict(check), "repair": asdict(repair) if repair else None}
-    kept.keep(WHAT, subject, json.loads(json.dumps(value, default=float)))
+    measurements.keep(WHAT, subject, json.loads(json.dumps(value, default=float)))
 
 
 def find(subject: Subject) -> Found | None:
     """What was measured of exactly this plan and these images; None where nothing was."""
-    found = kept.find(WHAT, subject)
+    found = measurements.find(WHAT, subject)
     return _read(found) if found else None
 
 
@@ -48,11 +48,11 @@ def _read(found: Kept) -> Found | None:
         )
     except (KeyError, TypeError):
         return None  # another version wrote it
-    return Found(check, repair, kept.when(found))
+    return Found(check, repair, measurements.when(found))
 
 
 def _sizes(value: dict[str, Any]) -> Sizes:
-    latency = kept.measured_of(value["latency"])
+    latency = measurements.measured_of(value["latency"])
     if latency is None:
         raise TypeError("no latency")
     return checking.Sizes(
@@ -60,5 +60,5 @@ def _sizes(value: dict[str, Any]) -> Sizes:
         params=int(value["params"]),
         file_bytes=int(value["file_bytes"]),
         latency=latency,
-        accuracy=kept.measured_of(value["accuracy"]),
+        accuracy=measurements.measured_of(value["accuracy"]),
     )

@@ -12,7 +12,8 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs.results.names import setting
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.sparsify import KIND
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.runs import starting
 from sfp_viz.ui.runs.starting import Subject

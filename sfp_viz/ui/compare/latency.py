@@ -22,7 +22,8 @@ from sfp_viz.runs.results.latencies import (
     timing,
 )
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.network import report
 
 

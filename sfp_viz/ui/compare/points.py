@@ -12,8 +12,8 @@ from sfp_viz.core.network import Network
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.ui import kept, loaders, planned
-from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui.cached import loaders, measurements, planned, pruned
+from sfp_viz.ui.check import checking
 from sfp_viz.ui.plan import by_hand
 from sfp_viz.ui.runs import starting
 from sfp_viz.ui.runs.starting import Subject
@@ -25,22 +25,22 @@ _WHAT = "one-shot"  # how the points are kept
 
 def keep(subject: Subject, points: Sequence[Point]) -> None:
     """Keep the one-shot points that were measured just now, so that a reload shows them again."""
-    kept.keep(_WHAT, _asked(subject), [asdict(point) for point in points])
+    measurements.keep(_WHAT, _asked(subject), [asdict(point) for point in points])
 
 
 def known(subject: Subject) -> tuple[list[Point], str]:
     """The one-shot points that were measured of exactly this plan and these images, and when, in
     words; ([], '') where there are none."""
-    found = kept.find(_WHAT, _asked(subject))
+    found = measurements.find(_WHAT, _asked(subject))
     if found is None:
         return [], ""
     try:
-        return [_point(value) for value in found.value], kept.when(found)
+        return [_point(value) for value in found.value], measurements.when(found)
     except (KeyError, TypeError):
         return [], ""  # another version wrote them
 
 
-def _asked(subject: Subject) -> kept.Subject:
+def _asked(subject: Subject) -> measurements.Subject:
     return subject.model, subject.recipe, subject.edits, subject.data
 
 
@@ -48,7 +48,7 @@ def _point(value: Mapping[str, Any]) -> Point:
     interval, whole = value["interval"], value["whole"]
     return Point(**{
         **value, "interval": tuple(interval) if interval else None,
-        "whole": Whole(**whole) if whole else None, "latency": kept.measured_of(value["latency"]),
+        "whole": Whole(**whole) if whole else None, "latency": measurements.measured_of(value["latency"]),
     })  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def subjects(subject: Subject) -> dict[str, tuple[str, Subject]]:
 def measured(subject: Subject) -> Iterator[Point]:
     """The unpruned network, then each one-shot point once it is measured. Slow: on a click."""
     network = loaders.network(subject.model)
-    found = measuring.accuracy(subject.model, subject.data)
+    found = pruned.accuracy(subject.model, subject.data)
     right, interval = checking.accuracy(found)
     whole = replace(whole_of(network), accuracy=right)
     yield Point(
@@ -83,7 +83,7 @@ def measured(subject: Subject) -> Iterator[Point]:
     )  # fmt: skip
     for key, (label, one) in subjects(subject).items():
         plan = planned.plan(one.model, one.recipe, one.edits)
-        found = measuring.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
+        found = pruned.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
         after = cost(network, plan)
         yield Point(
             label, after.macs, *checking.accuracy(found), one.kind, "one-shot", key=key,

@@ -14,7 +14,8 @@ from sfp_viz.figures.tradeoff_marks import view
 from sfp_viz.runs.results.latencies import WHOLE, Timed
 from sfp_viz.runs.results.points import RUN
 from sfp_viz.runs.results.summary import Summary, finished
-from sfp_viz.ui import image_field, loaders, problems
+from sfp_viz.ui import image_field, problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import baselines as compare_baselines
 from sfp_viz.ui.compare import card as compare_card
 from sfp_viz.ui.compare import chart as compare_chart

@@ -15,12 +15,12 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import acts
 from sfp_viz.ui.explore.view import WHOLE_MOST, GroupView, usable
 from sfp_viz.ui.plan.recipe_words import WORDS
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned
 
 _CHANGED = "edits changed in the fragment"
 _PROBLEM = "problem of an act"
@@ -128,7 +128,7 @@ def _count(key: str, group: str, shown: int) -> None:
     session, wanted = state.session(), int(st.session_state.get(key, shown))
     if wanted == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
-    network, seen = loaders.network(session.model), learned.evidence(session.model)
+    network, seen = loaders.network(session.model), evidence.evidence(session.model)
     recipe = usable(session)
     _do(lambda edits: acts.counted(edits, network, group, recipe, k=wanted, evidence=seen))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.ui import planned
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.charts import draw
 from sfp_viz.ui.explore.view import GroupView, usable
 from sfp_viz.ui.names import listed

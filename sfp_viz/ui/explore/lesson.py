@@ -20,8 +20,9 @@ from sfp_viz.figures.numbers import percent, span
 from sfp_viz.figures.pictures import data_uri, filter_pixels, glass
 from sfp_viz.figures.similarity import similarity_map
 from sfp_viz.figures.tradeoff import Point
-from sfp_viz.ui import charts, loaders, planned
-from sfp_viz.ui.check import checking, measuring
+from sfp_viz.ui import charts
+from sfp_viz.ui.cached import loaders, planned, pruned
+from sfp_viz.ui.check import checking
 from sfp_viz.ui.explore import maps
 from sfp_viz.ui.explore.quiz import QUESTIONS
 from sfp_viz.ui.explore.view import pixels
@@ -158,7 +159,7 @@ def measured(target: float) -> tuple[Point, ...]:
 
     def point(way: str, seed: int = 0) -> Point:
         recipe = recipe_of(way, target, seed)
-        found = measuring.pruned_accuracy(MODEL, recipe, None, DATA)
+        found = pruned.pruned_accuracy(MODEL, recipe, None, DATA)
         macs = cost(network, planned.plan(MODEL, recipe)).macs
         return Point(way, macs, *checking.accuracy(found), "plan", "one-shot")
 
@@ -190,7 +191,7 @@ def answer(target: float, guess: str) -> None:
         alt="; ".join(f"{p.label}: {percent(p.accuracy)}" for p in points),
     )  # fmt: skip
     st.markdown(verdict(points, guess))
-    whole = measuring.accuracy(MODEL, DATA)
+    whole = pruned.accuracy(MODEL, DATA)
     st.caption(
         f"Measured on {whole.images:,} test images, before any training; the unpruned network has "
         f"{percent(whole.accuracy or 0)} ({span(whole.interval)}). All three have the same widths. "

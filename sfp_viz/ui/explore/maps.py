@@ -12,7 +12,7 @@ from sfp_viz.core.redundancy.embedding import pca, trustworthiness
 from sfp_viz.core.redundancy.similarity import filter_matrix
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import samples
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 
 FEWEST = 5  # filters; with fewer there is nothing that UMAP could show
 

@@ -8,7 +8,8 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.errors import ModelError
-from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
 from sfp_viz.ui.explore import gallery, maps

@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.ui import loaders, planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import acts
 from sfp_viz.ui.explore.view import GroupView
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.plan import by_hand, plan_view, recipe_form, trained_reasons, why
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned
 
 
 def ratio_panel(view: GroupView) -> None:
@@ -48,7 +48,7 @@ def _reason(view: GroupView) -> str:
     group, asked = view.group, plan_view.asked()
     edits = asked.edits or None
     reached = planned.budget(session.model, session.recipe, edits).after is not None
-    lacks = recipe_form.missing(session.recipe, learned.evidence(session.model))
+    lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
     if not reached and lacks and not group.protected:
         return (
             f"{recipe_form.lacking(lacks)} Until then nothing goes, and filters are compared by "

@@ -15,12 +15,11 @@ from sfp_viz.core.selection.analysis import GroupAnalysis
 from sfp_viz.core.selection.selection import select
 from sfp_viz.figures.pictures import filter_pixels, input_fields
 from sfp_viz.figures.windows import window_of
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.explore.maps import apart
 from sfp_viz.ui.plan import evidence_panel, recipe_form, trained_reasons
 from sfp_viz.ui.session.state import Session
-from sfp_viz.ui.studies import learned
 
 SHOWN_KERNELS = 16
 WHOLE_MOST = 128  # filters that set the number of clusters where all stay: more only cost time
@@ -63,7 +62,7 @@ class GroupView:
 
 def usable(session: Session) -> Recipe:
     """The recipe; where it lacks evidence, with choices in its place that need only weights."""
-    lacks = recipe_form.missing(session.recipe, learned.evidence(session.model))
+    lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
     if lacks == ("latency",):
         return replace(session.recipe, goal=Recipe().goal)
     return evidence_panel.without(session.recipe) if lacks else session.recipe

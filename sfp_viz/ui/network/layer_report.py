@@ -12,7 +12,8 @@ from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import milliseconds
 from sfp_viz.figures.windows import size_words
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.network.report import short
 from sfp_viz.ui.session import state

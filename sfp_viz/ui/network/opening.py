@@ -16,7 +16,8 @@ import streamlit as st
 
 from sfp_viz.errors import ModelError, SfpError
 from sfp_viz.nets.io import model_store, samples
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state
 
 SUFFIXES = ("safetensors", "pt", "pth", "th")

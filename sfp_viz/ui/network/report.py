@@ -13,8 +13,8 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.nets.io.model_file import read_header
-from sfp_viz.ui import loaders, problems
-from sfp_viz.ui.check import measuring
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders, pruned
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.session import state
 
@@ -166,7 +166,7 @@ def baseline(network: Network) -> None:
         return
     if st.button("Measure it", key="measure"):
         with problems.shown(), st.spinner("Measuring: the network names every test image"):
-            st.session_state[f"measured {network.digest} {data}"] = measuring.accuracy(
+            st.session_state[f"measured {network.digest} {data}"] = pruned.accuracy(
                 state.session().model, str(data)
             )
     found = st.session_state.get(f"measured {network.digest} {data}")

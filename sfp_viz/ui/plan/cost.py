@@ -12,10 +12,10 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.figures.numbers import change, count, milliseconds, size
 from sfp_viz.ui import problems
-from sfp_viz.ui.check import measuring
-from sfp_viz.ui.planned import Budget
+from sfp_viz.ui.cached import evidence, pruned
+from sfp_viz.ui.cached.planned import Budget
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned, study_start
+from sfp_viz.ui.studies import study_start
 
 _MEASURED = "plan_latency"  # session_state: (subject, before, after) as measured last
 
@@ -64,7 +64,7 @@ def _latency(network: Network, budget: Budget) -> None:
             change(before.latency_ms or 0, after.latency_ms or 0),
             help=how(before, after),
         )
-    elif (table := learned.evidence(now.model).latency) is not None:
+    elif (table := evidence.evidence(now.model).latency) is not None:
         from sfp_viz.core.cost.latency_table import estimate
 
         times = [estimate(network, table, kept) for kept in ({}, budget.kept)]
@@ -76,7 +76,7 @@ def _latency(network: Network, budget: Budget) -> None:
             f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
         )
     with st.container(gap="xxsmall", width="content"):
-        if learned.evidence(now.model).latency is None:
+        if evidence.evidence(now.model).latency is None:
             study_start.start_button(
                 network, "latency", "Time each layer, to estimate latency", quiet=True, place="cost"
             )
@@ -89,8 +89,8 @@ def _latency(network: Network, budget: Budget) -> None:
         )
     if pressed:
         with problems.shown(), st.spinner("Pruning on a copy and taking the time"):
-            before = measuring.latency(subject.model)
-            after = measuring.pruned_latency(subject.model, subject.recipe, subject.edits)
+            before = pruned.latency(subject.model)
+            after = pruned.pruned_latency(subject.model, subject.recipe, subject.edits)
             st.session_state[_MEASURED] = (subject, before, after)
             st.rerun()
 

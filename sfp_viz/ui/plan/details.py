@@ -7,7 +7,8 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.ui import planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan import by_hand, plan_view
 from sfp_viz.ui.plan.plan_view import Widths
 from sfp_viz.ui.session import state

@@ -12,11 +12,12 @@ from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.figures.numbers import milliseconds, percent
-from sfp_viz.ui import image_field, loaders, problems
+from sfp_viz.ui import image_field, problems
+from sfp_viz.ui.cached import evidence, loaders
 from sfp_viz.ui.plan import image_offer, recipe_form, sensitivity_view
 from sfp_viz.ui.plan.plan_view import Widths
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned, studies, study_start
+from sfp_viz.ui.studies import studies, study_start
 
 _STUDY: Mapping[str, Kind] = {
     "observations": "observe",
@@ -33,7 +34,7 @@ _KEY = "evidence_open"
 
 def panel(network: Network, widths: Widths) -> None:
     """The three kinds of evidence as equals: what is there, and a button to gather it."""
-    damaged = bool(learned.evidence_problem(state.session().model))
+    damaged = bool(evidence.evidence_problem(state.session().model))
     drawer = studies.drawer(
         "What images and measurements tell", _KEY, network, tuple(_STUDY.values()), damaged
     )
@@ -43,8 +44,8 @@ def panel(network: Network, widths: Widths) -> None:
 
 
 def _kinds(network: Network, widths: Widths) -> None:
-    found = learned.evidence(state.session().model)
-    if note := learned.evidence_problem(state.session().model):
+    found = evidence.evidence(state.session().model)
+    if note := evidence.evidence_problem(state.session().model):
         st.error(problems.plain(note), icon=":material/error:")
     if not image_field.here(network):
         image_field.ask_images(network, key="evidence_images")
@@ -109,7 +110,7 @@ def staleness(kind: str) -> str:
     from sfp_viz.core.evidence.sensitivity import stale
 
     now = state.session()
-    found = learned.evidence(now.model).sensitivity
+    found = evidence.evidence(now.model).sensitivity
     if kind != "sensitivity" or found is None:
         return ""
     return stale(found, now.recipe, loaders.digest(now.model))
@@ -127,7 +128,7 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
 
     Returns whether something is missing.
     """
-    lacks = recipe_form.missing(recipe, learned.evidence(state.session().model))
+    lacks = recipe_form.missing(recipe, evidence.evidence(state.session().model))
     if not lacks:
         return False
     st.info(recipe_form.lacking(lacks))

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.ui import planned
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.explore import view
 from sfp_viz.ui.plan import trained_reasons
 from sfp_viz.ui.session import state

@@ -10,12 +10,14 @@ from sfp_viz.core.allocation.feasibility import best_lift, furthest, in_percent
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui import planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import evidence as learned
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan import by_hand, plan_view
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.recipe_words import WORDS
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned, study_start
+from sfp_viz.ui.studies import study_start
 
 _SAVED = {
     "macs": "MACs",

@@ -9,14 +9,13 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui import planned
+from sfp_viz.ui.cached import evidence, planned
+from sfp_viz.ui.cached.planned import Budget
 from sfp_viz.ui.plan import by_hand, goal_form, image_offer, plan_view, recipe_form, take_along
 from sfp_viz.ui.plan import details as plan_details
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.plan_view import Widths
-from sfp_viz.ui.planned import Budget
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned
 
 _CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
 
@@ -25,7 +24,7 @@ def head(network: Network, asked: Asked) -> None:
     """The goal, the recipe, and files."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         goal_form.goal_form(network, asked)
-        recipe_form.recipe_popover(asked.recipe, learned.evidence(state.session().model))
+        recipe_form.recipe_popover(asked.recipe, evidence.evidence(state.session().model))
         with st.popover("Files", icon=":material/folder_open:"):
             take_along.recipe_files(network)
 
@@ -46,11 +45,11 @@ def lost_curves(asked: Asked) -> tuple[plan_view.Curves, str]:
     """What each group loses alone, by rising units kept, with the unit: measured sensitivity
     where there is one; where the recipe goes by function, the share of the signal that is lost."""
     key = state.session().model
-    found = learned.evidence(key)
+    found = evidence.evidence(key)
     if found.sensitivity is not None:
-        return {n: _thinned(c, 1.0) for n, c in learned.losses(key).items()}, "points"
+        return {n: _thinned(c, 1.0) for n, c in evidence.losses(key).items()}, "points"
     if found.observations is not None and asked.recipe.allocation == "functional":
-        lost = learned.signal_lost(key)
+        lost = evidence.signal_lost(key)
         return {name: _thinned(c[:-1], 100.0) for name, c in lost.items()}, "% of the signal"
     return {}, ""
 

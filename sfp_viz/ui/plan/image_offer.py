@@ -8,10 +8,11 @@ from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
 from sfp_viz.ui import image_field, problems
+from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import recipe_form, trained_reasons
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned, studies, study_start
+from sfp_viz.ui.studies import studies, study_start
 
 _IMAGES = 1024  # training images that are looked at
 _WANTED = "plan_by_images"  # session_state: digest of the network whose recipe is to change
@@ -22,7 +23,7 @@ def settle(network: Network) -> None:
     if st.session_state.get(_WANTED) != network.digest:
         return
     now = state.session()
-    if learned.evidence(now.model).observations is None:
+    if evidence.evidence(now.model).observations is None:
         return
     del st.session_state[_WANTED]
     if "observations" not in needs(now.recipe):
@@ -38,7 +39,7 @@ def take() -> None:
 
 def offer(network: Network, asked: Asked) -> None:
     """For a plan from weights alone: one button for a better one, and how far that is."""
-    found = learned.evidence(state.session().model)
+    found = evidence.evidence(state.session().model)
     if set(needs(asked.recipe)) - {"latency"} or trained_reasons.in_force(asked.edits):
         return
     if found.observations is not None:
@@ -85,7 +86,7 @@ def _look(network: Network, data: str) -> None:
 
 def seen_on(asked: Asked) -> str:
     """What a plan that uses images was seen on, in a sentence; '' for one that does not."""
-    seen = learned.evidence(state.session().model).observations
+    seen = evidence.evidence(state.session().model).observations
     if seen is None or "observations" not in needs(asked.recipe):
         return ""
     by_function = asked.recipe.allocation == "functional"

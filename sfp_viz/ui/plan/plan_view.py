@@ -13,12 +13,11 @@ from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 from sfp_viz.ui.plan import by_hand, ways
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.session import state, views
-from sfp_viz.ui.studies import learned
 
 HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
 SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
@@ -210,7 +209,7 @@ def keep(network: Network, group: str, to: int) -> None:
 
 def lock(network: Network, group: str, locked: bool) -> None:
     """Leave a group whole, or free it again."""
-    found = learned.evidence(state.session().model)
+    found = evidence.evidence(state.session().model)
     take(by_hand.lock(network, asked(), group=group, locked=locked, evidence=found))
 
 

@@ -8,10 +8,10 @@ import streamlit as st
 
 from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.figures.numbers import span
-from sfp_viz.ui import charts, planned, problems
+from sfp_viz.ui import charts, problems
+from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.plan.plan_view import Widths
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned
 
 
 def curve(widths: Widths) -> None:
@@ -20,7 +20,7 @@ def curve(widths: Widths) -> None:
     from sfp_viz.figures.sensitivity import sensitivity_curves
 
     now = state.session()
-    group, found = planned.group_of(now), learned.evidence(now.model).sensitivity
+    group, found = planned.group_of(now), evidence.evidence(now.model).sensitivity
     if group is None or found is None or group.name not in found.right:
         return
     kept = widths.kept.get(group.name, group.size)

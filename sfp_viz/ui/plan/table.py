@@ -7,7 +7,8 @@ import streamlit as st
 
 from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.ui import planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan import by_hand, plan_view
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.plan_view import Others, Widths

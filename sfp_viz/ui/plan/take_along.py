@@ -7,7 +7,8 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json, recipe_from_json, recipe_json
 from sfp_viz.errors import PlanError, SfpError
-from sfp_viz.ui import planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.session import state
 
 

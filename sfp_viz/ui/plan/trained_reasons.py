@@ -18,7 +18,7 @@ from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_json
 from sfp_viz.errors import SfpError
 from sfp_viz.files import write_whole
 from sfp_viz.nets.io.model_store import stored_path
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 
 FILE = "trained.plan.json"  # in the folder of the stored network
 _BY_HAND = "by hand"

@@ -14,11 +14,12 @@ from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.core.standing import Standing, leaders, standings
 from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
+from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import ways
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.goal_form import words
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned, studies, study_start
+from sfp_viz.ui.studies import studies, study_start
 
 _COUNTS = (10, 20, 40)
 _SAID = {"memory": size, "latency": milliseconds}
@@ -39,7 +40,7 @@ def panel(network: Network, asked: Asked) -> None:
     run = studies.newest("trust", network.digest)
     going = run is not None and not run.over
     with drawer:
-        found = learned.trust(state.session().model)
+        found = evidence.trust(state.session().model)
         if found is None:
             st.caption(
                 "The suggestion, the plan of each other known allocation and plans drawn around "

@@ -13,11 +13,12 @@ from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Allocation, Recipe
-from sfp_viz.ui import image_field, loaders, planned, problems
+from sfp_viz.ui import image_field, problems
+from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.ways import Way
 from sfp_viz.ui.components.ways import ways as draw
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned, study_start
+from sfp_viz.ui.studies import study_start
 
 HIDDEN = "plan_hidden_marks"  # session_state: names of ways whose marks are not drawn
 OPEN = "evidence_open"  # key of the drawer where images are chosen
@@ -35,7 +36,7 @@ def found() -> tuple[Alternative, ...]:
     """What each way would keep for the session's recipe and edits; worked out once for these."""
     now = state.session()
     plain = replace(now.recipe, allocation="uniform")  # they are the same whichever is in use
-    return _found(now.model, plain, now.edits, learned.studies(loaders.home()))
+    return _found(now.model, plain, now.edits, evidence.studies(loaders.home()))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Working out what other allocations would keep")
@@ -45,7 +46,7 @@ def _found(
     from sfp_viz.core.allocation.alternatives import alternatives
 
     spread = planned.dispersions_or_none(key, recipe)
-    return alternatives(loaders.network(key), spread, recipe, edits, learned.evidence(key))
+    return alternatives(loaders.network(key), spread, recipe, edits, evidence.evidence(key))
 
 
 def others(known: tuple[Alternative, ...], used: Allocation) -> dict[Allocation, Mapping[str, int]]:

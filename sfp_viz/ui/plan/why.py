@@ -7,12 +7,12 @@ import streamlit as st
 from sfp_viz.core.allocation.explanation import Why
 from sfp_viz.core.allocation.explanation import why as reasons
 from sfp_viz.core.network import Network
-from sfp_viz.ui import planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.plan import by_hand, trained_reasons
 from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.plan_view import Widths
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned
 
 
 def why(network: Network, asked: Asked, widths: Widths) -> None:
@@ -56,5 +56,5 @@ def reason(network: Network, asked: Asked, widths: Widths, group: str) -> Why:
         edits,
         widths.suggested if held else widths.kept,
         group,
-        learned.evidence(key),
+        evidence.evidence(key),
     )

@@ -16,8 +16,8 @@ from sfp_viz.nets.io import samples
 from sfp_viz.runs import queue
 from sfp_viz.runs.line.activity import Going, going, looked_at
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui import loaders, problems
-from sfp_viz.ui.runs import known_runs
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.session import links, state, steps
 
 EVERY = 3.0  # seconds between two looks while something goes

@@ -9,8 +9,9 @@ import streamlit as st
 
 from sfp_viz.runs.results.catalog import entries
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui import loaders, problems
-from sfp_viz.ui.runs import drawn, known_runs, queue_panel, run_list, run_view
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import known_runs, loaders
+from sfp_viz.ui.runs import drawn, queue_panel, run_list, run_view
 
 EVERY = 1.0  # seconds between two looks while something goes
 # what is being drawn anew stays as it is meanwhile, instead of fading on a busy machine

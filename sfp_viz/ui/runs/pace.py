@@ -13,8 +13,7 @@ from sfp_viz.figures.numbers import duration
 from sfp_viz.runs.line.estimates import key_of, paces
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import KIND, last_refreshes, sparse_of
-from sfp_viz.ui import loaders
-from sfp_viz.ui.runs import known_runs
+from sfp_viz.ui.cached import known_runs, loaders
 
 _SEEN = 5  # runs that are asked, the newest first
 

@@ -15,7 +15,8 @@ from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.activity import going
 from sfp_viz.runs.results.names import setting
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.runs import job_chip, telling
 from sfp_viz.ui.session import state
 

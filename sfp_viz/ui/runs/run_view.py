@@ -12,11 +12,11 @@ from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.storage import sparsify
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.steps import own_epochs
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 from sfp_viz.ui.runs import buttons as run_buttons
 from sfp_viz.ui.runs import (
-    known_runs,
     references,
     run_words,
     sparsify_result,

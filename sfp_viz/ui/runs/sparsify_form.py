@@ -16,7 +16,8 @@ from sfp_viz.core.training.sparsification import TUNED, Method, Sparsification, 
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.state import Where
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.runs import pace, refused, sparsify_fields, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work
 from sfp_viz.ui.runs.sparsify_words import (

@@ -16,7 +16,8 @@ from sfp_viz.figures.numbers import change, count, milliseconds, size
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.plan import trained_reasons
 from sfp_viz.ui.runs.sparsify_words import METHODS
 from sfp_viz.ui.session import state

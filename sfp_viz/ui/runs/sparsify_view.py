@@ -15,7 +15,8 @@ from sfp_viz.figures.numbers import change, count, percent, size
 from sfp_viz.figures.sparsity import story
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import Sparse, read_refreshes, sparse_of
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.components.thinning import thinning
 from sfp_viz.ui.runs.sparsify_words import METHODS
 

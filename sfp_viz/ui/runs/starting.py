@@ -17,8 +17,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.figures.tradeoff import Kind
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
-from sfp_viz.ui import loaders, planned
-from sfp_viz.ui.check import measuring
+from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.runs import where as place_of_work
 from sfp_viz.ui.session import state
 
@@ -60,7 +59,7 @@ def start(subject: Subject, settings: Distillation, *, name: str, where: Where =
     from sfp_viz.runs.folder import create_run
 
     plan = planned.plan(subject.model, subject.recipe, subject.edits)
-    student = measuring.pruned(subject.model, subject.recipe, subject.edits, subject.data)
+    student = pruned.pruned(subject.model, subject.recipe, subject.edits, subject.data)
     network = loaders.network(subject.model)
     before, after = cost(network), cost(network, plan)
     facts = training_facts(

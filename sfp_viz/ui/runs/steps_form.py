@@ -20,7 +20,8 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.runs import pace, refused, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work

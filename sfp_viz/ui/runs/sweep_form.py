@@ -16,7 +16,8 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.line.slots import slots
 from sfp_viz.runs.storage.state import Where
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.plan.recipe_words import NAMES
 from sfp_viz.ui.runs import pace, refused, starting, training_fields

@@ -12,7 +12,8 @@ from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs.folder import SWEEP
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.sweeps import when_deleted
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state
 
 KEPT = 10  # runs in the trash; of more, those deleted first are gone for good

@@ -9,7 +9,8 @@ from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage import sparsify
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui import planned, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.runs import sparsify_result
 from sfp_viz.ui.session import state
 

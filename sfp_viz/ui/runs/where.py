@@ -9,7 +9,8 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.launch.ray_launch import Cluster, cluster
 from sfp_viz.runs.storage.state import Where
-from sfp_viz.ui import loaders, problems
+from sfp_viz.ui import problems
+from sfp_viz.ui.cached import loaders
 
 KEY = "run_where"
 _WORDS: dict[Where, str] = {"here": "This machine", "ray": "The cluster"}

@@ -13,7 +13,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 
 _NAME = re.compile(r"[0-9a-f]{16}")
 

@@ -21,7 +21,7 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import samples
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import keeping, state
 from sfp_viz.ui.session.history import MOST, History
 from sfp_viz.ui.session.state import Session

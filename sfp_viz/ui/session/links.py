@@ -16,7 +16,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import model_store, samples
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import keeping, lines, state, views
 from sfp_viz.ui.session.state import Session
 

@@ -19,7 +19,8 @@ from sfp_viz.runs.launch import process
 from sfp_viz.runs.results import catalog
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
-from sfp_viz.ui import image_field, loaders, problems
+from sfp_viz.ui import image_field, problems
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state
 
 WORDS = {

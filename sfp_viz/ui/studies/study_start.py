@@ -13,8 +13,9 @@ import streamlit as st
 from sfp_viz.core.evidence.evidence import scores_of
 from sfp_viz.core.evidence.study import Kind, Study
 from sfp_viz.core.network import Network
+from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import learned, studies
+from sfp_viz.ui.studies import studies
 
 _ASKED = "study_asked"  # session_state: the Wanted study, until it was started
 _CHOICES = (256, 512, 1024, 2048, 5000)
@@ -88,7 +89,7 @@ def study_of(kind: Kind, images: int) -> Study:
     """The settings of a study with ``images`` images."""
     if kind == "observe":
         now = state.session()
-        seen = learned.evidence(now.model).observations
+        seen = evidence.evidence(now.model).observations
         scores = {*scores_of(now.recipe), *(seen.scores if seen else ())}
         return Study("observe", calibration=images, scores=tuple(sorted(scores)))
     return Study(kind) if kind == "latency" else Study(kind, images=images)

@@ -12,7 +12,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.runs.results import measurements
 from sfp_viz.runs.results.measurements import Kept, Of
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.cached import loaders, planned
 
 Subject = tuple[str, Recipe, Edits | None, str]  # network, recipe, edits, images
 _KEY = "measured"  # session_state: what was measured here, also where no file can be written

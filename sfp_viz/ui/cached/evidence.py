@@ -15,7 +15,7 @@ import streamlit as st
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 
 if TYPE_CHECKING:
     from sfp_viz.core.comparison.trust import Trust

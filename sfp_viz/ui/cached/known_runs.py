@@ -11,7 +11,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.results.catalog import entries
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import loaders
 
 KINDS = (*TRAININGS, "sweep")  # what is started, watched and listed on the page Fine-tune
 _FILES = ("result.json", "settings.json", "launch.json", "worker.json", "request", "queued.json")

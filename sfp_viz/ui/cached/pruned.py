@@ -10,9 +10,8 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import DataError
-from sfp_viz.ui import loaders, planned
+from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.progress_line import Tell
-from sfp_viz.ui.studies import learned
 
 
 def pruned(
@@ -27,13 +26,13 @@ def pruned(
 
     Takes seconds: call it on a click. ``tell`` gets a line about each step. Loads torch.
     """
-    return _pruned(key, recipe, edits, data, learned.version(recipe), tell)[0]
+    return _pruned(key, recipe, edits, data, evidence.version(recipe), tell)[0]
 
 
 def repair(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
     """How ``pruned`` was made up for what went (nets.compensation.Repair); its fits are measured
     on test images of ``data`` too."""
-    return _pruned(key, recipe, edits, data, learned.version(recipe))[1]
+    return _pruned(key, recipe, edits, data, evidence.version(recipe))[1]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -101,7 +100,7 @@ def pruned_accuracy(
 ) -> Measured:
     """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click.
     ``tell`` hears how many images were seen."""
-    return _pruned_accuracy(key, recipe, edits, data, limit, learned.version(recipe), tell)
+    return _pruned_accuracy(key, recipe, edits, data, limit, evidence.version(recipe), tell)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -19,10 +19,9 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import Analysis, GroupAnalysis
 from sfp_viz.errors import PlanError, SfpError
-from sfp_viz.ui import loaders
+from sfp_viz.ui.cached import evidence, loaders
 from sfp_viz.ui.progress_line import Tell
 from sfp_viz.ui.session.state import Session
-from sfp_viz.ui.studies import learned
 
 
 def group_of(session: Session) -> FilterGroup | None:
@@ -49,7 +48,7 @@ def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
     From the weights; for the kind 'activation' from observations, RecipeError without them.
     """
     seen = recipe.dispersion == "activation"
-    version = learned.studies(loaders.home()) if seen else ()
+    version = evidence.studies(loaders.home()) if seen else ()
     return _dispersions(key, _only(recipe, "similarity", "dispersion", "coupled"), version)
 
 
@@ -57,7 +56,7 @@ def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
 def _dispersions(key: str, recipe: Recipe, version: tuple) -> dict[str, float]:
     from sfp_viz.core.selection.analysis import dispersions as compute
 
-    return compute(loaders.network(key), recipe, learned.evidence(key))
+    return compute(loaders.network(key), recipe, evidence.evidence(key))
 
 
 def dispersions_or_none(key: str, recipe: Recipe) -> dict[str, float]:
@@ -73,7 +72,7 @@ def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str
 
     Raises PlanError when the target cannot be reached, RecipeError when evidence is missing.
     """
-    return _suggestion(key, recipe, edits, learned.version(recipe))
+    return _suggestion(key, recipe, edits, evidence.version(recipe))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -81,7 +80,7 @@ def _suggestion(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -
     from sfp_viz.core.allocation.suggestion import suggest
 
     spread = dispersions(key, recipe) if recipe.allocation == "dispersion" else {}
-    return dict(suggest(loaders.network(key), spread, recipe, edits, learned.evidence(key)))
+    return dict(suggest(loaders.network(key), spread, recipe, edits, evidence.evidence(key)))
 
 
 def kept_or_whole(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
@@ -115,12 +114,12 @@ def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> Budget:
 
 def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:
     """Similarity, clusters, dispersion and importance of one group."""
-    return _group_analysis(key, group, recipe, kept, learned.version(recipe))
+    return _group_analysis(key, group, recipe, kept, evidence.version(recipe))
 
 
 def saved(key: str, goal: str, kept: Mapping[str, int]) -> float:
     """Share of a goal that the widths ``kept`` save, up to 1; computed, for latency estimated."""
-    count = _measure(key, goal, learned.studies(loaders.home()) if goal == "latency" else ())
+    count = _measure(key, goal, evidence.studies(loaders.home()) if goal == "latency" else ())
     before = count(count.sizes)
     pairs = zip(count.names, count.sizes, strict=True)
     now = np.array([kept.get(name, size) for name, size in pairs])
@@ -129,7 +128,7 @@ def saved(key: str, goal: str, kept: Mapping[str, int]) -> float:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _measure(key: str, goal: str, version: tuple) -> Measure:
-    return measure_of(loaders.network(key), goal, learned.evidence(key).latency)
+    return measure_of(loaders.network(key), goal, evidence.evidence(key).latency)
 
 
 @st.cache_resource(max_entries=256, show_spinner="Comparing the filters of this layer")
@@ -138,25 +137,25 @@ def _group_analysis(
 ) -> GroupAnalysis:
     from sfp_viz.core.selection.analysis import analyze_group
 
-    return analyze_group(loaders.network(key), group, recipe, kept, learned.evidence(key))
+    return analyze_group(loaders.network(key), group, recipe, kept, evidence.evidence(key))
 
 
 def analysis(key: str, recipe: Recipe, *, tell: Tell | None = None) -> Analysis:
     """The analysis of every group; ``tell`` gets a line before each, where it is made now."""
-    return _analysis(key, recipe, learned.version(recipe), tell)
+    return _analysis(key, recipe, evidence.version(recipe), tell)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Clustering the filters of every layer")
 def _analysis(key: str, recipe: Recipe, version: tuple, _tell: Tell | None = None) -> Analysis:
     from sfp_viz.core.selection.analysis import analyze
 
-    return analyze(loaders.network(key), recipe, learned.evidence(key), tell=_tell)
+    return analyze(loaders.network(key), recipe, evidence.evidence(key), tell=_tell)
 
 
 def plan(key: str, recipe: Recipe, edits: Edits | None = None, *, tell: Tell | None = None) -> Plan:
     """The exact filters that go; ``tell`` gets a line about each step. Raises PlanError when the
     target cannot be reached."""
-    return _plan(key, recipe, edits, learned.version(recipe), tell)
+    return _plan(key, recipe, edits, evidence.version(recipe), tell)
 
 
 def hash_or_none(key: str, recipe: Recipe, edits: Edits | None = None) -> str:
