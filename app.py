@@ -3,7 +3,8 @@
 import streamlit as st
 
 from sfp_viz.ui import frame
-from sfp_viz.ui.session import entry, links, state
+from sfp_viz.ui.navigation import links
+from sfp_viz.ui.session import entry, state
 
 st.set_page_config(page_title="sfp-viz", page_icon="static/icon.png", layout="wide")
 

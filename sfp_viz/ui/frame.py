@@ -13,10 +13,11 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.copy_link import copy_link
 from sfp_viz.ui.components.text_keys import text_keys
+from sfp_viz.ui.navigation import steps_panel
 from sfp_viz.ui.plan import recipe_form
 from sfp_viz.ui.plan.recipe_words import EVIDENCE
 from sfp_viz.ui.runs import job_chip
-from sfp_viz.ui.session import state, steps
+from sfp_viz.ui.session import state
 
 _STRIP = (
     "<style>.budget{display:flex;flex-wrap:wrap;gap:2px 22px;align-items:baseline;font-size:13px}"
@@ -38,7 +39,9 @@ def top(page: str = "", title: str = "") -> None:
         with st.container(gap=None, width="stretch"):
             try:
                 with st.container(horizontal=True, vertical_alignment="center"):
-                    st.markdown(f"# {problems.plain(steps.title(session.model))}", width="content")
+                    st.markdown(
+                        f"# {problems.plain(steps_panel.title(session.model))}", width="content"
+                    )
                     job_chip.chip(page)
                 budget = planned.budget(session.model, session.recipe, session.edits)
                 lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
@@ -104,5 +107,5 @@ def _steps() -> None:
     )  # fmt: skip
     if panel.open:  # drawn only when it is looked at
         with panel:
-            steps.steps_panel()
+            steps_panel.steps_panel()
     copy_link()

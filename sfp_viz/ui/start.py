@@ -16,8 +16,9 @@ from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.explore import maps
 from sfp_viz.ui.explore.view import group_view, pixels, points_of
+from sfp_viz.ui.navigation import saved_sessions, steps_panel
 from sfp_viz.ui.runs import job_chip, run_words
-from sfp_viz.ui.session import lines, state, steps
+from sfp_viz.ui.session import state
 from sfp_viz.ui.session.tree import Step
 
 MAP_HEIGHT = 400
@@ -36,10 +37,10 @@ _KINDS = {
 def go_on() -> None:
     """The way back to where the last browser session of this workspace stood; nothing where this
     one has begun something itself, or there was none."""
-    left = lines.left()
+    left = saved_sessions.left()
     if left is None:
         return
-    title = problems.plain(steps.title(left.step.model))
+    title = problems.plain(steps_panel.title(left.step.model))
     then = datetime.fromtimestamp(left.time)
     day = "today" if then.date() == datetime.now().date() else f"{then:%d %b %Y}"
     with st.container(
@@ -51,14 +52,18 @@ def go_on() -> None:
             width="content",
         )
         st.button(
-            "Go on", key="go_on", on_click=lines.go_on, args=(left,), icon=":material/history:"
+            "Go on",
+            key="go_on",
+            on_click=saved_sessions.go_on,
+            args=(left,),
+            icon=":material/history:",
         )
 
 
 def _went(step: Step) -> str:
     """The plan of a step in words, with the share of MACs that it takes away (computed)."""
     hand = ", with changes by hand" if step.edits else ""
-    return f"{run_words.recipe_words(step.recipe)} {steps.saved(step)} MACs{hand}"
+    return f"{run_words.recipe_words(step.recipe)} {steps_panel.saved(step)} MACs{hand}"
 
 
 def picture() -> None:

@@ -14,7 +14,8 @@ from sfp_viz.nets.io import model_store as store
 from sfp_viz.nets.io import samples
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.ui import start
-from sfp_viz.ui.session import lines, state
+from sfp_viz.ui.navigation import saved_sessions
+from sfp_viz.ui.session import state
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -94,7 +95,7 @@ def with_session(app, act, **fields) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(st, "session_state", store)
         act(**fields)
-        lines.keep()
+        saved_sessions.keep()
 
 
 def test_the_frame_shows_the_cost_before_and_after(unopened):

@@ -10,7 +10,8 @@ import streamlit as st
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.cached import loaders, planned
-from sfp_viz.ui.session import lines, links, state, views
+from sfp_viz.ui.navigation import links, saved_sessions
+from sfp_viz.ui.session import state, views
 from sfp_viz.ui.session.state import Session
 
 
@@ -35,7 +36,7 @@ def reload(monkeypatch, line: str) -> None:
 
 def test_nothing_is_written_before_something_was_done(workspace):
     state.start(Session())
-    assert lines.keep() == ""
+    assert saved_sessions.keep() == ""
     assert not (workspace / "lines").exists()
 
 
@@ -46,7 +47,7 @@ def test_a_reload_brings_back_the_plan_its_undo_its_redo_and_its_branches(monkey
     walk(0.6, 0.7)
     state.undo()
     before, tree = state.history(), state.tree()
-    reload(monkeypatch, lines.keep())
+    reload(monkeypatch, saved_sessions.keep())
     assert state.tree() == tree
     assert state.history().now == before.now
     assert state.history().past == before.past
@@ -58,12 +59,12 @@ def test_a_reload_brings_back_the_plan_its_undo_its_redo_and_its_branches(monkey
 def test_two_browser_sessions_from_one_address_write_two_lines(monkeypatch, workspace):
     state.start(Session())
     walk(0.2)
-    line = lines.keep()
+    line = saved_sessions.keep()
     text = (workspace / "lines" / f"{line}.json").read_text()
     reload(monkeypatch, line)
-    assert lines.keep() == line, "nothing was done yet, so the address stays"
+    assert saved_sessions.keep() == line, "nothing was done yet, so the address stays"
     walk(0.3)
-    other = lines.keep()
+    other = saved_sessions.keep()
     assert other != line
     assert (workspace / "lines" / f"{line}.json").read_text() == text
 
@@ -72,7 +73,7 @@ def test_names_come_back_and_a_step_can_be_found_by_its_plan(monkeypatch):
     state.start(Session())
     walk(0.2, 0.3)
     state.name(1, "A")
-    line = lines.keep()
+    line = saved_sessions.keep()
     monkeypatch.setattr(st, "session_state", {})
     links.begin({"target": "0.2", "line": line})  # the address of an earlier moment
     assert state.tree().by_id[1].name == "A"
@@ -160,32 +161,32 @@ def test_how_a_page_shows_its_things_stands_in_the_link_and_nothing_else_does():
 
 def test_a_new_browser_session_is_offered_where_the_last_one_stood(monkeypatch):
     state.start(Session())
-    assert lines.left() is None  # an empty workspace
+    assert saved_sessions.left() is None  # an empty workspace
     walk(0.2, 0.3)
     state.undo()
     before = state.session()
-    assert lines.left() is None  # this session has steps of its own
-    line = lines.keep()
+    assert saved_sessions.left() is None  # this session has steps of its own
+    line = saved_sessions.keep()
     monkeypatch.setattr(st, "session_state", {})
     state.start(Session())
-    left = lines.left()
+    left = saved_sessions.left()
     assert left is not None
     assert (left.line, left.step.asked) == (line, (before.model, before.recipe, before.edits))
-    lines.go_on(left)
+    saved_sessions.go_on(left)
     assert state.session() == before
     assert state.history().future[0].recipe == Recipe(0.3)  # its redo is there too
-    assert lines.left() is None
+    assert saved_sessions.left() is None
 
 
 def test_a_line_that_cannot_be_read_is_passed_over_for_the_one_before(monkeypatch, workspace):
     state.start(Session())
     walk(0.2)
-    line = lines.keep()
+    line = saved_sessions.keep()
     for broken in ("{", '{"format": 1, "steps": [], "now": 3}', "[]"):
         (workspace / "lines" / "f000000000000000.json").write_text(broken)
         monkeypatch.setattr(st, "session_state", {})
         state.start(Session())
-        left = lines.left()
+        left = saved_sessions.left()
         assert left is not None
         assert left.line == line
 
@@ -194,7 +195,7 @@ def test_a_line_that_stands_at_the_plan_on_the_screen_is_not_offered(monkeypatch
     state.start(Session())
     walk(0.2)
     state.undo()
-    lines.keep()
+    saved_sessions.keep()
     monkeypatch.setattr(st, "session_state", {})
     state.start(Session())
-    assert lines.left() is None
+    assert saved_sessions.left() is None

@@ -3,7 +3,7 @@ import pytest
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.session import keeping, links
+from sfp_viz.ui.navigation import links, saved_requests
 from sfp_viz.ui.session.state import Session
 
 
@@ -72,7 +72,7 @@ def test_a_stored_wish_that_does_not_exist_changes_nothing(name):
 
 
 def test_a_stored_wish_for_other_weights_changes_nothing():
-    name = keeping.keep("0" * 16, Recipe(0.3), None)
+    name = saved_requests.keep("0" * 16, Recipe(0.3), None)
     assert links.read({"asked": name}) == Session()
 
 

@@ -15,7 +15,8 @@ from sfp_viz.ui.components.layer_strip import cells, layer_strip
 from sfp_viz.ui.explore import gallery, maps
 from sfp_viz.ui.explore.cluster_acts import cluster_menu, fate_menu, settle
 from sfp_viz.ui.explore.view import GroupView, group_view, points_of, usable
-from sfp_viz.ui.session import links, state, views
+from sfp_viz.ui.navigation import links
+from sfp_viz.ui.session import state, views
 
 MAP_HEIGHT = 430
 _TOLD = "table told"  # selections that the table has yet to echo

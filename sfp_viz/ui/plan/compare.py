@@ -16,8 +16,9 @@ from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
+from sfp_viz.ui.navigation import steps_panel
 from sfp_viz.ui.plan import difference_words
-from sfp_viz.ui.session import state, steps
+from sfp_viz.ui.session import state
 
 _FILES = "compared files"  # session_state: opened plan files by their name
 _MOST_FILES = 8
@@ -58,7 +59,7 @@ def choices(network: Network) -> dict[str, Side]:
     """Every plan there is to compare, by a name: steps, the plain way, opened files."""
     now = state.session()
     found = {
-        f"step {step.id}": Side(steps.label(step), None, step.id)
+        f"step {step.id}": Side(steps_panel.label(step), None, step.id)
         for step in reversed(state.tree().steps)
         if step.model == now.model
     }

@@ -18,7 +18,8 @@ from sfp_viz.runs.line.activity import Going, going, looked_at
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
-from sfp_viz.ui.session import links, state, steps
+from sfp_viz.ui.navigation import links, steps_panel
+from sfp_viz.ui.session import state
 
 EVERY = 3.0  # seconds between two looks while something goes
 WATCHED = "finetune"  # the page with a clock of its own
@@ -77,7 +78,7 @@ def words(now: Going, *, progress: bool = True) -> str:
 def network_of(run: Run) -> str:
     """The name of the network that ``run`` is about."""
     name = run.facts.get("model")
-    return steps.title(name) if name in samples.sample_names() else run.name
+    return steps_panel.title(name) if name in samples.sample_names() else run.name
 
 
 def open_run(run: Run) -> None:

@@ -17,7 +17,8 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.session import keeping, lines, state, views
+from sfp_viz.ui.navigation import saved_requests, saved_sessions
+from sfp_viz.ui.session import state, views
 from sfp_viz.ui.session.state import Session
 
 _MOST_CHOSEN = 64  # filters that a link carries; a larger selection stays out of it
@@ -28,7 +29,7 @@ def begin(query: Mapping[str, str]) -> None:
     """Begin a browser session with what its address asks for."""
     session = read(query)
     views.read(query.get("view", ""))
-    if not lines.resume(query.get("line", ""), session):
+    if not saved_sessions.resume(query.get("line", ""), session):
         state.start(session)
 
 
@@ -42,7 +43,7 @@ def read(query: Mapping[str, str]) -> Session:
         network = loaders.network(session.model)
     except SfpError:
         return Session(recipe=session.recipe)
-    if found := keeping.kept(query.get("asked", ""), network.digest):
+    if found := saved_requests.kept(query.get("asked", ""), network.digest):
         session = replace(session, recipe=found[0], edits=found[1])
     return _place(session, network, query)
 
@@ -80,7 +81,7 @@ def text(session: Session) -> dict[str, str]:
         found["selection"] = ".".join(str(unit) for unit in session.selection)
     if session.edits or session.recipe != Recipe(session.recipe.target_reduction):
         digest = loaders.network(session.model).digest
-        found["asked"] = keeping.keep(digest, session.recipe, session.edits)
+        found["asked"] = saved_requests.keep(digest, session.recipe, session.edits)
     elif session.recipe.target_reduction != default.recipe.target_reduction:
         found["target"] = f"{session.recipe.target_reduction:g}"
     return found
@@ -90,7 +91,7 @@ def write(session: Session) -> None:
     """Bring the address of the browser up to date; other parameters stay as they are."""
     try:
         wanted = text(session)
-        wanted |= {"view": views.text(), "line": lines.keep()}
+        wanted |= {"view": views.text(), "line": saved_sessions.keep()}
     except (SfpError, OSError):  # the network is gone, or the disk is full: the page says so
         return
     for name in _FIELDS:

@@ -22,7 +22,8 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import samples
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.session import keeping, state
+from sfp_viz.ui.navigation import saved_requests
+from sfp_viz.ui.session import state
 from sfp_viz.ui.session.history import MOST, History
 from sfp_viz.ui.session.state import Session
 from sfp_viz.ui.session.tree import Step, Tree
@@ -151,7 +152,7 @@ def _row(step: Step) -> dict[str, Any] | None:
     names = st.session_state.setdefault(_ASKED, {})
     if step.asked not in names:
         try:
-            names[step.asked] = keeping.keep(_digest(step.model), step.recipe, step.edits)
+            names[step.asked] = saved_requests.keep(_digest(step.model), step.recipe, step.edits)
         except SfpError:
             return None
     return {
@@ -164,7 +165,7 @@ def _step(row: Mapping[str, Any]) -> Step | None:
     """A row of a file as a step; None when its network or what was asked is gone."""
     model = str(row["model"])
     try:
-        wish = keeping.kept(str(row["asked"]), _digest(model))
+        wish = saved_requests.kept(str(row["asked"]), _digest(model))
     except SfpError:
         return None
     if wish is None:
