@@ -6,7 +6,7 @@ from sfp_viz.runs.results.summary import finished
 from sfp_viz.ui import export, image_field, problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.check import repair_view
-from sfp_viz.ui.plan import take_along
+from sfp_viz.ui.recipe import plan_files
 from sfp_viz.ui.session import entry, state
 
 entry.through("pages/export.py")
@@ -49,8 +49,8 @@ with torch_program.container(border=True, height="stretch"):
 st.subheader("How it was made")
 with st.container(horizontal=True):
     made_by = export.made_by(source, runs)
-    take_along.recipe_button(network, made_by)
-    take_along.plan_button(network, made_by)
+    plan_files.recipe_button(network, made_by)
+    plan_files.plan_button(network, made_by)
 words, lines = export.shell(source, network, runs, name)
 st.markdown(words)
 st.code(lines, language=None, wrap_lines=True)

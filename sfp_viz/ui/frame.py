@@ -14,8 +14,8 @@ from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.copy_link import copy_link
 from sfp_viz.ui.components.text_keys import text_keys
 from sfp_viz.ui.navigation import steps_panel
-from sfp_viz.ui.plan import recipe_form
-from sfp_viz.ui.plan.recipe_words import EVIDENCE
+from sfp_viz.ui.recipe import recipe_form
+from sfp_viz.ui.recipe.recipe_text import EVIDENCE
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state
 

@@ -38,7 +38,7 @@ from sfp_viz.runs.storage.sparsify import (
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.explore import view
-from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.runs import sparsify_result
 from sfp_viz.ui.runs.sparsify_words import METHODS
 from sfp_viz.ui.session.history import History
@@ -489,16 +489,16 @@ def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     session, plan = app.session_state["session"].now, ended_in(sparse_run)
     removal = plan.removals[0]
     plain = replace(removal, reasons=("by hand", *["unimportant"] * (len(removal.filters) - 1)))
-    told = trained_reasons.told(plain, plan.digest)
+    told = training_reasons.told(plain, plan.digest)
     assert told.reasons == (removal.reasons[0], *plain.reasons[1:])
-    assert trained_reasons.told(plain, NETWORK.digest) == plain
+    assert training_reasons.told(plain, NETWORK.digest) == plain
     fewer = replace(plan.edits, remove=plan.edits.remove[1:])
-    assert trained_reasons.in_force(plan.edits)
-    assert not trained_reasons.in_force(fewer)
+    assert training_reasons.in_force(plan.edits)
+    assert not training_reasons.in_force(fewer)
     group = view.loaders.network(session.model).group(removal.group)
     kept = group.size - len(removal.filters)
-    assert "training took the other" in trained_reasons.sentence(group, kept, plan.edits)
-    assert trained_reasons.sentence(group, kept, fewer) == ""
+    assert "training took the other" in training_reasons.sentence(group, kept, plan.edits)
+    assert training_reasons.sentence(group, kept, fewer) == ""
 
 
 def test_a_plan_that_is_not_of_the_weights_beside_it_is_refused(sparse_run, open_page):

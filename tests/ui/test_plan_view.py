@@ -13,10 +13,11 @@ from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ratio_bars
-from sfp_viz.ui.plan import evidence_panel, plan_view, recipe_form
+from sfp_viz.ui.plan import evidence_panel, plan_view
 from sfp_viz.ui.plan import head as plan_head
 from sfp_viz.ui.plan import table as plan_table
-from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.recipe import recipe_form
+from sfp_viz.ui.recipe.edits import Asked
 
 TIED = FilterGroup(
     "a", ("a", "b"), 16, why="Tied by a residual add with b and 1 more.", followers=("d",)

@@ -9,14 +9,15 @@ from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import CHOICES, Recipe
-from sfp_viz.ui.plan import choices, recipe_form, recipe_words
-from sfp_viz.ui.plan.choice_words import ABOUT
+from sfp_viz.ui.recipe import choice_help as choices
+from sfp_viz.ui.recipe import recipe_form, recipe_text
+from sfp_viz.ui.recipe.choice_text import ABOUT
 
 
 def test_every_choice_of_a_recipe_has_words():
-    assert {name: tuple(words) for name, words in recipe_words.WORDS.items()} == CHOICES
-    assert set(recipe_words.NAMES) == set(recipes.NAMED)
-    assert set(recipe_words.LABELS) == set(recipe_words.HELP) == set(CHOICES)
+    assert {name: tuple(words) for name, words in recipe_text.WORDS.items()} == CHOICES
+    assert set(recipe_text.NAMES) == set(recipes.NAMED)
+    assert set(recipe_text.LABELS) == set(recipe_text.HELP) == set(CHOICES)
 
 
 def test_every_choice_of_a_recipe_is_explained_in_few_words_with_its_cost_and_source():
@@ -37,7 +38,7 @@ def test_scores_say_their_range():
 
 def test_the_help_beside_a_field_explains_the_choice_in_use():
     told = choices.help_of("criterion", "fpgm")
-    assert told.startswith(recipe_words.HELP["criterion"])
+    assert told.startswith(recipe_text.HELP["criterion"])
     assert "Distance to the other filters (FPGM)" in told
     assert ABOUT["criterion"]["fpgm"] in told
 
@@ -54,7 +55,7 @@ def test_a_named_recipe_is_recognized_whatever_its_target_and_what_stays_when_it
 
 def test_all_choices_of_a_field_can_be_read_beside_the_form():
     def page() -> None:
-        from sfp_viz.ui.plan import choices
+        from sfp_viz.ui.recipe import choice_help as choices
 
         choices.meanings()
 

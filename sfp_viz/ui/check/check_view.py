@@ -19,7 +19,7 @@ from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import measurements
 from sfp_viz.ui.check import checking
 from sfp_viz.ui.check.checking import Check
-from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.recipe import training_reasons
 
 _STAGES = {
     "unpruned": "Unpruned",
@@ -122,7 +122,7 @@ def removed(plan: Plan) -> None:
     """Every filter that went, with its reason."""
     rows = [
         (removal.group, unit, why)
-        for removal in (trained_reasons.told(one, plan.digest) for one in plan.removals)
+        for removal in (training_reasons.told(one, plan.digest) for one in plan.removals)
         for unit, why in zip(removal.filters, removal.reasons, strict=True)
     ]
     with st.expander(f"Which filters went, and why ({len(rows)})"):

@@ -12,7 +12,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.repairs import NORMS_STAY, left_out
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import problems
-from sfp_viz.ui.plan.recipe_words import WORDS
+from sfp_viz.ui.recipe.recipe_text import WORDS
 
 _FORMS = {"window": "by window", "channel": "by channel", "bias": "its mean alone"}
 _SHARE = "%.1f %%"

@@ -12,7 +12,7 @@ from sfp_viz.figures.run_report import shown
 from sfp_viz.runs.results.differences import Difference, differing
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare.chart import choose
-from sfp_viz.ui.plan.recipe_words import LABELS, WORDS
+from sfp_viz.ui.recipe.recipe_text import LABELS, WORDS
 
 MOST = 6  # runs side by side
 

@@ -11,7 +11,7 @@ from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare.like_with_like import BASELINES, SAME, Pair, near, pairs_of, unequal
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.plan.recipe_words import WORDS
+from sfp_viz.ui.recipe.recipe_text import WORDS
 
 
 def finding(

@@ -14,7 +14,7 @@ from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.cached import loaders, measurements, planned, pruned
 from sfp_viz.ui.check import checking
-from sfp_viz.ui.plan import by_hand
+from sfp_viz.ui.recipe import edits
 from sfp_viz.ui.runs import starting
 from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session import state
@@ -116,7 +116,7 @@ def reduction(subject: Subject) -> float:
     """What the plan really saves of the MACs, 0..0.99: the baselines' target."""
     plan = planned.plan(subject.model, subject.recipe, subject.edits)
     network = loaders.network(subject.model)
-    return by_hand.reduction(network, kept_units(network, plan))
+    return edits.reduction(network, kept_units(network, plan))
 
 
 def plan_now() -> str:

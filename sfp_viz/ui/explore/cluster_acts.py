@@ -19,7 +19,7 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import acts
 from sfp_viz.ui.explore.view import WHOLE_MOST, GroupView, usable
-from sfp_viz.ui.plan.recipe_words import WORDS
+from sfp_viz.ui.recipe.recipe_text import WORDS
 from sfp_viz.ui.session import state
 
 _CHANGED = "edits changed in the fragment"

@@ -10,7 +10,9 @@ from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import acts
 from sfp_viz.ui.explore.view import GroupView
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.plan import by_hand, plan_view, recipe_form, trained_reasons, why
+from sfp_viz.ui.plan import plan_view, why
+from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe import recipe_form, training_reasons
 from sfp_viz.ui.session import state
 
 
@@ -43,7 +45,7 @@ def ratio_panel(view: GroupView) -> None:
 def _reason(view: GroupView) -> str:
     """Why so many stay: the sentence of the page Plan."""
     session = state.session()
-    if text := trained_reasons.sentence(view.group, view.kept, session.edits):
+    if text := training_reasons.sentence(view.group, view.kept, session.edits):
         return text
     group, asked = view.group, plan_view.asked()
     edits = asked.edits or None

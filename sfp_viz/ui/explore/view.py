@@ -18,7 +18,8 @@ from sfp_viz.figures.windows import window_of
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.explore.maps import apart
-from sfp_viz.ui.plan import evidence_panel, recipe_form, trained_reasons
+from sfp_viz.ui.plan import evidence_panel
+from sfp_viz.ui.recipe import recipe_form, training_reasons
 from sfp_viz.ui.session.state import Session
 
 SHOWN_KERNELS = 16
@@ -86,7 +87,7 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
         analysis, kept, recipe,
         labels=labels, forced_keep=mine["keep"], forced_remove=mine["remove"],
     )  # fmt: skip
-    removal = trained_reasons.told(removal, network.digest)
+    removal = training_reasons.told(removal, network.digest)
     gone = set(removal.filters)
     stay = tuple(-1 if unit in gone else label for unit, label in enumerate(labels))
     picked = set(stay) if recipe.selection == "clusters" else ()

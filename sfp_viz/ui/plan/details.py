@@ -9,8 +9,9 @@ from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.plan import by_hand, plan_view
+from sfp_viz.ui.plan import plan_view
 from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.session import state
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sfp_viz.core.comparison.plan_diff import Change
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.plan.recipe_words import LABELS, WORDS
+from sfp_viz.ui.recipe.recipe_text import LABELS, WORDS
 
 _EDITS = {
     "ratio": "removed by hand",

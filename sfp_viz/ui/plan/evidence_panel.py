@@ -14,8 +14,9 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence, loaders
-from sfp_viz.ui.plan import image_offer, recipe_form, sensitivity_view
+from sfp_viz.ui.plan import image_offer, sensitivity_view
 from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.recipe import recipe_form
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import studies, study_start
 

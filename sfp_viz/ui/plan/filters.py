@@ -8,7 +8,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.explore import view
-from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.session import state
 
 
@@ -19,7 +19,7 @@ def filters(network: Network) -> None:
     group = planned.group_of(session)
     if group is None or group.protected:
         return
-    known = bool(trained_reasons.known(network.digest))
+    known = bool(training_reasons.known(network.digest))
     held = st.expander(
         "Which filters go, and why", expanded=known, on_change="rerun", key="plan_filters"
     )

@@ -13,9 +13,10 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence as learned
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.plan import by_hand, plan_view
-from sfp_viz.ui.plan.by_hand import Asked
-from sfp_viz.ui.plan.recipe_words import WORDS
+from sfp_viz.ui.plan import plan_view
+from sfp_viz.ui.recipe import edits
+from sfp_viz.ui.recipe.edits import Asked
+from sfp_viz.ui.recipe.recipe_text import WORDS
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
@@ -45,7 +46,7 @@ def _kind(network: Network, asked: Asked) -> None:
     def chosen() -> None:
         goal = st.session_state.get(key) or shown
         if goal != shown:  # an interrupted run reports what it showed as new
-            plan_view.take(by_hand.aim(network, asked, replace(asked.recipe, goal=goal)))
+            plan_view.take(edits.aim(network, asked, replace(asked.recipe, goal=goal)))
 
     st.segmented_control(
         "The target counts", list(WORDS["goal"]), default=shown, required=True, key=key,
@@ -61,7 +62,7 @@ def _target(network: Network, asked: Asked) -> None:
         if st.session_state[key] == shown:  # an interrupted run reports what it showed as new
             return
         recipe = replace(asked.recipe, target_reduction=st.session_state[key] / 100)
-        after = by_hand.aim(network, asked, recipe)
+        after = edits.aim(network, asked, recipe)
         if asked.edits.ratios and not after.edits.ratios:
             st.toast("The widths set by hand were taken back. Undo brings them again.")
         plan_view.take(after)

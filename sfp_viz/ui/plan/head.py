@@ -11,10 +11,12 @@ from sfp_viz.core.network import Network
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.cached.planned import Budget
-from sfp_viz.ui.plan import by_hand, goal_form, image_offer, plan_view, recipe_form, take_along
 from sfp_viz.ui.plan import details as plan_details
-from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan import goal_form, image_offer, plan_view
 from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe import plan_files, recipe_form
+from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 
 _CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
@@ -26,7 +28,7 @@ def head(network: Network, asked: Asked) -> None:
         goal_form.goal_form(network, asked)
         recipe_form.recipe_popover(asked.recipe, evidence.evidence(state.session().model))
         with st.popover("Files", icon=":material/folder_open:"):
-            take_along.recipe_files(network)
+            plan_files.recipe_files(network)
 
 
 def widths(network: Network, asked: Asked, budget: Budget) -> Widths:

@@ -9,8 +9,8 @@ from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence
-from sfp_viz.ui.plan import recipe_form, trained_reasons
-from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.recipe import recipe_form, training_reasons
+from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import studies, study_start
 
@@ -40,7 +40,7 @@ def take() -> None:
 def offer(network: Network, asked: Asked) -> None:
     """For a plan from weights alone: one button for a better one, and how far that is."""
     found = evidence.evidence(state.session().model)
-    if set(needs(asked.recipe)) - {"latency"} or trained_reasons.in_force(asked.edits):
+    if set(needs(asked.recipe)) - {"latency"} or training_reasons.in_force(asked.edits):
         return
     if found.observations is not None:
         with _box():

@@ -15,8 +15,9 @@ from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
-from sfp_viz.ui.plan import by_hand, ways
-from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan import ways
+from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state, views
 
 HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand

@@ -9,9 +9,10 @@ from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.plan import by_hand, plan_view
-from sfp_viz.ui.plan.by_hand import Asked
+from sfp_viz.ui.plan import plan_view
 from sfp_viz.ui.plan.plan_view import Others, Widths
+from sfp_viz.ui.recipe import edits
+from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 
 _TYPED = ("keeps", "least", "most", "whole")
@@ -73,10 +74,10 @@ def row(
         "suggested": widths.suggested.get(group.name, group.size),
         **{f"kept {way}": kept_there[group.name] for way, kept_there in others.items()},
         "removed": 100 * (1 - kept / group.size),
-        "least": by_hand.least_of(group.name, wanted.edits) or None,
-        "most": by_hand.most_of(group.name, wanted.edits) or None,
+        "least": edits.least_of(group.name, wanted.edits) or None,
+        "most": edits.most_of(group.name, wanted.edits) or None,
         "whole": group.name in wanted.edits.protected,
-        "held": by_hand.is_held(group.name, wanted.edits),
+        "held": edits.is_held(group.name, wanted.edits),
         "dispersion": spread.get(group.name),
         "layers": len(group.layers) + len(group.followers),
         "lost": lost_at(curve, kept) if curve else None,

@@ -16,8 +16,8 @@ from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import ways
-from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.goal_form import words
+from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import studies, study_start
 

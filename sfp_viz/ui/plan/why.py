@@ -9,9 +9,10 @@ from sfp_viz.core.allocation.explanation import why as reasons
 from sfp_viz.core.network import Network
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, planned
-from sfp_viz.ui.plan import by_hand, trained_reasons
-from sfp_viz.ui.plan.by_hand import Asked
 from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe import training_reasons
+from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 
 
@@ -21,7 +22,7 @@ def why(network: Network, asked: Asked, widths: Widths) -> None:
     if group is None or by_hand.is_fixed(group, asked.edits):
         return
     kept = widths.kept.get(group.name, group.size)
-    if text := trained_reasons.sentence(group, kept, asked.edits):
+    if text := training_reasons.sentence(group, kept, asked.edits):
         st.markdown("**Why this ratio?**")
         st.write(text)
         return

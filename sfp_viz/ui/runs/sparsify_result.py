@@ -18,7 +18,7 @@ from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.plan import trained_reasons
+from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.runs.sparsify_words import METHODS
 from sfp_viz.ui.session import state
 
@@ -71,7 +71,7 @@ def open_plan(run: Path) -> None:
     method = METHODS[sparse_of(run).settings.method]
     named = replace(trained, name=f"{trained.name}, after {method}")
     key = import_model(loaders.home(), named)
-    trained_reasons.keep(plan)
+    training_reasons.keep(plan)
     state.change(model=key, recipe=plan.recipe, edits=plan.edits)
 
 

@@ -19,7 +19,7 @@ from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.plan import goal_form
-from sfp_viz.ui.plan.recipe_words import NAMES
+from sfp_viz.ui.recipe.recipe_text import NAMES
 from sfp_viz.ui.runs import pace, refused, starting, training_fields
 from sfp_viz.ui.runs import where as place_of_work
 from sfp_viz.ui.runs.starting import Subject

@@ -15,7 +15,7 @@ from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
 from sfp_viz.runs.sweep_control import words as line_words
 from sfp_viz.ui import problems
-from sfp_viz.ui.plan.recipe_words import NAMES
+from sfp_viz.ui.recipe.recipe_text import NAMES
 from sfp_viz.ui.runs import run_words
 from sfp_viz.ui.session import state
 

@@ -10,8 +10,8 @@ import streamlit as st
 from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui.plan import choices
-from sfp_viz.ui.plan.recipe_words import EVIDENCE, LABELS, NAMES, WORDS
+from sfp_viz.ui.recipe import choice_help
+from sfp_viz.ui.recipe.recipe_text import EVIDENCE, LABELS, NAMES, WORDS
 from sfp_viz.ui.session import state
 
 Fields = dict[str, Any]
@@ -64,7 +64,7 @@ def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
             if st.form_submit_button("Use it", type="primary"):
                 state.change(recipe=replace(recipe, **changed))
                 st.rerun()
-        choices.meanings()
+        choice_help.meanings()
 
 
 def named(key: str, shown: str) -> None:
@@ -88,7 +88,7 @@ def _choice(recipe: Recipe, field: str) -> str:
         list(known),
         index=list(known).index(getattr(recipe, field)),
         format_func=lambda value: known[value],
-        help=choices.help_of(field, getattr(recipe, field)),
+        help=choice_help.help_of(field, getattr(recipe, field)),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.ui.plan.choice_words import ABOUT
-from sfp_viz.ui.plan.recipe_words import HELP, LABELS, WORDS
+from sfp_viz.ui.recipe.choice_text import ABOUT
+from sfp_viz.ui.recipe.recipe_text import HELP, LABELS, WORDS
 
 
 def help_of(field: str, choice: str) -> str:
