@@ -14,8 +14,8 @@ from sfp_viz.runs.results import catalog
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
-from sfp_viz.ui.explore import maps
-from sfp_viz.ui.explore.view import group_view, pixels, points_of
+from sfp_viz.ui.group import filter_maps as maps
+from sfp_viz.ui.group.group_view import group_view, pixels, points_of
 from sfp_viz.ui.navigation import saved_sessions, steps_panel
 from sfp_viz.ui.runs import job_chip, run_words
 from sfp_viz.ui.session import state

@@ -37,7 +37,7 @@ from sfp_viz.runs.storage.sparsify import (
 )
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.compare.chart import CHOSEN
-from sfp_viz.ui.explore import view
+from sfp_viz.ui.group import group_view
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.runs import sparsify_result
 from sfp_viz.ui.runs.sparsify_words import METHODS
@@ -495,7 +495,7 @@ def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     fewer = replace(plan.edits, remove=plan.edits.remove[1:])
     assert training_reasons.in_force(plan.edits)
     assert not training_reasons.in_force(fewer)
-    group = view.loaders.network(session.model).group(removal.group)
+    group = group_view.loaders.network(session.model).group(removal.group)
     kept = group.size - len(removal.filters)
     assert "training took the other" in training_reasons.sentence(group, kept, plan.edits)
     assert training_reasons.sentence(group, kept, fewer) == ""

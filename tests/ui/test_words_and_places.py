@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.ui import problems
-from sfp_viz.ui.explore import maps
+from sfp_viz.ui.group import filter_maps
 from sfp_viz.ui.names import listed, short_names
 from sfp_viz.ui.network import opening
 
@@ -48,7 +48,7 @@ def test_a_strangers_name_keeps_only_letters_and_digits(name):
 
 def test_points_in_one_place_are_drawn_apart_and_others_stay():
     points = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [5.0, 5.0]])
-    drawn = maps.apart(points)
+    drawn = filter_maps.apart(points)
     assert len({tuple(point) for point in drawn.round(6)}) == 4
     assert np.abs(drawn - points).max() < 0.2
     assert (drawn[3] == points[3]).all()
@@ -56,4 +56,4 @@ def test_points_in_one_place_are_drawn_apart_and_others_stay():
 
 @pytest.mark.parametrize("points", [np.zeros((0, 2)), np.zeros((1, 2)), np.zeros((5, 2))])
 def test_few_or_equal_points_are_no_trouble(points):
-    assert np.isfinite(maps.apart(points)).all()
+    assert np.isfinite(filter_maps.apart(points)).all()

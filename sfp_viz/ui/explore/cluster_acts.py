@@ -18,7 +18,7 @@ from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import acts
-from sfp_viz.ui.explore.view import WHOLE_MOST, GroupView, usable
+from sfp_viz.ui.group.group_view import WHOLE_MOST, GroupView, usable
 from sfp_viz.ui.recipe.recipe_text import WORDS
 from sfp_viz.ui.session import state
 

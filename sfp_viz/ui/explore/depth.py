@@ -6,7 +6,7 @@ import streamlit as st
 
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.charts import draw
-from sfp_viz.ui.explore.view import GroupView, usable
+from sfp_viz.ui.group.group_view import GroupView, usable
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.session import state
 

@@ -23,9 +23,9 @@ from sfp_viz.figures.tradeoff import Point
 from sfp_viz.ui import charts
 from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.check import checking
-from sfp_viz.ui.explore import maps
 from sfp_viz.ui.explore.quiz import QUESTIONS
-from sfp_viz.ui.explore.view import pixels
+from sfp_viz.ui.group import filter_maps
+from sfp_viz.ui.group.group_view import pixels
 from sfp_viz.ui.session.state import Session
 
 MODEL, DATA = "lenet5_digits", "digits"
@@ -104,7 +104,7 @@ def alike(network: Network) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**As points.** Filters that are alike lie near each other.")
-        points = maps.places(MODEL, group.name).points
+        points = filter_maps.places(MODEL, group.name).points
         charts.draw(
             filter_map(points, found.clusters.labels), key="lesson_map",
             alt=f"{group.size} filters as points in {found.clusters.k} clusters.",

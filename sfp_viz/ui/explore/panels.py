@@ -12,9 +12,9 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
-from sfp_viz.ui.explore import gallery, maps
 from sfp_viz.ui.explore.cluster_acts import cluster_menu, fate_menu, settle
-from sfp_viz.ui.explore.view import GroupView, group_view, points_of, usable
+from sfp_viz.ui.group import filter_maps, gallery
+from sfp_viz.ui.group.group_view import GroupView, group_view, points_of, usable
 from sfp_viz.ui.navigation import links
 from sfp_viz.ui.session import state, views
 
@@ -145,7 +145,7 @@ def _map_panel(view: GroupView) -> None:
         ):
             wanted = views.choose("map", "Map")
             cluster_menu(view)
-    found = maps.places(session.model, view.group.name, wanted=wanted)
+    found = filter_maps.places(session.model, view.group.name, wanted=wanted)
     echo, revision = st.session_state.get(_ECHO, ((), 0))
     filter_map(
         points_of(view, found.points), key="map", selected=echo, revision=revision,
@@ -156,9 +156,9 @@ def _map_panel(view: GroupView) -> None:
         _wait_for_umap(session.model, view.group.name)
 
 
-def _honesty(key: str, view: GroupView, found: maps.Places) -> None:
+def _honesty(key: str, view: GroupView, found: filter_maps.Places) -> None:
     """How far the map is to be believed, in one line."""
-    trust = maps.trust(key, view.group.name, found.kind, found.points)
+    trust = filter_maps.trust(key, view.group.name, found.kind, found.points)
     if trust != trust:
         st.caption(f"{found.kind}: too few filters to say how far the map can be trusted.")
         return
@@ -179,7 +179,7 @@ def believed(trust: float) -> str:
 
 @st.fragment(run_every=2.0)
 def _wait_for_umap(key: str, group: str) -> None:
-    if maps.places(key, group).waiting:
+    if filter_maps.places(key, group).waiting:
         st.caption("This is the PCA. The UMAP is being computed and takes its place when ready.")
     else:
         st.rerun()

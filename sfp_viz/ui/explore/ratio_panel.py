@@ -8,7 +8,7 @@ from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import acts
-from sfp_viz.ui.explore.view import GroupView
+from sfp_viz.ui.group.group_view import GroupView
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.plan import plan_view, why
 from sfp_viz.ui.recipe import edits as by_hand

@@ -7,7 +7,7 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.explore import view
+from sfp_viz.ui.group import group_view
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.session import state
 
@@ -26,7 +26,7 @@ def filters(network: Network) -> None:
     if not held.open:
         return
     with held:
-        removal = view.group_view(session, group, group.layers[0]).removal
+        removal = group_view.group_view(session, group, group.layers[0]).removal
         if not removal.filters:
             st.caption("None: all filters of this group stay.")
             return

@@ -7,7 +7,7 @@ from html import escape
 
 from sfp_viz.figures.pictures import MOST_FIELDS, data_uri, glass
 from sfp_viz.figures.windows import size_words, window_of
-from sfp_viz.ui.explore.view import SHOWN_KERNELS, GroupView, pixels
+from sfp_viz.ui.group.group_view import SHOWN_KERNELS, GroupView, pixels
 
 MOST = 72
 FEW = 6  # chosen filters that are drawn larger, without a scroll bar

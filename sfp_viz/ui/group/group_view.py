@@ -17,7 +17,7 @@ from sfp_viz.figures.pictures import filter_pixels, input_fields
 from sfp_viz.figures.windows import window_of
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.filter_map import Points
-from sfp_viz.ui.explore.maps import apart
+from sfp_viz.ui.group.filter_maps import apart
 from sfp_viz.ui.plan import evidence_panel
 from sfp_viz.ui.recipe import recipe_form, training_reasons
 from sfp_viz.ui.session.state import Session
