@@ -6,19 +6,12 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.plan import cost as plan_cost
 from sfp_viz.ui.plan import details as plan_details
-from sfp_viz.ui.plan import (
-    evidence_panel,
-    goal_form,
-    image_offer,
-    plan_view,
-    sensitivity_view,
-    trust_panel,
-)
+from sfp_viz.ui.plan import evidence_panel, goal_form, plan_view, sensitivity_view, trust_panel
 from sfp_viz.ui.plan import filters as plan_filters
 from sfp_viz.ui.plan import head as plan_head
 from sfp_viz.ui.plan import why as plan_why
 from sfp_viz.ui.session import entry, state
-from sfp_viz.ui.studies import study_start
+from sfp_viz.ui.studies import image_offer, study_start
 
 entry.through("pages/plan.py")
 

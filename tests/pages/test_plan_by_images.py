@@ -31,7 +31,7 @@ LOOK, USE = "Look at images for a better plan", "Use what the images showed"
 def started(monkeypatch) -> list[Path]:
     """Folders whose worker was to be started; none is."""
     found: list[Path] = []
-    monkeypatch.setattr("sfp_viz.ui.studies.studies.process.launch", found.append)
+    monkeypatch.setattr("sfp_viz.ui.studies.study_panel.process.launch", found.append)
     return found
 
 

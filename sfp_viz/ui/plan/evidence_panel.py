@@ -14,11 +14,11 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence, loaders
-from sfp_viz.ui.plan import image_offer, sensitivity_view
+from sfp_viz.ui.plan import sensitivity_view
 from sfp_viz.ui.plan.plan_view import Widths
 from sfp_viz.ui.recipe import recipe_form
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import studies, study_start
+from sfp_viz.ui.studies import image_offer, study_panel, study_start
 
 _STUDY: Mapping[str, Kind] = {
     "observations": "observe",
@@ -36,7 +36,7 @@ _KEY = "evidence_open"
 def panel(network: Network, widths: Widths) -> None:
     """The three kinds of evidence as equals: what is there, and a button to gather it."""
     damaged = bool(evidence.evidence_problem(state.session().model))
-    drawer = studies.drawer(
+    drawer = study_panel.drawer(
         "What images and measurements tell", _KEY, network, tuple(_STUDY.values()), damaged
     )
     if drawer.open:
@@ -81,13 +81,13 @@ def _kinds(network: Network, widths: Widths) -> None:
 
 def _one(network: Network, kind: Kind, title: str, words: str, here: bool) -> None:
     """One kind of evidence: what there is of it, how far its study is, and what can be done."""
-    run = studies.newest(kind, network.digest)
+    run = study_panel.newest(kind, network.digest)
     st.markdown(f"**{title}**")
     st.caption(problems.plain(words))
     if here and (note := staleness(kind)):
         st.warning(problems.plain(note), icon=":material/history:")
     if run is not None and run.state != "finished":
-        studies.watch(run)
+        study_panel.watch(run)
         if not run.over:
             return
     allocation = state.session().recipe.allocation
@@ -137,9 +137,9 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
         image_field.ask_images(network, key="evidence_images_asked")
     for name in lacks:
         kind = _STUDY[name]
-        run = studies.newest(kind, network.digest)
+        run = study_panel.newest(kind, network.digest)
         if run is not None and run.state != "finished":
-            studies.watch(run, place="asked")
+            study_panel.watch(run, place="asked")
         if run is None or run.over:
             study_start.start_button(network, kind, _GATHER[name], place="asked")
     st.button(

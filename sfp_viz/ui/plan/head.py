@@ -12,12 +12,13 @@ from sfp_viz.figures.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.cached.planned import Budget
 from sfp_viz.ui.plan import details as plan_details
-from sfp_viz.ui.plan import goal_form, image_offer, plan_view
+from sfp_viz.ui.plan import goal_form, plan_view
 from sfp_viz.ui.plan.plan_view import Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe import plan_files, recipe_form
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
+from sfp_viz.ui.studies import image_offer
 
 _CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
 

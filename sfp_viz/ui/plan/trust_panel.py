@@ -19,7 +19,7 @@ from sfp_viz.ui.plan import ways
 from sfp_viz.ui.plan.goal_form import words
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import studies, study_start
+from sfp_viz.ui.studies import study_panel, study_start
 
 _COUNTS = (10, 20, 40)
 _SAID = {"memory": size, "latency": milliseconds}
@@ -32,12 +32,12 @@ _WORDS = {
 
 def panel(network: Network, asked: Asked) -> None:
     """The measured trust, and a button to measure it anew."""
-    drawer = studies.drawer(
+    drawer = study_panel.drawer(
         "How far can I trust this suggestion?", "trust_open", network, ("trust",)
     )
     if not drawer.open:
         return
-    run = studies.newest("trust", network.digest)
+    run = study_panel.newest("trust", network.digest)
     going = run is not None and not run.over
     with drawer:
         found = evidence.trust(state.session().model)
@@ -49,7 +49,7 @@ def panel(network: Network, asked: Asked) -> None:
                 "predicted to lose least are the most accurate."
             )
         if run is not None and run.state != "finished":
-            studies.watch(run)
+            study_panel.watch(run)
         if found is not None:
             result(found, asked)
         if not going:

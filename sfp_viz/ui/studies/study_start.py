@@ -15,7 +15,7 @@ from sfp_viz.core.evidence.study import Kind, Study
 from sfp_viz.core.network import Network
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import studies
+from sfp_viz.ui.studies import study_panel
 
 _ASKED = "study_asked"  # session_state: the Wanted study, until it was started
 _CHOICES = (256, 512, 1024, 2048, 5000)
@@ -38,8 +38,8 @@ def start_button(
     if note := under_way(network, kind):
         st.caption(note, width="content")
         return
-    data = studies.images_for(network, kind)
-    counted = kind in studies.NEEDS_IMAGES and bool(data)
+    data = study_panel.images_for(network, kind)
+    counted = kind in study_panel.NEEDS_IMAGES and bool(data)
 
     def clicked() -> None:
         images = int(st.session_state.get(_count_key(kind, place)) or 0)
@@ -59,8 +59,8 @@ def under_way(network: Network, kind: str) -> str:
     asked = st.session_state.get(_ASKED)
     if asked is not None and (asked.digest, asked.study.kind) == (network.digest, kind):
         return "Starting"
-    run = studies.newest(kind, network.digest)
-    return studies.progress(run) if run is not None and not run.over else ""
+    run = study_panel.newest(kind, network.digest)
+    return study_panel.progress(run) if run is not None and not run.over else ""
 
 
 def ask(network: Network, study: Study, data: str) -> None:
@@ -74,10 +74,10 @@ def carry_out(network: Network) -> None:
     asked = st.session_state.get(_ASKED)
     if asked is None:
         return
-    run = studies.newest(asked.study.kind, asked.digest)
+    run = study_panel.newest(asked.study.kind, asked.digest)
     try:
         if asked.digest == network.digest and (run is None or run.over):
-            studies.begin(asked.study, asked.data)
+            study_panel.begin(asked.study, asked.data)
     except Exception:  # an interruption by Streamlit is none, and leaves the note where it is
         del st.session_state[_ASKED]
         raise

@@ -12,7 +12,7 @@ from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.recipe import recipe_form, training_reasons
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
-from sfp_viz.ui.studies import studies, study_start
+from sfp_viz.ui.studies import study_panel, study_start
 
 _IMAGES = 1024  # training images that are looked at
 _WANTED = "plan_by_images"  # session_state: digest of the network whose recipe is to change
@@ -50,18 +50,18 @@ def offer(network: Network, asked: Asked) -> None:
             ))  # fmt: skip
             st.button("Use what the images showed", key="offer_use", type="primary", on_click=take)
         return
-    data, run = image_field.here(network), studies.newest("observe", network.digest)
+    data, run = image_field.here(network), study_panel.newest("observe", network.digest)
     waiting = st.session_state.get(_WANTED) == network.digest
     if run is not None and not run.over:
         if waiting:
             with st.container(border=True, key="image_offer"):
-                studies.watch(run, place="offer")
+                study_panel.watch(run, place="offer")
                 st.caption("When it is done, the plan goes by what the images showed.")
         return
     if data:
         _ask(network, data, waiting and bool(study_start.under_way(network, "observe")))
         if waiting and run is not None and run.state != "finished":
-            studies.watch(run, place="offer")
+            study_panel.watch(run, place="offer")
 
 
 def _ask(network: Network, data: str, starting: bool) -> None:
