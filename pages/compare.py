@@ -5,7 +5,7 @@ import streamlit as st
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import runs as compare_runs
-from sfp_viz.ui.plan import compare as plan_compare
+from sfp_viz.ui.plan import plan_diff as plan_compare
 from sfp_viz.ui.session import entry, state, views
 
 entry.through("pages/compare.py")

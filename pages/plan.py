@@ -4,12 +4,12 @@ import streamlit as st
 
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
+from sfp_viz.ui.plan import bars, evidence_panel, goal_form, sensitivity_view, trust_panel
 from sfp_viz.ui.plan import cost as plan_cost
 from sfp_viz.ui.plan import details as plan_details
-from sfp_viz.ui.plan import evidence_panel, goal_form, plan_view, sensitivity_view, trust_panel
+from sfp_viz.ui.plan import explanation as plan_why
 from sfp_viz.ui.plan import filters as plan_filters
 from sfp_viz.ui.plan import head as plan_head
-from sfp_viz.ui.plan import why as plan_why
 from sfp_viz.ui.session import entry, state
 from sfp_viz.ui.studies import image_offer, study_start
 
@@ -19,7 +19,7 @@ with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
     image_offer.settle(network)
-    asked = plan_view.asked()
+    asked = bars.asked()
 
 if not network.groups:
     st.info("This network has no layer whose filters could be cut: there is nothing to plan.")
@@ -40,11 +40,11 @@ with problems.stopping():
     plan_head.reached(network, asked, widths)
     image_offer.offer(network, asked)
     plan_cost.costs(network, budget)
-plan_view.narrow_style()
-with st.container(key=plan_view.SIDES):
+bars.narrow_style()
+with st.container(key=bars.SIDES):
     left, right = st.columns([7, 4], gap="medium")
 with left.container(border=True), problems.shown():
-    plan_view.body(network, widths)
+    bars.body(network, widths)
 with right.container(border=True), problems.shown():
     plan_details.details(network, widths)
     plan_why.why(network, asked, widths)

@@ -13,7 +13,7 @@ from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ratio_bars
-from sfp_viz.ui.plan import evidence_panel, plan_view
+from sfp_viz.ui.plan import bars, evidence_panel
 from sfp_viz.ui.plan import head as plan_head
 from sfp_viz.ui.plan import table as plan_table
 from sfp_viz.ui.recipe import recipe_form
@@ -31,20 +31,20 @@ def network() -> Network:
 
 
 def test_layers_that_move_along_are_named_with_the_reason():
-    assert plan_view.ghosts(TIED) == (
+    assert bars.ghosts(TIED) == (
         ("b", "residual add with a"),
         ("d", "one channel for each filter of a"),
     )
     fixed = replace(TIED, protected=True, why="It is the output.", followers=())
-    assert plan_view.ghosts(fixed) == (("b", "stays whole with a"),)
-    assert plan_view.ghosts(FilterGroup("c", ("c",), 4)) == ()
+    assert bars.ghosts(fixed) == (("b", "stays whole with a"),)
+    assert bars.ghosts(FilterGroup("c", ("c",), 4)) == ()
 
 
 def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network):
     edits = Edits(network.digest).with_ratio("a", 0.5).with_least("a", 4).with_most("a", 9)
-    drawn = plan_view.Widths({"a": 8}, {"a": 10}, {"a": 9}, {"a": ((1, 9.0), (16, 0.0))}, "points")
+    drawn = bars.Widths({"a": 8}, {"a": 10}, {"a": 9}, {"a": ((1, 9.0), (16, 0.0))}, "points")
     others = {"uniform": {"a": 12}, "functional": {"a": 6}}
-    bar = plan_view.bar(network, TIED, Asked(Recipe(rounding=8), edits), drawn, others)
+    bar = bars.bar(network, TIED, Asked(Recipe(rounding=8), edits), drawn, others)
     assert (bar.kept, bar.suggested, bar.wanted, bar.least, bar.most) == (8, 10, 9, 4, 9)
     assert bar.held
     assert bar.tags == "held, min 4, max 9"
@@ -57,13 +57,13 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
 
 def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(network):
     none = Asked(Recipe(), Edits(network.digest))
-    assert "until you move the bar" in plan_view.whole_because(TIED, none)
+    assert "until you move the bar" in bars.whole_because(TIED, none)
     few = Asked(Recipe(), none.edits.with_most("a", 8))
-    assert plan_view.whole_because(TIED, few) == TIED.why
+    assert bars.whole_because(TIED, few) == TIED.why
     moved = Asked(Recipe(), none.edits.with_ratio("a", 0.5))
-    assert plan_view.whole_because(TIED, moved) == TIED.why
+    assert bars.whole_because(TIED, moved) == TIED.why
     locked = Asked(Recipe(), none.edits.with_protected("a", True))
-    assert plan_view.whole_because(TIED, locked) == "Left whole: you locked it."
+    assert bars.whole_because(TIED, locked) == "Left whole: you locked it."
 
 
 def test_a_gesture_that_the_browser_reports_twice_counts_once(monkeypatch):
@@ -81,7 +81,7 @@ def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_not
     calls: list[tuple] = []
     for name in ("keep", "lock", "keep_least", "keep_most"):
         monkeypatch.setattr(
-            plan_view, name, lambda _, group, value, name=name: calls.append((name, group, value))
+            bars, name, lambda _, group, value, name=name: calls.append((name, group, value))
         )
     rows = [{"keeps": 8, "least": None, "most": None, "whole": False}]
     state: dict = {}
@@ -134,7 +134,7 @@ def test_a_score_that_was_not_taken_down_is_missing_though_images_were_seen():
 
 
 def test_a_formula_stands_in_lines_that_fit_a_narrow_column():
-    from sfp_viz.ui.plan.why import in_lines
+    from sfp_viz.ui.plan.explanation import in_lines
 
     assert in_lines("a = b = c") == r"\begin{aligned}a &= b \\ &= c\end{aligned}"
     assert in_lines("a") == r"\begin{aligned}a\end{aligned}"

@@ -10,7 +10,7 @@ from sfp_viz.core.allocation.alternatives import Alternative
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ways as component
-from sfp_viz.ui.plan import ways
+from sfp_viz.ui.plan import allocations
 from sfp_viz.ui.session.state import Session
 
 GROUP = FilterGroup("a", ("a",), 16)
@@ -27,19 +27,19 @@ KNOWN = (
 def here(monkeypatch) -> dict:
     """No study goes on, digits are here, and a session of its own; what was done is noted."""
     done: dict = {"state": {}, "images": "digits", "going": ""}
-    monkeypatch.setattr(ways.study_start, "under_way", lambda *_: done["going"])
-    monkeypatch.setattr(ways.image_field, "here", lambda _: done["images"])
-    monkeypatch.setattr(ways.study_start, "ask", lambda *told: done.update(asked=told))
-    monkeypatch.setattr(ways.study_start, "study_of", lambda kind, images: (kind, images))
-    monkeypatch.setattr(ways.state, "session", lambda: Session(recipe=Recipe(0.6, gamma=3)))
-    monkeypatch.setattr(ways.state, "change", lambda **fields: done.update(fields))
-    monkeypatch.setattr(ways.st, "session_state", done["state"])
-    monkeypatch.setattr(ways.st, "toast", lambda words: done.update(toast=words))
+    monkeypatch.setattr(allocations.study_start, "under_way", lambda *_: done["going"])
+    monkeypatch.setattr(allocations.image_field, "here", lambda _: done["images"])
+    monkeypatch.setattr(allocations.study_start, "ask", lambda *told: done.update(asked=told))
+    monkeypatch.setattr(allocations.study_start, "study_of", lambda kind, images: (kind, images))
+    monkeypatch.setattr(allocations.state, "session", lambda: Session(recipe=Recipe(0.6, gamma=3)))
+    monkeypatch.setattr(allocations.state, "change", lambda **fields: done.update(fields))
+    monkeypatch.setattr(allocations.st, "session_state", done["state"])
+    monkeypatch.setattr(allocations.st, "toast", lambda words: done.update(toast=words))
     return done
 
 
 def shown() -> list[component.Way]:
-    return [ways.way(NETWORK, one, "dispersion", GROUP) for one in KNOWN]
+    return [allocations.way(NETWORK, one, "dispersion", GROUP) for one in KNOWN]
 
 
 def test_each_way_says_what_it_keeps_or_what_it_lacks(here):
@@ -54,7 +54,7 @@ def test_each_way_says_what_it_keeps_or_what_it_lacks(here):
 def test_without_images_they_are_to_be_chosen_first_and_while_measured_nothing_is_offered(here):
     here["images"] = None
     assert (shown()[2].offer, shown()[2].note) == ("Choose images", "needs a look at images")
-    ways.offered(NETWORK, KNOWN, "functional")
+    allocations.offered(NETWORK, KNOWN, "functional")
     assert here["state"] == {"evidence_open": True}
     assert "asked" not in here
     here["going"] = "Looking at images: 3 of 40"
@@ -63,30 +63,30 @@ def test_without_images_they_are_to_be_chosen_first_and_while_measured_nothing_i
 
 
 def test_taking_a_way_changes_the_allocation_alone(here):
-    ways.offered(NETWORK, KNOWN, "uniform")
+    allocations.offered(NETWORK, KNOWN, "uniform")
     assert here["recipe"] == Recipe(0.6, gamma=3, allocation="uniform")
 
 
 def test_what_a_way_lacks_is_gathered_and_what_is_out_of_reach_or_unknown_is_left(here):
-    ways.offered(NETWORK, KNOWN, "functional")
+    allocations.offered(NETWORK, KNOWN, "functional")
     assert here["asked"] == (NETWORK, ("observe", 1024), "digits")
     del here["asked"]
     for name in ("sensitivity", "pooled", "nonsense"):
-        ways.offered(NETWORK, KNOWN, name)
+        allocations.offered(NETWORK, KNOWN, name)
     assert not {"asked", "recipe"} & set(here)
 
 
 def test_marks_are_hidden_and_shown_again(here):
-    ways.show("uniform", False)
-    ways.show("functional", False)
-    assert ways.hidden() == ("uniform", "functional")
-    ways.show("uniform", True)
-    assert ways.hidden() == ("functional",)
+    allocations.show("uniform", False)
+    allocations.show("functional", False)
+    assert allocations.hidden() == ("uniform", "functional")
+    allocations.show("uniform", True)
+    assert allocations.hidden() == ("functional",)
 
 
 def test_only_the_others_that_are_known_have_marks():
-    assert ways.others(KNOWN, "dispersion") == {"uniform": {"a": 11}}
-    assert ways.others(KNOWN, "pooled") == {"dispersion": {"a": 8}, "uniform": {"a": 11}}
+    assert allocations.others(KNOWN, "dispersion") == {"uniform": {"a": 11}}
+    assert allocations.others(KNOWN, "pooled") == {"dispersion": {"a": 8}, "uniform": {"a": 11}}
 
 
 def test_what_the_browser_sends_counts_once_and_only_where_there_is_such_a_button(

@@ -10,7 +10,7 @@ from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import acts
 from sfp_viz.ui.group.group_view import GroupView
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.plan import plan_view, why
+from sfp_viz.ui.plan import bars, explanation
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe import recipe_form, training_reasons
 from sfp_viz.ui.session import state
@@ -47,7 +47,7 @@ def _reason(view: GroupView) -> str:
     session = state.session()
     if text := training_reasons.sentence(view.group, view.kept, session.edits):
         return text
-    group, asked = view.group, plan_view.asked()
+    group, asked = view.group, bars.asked()
     edits = asked.edits or None
     reached = planned.budget(session.model, session.recipe, edits).after is not None
     lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
@@ -59,11 +59,11 @@ def _reason(view: GroupView) -> str:
     if not reached and not group.protected:
         return "The target is out of reach, so nothing goes for now. The page Plan says why."
     plain = by_hand.suggested(asked).edits or None
-    drawn = plan_view.Widths(
+    drawn = bars.Widths(
         planned.kept_or_whole(session.model, session.recipe, edits),
         planned.kept_or_whole(session.model, session.recipe, plain), {}, {},
     )  # fmt: skip
-    sentence = problems.plain(why.reason(view.network, asked, drawn, group.name).sentence)
+    sentence = problems.plain(explanation.reason(view.network, asked, drawn, group.name).sentence)
     if by_hand.is_held(group.name, asked.edits) and not group.protected:
         sentence = sentence[0].lower() + sentence[1:]
         return f"By hand, {view.kept:,} of {group.size:,} filters stay. Suggested: {sentence}"
@@ -100,7 +100,7 @@ def _set(key: str, group: str, size: int, shown: int) -> None:
         group,
         size=size,
         kept=int(st.session_state[key]),
-        hold=plan_view.holds(),
+        hold=bars.holds(),
     )
     state.change(edits=after)
 

@@ -9,8 +9,8 @@ from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.plan import plan_view
-from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.plan import bars
+from sfp_viz.ui.plan.bars import Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.session import state
 
@@ -20,11 +20,11 @@ def details(network: Network, widths: Widths) -> None:
     group = planned.group_of(state.session())
     if group is None:
         return
-    wanted = plan_view.asked()
+    wanted = bars.asked()
     kept = widths.kept.get(group.name, group.size)
     st.subheader(problems.plain(group.name))
     st.markdown(_numbers(network, group, kept, widths.suggested.get(group.name, group.size)))
-    if why := plan_view.whole_because(group, wanted):
+    if why := bars.whole_because(group, wanted):
         st.caption(problems.plain(why))
     if group.protected:
         return
@@ -52,13 +52,13 @@ def _slider(network: Network, group: FilterGroup, kept: int) -> None:
     def moved() -> None:
         to = int(st.session_state.get(key, kept))
         if to != kept:  # an interrupted run reports what it showed as new
-            plan_view.keep(network, group.name, to)
+            bars.keep(network, group.name, to)
 
     st.slider("Filters kept", 1, group.size, kept, key=key, on_change=moved)
 
 
 def _locks(network: Network, group: FilterGroup, kept: int) -> None:
-    edits = plan_view.asked().edits
+    edits = bars.asked().edits
     whole, held = group.name in edits.protected, by_hand.is_held(group.name, edits)
     least, most = by_hand.least_of(group.name, edits), by_hand.most_of(group.name, edits)
     ends = f"{group.name}_{state.revision()}"
@@ -89,7 +89,7 @@ def _locks(network: Network, group: FilterGroup, kept: int) -> None:
             st.button(
                 "Back to the suggestion", key="plan_back",
                 help="Takes back the width, the lock and the bounds of this group.",
-                on_click=plan_view.give_back, args=(group.name,),
+                on_click=bars.give_back, args=(group.name,),
             )  # fmt: skip
 
 
@@ -98,32 +98,32 @@ def _held(network: Network, group: str, kept: int, shown: bool, key: str) -> Non
     if wanted == shown:  # an interrupted run reports what it showed as new
         return
     if wanted:
-        plan_view.keep(network, group, kept)
+        bars.keep(network, group, kept)
     else:
-        plan_view.take(by_hand.suggested(plan_view.asked(), group))
+        bars.take(by_hand.suggested(bars.asked(), group))
 
 
 def _whole(network: Network, group: str, shown: bool, key: str) -> None:
     if bool(st.session_state.get(key, shown)) != shown:
-        plan_view.lock(network, group, not shown)
+        bars.lock(network, group, not shown)
 
 
 def _least(network: Network, group: str, shown: int, key: str) -> None:
     units = st.session_state.get(key, shown or None)
     if (units or 0) != shown:
-        plan_view.keep_least(network, group, units)
+        bars.keep_least(network, group, units)
 
 
 def _most(network: Network, group: str, shown: int, key: str) -> None:
     units = st.session_state.get(key, shown or None)
     if (units or 0) != shown:
-        plan_view.keep_most(network, group, units)
+        bars.keep_most(network, group, units)
 
 
 def _rounding(network: Network, group: FilterGroup, widths: Widths) -> str:
     kept = widths.kept.get(group.name, group.size)
     wanted = widths.wanted.get(group.name, kept)
-    return problems.plain(plan_view.rounding_note(network, group, kept, wanted))
+    return problems.plain(bars.rounding_note(network, group, kept, wanted))
 
 
 def rounding_cost(network: Network, widths: Widths) -> str:

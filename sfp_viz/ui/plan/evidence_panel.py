@@ -15,7 +15,7 @@ from sfp_viz.figures.numbers import milliseconds, percent
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence, loaders
 from sfp_viz.ui.plan import sensitivity_view
-from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.plan.bars import Widths
 from sfp_viz.ui.recipe import recipe_form
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import image_offer, study_panel, study_start

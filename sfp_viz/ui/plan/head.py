@@ -11,9 +11,9 @@ from sfp_viz.core.network import Network
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.cached.planned import Budget
+from sfp_viz.ui.plan import bars, goal_form
 from sfp_viz.ui.plan import details as plan_details
-from sfp_viz.ui.plan import goal_form, plan_view
-from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.plan.bars import Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe import plan_files, recipe_form
 from sfp_viz.ui.recipe.edits import Asked
@@ -44,7 +44,7 @@ def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
     return Widths(budget.kept, suggested, wanted, curves, unit)
 
 
-def lost_curves(asked: Asked) -> tuple[plan_view.Curves, str]:
+def lost_curves(asked: Asked) -> tuple[bars.Curves, str]:
     """What each group loses alone, by rising units kept, with the unit: measured sensitivity
     where there is one; where the recipe goes by function, the share of the signal that is lost."""
     key = state.session().model

@@ -10,7 +10,7 @@ from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.figures.numbers import span
 from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import evidence, planned
-from sfp_viz.ui.plan.plan_view import Widths
+from sfp_viz.ui.plan.bars import Widths
 from sfp_viz.ui.session import state
 
 

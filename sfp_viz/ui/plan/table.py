@@ -9,8 +9,8 @@ from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.plan import plan_view
-from sfp_viz.ui.plan.plan_view import Others, Widths
+from sfp_viz.ui.plan import bars
+from sfp_viz.ui.plan.bars import Others, Widths
 from sfp_viz.ui.recipe import edits
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
@@ -21,7 +21,7 @@ _OTHER = "What another allocation would keep at the same target."
 
 def table(network: Network, widths: Widths, others: Others) -> None:
     """One row a group that can be cut; the others are named below with their reason."""
-    wanted = plan_view.asked()
+    wanted = bars.asked()
     spread = planned.dispersions_or_none(state.session().model, wanted.recipe)
     free = [group for group in network.groups if not group.protected]
     rows = [row(group, wanted, widths, spread, others) for group in free]
@@ -100,10 +100,10 @@ def typed(network: Network, groups: list[FilterGroup], shown: list[dict], key: s
         group, before = groups[int(place)], shown[int(place)]
         changed = {name: value for name, value in cells.items() if value != before.get(name)}
         if "whole" in changed:
-            plan_view.lock(network, group.name, bool(changed["whole"]))
+            bars.lock(network, group.name, bool(changed["whole"]))
         elif "least" in changed:
-            plan_view.keep_least(network, group.name, changed["least"])
+            bars.keep_least(network, group.name, changed["least"])
         elif "most" in changed:
-            plan_view.keep_most(network, group.name, changed["most"])
+            bars.keep_most(network, group.name, changed["most"])
         elif changed.get("keeps"):
-            plan_view.keep(network, group.name, min(int(changed["keeps"]), group.size))
+            bars.keep(network, group.name, min(int(changed["keeps"]), group.size))

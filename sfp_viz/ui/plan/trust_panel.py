@@ -15,7 +15,7 @@ from sfp_viz.core.standing import Standing, leaders, standings
 from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
-from sfp_viz.ui.plan import ways
+from sfp_viz.ui.plan import allocations
 from sfp_viz.ui.plan.goal_form import words
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
@@ -108,7 +108,7 @@ def _standings(trust: Trust, asked: Asked) -> None:
     if len(first) == 1 and not _used(first[0], asked) and _same(trust, asked):
         best = first[0].allocation
         st.button(
-            f"Share out {SAID[best]}", key="trust_best", on_click=ways.use, args=(best,),
+            f"Share out {SAID[best]}", key="trust_best", on_click=allocations.use, args=(best,),
             help="Changes the recipe's allocation alone, in one step that can be undone.",
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
-from sfp_viz.ui.plan import ways
+from sfp_viz.ui.plan import allocations
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state, views
@@ -88,9 +88,9 @@ def body(network: Network, widths: Widths) -> None:
                     icon=":material/done_all:",
                 )
             _hold_toggle()
-    known = ways.found()
-    others = ways.others(known, asked().recipe.allocation)
-    ways.legend(network, known, widths.kept, marks=view != "Table")
+    known = allocations.found()
+    others = allocations.others(known, asked().recipe.allocation)
+    allocations.legend(network, known, widths.kept, marks=view != "Table")
     if view == "Table":
         table(network, widths, others)
         st.caption("'Keeps', 'At least', 'At most' and 'Left whole' can be changed here.")
@@ -131,7 +131,7 @@ def bars(network: Network, widths: Widths, others: Others) -> None:
         step=wanted.recipe.rounding,
         chosen=group.name if group else "",
         unit="% lost" if widths.unit.startswith("%") else widths.unit,  # the column is narrow
-        hidden=ways.hidden(),
+        hidden=allocations.hidden(),
         on_edit=lambda name, to: keep(network, name, to),
         on_pick=lambda name: state.change(group=name),
     )
