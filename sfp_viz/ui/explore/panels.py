@@ -12,7 +12,7 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
-from sfp_viz.ui.explore.cluster_acts import cluster_menu, fate_menu, settle
+from sfp_viz.ui.explore.cluster_actions import cluster_menu, fate_menu, settle
 from sfp_viz.ui.group import filter_maps, gallery
 from sfp_viz.ui.group.group_view import GroupView, group_view, points_of, usable
 from sfp_viz.ui.navigation import links

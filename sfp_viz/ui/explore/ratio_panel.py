@@ -7,7 +7,7 @@ import streamlit as st
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
-from sfp_viz.ui.explore import acts
+from sfp_viz.ui.explore import group_edits
 from sfp_viz.ui.group.group_view import GroupView
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.plan import bars, explanation
@@ -32,7 +32,7 @@ def ratio_panel(view: GroupView) -> None:
                 st.caption("This group cannot be cut, so there is nothing to set here.")
                 return
             _slider(view)
-            touched = acts.untouched(edits, group.name) != edits
+            touched = group_edits.untouched(edits, group.name) != edits
             with st.container(horizontal=True, gap="small"):
                 st.button(
                     "Back to the suggestion", on_click=_back, args=(group.name,),
@@ -95,7 +95,7 @@ def _set(key: str, group: str, size: int, shown: int) -> None:
     session = state.session()
     if int(st.session_state.get(key, shown)) == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
-    after = acts.keeping(
+    after = group_edits.keeping(
         loaders.edits_of(session),
         group,
         size=size,
@@ -106,7 +106,7 @@ def _set(key: str, group: str, size: int, shown: int) -> None:
 
 
 def _back(group: str) -> None:
-    state.change(edits=acts.untouched(loaders.edits_of(state.session()), group))
+    state.change(edits=group_edits.untouched(loaders.edits_of(state.session()), group))
 
 
 def _whole_toggle(group: str, whole: bool) -> None:

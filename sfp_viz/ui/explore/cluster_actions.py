@@ -17,7 +17,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
-from sfp_viz.ui.explore import acts
+from sfp_viz.ui.explore import group_edits
 from sfp_viz.ui.group.group_view import WHOLE_MOST, GroupView, usable
 from sfp_viz.ui.recipe.recipe_text import WORDS
 from sfp_viz.ui.session import state
@@ -98,21 +98,21 @@ def fate_menu(view: GroupView, chosen: Sequence[int]) -> None:
     edits = loaders.edits_of(state.session())
     fixed = {unit for where, unit in (*edits.keep, *edits.remove) if where == name}
     with st.container(horizontal=True, gap="small", key="fate menu"):
-        _button("Merge", lambda e: acts.merged(e, name, labels, units),
+        _button("Merge", lambda e: group_edits.merged(e, name, labels, units),
                 off=len(touched) < 2, help="Make their clusters one")  # fmt: skip
-        _button("Split off", lambda e: acts.split_off(e, name, labels, units),
+        _button("Split off", lambda e: group_edits.split_off(e, name, labels, units),
                 off=not touched, help="Make them a cluster of their own")  # fmt: skip
         with st.popover("Move to", disabled=not touched):
             key = f"move {name} {state.revision()}"
             target = st.selectbox("Cluster", view.clusters, key=key)
-            _button("Move them", lambda e: acts.moved(e, name, labels, units, int(target)))
+            _button("Move them", lambda e: group_edits.moved(e, name, labels, units, int(target)))
         whole = view.group.protected
-        _button("Keep", lambda e: acts.fated(e, name, units, "keep"),
+        _button("Keep", lambda e: group_edits.fated(e, name, units, "keep"),
                 off=whole, help="They stay, whatever the recipe says")  # fmt: skip
-        _button("Remove", lambda e: acts.fated(e, name, units, "remove"),
+        _button("Remove", lambda e: group_edits.fated(e, name, units, "remove"),
                 off=whole, help="They go, whatever the recipe says")  # fmt: skip
         if fixed & set(units):
-            _button("Release", lambda e: acts.fated(e, name, units, None),
+            _button("Release", lambda e: group_edits.fated(e, name, units, None),
                     help="Leave them to the recipe again")  # fmt: skip
     if not whole:
         _ranked(place="acts")
@@ -130,7 +130,7 @@ def _count(key: str, group: str, shown: int) -> None:
         return  # nothing new: Streamlit calls again when a run was interrupted
     network, seen = loaders.network(session.model), evidence.evidence(session.model)
     recipe = usable(session)
-    _do(lambda edits: acts.counted(edits, network, group, recipe, k=wanted, evidence=seen))
+    _do(lambda edits: group_edits.counted(edits, network, group, recipe, k=wanted, evidence=seen))
 
 
 def _do(act: Callable[[Edits], Edits]) -> None:
