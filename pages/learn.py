@@ -4,7 +4,7 @@ import streamlit as st
 
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.explore import lesson, quiz
+from sfp_viz.ui.learn import lesson, quiz
 from sfp_viz.ui.session import entry, state
 
 entry.through("pages/learn.py")

@@ -11,7 +11,7 @@ from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.selection.analysis import analyze, dispersions
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.nets.io.samples import sample_network
-from sfp_viz.ui.explore import lesson
+from sfp_viz.ui.learn import lesson
 
 LABELS = (lesson.RANDOM, lesson.NORM, lesson.CLUSTER)
 

@@ -23,9 +23,9 @@ from sfp_viz.figures.tradeoff import Point
 from sfp_viz.ui import charts
 from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.check import checking
-from sfp_viz.ui.explore.quiz import QUESTIONS
 from sfp_viz.ui.group import filter_maps
 from sfp_viz.ui.group.group_view import pixels
+from sfp_viz.ui.learn.quiz import QUESTIONS
 from sfp_viz.ui.session.state import Session
 
 MODEL, DATA = "lenet5_digits", "digits"
