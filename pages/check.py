@@ -4,7 +4,7 @@ import streamlit as st
 
 from sfp_viz.ui import image_field, problems, progress_line
 from sfp_viz.ui.cached import loaders, measurements, planned
-from sfp_viz.ui.check import check_view, checking, kept_check, repair_view
+from sfp_viz.ui.check import check_view, checks, repair_view, saved_check
 from sfp_viz.ui.session import entry, state
 
 entry.through("pages/check.py")
@@ -32,15 +32,15 @@ if clicked:
         place.status("Pruning and measuring", expanded=True),
         progress_line.line("text") as tell,
     ):
-        kept_check.keep(subject, checking.check(*subject, tell=tell))
+        saved_check.keep(subject, checks.check(*subject, tell=tell))
     place.empty()
 
 with problems.stopping():
-    found = kept_check.find(subject)
+    found = saved_check.find(subject)
 if found is None:
     st.caption(
         "The plan or the images have changed since the last check."
-        if measurements.has_any(kept_check.WHAT, session.model)
+        if measurements.has_any(saved_check.WHAT, session.model)
         else "Nothing has been pruned yet. It takes seconds; the unpruned network stays as it is."
     )
     st.stop()

@@ -24,7 +24,7 @@ from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary, settings_of
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned, pruned
-from sfp_viz.ui.check import checking
+from sfp_viz.ui.check import checks
 from sfp_viz.ui.runs import run_words
 
 _OPTIONS = (
@@ -139,7 +139,7 @@ def weights(source: Source, name: str) -> None:
     plan = None if source.run else planned.budget(source.model, source.recipe, source.edits)
     st.download_button(
         "Download",
-        lambda: checking.file_of(network_of(source)),
+        lambda: checks.file_of(network_of(source)),
         file_name=f"{name}.safetensors",
         mime="application/octet-stream",
         key="take_weights",

@@ -15,7 +15,7 @@ from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_store import import_model, stored_path
 from sfp_viz.ui import progress_line as telling
 from sfp_viz.ui.cached import planned, pruned
-from sfp_viz.ui.check import checking
+from sfp_viz.ui.check import checks
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 
@@ -108,7 +108,7 @@ def test_each_step_of_a_check_is_told(workspace):
     lines.clear()
     pruned.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
     assert lines == []
-    checking.check(MODEL, REPAIRED, None, "digits", tell=lines.append)
+    checks.check(MODEL, REPAIRED, None, "digits", tell=lines.append)
     assert "Measuring the unpruned network: 0 of 360 images" in lines
     assert lines[-1] == "Measuring the pruned network: 0 of 360 images"
 

@@ -3,7 +3,7 @@
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.runs.folder import home
 from sfp_viz.ui import export
-from sfp_viz.ui.check import checking
+from sfp_viz.ui.check import checks
 from tests.shell import NET
 
 
@@ -19,7 +19,7 @@ def test_layers_that_leave_stripes_out_do_so_in_every_file(shell):
     source = export.Source(NET, Recipe(), None, "digits", "thin")
     assert smaller_layers(export.network_of(source)) == ("conv2",)
     taken = shell / "taken.safetensors"
-    taken.write_bytes(checking.file_of(export.network_of(source)))
+    taken.write_bytes(checks.file_of(export.network_of(source)))
     assert load_striped(taken).digest == kept.digest
     file = export.onnx_file(source)
     assert file.difference <= 1e-4

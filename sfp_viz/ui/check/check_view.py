@@ -17,8 +17,8 @@ from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import measurements
-from sfp_viz.ui.check import checking
-from sfp_viz.ui.check.checking import Check
+from sfp_viz.ui.check import checks
+from sfp_viz.ui.check.checks import Check
 from sfp_viz.ui.recipe import training_reasons
 
 _STAGES = {
@@ -60,7 +60,7 @@ def stages(key: str, recipe: Recipe, edits: Edits | None, data: str) -> None:
     subject = (key, recipe, edits, data)
     with st.expander("Accuracy after each stage"), problems.shown():
         if st.button("Measure each stage", help="The network is cut and measured once more."):
-            stages, notes = checking.stages(*subject)
+            stages, notes = checks.stages(*subject)
             value = [[[name, asdict(one)] for name, one in stages], list(notes)]
             measurements.keep(_STAGED, subject, value)
         known = measurements.find(_STAGED, subject)

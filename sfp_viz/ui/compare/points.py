@@ -13,7 +13,7 @@ from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.cached import loaders, measurements, planned, pruned
-from sfp_viz.ui.check import checking
+from sfp_viz.ui.check import checks
 from sfp_viz.ui.recipe import edits
 from sfp_viz.ui.runs import starting
 from sfp_viz.ui.runs.starting import Subject
@@ -75,7 +75,7 @@ def measured(subject: Subject) -> Iterator[Point]:
     """The unpruned network, then each one-shot point once it is measured. Slow: on a click."""
     network = loaders.network(subject.model)
     found = pruned.accuracy(subject.model, subject.data)
-    right, interval = checking.accuracy(found)
+    right, interval = checks.accuracy(found)
     whole = replace(whole_of(network), accuracy=right)
     yield Point(
         "unpruned", whole.macs, right, interval, "unpruned", "unpruned", key="unpruned",
@@ -86,7 +86,7 @@ def measured(subject: Subject) -> Iterator[Point]:
         found = pruned.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
         after = cost(network, plan)
         yield Point(
-            label, after.macs, *checking.accuracy(found), one.kind, "one-shot", key=key,
+            label, after.macs, *checks.accuracy(found), one.kind, "one-shot", key=key,
             params=after.params, images=found.images, whole=whole,
         )  # fmt: skip
 

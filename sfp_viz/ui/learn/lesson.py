@@ -22,7 +22,7 @@ from sfp_viz.figures.similarity import similarity_map
 from sfp_viz.figures.tradeoff import Point
 from sfp_viz.ui import charts
 from sfp_viz.ui.cached import loaders, planned, pruned
-from sfp_viz.ui.check import checking
+from sfp_viz.ui.check import checks
 from sfp_viz.ui.group import filter_maps
 from sfp_viz.ui.group.group_view import pixels
 from sfp_viz.ui.learn.quiz import QUESTIONS
@@ -161,7 +161,7 @@ def measured(target: float) -> tuple[Point, ...]:
         recipe = recipe_of(way, target, seed)
         found = pruned.pruned_accuracy(MODEL, recipe, None, DATA)
         macs = cost(network, planned.plan(MODEL, recipe)).macs
-        return Point(way, macs, *checking.accuracy(found), "plan", "one-shot")
+        return Point(way, macs, *checks.accuracy(found), "plan", "one-shot")
 
     draws = sorted((point(RANDOM, seed) for seed in range(3)), key=lambda p: p.accuracy)
     return draws[1], point(NORM), point(CLUSTER)

@@ -10,8 +10,8 @@ from typing import Any
 from sfp_viz.runs.results.measurements import Kept
 from sfp_viz.ui.cached import measurements, pruned
 from sfp_viz.ui.cached.measurements import Subject
-from sfp_viz.ui.check import checking
-from sfp_viz.ui.check.checking import Check, Sizes
+from sfp_viz.ui.check import checks
+from sfp_viz.ui.check.checks import Check, Sizes
 
 WHAT = "check"
 
@@ -55,7 +55,7 @@ def _sizes(value: dict[str, Any]) -> Sizes:
     latency = measurements.measured_of(value["latency"])
     if latency is None:
         raise TypeError("no latency")
-    return checking.Sizes(
+    return checks.Sizes(
         macs=int(value["macs"]),
         params=int(value["params"]),
         file_bytes=int(value["file_bytes"]),
