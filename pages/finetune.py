@@ -4,9 +4,10 @@ import streamlit as st
 
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import known_runs, loaders
-from sfp_viz.ui.runs import form as run_form
-from sfp_viz.ui.runs import live, starting, trash
+from sfp_viz.ui.runs import live, trash
 from sfp_viz.ui.session import entry, state
+from sfp_viz.ui.training import start
+from sfp_viz.ui.training import start_form as run_form
 
 entry.through("pages/finetune.py")
 
@@ -19,11 +20,11 @@ trash.bar()
 left, right = st.columns([4, 9], gap="medium")
 with left:
     listed = st.container()
-    begun = st.session_state.get(starting.STARTED, 0)  # after a start it is another one, closed
+    begun = st.session_state.get(start.STARTED, 0)  # after a start it is another one, closed
     with st.expander("New run", expanded=not runs, icon=":material/add:", key=f"new_run_{begun}"):
         by_plan = st.container()
         data = image_field.ask_images(network, key="finetune_images")
-        subject = starting.Subject(session.model, session.recipe, session.edits, data)
+        subject = start.Subject(session.model, session.recipe, session.edits, data)
         if network.free:
             run_form.start_form(network, subject)
         else:

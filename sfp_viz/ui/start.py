@@ -17,9 +17,10 @@ from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.group import filter_maps as maps
 from sfp_viz.ui.group.group_view import group_view, pixels, points_of
 from sfp_viz.ui.navigation import saved_sessions, steps_panel
-from sfp_viz.ui.runs import job_chip, run_words
+from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state
 from sfp_viz.ui.session.tree import Step
+from sfp_viz.ui.training import run_text
 
 MAP_HEIGHT = 400
 _KINDS = {
@@ -63,7 +64,7 @@ def go_on() -> None:
 def _went(step: Step) -> str:
     """The plan of a step in words, with the share of MACs that it takes away (computed)."""
     hand = ", with changes by hand" if step.edits else ""
-    return f"{run_words.recipe_words(step.recipe)} {steps_panel.saved(step)} MACs{hand}"
+    return f"{run_text.recipe_words(step.recipe)} {steps_panel.saved(step)} MACs{hand}"
 
 
 def picture() -> None:

@@ -17,8 +17,8 @@ from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import Timed, Timing
 from sfp_viz.ui.compare.chart import CHOSEN
-from sfp_viz.ui.runs import starting
-from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.training import start
+from sfp_viz.ui.training.start import Subject
 from tests.finished import MODEL, finished_run, plan_of
 
 PLAN = "this plan"
@@ -256,10 +256,10 @@ def test_one_shot_points_open_their_plan_too(open_page, workspace):
 @pytest.mark.parametrize("kind", ["uniform", "random"])
 def test_a_baseline_is_repaired_like_the_plan_unless_it_is_to_be_plain(kind):
     subject = Subject(MODEL, Recipe(compensation="bias"), None, "digits")
-    alike = starting.baseline(subject, kind, 0.5)
+    alike = start.baseline(subject, kind, 0.5)
     assert alike.recipe.compensation == "bias"
     assert alike.data == subject.data
-    assert starting.baseline(subject, kind, 0.5, plain=True).recipe.compensation == "none"
+    assert start.baseline(subject, kind, 0.5, plain=True).recipe.compensation == "none"
 
 
 def test_points_that_share_a_place_on_the_front_are_called_tied(open_page, workspace):
@@ -300,7 +300,7 @@ def test_the_downloads_are_whole_and_say_units_and_what_was_measured(open_page, 
 def test_a_baseline_keeps_the_settings_of_the_plans_run(open_page, three, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "sfp_viz.ui.runs.starting.start",
+        "sfp_viz.ui.training.start.start",
         lambda subject, settings, *, name: started.append((subject, settings)) or "a-run",
     )
     app = press(open_page("compare"), "Fine-tune random")

@@ -22,9 +22,9 @@ from sfp_viz.runs.results.sweeps import create_sweep, read_sweep
 from sfp_viz.runs.storage.history import EPOCHS, POINTS, append
 from sfp_viz.runs.storage.records import Before, Point, Result
 from sfp_viz.runs.storage.steps import read_order
-from sfp_viz.ui.runs import sweep_form
-from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session.history import History
+from sfp_viz.ui.training import sweep_form
+from sfp_viz.ui.training.start import Subject
 from tests.finished import finished_run
 
 MODEL = "lenet5_digits"

@@ -40,8 +40,8 @@ from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.group import group_view
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.runs import sparsify_result
-from sfp_viz.ui.runs.sparsify_words import METHODS
 from sfp_viz.ui.session.history import History
+from sfp_viz.ui.training.sparsify_text import METHODS
 from tests.made_refreshes import refreshes
 
 MODEL = "lenet5_digits"

@@ -15,9 +15,9 @@ from sfp_viz.runs.storage.sparsify import KIND
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import points as compare_points
-from sfp_viz.ui.runs import starting
-from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session import state
+from sfp_viz.ui.training import start
+from sfp_viz.ui.training.start import Subject
 
 BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
 
@@ -29,7 +29,7 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
     cut = [run for run in runs if run.made == "plan" and run.kind != KIND]
     now = compare_points.plan_now()
     same = [run for run in cut if now and run.plan == now]
-    settings = _settings(*(same or cut)[:1]) or starting.preset(starting.QUICK, subject.data)
+    settings = _settings(*(same or cut)[:1]) or start.preset(start.QUICK, subject.data)
     words = "the newest run of this plan" if same else "the newest run of a plan"
     st.caption(
         f"With the settings of {words if cut else 'the quick preset'}: "
@@ -39,7 +39,7 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
     )  # fmt: skip
     with st.container(horizontal=True):
         for kind in BASELINES.values():
-            label, key = f"Fine-tune {starting.KINDS[kind]}", f"baseline_{kind}"
+            label, key = f"Fine-tune {start.KINDS[kind]}", f"baseline_{kind}"
             st.button(
                 label, key=key, disabled=not subject.data,
                 on_click=_start, args=(subject, kind, settings),
@@ -57,8 +57,8 @@ def _settings(*runs: Summary) -> Distillation | None:
 def _start(subject: Subject, kind: Kind, settings: Distillation) -> None:
     try:
         target = compare_points.reduction(subject)
-        one = starting.baseline(subject, kind, target, plain=True)
-        run = starting.start(one, settings, name=loaders.network(subject.model).name)
+        one = start.baseline(subject, kind, target, plain=True)
+        run = start.start(one, settings, name=loaders.network(subject.model).name)
     except SfpError as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")
         return

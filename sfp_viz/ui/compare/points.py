@@ -15,9 +15,9 @@ from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.cached import loaders, measurements, planned, pruned
 from sfp_viz.ui.check import checks
 from sfp_viz.ui.recipe import edits
-from sfp_viz.ui.runs import starting
-from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session import state
+from sfp_viz.ui.training import start
+from sfp_viz.ui.training.start import Subject
 
 SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
 _WHAT = "one-shot"  # how the points are kept
@@ -56,11 +56,11 @@ def subjects(subject: Subject) -> dict[str, tuple[str, Subject]]:
     """What is measured one-shot, as (label, subject) by the key of its point: the plan, uniform
     L1, random with three seeds, all to the same MACs."""
     target = reduction(subject)
-    uniform = starting.baseline(subject, "uniform", target)
+    uniform = start.baseline(subject, "uniform", target)
     draws = {
         f"one-shot random {seed}": (
             f"random, draw {seed + 1}, one-shot",
-            starting.baseline(subject, "random", target, seed=seed),
+            start.baseline(subject, "random", target, seed=seed),
         )
         for seed in SEEDS
     }

@@ -26,8 +26,8 @@ from sfp_viz.ui.compare import latency as compare_latency
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
 from sfp_viz.ui.compare import words as compare_words
-from sfp_viz.ui.runs.starting import Subject
 from sfp_viz.ui.session import state, views
+from sfp_viz.ui.training.start import Subject
 
 AXES: Mapping[str, Axis] = {"MACs": "macs", "Params": "params", "Latency": "latency"}
 

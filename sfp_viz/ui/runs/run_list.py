@@ -10,7 +10,8 @@ import streamlit as st
 
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui.runs import drawn, run_words, sweep_view, telling
+from sfp_viz.ui.runs import drawn, sweep_view, telling
+from sfp_viz.ui.training import run_text
 
 _WIDE, _TALL = 238, 66  # pixels: the column of names, and a row in which long ones wrap
 _ONE_LINE = 33  # letters of a name that fit its column
@@ -58,7 +59,7 @@ def _row(run: Run, name: str, runs: Sequence[Run]) -> dict:
         "Stands at": percent(run.result.accuracy) if run.result else going or state,
         "Test": 100 * accuracy if accuracy is not None else None,
         "State": state,
-        "Started": run_words.begun(run),
+        "Started": run_text.begun(run),
         "MACs": run.before.macs if run.before else run.facts.get("macs"),
         "Epochs": run.total or run.settings.epochs,
         "Images": run.data,

@@ -16,15 +16,9 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 from sfp_viz.ui.runs import buttons as run_buttons
-from sfp_viz.ui.runs import (
-    references,
-    run_words,
-    sparsify_result,
-    sparsify_view,
-    sweep_view,
-    telling,
-)
+from sfp_viz.ui.runs import references, sparsify_result, sparsify_view, sweep_view, telling
 from sfp_viz.ui.runs import ways as run_ways
+from sfp_viz.ui.training import run_text
 
 _NO_LINE = (
     "No line of uniform L1: no run of it has the same MACs, images and epochs. The page Compare "
@@ -35,7 +29,7 @@ _MEMORY_IS = (
     "pruned network by itself needs far less."
 )
 runs_of = known_runs.runs_of
-title = run_words.title
+title = run_text.title
 
 
 def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
@@ -121,8 +115,8 @@ def head(run: Run, runs: Sequence[Run] = ()) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            name = f"**{problems.plain(run.name)}**, {run_words.title(run)}"
-            st.markdown(f"{name}, {run_words.begun(run)}", width="content")
+            name = f"**{problems.plain(run.name)}**, {run_text.title(run)}"
+            st.markdown(f"{name}, {run_text.begun(run)}", width="content")
             sweep_view.badge(run, runs)
             if run.where == "ray":
                 st.badge("On the cluster", color="gray")
@@ -134,7 +128,7 @@ def head(run: Run, runs: Sequence[Run] = ()) -> None:
     if run.state == "queued":
         st.caption(_in_line(run))
     elif not run.over:
-        st.progress(run.progress, text=run_words.progress(run))
+        st.progress(run.progress, text=run_text.progress(run))
 
 
 def _in_line(run: Run) -> str:
@@ -155,8 +149,8 @@ def _numbers(run: Run) -> None:
     now = run.epochs[-1].test_accuracy if now is None and run.epochs else now
     with st.container(horizontal=True):
         if run.before:
-            label = run_words.FIRST.get(run.kind, "One-shot accuracy")
-            st.metric(label, percent(run.before.one_shot), help=run_words.FIRST_IS)
+            label = run_text.FIRST.get(run.kind, "One-shot accuracy")
+            st.metric(label, percent(run.before.one_shot), help=run_text.FIRST_IS)
         done = "Fine-tuned" if run.epochs else "Accuracy"
         label = done if run.result else "When it stopped" if run.over else "Now"
         st.metric(label, percent(now) if now is not None else "–")

@@ -19,8 +19,8 @@ from sfp_viz.runs.storage.sparsify import SPARSE, Outcome, Timed, read_outcome, 
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.recipe import training_reasons
-from sfp_viz.ui.runs.sparsify_words import METHODS
 from sfp_viz.ui.session import state
+from sfp_viz.ui.training.sparsify_text import METHODS
 
 _RUNS: dict[StripeKind, str] = {
     "dense": "with zeros",

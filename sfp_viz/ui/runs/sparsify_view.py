@@ -18,7 +18,7 @@ from sfp_viz.runs.storage.sparsify import Sparse, read_refreshes, sparse_of
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.components.thinning import thinning
-from sfp_viz.ui.runs.sparsify_words import METHODS
+from sfp_viz.ui.training.sparsify_text import METHODS
 
 
 @dataclass(frozen=True)

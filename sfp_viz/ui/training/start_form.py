@@ -12,18 +12,18 @@ from sfp_viz.errors import RecipeError
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.runs import (
+from sfp_viz.ui.training import (
     pace,
-    refused,
-    run_words,
+    run_text,
     sparsify_form,
-    starting,
+    start,
+    start_errors,
     steps_form,
     sweep_form,
     training_fields,
     where,
 )
-from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.training.start import Subject
 
 _WAYS = {
     "once": "Once", "steps": "In steps", "training": "While training", "sweep": "Sweep",
@@ -45,7 +45,7 @@ def plan_line(subject: Subject) -> None:
     digits = planned.hash_or_none(subject.model, subject.recipe, subject.edits)[:6]
     hand = ", with changes by hand" if subject.edits else ""
     st.markdown(
-        f"The plan on the screen: {run_words.recipe_words(subject.recipe)}, {percent(gone, 0)} of "
+        f"The plan on the screen: {run_text.recipe_words(subject.recipe)}, {percent(gone, 0)} of "
         f"the MACs go{hand}" + (f" (plan {digits})" if digits else "")
     )
 
@@ -59,10 +59,10 @@ def start_form(network: Network, subject: Subject) -> None:
     st.caption(_WHAT[way])
     where.field()
     name = str(st.segmented_control(
-        "Preset", [starting.QUICK, starting.STANDARD], default=starting.QUICK, required=True,
+        "Preset", [start.QUICK, start.STANDARD], default=start.QUICK, required=True,
         key="finetune_preset",
     ))  # fmt: skip
-    settings = starting.preset(name, subject.data)
+    settings = start.preset(name, subject.data)
     place = f"{way}_{name}_{network.digest}_{subject.data}"  # another default is another field
     if way == "steps":
         steps_form.form(network, subject, settings, place)
@@ -87,11 +87,11 @@ def _once(network: Network, subject: Subject, settings: Distillation, place: str
     try:
         wanted = replace(settings, **fields)
     except RecipeError as problem:
-        refused.say(refused.words(problem, training_fields.LABELS))
+        start_errors.say(start_errors.words(problem, training_fields.LABELS))
     else:
         st.caption(pace.sentence(network.digest, subject.data, wanted, wanted.epochs))
     off = wanted is None or not subject.data
     if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and wanted:
         with problems.shown(), st.spinner("Pruning and starting the run"):
-            run = starting.start(subject, wanted, name=network.name, where=where.chosen())
-            starting.watch(run)
+            run = start.start(subject, wanted, name=network.name, where=where.chosen())
+            start.watch(run)

@@ -20,9 +20,10 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.recipe.recipe_text import NAMES
-from sfp_viz.ui.runs import pace, refused, starting, training_fields
-from sfp_viz.ui.runs import where as place_of_work
-from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.training import pace, start_errors, training_fields
+from sfp_viz.ui.training import start as starting
+from sfp_viz.ui.training import where as place_of_work
+from sfp_viz.ui.training.start import Subject
 
 OWN = "own"  # the recipe of the page Plan, where it is none of the named ones
 _WAITS: dict[Where, str] = {
@@ -55,9 +56,9 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     try:
         whole = replace(settings, **{**fields, "epochs": int(epochs)})
     except SfpError as wrong:
-        problem = problem or refused.words(wrong, _LABELS)
+        problem = problem or start_errors.words(wrong, _LABELS)
     if sweep is None or whole is None:
-        refused.say(problem)
+        start_errors.say(problem)
     else:
         where = place_of_work.chosen()
         st.caption(words(network, subject, settings, sweep, int(epochs), where))

@@ -12,7 +12,7 @@ from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.figures.numbers import duration, percent
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui.runs import starting
+from sfp_viz.ui.training import start
 
 RECIPES = {  # the named recipes in a few words
     "similarity": "similarity", "paper_sfp": "SFP", "functional": "redundancy by function",
@@ -56,8 +56,8 @@ def title(run: Run | Summary) -> str:
     if run.kind == "sparsify":
         return WORDS.get(str(run.facts.get("recipe")), "while training")
     text = _plan_of(run)
-    if kind != "plan" and kind in starting.KINDS:
-        text = starting.KINDS[kind]
+    if kind != "plan" and kind in start.KINDS:
+        text = start.KINDS[kind]
     return f"{text}, in steps" if run.kind == "steps" else text
 
 

@@ -18,9 +18,10 @@ from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.runs import pace, refused, sparsify_fields, starting, training_fields
-from sfp_viz.ui.runs import where as place_of_work
-from sfp_viz.ui.runs.sparsify_words import (
+from sfp_viz.ui.training import pace, sparsify_fields, start_errors, training_fields
+from sfp_viz.ui.training import start as starting
+from sfp_viz.ui.training import where as place_of_work
+from sfp_viz.ui.training.sparsify_text import (
     ABOUT,
     METHODS,
     SOURCES,
@@ -29,7 +30,7 @@ from sfp_viz.ui.runs.sparsify_words import (
     exact,
     plan_words,
 )
-from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.training.start import Subject
 
 _AFTER = {
     "epochs": "Epochs of fine-tuning after it",
@@ -69,7 +70,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     tuned |= {**shared, **{name: fields[name] for name in _BOTH}, "epochs": int(tuning)}
     after, wrong = _tuning(settings, tuned) if tuning else (None, "")
     if wanted is None or wrong:
-        refused.say(problem or wrong)
+        start_errors.say(problem or wrong)
     else:
         st.caption(words(network, subject, wanted, after))
     off = wanted is None or bool(wrong) or not subject.data
@@ -151,7 +152,7 @@ def _checked(
         check_used(wanted, fields)  # as from a shell: nothing that was asked for is ignored
         names = groups_of(network, wanted)
     except SfpError as problem:
-        return None, refused.words(problem, sparsify_fields.LABELS)
+        return None, start_errors.words(problem, sparsify_fields.LABELS)
     if exact(wanted) and wanted.method != "stripes":
         least = cost_of_widths(network, dict.fromkeys(names, 1)).macs
         most = 1 - least / max(1, cost(network).macs)
@@ -168,7 +169,7 @@ def _tuning(settings: Distillation, fields: dict[str, Any]) -> tuple[Distillatio
     try:
         return replace(settings, **fields), ""
     except SfpError as problem:
-        return None, refused.words(problem, {**training_fields.LABELS, **_AFTER})
+        return None, start_errors.words(problem, {**training_fields.LABELS, **_AFTER})
 
 
 def start(

@@ -18,8 +18,8 @@ from sfp_viz.figures.tradeoff import Kind
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui.cached import loaders, planned, pruned
-from sfp_viz.ui.runs import where as place_of_work
 from sfp_viz.ui.session import state
+from sfp_viz.ui.training import where as place_of_work
 
 QUICK, STANDARD = "Quick", "Standard"
 STARTED = "runs started"  # session_state: how many, in this browser session

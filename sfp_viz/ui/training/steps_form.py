@@ -23,9 +23,10 @@ from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.plan import goal_form
-from sfp_viz.ui.runs import pace, refused, starting, training_fields
-from sfp_viz.ui.runs import where as place_of_work
-from sfp_viz.ui.runs.starting import Subject
+from sfp_viz.ui.training import pace, start_errors, training_fields
+from sfp_viz.ui.training import start as starting
+from sfp_viz.ui.training import where as place_of_work
+from sfp_viz.ui.training.start import Subject
 
 _GROWTH = {
     "linear": "Even: the same share of the whole each time",
@@ -61,9 +62,9 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     try:
         whole = replace(settings, **{**fields, "epochs": steps.total if steps else 1})
     except SfpError as wrong:
-        problem = problem or refused.words(wrong, training_fields.LABELS)
+        problem = problem or start_errors.words(wrong, training_fields.LABELS)
     if problem or steps is None:
-        refused.say(problem)
+        start_errors.say(problem)
     else:
         st.caption(words(network, subject, settings, steps))
     off = bool(problem) or not subject.data
@@ -99,7 +100,7 @@ def _steps(
         steps = Steps(int(stages), growth or "geometric", int(between), int(last))
         check_steps(network, subject.recipe, subject.edits, steps)
     except SfpError as problem:
-        return None, refused.words(problem, _LABELS)
+        return None, start_errors.words(problem, _LABELS)
     return steps, ""
 
 
