@@ -10,7 +10,7 @@ import streamlit as st
 
 from sfp_viz.core.training.distillation import Distillation, Epoch
 from sfp_viz.runs.storage.records import Before, Result, Run
-from sfp_viz.ui.runs import drawn, references, telling
+from sfp_viz.ui.runs import references, run_names, selection
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training import run_text
 
@@ -33,7 +33,7 @@ def run(name: str, kind: str = "plan", kind_of_run: str = "finetune", **more) ->
 
 
 def slots(runs) -> list[tuple[str, int]]:
-    return [(one.id, slot) for one, slot in drawn.together(runs)]
+    return [(one.id, slot) for one, slot in selection.together(runs)]
 
 
 def test_what_is_at_work_is_watched_before_what_waits_and_what_is_newest():
@@ -46,46 +46,46 @@ def test_what_is_at_work_is_watched_before_what_waits_and_what_is_newest():
 
 def test_the_run_on_the_screen_stays_when_it_stops_and_when_another_starts(session):
     runs = [run("new", state="cancelled"), run("work", state="running")]
-    drawn.read(runs)
-    drawn.stay(runs)
-    drawn.write(runs)
+    selection.read(runs)
+    selection.stay(runs)
+    selection.write(runs)
     assert session["runs"] == "work"  # a reload brings it back
     stopped = [run("fresh", state="running"), runs[0], run("work", state="paused")]
-    drawn.stay(stopped)
+    selection.stay(stopped)
     assert slots(stopped) == [("work", 0)]
-    drawn.stay(stopped[:2])  # it was deleted
+    selection.stay(stopped[:2])  # it was deleted
     assert slots(stopped) == [("fresh", 0)]
 
 
 def test_a_run_keeps_its_color_while_others_come_and_go():
     runs = [run(name) for name in "abc"]
-    drawn.choose(["a", "b"], "a")
+    selection.choose(["a", "b"], "a")
     assert slots(runs) == [("b", 1), ("a", 0)]  # the one chosen last is watched
-    drawn.choose(["a", "b", "c"], "b")
+    selection.choose(["a", "b", "c"], "b")
     assert slots(runs) == [("c", 2), ("a", 0), ("b", 1)]
-    drawn.choose(["b", "c"], "c")
+    selection.choose(["b", "c"], "c")
     assert slots(runs) == [("c", 2), ("b", 1)]
-    drawn.choose(["b"], "c")
+    selection.choose(["b"], "c")
     assert slots(runs) == [("b", 0)]
 
 
 def test_no_more_runs_are_drawn_than_can_be_told_apart():
     runs = [run(str(at)) for at in range(9)]
-    drawn.choose([one.id for one in runs], "0")
-    assert len(slots(runs)) == drawn.MOST
-    assert len({slot for _, slot in slots(runs)}) == drawn.MOST
+    selection.choose([one.id for one in runs], "0")
+    assert len(slots(runs)) == selection.MOST
+    assert len({slot for _, slot in slots(runs)}) == selection.MOST
 
 
 def test_the_address_brings_the_choice_back_and_names_of_strangers_are_passed_over(session):
     runs = [run(name) for name in "abc"]
-    drawn.choose(["a", "c"], "a")
-    drawn.write(runs)
+    selection.choose(["a", "c"], "a")
+    selection.write(runs)
     assert session["runs"] == "c.a"
     for asked, expected in (("c.a", ["c", "a"]), ("x.<b>.b", ["b"]), ("../..", ["a"])):
         st.session_state.clear()
         state.start(state.Session())
         session["runs"] = asked
-        drawn.read(runs)
+        selection.read(runs)
         assert [name for name, _ in slots(runs)] == expected
 
 
@@ -153,12 +153,12 @@ def test_a_run_without_measurements_has_no_lines_to_be_held_against():
 def test_runs_are_told_apart_by_what_differs_and_by_their_time_where_nothing_does():
     quick = run("a", settings=Distillation(epochs=9, learning_rate=0.1))
     same = run("c", created=60.0)
-    names = telling.apart([quick, run("b", "uniform"), same, run("d", created=3660.0)])
+    names = run_names.apart([quick, run("b", "uniform"), same, run("d", created=3660.0)])
     assert names[0] == "plan abcdef, learning rate 0.1"
     assert names[1] == "uniform L1, learning rate 0.02"
     assert names[2].startswith("plan abcdef, learning rate 0.02, ")
     assert names[2] != names[3]
-    assert telling.apart([quick]) == ["plan abcdef"]
+    assert run_names.apart([quick]) == ["plan abcdef"]
 
 
 def test_rows_of_a_list_never_read_the_same_and_say_what_differs():
@@ -167,7 +167,7 @@ def test_rows_of_a_list_never_read_the_same_and_say_what_differs():
         for epochs in (4, 20) for seed in (0, 1)
     ]  # fmt: skip
     twins = [replace(tuned[0], id="twin", created=9.0), replace(tuned[0], id="second", created=9.0)]
-    names = telling.in_list([*tuned, *twins, run("plain", "uniform")])
+    names = run_names.in_list([*tuned, *twins, run("plain", "uniform")])
     assert len(set(names)) == len(names)
     assert names[1:4] == [
         "plan abcdef, 4 epochs, seed 1", "plan abcdef, 20 epochs, seed 0",
@@ -187,7 +187,7 @@ def test_what_is_needed_to_tell_runs_apart_is_named_though_it_comes_late():
         for before, epochs in ((dear, 4), (cheap, 20)) for data in ("digits", "mine")
         for momentum in (0.5, 0.9)
     ]  # fmt: skip
-    names = telling.apart(each)
+    names = run_names.apart(each)
     assert names[0] == "plan abcdef, 4 epochs, 9.00 k MACs, learning rate 0.025, momentum 0.5, " \
         "on digits"  # fmt: skip
     assert len(set(names)) == 8

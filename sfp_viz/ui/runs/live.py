@@ -11,7 +11,7 @@ from sfp_viz.runs.results.catalog import entries
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
-from sfp_viz.ui.runs import drawn, queue_panel, run_list, run_view
+from sfp_viz.ui.runs import queue_panel, run_list, run_view, selection
 
 EVERY = 1.0  # seconds between two looks while something goes
 # what is being drawn anew stays as it is meanwhile, instead of fading on a busy machine
@@ -26,7 +26,7 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
     ``place``; read again each second while one of them goes, and the clock stops with them."""
     runs = known_runs.runs_of(digest)
     ids, going = _standing(runs), any(not run.over for run in runs)
-    drawn.read(runs)
+    selection.read(runs)
     with listed:
         listed = st.container(key="live_list")
     with place:
@@ -36,14 +36,14 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
     def look() -> None:
         with problems.shown():
             now = known_runs.runs_of(digest)
-            drawn.stay(now)
+            selection.stay(now)
             with listed:
                 if now:
                     run_list.table(now)
                 queue_panel.panel()
             with place:
-                run_view.draw(drawn.together(now), now) if now else _nothing()
-            drawn.write(now)
+                run_view.draw(selection.together(now), now) if now else _nothing()
+            selection.write(now)
             if _standing(now) != ids or any(not run.over for run in now) != going:
                 st.rerun()  # a run came or went: the form, the chip and the clock change too
 

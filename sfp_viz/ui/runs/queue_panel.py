@@ -17,7 +17,7 @@ from sfp_viz.runs.results.names import setting
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.runs import job_chip, telling
+from sfp_viz.ui.runs import job_chip, run_names
 from sfp_viz.ui.session import state
 
 SHOWN = 6  # runs of a long line that are shown at first
@@ -46,7 +46,7 @@ def panel() -> None:
         ):
             st.markdown(f"**In line: {len(now.queued)}**", width="content")
             _at_once()
-        called = telling.in_list(now.queued)
+        called = run_names.in_list(now.queued)
         for place, run in enumerate(now.queued[: SHOWN if many else None]):
             _row(run, called[place], place, len(now.queued), starts.get(run.id))
         if many:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.ui.runs import drawn, sweep_view, telling
+from sfp_viz.ui.runs import run_names, selection, sweep_view
 from sfp_viz.ui.training import run_text
 
 _WIDE, _TALL = 238, 66  # pixels: the column of names, and a row in which long ones wrap
@@ -21,17 +21,17 @@ def table(runs: Sequence[Run]) -> None:
     """All runs, the newest first; a row that is chosen is watched, several are drawn together."""
     names = " ".join([str(runs[0].facts.get("digest")), *(run.id for run in runs)])
     key = f"runs_{hashlib.sha256(names.encode()).hexdigest()[:16]}"
-    ids = [run.id for run, _ in drawn.together(runs)]
+    ids = [run.id for run, _ in selection.together(runs)]
     rows = [at for at, run in enumerate(runs) if run.id in ids]  # also after a refresh
 
     def picked() -> None:
         wanted = [runs[at].id for at in st.session_state[key]["selection"]["rows"]]
         if set(wanted) != set(ids):
-            drawn.choose(wanted, ids[0])
+            selection.choose(wanted, ids[0])
 
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
-    called = telling.in_list(runs)
+    called = run_names.in_list(runs)
     long = max(map(len, called)) > _ONE_LINE
     tall, most = (_TALL, 370) if long else (30, 278)
     cells = [_row(run, name, runs) for run, name in zip(runs, called, strict=True)]

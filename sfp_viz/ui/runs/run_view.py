@@ -16,8 +16,8 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 from sfp_viz.ui.runs import buttons as run_buttons
-from sfp_viz.ui.runs import references, sparsify_result, sparsify_view, sweep_view, telling
-from sfp_viz.ui.runs import ways as run_ways
+from sfp_viz.ui.runs import next_steps as run_ways
+from sfp_viz.ui.runs import references, run_names, sparsify_result, sparsify_view, sweep_view
 from sfp_viz.ui.training import run_text
 
 _NO_LINE = (
@@ -72,7 +72,7 @@ def _lines(
                 else "Its curves appear here, epoch by epoch, once the first one has ended."
             )
         return
-    names = telling.apart(shown)
+    names = run_names.apart(shown)
     curves = [
         Curve(
             name=name,
