@@ -19,7 +19,7 @@ from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import RUN
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare import headline
-from sfp_viz.ui.compare import words as compare_words
+from sfp_viz.ui.compare import pareto_text as compare_words
 from sfp_viz.ui.compare.differences import MOST, columns
 
 

@@ -9,7 +9,7 @@ from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.training.distillation import wilson
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.ui.compare.like_with_like import BASELINES, SAME, Pair, near, pairs_of, unequal
+from sfp_viz.ui.compare.fair_pairs import BASELINES, SAME, Pair, near, pairs_of, unequal
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.recipe.recipe_text import WORDS
 

@@ -17,15 +17,15 @@ from sfp_viz.runs.results.summary import Summary, finished
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import baselines as compare_baselines
-from sfp_viz.ui.compare import card as compare_card
 from sfp_viz.ui.compare import chart as compare_chart
 from sfp_viz.ui.compare import differences as compare_differences
 from sfp_viz.ui.compare import export as compare_export
 from sfp_viz.ui.compare import headline
 from sfp_viz.ui.compare import latency as compare_latency
+from sfp_viz.ui.compare import pareto_text as compare_words
+from sfp_viz.ui.compare import point_card as compare_card
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
-from sfp_viz.ui.compare import words as compare_words
 from sfp_viz.ui.session import state, views
 from sfp_viz.ui.training.start import Subject
 

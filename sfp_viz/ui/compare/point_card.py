@@ -13,7 +13,7 @@ from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui import problems
 from sfp_viz.ui.compare import chart as compare_chart
-from sfp_viz.ui.compare import words as compare_words
+from sfp_viz.ui.compare import pareto_text as compare_words
 from sfp_viz.ui.runs import next_steps as run_ways
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training.start import Subject
