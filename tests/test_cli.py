@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sfp_viz import cli
-from sfp_viz.cli import running
+from sfp_viz.cli.commands import runs
 from sfp_viz.cli.text import facts, table
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.processes import ROOT
@@ -171,8 +171,8 @@ def test_every_command_has_help_and_json():
 
 def test_the_app_is_started_on_this_machine_alone_and_keeps_the_workspace(monkeypatch, tmp_path):
     started = []
-    monkeypatch.setattr(running.os, "execv", lambda program, words: started.append(words))
-    monkeypatch.setattr(running.os, "chdir", lambda folder: started.append(folder))
+    monkeypatch.setattr(runs.os, "execv", lambda program, words: started.append(words))
+    monkeypatch.setattr(runs.os, "chdir", lambda folder: started.append(folder))
     monkeypatch.setattr(Path, "is_file", lambda path: True)
     call("app", "--no-browser", "--port", "8600")
     folder, words = started

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.cli.kinds import _recipes
+from sfp_viz.cli.commands.steps_and_sweep import _recipes
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import edits_json

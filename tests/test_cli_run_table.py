@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from sfp_viz.cli.run_table import table_command
+from sfp_viz.cli.commands.run_table import table_command
 from sfp_viz.core.plan.recipe import Recipe, uniform_l1
 from sfp_viz.errors import RunError
 from sfp_viz.runs.results import latencies

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.cli.sparsify import sparsify
+from sfp_viz.cli.commands.sparsify import sparsify
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.folder import home, list_runs, read_run

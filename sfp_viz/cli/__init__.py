@@ -7,20 +7,20 @@ from typing import Any
 import click
 
 import sfp_viz
-from sfp_viz.cli import (
+from sfp_viz.cli.commands import (
+    catalog,
     cluster,
-    comparing,
-    control,
-    cutting,
-    kinds,
-    looking,
+    compare_plans,
+    finetune,
     mirror,
-    planning,
+    plan,
+    prune,
+    run_control,
     run_table,
-    running,
+    runs,
     sparsify,
-    studying,
-    training,
+    steps_and_sweep,
+    study,
 )
 from sfp_viz.errors import SfpError
 
@@ -51,28 +51,28 @@ def main() -> None:
 
 
 for command in (
-    running.app,
-    looking.models,
-    looking.data,
-    looking.import_,
-    planning.analyze,
-    studying.observe,
-    studying.sensitivity,
-    studying.latency,
-    planning.plan,
-    studying.trust,
-    comparing.compare,
-    cutting.prune,
-    cutting.measure,
-    training.finetune,
-    kinds.steps,
-    kinds.sweep,
+    runs.app,
+    catalog.models,
+    catalog.data,
+    catalog.import_,
+    plan.analyze,
+    study.observe,
+    study.sensitivity,
+    study.latency,
+    plan.plan,
+    study.trust,
+    compare_plans.compare,
+    prune.prune,
+    prune.measure,
+    finetune.finetune,
+    steps_and_sweep.steps,
+    steps_and_sweep.sweep,
     sparsify.sparsify,
-    cutting.export,
-    control.runs,
+    prune.export,
+    run_control.runs,
     cluster.cluster,
     mirror.mirror,
-    comparing.schema_command,
+    compare_plans.schema_command,
 ):
     main.add_command(command)
-running.runs.add_command(run_table.table_command)
+runs.runs.add_command(run_table.table_command)

@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 import click
 
+from sfp_viz.cli.commands.queue import begin, say_begun
+from sfp_viz.cli.commands.runs import follow, run_value
 from sfp_viz.cli.find import called, data_of, find_edits, find_model, find_recipe
-from sfp_viz.cli.queueing import begin, say_begun
 from sfp_viz.cli.recipes import recipe_options
-from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, options_of_one_process, training_options

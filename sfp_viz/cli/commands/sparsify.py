@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from click.core import ParameterSource
 
+from sfp_viz.cli.commands.queue import begin, say_begun
+from sfp_viz.cli.commands.runs import follow, run_value
 from sfp_viz.cli.find import called, data_of, find_model, pair
-from sfp_viz.cli.queueing import begin, say_begun
-from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.sparse_text import SKIPPING
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, options_of_one_process

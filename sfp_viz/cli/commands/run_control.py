@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.running import follow, run_value, runs
+from sfp_viz.cli.commands.runs import follow, run_value, runs
 from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sfp_viz.cli.commands.queue import begin, say_begun
+from sfp_viz.cli.commands.runs import follow, run_value
 from sfp_viz.cli.find import called, data_of, find_model
-from sfp_viz.cli.queueing import begin, say_begun
-from sfp_viz.cli.running import follow, run_value
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.cli.training_options import Make, training_options
 from sfp_viz.core.training.distillation import Distillation
