@@ -28,7 +28,7 @@ def call(*words: object, status: int = 0) -> Result:
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Path:
     """A run of the digits' LeNet-5 that was asked to pause in its second epoch."""
-    from sfp_viz.cli.find import find_model
+    from sfp_viz.cli.options.arguments import find_model
     from sfp_viz.nets.io.model_file import save_model
 
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))

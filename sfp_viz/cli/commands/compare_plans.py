@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.commands.plan import cost_table, cost_value
-from sfp_viz.cli.find import find_digest, find_network, read_plan
+from sfp_viz.cli.options.arguments import find_digest, find_network, read_plan
 from sfp_viz.cli.text import say, table, with_json
 from sfp_viz.core.plan.interchange import SCHEMAS, schema, schema_json
 from sfp_viz.errors import PlanError

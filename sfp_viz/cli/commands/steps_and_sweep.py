@@ -11,11 +11,11 @@ import click
 
 from sfp_viz.cli.commands.queue import begin, say_begun
 from sfp_viz.cli.commands.runs import follow, run_value
-from sfp_viz.cli.find import called, data_of, find_edits, find_model, find_recipe
-from sfp_viz.cli.recipes import recipe_options
+from sfp_viz.cli.options.arguments import called, data_of, find_edits, find_model, find_recipe
+from sfp_viz.cli.options.recipe import recipe_options
+from sfp_viz.cli.options.training import Make, options_of_one_process, training_options
 from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
 from sfp_viz.cli.text import say, with_json
-from sfp_viz.cli.training_options import Make, options_of_one_process, training_options
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
@@ -77,7 +77,7 @@ def steps(
     Each stage plans anew on what the network has become; the unpruned NET teaches all of them.
     The target, locks and ratios by hand are of the original NET, and hold at the end.
     """
-    from sfp_viz.cli.find import find_network
+    from sfp_viz.cli.options.arguments import find_network
 
     network = find_network(net)
     edits = find_edits(network, edits_file, (), protect)
@@ -145,7 +145,7 @@ def sweep(
     Every combination becomes a run of its own and waits for its turn ('runs queue' shows the
     line). 'runs show SWEEP' says what each recipe comes to: mean and spread over the seeds.
     """
-    from sfp_viz.cli.find import find_network
+    from sfp_viz.cli.options.arguments import find_network
     from sfp_viz.runs.launch import process
 
     network = find_network(net)

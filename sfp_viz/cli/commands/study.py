@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.find import data_of, find_edits, find_model
-from sfp_viz.cli.recipes import recipe_options
+from sfp_viz.cli.options.arguments import data_of, find_edits, find_model
+from sfp_viz.cli.options.recipe import recipe_options
 from sfp_viz.cli.studies import follow_study, study_card, study_json
 from sfp_viz.cli.text import say, with_json
 from sfp_viz.core.evidence.observations import SCORES
@@ -93,7 +93,7 @@ def trust(
 ) -> None:
     """Measure plans drawn around the suggestion for NET: is it better than uniform, and do the
     predictions order plans as their measured accuracy does?"""
-    from sfp_viz.cli.find import find_network
+    from sfp_viz.cli.options.arguments import find_network
 
     edits = find_edits(find_network(net), edits_file, (), ()) if edits_file else None
     _study(net, Study("trust", edits=edits, **settings), data, background, as_json)
