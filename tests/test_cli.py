@@ -11,7 +11,7 @@ import pytest
 
 from sfp_viz import cli
 from sfp_viz.cli.commands import runs
-from sfp_viz.cli.text import facts, table
+from sfp_viz.cli.output.text import facts, table
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.processes import ROOT
 from tests.shell import NET, call, value

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.text import facts, say, with_json
+from sfp_viz.cli.output.text import facts, say, with_json
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import find_run, home
 from sfp_viz.runs.launch import ray_launch as clusters

@@ -10,7 +10,7 @@ import click
 
 from sfp_viz.cli.commands.plan import cost_table, cost_value
 from sfp_viz.cli.options.arguments import find_digest, find_network, read_plan
-from sfp_viz.cli.text import say, table, with_json
+from sfp_viz.cli.output.text import say, table, with_json
 from sfp_viz.core.plan.interchange import SCHEMAS, schema, schema_json
 from sfp_viz.errors import PlanError
 from sfp_viz.files import write_whole

@@ -12,7 +12,7 @@ from sfp_viz.cli.commands.queue import begin, say_begun
 from sfp_viz.cli.commands.runs import follow, run_value
 from sfp_viz.cli.options.arguments import called, data_of, find_model
 from sfp_viz.cli.options.training import Make, training_options
-from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import create_run, home

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.runs.folder import home
 from sfp_viz.runs.mirror import mirror as mirrors
 

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from sfp_viz.cli.options.arguments import find_edits, find_network
 from sfp_viz.cli.options.recipe import Known, known_for, recipe_options
-from sfp_viz.cli.text import facts, say, table, with_json
+from sfp_viz.cli.output.text import facts, say, table, with_json
 from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths, kept_units
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network

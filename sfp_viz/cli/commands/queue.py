@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.commands.runs import runs
-from sfp_viz.cli.text import say, table, with_json
+from sfp_viz.cli.output.text import say, table, with_json
 from sfp_viz.figures.numbers import duration
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import find_run, home

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from sfp_viz.cli.commands.runs import follow, run_value, runs
-from sfp_viz.cli.studies import follow_study, study_card, study_json
-from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
-from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.output.study import follow_study, study_card, study_json
+from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
+from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 import sfp_viz
-from sfp_viz.cli.text import say, table, with_json
+from sfp_viz.cli.output.text import say, table, with_json
 from sfp_viz.core.comparison.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.errors import RunError
 from sfp_viz.figures.numbers import count, milliseconds, percent, span

@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli import sparse_text
-from sfp_viz.cli.studies import follow_study, study_card, study_json
-from sfp_viz.cli.sweeping import follow_sweep, sweep_card, sweep_json
-from sfp_viz.cli.text import facts, moment, say, table, with_json
+from sfp_viz.cli.output import sparsify
+from sfp_viz.cli.output.study import follow_study, study_card, study_json
+from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
+from sfp_viz.cli.output.text import facts, moment, say, table, with_json
 from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.figures.numbers import count, duration, percent, span
@@ -115,14 +115,14 @@ def show(run: str, following: bool, as_json: bool) -> None:
         return
     found = follow(path, quiet=True, ours=False) if following else read_run(path)
     text, sparse = _card(found), found.kind == SPARSIFY
-    if sparse and (lines := sparse_text.epoch_lines(path)):
-        text += "\n\n" + "\n".join([sparse_text.HEAD, *lines[-10:]])
+    if sparse and (lines := sparsify.epoch_lines(path)):
+        text += "\n\n" + "\n".join([sparsify.HEAD, *lines[-10:]])
     if found.epochs:
         heads = "\n" + _EPOCH_HEAD
         text += "\n" + heads + "".join("\n" + _epoch_line(found, n) for n in _shown(found))
     value = {**run_value(found), "history": [asdict(e) for e in found.epochs]}
     if sparse:
-        value["sparse"] = sparse_text.sparse_value(found, history=True)
+        value["sparse"] = sparsify.sparse_value(found, history=True)
     say(value, text, as_json=as_json)
 
 
@@ -158,8 +158,8 @@ def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
 
 def _say_thinning(path: Path, after: int) -> int:
     """Show epochs in which the network became sparse, but the first ``after``; how many."""
-    lines = sparse_text.epoch_lines(path, after)
-    for line in lines if after else [sparse_text.HEAD, *lines] if lines else []:
+    lines = sparsify.epoch_lines(path, after)
+    for line in lines if after else [sparsify.HEAD, *lines] if lines else []:
         click.echo(line)
     return len(lines)
 
@@ -186,7 +186,7 @@ def run_value(run: Run) -> dict[str, Any]:
         "before": asdict(run.before) if run.before else None,
         "result": asdict(run.result) if run.result else None,
         "student": str(run.student) if run.student.exists() else None,
-        **({"sparse": sparse_text.sparse_value(run)} if run.kind == SPARSIFY else {}),
+        **({"sparse": sparsify.sparse_value(run)} if run.kind == SPARSIFY else {}),
     }
 
 
@@ -221,7 +221,7 @@ def _card(run: Run) -> str:
         ("plan", run.plan.hash if run.plan else None),
         ("epochs", f"{run.done} of {run.total}"),
     ]
-    lines += sparse_text.sparse_facts(run) if run.kind == SPARSIFY else []
+    lines += sparsify.sparse_facts(run) if run.kind == SPARSIFY else []
     if before:
         images = f"(measured on {before.images:,} test images)"
         lines += [

@@ -14,8 +14,8 @@ from sfp_viz.cli.commands.queue import begin, say_begun
 from sfp_viz.cli.commands.runs import follow, run_value
 from sfp_viz.cli.options.arguments import called, data_of, find_model, pair
 from sfp_viz.cli.options.training import Make, options_of_one_process
-from sfp_viz.cli.sparse_text import SKIPPING
-from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.output.sparsify import SKIPPING
+from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.core.training.sparsification import (
     STRENGTHS,
     TUNED,

@@ -14,8 +14,8 @@ from sfp_viz.cli.commands.runs import follow, run_value
 from sfp_viz.cli.options.arguments import called, data_of, find_edits, find_model, find_recipe
 from sfp_viz.cli.options.recipe import recipe_options
 from sfp_viz.cli.options.training import Make, options_of_one_process, training_options
-from sfp_viz.cli.sweeping import follow_sweep, hint, sweep_card, sweep_json
-from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.output.sweep import follow_sweep, hint, sweep_card, sweep_json
+from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair

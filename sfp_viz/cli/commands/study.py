@@ -14,8 +14,8 @@ import click
 
 from sfp_viz.cli.options.arguments import data_of, find_edits, find_model
 from sfp_viz.cli.options.recipe import recipe_options
-from sfp_viz.cli.studies import follow_study, study_card, study_json
-from sfp_viz.cli.text import say, with_json
+from sfp_viz.cli.output.study import follow_study, study_card, study_json
+from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.core.evidence.observations import SCORES
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.options.arguments import find_recipe
-from sfp_viz.cli.text import moment
+from sfp_viz.cli.output.text import moment
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.runs.folder import home

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.text import facts, moment, table
+from sfp_viz.cli.output.text import facts, moment, table
 from sfp_viz.core.plan.sweep import sweep_value
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.folder import read_run

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.text import facts, moment, table
+from sfp_viz.cli.output.text import facts, moment, table
 from sfp_viz.core.evidence.study import study_value
 from sfp_viz.figures.numbers import count, duration, milliseconds, percent, span
 from sfp_viz.runs.folder import read_run
