@@ -24,9 +24,8 @@ from pathlib import Path
 
 import accuracy_drawing
 import accuracy_table
-import gradual
-import thinned
-from contenders import Remembering, contender
+from methods import gradual, sparse_training
+from methods.contenders import Remembering, contender
 from trained_here import trained
 
 import sfp_viz as sfp
@@ -93,8 +92,8 @@ def measure(network: str, target: float, method: str, seed: int, *, epochs: int,
     started = time.perf_counter()
     model, (train, held_out, test) = opened(network), images_of(network)
     settings = replace(TIER_A, seed=seed, epochs=max(1, epochs), learning_rate=rate)
-    if method in thinned.METHODS:
-        pruned, settings = thinned.thinned(method, model, train, target, settings)
+    if method in sparse_training.METHODS:
+        pruned, settings = sparse_training.thinned(method, model, train, target, settings)
     elif method in gradual.METHODS:
         pruned, settings = gradual.cut_in_steps(
             method, model, train, target, settings, teacher_of(network)
@@ -106,12 +105,12 @@ def measure(network: str, target: float, method: str, seed: int, *, epochs: int,
     history, final = [], None
     if epochs:
         parts = {"teacher": teacher_of(network), "train": train, "test": held_out}
-        training = thinned.held(Training(pruned, **parts, settings=settings), method)
+        training = sparse_training.held(Training(pruned, **parts, settings=settings), method)
         while training.done < settings.epochs:
             epoch = training.epoch()
             history.append(epoch.test_accuracy if epoch else None)
         final = measure_accuracy(training.model(), test).accuracy
-    macs = thinned.macs_of(pruned)
+    macs = sparse_training.macs_of(pruned)
     return {
         "network": network,
         "method": method,

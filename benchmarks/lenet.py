@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import lenet_table
-import thinned
 import torch
-from contenders import contender
+from methods import sparse_training
+from methods.contenders import contender
 from trained_here import trained
 
 import sfp_viz as sfp
@@ -73,8 +73,10 @@ def measure(
     model, started = base_of(data), time.perf_counter()
     train, test = (sfp.load_data(data, part) for part in ("train", "test"))
     settings = replace(TUNING[data], seed=seed, learning_rate=rate)
-    if method in thinned.METHODS:
-        small, settings = thinned.thinned(method, model, train, target, settings, strength=strength)
+    if method in sparse_training.METHODS:
+        small, settings = sparse_training.thinned(
+            method, model, train, target, settings, strength=strength
+        )
     else:
         by = contender(method, target, seed if method == "random" else 0)
         small = by(model, read_network(model), train)

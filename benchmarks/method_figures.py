@@ -20,12 +20,12 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-import ablations
 import numpy as np
 from accuracy_at_cost import RESULTS as MEASURED
 from accuracy_at_cost import images_of, opened
-from contenders import by_recipe
 from method_pictures import bars, curves, dots, matrix, quotas, widths
+from methods import ablations
+from methods.contenders import by_recipe
 
 import sfp_viz as sfp
 from sfp_viz.core.cost.cost import cost, cost_of_widths

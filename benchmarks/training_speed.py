@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from training_ways import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT, WHOLE, WORKED, ways
+from methods.training_loops import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT, WHOLE, WORKED, ways
 
 from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.selection.planner import make_plan_for

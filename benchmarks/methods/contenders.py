@@ -10,9 +10,8 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 
-import ablations
-import peers
 import torch
+from methods import ablations, peers
 from torch import nn
 
 import sfp_viz as sfp

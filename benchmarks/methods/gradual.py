@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from contenders import by_recipe
+from methods.contenders import by_recipe
 
 from sfp_viz.core.plan.recipe import functional
 from sfp_viz.core.training.distillation import Distillation
