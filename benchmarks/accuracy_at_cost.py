@@ -22,10 +22,9 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-import accuracy_drawing
-import accuracy_table
 from methods import gradual, sparse_training
 from methods.contenders import Remembering, contender
+from reports import accuracy_chart, accuracy_table
 from trained_here import trained
 
 import sfp_viz as sfp
@@ -185,7 +184,7 @@ def main() -> None:
         go_on(options)
     table = accuracy_table.summary(done())
     RESULTS.with_suffix(".md").write_text(accuracy_table.markdown(table))
-    RESULTS.with_suffix(".svg").write_text(accuracy_drawing.drawing(table))
+    RESULTS.with_suffix(".svg").write_text(accuracy_chart.drawing(table))
     print(json.dumps(table, indent=1) if options.json else accuracy_table.markdown(table))
 
 

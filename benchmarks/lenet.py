@@ -28,10 +28,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import lenet_table
 import torch
 from methods import sparse_training
 from methods.contenders import contender
+from reports import lenet_table
 from trained_here import trained
 
 import sfp_viz as sfp

@@ -23,9 +23,9 @@ from typing import get_args
 import numpy as np
 from accuracy_at_cost import RESULTS as MEASURED
 from accuracy_at_cost import images_of, opened
-from method_pictures import bars, curves, dots, matrix, quotas, widths
 from methods import ablations
 from methods.contenders import by_recipe
+from reports.method_charts import bars, curves, dots, matrix, quotas, widths
 
 import sfp_viz as sfp
 from sfp_viz.core.cost.cost import cost, cost_of_widths

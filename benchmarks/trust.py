@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
-from trust_table import table
+from reports.trust_table import table
 
 from sfp_viz.core.comparison.trust import (
     PREDICTORS,

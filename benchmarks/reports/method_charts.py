@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from method_svg import ACCENT, AGAINST, GREY, MARKS, TOP, WIDE, box, line, mark, page, text
+from reports.svg import ACCENT, AGAINST, GREY, MARKS, TOP, WIDE, box, line, mark, page, text
 
 _ROW = 24
 _LEVELS = 8  # shades of a similarity matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from accuracy_table import NAMES, NETWORKS, chosen
+from reports.accuracy_table import NAMES, NETWORKS, chosen
 
 TITLES = {
     "resnet20": "ResNet-20, CIFAR-10",
