@@ -22,10 +22,10 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+from fixtures.trained_networks import trained
 from methods import gradual, sparse_training
 from methods.contenders import Remembering, contender
 from reports import accuracy_chart, accuracy_table
-from trained_here import trained
 
 import sfp_viz as sfp
 from sfp_viz.core.training.distillation import Distillation

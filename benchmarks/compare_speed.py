@@ -25,7 +25,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from made_up_runs import MODEL, make
+from fixtures.fake_runs import MODEL, make
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sfp_viz.runs.folder import list_runs

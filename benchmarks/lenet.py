@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fixtures.trained_networks import trained
 from methods import sparse_training
 from methods.contenders import contender
 from reports import lenet_table
-from trained_here import trained
 
 import sfp_viz as sfp
 from sfp_viz.core.training.distillation import Distillation
