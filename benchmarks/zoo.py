@@ -34,7 +34,7 @@ from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.io.samples import sample_names
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.execution import execute, tensors_of
-from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo import architectures
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 LINES, TABLE = RESULTS / "zoo.jsonl", RESULTS / "zoo.md"

@@ -34,7 +34,7 @@ from sfp_viz.nets.io.samples import sample_card, sample_maps, sample_path, write
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.training.distill import Training
-from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo import architectures
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".sfp_viz" / "samples"  # checkpoints; not shipped

@@ -81,7 +81,7 @@ def test_a_file_imports_only_the_libraries_of_its_floor(path):
 
 def test_torch_pruning_is_known_to_one_file_only():
     knowing = [p for p in FILES if any(n.startswith("torch_pruning") for n in imports(p))]
-    assert [p.name for p in knowing] == ["groups.py"]
+    assert [p.name for p in knowing] == ["dependency_groups.py"]
 
 
 @pytest.mark.parametrize("path", [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))], ids=str)

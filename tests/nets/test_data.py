@@ -9,7 +9,7 @@ from PIL import Image
 
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images, available, load_data
-from sfp_viz.nets.data.datasets import datasets as data
+from sfp_viz.nets.data import datasets as data
 from sfp_viz.nets.data.download import fetch, fetch_file
 
 

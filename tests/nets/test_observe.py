@@ -10,7 +10,7 @@ from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo import architectures
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import masked, prune
 from sfp_viz.nets.tracing.execution import execute
 from sfp_viz.nets.tracing.read_network import read_network
-from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo import architectures
 from tests.tiny import randomize
 
 QUICK = ("googlenet", "mobilenet_v3_small", "regnet_y_400mf")

@@ -11,7 +11,7 @@ from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
-from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo import architectures
 
 
 def model_of(module: nn.Module, shape=(3, 8, 8)) -> Model:

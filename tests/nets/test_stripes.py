@@ -15,6 +15,7 @@ from sfp_viz.nets.io.export import export_onnx, export_torch
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.stripes import striped_model
 from sfp_viz.nets.stripes.cropped_conv import SmallerConv
 from sfp_viz.nets.stripes.stripe_conv import StripeConv
 from sfp_viz.nets.stripes.striped_file import load_striped, save_striped
@@ -25,7 +26,6 @@ from sfp_viz.nets.stripes.striped_model import (
     smaller_layers,
     stripe_layers,
     striped,
-    striped_model,
 )
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build

@@ -48,7 +48,7 @@ def test_a_plan_that_does_not_fit_is_refused_with_the_place(plain_model, removal
 
 
 def test_a_protected_group_is_not_cut():
-    from sfp_viz.nets.zoo.architectures import architectures
+    from sfp_viz.nets.zoo import architectures
 
     module = architectures.build("cifar_resnet", {"blocks": 1})
     model = Model(module.eval(), name="net", input_shape=(3, 16, 16))

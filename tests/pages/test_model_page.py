@@ -121,7 +121,7 @@ def test_the_baseline_is_measured_on_a_click_and_says_on_what(open_page):
 
 
 def test_data_that_are_not_here_are_said_to_be_missing(open_page, workspace, monkeypatch):
-    from sfp_viz.nets.data.datasets import datasets
+    from sfp_viz.nets.data import datasets
 
     monkeypatch.setattr(datasets, "available", lambda name, split: False)
     assert "is not on this machine" in said(open_page("model"))

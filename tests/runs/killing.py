@@ -32,9 +32,7 @@ def main() -> None:
     import lightning_fabric  # noqa: F401  loaded once, before the first fork
     import torch
 
-    from sfp_viz.nets.pruning import prune
     from sfp_viz.nets.tracing import read_network  # noqa: F401
-    from sfp_viz.nets.training import distill
 
     torch.set_num_threads(1)
     for word in sys.argv[1:]:

@@ -38,7 +38,8 @@ def importance(
     - random: uniform in 0..1, drawn from ``seed`` and the group's name. O(n). No source: the floor
       of comparisons.
 
-    From ``observations``, RecipeError without (taylor, hrank and chip: formulas in nets/evaluation/activation_scores.py):
+    From ``observations``, RecipeError without (taylor, hrank and chip: formulas in
+    nets/evaluation/activation_scores.py):
 
     - taylor: squared slope of the loss by a gate on the unit. 0 or more. One backward pass for
       each batch of labeled images. Molchanov et al. 2019.

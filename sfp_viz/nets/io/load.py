@@ -14,8 +14,7 @@ from sfp_viz.nets.io import samples
 from sfp_viz.nets.io.model_file import load_saved, read_header
 from sfp_viz.nets.io.state_dict import read_state
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.zoo import build
-from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo import architectures, build
 from sfp_viz.nets.zoo.recognize import (
     Guess,
     Preprocessing,

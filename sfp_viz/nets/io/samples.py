@@ -19,7 +19,7 @@ from sfp_viz.nets.io.model_file import name_beside, save_model
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
-FOLDER = Path(__file__).resolve().parents[2] / "sample_models"
+FOLDER = Path(__file__).resolve().parents[3] / "sample_models"
 FIRST = "lenet5_digits"  # on the screen when the app opens
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.zoo.architectures import architectures
+from sfp_viz.nets.zoo import architectures
 
 Shape = tuple[int, ...]
 MOST_VALUES = 500_000_000  # learned values of one network: 2 GB in float32

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).resolve().parent.parent.parent  # where the package lies
+ROOT = Path(__file__).resolve().parents[3]  # where the package lies
 RUN = "SFP_VIZ_RUN"  # in the environment of a worker and its children: the folder they work for
 
 

@@ -48,7 +48,8 @@ def _point(value: Mapping[str, Any]) -> Point:
     interval, whole = value["interval"], value["whole"]
     return Point(**{
         **value, "interval": tuple(interval) if interval else None,
-        "whole": Whole(**whole) if whole else None, "latency": measurements.measured_of(value["latency"]),
+        "whole": Whole(**whole) if whole else None,
+        "latency": measurements.measured_of(value["latency"]),
     })  # fmt: skip
 
 
