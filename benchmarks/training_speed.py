@@ -29,7 +29,8 @@ from methods.training_loops import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT,
 
 from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.selection.planner import make_plan_for
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.files import read_json
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.io.model_file import load_saved, save_model
@@ -37,9 +38,9 @@ from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
-from sfp_viz.nets.training.checkpoint import numerics
 from sfp_viz.nets.training.distill import Training
-from sfp_viz.runs.folder import create_run
+from sfp_viz.nets.training.reproducibility import numerics
+from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.launch.process import cancel, launch
 from sfp_viz.runs.storage.checkpoints import Checkpoints
 from sfp_viz.runs.storage.history import EPOCHS, append

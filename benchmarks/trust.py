@@ -22,17 +22,15 @@ from typing import get_args
 
 from reports.trust_table import table
 
+from sfp_viz.core.comparison.sampled_plans import draws, edits_of
 from sfp_viz.core.comparison.trust import (
     PREDICTORS,
     Draw,
     Trust,
-    agreement,
-    draws,
-    edits_of,
     trust_from_json,
     trust_json,
-    verdict,
 )
+from sfp_viz.core.comparison.verdict import agreement, verdict
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
@@ -46,11 +44,10 @@ from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.evaluation.observe import observe
-from sfp_viz.nets.evaluation.one_shot import measure_points, tasks
+from sfp_viz.nets.evaluation.one_shot import measure_draws, measure_points, tasks
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
-from sfp_viz.nets.trust import measure_draws
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "trust.json"
 NETWORKS = {  # name: (what to open, data)

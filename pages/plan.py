@@ -4,12 +4,12 @@ import streamlit as st
 
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
-from sfp_viz.ui.plan import bars, evidence_panel, goal_form, sensitivity_view, trust_panel
+from sfp_viz.ui.plan import bars, details, evidence_panel, goal_form, trust_panel
 from sfp_viz.ui.plan import cost as plan_cost
 from sfp_viz.ui.plan import details as plan_details
 from sfp_viz.ui.plan import explanation as plan_why
-from sfp_viz.ui.plan import filters as plan_filters
 from sfp_viz.ui.plan import head as plan_head
+from sfp_viz.ui.recipe import actions
 from sfp_viz.ui.session import entry, state
 from sfp_viz.ui.studies import image_offer, study_start
 
@@ -19,7 +19,7 @@ with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
     image_offer.settle(network)
-    asked = bars.asked()
+    asked = actions.asked()
 
 if not network.groups:
     st.info("This network has no layer whose filters could be cut: there is nothing to plan.")
@@ -48,8 +48,8 @@ with left.container(border=True), problems.shown():
 with right.container(border=True), problems.shown():
     plan_details.details(network, widths)
     plan_why.why(network, asked, widths)
-    sensitivity_view.curve(widths)
-    plan_filters.filters(network)
+    evidence_panel.curve(widths)
+    details.filters(network)
 with left, problems.shown():
     evidence_panel.panel(network, widths)
     trust_panel.panel(network, asked)

@@ -27,10 +27,11 @@ from sfp_viz.core.redundancy.embedding import umap_map
 from sfp_viz.core.redundancy.similarity import filter_matrix
 from sfp_viz.core.selection.analysis import Analysis, analyze
 from sfp_viz.core.training.distillation import Augmentation, Distillation
+from sfp_viz.files import write_text
 from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.evaluation.measure import measure_accuracy
 from sfp_viz.nets.io.load import load_model
-from sfp_viz.nets.io.samples import sample_card, sample_maps, sample_path, write_sample, write_text
+from sfp_viz.nets.io.samples import sample_card, sample_maps, sample_path, write_sample
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.training.distill import Training

@@ -35,8 +35,8 @@ _HOMES = {
     "analyze": "core.selection.analysis",
     "make_plan": "core.selection.planner",
     "Distillation": "core.training.distillation",
-    "Epoch": "core.training.distillation",
-    "Measured": "core.training.distillation",
+    "Epoch": "core.training.history",
+    "Measured": "core.measurement",
     "Model": "nets.model",
     "load_model": "nets.io.load",
     "save_model": "nets.io.model_file",
@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from sfp_viz.core.cost.cost import Cost, cost
     from sfp_viz.core.evidence.evidence import Evidence
     from sfp_viz.core.evidence.observations import Observations
+    from sfp_viz.core.measurement import Measured
     from sfp_viz.core.network import Network
     from sfp_viz.core.plan import recipe as recipes
     from sfp_viz.core.plan.edits import Edits
@@ -102,7 +103,8 @@ if TYPE_CHECKING:
     from sfp_viz.core.plan.recipe import Recipe
     from sfp_viz.core.selection.analysis import analyze
     from sfp_viz.core.selection.planner import make_plan
-    from sfp_viz.core.training.distillation import Distillation, Epoch, Measured
+    from sfp_viz.core.training.distillation import Distillation
+    from sfp_viz.core.training.history import Epoch
     from sfp_viz.errors import (
         DataError,
         ModelError,

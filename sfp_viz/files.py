@@ -49,25 +49,6 @@ def beside(path: Path) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
 
 
-def sweep_up(folder: Path, *, patience: float = 1.0) -> None:
-    """Remove what processes of this machine that are dead now were writing in ``folder``.
-
-    One that was killed may take a moment to die after it let go of its lock, so what is still
-    there is looked at again for ``patience`` seconds; what the living write is gone by then.
-    """
-    from sfp_viz.runs.storage.processes import is_gone
-
-    until = time.monotonic() + patience
-    while True:
-        for half in folder.rglob(f"{_begun()}*"):
-            number = half.name.removeprefix(_begun()).split("-")[0]
-            if not number.isdigit() or is_gone(int(number)):
-                half.unlink(missing_ok=True)
-        if time.monotonic() >= until or not next(folder.rglob(f"{_begun()}*"), None):
-            return
-        time.sleep(0.02)
-
-
 def _begun() -> str:
     """How the name of a file begins that this machine is writing."""
     return f".new-{zlib.crc32(platform.node().encode()):08x}-"
@@ -105,3 +86,16 @@ def locked(path: Path, *, patience: float = math.inf) -> Iterator[bool]:
                     return
                 time.sleep(0.02)
         yield True
+
+
+def name_beside(path: Path) -> Path:
+    """Where a file is written before it takes its name; no other thread or process writes there."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = name_beside(path)
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

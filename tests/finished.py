@@ -7,18 +7,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
-from sfp_viz.core.training.distillation import Distillation, Epoch, wilson
-from sfp_viz.core.training.sparsification import Refresh, Sparsification
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch, Refresh
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.io.samples import sample_network, sample_path
-from sfp_viz.runs.folder import create_run
+from sfp_viz.runs.create.sparsify import create_sparsify
+from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.storage.history import EPOCHS, append
 from sfp_viz.runs.storage.records import Before, Result
-from sfp_viz.runs.storage.sparsify import REFRESHES, create_sparsify
+from sfp_viz.runs.storage.sparsify import REFRESHES
 
 MODEL = "lenet5_digits"
 

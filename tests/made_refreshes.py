@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
-from sfp_viz.core.training.sparsification import Refresh
+from sfp_viz.core.training.history import Refresh
 
 
 def refreshes(

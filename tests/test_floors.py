@@ -15,14 +15,29 @@ PACKAGE = ROOT / "sfp_viz"
 # Rooms of the package that a floor may import from, itself included.
 MAY_SEE = {
     "errors.py": {"errors"},
+    "files.py": {"errors", "files"},
     "core": {"errors", "core"},
-    "nets": {"errors", "core", "nets"},
+    "nets": {"errors", "files", "core", "nets"},
     "figures": {"errors", "core", "figures"},
-    "runs": {"errors", "core", "nets", "runs"},
-    "ui": {"errors", "core", "nets", "figures", "runs", "ui"},
-    "cli": {"errors", "core", "nets", "figures", "runs", "cli"},
+    "runs": {"errors", "files", "core", "nets", "runs"},
+    "ui": {"errors", "files", "core", "nets", "figures", "runs", "ui"},
+    "cli": {"errors", "files", "core", "nets", "figures", "runs", "cli"},
     "__init__.py": {"errors", "core", "nets", "figures", "runs"},
 }
+
+# Rooms inside core and nets from the ground up; a room imports itself and rooms of steps below.
+ORDER = {
+    "core": (
+        {"network", "json_format", "isotonic", "measurement", "network_json"},
+        {"plan"}, {"cost"}, {"evidence"}, {"redundancy"}, {"allocation"},
+        {"training", "selection", "comparison"},
+    ),
+    "nets": (
+        {"model"}, {"data", "zoo"}, {"tracing"}, {"io", "pruning"}, {"stripes", "evaluation"},
+        {"training", "sparsity"},
+    ),
+}  # fmt: skip
+MOST_MODULES = 14  # in one folder, its __init__.py aside
 
 # Outside libraries that only some floors may import.
 ONLY_IN = {
@@ -65,6 +80,49 @@ def floor_of(path: Path) -> str:
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+def module_of(path: Path) -> str:
+    """The dotted name under which a file of the package is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path) for path in FILES}
+
+
+def modules_imported(path: Path) -> set[str]:
+    """Modules of the package that a file imports anywhere: at its top, inside functions, and for
+    type checking."""
+    names = {n if n in MODULES else n.rpartition(".")[0] for n in imports(path)}
+    return (names & MODULES) - {module_of(path)}
+
+
+def strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of modules that reach each other: Tarjan's algorithm."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    components: list[set[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in graph[name]:
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            at = stack.index(name)
+            components.append(set(stack[at:]))
+            del stack[at:]
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return components
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_a_file_imports_only_its_own_floor_and_those_below(path):
     floor = floor_of(path)
@@ -77,6 +135,43 @@ def test_a_file_imports_only_the_libraries_of_its_floor(path):
     floor = floor_of(path)
     for library in {name.split(".")[0] for name in imports(path)} & set(ONLY_IN):
         assert floor in ONLY_IN[library], f"{library} does not belong on the floor {floor}"
+
+
+def step_of(floor: str, name: str) -> int | None:
+    """The step of ORDER on which the module with this dotted name stands."""
+    parts = name.split(".")
+    if parts[1] != floor or len(parts) < 3:
+        return None
+    steps = [n for n, rooms in enumerate(ORDER[floor]) if parts[2] in rooms]
+    assert steps, f"{name} is in no room of ORDER"
+    return steps[0]
+
+
+@pytest.mark.parametrize("floor", ORDER)
+def test_rooms_of_core_and_nets_import_only_those_below(floor):
+    wrong = []
+    for path in sorted((PACKAGE / floor).rglob("*.py")):
+        own, at = module_of(path), step_of(floor, module_of(path))
+        for name in modules_imported(path):
+            below = step_of(floor, name)
+            same_room = own.split(".")[:3] == name.split(".")[:3]
+            if at is not None and below is not None and below >= at and not same_room:
+                single_files = own.count(".") == 2 and name.count(".") == 2
+                if not (single_files and below == at):
+                    wrong.append(f"{own} -> {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {module_of(path): modules_imported(path) for path in FILES}
+    circles = [sorted(names) for names in strongly_connected(graph) if len(names) > 1]
+    assert not circles, "\n".join(" <-> ".join(names) for names in circles)
+
+
+@pytest.mark.parametrize("folder", sorted({p.parent for p in FILES}), ids=lambda p: p.name)
+def test_no_folder_holds_more_modules_than_one_can_overlook(folder):
+    modules = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
+    assert len(modules) <= MOST_MODULES, f"{folder.name} has {len(modules)} modules"
 
 
 def test_torch_pruning_is_known_to_one_file_only():
@@ -99,7 +194,7 @@ def test_a_page_is_thin_and_computes_nothing(path):
     [
         "sfp_viz, sfp_viz.errors",
         "sfp_viz.core.selection.analysis, sfp_viz.core.selection.planner, sfp_viz.core.cost.cost",
-        "sfp_viz.figures.theme, sfp_viz.figures.dispersion",
+        "sfp_viz.figures.theme, sfp_viz.figures.filters.dispersion",
         "sfp_viz.runs.folder, sfp_viz.runs.pool",
         "sfp_viz.nets.io.samples",
         "sfp_viz.ui.session.state, sfp_viz.ui.cached.planned",

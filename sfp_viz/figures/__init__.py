@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Point": "tradeoff",
-    "accuracy_bars": "accuracy_bars",
-    "accuracy_against_macs": "tradeoff",
-    "dispersion_bars": "dispersion",
-    "filter_map": "filter_map",
-    "filter_pixels": "pictures",
+    "Point": "tradeoff.tradeoff",
+    "accuracy_bars": "tradeoff.accuracy_bars",
+    "accuracy_against_macs": "tradeoff.tradeoff",
+    "dispersion_bars": "filters.dispersion",
+    "filter_map": "filters.filter_map",
+    "filter_pixels": "filters.pictures",
     "layer_widths": "architecture",
     "predicted_against_measured": "trust",
     "sensitivity_curves": "sensitivity",
-    "similarity_map": "similarity",
+    "similarity_map": "filters.similarity",
     "thinning_layers": "sparsity",
     "training_curves": "curves",
 }

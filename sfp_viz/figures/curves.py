@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.training.distillation import Epoch
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.figures import theme
 
 if TYPE_CHECKING:

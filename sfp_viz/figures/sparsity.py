@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
-from sfp_viz.core.training.sparsification import Refresh, Sparsification
+from sfp_viz.core.training.history import Refresh
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.figures import theme
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.comparison.trust import Draw, Trust, agreement
-from sfp_viz.core.training.distillation import wilson
+from sfp_viz.core.comparison.trust import Draw, Trust
+from sfp_viz.core.comparison.verdict import agreement
+from sfp_viz.core.measurement import wilson
 from sfp_viz.figures import theme
 from sfp_viz.figures.numbers import count, percent, signed, span
 

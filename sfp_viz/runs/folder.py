@@ -12,18 +12,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.evidence.study import KINDS, study_of
-from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.plan.plan import plan_from_json
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
+from sfp_viz.runs import folder
 from sfp_viz.runs.liveness import message, read_signs
 from sfp_viz.runs.storage.history import read_epochs, read_points
-from sfp_viz.runs.storage.layout import FORMAT, free_folder, lay_out, located
+from sfp_viz.runs.storage.layout import FORMAT, located
 from sfp_viz.runs.storage.records import Before, Finding, Point, Result, Run
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.storage.sparsify import reached, read_outcome
@@ -38,33 +40,6 @@ ONCE = "observe"  # one piece of work: there is nothing of it until its end
 def home() -> Path:
     """The workspace: ``SFP_VIZ_HOME``, or ``.sfp_viz`` in the current folder."""
     return Path(os.environ.get("SFP_VIZ_HOME") or ".sfp_viz").expanduser().absolute()
-
-
-def create_run(
-    home: Path,
-    *,
-    start: Path,
-    teacher: Path | None,
-    settings: Distillation,
-    data: str,
-    name: str,
-    plan: Plan | None = None,
-    facts: Mapping[str, Any] | None = None,
-    folder: Path | None = None,
-) -> Path:
-    """Lay out a training's folder with everything a worker needs, and return it.
-
-    ``start`` is the network to train, ``teacher`` the unpruned one: safetensors files, which are
-    copied. ``folder`` puts the run elsewhere than ``home/runs``. Raises RunError when the folder
-    is there already, or a file is missing.
-    """
-    files: dict[str, Path | str] = {"start.safetensors": start}
-    if teacher is not None:
-        files["teacher.safetensors"] = teacher
-    if plan is not None:
-        files["plan.json"] = plan_json(plan)
-    entry = {"kind": TRAINING, "name": name, "data": data, "settings": asdict(settings)}
-    return lay_out(folder or free_folder(home, name), {**entry, "facts": facts or {}}, files)
 
 
 def read_run(path: Path, now: float | None = None) -> Run:
@@ -214,3 +189,16 @@ def _record(kind: Any, value: dict[str, Any] | None) -> Any:
         return kind(**{f.name: value[f.name] for f in fields(kind)})
     except KeyError:
         return None
+
+
+def outside(home: Path) -> tuple[str, ...]:
+    """Folders of runs outside of the workspace that were put in its line."""
+    return tuple((read_json(home / "queue" / "outside.json") or {}).get("paths", ()))
+
+
+def home_of(path: Path) -> Path:
+    """The workspace that the run in ``path`` belongs to: the one it lies in, or the usual one where
+    it lies in none, or was put in line from another."""
+    path, usual = path.absolute(), folder.home()
+    inside = path.parent.name == "runs" and str(path) not in outside(usual)
+    return path.parent.parent if inside else usual

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
-from sfp_viz.runs.folder import TRAININGS, read_run
-from sfp_viz.runs.line.activity import Going, going, home_of
+from sfp_viz.runs.folder import TRAININGS, home_of, read_run
+from sfp_viz.runs.line.activity import Going, going
 from sfp_viz.runs.line.estimates import paces, seconds_left, starts
 from sfp_viz.runs.line.position import enter, leave, put
 from sfp_viz.runs.line.scheduler import take_turns

@@ -18,11 +18,11 @@ from importlib import import_module
 from pathlib import Path
 
 from sfp_viz.errors import SfpError
-from sfp_viz.files import locked, sweep_up
+from sfp_viz.files import locked
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.mirror.mirror import mirrored
 from sfp_viz.runs.storage.failures import sentence, trouble_of
-from sfp_viz.runs.storage.processes import RUN
+from sfp_viz.runs.storage.processes import RUN, sweep_up
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.ray_node import folder_of_job
 

@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from sfp_viz.core.cost.cost import Cost
+from sfp_viz.core.evidence.evidence import missing
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count
 from sfp_viz.ui import problems
@@ -14,7 +15,6 @@ from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.copy_link import copy_link
 from sfp_viz.ui.components.text_keys import text_keys
 from sfp_viz.ui.navigation import steps_panel
-from sfp_viz.ui.recipe import recipe_form
 from sfp_viz.ui.recipe.recipe_text import EVIDENCE
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state
@@ -44,7 +44,7 @@ def top(page: str = "", title: str = "") -> None:
                     )
                     job_chip.chip(page)
                 budget = planned.budget(session.model, session.recipe, session.edits)
-                lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
+                lacks = missing(session.recipe, evidence.evidence(session.model))
                 free = bool(loaders.network(session.model).free)
                 st.html(_STRIP + _name(title) + strip(budget, free, lacks))
             except SfpError as problem:

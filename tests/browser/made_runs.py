@@ -6,10 +6,11 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.files import write_json
 from sfp_viz.nets.io.samples import sample_network
-from sfp_viz.runs.folder import create_run
+from sfp_viz.runs.create.training import create_run
 
 NETWORK = Path(__file__).parents[2] / "sample_models" / "lenet5_digits.safetensors"
 NAME = "lenet5_digits"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from acting import asked, button, go, press, still, until_asked
 
 from sfp_viz.core.plan.recipe import fpgm
+from tests.browser.acting import asked, button, go, press, still, until_asked
 from tests.finished import finished_run, plan_of
 
 MODEL = "resnet20_cifar10"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from acting import button, press, still
 from playwright.sync_api import expect
+
+from tests.browser.acting import button, press, still
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from acting import asked, button, narrow, press, still, until_asked
 from playwright.sync_api import Page, expect
+
+from tests.browser.acting import asked, button, narrow, press, still, until_asked
 
 
 def test_undo_by_keys_in_a_text_field_takes_back_the_text_and_elsewhere_the_plan(page: Page):

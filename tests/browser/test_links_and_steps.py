@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from acting import asked, button, go, narrow, press, still, until_asked
 from playwright.sync_api import Page, expect
+
+from tests.browser.acting import asked, button, go, narrow, press, still, until_asked
 
 
 def macs(page: Page):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from acting import button, press, still
 from playwright.sync_api import Page, expect
+
+from tests.browser.acting import button, press, still
 
 NUMBERS = re.compile(r"keeps (\d+) of (\d+) filters")
 

@@ -9,13 +9,13 @@ import signal
 from contextlib import suppress
 
 import pytest
-from acting import button, press, still
-from made_runs import stopped, trained
 from playwright.sync_api import Page, expect
 
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch.process import cancel
+from tests.browser.acting import button, press, still
+from tests.browser.made_runs import stopped, trained
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import shutil
 from contextlib import suppress
 
 import pytest
-from acting import press, still
 from playwright.sync_api import Page, expect
 
 from sfp_viz.errors import RunError
 from sfp_viz.runs.launch.process import cancel
+from tests.browser.acting import press, still
 
 BUSY = 240_000  # milliseconds: a worker loads torch first, on a machine that may be busy
 

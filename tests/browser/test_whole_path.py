@@ -6,8 +6,9 @@ import json
 import re
 
 import numpy as np
-from acting import button, go, press, still
 from playwright.sync_api import expect
+
+from tests.browser.acting import button, go, press, still
 
 
 def download(page, button):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sfp_viz import figures
-from sfp_viz.core.training.distillation import Epoch
-from sfp_viz.figures import architecture, tradeoff
+from sfp_viz.core.training.history import Epoch
+from sfp_viz.figures import architecture
+from sfp_viz.figures.tradeoff.tradeoff import tradeoff
 
 
 def epoch(at: int) -> Epoch:

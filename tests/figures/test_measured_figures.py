@@ -7,8 +7,8 @@ import pytest
 from sfp_viz import figures
 from sfp_viz.core.comparison.trust import Draw, Trust
 from sfp_viz.core.evidence.sensitivity import Sensitivity, gathered, losses
+from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.distillation import wilson
 from sfp_viz.figures import theme
 
 

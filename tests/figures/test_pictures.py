@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from sfp_viz.core.network import ConvLayer
-from sfp_viz.figures import pictures
+from sfp_viz.figures.filters import pictures
 
 
 def layer(weight: np.ndarray) -> ConvLayer:

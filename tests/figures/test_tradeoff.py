@@ -9,10 +9,10 @@ import pytest
 
 from sfp_viz.core.comparison.published import published
 from sfp_viz.core.comparison.tradeoff import Point, Whole
-from sfp_viz.core.training.distillation import Measured
-from sfp_viz.figures.tradeoff import MOST_BARS, tradeoff
-from sfp_viz.figures.tradeoff_marks import view
-from sfp_viz.figures.tradeoff_svg import ticks, tradeoff_svg
+from sfp_viz.core.measurement import Measured
+from sfp_viz.figures.tradeoff.marks import view
+from sfp_viz.figures.tradeoff.svg import ticks, tradeoff_svg
+from sfp_viz.figures.tradeoff.tradeoff import MOST_BARS, tradeoff
 
 SVG = "{http://www.w3.org/2000/svg}"
 WHOLE = Whole(macs=10_000_000, params=100_000, accuracy=0.95)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sfp_viz.core.network import ConvLayer, CostTerm, FilterGroup, Network
-from sfp_viz.figures import windows
+from sfp_viz.figures.filters import windows
 
 
 def network(*, factor: int = 4, inputs: int = 12, protected: bool = False) -> Network:

@@ -7,7 +7,6 @@ import io
 from dataclasses import replace
 
 import pytest
-from page_words import press, said, undo
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.edits import Edits
@@ -20,6 +19,7 @@ from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.training import start
 from sfp_viz.ui.training.start import Subject
 from tests.finished import MODEL, finished_run, plan_of
+from tests.pages.page_words import press, said, undo
 
 PLAN = "this plan"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from page_words import press, said, undo
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.network import Network
@@ -12,6 +11,7 @@ from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.explore.panels import believed
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
+from tests.pages.page_words import press, said, undo
 
 
 @pytest.fixture

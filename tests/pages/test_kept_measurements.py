@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import streamlit as st
-from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.cached import pruned
 from sfp_viz.ui.session.history import History
+from tests.pages.page_words import press, said
 
 
 @pytest.fixture

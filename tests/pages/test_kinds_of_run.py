@@ -8,17 +8,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.selection.iterative_schedule import Steps
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import queue
-from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.create.sweep import create_sweep
+from sfp_viz.runs.create.training import create_run
+from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.results.sweeps import create_sweep, read_sweep
+from sfp_viz.runs.results.sweeps import read_sweep
 from sfp_viz.runs.storage.history import EPOCHS, POINTS, append
 from sfp_viz.runs.storage.records import Before, Point, Result
 from sfp_viz.runs.storage.steps import read_order
@@ -26,6 +28,7 @@ from sfp_viz.ui.session.history import History
 from sfp_viz.ui.training import sweep_form
 from sfp_viz.ui.training.start import Subject
 from tests.finished import finished_run
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 

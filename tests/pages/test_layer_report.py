@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from page_words import press, said
 from tiny import NETS, randomize
 
 from sfp_viz.core.cost.cost import cost_of_widths
@@ -20,6 +19,7 @@ from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, _columns, lin
 from sfp_viz.ui.network.report import many
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
+from tests.pages.page_words import press, said
 
 
 def tiny(name: str) -> Model:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from page_words import said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.recipe import Recipe, functional
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
+from tests.pages.page_words import said
 
 
 def frame(app: AppTest) -> str:

@@ -7,9 +7,9 @@ import pickle
 
 import pytest
 import torch
-from page_words import press, said, undo
 
 from sfp_viz.nets.io.load import load_model
+from tests.pages.page_words import press, said, undo
 
 
 def weights(state) -> bytes:

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.evidence.study import Study, study_value
@@ -22,6 +21,7 @@ from sfp_viz.runs.storage.records import Finding
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from sfp_viz.ui.studies.study_start import Wanted
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 LOOK, USE = "Look at images for a better plan", "Use what the images showed"

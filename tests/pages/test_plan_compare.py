@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from page_words import press, said
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_json
@@ -12,6 +11,7 @@ from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from sfp_viz.ui.session.tree import Tree
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 STATES = ("Unpruned", "A", "B", "B against A")

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.evidence.sensitivity import WHOLE, gathered, sensitivity_json
@@ -19,6 +18,7 @@ from sfp_viz.runs.storage.records import Finding
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 

@@ -9,19 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.files import write_json
 from sfp_viz.nets.io.samples import sample_network, sample_path
-from sfp_viz.runs import queue
-from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs import queue, resume
+from sfp_viz.runs.create.training import create_run
+from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.activity import going
 from sfp_viz.runs.storage.processes import here
 from sfp_viz.ui.runs import job_chip, queue_panel
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 
@@ -142,7 +144,7 @@ def test_a_paused_run_stays_on_the_screen_beside_a_newer_one_that_left_the_line(
     worker = json.loads((path / "worker.json").read_text())
     write_json(path / "worker.json", {**worker, "outcome": "paused"})
     resumed = []
-    monkeypatch.setattr(process, "resume", resumed.append)
+    monkeypatch.setattr(resume, "resume", resumed.append)
     press(app.run(), "Resume")
     assert resumed == [path]
 

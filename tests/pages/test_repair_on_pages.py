@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.recipe import Recipe
@@ -18,6 +17,7 @@ from sfp_viz.ui.cached import planned, pruned
 from sfp_viz.ui.check import checks
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 REPAIRED = Recipe(compensation="lsq_window")

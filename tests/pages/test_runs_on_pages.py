@@ -10,14 +10,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.nets.io.samples import sample_network, sample_path
-from sfp_viz.runs import folder, queue
-from sfp_viz.runs.folder import create_run, read_run
-from sfp_viz.runs.launch import process
+from sfp_viz.runs import folder, queue, resume
+from sfp_viz.runs.create.training import create_run
+from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.results import catalog, summary
 from sfp_viz.runs.results.summary import finished
 from sfp_viz.runs.storage.facts import training_facts
@@ -26,6 +26,7 @@ from sfp_viz.ui import export
 from sfp_viz.ui.cached import known_runs, planned
 from sfp_viz.ui.session.history import History
 from tests.finished import finished_run
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 
@@ -92,7 +93,7 @@ def test_a_run_whose_worker_is_gone_says_so_and_can_be_resumed(open_page, worksp
     (path / "worker.json").write_text(json.dumps({**old, "outcome": ""}))
     assert read_run(path).state == "lost"
     resumed = []
-    monkeypatch.setattr(process, "resume", resumed.append)
+    monkeypatch.setattr(resume, "resume", resumed.append)
     app = open_page("finetune")
     assert "last checkpoint" in app.warning[0].value
     press(app, "Resume")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from page_words import said
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io import model_store as store
@@ -16,6 +15,7 @@ from sfp_viz.nets.io.load import load_model
 from sfp_viz.ui import start
 from sfp_viz.ui.navigation import saved_sessions
 from sfp_viz.ui.session import state
+from tests.pages.page_words import said
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from test_while_training import FIELDS, form, shown
+from tests.pages.test_while_training import FIELDS, form, shown
 
 
 def test_tied_layers_are_a_choice_for_stripes_as_for_the_other_methods(open_page, monkeypatch):

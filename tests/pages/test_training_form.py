@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from page_words import press, said
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Distillation
@@ -13,6 +12,7 @@ from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
 from sfp_viz.ui.cached import planned
 from tests.finished import finished_run
+from tests.pages.page_words import press, said
 
 
 def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):

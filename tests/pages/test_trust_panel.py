@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.comparison.sampled_plans import Draw
@@ -16,6 +15,7 @@ from sfp_viz.core.evidence.study import Study, study_value
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.storage.records import Finding
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 

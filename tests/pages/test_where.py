@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from page_words import press, said
-
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import list_runs
-from sfp_viz.runs.launch.ray_launch import Cluster, set_cluster
+from sfp_viz.runs.ray.settings import Cluster, set_cluster
+from tests.pages.page_words import press, said
 from tests.runs.jobs_server import serving
 
 

@@ -7,34 +7,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from page_words import press, said, undo
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice
 from sfp_viz.core.plan.plan import Plan, plan_json
-from sfp_viz.core.training.distillation import Distillation, Epoch
-from sfp_viz.core.training.sparsification import (
-    USED_BY,
-    Method,
-    Refresh,
-    Sparsification,
-    check_used,
-)
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch, Refresh
+from sfp_viz.core.training.sparsification import USED_BY, Method, Sparsification, check_used
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import queue
+from sfp_viz.runs.create.sparsify import create_sparsify
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.history import EPOCHS, append
 from sfp_viz.runs.storage.records import Before, Result
-from sfp_viz.runs.storage.sparsify import (
-    OUTCOME,
-    REFRESHES,
-    SPARSE,
-    Outcome,
-    Timed,
-    create_sparsify,
-    sparse_of,
-)
+from sfp_viz.runs.storage.sparsify import OUTCOME, REFRESHES, SPARSE, Outcome, Timed, sparse_of
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.group import group_view
@@ -43,6 +30,7 @@ from sfp_viz.ui.runs import sparsify_result
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.training.sparsify_text import METHODS
 from tests.made_refreshes import refreshes
+from tests.pages.page_words import press, said, undo
 
 MODEL = "lenet5_digits"
 NETWORK = sample_network(MODEL)

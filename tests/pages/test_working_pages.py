@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from page_words import press, said
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.edits import Edits
@@ -13,6 +12,7 @@ from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
+from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
 

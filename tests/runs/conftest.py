@@ -14,7 +14,7 @@ import pytest
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs import liveness
-from sfp_viz.runs.folder import create_run
+from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.launch import process, workers
 from sfp_viz.runs.launch.process import cancel
 from sfp_viz.runs.storage.processes import ROOT

@@ -18,14 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import queue
-from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.create.training import create_run
+from sfp_viz.runs.folder import home_of, read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import scheduler, slots
-from sfp_viz.runs.line.activity import going, home_of, looked_at, unfinished
+from sfp_viz.runs.line.activity import going, looked_at, unfinished
 from sfp_viz.runs.line.estimates import starts
 from sfp_viz.runs.line.position import between, put
 from sfp_viz.runs.storage.processes import ROOT

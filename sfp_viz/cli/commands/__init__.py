@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The commands of sfp-viz, a file for each topic."""

@@ -11,7 +11,7 @@ from sfp_viz.cli.output.text import facts, say, with_json
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import find_run, home
 from sfp_viz.runs.launch import ray_launch as clusters
-from sfp_viz.runs.ray import jobs
+from sfp_viz.runs.ray import jobs, settings
 
 
 @click.group()
@@ -35,9 +35,9 @@ def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
 
     It must answer. With --cpus and --gpus you say what each process of a run gets of a node.
     """
-    chosen = clusters.Cluster(address, cpus, gpus)
+    chosen = settings.Cluster(address, cpus, gpus)
     version = jobs.version(chosen.address)
-    clusters.set_cluster(home(), chosen)
+    settings.set_cluster(home(), chosen)
     text = f"Ray {version} answers at {chosen.address}. Runs can be started there: --where cluster."
     say({**asdict(chosen), "ray": version}, text, as_json=as_json)
 
@@ -46,7 +46,7 @@ def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
 @with_json
 def show_command(as_json: bool) -> None:
     """The cluster of this workspace, and whether it answers."""
-    chosen = clusters.cluster(home())
+    chosen = settings.cluster(home())
     if chosen is None:
         say(None, "No cluster is set. Name one: sfp-viz cluster set ADDRESS", as_json=as_json)
         return
@@ -85,9 +85,9 @@ def logs_command(run: str, as_json: bool) -> None:
 @with_json
 def forget_command(as_json: bool) -> None:
     """Forget the cluster of this workspace; its runs stay as they are."""
-    clusters.set_cluster(home(), None)
-    given = clusters.cluster(home())
+    settings.set_cluster(home(), None)
+    given = settings.cluster(home())
     text = "No cluster is set any more."
     if given:
-        text = f"The settings name none any more, but {clusters.VARIABLE} still does."
+        text = f"The settings name none any more, but {settings.VARIABLE} still does."
     say(asdict(given) if given else None, text, as_json=as_json)

@@ -15,7 +15,8 @@ from sfp_viz.cli.options.training import Make, training_options
 from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs.folder import create_run, home
+from sfp_viz.runs.create.training import create_run
+from sfp_viz.runs.folder import home
 from sfp_viz.runs.storage.facts import training_facts
 
 if TYPE_CHECKING:

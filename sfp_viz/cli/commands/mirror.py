@@ -8,7 +8,7 @@ import click
 
 from sfp_viz.cli.output.text import say, with_json
 from sfp_viz.runs.folder import home
-from sfp_viz.runs.mirror import mirror as mirrors
+from sfp_viz.runs.mirror import settings
 
 
 @click.group()
@@ -26,10 +26,10 @@ def set_command(uri: str, experiment: str, as_json: bool) -> None:
     URI is http://server:5000, or sqlite:////path/mlflow.db for a file; files of runs then lie
     beside it. A mirror that fails never harms a run; its log.txt says why.
     """
-    chosen = mirrors.Mirroring(uri, experiment)
-    mirrors.set_mirroring(home(), chosen)
+    chosen = settings.Mirroring(uri, experiment)
+    settings.set_mirroring(home(), chosen)
     text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{experiment}'."
-    missing = mirrors.missing()
+    missing = settings.missing()
     if missing:
         text += f" This machine lacks what that needs: {missing}."
     say({**asdict(chosen.shown), "missing": missing}, text, as_json=as_json)
@@ -39,7 +39,7 @@ def set_command(uri: str, experiment: str, as_json: bool) -> None:
 @with_json
 def show_command(as_json: bool) -> None:
     """Where trainings of this workspace are mirrored; a password is not shown."""
-    chosen = mirrors.mirroring(home())
+    chosen = settings.mirroring(home())
     text = "Trainings are not mirrored. Turn it on: sfp-viz mirror set URI"
     if chosen:
         text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{chosen.experiment}'."
@@ -50,9 +50,9 @@ def show_command(as_json: bool) -> None:
 @with_json
 def forget_command(as_json: bool) -> None:
     """Mirror no more; what was told stays there."""
-    mirrors.set_mirroring(home(), None)
-    given = mirrors.mirroring(home())
+    settings.set_mirroring(home(), None)
+    given = settings.mirroring(home())
     text = "Trainings are not mirrored any more."
     if given:
-        text = f"The settings name no server any more, but {mirrors.VARIABLE} still does."
+        text = f"The settings name no server any more, but {settings.VARIABLE} still does."
     say(asdict(given.shown) if given else None, text, as_json=as_json)

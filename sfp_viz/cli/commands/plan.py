@@ -13,12 +13,13 @@ from click.core import ParameterSource
 from sfp_viz.cli.options.arguments import find_edits, find_network
 from sfp_viz.cli.options.recipe import Known, known_for, recipe_options
 from sfp_viz.cli.output.text import facts, say, table, with_json
-from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths, kept_units
+from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.redundancy.dead_filters import counted, dead_filters, warning
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size

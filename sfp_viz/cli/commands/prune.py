@@ -10,8 +10,8 @@ import click
 from sfp_viz.cli.options.arguments import data_of, find_digest, find_model, read_plan
 from sfp_viz.cli.output.repair import error_lines, repair_value
 from sfp_viz.cli.output.text import facts, say, with_json
-from sfp_viz.core.repairs import NORMS_STAY, left_out
-from sfp_viz.core.training.distillation import Measured
+from sfp_viz.core.measurement import Measured
+from sfp_viz.core.plan.recipe import NORMS_STAY, left_out
 from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, percent, size, span
 

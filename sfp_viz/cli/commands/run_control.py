@@ -18,6 +18,7 @@ from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.saved_network import Saved, save_network
 from sfp_viz.runs.results.sweeps import when_deleted
+from sfp_viz.runs.resume import resume as resume_run
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, words
 
@@ -46,7 +47,7 @@ def resume(run: str, following: bool, as_json: bool) -> None:
     """
     path = find_run(home(), run)
     lost = _lost_of(path)
-    process.resume(path)
+    resume_run(path)
     if lost is not None and following:
         laid = follow_sweep(path, ours=False)
         say(sweep_json(laid), sweep_card(laid), as_json=as_json)

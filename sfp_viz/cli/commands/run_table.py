@@ -127,8 +127,8 @@ def _pictures(
     html: Path | None,
     rows: tuple[Sequence[str], Sequence[run_table.Row]],
 ) -> None:
-    from sfp_viz.figures.tradeoff_marks import view
-    from sfp_viz.figures.tradeoff_svg import tradeoff_svg
+    from sfp_viz.figures.tradeoff.marks import view
+    from sfp_viz.figures.tradeoff.svg import tradeoff_svg
 
     _of_one_kind(runs)
     points = points_of(runs, timed=timed)
@@ -163,8 +163,8 @@ def _report(
     title: str,
     rows: tuple[Sequence[str], Sequence[run_table.Row]],
 ) -> str:
-    from sfp_viz.figures.run_report import run_report
-    from sfp_viz.figures.tradeoff_marks import view
+    from sfp_viz.figures.tradeoff.marks import view
+    from sfp_viz.figures.tradeoff.run_report import run_report
 
     side = runs[:_MOST]
     plans = [

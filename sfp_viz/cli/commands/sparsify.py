@@ -26,8 +26,8 @@ from sfp_viz.core.training.sparsification import (
     check_used,
 )
 from sfp_viz.errors import RecipeError, RunError
+from sfp_viz.runs.create.sparsify import create_sparsify
 from sfp_viz.runs.folder import home, read_run
-from sfp_viz.runs.storage.sparsify import create_sparsify
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model

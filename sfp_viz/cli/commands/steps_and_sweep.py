@@ -22,11 +22,12 @@ from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.selection.iterative import check_steps
 from sfp_viz.core.selection.iterative_schedule import Growth, Steps
 from sfp_viz.errors import RunError
+from sfp_viz.runs.create.steps import check_settings, create_steps
+from sfp_viz.runs.create.sweep import create_sweep
 from sfp_viz.runs.folder import home, read_run
-from sfp_viz.runs.results.sweeps import create_sweep
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.steps import Order, check_settings, create_steps
+from sfp_viz.runs.storage.steps import Order
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _STEPS = Steps()

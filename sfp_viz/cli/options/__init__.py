@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Arguments and options shared by commands."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Text and JSON that commands print."""

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.training.sparsification import WORDS, Refresh
+from sfp_viz.core.training.history import Refresh
+from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
 from sfp_viz.runs.storage.records import Run

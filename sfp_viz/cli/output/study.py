@@ -110,8 +110,8 @@ def _found(run: Run) -> Any:
 
 def _standing(file: Path) -> dict[str, Any]:
     """The verdict of a trust record, and its allocations, the one that measured best first."""
-    from sfp_viz.core.comparison.trust import trust_from_json, verdict
-    from sfp_viz.core.standing import leaders, standings
+    from sfp_viz.core.comparison.trust import trust_from_json
+    from sfp_viz.core.comparison.verdict import leaders, standings, verdict
 
     it = trust_from_json(file.read_text())
     first = leaders(it)
@@ -130,7 +130,7 @@ def _standing(file: Path) -> dict[str, Any]:
 
 def _sensitivity(file: Path) -> str:
     from sfp_viz.core.evidence.sensitivity import measured, sensitivity_from_json
-    from sfp_viz.core.training.distillation import wilson
+    from sfp_viz.core.measurement import wilson
 
     it = sensitivity_from_json(file.read_text())
     wholes = (("the whole network", it.base), ("with BatchNorm estimated anew", it.fresh))
@@ -165,8 +165,9 @@ def _latency(file: Path) -> str:
 
 
 def _trust(file: Path) -> str:
-    from sfp_viz.core.comparison.trust import trust_from_json, verdict
-    from sfp_viz.core.training.distillation import wilson
+    from sfp_viz.core.comparison.trust import trust_from_json
+    from sfp_viz.core.comparison.verdict import verdict
+    from sfp_viz.core.measurement import wilson
 
     it = trust_from_json(file.read_text())
     rows = []

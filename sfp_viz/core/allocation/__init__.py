@@ -1,1 +1,1 @@
-"""TODO room."""
+"""How many filters each layer keeps: layer-wise pruning ratios under a goal."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Plans and results held against each other: fronts, differences, trust, verdicts."""

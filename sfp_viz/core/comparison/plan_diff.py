@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from sfp_viz.core.cost.cost import Cost, cost, kept_units
+from sfp_viz.core.cost.cost import Cost, cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.validation import kept_units
 
 
 @dataclass(frozen=True)

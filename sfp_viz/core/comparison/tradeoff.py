@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sfp_viz.core.comparison.pareto import Rated, Span, Standing, beaten_by, standings
-from sfp_viz.core.training.distillation import Measured
+from sfp_viz.core.measurement import Measured
 
 Kind = Literal["unpruned", "plan", "uniform", "random", "run"]
 Stage = Literal["one-shot", "fine-tuned", "unpruned"]

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Cost of a network at given widths: MACs, params, peak memory, latency, stripes."""

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sfp_viz.core.cost.latency_table import LatencyTable
-from sfp_viz.core.latency_grids import Grids, grids_of
+from sfp_viz.core.cost.latency_table import Grids, LatencyTable, grids_of
 from sfp_viz.core.network import CostTerm, Network
 from sfp_viz.errors import RecipeError
 

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""What is known besides the weights: observations of activations, sensitivity, latency."""

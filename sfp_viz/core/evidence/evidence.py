@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sfp_viz.core.cost.latency_table import LatencyTable
 from sfp_viz.core.evidence.observations import SCORES, Observations
@@ -60,3 +60,21 @@ def check(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:
                 f"{_CALLS[name]}"
             )
     return evidence
+
+
+def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
+    """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence."""
+    lacks = [name for name in needs(recipe) if getattr(evidence, name) is None]
+    seen = evidence.observations
+    if seen is not None and scores_of(recipe) and not set(scores_of(recipe)) <= set(seen.scores):
+        lacks.append("observations")
+    return tuple(lacks)
+
+
+def without(recipe: Recipe) -> Recipe:
+    """``recipe`` with the default in place of every choice that needs evidence."""
+    plain = Recipe()
+    names = ("goal", "similarity", "criterion", "allocation", "dispersion")
+    asked = {name: getattr(recipe, name) for name in names}
+    back = {n: getattr(plain, n) for n in names if needs(replace(plain, **{n: asked[n]}))}
+    return replace(recipe, **back)

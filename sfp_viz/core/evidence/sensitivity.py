@@ -13,10 +13,10 @@ import numpy as np
 
 from sfp_viz.core.isotonic import rising_curve
 from sfp_viz.core.json_format import read_json
+from sfp_viz.core.measurement import wilson
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.distillation import wilson
 from sfp_viz.errors import PlanError, RecipeError, SfpError
 
 FORMAT = 1

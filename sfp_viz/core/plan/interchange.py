@@ -9,12 +9,12 @@ from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sfp_viz.core.cost.cost import kept_units
 from sfp_viz.core.json_format import read_json
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
 from sfp_viz.core.plan.plan import FORMAT, Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.validation import kept_units
 
 SCHEMAS: dict[str, type] = {"recipe": Recipe, "edits": Edits, "plan": Plan}
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""How alike, how important and how dispersed the filters of a layer are."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Which filters go: analysis, selection within clusters, the planner."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Settings, schedules and history of fine-tuning and of sparse training; no torch."""

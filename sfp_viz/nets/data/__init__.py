@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Data sets: reading, augmentation, whether images fit a network."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sfp_viz.errors import DataError
-from sfp_viz.nets.io.model_file import name_beside
+from sfp_viz.files import name_beside
 
 Progress = Callable[[str, float], None]  # the file's name, and the share of it that is here, 0..1
 _CHUNK = 1 << 18

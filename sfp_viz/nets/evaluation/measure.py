@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from sfp_viz.core.training.distillation import Measured, wilson
+from sfp_viz.core.measurement import Measured, wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model

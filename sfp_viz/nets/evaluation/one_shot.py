@@ -93,3 +93,23 @@ def single_cut(
         Edits(network.digest, ratios=ratios),
         (select(found, kept, recipe),),
     )
+
+
+def measure_draws(
+    model: Model,
+    network: Network,
+    plans: Sequence[Plan],
+    *,
+    calibration: Images,
+    test: Images,
+    most: int = CALIBRATION,
+) -> Iterator[int]:
+    """Yields, for each of ``plans``, how many images of ``test`` the cut network names right.
+
+    One-shot: made up for as the plan's recipe says, BatchNorm estimated anew on ``most`` images
+    spread over ``calibration``, no training.
+    """
+    few = as_trained(model, calibration, most)
+    for plan in plans:
+        small = prune(model, plan, calibration=few, network=network, plain=True)
+        yield count_right(small, test)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from sfp_viz.core.measurement import Measured, wilson
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.training.distillation import Measured, wilson
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model

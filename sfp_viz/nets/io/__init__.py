@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Files: opening networks, the model store, sample networks, export."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.io.model_file import name_beside
+from sfp_viz.files import name_beside
 from sfp_viz.nets.model import Model
 
 LARGEST_DIFFERENCE = 1e-4

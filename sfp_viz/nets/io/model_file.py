@@ -7,14 +7,13 @@ shape, preprocessing, digests, the chain of plans, added biases.
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.errors import ModelError
+from sfp_viz.files import name_beside
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -75,11 +74,6 @@ def _check_rebuilds(model: Model, state: Mapping[str, Any]) -> None:
             f"'{apart[0]}' is in only one of them, so its file could not be opened again. Keep "
             "module.state_dict() with your own code."
         )
-
-
-def name_beside(path: Path) -> Path:
-    """Where a file is written before it takes its name; no other thread or process writes there."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
 
 
 def header_of(model: Model) -> str:

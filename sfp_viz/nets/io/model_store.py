@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import covers_all, network_from_json, network_to_json
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.io.model_file import load_saved, name_beside, read_header, save_model
-from sfp_viz.nets.io.samples import read_arrays, write_text
+from sfp_viz.files import name_beside, write_text
+from sfp_viz.nets.io.model_file import load_saved, read_header, save_model
+from sfp_viz.nets.io.samples import read_arrays
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model

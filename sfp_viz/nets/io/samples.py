@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.io.model_file import name_beside, save_model
+from sfp_viz.files import write_text
+from sfp_viz.nets.io.model_file import save_model
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -105,14 +106,6 @@ def read_arrays(path: Path) -> dict[str, Any]:
         raise ModelError(
             f"The file {path.name} is not readable as safetensors ({problem}). Copy it again."
         ) from problem
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = name_beside(path)
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Physical pruning of a module, and the compensation of what was removed."""

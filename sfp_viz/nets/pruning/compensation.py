@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sfp_viz.core.plan.recipe import Compensation
-from sfp_viz.core.repairs import WITHOUT_IMAGES, left_out
+from sfp_viz.core.plan.recipe import WITHOUT_IMAGES, Compensation, left_out
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import (

@@ -11,7 +11,7 @@ from torch import nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.repairs import REFITS, left_out
+from sfp_viz.core.plan.recipe import REFITS, left_out
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model

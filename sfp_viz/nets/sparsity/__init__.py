@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Training that makes a network sparse: SSR with AULM, group lasso, stripe gates."""

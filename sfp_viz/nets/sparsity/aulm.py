@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.training.proximal import alive, keep_factors, rows_within, shrink_factors
+from sfp_viz.core.training.projection import rows_within
+from sfp_viz.core.training.proximal import alive, keep_factors, shrink_factors
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.sparsity.filter_rows import Rows
 from sfp_viz.nets.sparsity.group_lasso import Scales

@@ -21,8 +21,7 @@ from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_thre
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.sparsity.filter_rows import Rows, shares_of
 from sfp_viz.nets.sparsity.group_lasso import Scales
-from sfp_viz.nets.sparsity.stripe_gates import StripeGates
-from sfp_viz.nets.stripe_layers import filter_targets, gated_layers
+from sfp_viz.nets.sparsity.stripe_gates import StripeGates, filter_targets, gated_layers
 
 PHASES = ("filters", "stripes", "frozen")
 

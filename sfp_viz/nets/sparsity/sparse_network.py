@@ -12,7 +12,7 @@ from torch import nn
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.training.proximal import rows_within
+from sfp_viz.core.training.projection import rows_within
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.sparsity.frozen_rows import Held

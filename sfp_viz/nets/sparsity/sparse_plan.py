@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sfp_viz.core.allocation.reasons import why_no_stripe, why_sparse
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import why_no_stripe, why_sparse
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import PlanError

@@ -19,12 +19,12 @@ from torch.nn import functional as F
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.training.sparsification import Refresh, Sparsification, rate_at
+from sfp_viz.core.training.history import Refresh
+from sfp_viz.core.training.sparsification import Sparsification, rate_at
 from sfp_viz.errors import RunError
 from sfp_viz.nets.data.compatibility import check_images
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.sparsify_state import gather, take_up
 from sfp_viz.nets.sparsity.batches import Batches
 from sfp_viz.nets.sparsity.filter_rows import rows_of
 from sfp_viz.nets.sparsity.frozen_rows import Held
@@ -33,6 +33,7 @@ from sfp_viz.nets.sparsity.multi_granularity import Thinning
 from sfp_viz.nets.sparsity.solvers import Solver, optimizer_of, solver_of
 from sfp_viz.nets.sparsity.sparse_network import harden, live_rows, result_of, standing
 from sfp_viz.nets.sparsity.sparse_plan import sparse_groups
+from sfp_viz.nets.sparsity.sparsify_state import gather, take_up
 from sfp_viz.nets.tracing.read_network import channel_groups, read_network
 
 

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Stripe pruning made physical: convolutions that skip dead kernel positions."""

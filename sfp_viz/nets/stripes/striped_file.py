@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.io.model_file import load_saved, model_bytes, name_beside, save_model
+from sfp_viz.files import name_beside
+from sfp_viz.nets.io.model_file import load_saved, model_bytes, save_model
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.stripes.striped_model import (
     dense_twin,

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""From a module to a Network: dependency groups, channels, cost terms, verification."""

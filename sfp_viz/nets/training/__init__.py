@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Distillation fine-tuning: the loop, its state, losses, teacher, several processes."""

@@ -17,18 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sfp_viz.core.training.distillation import Distillation, Epoch, learning_rate, temperature
+from sfp_viz.core.training.distillation import Distillation, learning_rate, temperature
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError
 from sfp_viz.nets.data.augmentation import order
 from sfp_viz.nets.data.compatibility import check_images, check_teacher
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.training.checkpoint import own_stream, seed_step
 from sfp_viz.nets.training.distributed import Ranks, alone, fewest, has_norms
 from sfp_viz.nets.training.ema import Average
 from sfp_viz.nets.training.losses import Gap, distance, teacher_loss
 from sfp_viz.nets.training.peak_memory import peak_bytes
+from sfp_viz.nets.training.reproducibility import own_stream, seed_step
 from sfp_viz.nets.training.teacher import Teacher, seen_in
 from sfp_viz.nets.training.train_state import gather, take_up
 

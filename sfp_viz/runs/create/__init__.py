@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Creating the folder of each kind of run."""

@@ -9,13 +9,13 @@ from typing import Any
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
+from sfp_viz.runs.create.steps import check_settings
 from sfp_viz.runs.folder import SWEEP, read_run
 from sfp_viz.runs.storage.layout import free_folder, free_name, laid_files, lay_out
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import ASKED, asked_with, sparse_of
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.storage.steps import KIND as STEPS
-from sfp_viz.runs.storage.steps import check_settings
 
 _SHARED = ("batch_size", "learning_rate", "seed")  # by both parts of pruning while training
 

@@ -13,8 +13,8 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
-from sfp_viz.runs.folder import free_folder, lay_out
 from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence
+from sfp_viz.runs.storage.layout import free_folder, lay_out
 
 
 def create_study(

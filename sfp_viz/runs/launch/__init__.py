@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Starting workers on this machine or on a Ray cluster."""

@@ -6,13 +6,11 @@ node finds the workspace by its own ``SFP_VIZ_HOME``, and images by its own ``SF
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,60 +19,12 @@ from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
 from sfp_viz.runs.ray import jobs
+from sfp_viz.runs.ray.settings import VARIABLE, Cluster, cluster, is_own
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
-from sfp_viz.runs.storage.workspace import change_settings, section
 
-VARIABLE = "SFP_VIZ_RAY"
 WHERE = "ray"  # in launch.json
 _SHELL = 'exec "${SFP_VIZ_PYTHON:-python}" -m'  # no shell stays between Ray and the worker
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A Ray cluster: the ``address`` of its dashboard, and what a job gets of a node for each
-    process of its run: CPUs, which are also the threads, and GPUs (parts of one are allowed)."""
-
-    address: str
-    cpus: float = 1.0
-    gpus: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "address", jobs.dashboard(self.address))
-        if not (0 < self.cpus <= 4096 and 0 <= self.gpus <= 64):
-            raise RunError(
-                f"A job needs CPUs above 0 and GPUs of 0 or more, not {self.cpus} and {self.gpus}."
-            )
-
-
-def cluster(home: Path) -> Cluster | None:
-    """The cluster of the workspace ``home``: ``SFP_VIZ_RAY`` names its address, else the settings
-    do; None without any. Raises RunError when what is set makes no sense."""
-    kept = section(home, "cluster")
-    known = {f.name: kept[f.name] for f in fields(Cluster) if f.name in kept}
-    if given := os.environ.get(VARIABLE, "").strip():
-        known["address"] = given
-    if not known.get("address"):
-        return None
-    try:
-        return Cluster(**known)
-    except (TypeError, AttributeError) as problem:
-        raise RunError(f"The cluster in {home / 'settings.json'} is not readable.") from problem
-
-
-def is_own(path: Path, address: str) -> bool:
-    """Whether ``address``, which stands in the folder of the run in ``path``, is that of the
-    cluster of its workspace: only that one may hear the token."""
-    try:
-        chosen = cluster(path.resolve().parent.parent)
-        return chosen is not None and chosen.address == jobs.dashboard(address)
-    except (RunError, OSError):
-        return False
-
-
-def set_cluster(home: Path, chosen: Cluster | None) -> None:
-    """Keep ``chosen`` as the cluster of the workspace; None forgets it."""
-    change_settings(home, {"cluster": asdict(chosen) if chosen else None})
 
 
 def submit(path: Path) -> str:

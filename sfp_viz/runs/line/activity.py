@@ -16,8 +16,7 @@ from typing import Any
 
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_json
-from sfp_viz.runs import folder
-from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
+from sfp_viz.runs.folder import SWEEP, TRAININGS, outside, read_run
 from sfp_viz.runs.liveness import QUEUED, read_signs
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import State, state_of
@@ -71,19 +70,6 @@ def unfinished(home: Path) -> tuple[Path, ...]:
         found = [home / "runs" / it.name for it in entries if not it.name.startswith(".")]
     found += [Path(name) for name in outside(home)]
     return tuple(p for p in found if not os.path.exists(p / "result.json"))
-
-
-def outside(home: Path) -> tuple[str, ...]:
-    """Folders of runs outside of the workspace that were put in its line."""
-    return tuple((read_json(home / "queue" / "outside.json") or {}).get("paths", ()))
-
-
-def home_of(path: Path) -> Path:
-    """The workspace that the run in ``path`` belongs to: the one it lies in, or the usual one where
-    it lies in none, or was put in line from another."""
-    path, usual = path.absolute(), folder.home()
-    inside = path.parent.name == "runs" and str(path) not in outside(usual)
-    return path.parent.parent if inside else usual
 
 
 def looked_at(path: Path) -> None:

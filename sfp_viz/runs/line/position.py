@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
-from sfp_viz.runs.line.activity import outside
+from sfp_viz.runs.folder import outside
 from sfp_viz.runs.liveness import QUEUED, REQUEST
 from sfp_viz.runs.storage.records import Run
 

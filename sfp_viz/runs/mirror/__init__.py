@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Copies of runs to an MLflow server, off by default."""

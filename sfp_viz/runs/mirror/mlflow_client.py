@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.files import read_json, write_json
-from sfp_viz.runs.mirror.mirror import masked
+from sfp_viz.runs.mirror.settings import masked
 from sfp_viz.runs.storage.history import EPOCHS
 from sfp_viz.runs.storage.records import Run
 

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""A Ray cluster over HTTP: settings, jobs, job states."""

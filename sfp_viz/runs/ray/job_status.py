@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.runs.launch.ray_launch import is_own
 from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.ray.jobs import Job
+from sfp_viz.runs.ray.settings import is_own
 from sfp_viz.runs.storage.state import PATIENCE, STALE, Process
 
 FRESH = 2.0  # seconds for which an answer of Ray counts

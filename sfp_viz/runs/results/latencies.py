@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.training.distillation import Measured
+from sfp_viz.core.measurement import Measured
 from sfp_viz.errors import RunError
 from sfp_viz.files import locked, read_json, write_json
 from sfp_viz.runs.results.summary import Summary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sfp_viz.core.comparison.tradeoff import Kind, Point, Whole
-from sfp_viz.core.training.distillation import wilson
+from sfp_viz.core.measurement import wilson
 from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.results.latencies import WHOLE, Timed

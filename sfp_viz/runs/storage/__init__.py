@@ -1,1 +1,1 @@
-"""TODO room."""
+"""What lies in a run's folder: records, history, checkpoints, states."""

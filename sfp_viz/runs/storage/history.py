@@ -10,8 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.training.distillation import Epoch
-from sfp_viz.core.training.sparsification import Refresh
+from sfp_viz.core.training.history import Epoch, Refresh
 from sfp_viz.files import write_whole
 from sfp_viz.runs.storage.records import Point
 

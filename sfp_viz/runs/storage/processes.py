@@ -7,10 +7,13 @@ import platform
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from sfp_viz.files import _begun
 
 ROOT = Path(__file__).resolve().parents[3]  # where the package lies
 RUN = "SFP_VIZ_RUN"  # in the environment of a worker and its children: the folder they work for
@@ -104,3 +107,22 @@ def start(
 def python_module(module: str, folder: Path) -> list[str]:
     """The command that runs a module of ours on a folder."""
     return [sys.executable, "-m", module, str(folder.resolve())]
+
+
+def sweep_up(folder: Path, *, patience: float = 1.0) -> None:
+    """Remove what processes of this machine that are dead now were writing in ``folder``.
+
+    One that was killed may take a moment to die after it let go of its lock, so what is still
+    there is looked at again for ``patience`` seconds; what the living write is gone by then.
+    """
+    from sfp_viz.runs.storage.processes import is_gone
+
+    until = time.monotonic() + patience
+    while True:
+        for half in folder.rglob(f"{_begun()}*"):
+            number = half.name.removeprefix(_begun()).split("-")[0]
+            if not number.isdigit() or is_gone(int(number)):
+                half.unlink(missing_ok=True)
+        if time.monotonic() >= until or not next(folder.rglob(f"{_begun()}*"), None):
+            return
+        time.sleep(0.02)

@@ -9,7 +9,8 @@ from typing import Any
 
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.training.distillation import Distillation, Epoch
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.runs.storage.state import OVER, State, Where
 
 

@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.cost.stripes import StripeChoice
-from sfp_viz.core.training.distillation import Distillation, Epoch
-from sfp_viz.core.training.sparsification import Refresh, Sparsification
+from sfp_viz.core.training.history import Epoch, Refresh
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
-from sfp_viz.nets.io.model_file import read_header
-from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.layout import free_folder, lay_out
 
 KIND = "sparsify"
 ASKED, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"
@@ -75,43 +72,6 @@ class Outcome:
     notes: tuple[str, ...] = ()
     choices: tuple[StripeChoice, ...] = ()
     timed: Timed | None = None
-
-
-def create_sparsify(
-    home: Path,
-    *,
-    model_file: Path,
-    settings: Sparsification,
-    tuning: Distillation | None,
-    data: str,
-    name: str = "",
-    facts: Mapping[str, Any] | None = None,
-    folder: Path | None = None,
-) -> Path:
-    """Lay out the folder of a run that prunes while training; ``queue.enqueue`` starts it.
-
-    ``model_file``, a safetensors file of ours, is the unpruned network: it is made sparse, and
-    teaches the fine-tuning in ``tuning`` (None: there is none). Raises RunError when the folder
-    cannot be made, or the fine-tuning asks for several processes.
-    """
-    header = read_header(model_file)
-    if not header:
-        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
-    if tuning is not None and tuning.processes > 1:
-        raise RunError("Pruning while training works in one process. Set processes to 1.")
-    files: dict[str, Path | str] = {
-        "start.safetensors": model_file,
-        ASKED: _text(Sparse(settings, tuning is not None)),
-    }
-    name = name or str(header["name"])
-    known = {
-        **training_facts(digest=str(header["digest"]), recipe=None, name=settings.method),
-        "target_reduction": settings.target_reduction,
-        **(facts or {}),
-    }
-    whole = asdict(tuning or _untuned(settings))
-    entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
-    return lay_out(folder or free_folder(home, f"sparsify {name}"), entry, files)
 
 
 def sparse_of(path: Path) -> Sparse:
@@ -212,18 +172,6 @@ def read_outcome(path: Path) -> Outcome | None:
 def _text(asked: Sparse) -> str:
     entry = {"format": 1, "settings": asdict(asked.settings), "tuned": asked.tuned}
     return json.dumps(entry, indent=1)
-
-
-def _untuned(settings: Sparsification) -> Distillation:
-    """Settings to stand where no fine-tuning was asked for: they carry the images alone."""
-    return Distillation(
-        epochs=1,
-        batch_size=settings.batch_size,
-        augmentation=settings.augmentation,
-        train_images=settings.train_images,
-        test_images=settings.test_images,
-        seed=settings.seed,
-    )
 
 
 def _lines(content: bytes) -> Iterator[Refresh]:

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.training.distillation import Distillation, wilson
+from sfp_viz.core.measurement import wilson
+from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
 from sfp_viz.runs.folder import read_run
@@ -63,7 +64,7 @@ def train(
     Raises Stopped when asked to stop or to pause, with a checkpoint of that very step; RunError
     when the loss is no longer finite: the last whole epoch is then the newest that is kept.
     """
-    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.reproducibility import numerics
 
     facts, begun = numerics(), training.step
     every = training.settings.checkpoint_steps
@@ -97,7 +98,7 @@ def train(
 def say_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> str:
     """Compute as the worker before us did, with as many threads; where that is not possible, say
     that the result may differ. What it depends on is written down. Returns what was said."""
-    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.reproducibility import numerics
 
     then = last.facts if last is not None else {}
     threads = then.get("threads") or heartbeat.earlier.get("threads")

@@ -45,7 +45,7 @@ def measure(
     """The latency of one network on the CPU; ``again`` times more before, for a cold machine."""
     from sfp_viz.nets.evaluation.measure import measure_latency
     from sfp_viz.nets.stripes.striped_file import load_striped
-    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.reproducibility import numerics
 
     machine = numerics(threads)  # sets them
     model = load_striped(file)  # as it is kept: layers that skip stripes do so

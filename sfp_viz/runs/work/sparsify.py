@@ -33,7 +33,7 @@ from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.sparsify_outcome import close
 
 if TYPE_CHECKING:
-    from sfp_viz.core.training.sparsification import Refresh
+    from sfp_viz.core.training.history import Refresh
     from sfp_viz.nets.data.datasets import Images
     from sfp_viz.nets.model import Model
     from sfp_viz.nets.sparsity.sparse_training import Sparsifying
@@ -112,7 +112,7 @@ def _advance(
 ) -> None:
     """Train to the end, with a line for each refresh, and checkpoints after epochs, every
     ``checkpoint_steps`` steps, and where it is asked to stop."""
-    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.reproducibility import numerics
 
     facts, every = numerics(), task.run.settings.checkpoint_steps
     saved = training.step

@@ -55,8 +55,8 @@ def spread(
     if settings.processes == 1:
         yield None
         return
-    from sfp_viz.nets.training.checkpoint import numerics
     from sfp_viz.nets.training.distributed import leave, together
+    from sfp_viz.nets.training.reproducibility import numerics
 
     job = {"start": str(start), "teacher": str(teacher) if teacher else None, "data": data}
     job |= {"settings": asdict(settings), "threads": numerics()["threads"]}
@@ -173,9 +173,9 @@ def _with_the_worker() -> None:
 def _follow(job: dict[str, Any], *, rank: int, port: int) -> None:
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.training.checkpoint import numerics
     from sfp_viz.nets.training.distill import Training
     from sfp_viz.nets.training.distributed import leave, together
+    from sfp_viz.nets.training.reproducibility import numerics
 
     numerics(job["threads"])
     settings = Distillation(**job["settings"])

@@ -116,7 +116,7 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
     if (folder / START).exists() and number in stages:
         return
     from sfp_viz.nets.io.model_file import load_saved, save_model
-    from sfp_viz.nets.training.checkpoint import seed_step
+    from sfp_viz.nets.training.reproducibility import seed_step
 
     seed_step(task.run.settings.seed, number, 0)  # whatever was drawn in this process so far
     if not (folder / START).exists():

@@ -47,7 +47,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     heartbeat.tell("loading")
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
-    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.reproducibility import numerics
 
     heartbeat.go_on()
     heartbeat.say(numerics(heartbeat.earlier.get("threads")))
@@ -160,11 +160,12 @@ def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.allocation.alternatives import alternatives, left_out
-    from sfp_viz.core.comparison.trust import Trust, draws, edits_of, trust_json
+    from sfp_viz.core.comparison.sampled_plans import draws, edits_of
+    from sfp_viz.core.comparison.trust import Trust, trust_json
     from sfp_viz.core.selection.analysis import analyze
     from sfp_viz.core.selection.planner import make_plan
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.trust import measure_draws
+    from sfp_viz.nets.evaluation.one_shot import measure_draws
 
     recipe, edits, evidence = study.recipe, study.edits, evidence_in(run.path / "evidence")
     analysis = analyze(network, recipe, evidence)

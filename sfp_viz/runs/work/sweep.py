@@ -13,7 +13,8 @@ from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.files import read_json, write_json
-from sfp_viz.runs.folder import create_run, read_run
+from sfp_viz.runs.create.training import create_run
+from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.results.evidence import evidence_in
 from sfp_viz.runs.results.sweeps import child_folder, read_sweep
 from sfp_viz.runs.storage.facts import training_facts
@@ -77,7 +78,7 @@ def _maker(
     from sfp_viz.nets.io.model_file import load_saved, save_model
     from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
-    from sfp_viz.nets.training.checkpoint import numerics
+    from sfp_viz.nets.training.reproducibility import numerics
 
     heartbeat.say(numerics(heartbeat.earlier.get("threads")))
     model, images = load_saved(run.path / "start.safetensors"), load_data(run.data, "train")

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Loaders whose results Streamlit keeps: networks, plans, evidence, runs."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from sfp_viz.core.measurement import Measured
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.distillation import Measured
 from sfp_viz.runs.results import measurements
 from sfp_viz.runs.results.measurements import Kept, Of
 from sfp_viz.ui.cached import loaders, planned

@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
+from sfp_viz.core.measurement import Measured
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.distillation import Measured
 from sfp_viz.errors import DataError
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.progress_line import Tell

@@ -7,12 +7,12 @@ from dataclasses import asdict
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.core.cost.cost import kept_units
+from sfp_viz.core.measurement import Measured
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.distillation import Measured
+from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, problems

@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.comparison.tradeoff import Axis, Point, cost_on, saved, standing_of
 from sfp_viz.figures.numbers import count, percent
-from sfp_viz.figures.tradeoff_marks import View
+from sfp_viz.figures.tradeoff.marks import View
 from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui import problems
@@ -36,7 +36,7 @@ def choose(*keys: str) -> None:
 def chart(picture: View, points: Sequence[Point], axis: Axis) -> None:
     """The picture; a click on a point chooses it, with Shift a further one."""
     from sfp_viz.figures.theme import for_app
-    from sfp_viz.figures.tradeoff import tradeoff
+    from sfp_viz.figures.tradeoff.tradeoff import tradeoff
 
     key = f"tradeoff {axis} {picture.turned} {_short(repr(picture.marks))}"
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.errors import RunError
-from sfp_viz.figures.run_report import shown
+from sfp_viz.figures.tradeoff.run_report import shown
 from sfp_viz.runs.results.differences import Difference, differing
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare.chart import choose

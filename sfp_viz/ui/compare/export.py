@@ -10,9 +10,9 @@ import streamlit as st
 import sfp_viz
 from sfp_viz.core.comparison.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.core.network import Network
-from sfp_viz.figures.run_report import run_report
-from sfp_viz.figures.tradeoff_marks import View
-from sfp_viz.figures.tradeoff_svg import tradeoff_svg
+from sfp_viz.figures.tradeoff.marks import View
+from sfp_viz.figures.tradeoff.run_report import run_report
+from sfp_viz.figures.tradeoff.svg import tradeoff_svg
 from sfp_viz.runs.results import differences
 from sfp_viz.runs.results import table as run_table
 from sfp_viz.runs.results.latencies import Timed

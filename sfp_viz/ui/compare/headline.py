@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from sfp_viz.core.comparison.tradeoff import Point
-from sfp_viz.core.training.distillation import wilson
+from sfp_viz.core.measurement import wilson
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.compare.fair_pairs import BASELINES, SAME, Pair, near, pairs_of, unequal

@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from sfp_viz.core.comparison.tradeoff import Point, Whole
-from sfp_viz.core.cost.cost import cost, kept_units
+from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary

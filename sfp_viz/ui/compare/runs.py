@@ -9,8 +9,8 @@ import streamlit as st
 
 from sfp_viz.core.comparison.tradeoff import Axis, Point, on_axis
 from sfp_viz.core.network import Network
-from sfp_viz.figures.tradeoff import MOST_BARS
-from sfp_viz.figures.tradeoff_marks import view
+from sfp_viz.figures.tradeoff.marks import view
+from sfp_viz.figures.tradeoff.tradeoff import MOST_BARS
 from sfp_viz.runs.results.latencies import WHOLE, Timed
 from sfp_viz.runs.results.points import RUN
 from sfp_viz.runs.results.summary import Summary, finished

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sfp_viz.core.training.distillation import Epoch
+from sfp_viz.core.training.history import Epoch
 from sfp_viz.ui.components.load import load
 
 _lines = load("live_lines", "svg", "live_reading")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from sfp_viz.core.evidence.evidence import missing
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import group_edits
 from sfp_viz.ui.group.group_view import GroupView
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.plan import bars, explanation
+from sfp_viz.ui.plan import explanation, widths
+from sfp_viz.ui.recipe import actions, recipe_form, training_reasons
 from sfp_viz.ui.recipe import edits as by_hand
-from sfp_viz.ui.recipe import recipe_form, training_reasons
 from sfp_viz.ui.session import state
 
 
@@ -47,10 +48,10 @@ def _reason(view: GroupView) -> str:
     session = state.session()
     if text := training_reasons.sentence(view.group, view.kept, session.edits):
         return text
-    group, asked = view.group, bars.asked()
+    group, asked = view.group, actions.asked()
     edits = asked.edits or None
     reached = planned.budget(session.model, session.recipe, edits).after is not None
-    lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
+    lacks = missing(session.recipe, evidence.evidence(session.model))
     if not reached and lacks and not group.protected:
         return (
             f"{recipe_form.lacking(lacks)} Until then nothing goes, and filters are compared by "
@@ -59,7 +60,7 @@ def _reason(view: GroupView) -> str:
     if not reached and not group.protected:
         return "The target is out of reach, so nothing goes for now. The page Plan says why."
     plain = by_hand.suggested(asked).edits or None
-    drawn = bars.Widths(
+    drawn = widths.Widths(
         planned.kept_or_whole(session.model, session.recipe, edits),
         planned.kept_or_whole(session.model, session.recipe, plain), {}, {},
     )  # fmt: skip
@@ -100,7 +101,7 @@ def _set(key: str, group: str, size: int, shown: int) -> None:
         group,
         size=size,
         kept=int(st.session_state[key]),
-        hold=bars.holds(),
+        hold=actions.holds(),
     )
     state.change(edits=after)
 

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""One group of filters: its map, its pictures, its view."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from sfp_viz.figures.pictures import MOST_FIELDS, data_uri, glass
-from sfp_viz.figures.windows import size_words, window_of
+from sfp_viz.figures.filters.pictures import MOST_FIELDS, data_uri, glass
+from sfp_viz.figures.filters.windows import size_words, window_of
 from sfp_viz.ui.group.group_view import SHOWN_KERNELS, GroupView, pixels
 
 MOST = 72

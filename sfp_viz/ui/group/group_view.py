@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
+from sfp_viz.core.evidence.evidence import missing, without
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan.plan import Removal
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.clusters import representative
 from sfp_viz.core.selection.analysis import GroupAnalysis
 from sfp_viz.core.selection.selection import select
-from sfp_viz.figures.pictures import filter_pixels, input_fields
-from sfp_viz.figures.windows import window_of
+from sfp_viz.figures.filters.pictures import filter_pixels, input_fields
+from sfp_viz.figures.filters.windows import window_of
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.group.filter_maps import apart
-from sfp_viz.ui.plan import evidence_panel
-from sfp_viz.ui.recipe import recipe_form, training_reasons
+from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.session.state import Session
 
 SHOWN_KERNELS = 16
@@ -63,10 +63,10 @@ class GroupView:
 
 def usable(session: Session) -> Recipe:
     """The recipe; where it lacks evidence, with choices in its place that need only weights."""
-    lacks = recipe_form.missing(session.recipe, evidence.evidence(session.model))
+    lacks = missing(session.recipe, evidence.evidence(session.model))
     if lacks == ("latency",):
         return replace(session.recipe, goal=Recipe().goal)
-    return evidence_panel.without(session.recipe) if lacks else session.recipe
+    return without(session.recipe) if lacks else session.recipe
 
 
 def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:

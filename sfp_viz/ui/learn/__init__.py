@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The lesson and its quiz."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Links, saved sessions and the panel of steps."""

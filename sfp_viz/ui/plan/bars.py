@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.plan.recipe import Allocation
 from sfp_viz.figures.numbers import percent
-from sfp_viz.ui.cached import evidence, loaders, planned
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 from sfp_viz.ui.plan import allocations
+from sfp_viz.ui.plan.widths import Others, Widths
 from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe.actions import HOLD, asked, holds, keep, take
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state, views
 
-HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
 SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
 _NARROW = (
     "<style>@media (max-width: 1000px) {.st-key-plan_sides [data-testid=stHorizontalBlock]:has("
@@ -28,46 +26,10 @@ _NARROW = (
     " {min-width: 100%}}</style>"
 )
 
-Others = Mapping[Allocation, Mapping[str, int]]
-Curves = Mapping[str, tuple[tuple[int, float], ...]]
-
-
-@dataclass(frozen=True)
-class Widths:
-    """What is drawn of a plan: units that each group keeps, by name.
-
-    ``kept`` under the plan, ``suggested`` without widths by hand, ``wanted`` without rounding
-    ({} where nothing is rounded). ``curves``: (kept, lost) by rising kept, in ``unit``; {} for
-    none. All computed.
-    """
-
-    kept: Mapping[str, int]
-    suggested: Mapping[str, int]
-    wanted: Mapping[str, int]
-    curves: Curves
-    unit: str = ""
-
-
-def asked() -> Asked:
-    """The recipe and edits of the session."""
-    now = state.session()
-    return Asked(now.recipe, loaders.edits_of(now))
-
-
-def take(after: Asked) -> None:
-    """Put a changed recipe and edits into the session: one step of undo."""
-    state.change(recipe=after.recipe, edits=after.edits)
-
 
 def narrow_style() -> None:
     """On a narrow page the details stand below the bars: Streamlit's columns only do so later."""
     st.html(_NARROW)
-
-
-def holds() -> bool:
-    """Whether the other groups make up for a width by hand."""
-    edits = asked().edits
-    return edits.makeup if edits.ratios else bool(st.session_state.get(HOLD))
 
 
 def body(network: Network, widths: Widths) -> None:
@@ -200,36 +162,6 @@ def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) 
         f"{sign}{percent(abs(more) / max(whole, 1), 2)} of the network's MACs (computed, this "
         "group alone)."
     )
-
-
-def keep(network: Network, group: str, to: int) -> None:
-    """A bar was let go, or a number typed."""
-    state.change(group=group)
-    take(by_hand.drag(network, asked(), group=group, to=to, hold=holds()))
-
-
-def lock(network: Network, group: str, locked: bool) -> None:
-    """Leave a group whole, or free it again."""
-    found = evidence.evidence(state.session().model)
-    take(by_hand.lock(network, asked(), group=group, locked=locked, evidence=found))
-
-
-def keep_least(network: Network, group: str, units: int | None) -> None:
-    """Set or lift the minimum of a group."""
-    take(by_hand.at_least(network, asked(), group=group, units=units))
-
-
-def keep_most(network: Network, group: str, units: int | None) -> None:
-    """Set or lift the maximum of a group."""
-    take(by_hand.at_most(network, asked(), group=group, units=units))
-
-
-def give_back(group: str) -> None:
-    """Everything by hand on the width of a group is taken back."""
-    now = by_hand.suggested(asked(), group)
-    edits = now.edits.with_protected(group, False).with_least(group, None)
-    edits = edits.with_most(group, None)
-    take(replace(now, edits=edits))
 
 
 def _legend(network: Network, widths: Widths) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from sfp_viz.core.measurement import Measured
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.distillation import Measured
 from sfp_viz.figures.numbers import change, count, milliseconds, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, pruned

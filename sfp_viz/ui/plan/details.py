@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from sfp_viz.core.cost.cost import cost_of_widths
@@ -9,8 +10,10 @@ from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
+from sfp_viz.ui.group import group_view
 from sfp_viz.ui.plan import bars
-from sfp_viz.ui.plan.bars import Widths
+from sfp_viz.ui.plan.widths import Widths
+from sfp_viz.ui.recipe import actions, training_reasons
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.session import state
 
@@ -20,7 +23,7 @@ def details(network: Network, widths: Widths) -> None:
     group = planned.group_of(state.session())
     if group is None:
         return
-    wanted = bars.asked()
+    wanted = actions.asked()
     kept = widths.kept.get(group.name, group.size)
     st.subheader(problems.plain(group.name))
     st.markdown(_numbers(network, group, kept, widths.suggested.get(group.name, group.size)))
@@ -52,13 +55,13 @@ def _slider(network: Network, group: FilterGroup, kept: int) -> None:
     def moved() -> None:
         to = int(st.session_state.get(key, kept))
         if to != kept:  # an interrupted run reports what it showed as new
-            bars.keep(network, group.name, to)
+            actions.keep(network, group.name, to)
 
     st.slider("Filters kept", 1, group.size, kept, key=key, on_change=moved)
 
 
 def _locks(network: Network, group: FilterGroup, kept: int) -> None:
-    edits = bars.asked().edits
+    edits = actions.asked().edits
     whole, held = group.name in edits.protected, by_hand.is_held(group.name, edits)
     least, most = by_hand.least_of(group.name, edits), by_hand.most_of(group.name, edits)
     ends = f"{group.name}_{state.revision()}"
@@ -89,7 +92,7 @@ def _locks(network: Network, group: FilterGroup, kept: int) -> None:
             st.button(
                 "Back to the suggestion", key="plan_back",
                 help="Takes back the width, the lock and the bounds of this group.",
-                on_click=bars.give_back, args=(group.name,),
+                on_click=actions.give_back, args=(group.name,),
             )  # fmt: skip
 
 
@@ -98,26 +101,26 @@ def _held(network: Network, group: str, kept: int, shown: bool, key: str) -> Non
     if wanted == shown:  # an interrupted run reports what it showed as new
         return
     if wanted:
-        bars.keep(network, group, kept)
+        actions.keep(network, group, kept)
     else:
-        bars.take(by_hand.suggested(bars.asked(), group))
+        actions.take(by_hand.suggested(actions.asked(), group))
 
 
 def _whole(network: Network, group: str, shown: bool, key: str) -> None:
     if bool(st.session_state.get(key, shown)) != shown:
-        bars.lock(network, group, not shown)
+        actions.lock(network, group, not shown)
 
 
 def _least(network: Network, group: str, shown: int, key: str) -> None:
     units = st.session_state.get(key, shown or None)
     if (units or 0) != shown:
-        bars.keep_least(network, group, units)
+        actions.keep_least(network, group, units)
 
 
 def _most(network: Network, group: str, shown: int, key: str) -> None:
     units = st.session_state.get(key, shown or None)
     if (units or 0) != shown:
-        bars.keep_most(network, group, units)
+        actions.keep_most(network, group, units)
 
 
 def _rounding(network: Network, group: FilterGroup, widths: Widths) -> str:
@@ -136,3 +139,30 @@ def rounding_cost(network: Network, widths: Widths) -> str:
         f"Rounding changes {percent(abs(more) / max(whole, 1), 2)} of the MACs "
         f"({'more' if more > 0 else 'fewer'} than the same plan without it; computed)."
     )
+
+
+def filters(network: Network) -> None:
+    """The filters of the group on the screen that go, each with its reason; the table is made
+    when it is opened, since choosing filters takes a moment in large networks."""
+    session = state.session()
+    group = planned.group_of(session)
+    if group is None or group.protected:
+        return
+    known = bool(training_reasons.known(network.digest))
+    held = st.expander(
+        "Which filters go, and why", expanded=known, on_change="rerun", key="plan_filters"
+    )
+    if not held.open:
+        return
+    with held:
+        removal = group_view.group_view(session, group, group.layers[0]).removal
+        if not removal.filters:
+            st.caption("None: all filters of this group stay.")
+            return
+        rows = {"filter": removal.filters, "why": removal.reasons}
+        st.dataframe(
+            pd.DataFrame(rows), hide_index=True, row_height=28,
+            height=min(38 + 28 * len(removal.filters), 320), placeholder="",
+            column_config={"filter": st.column_config.NumberColumn("Filter", width=60),
+                           "why": st.column_config.TextColumn("Why it goes", width="large")},
+        )  # fmt: skip

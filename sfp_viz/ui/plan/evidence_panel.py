@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.evidence.evidence import needs
+from sfp_viz.core.evidence.evidence import missing, without
+from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.figures.numbers import milliseconds, percent
-from sfp_viz.ui import image_field, problems
-from sfp_viz.ui.cached import evidence, loaders
-from sfp_viz.ui.plan import sensitivity_view
-from sfp_viz.ui.plan.bars import Widths
+from sfp_viz.figures.numbers import milliseconds, percent, span
+from sfp_viz.ui import charts, image_field, problems
+from sfp_viz.ui.cached import evidence, loaders, planned
+from sfp_viz.ui.plan.widths import Widths
 from sfp_viz.ui.recipe import recipe_form
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import image_offer, study_panel, study_start
@@ -76,7 +76,7 @@ def _kinds(network: Network, widths: Widths) -> None:
             )
         _one(network, "latency", "Time of each layer", words, bool(table))
     if sensitivity is not None:
-        sensitivity_view.curves(sensitivity, widths)
+        curves(sensitivity, widths)
 
 
 def _one(network: Network, kind: Kind, title: str, words: str, here: bool) -> None:
@@ -129,7 +129,7 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
 
     Returns whether something is missing.
     """
-    lacks = recipe_form.missing(recipe, evidence.evidence(state.session().model))
+    lacks = missing(recipe, evidence.evidence(state.session().model))
     if not lacks:
         return False
     st.info(recipe_form.lacking(lacks))
@@ -150,10 +150,48 @@ def ask_for(network: Network, recipe: Recipe) -> bool:
     return True
 
 
-def without(recipe: Recipe) -> Recipe:
-    """``recipe`` with the default in place of every choice that needs evidence."""
-    plain = Recipe()
-    names = ("goal", "similarity", "criterion", "allocation", "dispersion")
-    asked = {name: getattr(recipe, name) for name in names}
-    back = {n: getattr(plain, n) for n in names if needs(replace(plain, **{n: asked[n]}))}
-    return replace(recipe, **back)
+def curve(widths: Widths) -> None:
+    """The chosen group alone, where its sensitivity was measured."""
+    from sfp_viz.core.evidence.sensitivity import loss, measured
+    from sfp_viz.figures.sensitivity import sensitivity_curves
+
+    now = state.session()
+    group, found = planned.group_of(now), evidence.evidence(now.model).sensitivity
+    if group is None or found is None or group.name not in found.right:
+        return
+    kept = widths.kept.get(group.name, group.size)
+    lost = loss(found, group.name, kept)
+    st.markdown("**What cutting it alone costs**")
+    charts.draw(
+        sensitivity_curves(
+            replace(found, right={group.name: found.right[group.name]}),
+            kept=widths.kept, chosen=group.name, columns=1,
+        ),
+        key="group_sensitivity",
+        alt=f"One-shot accuracy by the share of filters removed: about {lost:.1f} points lost "
+        f"where {kept:,} of {group.size:,} stay.",
+    )  # fmt: skip
+    near = min(measured(found, group.name), key=lambda point: abs(point.kept - kept))
+    st.caption(
+        f"About {lost:.1f} points lost here (estimated). Measured at {near.kept:,} filters: "
+        f"{span(near.interval)} of {found.images:,} images right (95 %)."
+    )
+
+
+def curves(found: Sensitivity, widths: Widths) -> None:
+    """All groups on one scale."""
+    from sfp_viz.figures.sensitivity import sensitivity_curves
+
+    group = planned.group_of(state.session())
+    charts.draw(
+        sensitivity_curves(found, kept=widths.kept, chosen=group.name if group else None),
+        key="sensitivity_curves",
+        alt="One-shot accuracy of each group by the share of its filters removed, with 95 % "
+        f"intervals; {len(found.right)} groups.",
+    )
+    st.caption(
+        problems.plain(
+            f"One group cut at a time, measured on {found.images:,} images ({found.data}) with 95 "
+            "% intervals; lines and the plan's marks are estimated."
+        )
+    )

@@ -9,7 +9,7 @@ from sfp_viz.core.allocation.explanation import why as reasons
 from sfp_viz.core.network import Network
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, planned
-from sfp_viz.ui.plan.bars import Widths
+from sfp_viz.ui.plan.widths import Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.recipe.edits import Asked

@@ -13,24 +13,11 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence as learned
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.plan import bars
-from sfp_viz.ui.recipe import edits
+from sfp_viz.ui.recipe import actions, edits
 from sfp_viz.ui.recipe.edits import Asked
-from sfp_viz.ui.recipe.recipe_text import WORDS
+from sfp_viz.ui.recipe.recipe_text import WORDS, words
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
-
-_SAVED = {
-    "macs": "MACs",
-    "params": "params",
-    "memory": "peak activation memory",
-    "latency": "latency (estimated)",
-}
-
-
-def words(goal: str) -> str:
-    """What a goal counts, in the middle of a sentence."""
-    return _SAVED[goal]
 
 
 def goal_form(network: Network, asked: Asked) -> None:
@@ -46,7 +33,7 @@ def _kind(network: Network, asked: Asked) -> None:
     def chosen() -> None:
         goal = st.session_state.get(key) or shown
         if goal != shown:  # an interrupted run reports what it showed as new
-            bars.take(edits.aim(network, asked, replace(asked.recipe, goal=goal)))
+            actions.take(edits.aim(network, asked, replace(asked.recipe, goal=goal)))
 
     st.segmented_control(
         "The target counts", list(WORDS["goal"]), default=shown, required=True, key=key,
@@ -65,7 +52,7 @@ def _target(network: Network, asked: Asked) -> None:
         after = edits.aim(network, asked, recipe)
         if asked.edits.ratios and not after.edits.ratios:
             st.toast("The widths set by hand were taken back. Undo brings them again.")
-        bars.take(after)
+        actions.take(after)
 
     st.slider(
         f"Target: share of {words(asked.recipe.goal)} to save",
@@ -92,7 +79,7 @@ def _by_accuracy(network: Network, asked: Asked) -> None:
         )  # fmt: skip
         if st.button("Set the target by it", key="plan_by_points", type="primary"):
             with problems.shown():
-                bars.take(Asked(losing(network, asked, points), asked.edits))
+                actions.take(Asked(losing(network, asked, points), asked.edits))
                 st.rerun()
         st.caption("Estimated: what each group loses alone is put together.")
 
@@ -116,15 +103,15 @@ def out_of_reach(network: Network, asked: Asked, problem: str) -> None:
             lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
             st.button(
                 f"Take {in_percent(nearest)} % instead", type="primary", key="plan_lower",
-                on_click=bars.take, args=(lower,),
+                on_click=actions.take, args=(lower,),
             )  # fmt: skip
         if lift := best_lift(network, asked.recipe, asked.edits, evidence):
             st.button(
                 problems.plain(lift.sentence.rstrip(".")), key="plan_lift",
-                on_click=bars.take, args=(Asked(lift.recipe, lift.edits),),
+                on_click=actions.take, args=(Asked(lift.recipe, lift.edits),),
             )  # fmt: skip
         if asked.edits:
             st.button(
                 "Undo all changes by hand", key="plan_reset",
-                on_click=bars.take, args=(replace(asked, edits=Edits(network.digest)),),
+                on_click=actions.take, args=(replace(asked, edits=Edits(network.digest)),),
             )  # fmt: skip

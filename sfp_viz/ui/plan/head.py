@@ -11,11 +11,11 @@ from sfp_viz.core.network import Network
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.cached.planned import Budget
-from sfp_viz.ui.plan import bars, goal_form
 from sfp_viz.ui.plan import details as plan_details
-from sfp_viz.ui.plan.bars import Widths
+from sfp_viz.ui.plan import goal_form
+from sfp_viz.ui.plan.widths import Curves, Widths
 from sfp_viz.ui.recipe import edits as by_hand
-from sfp_viz.ui.recipe import plan_files, recipe_form
+from sfp_viz.ui.recipe import plan_files, recipe_form, recipe_text
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import image_offer
@@ -44,7 +44,7 @@ def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
     return Widths(budget.kept, suggested, wanted, curves, unit)
 
 
-def lost_curves(asked: Asked) -> tuple[bars.Curves, str]:
+def lost_curves(asked: Asked) -> tuple[Curves, str]:
     """What each group loses alone, by rising units kept, with the unit: measured sensitivity
     where there is one; where the recipe goes by function, the share of the signal that is lost."""
     key = state.session().model
@@ -74,7 +74,7 @@ def reached(network: Network, asked: Asked, drawn: Widths) -> None:
         return
     fewer = "fewer" if asked.recipe.goal in ("macs", "params") else "less"
     text = (
-        f"{percent(saved)} {fewer} {goal_form.words(asked.recipe.goal)}, {whole - left:,} of "
+        f"{percent(saved)} {fewer} {recipe_text.words(asked.recipe.goal)}, {whole - left:,} of "
         f"{whole:,} filters go. Target: at least {percent(asked.recipe.target_reduction)}."
     )
     if held := len(asked.edits.ratios):

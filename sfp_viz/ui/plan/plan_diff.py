@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.comparison.plan_diff import Differences, differences
+from sfp_viz.core.comparison.plan_diff import Change, Differences, differences
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.plan import Plan, plan_from_json
@@ -16,8 +16,9 @@ from sfp_viz.errors import PlanError
 from sfp_viz.figures.numbers import change, count, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
+from sfp_viz.ui.names import listed
 from sfp_viz.ui.navigation import steps_panel
-from sfp_viz.ui.plan import difference_words
+from sfp_viz.ui.recipe.recipe_text import LABELS, WORDS
 from sfp_viz.ui.session import state
 
 _FILES = "compared files"  # session_state: opened plan files by their name
@@ -167,8 +168,8 @@ def _groups(found: Differences) -> None:
                 "share A": 100 * one.kept_a / one.size,
                 "B keeps": one.kept_b,
                 "share B": 100 * one.kept_b / one.size,
-                "Gone only in A": difference_words.units(one.only_a),
-                "Gone only in B": difference_words.units(one.only_b),
+                "Gone only in A": units(one.only_a),
+                "Gone only in B": units(one.only_b),
             }
             for one in found.groups
         ],
@@ -181,7 +182,7 @@ def _groups(found: Differences) -> None:
 
 
 def _wishes(found: Differences) -> None:
-    rows = [difference_words.row(one) for one in (*found.recipe, *found.edits)]
+    rows = [row(one) for one in (*found.recipe, *found.edits)]
     if rows:
         st.subheader("Recipe and changes by hand that differ")
         _table([{"What": what, "A": a, "B": b} for what, a, b in rows], {})
@@ -192,3 +193,53 @@ def _table(rows: list[dict[str, Any]], columns: dict[str, Any]) -> None:
 
     height = "content" if len(rows) < 14 else 460
     st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns, height=height)
+
+
+_EDITS = {
+    "ratio": "removed by hand",
+    "locked": "left whole",
+    "clusters": "clusters by hand",
+    "kept": "kept by hand",
+    "removed": "removed by hand",
+    "minimum": "keeps at least",
+    "maximum": "keeps at most",
+    "makeup": "The others make up for changes by hand",
+}
+
+
+def row(one: Change) -> tuple[str, str, str]:
+    """(what, value in A, value in B) of one difference."""
+    if not one.group and one.what not in _EDITS:
+        label = LABELS.get(one.what, one.what.replace("_", " ").capitalize())
+        return label, _choice(one.what, one.a), _choice(one.what, one.b)
+    what = f"{one.group}: {_EDITS[one.what]}" if one.group else _EDITS[one.what]
+    return what, _edit(one.what, one.a), _edit(one.what, one.b)
+
+
+def units(numbers: Sequence[int], *, most: int = 12) -> str:
+    """Filters by their numbers: '3, 7, 20', of many only how many more."""
+    shown = ", ".join(str(unit) for unit in numbers[:most])
+    more = len(numbers) - most
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _choice(what: str, value: object) -> str:
+    if what in ("target_reduction", "max_ratio") and isinstance(value, float):
+        return f"{100 * value:.4g} %"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return WORDS.get(what, {}).get(str(value), str(value))
+
+
+def _edit(what: str, value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if what == "ratio" and isinstance(value, float):
+        return f"{100 * value:.3g} % of its filters"
+    if what == "clusters" and isinstance(value, tuple):
+        return f"{len({label for label in value if label >= 0})} clusters"
+    if isinstance(value, tuple):
+        return listed([str(unit) for unit in value], most=8)
+    return f"{value} filters"

@@ -9,9 +9,8 @@ from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.plan import bars
-from sfp_viz.ui.plan.bars import Others, Widths
-from sfp_viz.ui.recipe import edits
+from sfp_viz.ui.plan.widths import Others, Widths
+from sfp_viz.ui.recipe import actions, edits
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 
@@ -21,7 +20,7 @@ _OTHER = "What another allocation would keep at the same target."
 
 def table(network: Network, widths: Widths, others: Others) -> None:
     """One row a group that can be cut; the others are named below with their reason."""
-    wanted = bars.asked()
+    wanted = actions.asked()
     spread = planned.dispersions_or_none(state.session().model, wanted.recipe)
     free = [group for group in network.groups if not group.protected]
     rows = [row(group, wanted, widths, spread, others) for group in free]
@@ -100,10 +99,10 @@ def typed(network: Network, groups: list[FilterGroup], shown: list[dict], key: s
         group, before = groups[int(place)], shown[int(place)]
         changed = {name: value for name, value in cells.items() if value != before.get(name)}
         if "whole" in changed:
-            bars.lock(network, group.name, bool(changed["whole"]))
+            actions.lock(network, group.name, bool(changed["whole"]))
         elif "least" in changed:
-            bars.keep_least(network, group.name, changed["least"])
+            actions.keep_least(network, group.name, changed["least"])
         elif "most" in changed:
-            bars.keep_most(network, group.name, changed["most"])
+            actions.keep_most(network, group.name, changed["most"])
         elif changed.get("keeps"):
-            bars.keep(network, group.name, min(int(changed["keeps"]), group.size))
+            actions.keep(network, group.name, min(int(changed["keeps"]), group.size))

@@ -7,17 +7,24 @@ from dataclasses import replace
 import streamlit as st
 
 from sfp_viz.core.allocation.alternatives import SAID
-from sfp_viz.core.comparison.trust import PREDICTORS, Trust, agreement, findings, verdict
+from sfp_viz.core.comparison.trust import PREDICTORS, Trust
+from sfp_viz.core.comparison.verdict import (
+    Standing,
+    agreement,
+    findings,
+    leaders,
+    standings,
+    verdict,
+)
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Allocation
-from sfp_viz.core.standing import Standing, leaders, standings
 from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import allocations
-from sfp_viz.ui.plan.goal_form import words
 from sfp_viz.ui.recipe.edits import Asked
+from sfp_viz.ui.recipe.recipe_text import words
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_panel, study_start
 

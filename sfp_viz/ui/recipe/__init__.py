@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The recipe as a form, and the edits of a plan."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.recipe import choice_help
@@ -15,15 +15,6 @@ from sfp_viz.ui.recipe.recipe_text import EVIDENCE, LABELS, NAMES, WORDS
 from sfp_viz.ui.session import state
 
 Fields = dict[str, Any]
-
-
-def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
-    """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence."""
-    lacks = [name for name in needs(recipe) if getattr(evidence, name) is None]
-    seen = evidence.observations
-    if seen is not None and scores_of(recipe) and not set(scores_of(recipe)) <= set(seen.scores):
-        lacks.append("observations")
-    return tuple(lacks)
 
 
 def lacking(lacks: tuple[str, ...]) -> str:

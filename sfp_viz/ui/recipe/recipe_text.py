@@ -115,3 +115,16 @@ EVIDENCE: Mapping[str, str] = {
     "sensitivity": "the sensitivity of each group",
     "latency": "the time of each layer on this machine",
 }
+
+
+_SAVED = {
+    "macs": "MACs",
+    "params": "params",
+    "memory": "peak activation memory",
+    "latency": "latency (estimated)",
+}
+
+
+def words(goal: str) -> str:
+    """What a goal counts, in the middle of a sentence."""
+    return _SAVED[goal]

@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs import queue
+from sfp_viz.runs import queue, resume
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.launch import process
@@ -33,7 +33,7 @@ def buttons(run: Run) -> None:
             label = "Take out of the line" if run.state == "queued" else "Cancel"
             _button(label, "cancel", process.request_cancel, run, off=run.state == "cancelling")
         if run.state in RESUMABLE:
-            _button("Resume", "play_arrow", process.resume, run, main=not short_of_memory(run))
+            _button("Resume", "play_arrow", resume.resume, run, main=not short_of_memory(run))
         if run.over and run.state != "finished" and has_checkpoint(run):
             _save(run)
         if run.over:

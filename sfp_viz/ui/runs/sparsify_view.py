@@ -9,7 +9,7 @@ import streamlit as st
 
 from sfp_viz.core.cost.cost import Cost, cost
 from sfp_viz.core.network import Network
-from sfp_viz.core.training.sparsification import Refresh
+from sfp_viz.core.training.history import Refresh
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import change, count, percent, size
 from sfp_viz.figures.sparsity import story

@@ -14,6 +14,7 @@ from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.numbers import duration
+from sfp_viz.runs import resume
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results import catalog
@@ -121,7 +122,7 @@ def _draw(run: Run, place: str) -> None:
         st.warning(problems.plain(note), icon=":material/pause:")
         st.button(
             "Go on with it", key=f"resume_{run.id}{place}", on_click=act,
-            args=(process.resume, run),
+            args=(resume.resume, run),
         )  # fmt: skip
 
 

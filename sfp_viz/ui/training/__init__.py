@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Forms that start trainings, sweeps and sparse training."""

@@ -181,7 +181,7 @@ def start(
 ) -> str:
     """Lay out the run and put it in line, here or on the cluster; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.storage.sparsify import create_sparsify
+    from sfp_viz.runs.create.sparsify import create_sparsify
 
     whole = cost(network)
     with tempfile.TemporaryDirectory() as aside:

@@ -14,7 +14,7 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.figures.tradeoff import Kind
+from sfp_viz.figures.tradeoff.tradeoff import Kind
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui.cached import loaders, planned, pruned
@@ -56,7 +56,7 @@ def start(subject: Subject, settings: Distillation, *, name: str, where: Where =
     """Prune, lay out a run and put it in line, where it starts when a place is free, here or on
     the cluster; returns the run's id. Takes seconds."""
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.folder import create_run
+    from sfp_viz.runs.create.training import create_run
 
     plan = planned.plan(subject.model, subject.recipe, subject.edits)
     student = pruned.pruned(subject.model, subject.recipe, subject.edits, subject.data)

@@ -22,7 +22,7 @@ from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.plan import goal_form
+from sfp_viz.ui.recipe import recipe_text
 from sfp_viz.ui.training import pace, start_errors, training_fields
 from sfp_viz.ui.training import start as starting
 from sfp_viz.ui.training import where as place_of_work
@@ -50,7 +50,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     """The fields, what they come to, and the button that starts the run."""
     steps, problem = _steps(network, subject, settings, place)
     if steps:
-        what = goal_form.words(subject.recipe.goal)
+        what = recipe_text.words(subject.recipe.goal)
         st.caption(f"{what[0].upper()}{what[1:]} left after each stage, planned")
         st.html(picture(targets(steps, subject.recipe.target_reduction), steps.epochs_of))
     with st.expander("Training of each stage"):
@@ -107,7 +107,7 @@ def _steps(
 def words(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
     """What will be done, in sentences, and how long it will take."""
     aims = targets(steps, subject.recipe.target_reduction)
-    what = goal_form.words(subject.recipe.goal)
+    what = recipe_text.words(subject.recipe.goal)
     text = (
         f"Each stage plans anew on what the network has become. At the end {percent(aims[-1], 0)} "
         f"of the {what} are gone, after {steps.total} epochs. "
@@ -139,7 +139,8 @@ def start(
 ) -> str:
     """Lay out the run and put it in line, here or on the cluster; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
-    from sfp_viz.runs.storage.steps import Order, create_steps
+    from sfp_viz.runs.create.steps import create_steps
+    from sfp_viz.runs.storage.steps import Order
 
     before = cost(network)
     with tempfile.TemporaryDirectory() as aside:

@@ -18,7 +18,7 @@ from sfp_viz.runs.line.slots import slots
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.plan import goal_form
+from sfp_viz.ui.recipe import recipe_text
 from sfp_viz.ui.recipe.recipe_text import NAMES
 from sfp_viz.ui.training import pace, start_errors, training_fields
 from sfp_viz.ui.training import start as starting
@@ -73,7 +73,7 @@ def _grid(subject: Subject, place: str) -> tuple[list[int], list[str]]:
     ours = name_of(subject.recipe)
     names = {**({} if ours else {OWN: "The recipe of the page Plan"}), **NAMES}
     targets = st.multiselect(
-        f"Targets: shares of {goal_form.words(subject.recipe.goal)} to save", _TARGETS,
+        f"Targets: shares of {recipe_text.words(subject.recipe.goal)} to save", _TARGETS,
         default=[30, 50, 70], key=f"targets_{place}", format_func=lambda share: f"{share} %",
     )  # fmt: skip
     recipes = st.multiselect(
@@ -147,8 +147,8 @@ def start(subject: Subject, settings: Distillation, sweep: Sweep, where: Where =
     """Lay out the sweep and start its worker, here or on the cluster, which lays out the runs and
     starts them there too; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
+    from sfp_viz.runs.create.sweep import create_sweep
     from sfp_viz.runs.launch import process
-    from sfp_viz.runs.results.sweeps import create_sweep
 
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "model.safetensors"

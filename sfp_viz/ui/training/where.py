@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.launch.ray_launch import Cluster, cluster
+from sfp_viz.runs.ray.settings import Cluster, cluster
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders

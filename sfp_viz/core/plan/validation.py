@@ -1,0 +1,41 @@
+"""Whether a plan fits a network, and the units it keeps."""
+
+from __future__ import annotations
+
+from sfp_viz.core.network import Network
+from sfp_viz.core.plan.plan import Plan
+from sfp_viz.errors import PlanError
+
+
+def kept_units(network: Network, plan: Plan | None) -> dict[str, int]:
+    """Units each group keeps, by its name; PlanError where the plan does not fit the network."""
+    kept = {group.name: group.size for group in network.groups}
+    if plan is not None:
+        check_plan(network, plan)
+        for removal in plan.removals:
+            kept[removal.group] -= len(removal.filters)
+    return kept
+
+
+def check_plan(network: Network, plan: Plan) -> None:
+    """Raise PlanError unless the plan was made for these weights and cuts what may be cut."""
+    if plan.digest != network.digest:
+        raise PlanError(
+            f"The plan was made for other weights ({plan.digest}, here {network.digest}). "
+            "Make it again from its recipe."
+        )
+    seen: set[str] = set()
+    for removal in plan.removals:
+        group = network.group(removal.group)
+        if removal.group in seen:
+            raise PlanError(f"The plan cuts '{group.name}' twice. Make it again.")
+        if group.protected and removal.filters:
+            raise PlanError(f"The plan cuts '{group.name}', which cannot be cut: {group.why}")
+        if any(not 0 <= unit < group.size for unit in removal.filters):
+            raise PlanError(
+                f"The plan cuts filters that '{group.name}' has not; it has filters 0 to "
+                f"{group.size - 1}. Make it again."
+            )
+        if len(removal.filters) >= group.size:
+            raise PlanError(f"The plan leaves '{group.name}' no filter; at least one must stay.")
+        seen.add(removal.group)

@@ -1,0 +1,1 @@
+"""Filters of one layer: map, pictures, similarities, dispersion."""

@@ -1,0 +1,65 @@
+"""Create the folder of a run that trains a network sparse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.errors import RunError
+from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.layout import free_folder, lay_out
+from sfp_viz.runs.storage.sparsify import ASKED, KIND, Sparse, _text
+
+
+def create_sparsify(
+    home: Path,
+    *,
+    model_file: Path,
+    settings: Sparsification,
+    tuning: Distillation | None,
+    data: str,
+    name: str = "",
+    facts: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Lay out the folder of a run that prunes while training; ``queue.enqueue`` starts it.
+
+    ``model_file``, a safetensors file of ours, is the unpruned network: it is made sparse, and
+    teaches the fine-tuning in ``tuning`` (None: there is none). Raises RunError when the folder
+    cannot be made, or the fine-tuning asks for several processes.
+    """
+    header = read_header(model_file)
+    if not header:
+        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    if tuning is not None and tuning.processes > 1:
+        raise RunError("Pruning while training works in one process. Set processes to 1.")
+    files: dict[str, Path | str] = {
+        "start.safetensors": model_file,
+        ASKED: _text(Sparse(settings, tuning is not None)),
+    }
+    name = name or str(header["name"])
+    known = {
+        **training_facts(digest=str(header["digest"]), recipe=None, name=settings.method),
+        "target_reduction": settings.target_reduction,
+        **(facts or {}),
+    }
+    whole = asdict(tuning or _untuned(settings))
+    entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
+    return lay_out(folder or free_folder(home, f"sparsify {name}"), entry, files)
+
+
+def _untuned(settings: Sparsification) -> Distillation:
+    """Settings to stand where no fine-tuning was asked for: they carry the images alone."""
+    return Distillation(
+        epochs=1,
+        batch_size=settings.batch_size,
+        augmentation=settings.augmentation,
+        train_images=settings.train_images,
+        test_images=settings.test_images,
+        seed=settings.seed,
+    )

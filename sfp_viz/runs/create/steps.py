@@ -1,0 +1,70 @@
+"""Create the folder of a run that prunes and fine-tunes in steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.selection.iterative_schedule import steps_value
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.errors import RunError
+from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.runs.storage.facts import training_facts
+from sfp_viz.runs.storage.layout import free_folder, lay_out
+from sfp_viz.runs.storage.steps import ASKED, KIND, Order
+
+
+def create_steps(
+    home: Path,
+    *,
+    model_file: Path,
+    order: Order,
+    settings: Distillation,
+    data: str,
+    name: str = "",
+    facts: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Lay out the folder of a run in steps and return it; ``queue.enqueue`` starts it.
+
+    ``model_file``, a safetensors file of ours, is the unpruned network: it is pruned, and it is
+    the teacher. ``settings`` hold for each stage; their epochs give way to those of the steps. What
+    the target needs is checked where the network is read (``stepping.check_steps``). Raises
+    RunError when the folder cannot be made, or the settings ask for several processes.
+    """
+    check_settings(settings)
+    header = read_header(model_file)
+    if not header:
+        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    files: dict[str, Path | str] = {
+        "start.safetensors": model_file,
+        ASKED: json.dumps(
+            {
+                "recipe": asdict(order.recipe),
+                "edits": asdict(order.edits) if order.edits else None,
+                "steps": steps_value(order.steps),
+            },
+            indent=1,
+        ),
+    }
+    whole = asdict(replace(settings, epochs=order.steps.total))
+    name = name or str(header["name"])
+    digest = str(header["digest"])
+    known = {
+        **training_facts(digest=digest, recipe=order.recipe, edits=order.edits),
+        **(facts or {}),
+        "digest": digest,
+        "stages": order.steps.stages,
+        "growth": order.steps.growth,
+    }
+    entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
+    return lay_out(folder or free_folder(home, f"steps {name}"), entry, files)
+
+
+def check_settings(settings: Distillation) -> None:
+    """Raises RunError for settings of a training that a run in steps cannot have."""
+    if settings.processes > 1:
+        raise RunError("A run in steps trains in one process. Set processes to 1.")

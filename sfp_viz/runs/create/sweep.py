@@ -1,0 +1,63 @@
+"""Create the folder of a sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfp_viz.core.evidence.evidence import check, needs
+from sfp_viz.core.plan.sweep import Sweep, sweep_value
+from sfp_viz.core.training.distillation import Distillation
+from sfp_viz.errors import RunError
+from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.runs.folder import SWEEP
+from sfp_viz.runs.results.evidence import FILES, find_sources, read_evidence
+from sfp_viz.runs.results.sweeps import ASKED
+from sfp_viz.runs.storage.layout import free_folder, lay_out
+
+
+def create_sweep(
+    home: Path,
+    *,
+    model_file: Path,
+    sweep: Sweep,
+    settings: Distillation,
+    data: str,
+    locks: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> Path:
+    """Lay out the folder of a sweep and return it; ``process.launch`` starts it.
+
+    ``model_file``, a safetensors file of ours, is the unpruned network: it is pruned for each
+    member, and it is their teacher. ``settings`` are those of each training; the seed is the
+    member's. ``locks`` are groups that stay whole in all of them. What recipes need to have
+    measured (sensitivity, latency) is taken along from the workspace; images are looked at by the
+    worker. Raises RecipeError where a measurement is missing, RunError where the folder cannot be
+    made.
+    """
+    header = read_header(model_file)
+    if not header:
+        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    digest, name = str(header["digest"]), str(header["name"])
+    files: dict[str, Path | str] = {
+        "start.safetensors": model_file,
+        ASKED: json.dumps({**sweep_value(sweep), "locks": list(locks)}, indent=1),
+        **_measured(home, sweep, digest),
+    }
+    known = {**(facts or {}), "digest": digest, "members": len(sweep)}
+    entry = {"kind": SWEEP, "name": name, "data": data, "settings": asdict(settings)}
+    return lay_out(free_folder(home, f"sweep {name}"), {**entry, "facts": known}, files)
+
+
+def _measured(home: Path, sweep: Sweep, digest: str) -> dict[str, Path | str]:
+    """The measurements that recipes of the sweep need, by their names in its folder."""
+    asked = {name for _, recipe in sweep.recipes for name in needs(recipe)} - {"observations"}
+    found = tuple(s for s in find_sources(home, digest) if FILES[s.kind][0] in asked)
+    if asked - {FILES[source.kind][0] for source in found}:
+        for _, recipe in sweep.recipes:
+            if set(needs(recipe)) - {"observations"}:
+                check(recipe, read_evidence(found), digest)  # raises, and says what to do
+    return {f"evidence/{FILES[source.kind][1]}": source.file for source in found}

@@ -1,0 +1,60 @@
+"""Which Ray cluster a workspace uses."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from sfp_viz.errors import RunError
+from sfp_viz.runs.ray import jobs
+from sfp_viz.runs.storage.workspace import change_settings, section
+
+VARIABLE = "SFP_VIZ_RAY"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster: the ``address`` of its dashboard, and what a job gets of a node for each
+    process of its run: CPUs, which are also the threads, and GPUs (parts of one are allowed)."""
+
+    address: str
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "address", jobs.dashboard(self.address))
+        if not (0 < self.cpus <= 4096 and 0 <= self.gpus <= 64):
+            raise RunError(
+                f"A job needs CPUs above 0 and GPUs of 0 or more, not {self.cpus} and {self.gpus}."
+            )
+
+
+def cluster(home: Path) -> Cluster | None:
+    """The cluster of the workspace ``home``: ``SFP_VIZ_RAY`` names its address, else the settings
+    do; None without any. Raises RunError when what is set makes no sense."""
+    kept = section(home, "cluster")
+    known = {f.name: kept[f.name] for f in fields(Cluster) if f.name in kept}
+    if given := os.environ.get(VARIABLE, "").strip():
+        known["address"] = given
+    if not known.get("address"):
+        return None
+    try:
+        return Cluster(**known)
+    except (TypeError, AttributeError) as problem:
+        raise RunError(f"The cluster in {home / 'settings.json'} is not readable.") from problem
+
+
+def is_own(path: Path, address: str) -> bool:
+    """Whether ``address``, which stands in the folder of the run in ``path``, is that of the
+    cluster of its workspace: only that one may hear the token."""
+    try:
+        chosen = cluster(path.resolve().parent.parent)
+        return chosen is not None and chosen.address == jobs.dashboard(address)
+    except (RunError, OSError):
+        return False
+
+
+def set_cluster(home: Path, chosen: Cluster | None) -> None:
+    """Keep ``chosen`` as the cluster of the workspace; None forgets it."""
+    change_settings(home, {"cluster": asdict(chosen) if chosen else None})

@@ -1,0 +1,29 @@
+"""Units kept of each group, as the bars, the table and the head of the page draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sfp_viz.core.plan.recipe import Allocation
+
+Others = Mapping[Allocation, Mapping[str, int]]
+
+
+Curves = Mapping[str, tuple[tuple[int, float], ...]]
+
+
+@dataclass(frozen=True)
+class Widths:
+    """What is drawn of a plan: units that each group keeps, by name.
+
+    ``kept`` under the plan, ``suggested`` without widths by hand, ``wanted`` without rounding
+    ({} where nothing is rounded). ``curves``: (kept, lost) by rising kept, in ``unit``; {} for
+    none. All computed.
+    """
+
+    kept: Mapping[str, int]
+    suggested: Mapping[str, int]
+    wanted: Mapping[str, int]
+    curves: Curves
+    unit: str = ""

@@ -1,0 +1,195 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.comparison import sampled_plans as drawing
+from sfp_viz.core.comparison.sampled_plans import Draw, damage_by_dispersion, draws, edits_of
+from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json
+from sfp_viz.core.comparison.verdict import agreement, spearman, verdict
+from sfp_viz.core.cost.cost import cost, cost_of_widths
+from sfp_viz.core.evidence.evidence import Evidence
+from sfp_viz.core.evidence.sensitivity import gathered
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.validation import kept_units
+from sfp_viz.core.selection.analysis import analyze, dispersions
+from sfp_viz.core.selection.planner import make_plan
+from sfp_viz.errors import SfpError
+
+RECIPE = Recipe(target_reduction=0.5)
+
+
+@pytest.fixture
+def wide(plain_of):
+    """Wide enough for many plans of the same cost."""
+    return plain_of(widths=(64, 96, 128))
+
+
+def test_draws_cost_the_same_differ_and_stay_within_the_bounds(wide):
+    found = draws(wide, dispersions(wide, RECIPE), RECIPE)
+    assert [d.kind for d in found] == ["suggestion", "uniform"] + 10 * ["mild"] + 10 * ["wild"]
+    assert len({d.kept for d in found}) == 22
+    budget = 0.5 * cost(wide).macs
+    low, high = bounds(wide, RECIPE)
+    for draw in found:
+        assert draw.cost <= budget
+        more = [{**draw.widths, n: min(k + 1, wide.group(n).size)} for n, k in draw.kept]
+        full = all(cost_of_widths(wide, w).macs > budget or w == draw.widths for w in more)
+        assert draw.cost >= 0.995 * budget or full
+        kept = [draw.widths[g.name] for g in wide.groups]
+        assert (low <= kept).all()
+        assert (high >= kept).all()
+
+
+def test_the_first_two_are_what_the_recipe_and_uniform_suggest(wide):
+    spread = dispersions(wide, RECIPE)
+    best, plain, *_ = draws(wide, spread, RECIPE, count=2)
+    assert best.widths == suggest(wide, spread, RECIPE)
+    assert plain.widths == suggest(wide, spread, replace(RECIPE, allocation="uniform"))
+
+
+def test_wild_plans_lie_further_from_the_suggestion_than_mild_ones(wide):
+    found = draws(wide, dispersions(wide, RECIPE), RECIPE)
+    start = np.log(list(found[0].widths.values()))
+    far = {
+        kind: np.mean(
+            [
+                np.abs(np.log(list(d.widths.values())) - start).mean()
+                for d in found
+                if d.kind == kind
+            ]
+        )
+        for kind in ("mild", "wild")
+    }
+    assert far["wild"] > 1.5 * far["mild"]
+
+
+def test_the_same_seed_draws_the_same_plans_and_another_one_others(wide):
+    spread = dispersions(wide, RECIPE)
+    assert draws(wide, spread, RECIPE, seed=3) == draws(wide, spread, RECIPE, seed=3)
+    assert draws(wide, spread, RECIPE, seed=3) != draws(wide, spread, RECIPE, seed=4)
+
+
+def test_a_network_of_few_filters_gets_as_many_plans_as_there_are(plain_of):
+    tiny = plain_of(widths=(4, 4, 4))
+    found = draws(tiny, dispersions(tiny, RECIPE), RECIPE)
+    assert 2 <= len(found) < 22
+    assert all(d.cost <= 0.5 * cost(tiny).macs for d in found)
+
+
+def test_plans_made_from_a_draw_keep_its_units_and_what_was_edited(wide):
+    edits = Edits(wide.digest, ratios=(("conv2", 0.25),), keep=(("conv1", 0),))
+    analysis = analyze(wide, RECIPE)
+    for draw in draws(wide, analysis.dispersions, RECIPE, edits, count=6):
+        assert draw.widths["conv2"] == 72
+        plan = make_plan(wide, analysis, RECIPE, edits_of(wide, draw, edits))
+        assert kept_units(wide, plan) == draw.widths
+        assert 0 not in plan.removed("conv1")
+
+
+def test_damage_by_dispersion_is_least_where_the_rule_puts_it():
+    # two groups that cost alike: keep a + b = 1 of shares; the rule gives shares as D ** gamma
+    spread = {"a": 0.8, "b": 0.4}
+    at = {s: damage_by_dispersion(spread, 2.0, {"a": s, "b": 1 - s}) for s in np.arange(1, 20) / 20}
+    assert min(at, key=at.get) == pytest.approx(0.8)  # 0.64 / (0.64 + 0.16)
+    assert damage_by_dispersion(spread, 2.0, {"a": 1.0, "b": 1.0}) == 0
+
+
+def test_every_predictor_with_evidence_predicts(wide):
+    points = [("", 0, 900), ("conv1", 32, 800), ("conv2", 48, 850), ("conv3", 64, 890)]
+    seen = Evidence(sensitivity=gathered(wide, RECIPE, points, data="d", images=1000))
+    found = draws(wide, dispersions(wide, RECIPE), RECIPE, None, seen, count=4)
+    assert all(set(dict(d.predicted)) == {"dispersion", "sensitivity"} for d in found)
+    assert all(v >= 0 for d in found for _, v in d.predicted)
+
+
+def test_spearman_is_that_of_scipy_with_ties():
+    from scipy.stats import spearmanr
+
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        a, b = draw.integers(0, 6, 12), draw.integers(0, 6, 12)
+        assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)
+    assert np.isnan(spearman(np.ones(5), np.arange(5)))
+
+
+def made(rights, *, damage=None, images=1000):
+    kinds = ["suggestion", "uniform"] + ["mild"] * (len(rights) - 2)
+    some = damage or [float(i) for i in range(len(rights))]
+    found = tuple(
+        Draw(kind, (("a", 4 + i),), 100.0, (("dispersion", d),), right)
+        for i, (kind, d, right) in enumerate(zip(kinds, some, rights, strict=True))
+    )
+    return Trust("x", "d, test", images, RECIPE, found)
+
+
+def test_least_damage_and_most_accuracy_is_full_agreement():
+    found = agreement(made([900, 800, 700, 600, 500]), "dispersion")
+    assert found.correlation == pytest.approx(1)
+    assert agreement(made([500, 600, 700, 800]), "dispersion").correlation == pytest.approx(-1)
+    assert found.interval[0] <= found.correlation <= found.interval[1]
+    assert agreement(made([900, 800, 700]), "dispersion") is None
+    assert agreement(made([900, 800, 700, 600]), "functional") is None
+    assert agreement(made([900, 900, 900, 900]), "dispersion") is None
+
+
+def test_plans_not_yet_measured_play_no_part():
+    trust = made([900, 800, 700, 600, None])
+    assert agreement(trust, "dispersion").plans == 4
+
+
+def test_the_verdict_says_plainly_when_uniform_is_as_good():
+    assert "no better than uniform" in verdict(made([800, 795, 700, 600]))
+    assert "is better than the same ratio" in verdict(made([800, 600, 700, 650]))
+    assert "worse than the same ratio" in verdict(made([600, 800, 700, 650]))
+    assert "not both been measured" in verdict(made([600, None, 700, 650]))
+
+
+def test_the_verdict_says_how_well_plans_are_ordered():
+    falling = [900 - 10 * i for i in range(22)]
+    assert "orders plans well" in verdict(made(falling))
+    assert "wrong way round" in verdict(made(falling[::-1]))
+    shuffled = list(np.random.default_rng(1).permutation(falling))
+    assert "not order plans better than chance" in verdict(made([int(x) for x in shuffled]))
+    assert "Too few plans" in verdict(made([900, 800, 700]))
+
+
+def test_json_goes_both_ways():
+    trust = made([900, 800, None, 600])
+    text = trust_json(trust)
+    assert trust_from_json(text) == trust
+    assert trust_json(trust_from_json(text)) == text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "best"},
+        {"kept": []},
+        {"kept": [["a", 0]]},
+        {"kept": 3},
+        {"right": 5000},
+        {"right": "all"},
+        {"cost": "NaN"},
+        {"predicted": {"dispersion": "Infinity"}},
+        {"predicted": []},
+    ],
+)
+def test_other_json_is_refused_in_words(change):
+    value = json.loads(trust_json(made([900, 800, 700, 600])))
+    value["draws"][1].update(change)
+    with pytest.raises(SfpError):
+        trust_from_json(json.dumps(value))
+    with pytest.raises(SfpError):
+        trust_from_json("{}")
+
+
+def test_damage_that_a_predictor_does_not_know_is_left_out():
+    value = json.loads(trust_json(made([900, 800, 700, 600])))
+    value["draws"][0]["predicted"]["taste"] = 1.0
+    assert dict(trust_from_json(json.dumps(value)).draws[0].predicted) == {"dispersion": 0.0}
+    assert set(drawing.PREDICTORS) == {"dispersion", "functional", "sensitivity"}

@@ -1,0 +1,90 @@
+"""Dead filters are counted for each group, and a layer without a live one is warned of."""
+
+import numpy as np
+import pytest
+
+from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
+from sfp_viz.core.selection.analysis import analyze, analyze_group
+from sfp_viz.core.selection.planner import make_plan
+from tests.core.conftest import plain_network
+
+
+def network(dead: dict[str, tuple[int, ...]]):
+    """Three layers of 16, 24 and 32 filters, some of whose weights are all 0."""
+    ins, outs = {"conv1": 3, "conv2": 16, "conv3": 24}, {"conv1": 16, "conv2": 24, "conv3": 32}
+    weights = {}
+    for name, units in dead.items():
+        draw = np.random.default_rng(len(name))
+        weights[name] = draw.normal(size=(outs[name], ins[name], 3, 3)).astype(np.float32)
+        weights[name][list(units)] = 0
+    return plain_network(weights=weights)
+
+
+def test_a_network_without_dead_filters_says_nothing():
+    assert dead_filters(network({})) == ()
+    assert counted(()) == warning(()) == ""
+
+
+def test_dead_filters_are_counted_group_by_group():
+    found = dead_filters(network({"conv1": (2, 5), "conv3": (31,)}))
+    assert found == (Dead("conv1", 16, (2, 5), ()), Dead("conv3", 32, (31,), ()))
+    assert counted(found).startswith("3 filters are dead")
+    assert "conv1 2 of 16, conv3 1 of 32" in counted(found)
+    assert warning(found) == ""
+
+
+def test_the_analysis_of_a_group_counts_the_same_filters():
+    read = network({"conv1": (2, 5)})
+    assert analyze_group(read, "conv1", Recipe(), 8).dead == 2
+    assert analyze_group(read, "conv2", Recipe(), 8).dead == 0
+
+
+def test_a_layer_that_is_wholly_dead_is_warned_of_and_keeps_one_filter():
+    read = network({"conv2": tuple(range(24))})
+    found = dead_filters(read)
+    assert found == (Dead("conv2", 24, tuple(range(24)), ("conv2",)),)
+    assert "Every filter of 'conv2' is dead" in warning(found)
+    recipe = Recipe(target_reduction=0.5)
+    removal = next(
+        one
+        for one in make_plan(read, analyze(read, recipe), recipe).removals
+        if one.group == "conv2"
+    )
+    assert set(removal.reasons) == {"dead"}
+
+
+def test_one_dead_layer_of_a_group_is_warned_of_though_its_units_live(residual):
+    from dataclasses import replace
+
+    group = next(group for group in residual.groups if len(group.layers) > 1)
+    gone = group.layers[1]
+    layers = tuple(
+        replace(layer, weight=np.zeros_like(layer.weight)) if layer.name == gone else layer
+        for layer in residual.layers
+    )
+    (found,) = dead_filters(replace(residual, layers=layers))
+    assert (found.group, found.units, found.layers) == (group.name, (), (gone,))
+    assert counted((found,)) == ""
+    assert gone in warning((found,))
+
+
+def test_weights_that_are_not_finite_are_left_to_those_who_say_so():
+    read = network({"conv1": (1,)})
+    from dataclasses import replace
+
+    weight = read.layers[0].weight.copy()
+    weight[0] = np.nan
+    broken = replace(read, layers=(replace(read.layers[0], weight=weight), *read.layers[1:]))
+    assert dead_filters(broken) == ()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_analysis_tells_each_group_before_it_is_compared(told):
+    lines: list[str] = []
+    analyze(network({}), Recipe(), tell=lines.append if told else None)
+    assert lines == (
+        [f"Comparing the {n} filters of '{name}', {i} of 3"
+         for i, (name, n) in enumerate({"conv1": 16, "conv2": 24, "conv3": 32}.items(), 1)]
+        if told else []
+    )  # fmt: skip

@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import pytest
+
+from sfp_viz.core.plan.reason import why_no_stripe, why_sparse
+from sfp_viz.core.training.sparsification import STRENGTHS, Sparsification, check_used, rate_at
+from sfp_viz.errors import RecipeError
+
+
+def test_every_method_has_a_strength_and_words():
+    for method, strength in STRENGTHS.items():
+        settings = Sparsification(method=method)
+        assert settings.strength == strength
+        assert settings.words
+    assert Sparsification(strength=0.0).strength == 0
+    assert Sparsification(method="ssr_l20").growth > 1 == Sparsification().growth
+    assert hash(Sparsification()) == hash(Sparsification())
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"method": "magic"}, "is no method. Choose one of"),
+        ({"rho": 0}, "plain SGD.*above 0"),
+        (
+            {"method": "ssr_l20", "strength": 8.0},
+            "converge at lambda 8.* 12, .*rho_most 10",
+        ),
+        ({"rho": 4, "rho_most": 2}, "rho_most 2 is below rho 4"),
+        ({"strength": -1}, "strength is a number from 0"),
+        ({"strength": float("nan")}, "strength is a number"),
+        ({"target_reduction": 1.0}, "from 0 to 0.95"),
+        ({"train_images": -1}, "train_images is a whole number from 1 on"),
+        ({"train_images": 0.5}, "from 1 on, not 0.5"),
+        ({"test_images": -1}, "test_images is a whole number from 0 on"),
+        ({"refresh": 0}, "refresh is a whole number from 1"),
+        ({"learning_rate": 0.0}, "learning rate must be above 0"),
+        ({"method": "stripes", "filter_share": 0.6, "settle": 0.5}, "no epochs for the stripes"),
+        ({"method": "stripes", "order": "layers"}, "whole network"),
+    ],
+)
+def test_settings_that_make_no_sense_say_what_to_do(changes, told):
+    with pytest.raises(RecipeError, match=told):
+        Sparsification(**changes)
+
+
+def test_a_pull_below_the_least_of_l20_is_no_error_because_it_is_lifted_where_it_must_be():
+    settings = Sparsification(method="ssr_l20", strength=1.0, rho=1.0)
+    assert settings.rho == 1
+    assert Sparsification(method="ssr_l20", strength=8.0, rho_most=12.0).strength == 8
+    assert Sparsification(method="ssr_l21", strength=8.0).strength == 8
+
+
+def test_rho_means_nothing_to_the_rivals_so_0_is_no_error_there():
+    assert Sparsification(method="proximal", rho=0.0).rho == 0
+
+
+def test_a_cutoff_beside_a_target_is_refused_because_it_decides_nothing():
+    lasso = Sparsification(method="group_lasso")
+    check_used(lasso, ["cutoff", "finish"])
+    with pytest.raises(RecipeError, match="a cutoff decides nothing"):
+        check_used(replace(lasso, finish="target"), ["cutoff"])
+
+
+def test_the_rate_is_held_and_then_falls_to_0():
+    settings = Sparsification(learning_rate=0.1, settle=0.4)
+    assert rate_at(settings, 0) == rate_at(settings, 0.6) == 0.1
+    assert rate_at(settings, 0.8) == pytest.approx(0.05)
+    assert rate_at(settings, 1) == pytest.approx(0)
+
+
+def test_reasons_name_the_method():
+    assert why_sparse("SSR, l2,1", 0.0, 1.0).startswith("SSR: silenced")
+    assert "5 % of the mean norm" in why_sparse("SSR, l2,1", 0.05, 1.0)
+    assert why_no_stripe("filter") != why_no_stripe("stripe")
