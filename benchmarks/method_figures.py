@@ -31,7 +31,7 @@ import sfp_viz as sfp
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.recipe import NAMED, Allocation, ClusterRule, Dispersion, Recipe
+from sfp_viz.core.plan.recipe import NAMED, ClusterRule, Dispersion, Recipe, Strategy
 from sfp_viz.core.selection.analysis import analyze, dispersions
 from sfp_viz.core.training.distillation import SCHEDULES, Distillation, Schedule, temperature
 from sfp_viz.nets.evaluation.measure import measure_accuracy
@@ -47,7 +47,7 @@ KINDS: Mapping[str, Dispersion] = {
     "nearest": "nearest", "effective rank": "effective_rank", "mean": "mean",
     "activation": "activation",
 }  # fmt: skip
-WAYS: Mapping[str, Allocation] = {
+WAYS: Mapping[str, Strategy] = {
     "uniform": "uniform", "Kernel Dispersion": "dispersion", "function": "functional",
 }  # fmt: skip
 RULES: Mapping[str, ClusterRule] = {

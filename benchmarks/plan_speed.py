@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 import sfp_viz as sfp
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.nets.model import Model
@@ -129,7 +129,7 @@ def measure(name: str, size: int, plans: int) -> dict[str, Any]:
 def suggestion(
     network: Network, spread: dict[str, float], recipe: sfp.Recipe
 ) -> tuple[dict[str, int], Cost]:
-    kept = suggest(network, spread, recipe)
+    kept = allocated_widths(network, spread, recipe)
     return kept, cost_of_widths(network, kept)
 
 

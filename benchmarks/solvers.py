@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 import sfp_viz as sfp
 from sfp_viz.core.training.sparsification import Sparsification
-from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
 LINES = Path(__file__).resolve().parent.parent / "docs" / "results" / "solvers.jsonl"
 SOLVERS: dict[str, dict[str, Any]] = {
@@ -91,7 +91,7 @@ def way(options: Any, asked: dict[str, Any]) -> list[list[float]]:
         seed=asked["seed"], epochs=options.epochs, batch_size=64, refresh=10,
         augmentation="shift", train_images=options.images, settle=0.05, rho=RHO,
     )  # fmt: skip
-    session = Sparsifying(model, train=train, test=test, settings=settings)
+    session = SparseTraining(model, train=train, test=test, settings=settings)
     found, seconds = [], 0.0
     try:
         for record in session.records():

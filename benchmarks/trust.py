@@ -39,7 +39,7 @@ from sfp_viz.core.evidence.sensitivity import (
     sensitivity_json,
 )
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.recipe import Allocation, Recipe, functional
+from sfp_viz.core.plan.recipe import Recipe, Strategy, functional
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.nets.data.datasets import Images, load_data
@@ -57,7 +57,7 @@ NETWORKS = {  # name: (what to open, data)
 }
 TEST_IMAGES = 1000
 FUNCTIONAL = "functional"  # the recipe of that name in place of a compensation
-ALLOCATIONS: tuple[Allocation, ...] = get_args(Allocation)
+ALLOCATIONS: tuple[Strategy, ...] = get_args(Strategy)
 
 
 def opened(name: str) -> tuple[Model, Images, Images]:

@@ -30,9 +30,9 @@ if clicked:
     with (
         problems.stopping(),
         place.status("Pruning and measuring", expanded=True),
-        progress_line.line("text") as tell,
+        progress_line.line("text") as progress,
     ):
-        saved_check.keep(subject, checks.check(*subject, tell=tell))
+        saved_check.keep(subject, checks.check(*subject, progress=progress))
     place.empty()
 
 with problems.stopping():

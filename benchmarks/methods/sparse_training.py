@@ -19,7 +19,7 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
-from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 from sfp_viz.nets.stripes.striped_model import hold_stripes
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.training.distill import Training
@@ -52,7 +52,7 @@ def thinned(
         learning_rate=tuning.learning_rate, batch_size=tuning.batch_size,
         train_images=tuning.train_images, augmentation=tuning.augmentation, test_images=0,
     )  # fmt: skip
-    training = Sparsifying(model, train=train, test=train.first(0), settings=settings)
+    training = SparseTraining(model, train=train, test=train.first(0), settings=settings)
     for _ in training.records():
         pass
     sparse, plan = training.result()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from sfp_viz.core.comparison.trust import PREDICTORS
-from sfp_viz.core.plan.recipe import Allocation
+from sfp_viz.core.plan.recipe import Strategy
 
 
 def table(rows: list[dict]) -> str:
@@ -34,7 +34,7 @@ def table(rows: list[dict]) -> str:
 
 
 def _suggestions(rows: list[dict]) -> str:
-    names = get_args(Allocation)
+    names = get_args(Strategy)
     shown = [row for row in rows if row["suggestions"]]
     head = (
         "\nOne-shot accuracy of the suggestion itself, by how it shares out what has to go "

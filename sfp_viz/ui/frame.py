@@ -63,7 +63,7 @@ def _name(title: str) -> str:
     )
 
 
-def strip(budget: planned.Budget, free: bool = True, lacks: tuple[str, ...] = ()) -> str:
+def strip(budget: planned.PlannedCost, free: bool = True, lacks: tuple[str, ...] = ()) -> str:
     """MACs and params, before and after, as one line of HTML; ``free``: something can be cut;
     ``lacks``: the evidence that the recipe needs and has not."""
     if budget.after is None:

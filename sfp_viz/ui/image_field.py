@@ -62,12 +62,12 @@ def _fetch(name: str) -> None:
 
     bar = st.progress(0.0, text=f"Downloading {name}")
 
-    def tell(file: str, share: float) -> None:
+    def progress(file: str, share: float) -> None:
         bar.progress(share, text=f"Downloading {file}")
 
     try:
         for split in ("train", "test"):
-            load_data(name, split, download=True, progress=tell)
+            load_data(name, split, download=True, progress=progress)
     except (DataError, OSError) as problem:
         st.toast(f"The download failed: {problems.plain(str(problem))}", icon=":material/error:")
     finally:

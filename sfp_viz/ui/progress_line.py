@@ -11,11 +11,11 @@ import streamlit as st
 
 from sfp_viz.ui.problems import plain
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @contextmanager
-def line(draw: str = "caption") -> Iterator[Tell]:
+def line(draw: str = "caption") -> Iterator[Progress]:
     """A place for one line that is replaced by the next, and gone after the block; nothing is
     drawn before the first. ``draw``: 'caption', or 'status' for a box with a running sign.
 

@@ -95,7 +95,7 @@ def test_a_dead_layer_is_warned_of_and_dead_filters_are_counted(open_page, works
 
 def test_each_step_of_a_check_is_told(workspace):
     lines: list[str] = []
-    pruned.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
+    pruned.pruned(MODEL, REPAIRED, None, "digits", progress=lines.append)
     starts = (
         "Comparing the",
         "Choosing the filters",
@@ -106,9 +106,9 @@ def test_each_step_of_a_check_is_told(workspace):
     places = [next(i for i, line in enumerate(lines) if line.startswith(s)) for s in starts]
     assert places == sorted(places)
     lines.clear()
-    pruned.pruned(MODEL, REPAIRED, None, "digits", tell=lines.append)
+    pruned.pruned(MODEL, REPAIRED, None, "digits", progress=lines.append)
     assert lines == []
-    checks.check(MODEL, REPAIRED, None, "digits", tell=lines.append)
+    checks.check(MODEL, REPAIRED, None, "digits", progress=lines.append)
     assert "Measuring the unpruned network: 0 of 360 images" in lines
     assert lines[-1] == "Measuring the pruned network: 0 of 360 images"
 
@@ -151,12 +151,12 @@ def told_inside_a_cache() -> None:
     from sfp_viz.ui import progress_line as telling
 
     @st.cache_resource(show_spinner=False)
-    def work(_tell):
-        _tell("one * two")
+    def work(_progress):
+        _progress("one * two")
         return 3
 
-    with telling.line() as tell:
-        st.session_state["found"] = work(tell)
+    with telling.line() as progress:
+        st.session_state["found"] = work(progress)
         st.session_state["seen"] = True
 
 
@@ -179,6 +179,6 @@ def test_a_stop_that_comes_with_a_line_ends_the_work_and_keeps_nothing(workspace
             raise Stopped
 
     with pytest.raises(Stopped):
-        pruned.pruned(MODEL, REPAIRED, None, "digits", tell=stop)
+        pruned.pruned(MODEL, REPAIRED, None, "digits", progress=stop)
     assert np.isfinite(planned.plan(MODEL, REPAIRED).removals[0].filters).all()
     assert pruned.pruned(MODEL, REPAIRED, None, "digits").plans

@@ -376,13 +376,13 @@ def trained(method: Method) -> tuple:
     """The lines of a training of a moment, the network made sparse, and its plan."""
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.load import load_model
-    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
     settings = Sparsification(
         method, finish="target", epochs=4, batch_size=32, train_images=64, test_images=32, refresh=1
     )
     images = [load_data("digits", split) for split in ("train", "test")]
-    training = Sparsifying(load_model(MODEL), train=images[0], test=images[1], settings=settings)
+    training = SparseTraining(load_model(MODEL), train=images[0], test=images[1], settings=settings)
     lines = tuple(training.records())
     return lines, *training.result()
 

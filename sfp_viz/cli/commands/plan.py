@@ -35,7 +35,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @with_json
 def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     """Kernel Dispersion of each group of NET, and the filters it could lose (computed)."""
-    from sfp_viz.core.allocation.suggestion import suggest, why_ratio
+    from sfp_viz.core.allocation.suggestion import allocated_widths, why_ratio
     from sfp_viz.core.selection.analysis import dispersions
 
     network = find_network(net)
@@ -44,7 +44,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     spread = dispersions(network, recipe, known.evidence)
     note, kept = "", kept_units(network, None)
     try:
-        kept = suggest(network, spread, recipe, evidence=known.evidence)
+        kept = allocated_widths(network, spread, recipe, evidence=known.evidence)
     except PlanError as problem:
         note = str(problem)
     reasons = {

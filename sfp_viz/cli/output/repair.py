@@ -10,7 +10,7 @@ from sfp_viz.figures.numbers import percent
 
 if TYPE_CHECKING:
     from sfp_viz.nets.pruning.compensation import Repair
-    from sfp_viz.nets.pruning.layer_fits import Errors, Refit
+    from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit
 
 
 def repair_value(asked: str, repair: Repair) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def error_lines(repair: Repair) -> list[str]:
     return [_line(layers, where, of) for where, of in words]
 
 
-def _line(layers: Sequence[Refit], where: str, of: Callable[[Refit], Any]) -> str:
+def _line(layers: Sequence[LayerFit], where: str, of: Callable[[LayerFit], Any]) -> str:
     found: list[Errors] = [of(layer) for layer in layers]
     was, now = (median(getattr(one, name) for one in found) for name in ("before", "after"))
     many = f"{len(layers)} layers" if len(layers) > 1 else "its layer"

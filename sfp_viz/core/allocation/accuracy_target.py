@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sfp_viz.core.allocation.feasibility import Lift, best_lift, furthest, nearest_feasible
-from sfp_viz.core.allocation.suggestion import suggest
-from sfp_viz.core.cost.objective import WORDS, Measure, measure_of
+from sfp_viz.core.allocation.feasibility import best_lift, furthest, nearest_feasible
+from sfp_viz.core.allocation.suggestion import allocated_widths
+from sfp_viz.core.cost.objective import WORDS
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import Sensitivity, predicted_loss
 from sfp_viz.core.network import Network
@@ -19,12 +19,9 @@ from sfp_viz.errors import PlanError, RecipeError
 
 __all__ = [
     "WORDS",
-    "Lift",
-    "Measure",
     "best_lift",
     "furthest",
     "losing_at_most",
-    "measure_of",
     "nearest_feasible",
 ]
 
@@ -52,7 +49,7 @@ def losing_at_most(
 
     def lost(step: int) -> float:
         asked = replace(recipe, target_reduction=step * _STEP)
-        kept = suggest(network, dispersions, asked, edits, evidence)
+        kept = allocated_widths(network, dispersions, asked, edits, evidence)
         return predicted_loss(known, _measured(network, known, kept))
 
     below, above = 0, int(np.floor(furthest(network, recipe, edits, evidence) / _STEP)) + 1

@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Allocation, Recipe
+from sfp_viz.core.plan.recipe import Recipe, Strategy
 from sfp_viz.errors import PlanError
 
-COMPARED: tuple[Allocation, ...] = ("dispersion", "uniform", "functional", "sensitivity")
-SAID: Mapping[Allocation, str] = {
+COMPARED: tuple[Strategy, ...] = ("dispersion", "uniform", "functional", "sensitivity")
+SAID: Mapping[Strategy, str] = {
     "dispersion": "by Kernel Dispersion",
     "uniform": "the same everywhere",
     "functional": "by function",
@@ -34,7 +34,7 @@ class Alternative:
     not known: ``lacks`` names the parts of Evidence that are missing, ``problem`` says why there
     is no such plan (the target is out of its reach)."""
 
-    allocation: Allocation
+    allocation: Strategy
     kept: Mapping[str, int] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
     problem: str = ""
@@ -71,13 +71,13 @@ def alternatives(
             found.append(Alternative(allocation, lacks=lacks))
             continue
         try:
-            kept = suggest(network, dispersions, its, edits, evidence)
+            kept = allocated_widths(network, dispersions, its, edits, evidence)
             found.append(Alternative(allocation, kept))
         except PlanError as problem:
             found.append(Alternative(allocation, problem=str(problem)))
     return tuple(found)
 
 
-def left_out(found: tuple[Alternative, ...]) -> tuple[tuple[Allocation, str], ...]:
+def left_out(found: tuple[Alternative, ...]) -> tuple[tuple[Strategy, str], ...]:
     """Those of ``found`` that are not known, each with the reason."""
     return tuple((one.allocation, one.why_not) for one in found if not one.known)

@@ -10,7 +10,7 @@ import numpy as np
 from sfp_viz.core.allocation.bounds import on_steps
 from sfp_viz.core.allocation.damage_curves import energy, functional_curves
 from sfp_viz.core.allocation.reasons import held_by, why_ratio
-from sfp_viz.core.allocation.suggestion import Suggestion, curves_of, pooled_scores, suggestion
+from sfp_viz.core.allocation.suggestion import Allocation, allocate, curves_of, pooled_scores
 from sfp_viz.core.cost.objective import WORDS
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import losses
@@ -53,7 +53,7 @@ def why(
         return Why(held)
     plain = Why(why_ratio(network, group, dispersions.get(group, 1.0), kept[group], recipe))
     try:
-        found = suggestion(network, dispersions, recipe, edits, evidence)
+        found = allocate(network, dispersions, recipe, edits, evidence)
     except SfpError:
         return plain
     if found.kept[group] != kept[group]:
@@ -77,7 +77,7 @@ def _shared(
     network: Network,
     dispersions: Mapping[str, float],
     recipe: Recipe,
-    found: Suggestion,
+    found: Allocation,
     place: int,
 ) -> Why:
     """keep = tau * D ** gamma, or tau."""
@@ -108,7 +108,7 @@ def _shared(
 
 
 def _pooled(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
 ) -> Why:
     it, level = network.groups[place], found.widths.level
     wanted = float(found.widths.wanted[place])
@@ -128,7 +128,7 @@ def _pooled(
 
 
 def _functional(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
 ) -> Why:
     it, seen = network.groups[place], evidence.observations
     assert seen is not None
@@ -158,7 +158,7 @@ def _functional(
 
 
 def _sensitive(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
 ) -> Why:
     it, known = network.groups[place], evidence.sensitivity
     assert known is not None
@@ -183,7 +183,7 @@ def _sensitive(
 
 
 def _prices(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Suggestion, place: int
+    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
 ) -> list[tuple[str, str]]:
     """Damage of the curve here, and the price at which the target was met."""
     it = network.groups[place]
@@ -196,7 +196,7 @@ def _prices(
 
 
 def _then(
-    recipe: Recipe, found: Suggestion, place: int, wanted: float
+    recipe: Recipe, found: Allocation, place: int, wanted: float
 ) -> tuple[list[tuple[str, str]], str]:
     """What rounding, bounds and giving back did to the units wanted, as numbers and in words."""
     low, high, step = int(found.low[place]), int(found.high[place]), found.step
@@ -224,7 +224,7 @@ def _then(
     return numbers, "".join(f"; {part}" for part in words)
 
 
-def _stay(it: FilterGroup, found: Suggestion) -> str:
+def _stay(it: FilterGroup, found: Allocation) -> str:
     kept = found.kept[it.name]
     return (
         f"All {it.size:,} filters stay"

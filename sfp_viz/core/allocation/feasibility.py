@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds, unseen
-from sfp_viz.core.cost.objective import WORDS, measure_of
+from sfp_viz.core.cost.objective import WORDS, objective_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
@@ -16,7 +16,7 @@ from sfp_viz.core.plan.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Lift:
+class Relaxation:
     """One thing that holds a goal back, taken away: ``sentence`` says what it would allow, ``to``
     how far, 0..0.99; ``recipe`` and ``edits`` are those without it."""
 
@@ -36,7 +36,7 @@ def furthest(
     digits so that it can be met; computed, for latency estimated. Ratios by hand for which no
     group makes up (``edits.makeup``) do not count: they may miss the target."""
     low, _ = bounds(network, recipe, _binding(edits), evidence)
-    count = measure_of(network, recipe.goal, evidence.latency if evidence else None)
+    count = objective_of(network, recipe.goal, evidence.latency if evidence else None)
     before = count(count.sizes)
     saved = 1 - count(low) / before if before else 0.0
     return float(np.clip(np.floor(saved * 1e6 + 1e-6) / 1e6, 0.0, 0.99))
@@ -66,7 +66,7 @@ def best_lift(
     recipe: Recipe,
     edits: Edits | None = None,
     evidence: Evidence | None = None,
-) -> Lift | None:
+) -> Relaxation | None:
     """The one lock, ratio, minimum or bound whose end would help most; what a person set first.
 
     None where no single one would allow a tenth of a percent more.
@@ -75,7 +75,7 @@ def best_lift(
     floor = furthest(network, recipe, edits, evidence) + 0.001
     for lifts in (_by_hand(recipe, edits), _by_recipe(network, recipe, edits)):
         found = [
-            Lift(f"{words} would allow {in_percent(to)} %.", to, freed, changed)
+            Relaxation(f"{words} would allow {in_percent(to)} %.", to, freed, changed)
             for words, freed, changed in lifts
             if (to := furthest(network, freed, changed, evidence)) >= floor
         ]

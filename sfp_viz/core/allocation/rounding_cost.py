@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sfp_viz.core.allocation.suggestion import suggestion
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.allocation.suggestion import allocate
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
@@ -53,10 +53,10 @@ def rounding_cost(
 
     Raises what ``suggest`` raises.
     """
-    rounded = suggestion(network, dispersions, recipe, edits, evidence)
+    rounded = allocate(network, dispersions, recipe, edits, evidence)
     plain = replace(recipe, rounding=1)
-    free = rounded if recipe == plain else suggestion(network, dispersions, plain, edits, evidence)
-    count = measure_of(network, recipe.goal, evidence.latency if evidence else None)
+    free = rounded if recipe == plain else allocate(network, dispersions, plain, edits, evidence)
+    count = objective_of(network, recipe.goal, evidence.latency if evidence else None)
     whole = count(count.sizes)
 
     def saved(kept: Mapping[str, int]) -> float:

@@ -20,20 +20,20 @@ from sfp_viz.core.allocation.damage_curves import (
     pieces_of,
     sensitivity_curves,
 )
-from sfp_viz.core.cost.objective import Measure, Walk
+from sfp_viz.core.cost.objective import IncrementalCost, Objective
 from sfp_viz.core.network import Network
 
 __all__ = [
-    "Room", "Widths", "by_curves", "by_share", "by_threshold", "energy", "functional_curves",
+    "Budget", "Widths", "by_curves", "by_share", "by_threshold", "energy", "functional_curves",
     "sensitivity_curves",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Room:
+class Budget:
     """What the widths may be: fewest and most units [groups], the step between, the budget."""
 
-    count: Measure
+    count: Objective
     budget: float
     low: np.ndarray
     high: np.ndarray
@@ -59,7 +59,7 @@ class Widths:
     wanted: np.ndarray
 
 
-def by_share(room: Room, weights: np.ndarray) -> Widths:
+def by_share(room: Budget, weights: np.ndarray) -> Widths:
     """Each group keeps tau * weight of its units, at most all; the largest tau that fits.
 
     The goal never falls as tau grows, so 60 halvings of log tau find it. Then single steps are
@@ -84,7 +84,7 @@ def by_share(room: Room, weights: np.ndarray) -> Widths:
     return Widths(_in_turn(room, kept, order), tau, wanted(tau))
 
 
-def by_threshold(room: Room, scores: Sequence[np.ndarray]) -> Widths:
+def by_threshold(room: Budget, scores: Sequence[np.ndarray]) -> Widths:
     """Units stay whose score reaches one threshold for all groups; the lowest that fits.
 
     ``scores``: one array [units] a group, comparable between groups. Then units are given back
@@ -118,7 +118,7 @@ def by_threshold(room: Room, scores: Sequence[np.ndarray]) -> Widths:
 def by_curves(
     network: Network,
     curves: Mapping[str, np.ndarray],
-    count: Measure,
+    count: Objective,
     budget: float,
     low: np.ndarray,
     high: np.ndarray,
@@ -135,7 +135,7 @@ def by_curves(
     first. Deterministic: of equal prices the first group goes.
     """
     low = np.where([name in curves for name in count.names], low, high)
-    room, walk = Room(count, budget, low, high, step), Walk(count, high, budget)
+    room, walk = Budget(count, budget, low, high, step), IncrementalCost(count, high, budget)
     named = zip(count.names, count.sizes, strict=True)
     damage = [curves.get(name, np.zeros(size + 1)) for name, size in named]
     pieces = [pieces_of(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]
@@ -156,7 +156,7 @@ def by_curves(
     return Widths(_give_back(room, walk, damage), level, walk.kept.astype(float))
 
 
-def _in_turn(room: Room, kept: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _in_turn(room: Budget, kept: np.ndarray, order: np.ndarray) -> np.ndarray:
     """One step more for each group in turn, as long as the budget holds; many rounds at once."""
     while len(order):
         rounds = 0
@@ -180,7 +180,7 @@ def _in_turn(room: Room, kept: np.ndarray, order: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _one_by_one(room: Room, kept: np.ndarray, groups: Sequence[int]) -> np.ndarray:
+def _one_by_one(room: Budget, kept: np.ndarray, groups: Sequence[int]) -> np.ndarray:
     """A step more for each of ``groups`` in this order; one that does not fit never will."""
     closed: set[int] = set()
     for g in groups:
@@ -194,13 +194,13 @@ def _one_by_one(room: Room, kept: np.ndarray, groups: Sequence[int]) -> np.ndarr
     return kept
 
 
-def _wider(room: Room, kept: np.ndarray, groups: np.ndarray, steps: int) -> np.ndarray:
+def _wider(room: Budget, kept: np.ndarray, groups: np.ndarray, steps: int) -> np.ndarray:
     more = kept.copy()
     more[groups] = np.minimum(kept[groups] + steps * room.step, room.high[groups])
     return more
 
 
-def _give_back(room: Room, walk: Walk, damage: Sequence[np.ndarray]) -> np.ndarray:
+def _give_back(room: Budget, walk: IncrementalCost, damage: Sequence[np.ndarray]) -> np.ndarray:
     """Steps more where each unit of the goal takes the most damage back, while the budget holds;
     first many steps at once, then single ones."""
     for finest in (False, True):
@@ -224,7 +224,7 @@ def _give_back(room: Room, walk: Walk, damage: Sequence[np.ndarray]) -> np.ndarr
 
 
 def _worth(
-    room: Room, walk: Walk, damage: Sequence[np.ndarray], g: int, steps: int
+    room: Budget, walk: IncrementalCost, damage: Sequence[np.ndarray], g: int, steps: int
 ) -> tuple[float, float, int, int]:
     """(minus the damage spared for each unit of the goal, minus that damage, group, units)."""
     kept = int(walk.kept[g])

@@ -11,7 +11,7 @@ from sfp_viz.core.allocation.bounds import bounds, on_steps
 from sfp_viz.core.allocation.feasibility import out_of_reach
 from sfp_viz.core.allocation.reasons import why_ratio
 from sfp_viz.core.allocation.strategies import (
-    Room,
+    Budget,
     Widths,
     by_curves,
     by_share,
@@ -19,7 +19,7 @@ from sfp_viz.core.allocation.strategies import (
     functional_curves,
     sensitivity_curves,
 )
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import Evidence, check, needs
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
@@ -27,13 +27,13 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.importance import importance_in
 from sfp_viz.errors import PlanError
 
-__all__ = ["Suggestion", "bounds", "suggest", "suggestion", "why_ratio"]
+__all__ = ["Allocation", "allocate", "allocated_widths", "bounds", "why_ratio"]
 
 _FLOOR = 1e-3  # dispersion taken for a group of duplicates, so that its weight is not 0
 
 
 @dataclass(frozen=True)
-class Suggestion:
+class Allocation:
     """Units kept by each group, and how they came about: the arrays are in network order.
 
     ``low`` and ``high`` bound each group; ``step`` is the rounding that was used (1 where the
@@ -47,7 +47,7 @@ class Suggestion:
     step: int
 
 
-def suggest(
+def allocated_widths(
     network: Network,
     dispersions: Mapping[str, float],
     recipe: Recipe,
@@ -66,35 +66,35 @@ def suggest(
     Raises PlanError, with what can be reached and what prevents more, when the target cannot be
     met; RecipeError where the recipe needs evidence that is missing or of other weights.
     """
-    return suggestion(network, dispersions, recipe, edits, evidence).kept
+    return allocate(network, dispersions, recipe, edits, evidence).kept
 
 
-def suggestion(
+def allocate(
     network: Network,
     dispersions: Mapping[str, float],
     recipe: Recipe,
     edits: Edits | None = None,
     evidence: Evidence | None = None,
-) -> Suggestion:
-    """``suggest`` with how it came about; the same errors."""
+) -> Allocation:
+    """``allocated_widths`` with how it came about; the same errors."""
     evidence = check(recipe, evidence, network.digest)
     low, high = bounds(network, recipe, edits, evidence)
     if edits and edits.ratios and not edits.makeup:
-        found = suggestion(network, dispersions, recipe, replace(edits, ratios=()), evidence)
+        found = allocate(network, dispersions, recipe, replace(edits, ratios=()), evidence)
         given = {name for name, _ in edits.ratios}
         by_hand = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
         kept = {name: by_hand[name] if name in given else n for name, n in found.kept.items()}
         return replace(found, kept=kept, low=low, high=high)
-    count = measure_of(network, recipe.goal, evidence.latency)
+    count = objective_of(network, recipe.goal, evidence.latency)
     budget = (1 - recipe.target_reduction) * count(count.sizes)
     budget = budget + 1e-9 if recipe.goal == "latency" else float(np.floor(budget + 1e-6))
     for step in dict.fromkeys((recipe.rounding, 1)):
         least, most = on_steps(low, high, step)
         if count(least) <= budget:
-            room = Room(count, budget, least, most, step)
+            room = Budget(count, budget, least, most, step)
             widths = _shared(network, dispersions, recipe, evidence, room)
             kept = {g.name: int(n) for g, n in zip(network.groups, widths.kept, strict=True)}
-            return Suggestion(kept, widths, low, high, step)
+            return Allocation(kept, widths, low, high, step)
     raise PlanError(out_of_reach(network, recipe, edits, evidence))
 
 
@@ -103,7 +103,7 @@ def _shared(
     dispersions: Mapping[str, float],
     recipe: Recipe,
     evidence: Evidence,
-    room: Room,
+    room: Budget,
 ) -> Widths:
     if recipe.allocation == "pooled":
         return by_threshold(room, pooled_scores(network, recipe, evidence))

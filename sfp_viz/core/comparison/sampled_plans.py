@@ -11,8 +11,8 @@ import numpy as np
 from sfp_viz.core.allocation.alternatives import alternatives
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.strategies import functional_curves
-from sfp_viz.core.allocation.suggestion import suggest
-from sfp_viz.core.cost.objective import Measure, measure_of
+from sfp_viz.core.allocation.suggestion import allocated_widths
+from sfp_viz.core.cost.objective import Objective, objective_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import lost_odds
 from sfp_viz.core.network import Network
@@ -109,8 +109,10 @@ def _suggested(
     evidence: Evidence | None,
 ) -> list[tuple[Kind, Mapping[str, int]]]:
     """What the recipe, uniform, and the other allocations that are known would keep."""
-    best = suggest(network, dispersions, recipe, edits, evidence)
-    plain = suggest(network, dispersions, replace(recipe, allocation="uniform"), edits, evidence)
+    best = allocated_widths(network, dispersions, recipe, edits, evidence)
+    plain = allocated_widths(
+        network, dispersions, replace(recipe, allocation="uniform"), edits, evidence
+    )
     found: list[tuple[Kind, Mapping[str, int]]] = [("suggestion", best), ("uniform", plain)]
     for other in alternatives(network, dispersions, recipe, edits, evidence):
         if other.known and other.allocation not in ("uniform", "pooled", recipe.allocation):
@@ -173,7 +175,7 @@ def damage_by_dispersion(
 class _Space:
     """The plans within a budget: what they cost, and between which widths [groups] they are."""
 
-    count: Measure
+    count: Objective
     budget: float
     low: np.ndarray
     high: np.ndarray
@@ -187,7 +189,7 @@ class _Space:
         best: Mapping[str, int],
     ) -> _Space:
         low, high = bounds(network, recipe, edits, evidence)
-        count = measure_of(network, recipe.goal, evidence.latency if evidence else None)
+        count = objective_of(network, recipe.goal, evidence.latency if evidence else None)
         budget = (1 - recipe.target_reduction) * count(count.sizes)
         given = count(np.array([best[name] for name in count.names]))
         return _Space(count, max(budget, given), low, high)

@@ -11,7 +11,7 @@ from sfp_viz.core.allocation.alternatives import COMPARED
 from sfp_viz.core.comparison.sampled_plans import KINDS, PREDICTORS, Draw, Kind
 from sfp_viz.core.json_format import read_json
 from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
-from sfp_viz.core.plan.recipe import Allocation, Recipe
+from sfp_viz.core.plan.recipe import Recipe, Strategy
 from sfp_viz.errors import PlanError, SfpError
 
 FORMAT = 1
@@ -31,7 +31,7 @@ class Trust:
     recipe: Recipe
     draws: tuple[Draw, ...]
     seconds: float = 0.0
-    left_out: tuple[tuple[Allocation, str], ...] | None = ()
+    left_out: tuple[tuple[Strategy, str], ...] | None = ()
 
     def draw(self, kind: Kind) -> Draw | None:
         """The measured suggestion or uniform plan; None when it was not measured."""
@@ -80,7 +80,7 @@ def trust_from_json(text: str) -> Trust:
         ) from problem
 
 
-def _left_out(value: dict) -> tuple[tuple[Allocation, str], ...] | None:
+def _left_out(value: dict) -> tuple[tuple[Strategy, str], ...] | None:
     if "left_out" not in value:
         return None
     pairs = [(str(name), str(why)) for name, why in value["left_out"]]

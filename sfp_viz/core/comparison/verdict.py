@@ -10,7 +10,7 @@ from sfp_viz.core.allocation.alternatives import COMPARED, SAID
 from sfp_viz.core.comparison.sampled_plans import PREDICTORS, Draw
 from sfp_viz.core.comparison.trust import Trust
 from sfp_viz.core.measurement import wilson
-from sfp_viz.core.plan.recipe import Allocation
+from sfp_viz.core.plan.recipe import Strategy
 
 _RESAMPLES = 2000
 
@@ -132,11 +132,11 @@ _ON_TEST = (
 
 
 @dataclass(frozen=True)
-class Standing:
+class Ranking:
     """The plan of one allocation as it was measured: ``right`` of ``images``, one-shot; ``cost``
     is what is left of the goal's measure (computed)."""
 
-    allocation: Allocation
+    allocation: Strategy
     right: int
     images: int
     cost: float
@@ -152,21 +152,21 @@ class Standing:
         return wilson(self.right, self.images)
 
 
-def standings(trust: Trust) -> tuple[Standing, ...]:
+def standings(trust: Trust) -> tuple[Ranking, ...]:
     """The measured allocations, best first; equals in the order of ``COMPARED``."""
-    found: dict[Allocation, Standing] = {}
+    found: dict[Strategy, Ranking] = {}
     for draw in trust.draws:
         own = draw.kind == "suggestion"
-        named: list[Allocation] = [a for a in COMPARED if a == draw.kind]
+        named: list[Strategy] = [a for a in COMPARED if a == draw.kind]
         named = [trust.recipe.allocation] if own else named
         for name in named:
             if name not in found and draw.right is not None:
-                found[name] = Standing(name, draw.right, trust.images, draw.cost)
+                found[name] = Ranking(name, draw.right, trust.images, draw.cost)
     order = [*COMPARED, "pooled"]
     return tuple(sorted(found.values(), key=lambda s: (-s.right, order.index(s.allocation))))
 
 
-def leaders(trust: Trust) -> tuple[Standing, ...]:
+def leaders(trust: Trust) -> tuple[Ranking, ...]:
     """The best one and those that cannot be told apart from it: their 95 % intervals overlap.
 
     All counted the same images, so that this is cautious: a difference that it names is there.
@@ -208,15 +208,15 @@ def which(trust: Trust) -> str:
     return f"{text} {left_out(trust)}".rstrip()
 
 
-def _all(found: tuple[Standing, ...]) -> str:
+def _all(found: tuple[Ranking, ...]) -> str:
     return ", ".join(f"{SAID[s.allocation]} {_figure(s)}" for s in found)
 
 
-def _figure(standing: Standing) -> str:
+def _figure(standing: Ranking) -> str:
     low, high = (100 * end for end in standing.interval)
     return f"{100 * standing.share:.1f} % (95 %: {low:.1f} to {high:.1f} %)"
 
 
-def _begun(standing: Standing) -> str:
+def _begun(standing: Ranking) -> str:
     text = SAID[standing.allocation]
     return text[:1].upper() + text[1:]

@@ -21,7 +21,7 @@ WORDS = {
 }
 
 
-class Measure:
+class Objective:
     """Value of one goal, from the units that each group keeps (int [groups], network's order).
 
     MACs and params (exact below 2^53) and peak memory in bytes are computed; latency in
@@ -65,23 +65,23 @@ class Measure:
         return mixed + self.per_out * outs + self.per_in * ins
 
 
-def measure_of(network: Network, goal: str, table: LatencyTable | None = None) -> Measure:
+def objective_of(network: Network, goal: str, table: LatencyTable | None = None) -> Objective:
     """A quick function of the widths for one goal: 'macs', 'params', 'memory' or 'latency'.
 
     Equal to ``cost_of_widths`` to the last unit, or to ``latency.estimate``. Raises RecipeError
     for latency without a table.
     """
-    return Measure(network, goal, table)
+    return Objective(network, goal, table)
 
 
-class Walk:
+class IncrementalCost:
     """A plan on its way down: what one group's next units would save, without counting anew.
 
     For peak memory, a maximum that no single group may lower, the saving is the fall of what all
     operations take above the budget: it reaches 0 exactly where the peak meets the budget.
     """
 
-    def __init__(self, measure: Measure, kept: np.ndarray, budget: float) -> None:
+    def __init__(self, measure: Objective, kept: np.ndarray, budget: float) -> None:
         self.measure, self.budget = measure, budget
         self.kept = kept.copy()
         self._widths = (measure.sums @ (np.append(kept, 1) * measure.repeats)).T.tolist()

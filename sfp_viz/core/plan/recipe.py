@@ -16,7 +16,7 @@ Criterion = Literal[
     "reconstruction", "random",
 ]  # fmt: skip
 Selection = Literal["clusters", "ranking"]
-Allocation = Literal["dispersion", "uniform", "pooled", "functional", "sensitivity"]
+Strategy = Literal["dispersion", "uniform", "pooled", "functional", "sensitivity"]
 Dispersion = Literal["nearest", "effective_rank", "mean", "activation"]
 Compensation = Literal["none", "bias", "merge", "scale", "lsq_channel", "lsq_window"]
 Coupled = Literal["protect", "shared", "pacesetter"]
@@ -27,7 +27,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "clustering": get_args(Clustering),
     "cluster_rule": get_args(ClusterRule),
     "criterion": get_args(Criterion),
-    "allocation": get_args(Allocation),
+    "allocation": get_args(Strategy),
     "dispersion": get_args(Dispersion),
     "selection": get_args(Selection),
     "compensation": get_args(Compensation),
@@ -64,7 +64,7 @@ class Recipe:
     criterion: Criterion = "l1"
     selection: Selection = "clusters"
     balance: float = 0.5
-    allocation: Allocation = "dispersion"
+    allocation: Strategy = "dispersion"
     dispersion: Dispersion = "nearest"
     gamma: float = 2.0
     max_ratio: float = 0.9

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sfp_viz.core.allocation.suggestion import bounds, suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths, bounds
 from sfp_viz.core.evidence.evidence import Evidence, check
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
@@ -68,27 +68,27 @@ def analyze(
     recipe: Recipe,
     evidence: Evidence | Observations | None = None,
     *,
-    tell: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Analysis:
     """Analyze every group that the recipe may cut: seconds for a ResNet-50.
 
-    Recipes that need no ``evidence`` (evidence.needs) work from the weights alone. ``tell`` gets a
-    line before each group. Raises RecipeError when what is needed is missing or belongs to other
+    Recipes that need no ``evidence`` (evidence.needs) work from the weights alone. ``progress``
+    gets a line before each group. Raises RecipeError when what is needed is missing or belongs to other
     weights.
     """
     found = _checked(recipe, evidence, network.digest)
     spread = dispersions(network, recipe, found)
     low, high = bounds(network, recipe, evidence=found)
     try:
-        kept = suggest(network, spread, recipe, evidence=found)
+        kept = allocated_widths(network, spread, recipe, evidence=found)
     except PlanError:
         kept = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
     cut = [g.name for g, lo, hi in zip(network.groups, low, high, strict=True) if lo < hi]
     groups = {}
     for number, name in enumerate(cut, 1):
-        if tell:
+        if progress:
             size = network.group(name).size
-            tell(f"Comparing the {size:,} filters of '{name}', {number} of {len(cut)}")
+            progress(f"Comparing the {size:,} filters of '{name}', {number} of {len(cut)}")
         groups[name] = analyze_group(network, name, recipe, kept[name], found)
     return Analysis(network.digest, recipe, groups, spread, kept, found)
 

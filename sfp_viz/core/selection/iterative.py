@@ -15,7 +15,7 @@ import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.feasibility import out_of_reach
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
@@ -58,7 +58,7 @@ def check_steps(network: Network, recipe: Recipe, edits: Edits | None, steps: St
             "'functional' and MACs, or prune once."
         )
     low, _ = bounds(network, recipe, edits)
-    if measure_of(network, recipe.goal)(low) > _budget(network, recipe, recipe.target_reduction):
+    if objective_of(network, recipe.goal)(low) > _budget(network, recipe, recipe.target_reduction):
         raise PlanError(out_of_reach(network, recipe, edits, None))
 
 
@@ -144,13 +144,13 @@ def together(original: Network, recipe: Recipe, edits: Edits | None, plans: list
 
 
 def _budget(original: Network, recipe: Recipe, target: float) -> float:
-    count = measure_of(original, recipe.goal)
+    count = objective_of(original, recipe.goal)
     return float(np.floor((1 - target) * count(count.sizes) + 1e-6))
 
 
 def _share(original: Network, student: Network, recipe: Recipe, target: float) -> float:
     """Share of the student's goal to remove; rounded up, so that the exact budget holds."""
-    count = measure_of(student, recipe.goal)
+    count = objective_of(student, recipe.goal)
     now = count(count.sizes)
     wanted = 1 - _budget(original, recipe, target) / now if now else 0.0
     return min(max(math.ceil(wanted * 1e6 - 1e-6) / 1e6, 0.0), 0.99)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
@@ -30,7 +30,7 @@ def make_plan(
         )
     for name in dict(edits.clusters):
         network.group(name)
-    kept = suggest(network, analysis.dispersions, recipe, edits, analysis.evidence)
+    kept = allocated_widths(network, analysis.dispersions, recipe, edits, analysis.evidence)
     removals = tuple(
         _removal(network, analysis, recipe, edits, group.name, kept[group.name])
         for group in network.groups

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sfp_viz.core.allocation.strategies import Room, by_threshold
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.allocation.strategies import Budget, by_threshold
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError
 
@@ -34,9 +34,9 @@ def rows_within(
         for g in network.groups
     ]
     low = np.where(free, 1, sizes)
-    count = measure_of(network, "macs")
+    count = objective_of(network, "macs")
     budget = float(np.floor((1 - target_reduction) * count(count.sizes) + 1e-6))
-    room = Room(count, budget, low, sizes)
+    room = Budget(count, budget, low, sizes)
     if not room.fits(low):
         most = 1 - count(low) / count(count.sizes)
         raise PlanError(

@@ -18,8 +18,8 @@ from sfp_viz.nets.tracing.execution import CONVOLUTIONS
 _BATCH = 64  # activations of more images fall out of the caches: half as fast
 
 
-def count_right(model: Model, images: Images, tell: Callable[[str], None] | None = None) -> int:
-    """How many images the network names rightly (top-1), in evaluation mode. ``tell`` hears how
+def count_right(model: Model, images: Images, progress: Callable[[str], None] | None = None) -> int:
+    """How many images the network names rightly (top-1), in evaluation mode. ``progress`` hears how
     many were seen, every 512 images."""
     from torchmetrics.functional.classification import multiclass_stat_scores
 
@@ -33,8 +33,8 @@ def count_right(model: Model, images: Images, tell: Callable[[str], None] | None
     right = 0
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
-            if tell and start % (8 * _BATCH) == 0:
-                tell(f"{start:,} of {len(images):,} images")
+            if progress and start % (8 * _BATCH) == 0:
+                progress(f"{start:,} of {len(images):,} images")
             pixels = torch.from_numpy(images.pixels[start : start + _BATCH].copy())
             labels = torch.from_numpy(images.labels[start : start + _BATCH].copy())
             logits = module(model.normalize(pixels))
@@ -52,11 +52,11 @@ def count_right(model: Model, images: Images, tell: Callable[[str], None] | None
 
 
 def measure_accuracy(
-    model: Model, images: Images, tell: Callable[[str], None] | None = None
+    model: Model, images: Images, progress: Callable[[str], None] | None = None
 ) -> Measured:
-    """Top-1 accuracy 0..1 on ``images`` with its 95 % interval (Wilson); measured. ``tell`` hears
-    how far it is, see ``count_right``."""
-    right = count_right(model, images, tell)
+    """Top-1 accuracy 0..1 on ``images`` with its 95 % interval (Wilson); measured. ``progress``
+    hears how far it is, see ``count_right``."""
+    right = count_right(model, images, progress)
     return Measured(
         accuracy=right / max(1, len(images)),
         interval=wilson(right, len(images)),

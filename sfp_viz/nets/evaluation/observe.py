@@ -101,8 +101,8 @@ def _check(model: Model, images: Images, scores: Sequence[str]) -> None:
 class _Progress:
     """Counts the images of batches that were worked on, and tells them."""
 
-    def __init__(self, tell: Callable[[int, int], None] | None, total: int) -> None:
-        self._tell, self._seen, self._total = tell, 0, total
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._tell, self._seen, self._total = progress, 0, total
 
     def told(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:

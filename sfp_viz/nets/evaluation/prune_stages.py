@@ -12,7 +12,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import Repair, reestimate
-from sfp_viz.nets.pruning.layer_fits import Refit
+from sfp_viz.nets.pruning.layer_fits import LayerFit
 from sfp_viz.nets.pruning.prune import compensated
 from sfp_viz.nets.pruning.training_views import as_trained
 
@@ -31,7 +31,7 @@ class Stage:
     model: Model
     data: str = ""
     notes: tuple[str, ...] = ()
-    layers: tuple[Refit, ...] = ()
+    layers: tuple[LayerFit, ...] = ()
 
     def measured(self) -> Measured:
         """The accuracy with its 95 % interval, and on what."""
@@ -45,13 +45,13 @@ def stages(
     calibration: Images,
     test: Images,
     network: Network | None = None,
-    tell: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Iterator[Stage]:
     """Measure ``model`` on ``test`` after each of NAMES; 'compensated' only when the recipe asks
-    for it. The model of the last stage is what ``surgery.prune`` makes. ``tell`` gets a line about
-    each step."""
+    for it. The model of the last stage is what ``surgery.prune`` makes. ``progress`` gets a line
+    about each step."""
 
-    say = tell or (lambda line: None)
+    say = progress or (lambda line: None)
 
     def stage(name: str, found: Model, repair: Repair | None = None) -> Stage:
         right = count_right(found, test, lambda far: say(f"Measuring the network {name}: {far}"))
@@ -61,11 +61,11 @@ def stages(
 
     yield stage("unpruned", model)
     calibration = as_trained(model, calibration)
-    small, _ = compensated(model, plan, network=network, repair=False, tell=tell)
+    small, _ = compensated(model, plan, network=network, repair=False, progress=progress)
     yield stage("cut", small)
     if plan.recipe.compensation != "none":
         small, repair = compensated(
-            model, plan, calibration=calibration, held_out=test, network=network, tell=tell
+            model, plan, calibration=calibration, held_out=test, network=network, progress=progress
         )
         yield stage("compensated", small, repair)
     say("Estimating BatchNorm anew")

@@ -93,10 +93,10 @@ def stored_path(home: str | Path, digest: str) -> Path:
 
 
 def stored_network(
-    home: str | Path, digest: str, *, tell: Callable[[str], None] | None = None
+    home: str | Path, digest: str, *, progress: Callable[[str], None] | None = None
 ) -> Network:
     """The reading of an imported network, with its weights. Loads no torch, but once for a reading
-    of an older version, which knew fewer kinds of layers and is made anew; ``tell`` gets a line
+    of an older version, which knew fewer kinds of layers and is made anew; ``progress`` gets a line
     about each step of that."""
     weights = stored_path(home, digest)
     try:
@@ -107,7 +107,7 @@ def stored_network(
             "Open its file again."
         ) from problem
     network = network_from_json(text, read_arrays(weights))
-    return network if covers_all(text) else _read_anew(home, digest, tell) or network
+    return network if covers_all(text) else _read_anew(home, digest, progress) or network
 
 
 def load_stored(home: str | Path, digest: str) -> Model:
@@ -115,19 +115,21 @@ def load_stored(home: str | Path, digest: str) -> Model:
     return load_saved(stored_path(home, digest))
 
 
-def _read_anew(home: str | Path, digest: str, tell: Callable[[str], None] | None) -> Network | None:
+def _read_anew(
+    home: str | Path, digest: str, progress: Callable[[str], None] | None
+) -> Network | None:
     """The reading of an imported network made, and kept, by this version; None where the network
     cannot be opened here, such as without the library that its architecture is from."""
     from sfp_viz.nets.tracing.read_network import read_network
 
     def say(line: str) -> None:
-        if tell:
+        if progress:
             first = line[:1].lower() + line[1:]
-            tell(f"This network was opened with an older version and is read anew: {first}")
+            progress(f"This network was opened with an older version and is read anew: {first}")
 
     try:
         say("loading its weights")
-        network = read_network(load_stored(home, digest), tell=say)
+        network = read_network(load_stored(home, digest), progress=say)
     except ModelError:
         return None
     if network.digest != digest:  # the weights are not those that were imported

@@ -23,7 +23,7 @@ from sfp_viz.nets.pruning.calibration import (
     readers,
 )
 from sfp_viz.nets.pruning.filter_merging import merge, scale
-from sfp_viz.nets.pruning.layer_fits import Refit
+from sfp_viz.nets.pruning.layer_fits import LayerFit
 from sfp_viz.nets.pruning.least_squares import refit
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.execution import execute
@@ -38,7 +38,7 @@ class Repair:
 
     added: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    layers: tuple[Refit, ...] = ()
+    layers: tuple[LayerFit, ...] = ()
 
 
 def compensate(
@@ -50,7 +50,7 @@ def compensate(
     kind: Compensation,
     *,
     held_out: Images | None = None,
-    tell: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Repair:
     """Adapt every reader of removed channels as ``kind`` says; in place on ``module``, a whole
     copy of ``model`` that is cut afterwards. ``removed`` maps group names to units.
@@ -58,7 +58,7 @@ def compensate(
     'none' nothing; 'bias' see fold_means; 'merge' and 'scale' see merging.py; 'lsq_channel' and
     'lsq_window' see least_squares.py. All are docs/method.md. Without ``images`` only 'merge' can
     be done; the notes say so of the others. With images ``held_out`` from the fit, refits are
-    measured on them too. ``tell`` gets a line about each step that takes long.
+    measured on them too. ``progress`` gets a line about each step that takes long.
     """
     if kind == "none" or not any(removed.values()):
         return Repair()
@@ -73,7 +73,7 @@ def compensate(
         return Repair(*scale(module, model, groups, removed, images))
     made = refit(
         module, model, groups, removed, images,
-        window=kind == "lsq_window", held_out=held_out, tell=tell,
+        window=kind == "lsq_window", held_out=held_out, progress=progress,
     )  # fmt: skip
     return Repair(made.added, made.notes, made.layers)
 

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import calibration_batches
-from sfp_viz.nets.pruning.layer_fits import Errors, Reader, Refit, look
+from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, Reader, look
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, channels_of
 
 Removed = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
-class Rulers:
+class ErrorProbe:
     """Two batches to measure on: ``seen`` of the fit's images and ``unseen`` ones; None for
     neither. ``module`` is the network that is cut and refitted, ``whole`` the uncut one; ``gone``
     holds the outputs of layers that are cut themselves, which do not count."""
@@ -39,10 +39,10 @@ class Rulers:
     def after(
         self,
         reader: Reader,
-        made: Refit,
+        made: LayerFit,
         before: tuple[float, float] | None,
         constant: Tensor | None,
-    ) -> Refit:
+    ) -> LayerFit:
         """``made`` with the errors of its layer before and after the fit; ``constant`` [outputs]
         is what the fit adds behind the layer, in the norm there."""
         after = self._errors(reader, constant)
@@ -75,17 +75,17 @@ def rulers(
     images: Images,
     held_out: Images | None,
     most: int,
-) -> Rulers:
+) -> ErrorProbe:
     """The first batch of the fit's ``images`` and one of ``held_out``, of up to 128 images, each
     spread evenly over all of them; nothing to measure on without ``held_out``."""
     if held_out is None or len(held_out) < 2:
-        return Rulers(module, whole)
+        return ErrorProbe(module, whole)
     seen, unseen = (
         next(islice(calibration_batches(model, some, many), 1))
         for some, many in ((images, most), (held_out, 1))
     )
     gone = {r.name: channels for r, channels in channels_of(groups, removed) if r.side == "out"}
-    return Rulers(module, whole, seen, unseen, gone)
+    return ErrorProbe(module, whole, seen, unseen, gone)
 
 
 def output_error(

@@ -29,7 +29,7 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Refit:
+class LayerFit:
     """How one layer was refitted: ``form`` 'window', 'channel' or 'bias', on ``rows`` rows.
 
     ``before`` and ``after`` are summed squared errors on the calibration images, of the layer's
@@ -107,7 +107,7 @@ class Look:
     followed: frozenset[str]
 
 
-Found = tuple[Refit, Tensor]  # and the constant to add to each output
+Found = tuple[LayerFit, Tensor]  # and the constant to add to each output
 Pairs = Iterable[tuple[int, Call, Call]]  # turn, in the cut network, in the whole one
 
 
@@ -175,7 +175,7 @@ def by_window(reader: Reader, pairs: Pairs, ridge: float) -> Found:
         change = fit.weights.view(len(part.weight), len(kept), *part.weight.shape[2:])
         part.weight[:, kept] += change.to(part.weight)
     errors = (fit.before, fit.after, fit.penalty)
-    return Refit(reader.name, "window", sums.rows, *errors), fit.offset
+    return LayerFit(reader.name, "window", sums.rows, *errors), fit.offset
 
 
 def by_channel(reader: Reader, pairs: Pairs, ridge: float) -> Found:
@@ -198,7 +198,7 @@ def by_channel(reader: Reader, pairs: Pairs, ridge: float) -> Found:
         part.weight.copy_(units.view_as(part.weight))
     now, then = (mean.to(part.weight.device) / count for mean in (now, then))
     offset = fed(reader.whole, then) - fed(part, now)
-    return Refit(reader.name, "channel", sums.rows, fit.before, fit.after, fit.penalty), offset
+    return LayerFit(reader.name, "channel", sums.rows, fit.before, fit.after, fit.penalty), offset
 
 
 def by_mean(reader: Reader, pairs: Pairs, ridge: float) -> Found:
@@ -207,7 +207,7 @@ def by_mean(reader: Reader, pairs: Pairs, ridge: float) -> Found:
     for _, ours, theirs in pairs:
         total += (theirs.rows - ours.rows).cpu() * ours.positions
         rows += ours.positions
-    return Refit(reader.name, "bias", rows), total / rows
+    return LayerFit(reader.name, "bias", rows), total / rows
 
 
 FITS = {"window": by_window, "channel": by_channel, "bias": by_mean}

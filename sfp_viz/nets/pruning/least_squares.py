@@ -24,10 +24,10 @@ from sfp_viz.nets.pruning.calibration import (
     name_behind,
     readers,
 )
-from sfp_viz.nets.pruning.fit_errors import Rulers, rulers
+from sfp_viz.nets.pruning.fit_errors import ErrorProbe, rulers
 from sfp_viz.nets.pruning.forward_capture import reads
 from sfp_viz.nets.pruning.im2col import inputs_of, positions
-from sfp_viz.nets.pruning.layer_fits import FITS, Call, Look, Reader, Refit, look
+from sfp_viz.nets.pruning.layer_fits import FITS, Call, LayerFit, Look, Reader, look
 from sfp_viz.nets.pruning.norm_rescaling import hold_scale, put_out
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
 from sfp_viz.nets.tracing.execution import execute
@@ -46,10 +46,10 @@ Batches = Callable[[], Iterator[Tensor]]
 
 
 @dataclass(frozen=True)
-class Refits:
+class LayerFits:
     """All refitted layers, the names of new biases, and a sentence about each layer left out."""
 
-    layers: tuple[Refit, ...]
+    layers: tuple[LayerFit, ...]
     added: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -65,8 +65,8 @@ def refit(
     ridge: float = RIDGE,
     most: int = BATCHES,
     held_out: Images | None = None,
-    tell: Callable[[str], None] | None = None,
-) -> Refits:
+    progress: Callable[[str], None] | None = None,
+) -> LayerFits:
     """Refit the readers of removed channels on ``most`` batches of images, in place on ``module``,
     a whole copy of ``model``, whose removed channels are silenced.
 
@@ -78,7 +78,7 @@ def refit(
     X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions get the mean alone. Norms of the cut
     network use the statistics of the batch meanwhile: estimate them anew afterwards. With images
     ``held_out``, each refit is measured on them and on images of the fit (fit_errors.py), which
-    changes nothing in the fit. ``tell`` gets a line for each batch.
+    changes nothing in the fit. ``progress`` gets a line for each batch.
     """
     lost, notes = readers(module, groups, removed)
     whole = copy.deepcopy(module).eval()
@@ -101,9 +101,9 @@ def refit(
 
     def batches() -> Iterator[Tensor]:
         for batch in calibration_batches(model, images, most):
-            if tell:  # for each batch anew: whoever hears it may stop the work there
+            if progress:  # for each batch anew: whoever hears it may stop the work there
                 name = found[len(layers)][0].name
-                tell(f"Refitting '{name}', {len(layers) + 1} of {len(found)}")
+                progress(f"Refitting '{name}', {len(layers) + 1} of {len(found)}")
             yield batch
 
     for some in _together(found):
@@ -115,7 +115,7 @@ def refit(
     for norm in norms:
         norm.track_running_stats = True
         norm.eval()
-    return Refits(tuple(layers), tuple(added), notes)
+    return LayerFits(tuple(layers), tuple(added), notes)
 
 
 def _together(found: Sequence[tuple[Reader, int]]) -> Iterator[list[Reader]]:
@@ -158,8 +158,8 @@ def _refitted(
     looks: Iterator[Look],
     batches: Batches,
     ridge: float,
-    measured: Rulers,
-) -> tuple[Refit, bool]:
+    measured: ErrorProbe,
+) -> tuple[LayerFit, bool]:
     """Fit one reader of the cut network, and let the norm behind it keep its scale; whether it
     has a new bias."""
     part, norm = reader.part, module.get_submodule(reader.norm) if reader.norm else None

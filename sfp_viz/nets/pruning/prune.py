@@ -61,20 +61,20 @@ def pruned(
     held_out: Images | None = None,
     network: Network | None = None,
     plain: bool = False,
-    tell: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> tuple[Model, Repair]:
     """``prune``, and how what went was made up for: what was left out is said in the notes alone.
 
     With images ``held_out`` besides, which must not be among those of the calibration, each refit
-    is measured on up to 128 of them; the network stays the same to the bit. ``tell`` gets a line
-    about each step.
+    is measured on up to 128 of them; the network stays the same to the bit. ``progress`` gets a
+    line about each step.
     """
-    say = tell or (lambda line: None)
+    say = progress or (lambda line: None)
     if calibration is not None and not plain:
         say("Finding out how the images looked in training")
         calibration = as_trained(model, calibration)
     small, repair = compensated(
-        model, plan, calibration=calibration, held_out=held_out, network=network, tell=tell
+        model, plan, calibration=calibration, held_out=held_out, network=network, progress=progress
     )
     if calibration is not None:
         say("Estimating BatchNorm anew")
@@ -90,22 +90,24 @@ def compensated(
     held_out: Images | None = None,
     network: Network | None = None,
     repair: bool = True,
-    tell: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> tuple[Model, Repair]:
     """``pruned`` without the new estimate of BatchNorm statistics, on the images as they are (but
     for those ``held_out``, which are augmented as in training); without ``repair`` nothing makes
     up for what went."""
-    if tell:
-        tell("Finding what is cut together")
+    if progress:
+        progress("Finding what is cut together")
     groups = _fitting(model, plan, network)
     removed = {removal.group: removal.filters for removal in plan.removals}
     module = copy.deepcopy(model.module).eval()
     kind = plan.recipe.compensation if repair else "none"
     fitted = calibration is not None and kind in REFITS
     seen = as_trained(model, held_out, BATCH) if fitted and held_out is not None else None
-    made = compensate(module, model, groups, removed, calibration, kind, held_out=seen, tell=tell)
-    if tell:
-        tell("Cutting a copy and checking that it runs")
+    made = compensate(
+        module, model, groups, removed, calibration, kind, held_out=seen, progress=progress
+    )
+    if progress:
+        progress("Cutting a copy and checking that it runs")
     _cut_and_proven(module, model, groups, removed)
     small = model.with_module(
         module.train(model.module.training),

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, part_of
@@ -117,7 +117,7 @@ def _writers(part: Any, axis: int) -> list[tuple[nn.Parameter, int]]:
 
 def shares_of(network: Network, names: Sequence[str]) -> dict[str, float]:
     """MACs that go with one unit of each group, over their mean over ``names``; 0.25 to 4."""
-    count = measure_of(network, "macs")
+    count = objective_of(network, "macs")
     whole = count(count.sizes)
     saved = {}
     for name in names:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sfp_viz.nets.sparsity.filter_rows import Rows
 
 
-class Held:
+class FrozenRows:
     """Rows of ``module`` that stay at 0. ``live`` and ``norms`` [units] by group say which stay,
     and what their norms were when that was decided."""
 

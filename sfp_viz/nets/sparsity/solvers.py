@@ -11,11 +11,11 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.training.sparsification import AULM, Sparsification
 from sfp_viz.nets.sparsity.aulm import Aulm
 from sfp_viz.nets.sparsity.filter_rows import Rows
-from sfp_viz.nets.sparsity.frozen_rows import Held
+from sfp_viz.nets.sparsity.frozen_rows import FrozenRows
 from sfp_viz.nets.sparsity.group_lasso import GroupLasso, Scales
 from sfp_viz.nets.sparsity.multi_granularity import Thinning
 
-Solver = Aulm | GroupLasso | Thinning | Held
+Solver = Aulm | GroupLasso | Thinning | FrozenRows
 
 
 def solver_of(

@@ -15,21 +15,21 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.projection import rows_within
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.sparsity.frozen_rows import Held
+from sfp_viz.nets.sparsity.frozen_rows import FrozenRows
 from sfp_viz.nets.sparsity.multi_granularity import PHASES, Thinning
 from sfp_viz.nets.sparsity.sparse_plan import sparse_plan
 from sfp_viz.nets.tracing.channel_groups import silence
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
 
-def live_rows(training: Sparsifying, *, at_end: bool) -> dict[str, np.ndarray]:
+def live_rows(training: SparseTraining, *, at_end: bool) -> dict[str, np.ndarray]:
     """Filters that stay: bool [units] by group; ``at_end``, so that the target is met."""
     settings, solver = training.settings, training.solver
     live = {r.group: np.ones(r.size, dtype=bool) for stage in training.stages for r in stage}
     live |= solver.live() | training.settled
-    if at_end and settings.finish == "target" and not isinstance(solver, Thinning | Held):
+    if at_end and settings.finish == "target" and not isinstance(solver, Thinning | FrozenRows):
         units = training.scales.units
         scores = {name: norm / units[name] for name, norm in solver.norms().items()}
         target, tied = settings.target_reduction, settings.coupled
@@ -37,7 +37,7 @@ def live_rows(training: Sparsifying, *, at_end: bool) -> dict[str, np.ndarray]:
     return live
 
 
-def standing(training: Sparsifying, *, measured: bool) -> dict[str, Any]:
+def standing(training: SparseTraining, *, measured: bool) -> dict[str, Any]:
     """The part of a line that says what stays, and what that costs; ``measured``, what it can do
     on the test images."""
     live, right = live_rows(training, at_end=training.finished), None
@@ -59,7 +59,7 @@ def standing(training: Sparsifying, *, measured: bool) -> dict[str, Any]:
     }
 
 
-def result_of(training: Sparsifying) -> tuple[Model, Plan]:
+def result_of(training: SparseTraining) -> tuple[Model, Plan]:
     """The network with all that goes at 0, uncut, and the plan that cuts it."""
     live, solver = live_rows(training, at_end=True), training.solver
     model = training.student.with_module(hard_copy(training, live))
@@ -70,14 +70,14 @@ def result_of(training: Sparsifying) -> tuple[Model, Plan]:
     return model, sparse_plan(network, live, norms, training.settings, early)
 
 
-def hard_copy(training: Sparsifying, live: dict[str, np.ndarray]) -> nn.Module:
+def hard_copy(training: SparseTraining, live: dict[str, np.ndarray]) -> nn.Module:
     """A copy in evaluation mode with all that goes at 0, on the CPU."""
     module = copy.deepcopy(training.module).requires_grad_(True)
     harden(training, module, live)
     return module.to("cpu").to(memory_format=torch.contiguous_format).eval()
 
 
-def harden(training: Sparsifying, module: nn.Module, live: dict[str, np.ndarray]) -> None:
+def harden(training: SparseTraining, module: nn.Module, live: dict[str, np.ndarray]) -> None:
     """Set ``module``, of the shape of the training's, to what acts: in place."""
     with torch.no_grad():
         for name, value in training.solver.hardened().items():
@@ -86,8 +86,8 @@ def harden(training: Sparsifying, module: nn.Module, live: dict[str, np.ndarray]
     silence(module, training.groups, gone)
 
 
-def _phase(training: Sparsifying) -> str:
+def _phase(training: SparseTraining) -> str:
     """'whole', or the group that is at work."""
     rows = training.solver.rows
     at = rows[0].group if training.settings.order == "layers" else "whole"
-    return f"{at}, settling" if isinstance(training.solver, Held) else at
+    return f"{at}, settling" if isinstance(training.solver, FrozenRows) else at

@@ -27,7 +27,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.sparsity.batches import Batches
 from sfp_viz.nets.sparsity.filter_rows import rows_of
-from sfp_viz.nets.sparsity.frozen_rows import Held
+from sfp_viz.nets.sparsity.frozen_rows import FrozenRows
 from sfp_viz.nets.sparsity.group_lasso import scales_of
 from sfp_viz.nets.sparsity.multi_granularity import Thinning
 from sfp_viz.nets.sparsity.solvers import Solver, optimizer_of, solver_of
@@ -37,7 +37,7 @@ from sfp_viz.nets.sparsity.sparsify_state import gather, take_up
 from sfp_viz.nets.tracing.read_network import channel_groups, read_network
 
 
-class Sparsifying:
+class SparseTraining:
     """A training in progress: call ``advance`` until ``finished``; then ``result``.
 
     ``student`` is copied, not written to. ``state`` and ``restore`` carry everything as plain
@@ -149,7 +149,7 @@ class Sparsifying:
         place = self._in_stage if self.finished else self.step % self._in_stage
         if not anew and place >= self._decided and not thins:
             every = {r.group: np.ones(r.size, dtype=bool) for r in rows}
-            self.solver = Held(self.module, rows, every, every)
+            self.solver = FrozenRows(self.module, rows, every, every)
         if anew:
             self.notes += self.solver.refresh(0.0)
 
@@ -161,7 +161,7 @@ class Sparsifying:
             self.notes += self.solver.refresh(1.0)
         live, norms = live_rows(self, at_end=True), self.solver.norms()
         harden(self, self.module, live)
-        self.solver = Held(self.module, self.solver.rows, live, norms)
+        self.solver = FrozenRows(self.module, self.solver.rows, live, norms)
 
     def _due(self) -> bool:
         """Whether copy and multiplier are set anew before it is decided what goes: not without need

@@ -19,10 +19,10 @@ from torch import Tensor
 from sfp_viz.errors import RunError
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
 
-def gather(training: Sparsifying) -> dict[str, Tensor]:
+def gather(training: SparseTraining) -> dict[str, Tensor]:
     """The state of ``training`` between two steps, on the CPU. Raises RunError when its loss, its
     weights or what pulls at them are no longer finite: that is nothing to go on from."""
     state = {f"module.{k}": v for k, v in training.module.state_dict().items()}
@@ -49,7 +49,7 @@ def _number(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.float64)
 
 
-def take_up(training: Sparsifying, state: Mapping[str, Tensor]) -> None:
+def take_up(training: SparseTraining, state: Mapping[str, Tensor]) -> None:
     """Set ``training`` to a ``state``. Raises RunError when that is of another one."""
     device = training.loss.device
 

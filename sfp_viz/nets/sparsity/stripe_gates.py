@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import uniform_l1
@@ -147,5 +147,5 @@ def filter_targets(
     if not groups or left >= 1:
         return dict.fromkeys(groups, 1.0)
     tied = "shared" if settings.coupled else "protect"
-    kept = suggest(network, {}, uniform_l1(1 - left, coupled=tied, max_ratio=0.99))
+    kept = allocated_widths(network, {}, uniform_l1(1 - left, coupled=tied, max_ratio=0.99))
     return {name: kept[name] / network.group(name).size for name in groups}

@@ -23,15 +23,15 @@ STEM_INPUTS = 4  # a first layer with so few input channels and filters is left 
 STEM_FILTERS = 16
 
 
-def read_network(model: Model, *, tell: Callable[[str], None] | None = None) -> Network:
+def read_network(model: Model, *, progress: Callable[[str], None] | None = None) -> Network:
     """What the method needs to know of ``model``, as numbers and names without torch.
 
     Every group that is not protected has been cut on a copy with other weights and compared with
     silenced channels. A network whose channels cannot be followed comes back with all groups
-    protected and a note. ``tell`` gets a line about each step. Raises ModelError when it does not
-    run or has no convolution.
+    protected and a note. ``progress`` gets a line about each step. Raises ModelError when it does
+    not run or has no convolution.
     """
-    say = tell or (lambda line: None)
+    say = progress or (lambda line: None)
     say("Running the network once, to see its layers in order")
     execution = execute(model.module, model.input_shape, name=model.name)
     layers = tuple(_layer(model.module, name, execution) for name in _names(model, execution))

@@ -26,7 +26,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.training.distributed import Ranks, alone, fewest, has_norms
-from sfp_viz.nets.training.ema import Average
+from sfp_viz.nets.training.ema import EMA
 from sfp_viz.nets.training.losses import Gap, distance, teacher_loss
 from sfp_viz.nets.training.peak_memory import peak_bytes
 from sfp_viz.nets.training.reproducibility import own_stream, seed_step
@@ -76,7 +76,7 @@ class Training:
         )
         self._ranks = Ranks(self.fabric)
         self._fewest = fewest(self.module, self._ranks)
-        self.average = Average(self.module, settings.ema) if settings.ema else None
+        self.average = EMA(self.module, settings.ema) if settings.ema else None
         self._pixels = torch.from_numpy(self.train.pixels.copy())
         self._labels = torch.from_numpy(self.train.labels.copy())
         self.gap, self._teacher = Gap(), None

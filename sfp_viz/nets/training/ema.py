@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class EMA:
     """An exponential moving average of all parameters and buffers of a module (Polyak 1992; as
     used by Tan and Le 2019). BatchNorm's running statistics are averaged too, counters copied.
 

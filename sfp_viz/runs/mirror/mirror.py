@@ -69,16 +69,16 @@ class Mirror:
         self._thread.start()
 
     def close(self, outcome: str) -> None:
-        """Tell how the run ended, with its files; waits, but not for long. Never raises."""
+        """Progress how the run ended, with its files; waits, but not for long. Never raises."""
         self._outcome = outcome
         self._ended.set()
         self._thread.join(_LINGER.get(outcome, _SHORT))
 
     def _follow(self) -> None:
         while not self._ended.is_set():
-            went_well = self._try(self._tell)
+            went_well = self._try(self._report)
             self._ended.wait(EVERY if went_well else _RETRY)
-        self._try(self._tell)
+        self._try(self._report)
         self._try(self._finish)
 
     def _try(self, act: Callable[[], None]) -> bool:
@@ -93,12 +93,12 @@ class Mirror:
             return False
         return True
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._server is None:
             from sfp_viz.runs.mirror.mlflow_client import Server
 
             self._server = Server(self._run, **asdict(self._chosen))
-        self._server.tell()
+        self._server.report()
 
     def _finish(self) -> None:
         if self._server is not None:

@@ -53,8 +53,8 @@ class Server:
         self._client.update_run(self._id, status="RUNNING")
         self._client.set_tag(self._id, "sfp_viz.state", "running")
 
-    def tell(self) -> None:
-        """Tell the epochs that are new. One that is done again comes to the same, and is not."""
+    def report(self) -> None:
+        """Report the epochs that are new. One that is done again comes to the same, and is not."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -66,7 +66,7 @@ class Server:
                 self._epochs = number
 
     def finish(self, outcome: str) -> None:
-        """Tell what the run came to, with its files, and end it there."""
+        """Progress what the run came to, with its files, and end it there."""
         from mlflow.entities import Metric
 
         folder, now = self._run.path, int(time.time() * 1000)

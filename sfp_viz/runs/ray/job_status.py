@@ -93,7 +93,7 @@ class Watch:
         )
         answer = self._answer(path, launch, now)
         still = now - sight.since
-        if answer.silent is not None:  # only the beat can tell, or nothing can
+        if answer.silent is not None:  # only the beat can progress, or nothing can
             patience = STALE if reported else PATIENCE
             return "alive" if min(still, now - answer.silent) <= patience else "gone"
         job = answer.job or Job("UNKNOWN")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def work(run: Run, heartbeat: Heartbeat) -> None:
     """Train from the last checkpoint, or the start, to the end. Raises SfpError on trouble."""
     folder = run.path
-    heartbeat.tell("loading")
+    heartbeat.report("loading")
     checkpoints = Checkpoints(folder, epochs=len(read_epochs(folder)))
     note = say_numerics(run.settings, heartbeat, checkpoints.last)
     teacher_file = folder / "teacher.safetensors"
@@ -81,7 +81,7 @@ def train(
             raise Stopped(_where(training, heartbeat, before))
         begun = training.step
         done = before + training.done
-        heartbeat.tell("training", done=done, steps=training.steps, step=begun)
+        heartbeat.report("training", done=done, steps=training.steps, step=begun)
         try:
             epoch = training.epoch(stop)
             state = training.state() if epoch is not None else {}
@@ -166,7 +166,7 @@ def _before(
     known = read_run(folder).before
     if known is not None:
         return known
-    heartbeat.tell("measuring")
+    heartbeat.report("measuring")
     from sfp_viz.nets.evaluation.measure import count_macs, count_params, count_right
 
     count = len(training.test)

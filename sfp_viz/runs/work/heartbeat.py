@@ -62,7 +62,7 @@ class Heartbeat:
         self._write()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
-    def tell(self, phase: str, *, done: int = 0, steps: int = 0, step: int = 0) -> None:
+    def report(self, phase: str, *, done: int = 0, steps: int = 0, step: int = 0) -> None:
         """Say what the worker is at, after how many epochs, and of how many steps the one begun
         is, ``step`` of them done; written at once."""
         self._step = step - 1

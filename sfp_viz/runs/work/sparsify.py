@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sfp_viz.core.training.history import Refresh
     from sfp_viz.nets.data.datasets import Images
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
 PLAN, START = "plan.json", "start.safetensors"
 
@@ -55,7 +55,7 @@ class Task:
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
     """Do what is left. Raises SfpError on trouble, Stopped when asked to stop."""
-    heartbeat.tell("loading")
+    heartbeat.report("loading")
     path, first = run.path, run.path / CHECKPOINTS
     first.mkdir(exist_ok=True)
     for half in first.glob(".*"):  # of a worker that was killed while writing
@@ -78,7 +78,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     _say(task, read_refreshes(path))
     before = _before(task)
     student = _tune(task, tuning) if order.tuned else load_saved(path / START2)
-    heartbeat.tell("measuring", done=len(read_epochs(path)))
+    heartbeat.report("measuring", done=len(read_epochs(path)))
     close(path, task.model, student, before, order)
 
 
@@ -86,10 +86,10 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     """Make the network sparse from the last checkpoint, or the start; then cut it."""
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.pruning.prune import prune
-    from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+    from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
     path, last = task.run.path, checkpoints.last
-    training = Sparsifying(
+    training = SparseTraining(
         task.model, train=task.train, test=task.test, settings=task.order.settings
     )
     known = read_refreshes(path)[: last.done if last else 0]
@@ -99,7 +99,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     rewrite(path / REFRESHES, known)  # the others are done again
     _say(task, known)
     _advance(task, training, checkpoints, list(known))
-    task.heartbeat.tell("pruning")
+    task.heartbeat.report("pruning")
     model, plan = training.result()
     save_model(model, path / SPARSE)
     write_whole(path / PLAN, plan_json(plan))
@@ -108,7 +108,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
 
 
 def _advance(
-    task: Task, training: Sparsifying, checkpoints: Checkpoints, known: list[Refresh]
+    task: Task, training: SparseTraining, checkpoints: Checkpoints, known: list[Refresh]
 ) -> None:
     """Train to the end, with a line for each refresh, and checkpoints after epochs, every
     ``checkpoint_steps`` steps, and where it is asked to stop."""
@@ -134,7 +134,7 @@ def _advance(
     in_epoch = training.steps // training.epochs
     while not training.finished:
         done, step = divmod(training.step, in_epoch)
-        task.heartbeat.tell("sparsifying", done=done, steps=in_epoch, step=step)
+        task.heartbeat.report("sparsifying", done=done, steps=in_epoch, step=step)
         with _falling_back(checkpoints):
             line = training.advance(stop)
         if line is None:
@@ -196,7 +196,7 @@ def _before(task: Task) -> Before:
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
 
-    task.heartbeat.tell("measuring")
+    task.heartbeat.report("measuring")
     small = load_saved(task.run.path / START2)
     test = task.test.first(task.run.settings.test_images)
     counted, count = stripe_cost(read_network(small)), len(test)

@@ -61,7 +61,7 @@ class Task:
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
     """Do all stages that are left. Raises SfpError on trouble, Stopped when asked to stop."""
-    heartbeat.tell("loading", done=len(run.epochs))
+    heartbeat.report("loading", done=len(run.epochs))
     task = _task(run, heartbeat)
     aims = targets(task.order.steps, task.order.recipe.target_reduction)
     current, left, plans = run.path / START, whole(task.network), []
@@ -134,7 +134,7 @@ def _cut(task: Task, target: float, student: Model, left: Left) -> tuple[Plan, M
     from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
 
-    _tell(task, "pruning")
+    _progress(task, "pruning")
     order, network = task.order, read_network(student)
     want = asked(task.network, network, left, order.recipe, order.edits, target)
     task.heartbeat.go_on()
@@ -150,12 +150,14 @@ def _seen(task: Task, student: Model) -> Evidence | None:
         return None
     from sfp_viz.nets.evaluation.observe import observe
 
-    def tell(seen: int, of: int) -> None:
+    def progress(seen: int, of: int) -> None:
         task.heartbeat.go_on()
 
-    _tell(task, "looking at images")
-    found = observe(student, task.train, most=CALIBRATION, scores=scores_of(recipe), progress=tell)
-    _tell(task, "pruning")
+    _progress(task, "looking at images")
+    found = observe(
+        student, task.train, most=CALIBRATION, scores=scores_of(recipe), progress=progress
+    )
+    _progress(task, "pruning")
     return Evidence(observations=found)
 
 
@@ -163,7 +165,7 @@ def _measured(task: Task, number: int, target: float, start: Model, plan: Plan) 
     """The line of a stage that begins; before.json says what is trained now."""
     from sfp_viz.nets.evaluation.measure import count_macs, count_params, count_right
 
-    _tell(task, "measuring")
+    _progress(task, "measuring")
     test = task.test.first(task.run.settings.test_images)
     count, macs, params = len(test), count_macs(start), count_params(start)
     known = read_run(task.run.path).before
@@ -223,5 +225,5 @@ def _end(task: Task, student: Path, plans: list[Plan]) -> None:
     finish(path, load_saved(student), before)
 
 
-def _tell(task: Task, phase: str) -> None:
-    task.heartbeat.tell(phase, done=len(read_epochs(task.run.path)))
+def _progress(task: Task, phase: str) -> None:
+    task.heartbeat.report(phase, done=len(read_epochs(task.run.path)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
 Task = tuple[Any, ...]
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Job:
 
     tasks: tuple[Task, ...]
     measure: Callable[[Sequence[Task]], Iterator[Any]]
-    content: Callable[[Mapping[Task, Any], float, Tell], str | bytes]
+    content: Callable[[Mapping[Task, Any], float, Progress], str | bytes]
     data: str = ""
     images: int = 0
 
@@ -44,7 +44,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     study = run.study
     if study is None:
         raise RunError(f"The run at {run.path} is no study.")
-    heartbeat.tell("loading")
+    heartbeat.report("loading")
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
     from sfp_viz.nets.training.reproducibility import numerics
@@ -57,12 +57,12 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     started = time.perf_counter()
     seconds = sum(point.seconds for point in done.values())
 
-    def tell(reached: int, total: int) -> None:
+    def progress(reached: int, total: int) -> None:
         heartbeat.say({"total": total})
-        heartbeat.tell("measuring", done=reached)
+        heartbeat.report("measuring", done=reached)
         heartbeat.go_on()
 
-    content = job.content({task: point.value for task, point in done.items()}, seconds, tell)
+    content = job.content({task: point.value for task, point in done.items()}, seconds, progress)
     heartbeat.go_on()
     file = FILES[study.kind][1]
     write_whole(run.path / file, content)
@@ -80,14 +80,14 @@ def _measured(run: Run, job: Job, heartbeat: Heartbeat) -> dict[Task, Point]:
     rewrite(run.path / POINTS, tuple(done.values()))
     todo = [task for task in job.tasks if task not in done]
     heartbeat.say({"total": len(job.tasks)})
-    heartbeat.tell("measuring", done=len(done))
+    heartbeat.report("measuring", done=len(done))
     heartbeat.go_on()
     started = time.perf_counter()
     for task, value in zip(todo, job.measure(todo), strict=True) if todo else ():
         ended = time.perf_counter()
         done[task] = Point(task, value, round(ended - started, 4))
         append(run.path / POINTS, done[task])
-        heartbeat.tell("measuring", done=len(done))
+        heartbeat.report("measuring", done=len(done))
         heartbeat.go_on()
         started = ended
     return done
@@ -116,7 +116,7 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
         )  # fmt: skip
         return (right for _, _, right in found)
 
-    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
+    def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         lines = [(group, kept, right) for (group, kept), right in points.items()]
         whole = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
         return sensitivity_json(whole)
@@ -132,7 +132,7 @@ def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
         found = measure_table(model, todo=todo, batch=study.batch, repeats=study.repeats)
         return (ms for _, _, _, ms in found)
 
-    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
+    def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         lines = [(name, outs, ins, ms) for (name, outs, ins), ms in points.items()]
         return latency_json(latency_table(network, lines, batch=study.batch))
 
@@ -147,12 +147,12 @@ def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
     images = load_data(run.data, "train")
     count = min(study.calibration, len(images))
 
-    def content(points: Mapping[Task, Any], seconds: float, tell: Tell) -> bytes:
-        found = observe(model, images, most=count, scores=study.scores, progress=tell)
+    def content(points: Mapping[Task, Any], seconds: float, progress: Progress) -> bytes:
+        found = observe(model, images, most=count, scores=study.scores, progress=progress)
         looks = count * (1 + ("taylor" in study.scores))
         for group in found.covariance:  # seconds for thousands of units, so no page waits for it
             found.elimination(group)
-            tell(looks, looks)
+            progress(looks, looks)
         return observations_bytes(found)
 
     return Job((), lambda todo: iter(()), content, f"{images.name}, {images.split}", count)
@@ -184,7 +184,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
             model, network, some, calibration=calibration, test=test, most=study.calibration
         )
 
-    def content(points: Mapping[Task, Any], seconds: float, _: Tell) -> str:
+    def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         right = {number: count for (number, _), count in points.items()}
         whole = tuple(replace(draw, right=right[number]) for number, draw in enumerate(drawn))
         told = Trust(network.digest, data, len(test), recipe, whole, seconds, left_out(others))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
     """Lay out what is not there yet, each once, and start it. Raises SfpError on trouble."""
-    heartbeat.tell("loading")
+    heartbeat.report("loading")
     sweep, locks = read_sweep(run.path)
     done = {point.task: point for point in run.points if isinstance(point.value, str)}
     rewrite(run.path / POINTS, tuple(done.values()))
@@ -43,7 +43,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
         if member.task in done:
             continue
         started, folder = time.perf_counter(), child_folder(run.path, number)
-        heartbeat.tell("pruning", done=len(done))
+        heartbeat.report("pruning", done=len(done))
         problem = ""
         if not folder.exists():  # a worker before us may have come so far
             make = make or _maker(run, sweep, locks, heartbeat)
@@ -143,10 +143,10 @@ def _evidence(
         return given
     from sfp_viz.nets.evaluation.observe import observe
 
-    def tell(seen: int, of: int) -> None:
+    def progress(seen: int, of: int) -> None:
         heartbeat.go_on()
 
-    heartbeat.tell("looking at images", done=len(run.points))
+    heartbeat.report("looking at images", done=len(run.points))
     scores = sorted({score for recipe in recipes for score in scores_of(recipe)})
-    seen = observe(model, images, scores=scores, progress=tell)
+    seen = observe(model, images, scores=scores, progress=progress)
     return Evidence(seen, given.sensitivity, given.latency)

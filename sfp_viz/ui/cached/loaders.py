@@ -15,7 +15,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.runs import folder
 from sfp_viz.ui import progress_line
-from sfp_viz.ui.progress_line import Tell
+from sfp_viz.ui.progress_line import Progress
 from sfp_viz.ui.session.state import Session
 
 
@@ -27,15 +27,15 @@ def home() -> Path:
 def network(key: str) -> Network:
     """The reading of a sample or a stored network; raises ModelError when there is none. Where it
     has to be made anew, a line on the page says how far that is."""
-    with progress_line.line("status") as tell:
-        return _network(key, tell)
+    with progress_line.line("status") as progress:
+        return _network(key, progress)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _network(key: str, _tell: Tell) -> Network:
+def _network(key: str, _progress: Progress) -> Network:
     if key in samples.sample_names():
         return samples.sample_network(key)
-    return model_store.stored_network(home(), key, tell=_tell)
+    return model_store.stored_network(home(), key, progress=_progress)
 
 
 def digest(key: str) -> str:

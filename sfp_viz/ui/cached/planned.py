@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
-from sfp_viz.core.cost.objective import Measure, measure_of
+from sfp_viz.core.cost.objective import Objective, objective_of
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
@@ -20,7 +20,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import Analysis, GroupAnalysis
 from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui.cached import evidence, loaders
-from sfp_viz.ui.progress_line import Tell
+from sfp_viz.ui.progress_line import Progress
 from sfp_viz.ui.session.state import Session
 
 
@@ -77,10 +77,12 @@ def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _suggestion(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> dict[str, int]:
-    from sfp_viz.core.allocation.suggestion import suggest
+    from sfp_viz.core.allocation.suggestion import allocated_widths
 
     spread = dispersions(key, recipe) if recipe.allocation == "dispersion" else {}
-    return dict(suggest(loaders.network(key), spread, recipe, edits, evidence.evidence(key)))
+    return dict(
+        allocated_widths(loaders.network(key), spread, recipe, edits, evidence.evidence(key))
+    )
 
 
 def kept_or_whole(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
@@ -92,7 +94,7 @@ def kept_or_whole(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[
 
 
 @dataclass(frozen=True)
-class Budget:
+class PlannedCost:
     """Cost before and after, both computed; ``after`` is None where ``problem`` says why."""
 
     before: Cost
@@ -101,15 +103,15 @@ class Budget:
     problem: str = ""
 
 
-def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> Budget:
+def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> PlannedCost:
     """What the recipe and edits would leave of the network, from channel counts alone."""
     read = loaders.network(key)
     before = cost_of_widths(read, {})
     try:
         kept = suggestion(key, recipe, edits)
-        return Budget(before, cost_of_widths(read, kept), kept)
+        return PlannedCost(before, cost_of_widths(read, kept), kept)
     except SfpError as problem:
-        return Budget(before, None, {}, str(problem))
+        return PlannedCost(before, None, {}, str(problem))
 
 
 def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:
@@ -127,8 +129,8 @@ def saved(key: str, goal: str, kept: Mapping[str, int]) -> float:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _measure(key: str, goal: str, version: tuple) -> Measure:
-    return measure_of(loaders.network(key), goal, evidence.evidence(key).latency)
+def _measure(key: str, goal: str, version: tuple) -> Objective:
+    return objective_of(loaders.network(key), goal, evidence.evidence(key).latency)
 
 
 @st.cache_resource(max_entries=256, show_spinner="Comparing the filters of this layer")
@@ -140,22 +142,26 @@ def _group_analysis(
     return analyze_group(loaders.network(key), group, recipe, kept, evidence.evidence(key))
 
 
-def analysis(key: str, recipe: Recipe, *, tell: Tell | None = None) -> Analysis:
-    """The analysis of every group; ``tell`` gets a line before each, where it is made now."""
-    return _analysis(key, recipe, evidence.version(recipe), tell)
+def analysis(key: str, recipe: Recipe, *, progress: Progress | None = None) -> Analysis:
+    """The analysis of every group; ``progress`` gets a line before each, where it is made now."""
+    return _analysis(key, recipe, evidence.version(recipe), progress)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Clustering the filters of every layer")
-def _analysis(key: str, recipe: Recipe, version: tuple, _tell: Tell | None = None) -> Analysis:
+def _analysis(
+    key: str, recipe: Recipe, version: tuple, _progress: Progress | None = None
+) -> Analysis:
     from sfp_viz.core.selection.analysis import analyze
 
-    return analyze(loaders.network(key), recipe, evidence.evidence(key), tell=_tell)
+    return analyze(loaders.network(key), recipe, evidence.evidence(key), progress=_progress)
 
 
-def plan(key: str, recipe: Recipe, edits: Edits | None = None, *, tell: Tell | None = None) -> Plan:
-    """The exact filters that go; ``tell`` gets a line about each step. Raises PlanError when the
-    target cannot be reached."""
-    return _plan(key, recipe, edits, evidence.version(recipe), tell)
+def plan(
+    key: str, recipe: Recipe, edits: Edits | None = None, *, progress: Progress | None = None
+) -> Plan:
+    """The exact filters that go; ``progress`` gets a line about each step. Raises PlanError when
+    the target cannot be reached."""
+    return _plan(key, recipe, edits, evidence.version(recipe), progress)
 
 
 def hash_or_none(key: str, recipe: Recipe, edits: Edits | None = None) -> str:
@@ -168,15 +174,15 @@ def hash_or_none(key: str, recipe: Recipe, edits: Edits | None = None) -> str:
 
 @st.cache_resource(max_entries=64, show_spinner="Choosing the filters")
 def _plan(
-    key: str, recipe: Recipe, edits: Edits | None, version: tuple, _tell: Tell | None = None
+    key: str, recipe: Recipe, edits: Edits | None, version: tuple, _progress: Progress | None = None
 ) -> Plan:
     from sfp_viz.core.selection.planner import make_plan
 
     if edits is not None and edits.digest != loaders.network(key).digest:
         raise PlanError("The changes by hand belong to another network. Undo them or start anew.")
-    found = analysis(key, recipe, tell=_tell)
-    if _tell:
-        _tell("Choosing the filters that go")
+    found = analysis(key, recipe, progress=_progress)
+    if _progress:
+        _progress("Choosing the filters that go")
     return make_plan(loaders.network(key), found, recipe, edits)
 
 

@@ -11,7 +11,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.ui.cached import evidence, loaders, planned
-from sfp_viz.ui.progress_line import Tell
+from sfp_viz.ui.progress_line import Progress
 
 
 def pruned(
@@ -20,13 +20,13 @@ def pruned(
     edits: Edits | None = None,
     data: str = "",
     *,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ):
     """The network physically cut on a copy; with ``data``, calibrated on its training images.
 
-    Takes seconds: call it on a click. ``tell`` gets a line about each step. Loads torch.
+    Takes seconds: call it on a click. ``progress`` gets a line about each step. Loads torch.
     """
-    return _pruned(key, recipe, edits, data, evidence.version(recipe), tell)[0]
+    return _pruned(key, recipe, edits, data, evidence.version(recipe), progress)[0]
 
 
 def repair(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
@@ -42,13 +42,13 @@ def _pruned(
     edits: Edits | None,
     data: str,
     version: tuple,
-    _tell: Tell | None = None,
+    _progress: Progress | None = None,
 ):
     from sfp_viz.nets.pruning.prune import pruned
 
     images, test = (data_or_none(data, split) if data else None for split in ("train", "test"))
-    plan = planned.plan(key, recipe, edits, tell=_tell)
-    return pruned(loaders.model(key), plan, calibration=images, held_out=test, tell=_tell)
+    plan = planned.plan(key, recipe, edits, progress=_progress)
+    return pruned(loaders.model(key), plan, calibration=images, held_out=test, progress=_progress)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -81,12 +81,14 @@ def _data(name: str, split: str, limit: int | None) -> Any:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def accuracy(key: str, data: str, limit: int | None = None, _tell: Tell | None = None) -> Measured:
+def accuracy(
+    key: str, data: str, limit: int | None = None, _progress: Progress | None = None
+) -> Measured:
     """Measured accuracy of the uncut network on the test images. Takes seconds: on a click.
     ``_tell`` hears how many images were seen."""
     from sfp_viz.nets.evaluation.measure import measure_accuracy
 
-    return measure_accuracy(loaders.model(key), _images(data, limit), _tell)
+    return measure_accuracy(loaders.model(key), _images(data, limit), _progress)
 
 
 def pruned_accuracy(
@@ -96,11 +98,11 @@ def pruned_accuracy(
     data: str,
     limit: int | None = None,
     *,
-    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> Measured:
     """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click.
-    ``tell`` hears how many images were seen."""
-    return _pruned_accuracy(key, recipe, edits, data, limit, evidence.version(recipe), tell)
+    ``progress`` hears how many images were seen."""
+    return _pruned_accuracy(key, recipe, edits, data, limit, evidence.version(recipe), progress)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -111,11 +113,11 @@ def _pruned_accuracy(
     data: str,
     limit: int | None,
     version: tuple,
-    _tell: Tell | None = None,
+    _progress: Progress | None = None,
 ) -> Measured:
     from sfp_viz.nets.evaluation.measure import measure_accuracy
 
-    return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit), _tell)
+    return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit), _progress)
 
 
 def _images(data: str, limit: int | None):

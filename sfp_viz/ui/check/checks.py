@@ -16,7 +16,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.ui import progress_line
 from sfp_viz.ui.cached import loaders, planned, pruned
-from sfp_viz.ui.progress_line import Tell
+from sfp_viz.ui.progress_line import Progress
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Check:
 
 
 def check(
-    key: str, recipe: Recipe, edits: Edits | None, data: str, *, tell: Tell | None = None
+    key: str, recipe: Recipe, edits: Edits | None, data: str, *, progress: Progress | None = None
 ) -> Check:
-    """Prune on a copy and measure both. Takes seconds: on a click. ``tell`` gets a line about each
-    step. Raises SfpError."""
-    say = tell or (lambda line: None)
-    pruned.pruned(key, recipe, edits, data, tell=tell)
+    """Prune on a copy and measure both. Takes seconds: on a click. ``progress`` gets a line about
+    each step. Raises SfpError."""
+    say = progress or (lambda line: None)
+    pruned.pruned(key, recipe, edits, data, progress=progress)
     say("Measuring the unpruned network")
     before = unpruned(key, data, lambda far: say(f"Measuring the unpruned network: {far}"))
     say("Measuring the pruned network")
@@ -57,18 +57,20 @@ def check(
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def unpruned(key: str, data: str, _tell: Tell | None = None) -> Sizes:
+def unpruned(key: str, data: str, _progress: Progress | None = None) -> Sizes:
     """Sizes of the network as it was opened; ``_tell`` hears how many images were seen."""
-    found = pruned.accuracy(key, data, _tell=_tell) if data else None
+    found = pruned.accuracy(key, data, _progress=_progress) if data else None
     return _sizes(loaders.model(key), found)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def one_shot(
-    key: str, recipe: Recipe, edits: Edits | None, data: str, _tell: Tell | None = None
+    key: str, recipe: Recipe, edits: Edits | None, data: str, _progress: Progress | None = None
 ) -> Sizes:
     """Sizes of the network pruned by a recipe, before any training; ``_tell`` as above."""
-    accuracy = pruned.pruned_accuracy(key, recipe, edits, data, tell=_tell) if data else None
+    accuracy = (
+        pruned.pruned_accuracy(key, recipe, edits, data, progress=_progress) if data else None
+    )
     return _sizes(pruned.pruned(key, recipe, edits, data), accuracy)
 
 
@@ -78,18 +80,18 @@ def stages(
     """Accuracy after each stage of the cut, and a sentence about each layer that could not be
     compensated. Takes seconds: on a click. Raises SfpError."""
     plan = planned.plan(key, recipe, edits)
-    with progress_line.line() as tell:
-        return _stages(key, plan.hash, data, plan, tell)
+    with progress_line.line() as progress:
+        return _stages(key, plan.hash, data, plan, progress)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring after each stage")
-def _stages(key: str, plan_hash: str, data: str, _plan: Plan, _tell: Tell):
+def _stages(key: str, plan_hash: str, data: str, _plan: Plan, _progress: Progress):
     from sfp_viz.nets.evaluation.prune_stages import stages as measured
 
     train, test = (pruned.data_or_none(data, split) for split in ("train", "test"))
     if train is None or test is None:
         raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
-    found = tuple(measured(loaders.model(key), _plan, train, test, tell=_tell))
+    found = tuple(measured(loaders.model(key), _plan, train, test, progress=_progress))
     notes = tuple(note for stage in found for note in stage.notes)
     return tuple((stage.name, stage.measured()) for stage in found), notes
 

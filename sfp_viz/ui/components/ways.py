@@ -23,7 +23,7 @@ _ways = load("ways")
 
 
 @dataclass(frozen=True)
-class Way:
+class StrategyMark:
     """A way of sharing out: ``name`` picks its mark, ``label`` its words.
 
     The one in use is ``used``; one that is not ``known`` is drawn fainter and has no marks.
@@ -42,7 +42,7 @@ class Way:
 
 
 def ways(
-    found: Sequence[Way],
+    found: Sequence[StrategyMark],
     *,
     key: str,
     group: str,

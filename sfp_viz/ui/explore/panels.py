@@ -56,7 +56,7 @@ def _layer_chosen() -> None:
 
 
 def begin() -> None:
-    """Tell map and table what is chosen; in each full run, before they are drawn."""
+    """Progress map and table what is chosen; in each full run, before they are drawn."""
     chosen = state.session().selection
     _tell_map(chosen)
     _tell_table(chosen)

@@ -12,10 +12,10 @@ from sfp_viz.core.allocation.alternatives import SAID, Alternative
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Allocation, Recipe
+from sfp_viz.core.plan.recipe import Recipe, Strategy
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence, loaders, planned
-from sfp_viz.ui.components.ways import Way
+from sfp_viz.ui.components.ways import StrategyMark
 from sfp_viz.ui.components.ways import ways as draw
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
@@ -49,7 +49,7 @@ def _found(
     return alternatives(loaders.network(key), spread, recipe, edits, evidence.evidence(key))
 
 
-def others(known: tuple[Alternative, ...], used: Allocation) -> dict[Allocation, Mapping[str, int]]:
+def others(known: tuple[Alternative, ...], used: Strategy) -> dict[Strategy, Mapping[str, int]]:
     """Units kept by group, for each known way but the one in use."""
     return {o.allocation: o.kept for o in known if o.known and o.allocation != used}
 
@@ -67,7 +67,7 @@ def legend(
     used, group = now.recipe.allocation, planned.group_of(now)
     shown = [way(network, one, used, group) for one in known]
     if all(one.allocation != used for one in known):
-        shown.insert(0, Way(used, SAID[used], used=True))
+        shown.insert(0, StrategyMark(used, SAID[used], used=True))
     if group is not None:
         shown = [replace(w, kept=kept.get(group.name)) if w.used else w for w in shown]
     draw(
@@ -82,15 +82,17 @@ def legend(
     )
 
 
-def way(network: Network, one: Alternative, used: Allocation, group: FilterGroup | None) -> Way:
+def way(
+    network: Network, one: Alternative, used: Strategy, group: FilterGroup | None
+) -> StrategyMark:
     """A way as the legend shows it."""
     words = SAID[one.allocation]
     if one.allocation == used:
-        return Way(used, words, used=True)
+        return StrategyMark(used, words, used=True)
     if one.known:
         kept = one.kept.get(group.name) if group else None
-        return Way(one.allocation, words, kept=kept, offer="Use")
-    off = Way(one.allocation, words, known=False)
+        return StrategyMark(one.allocation, words, kept=kept, offer="Use")
+    off = StrategyMark(one.allocation, words, known=False)
     if one.problem:
         return replace(off, note="cannot reach this target", why=one.problem)
     note = " and ".join(_NEEDS[name] for name in one.lacks)
@@ -121,7 +123,7 @@ def offered(network: Network, known: tuple[Alternative, ...], name: str) -> None
         st.toast("Choose images under the bars, at 'What images and measurements tell'.")
 
 
-def use(allocation: Allocation) -> None:
+def use(allocation: Strategy) -> None:
     """The recipe shares out this way; all else, changes by hand too, stays: one step of undo."""
     state.change(recipe=replace(state.session().recipe, allocation=allocation))
 

@@ -13,7 +13,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.figures.numbers import change, count, milliseconds, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, pruned
-from sfp_viz.ui.cached.planned import Budget
+from sfp_viz.ui.cached.planned import PlannedCost
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
@@ -29,7 +29,7 @@ class Subject:
     edits: Edits | None
 
 
-def costs(network: Network, budget: Budget) -> None:
+def costs(network: Network, budget: PlannedCost) -> None:
     """MACs, params, peak activation memory and latency of the plan, each beside what it was."""
     before, after = budget.before, budget.after
     if after is None:
@@ -51,7 +51,7 @@ def _one(label: str, now: str, moved: str, help: str | None = None) -> None:
     )
 
 
-def _latency(network: Network, budget: Budget) -> None:
+def _latency(network: Network, budget: PlannedCost) -> None:
     """The measured latency of exactly this plan, else the estimate, else how to get one."""
     now = state.session()
     subject = Subject(now.model, now.recipe, now.edits)

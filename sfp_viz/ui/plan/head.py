@@ -10,7 +10,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.figures.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
-from sfp_viz.ui.cached.planned import Budget
+from sfp_viz.ui.cached.planned import PlannedCost
 from sfp_viz.ui.plan import details as plan_details
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.plan.widths import Curves, Widths
@@ -32,7 +32,7 @@ def head(network: Network, asked: Asked) -> None:
             plan_files.recipe_files(network)
 
 
-def widths(network: Network, asked: Asked, budget: Budget) -> Widths:
+def widths(network: Network, asked: Asked, budget: PlannedCost) -> Widths:
     """All widths that the page draws: the plan's, the suggestion's, those before rounding."""
     key, recipe, edits = state.session().model, asked.recipe, asked.edits or None
     wanted: dict[str, int] = {}

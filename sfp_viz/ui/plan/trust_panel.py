@@ -9,7 +9,7 @@ import streamlit as st
 from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.comparison.trust import PREDICTORS, Trust
 from sfp_viz.core.comparison.verdict import (
-    Standing,
+    Ranking,
     agreement,
     findings,
     leaders,
@@ -18,7 +18,7 @@ from sfp_viz.core.comparison.verdict import (
 )
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.recipe import Allocation
+from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
@@ -125,11 +125,11 @@ def _same(trust: Trust, asked: Asked) -> bool:
     return replace(trust.recipe, allocation=asked.recipe.allocation) == asked.recipe
 
 
-def _used(one: Standing, asked: Asked) -> bool:
+def _used(one: Ranking, asked: Asked) -> bool:
     return one.allocation == asked.recipe.allocation
 
 
-def _begun(allocation: Allocation) -> str:
+def _begun(allocation: Strategy) -> str:
     return SAID[allocation][:1].upper() + SAID[allocation][1:]
 
 

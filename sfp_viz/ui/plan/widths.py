@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sfp_viz.core.plan.recipe import Allocation
+from sfp_viz.core.plan.recipe import Strategy
 
-Others = Mapping[Allocation, Mapping[str, int]]
+Others = Mapping[Strategy, Mapping[str, int]]
 
 
 Curves = Mapping[str, tuple[tuple[int, float], ...]]

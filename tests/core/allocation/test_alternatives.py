@@ -8,7 +8,7 @@ import pytest
 
 from sfp_viz.core.allocation.alternatives import COMPARED, alternatives, left_out
 from sfp_viz.core.allocation.bounds import bounds
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.edits import Edits
@@ -26,7 +26,7 @@ def test_each_known_allocation_keeps_what_a_recipe_with_it_would(plain):
     assert tuple(one.allocation for one in found) == COMPARED
     for one in found:
         its = replace(RECIPE, allocation=one.allocation)
-        assert one.kept == suggest(plain, SPREAD, its, None, evidence)
+        assert one.kept == allocated_widths(plain, SPREAD, its, None, evidence)
         assert one.known
         assert not one.why_not
     assert len({tuple(one.kept.values()) for one in found}) > 2

@@ -6,7 +6,7 @@ import pytest
 
 from sfp_viz.core.allocation.explanation import why
 from sfp_viz.core.allocation.rounding_cost import rounding_cost
-from sfp_viz.core.allocation.suggestion import suggest, suggestion
+from sfp_viz.core.allocation.suggestion import allocate, allocated_widths
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
@@ -16,13 +16,13 @@ SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 
 
 def told(network, recipe, group, edits=None, evidence=None, spread=SPREAD):
-    kept = suggest(network, spread, recipe, edits, evidence)
+    kept = allocated_widths(network, spread, recipe, edits, evidence)
     return why(network, spread, recipe, edits, kept, group, evidence)
 
 
 def test_the_formula_of_dispersion_gives_the_width(plain):
     recipe = Recipe()
-    found = suggestion(plain, SPREAD, recipe)
+    found = allocate(plain, SPREAD, recipe)
     tau = found.widths.level
     answer = told(plain, recipe, "conv2")
     numbers = dict(answer.numbers)
@@ -37,20 +37,20 @@ def test_the_formula_of_dispersion_gives_the_width(plain):
 
 def test_uniform_names_the_share(plain):
     answer = told(plain, Recipe(allocation="uniform"), "conv2")
-    tau = suggestion(plain, SPREAD, Recipe(allocation="uniform")).widths.level
+    tau = allocate(plain, SPREAD, Recipe(allocation="uniform")).widths.level
     assert rf"\tau = {tau:.3f}" in answer.formula_latex
     assert "same share everywhere" in answer.sentence
 
 
 def test_pooled_names_the_threshold(plain):
     answer = told(plain, Recipe(allocation="pooled"), "conv2")
-    level = suggestion(plain, SPREAD, Recipe(allocation="pooled")).widths.level
+    level = allocate(plain, SPREAD, Recipe(allocation="pooled")).widths.level
     assert f"{level:.3f} times" in answer.sentence
 
 
 def test_functional_names_what_the_next_layers_lose(plain):
     evidence, recipe = evidence_of(plain), Recipe(allocation="functional")
-    kept = suggest(plain, SPREAD, recipe, None, evidence)
+    kept = allocated_widths(plain, SPREAD, recipe, None, evidence)
     name = next(name for name, units in kept.items() if units < plain.group(name).size)
     answer = told(plain, recipe, name, evidence=evidence)
     gone = plain.group(name).size - kept[name]
@@ -61,7 +61,7 @@ def test_functional_names_what_the_next_layers_lose(plain):
 
 def test_sensitivity_names_the_points(plain):
     evidence, recipe = evidence_of(plain), Recipe(allocation="sensitivity")
-    kept = suggest(plain, SPREAD, recipe, None, evidence)
+    kept = allocated_widths(plain, SPREAD, recipe, None, evidence)
     name = next(name for name, units in kept.items() if units < plain.group(name).size)
     answer = told(plain, recipe, name, evidence=evidence)
     assert f"{loss(evidence.sensitivity, name, kept[name]):.1f} points" in answer.sentence
@@ -106,7 +106,7 @@ def test_bounds_and_rounding_are_told(plain):
 
 
 def test_a_width_that_nobody_suggested_gets_the_plain_sentence(plain):
-    kept = {**suggest(plain, SPREAD, Recipe()), "conv2": 23}
+    kept = {**allocated_widths(plain, SPREAD, Recipe()), "conv2": 23}
     answer = why(plain, SPREAD, Recipe(), None, kept, "conv2")
     assert answer.formula_latex == ""
     assert answer.sentence.startswith("23 of 24")
@@ -142,8 +142,8 @@ def test_a_group_left_whole_among_others_has_no_formula_of_a_loss_of_nothing(pla
 def test_what_rounding_costs_is_the_difference_of_two_plans(plain):
     recipe = Recipe(rounding=8, target_reduction=0.4)
     found = rounding_cost(plain, SPREAD, recipe)
-    assert found.rounded == suggest(plain, SPREAD, recipe)
-    assert found.free == suggest(plain, SPREAD, replace(recipe, rounding=1))
+    assert found.rounded == allocated_widths(plain, SPREAD, recipe)
+    assert found.free == allocated_widths(plain, SPREAD, replace(recipe, rounding=1))
     assert found.with_it >= 0.4
     assert 0.4 <= found.without <= found.with_it
     assert f"{100 * found.with_it:.1f} % is saved instead of" in found.sentence

@@ -11,7 +11,7 @@ from sfp_viz.core.allocation.accuracy_target import (
     losing_at_most,
     nearest_feasible,
 )
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import predicted_loss
@@ -30,9 +30,11 @@ def test_the_furthest_target_is_met_and_a_little_more_is_not(name, goal, request
     evidence = Evidence(latency=table_of(network))
     recipe = Recipe(goal=goal, max_ratio=0.6)
     most = furthest(network, recipe, None, evidence)
-    assert suggest(network, {}, replace(recipe, target_reduction=most), None, evidence)
+    assert allocated_widths(network, {}, replace(recipe, target_reduction=most), None, evidence)
     with pytest.raises(PlanError, match="cannot be reached"):
-        suggest(network, {}, replace(recipe, target_reduction=most + 0.001), None, evidence)
+        allocated_widths(
+            network, {}, replace(recipe, target_reduction=most + 0.001), None, evidence
+        )
 
 
 def test_it_is_the_share_of_macs_that_the_fewest_filters_save(plain):
@@ -58,7 +60,7 @@ def test_of_two_locks_the_one_that_helps_more_is_named(plain):
     assert lift is not None
     assert lift.to == freed
     assert lift.edits.protected == ("conv1",)
-    assert suggest(plain, {}, replace(recipe, target_reduction=lift.to), lift.edits)
+    assert allocated_widths(plain, {}, replace(recipe, target_reduction=lift.to), lift.edits)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_whatever_holds_a_goal_back_is_named(plain, edits, words):
     _, sentence = nearest_feasible(plain, recipe, edits)
     assert words in sentence
     with pytest.raises(PlanError, match=words):
-        suggest(plain, {}, recipe, edits)
+        allocated_widths(plain, {}, recipe, edits)
 
 
 def test_ratios_for_which_none_makes_up_hold_no_goal_back(plain):
@@ -125,10 +127,12 @@ def test_the_largest_target_for_a_loss_is_met_and_a_step_more_loses_more(plain):
         for points in (1.0, 5.0, 20.0):
             found = losing_at_most(plain, {}, recipe, None, evidence, points)
             assert replace(found, target_reduction=0.5) == recipe
-            kept = suggest(plain, {}, found, None, evidence)
+            kept = allocated_widths(plain, {}, found, None, evidence)
             assert predicted_loss(evidence.sensitivity, kept) <= points
             more = replace(found, target_reduction=found.target_reduction + 0.001)
-            lost = predicted_loss(evidence.sensitivity, suggest(plain, {}, more, None, evidence))
+            lost = predicted_loss(
+                evidence.sensitivity, allocated_widths(plain, {}, more, None, evidence)
+            )
             assert lost > points
             targets.append(found.target_reduction)
         assert targets == sorted(targets)

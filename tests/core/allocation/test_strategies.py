@@ -8,9 +8,9 @@ import pytest
 
 from sfp_viz.core.allocation.damage_curves import pieces_of
 from sfp_viz.core.allocation.strategies import by_curves, functional_curves, sensitivity_curves
-from sfp_viz.core.allocation.suggestion import suggest, suggestion
+from sfp_viz.core.allocation.suggestion import allocate, allocated_widths
 from sfp_viz.core.cost.cost import cost_of_widths
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.recipe import Recipe
 from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
@@ -49,7 +49,7 @@ def total(curves, count, kept):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_on_convex_curves_it_is_the_unit_by_unit_greedy_and_gives_back(plain, seed):
-    count = measure_of(plain, "macs")
+    count = objective_of(plain, "macs")
     curves = convex({g.name: g.size for g in plain.groups}, seed)
     budget = 0.5 * count(count.sizes)
     low = np.array([2, 2, 2])
@@ -64,7 +64,7 @@ def test_on_convex_curves_it_is_the_unit_by_unit_greedy_and_gives_back(plain, se
 def test_it_is_near_the_best_of_all_widths(plain_of):
     """Brute force over all widths of a small network, on curves that are not convex."""
     network, ratios = plain_of(widths=(6, 8, 7)), []
-    count = measure_of(network, "macs")
+    count = objective_of(network, "macs")
     budget = 0.5 * count(count.sizes)
     every = np.array(list(product(*(range(1, size + 1) for size in count.sizes))))
     fitting = every[[count(kept) <= budget for kept in every]]
@@ -85,7 +85,7 @@ def test_a_cliff_behind_a_flat_start_and_a_plateau_behind_a_cliff_do_not_mislead
         "conv2": np.array([0.0] * 13 + [50.0] * 12),
         "conv3": np.array([0.0] + [0.5] * 32),
     }
-    count = measure_of(plain, "macs")
+    count = objective_of(plain, "macs")
     found = by_curves(plain, curves, count, 0.5 * count(count.sizes), np.ones(3, int), count.sizes)
     conv1, conv2, conv3 = found.kept.tolist()
     assert conv1 == 16
@@ -104,8 +104,8 @@ def test_the_goal_is_met_and_no_step_more_would_meet_it(name, goal, allocation, 
         goal=goal, allocation=allocation, rounding=rounding, target_reduction=0.2,
         coupled="shared", max_ratio=0.95,
     )  # fmt: skip
-    found = suggestion(network, {}, recipe, None, evidence)
-    count = measure_of(network, goal, evidence.latency)
+    found = allocate(network, {}, recipe, None, evidence)
+    count = objective_of(network, goal, evidence.latency)
     kept = np.array(list(found.kept.values()))
     most = 0.8 * count(count.sizes)
     assert count(kept) <= most + 1e-6
@@ -116,13 +116,15 @@ def test_the_goal_is_met_and_no_step_more_would_meet_it(name, goal, allocation, 
             more = kept.copy()
             more[place] = min(kept[place] + found.step, group.size)
             assert count(more) > most - 1e-6
-    again = suggest(network, {}, recipe, None, evidence_of(network))
+    again = allocated_widths(network, {}, recipe, None, evidence_of(network))
     assert again == found.kept
 
 
 def test_memory_is_only_cut_where_the_peak_is(plain):
     """conv2 reads 16 and writes 24, conv3 reads 24 and writes 32: the peak is at conv3."""
-    kept = suggest(plain, {}, Recipe(goal="memory", target_reduction=0.2, allocation="uniform"))
+    kept = allocated_widths(
+        plain, {}, Recipe(goal="memory", target_reduction=0.2, allocation="uniform")
+    )
     assert kept["conv1"] == 16
     assert kept["conv2"] + kept["conv3"] == int(0.8 * 56)
 
@@ -130,7 +132,7 @@ def test_memory_is_only_cut_where_the_peak_is(plain):
 def test_a_group_that_was_not_seen_stays_whole(plain):
     for allocation in ("functional", "sensitivity"):
         recipe = Recipe(allocation=allocation, target_reduction=0.3)
-        kept = suggest(plain, {}, recipe, None, evidence_of(plain, skip=("conv2",)))
+        kept = allocated_widths(plain, {}, recipe, None, evidence_of(plain, skip=("conv2",)))
         assert kept["conv2"] == 24
         assert min(kept["conv1"] - 16, kept["conv3"] - 32) < 0
 
@@ -138,7 +140,7 @@ def test_a_group_that_was_not_seen_stays_whole(plain):
 def test_pooled_keeps_what_reaches_one_threshold(plain):
     """Slow twin: the fewest scores that must go, from the least important up."""
     recipe = Recipe(allocation="pooled", target_reduction=0.4, max_ratio=0.99)
-    found = suggestion(plain, {}, recipe)
+    found = allocate(plain, {}, recipe)
     layers = {n: np.abs(plain.layer(n).weight).sum(axis=(1, 2, 3)) for n in found.kept}
     scores = {n: s / s.mean() for n, s in layers.items()}
     for name, part in scores.items():
@@ -183,7 +185,7 @@ def test_pieces_are_the_lower_hull():
 @pytest.mark.parametrize("goal", GOALS)
 def test_curves_of_a_network_as_large_as_resnet50_take_less_than_100_ms(goal):
     network, _ = large()
-    count = measure_of(network, goal, table_of(network))
+    count = objective_of(network, goal, table_of(network))
     curves = convex(dict(zip(count.names, count.sizes, strict=True)))
     low = np.ceil(0.1 * count.sizes).astype(int)
     times = []

@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sfp_viz.core.allocation.suggestion import bounds, pooled_scores, suggest, why_ratio
+from sfp_viz.core.allocation.suggestion import allocated_widths, bounds, pooled_scores, why_ratio
 from sfp_viz.core.cost.cost import cost, cost_of_widths
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
@@ -38,7 +38,7 @@ def within(network, kept, target):
 def test_the_target_is_met_and_no_single_unit_more_would_meet_it(name, target, allocation, request):
     network = request.getfixturevalue(name)
     recipe = Recipe(target_reduction=target, allocation=allocation, coupled="shared")
-    kept = suggest(network, spread_of(network), recipe)
+    kept = allocated_widths(network, spread_of(network), recipe)
     assert within(network, kept, target)
     for group in network.free:
         if kept[group.name] < group.size:
@@ -79,31 +79,31 @@ def test_it_is_the_largest_feasible_step_of_the_formula(plain):
             more = {**kept, name: min(kept[name] + 1, sizes[name])}
             if more != kept and within(plain, more, 0.5):
                 kept, given = more, True
-    assert suggest(plain, SPREAD, recipe) == kept
+    assert allocated_widths(plain, SPREAD, recipe) == kept
 
 
 def test_target_0_leaves_everything_whole(plain):
-    kept = suggest(plain, dict.fromkeys(SPREAD, 0.0), Recipe(target_reduction=0.0))
+    kept = allocated_widths(plain, dict.fromkeys(SPREAD, 0.0), Recipe(target_reduction=0.0))
     assert kept == {"conv1": 16, "conv2": 24, "conv3": 32}
 
 
 def test_less_dispersion_keeps_a_smaller_share(plain):
-    kept = suggest(plain, SPREAD, Recipe(target_reduction=0.4))
+    kept = allocated_widths(plain, SPREAD, Recipe(target_reduction=0.4))
     shares = [kept[name] / plain.group(name).size for name in ("conv2", "conv3", "conv1")]
     assert shares == sorted(shares)
 
 
 def test_gamma_0_is_uniform(plain):
-    zero = suggest(plain, SPREAD, Recipe(gamma=0))
+    zero = allocated_widths(plain, SPREAD, Recipe(gamma=0))
     assert zero.keys() == SPREAD.keys()
     # Only the order in which single units are given back may differ.
-    uniform = suggest(plain, SPREAD, Recipe(allocation="uniform"))
+    uniform = allocated_widths(plain, SPREAD, Recipe(allocation="uniform"))
     assert zero == uniform
 
 
 def test_a_larger_gamma_is_less_uniform(plain):
     def gap(gamma):
-        kept = suggest(plain, SPREAD, Recipe(target_reduction=0.4, gamma=gamma))
+        kept = allocated_widths(plain, SPREAD, Recipe(target_reduction=0.4, gamma=gamma))
         return kept["conv1"] / 16 - kept["conv2"] / 24
 
     assert gap(0) < gap(1) < gap(4)
@@ -111,14 +111,14 @@ def test_a_larger_gamma_is_less_uniform(plain):
 
 def test_more_reduction_never_keeps_more_macs(plain):
     left = [
-        macs(plain, suggest(plain, SPREAD, Recipe(target_reduction=t)))
+        macs(plain, allocated_widths(plain, SPREAD, Recipe(target_reduction=t)))
         for t in np.linspace(0, 0.95, 20)
     ]
     assert left == sorted(left, reverse=True)
 
 
 def test_a_group_of_duplicates_does_not_break_the_search(plain):
-    kept = suggest(plain, {**SPREAD, "conv2": 0.0}, Recipe(target_reduction=0.3))
+    kept = allocated_widths(plain, {**SPREAD, "conv2": 0.0}, Recipe(target_reduction=0.3))
     assert within(plain, kept, 0.3)
     assert kept["conv2"] >= 3
 
@@ -133,52 +133,52 @@ def test_no_group_loses_more_than_the_largest_ratio(plain, ratio):
 
 @pytest.mark.parametrize("step", [2, 4, 8])
 def test_kept_units_are_multiples_of_the_rounding_or_whole(plain, step):
-    kept = suggest(plain, SPREAD, Recipe(rounding=step, target_reduction=0.4))
+    kept = allocated_widths(plain, SPREAD, Recipe(rounding=step, target_reduction=0.4))
     assert within(plain, kept, 0.4)
     assert all(n % step == 0 or n == plain.group(name).size for name, n in kept.items())
 
 
 def test_rounding_gives_way_where_the_target_could_not_be_met(plain):
-    kept = suggest(plain, SPREAD, Recipe(rounding=16, target_reduction=0.9))
+    kept = allocated_widths(plain, SPREAD, Recipe(rounding=16, target_reduction=0.9))
     assert within(plain, kept, 0.9)
 
 
 def test_rounding_above_the_size_leaves_a_group_whole(plain):
-    kept = suggest(plain, SPREAD, Recipe(rounding=20, target_reduction=0.2))
+    kept = allocated_widths(plain, SPREAD, Recipe(rounding=20, target_reduction=0.2))
     assert kept["conv1"] == 16
     assert within(plain, kept, 0.2)
 
 
 def test_protected_groups_stay_whole(concat):
-    kept = suggest(concat, spread_of(concat), Recipe())
+    kept = allocated_widths(concat, spread_of(concat), Recipe())
     assert kept["head"] == 10
 
 
 def test_coupled_groups_stay_whole_unless_shared_or_set_by_hand(residual):
     spread = spread_of(residual)
     recipe = Recipe(target_reduction=0.3, allocation="uniform")
-    assert suggest(residual, spread, recipe)["stem"] == 16
-    assert suggest(residual, spread, replace(recipe, coupled="shared"))["stem"] < 16
+    assert allocated_widths(residual, spread, recipe)["stem"] == 16
+    assert allocated_widths(residual, spread, replace(recipe, coupled="shared"))["stem"] < 16
     edits = Edits(residual.digest).with_ratio("stem", 0.25)
-    assert suggest(residual, spread, recipe, edits)["stem"] == 12
+    assert allocated_widths(residual, spread, recipe, edits)["stem"] == 12
 
 
 def test_a_ratio_by_hand_is_kept_exactly_and_the_rest_makes_up_for_it(plain):
     edits = Edits(plain.digest).with_ratio("conv2", 0.25)
-    kept = suggest(plain, SPREAD, Recipe(), edits)
+    kept = allocated_widths(plain, SPREAD, Recipe(), edits)
     assert kept["conv2"] == 18
     assert within(plain, kept, 0.5)
-    assert kept["conv3"] < suggest(plain, SPREAD, Recipe())["conv3"]
+    assert kept["conv3"] < allocated_widths(plain, SPREAD, Recipe())["conv3"]
 
 
 def test_a_ratio_of_1_keeps_one_filter(plain):
     edits = Edits(plain.digest).with_ratio("conv2", 1.0)
-    assert suggest(plain, SPREAD, Recipe(), edits)["conv2"] == 1
+    assert allocated_widths(plain, SPREAD, Recipe(), edits)["conv2"] == 1
 
 
 def test_a_lock_by_hand_leaves_a_group_whole(plain):
     edits = Edits(plain.digest).with_protected("conv2", True).with_ratio("conv2", 0.5)
-    assert suggest(plain, SPREAD, Recipe(), edits)["conv2"] == 24
+    assert allocated_widths(plain, SPREAD, Recipe(), edits)["conv2"] == 24
 
 
 def test_filters_fixed_by_hand_bound_the_width(plain):
@@ -187,18 +187,18 @@ def test_filters_fixed_by_hand_bound_the_width(plain):
         keep=tuple(("conv1", unit) for unit in range(14)),
         remove=(("conv2", 3), ("conv2", 4)),
     )
-    kept = suggest(plain, SPREAD, Recipe(), edits)
+    kept = allocated_widths(plain, SPREAD, Recipe(), edits)
     assert kept["conv1"] >= 14
     assert kept["conv2"] <= 22
-    assert suggest(plain, SPREAD, Recipe(target_reduction=0), edits)["conv2"] == 22
+    assert allocated_widths(plain, SPREAD, Recipe(target_reduction=0), edits)["conv2"] == 22
 
 
 def test_a_minimum_by_hand_bounds_the_suggestion_but_not_a_ratio(plain):
     edits = Edits(plain.digest).with_least("conv2", 20)
-    kept = suggest(plain, SPREAD, Recipe(), edits)
+    kept = allocated_widths(plain, SPREAD, Recipe(), edits)
     assert kept["conv2"] >= 20
     assert within(plain, kept, 0.5)
-    assert suggest(plain, SPREAD, Recipe(), edits.with_ratio("conv2", 0.5))["conv2"] == 12
+    assert allocated_widths(plain, SPREAD, Recipe(), edits.with_ratio("conv2", 0.5))["conv2"] == 12
     low, _ = bounds(plain, Recipe(), edits.with_least("conv1", 16))
     assert low.tolist() == [16, 20, 4]
 
@@ -206,14 +206,14 @@ def test_a_minimum_by_hand_bounds_the_suggestion_but_not_a_ratio(plain):
 def test_a_maximum_by_hand_bounds_the_suggestion_but_not_a_ratio(plain):
     edits = Edits(plain.digest).with_most("conv2", 6)
     for target in (0.0, 0.5):
-        kept = suggest(plain, SPREAD, Recipe(target_reduction=target), edits)
+        kept = allocated_widths(plain, SPREAD, Recipe(target_reduction=target), edits)
         assert kept["conv2"] <= 6
         assert within(plain, kept, target)
-    few = suggest(plain, SPREAD, Recipe(0.7), edits)
-    free = suggest(plain, SPREAD, Recipe(0.7))
+    few = allocated_widths(plain, SPREAD, Recipe(0.7), edits)
+    free = allocated_widths(plain, SPREAD, Recipe(0.7))
     assert few["conv2"] == 6 < free["conv2"]
     assert few["conv1"] + few["conv3"] > free["conv1"] + free["conv3"]  # the others may keep more
-    assert suggest(plain, SPREAD, Recipe(), edits.with_ratio("conv2", 0.5))["conv2"] == 12
+    assert allocated_widths(plain, SPREAD, Recipe(), edits.with_ratio("conv2", 0.5))["conv2"] == 12
     low, high = bounds(plain, Recipe(max_ratio=0.5), edits)  # it comes before the recipe's bound
     assert (low[1], high[1]) == (6, 6)
     _, high = bounds(plain, Recipe(rounding=4), edits)
@@ -225,14 +225,14 @@ def test_a_maximum_by_hand_bounds_the_suggestion_but_not_a_ratio(plain):
 def test_a_maximum_cuts_tied_layers_that_the_recipe_leaves_whole(residual):
     tied = next(group for group in residual.free if len(group.layers) > 1)
     edits = Edits(residual.digest).with_most(tied.name, 5)
-    assert suggest(residual, {}, Recipe(target_reduction=0.0), edits)[tied.name] == 5
+    assert allocated_widths(residual, {}, Recipe(target_reduction=0.0), edits)[tied.name] == 5
 
 
 def test_a_ratio_by_hand_never_removes_what_is_kept_by_hand(plain):
     keep = tuple(("conv2", unit) for unit in range(15))
     edits = Edits(plain.digest, keep=keep).with_ratio("conv2", 0.9)
     for makeup in (True, False):
-        kept = suggest(plain, SPREAD, Recipe(), replace(edits, makeup=makeup))
+        kept = allocated_widths(plain, SPREAD, Recipe(), replace(edits, makeup=makeup))
         assert kept["conv2"] == 15
 
 
@@ -240,15 +240,15 @@ def test_a_ratio_by_hand_never_removes_what_is_kept_by_hand(plain):
 def test_without_makeup_a_ratio_by_hand_moves_no_other_group(plain, ratio):
     edits = Edits(plain.digest, makeup=False).with_ratio("conv2", ratio)
     edits = edits.with_least("conv1", 14)
-    before = suggest(plain, SPREAD, Recipe(), edits.with_ratio("conv2", None))
-    kept = suggest(plain, SPREAD, Recipe(), edits)
+    before = allocated_widths(plain, SPREAD, Recipe(), edits.with_ratio("conv2", None))
+    kept = allocated_widths(plain, SPREAD, Recipe(), edits)
     assert kept == {**before, "conv2": 24 - int(np.floor(ratio * 24 + 0.5))}
     assert within(plain, kept, 0.5) == (ratio == 0.95)
 
 
 def test_without_makeup_every_ratio_by_hand_may_miss_the_target(plain):
     edits = Edits(plain.digest, ratios=tuple((g, 0.0) for g in SPREAD), makeup=False)
-    kept = suggest(plain, SPREAD, Recipe(), edits)
+    kept = allocated_widths(plain, SPREAD, Recipe(), edits)
     assert kept == {"conv1": 16, "conv2": 24, "conv3": 32}
 
 
@@ -261,8 +261,8 @@ def test_other_goals_are_met_and_no_single_unit_more_would_meet_them(
     network = request.getfixturevalue(name)
     evidence = Evidence(latency=table_of(network))
     recipe = Recipe(target_reduction=0.2, goal=goal, allocation=allocation, coupled="shared")
-    kept = suggest(network, spread_of(network), recipe, None, evidence)
-    count = measure_of(network, goal, evidence.latency)
+    kept = allocated_widths(network, spread_of(network), recipe, None, evidence)
+    count = objective_of(network, goal, evidence.latency)
     units = np.array(list(kept.values()))
     most = 0.8 * count(count.sizes) + 1e-6
     assert count(units) <= most
@@ -274,27 +274,29 @@ def test_other_goals_are_met_and_no_single_unit_more_would_meet_them(
 
 def test_a_target_out_of_reach_says_what_can_be_reached_and_why(concat):
     with pytest.raises(PlanError, match=r"1 of 4 groups stay whole \(head\)") as problem:
-        suggest(concat, spread_of(concat), Recipe(target_reduction=0.99, max_ratio=0.5))
+        allocated_widths(concat, spread_of(concat), Recipe(target_reduction=0.99, max_ratio=0.5))
     reach = float(str(problem.value).split("at most ")[1].split("%")[0]) / 100
     assert "50 % of its filters" in str(problem.value)
-    kept = suggest(
+    kept = allocated_widths(
         concat, spread_of(concat), Recipe(target_reduction=round(reach, 4), max_ratio=0.5)
     )
     assert within(concat, kept, reach)
     with pytest.raises(PlanError):
-        suggest(concat, {}, Recipe(target_reduction=round(reach + 0.002, 4), max_ratio=0.5))
+        allocated_widths(
+            concat, {}, Recipe(target_reduction=round(reach + 0.002, 4), max_ratio=0.5)
+        )
 
 
 def test_a_network_without_free_groups_says_so(depthwise):
     edits = Edits(depthwise.digest).with_protected("expand", True)
     with pytest.raises(PlanError, match=r"2 of 2 groups stay whole \(expand, project\)"):
-        suggest(depthwise, {}, Recipe(target_reduction=0.1), edits)
-    assert suggest(depthwise, {}, Recipe(target_reduction=0.0), edits)["expand"] == 24
+        allocated_widths(depthwise, {}, Recipe(target_reduction=0.1), edits)
+    assert allocated_widths(depthwise, {}, Recipe(target_reduction=0.0), edits)["expand"] == 24
 
 
 def test_a_network_without_groups_is_no_accident():
     bare = Network("bare", "x", (3, 8, 8), (), (), ())
-    assert suggest(bare, {}, Recipe(target_reduction=0.0)) == {}
+    assert allocated_widths(bare, {}, Recipe(target_reduction=0.0)) == {}
 
 
 @pytest.mark.parametrize(
@@ -317,7 +319,7 @@ def test_a_network_without_groups_is_no_accident():
 )
 def test_edits_that_do_not_fit_are_named(concat, edits, message):
     with pytest.raises(PlanError, match=message):
-        suggest(concat, spread_of(concat), Recipe(), edits)
+        allocated_widths(concat, spread_of(concat), Recipe(), edits)
 
 
 def test_a_network_as_large_as_resnet50_takes_less_than_50_ms():
@@ -325,7 +327,7 @@ def test_a_network_as_large_as_resnet50_takes_less_than_50_ms():
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        kept = suggest(network, spread, Recipe())
+        kept = allocated_widths(network, spread, Recipe())
         times.append(time.perf_counter() - start)
     assert within(network, kept, 0.5)
     assert 0.5 - (1 - macs(network, kept) / cost(network).macs) < 1e-3

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.bounds import bounds
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.comparison import sampled_plans as drawing
 from sfp_viz.core.comparison.sampled_plans import Draw, damage_by_dispersion, draws, edits_of
 from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json
@@ -48,8 +48,8 @@ def test_draws_cost_the_same_differ_and_stay_within_the_bounds(wide):
 def test_the_first_two_are_what_the_recipe_and_uniform_suggest(wide):
     spread = dispersions(wide, RECIPE)
     best, plain, *_ = draws(wide, spread, RECIPE, count=2)
-    assert best.widths == suggest(wide, spread, RECIPE)
-    assert plain.widths == suggest(wide, spread, replace(RECIPE, allocation="uniform"))
+    assert best.widths == allocated_widths(wide, spread, RECIPE)
+    assert plain.widths == allocated_widths(wide, spread, replace(RECIPE, allocation="uniform"))
 
 
 def test_wild_plans_lie_further_from_the_suggestion_than_mild_ones(wide):

@@ -7,7 +7,7 @@ import pytest
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.cost.latency_table import estimate
-from sfp_viz.core.cost.objective import Walk, measure_of
+from sfp_viz.core.cost.objective import IncrementalCost, objective_of
 from sfp_viz.errors import PlanError, RecipeError
 from tests.core.made_up import large, table_of
 
@@ -34,7 +34,7 @@ def any_widths(network, rng):
 @pytest.mark.parametrize("goal", GOALS)
 def test_it_is_the_plain_count_of_any_widths(name, goal, request):
     network, rng = request.getfixturevalue(name), np.random.default_rng(0)
-    count = measure_of(network, goal, table_of(network))
+    count = objective_of(network, goal, table_of(network))
     for _ in range(30):
         kept = any_widths(network, rng)
         expected = plainly(network, goal, kept)
@@ -49,9 +49,9 @@ def test_it_is_the_plain_count_of_any_widths(name, goal, request):
 def test_a_walk_knows_what_each_step_saves(name, goal, request):
     """Up and down at random; for memory, of the sum of what is above the budget."""
     network, rng = request.getfixturevalue(name), np.random.default_rng(1)
-    count = measure_of(network, goal, table_of(network))
+    count = objective_of(network, goal, table_of(network))
     budget = 0.4 * count(count.sizes)
-    walk = Walk(count, count.sizes, budget)
+    walk = IncrementalCost(count, count.sizes, budget)
     for _ in range(40):
         group = int(rng.integers(len(count.sizes)))
         units = int(rng.integers(-3, 4))
@@ -67,15 +67,15 @@ def test_a_walk_knows_what_each_step_saves(name, goal, request):
 
 def test_latency_without_times_or_with_those_of_other_weights_is_refused(plain, concat):
     with pytest.raises(RecipeError, match="Measure the layers first"):
-        measure_of(plain, "latency")
+        objective_of(plain, "latency")
     with pytest.raises(PlanError, match="other weights"):
-        measure_of(plain, "latency", table_of(concat))
+        objective_of(plain, "latency", table_of(concat))
 
 
 @pytest.mark.parametrize("goal", GOALS)
 def test_counting_once_takes_far_less_than_5_ms(goal):
     network, _ = large()
-    count = measure_of(network, goal, table_of(network))
+    count = objective_of(network, goal, table_of(network))
     times = []
     for _ in range(20):
         start = time.perf_counter()

@@ -82,7 +82,7 @@ def test_weights_that_are_not_finite_are_left_to_those_who_say_so():
 @pytest.mark.parametrize("told", [True, False])
 def test_an_analysis_tells_each_group_before_it_is_compared(told):
     lines: list[str] = []
-    analyze(network({}), Recipe(), tell=lines.append if told else None)
+    analyze(network({}), Recipe(), progress=lines.append if told else None)
     assert lines == (
         [f"Comparing the {n} filters of '{name}', {i} of 3"
          for i, (name, n) in enumerate({"conv1": 16, "conv2": 24, "conv3": 32}.items(), 1)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.recipe import Recipe
@@ -18,7 +18,7 @@ def test_every_group_that_may_be_cut_is_analyzed(concat):
     assert list(found.groups) == ["stem", "left", "right"]
     assert list(found.dispersions) == ["stem", "left", "right"]
     assert set(found.kept) == {"stem", "left", "right", "head"}
-    assert found.kept == suggest(concat, found.dispersions, Recipe())
+    assert found.kept == allocated_widths(concat, found.dispersions, Recipe())
 
 
 def test_coupled_groups_are_analyzed_when_they_may_be_cut(residual):

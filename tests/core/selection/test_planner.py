@@ -5,7 +5,7 @@ import pytest
 
 from sfp_viz.core.allocation.suggestion import bounds
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.cost.objective import measure_of
+from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
@@ -165,7 +165,7 @@ def test_whatever_is_asked_the_plan_obeys_it_or_says_why_not(name, request):
         rng = np.random.default_rng(seed)
         recipe, edits = any_recipe(rng), any_edits(network, rng)
         low, _ = bounds(network, recipe, edits, evidence)
-        count = measure_of(network, recipe.goal, evidence.latency)
+        count = objective_of(network, recipe.goal, evidence.latency)
         if recipe.target_reduction > 1 - count(low) / count(count.sizes) + 1e-9:
             with pytest.raises(PlanError, match="cannot be reached"):
                 make_plan_for(network, recipe, edits, evidence)

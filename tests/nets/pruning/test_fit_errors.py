@@ -15,8 +15,8 @@ from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import Repair
-from sfp_viz.nets.pruning.fit_errors import Rulers
-from sfp_viz.nets.pruning.layer_fits import Reader, Refit
+from sfp_viz.nets.pruning.fit_errors import ErrorProbe
+from sfp_viz.nets.pruning.layer_fits import LayerFit, Reader
 from sfp_viz.nets.pruning.prune import compensated, pruned
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.read_network import channel_groups
@@ -114,9 +114,9 @@ def test_outputs_that_are_cut_themselves_do_not_count(plain_model):
         module.conv2.bias[[1, 4]] = 0
     batch = plain_model.normalize(torch.from_numpy(images(20, 0).pixels.copy()))
     reader = Reader("conv2", module.conv2, whole.conv2, np.array([0]), 1, 1, form="window")
-    made = Refit("conv2", "window", 1)
+    made = LayerFit("conv2", "window", 1)
     for gone, wrong in ({"conv2": np.array([1, 4])}, False), ({}, True):
-        ruler = Rulers(module, whole, batch, batch, gone)
+        ruler = ErrorProbe(module, whole, batch, batch, gone)
         found = ruler.after(reader, made, ruler.before(reader), None)
         assert (found.seen.before > 0.01, found.unseen.after > 0.01) == (wrong, wrong)
 
@@ -136,6 +136,6 @@ def test_images_held_out_that_do_not_fit_are_refused_by_name(plain_model):
 def test_each_refit_is_told_before_it_starts(plain_model):
     lines: list[str] = []
     plan = plan_of(plain_model, group="conv1")
-    pruned(plain_model, plan, calibration=images(300, 0), tell=lines.append)
+    pruned(plain_model, plan, calibration=images(300, 0), progress=lines.append)
     assert "Refitting 'conv2', 1 of 1" in lines
     assert lines.index("Refitting 'conv2', 1 of 1") < lines.index("Estimating BatchNorm anew")

@@ -15,7 +15,7 @@ from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.evaluation.measure import count_macs
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.pruning.prune import prune
-from sfp_viz.nets.sparsity.sparse_training import Sparsifying
+from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 from sfp_viz.nets.stripes.striped_model import striped
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo.build import build
@@ -60,7 +60,7 @@ def sparsifying(settings, model=None):
     else:
         train = noise(model.input_shape, model.classes)
         test = noise(model.input_shape, model.classes, "test")
-    return Sparsifying(model or lenet(), train=train, test=test, settings=settings)
+    return SparseTraining(model or lenet(), train=train, test=test, settings=settings)
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=named)
@@ -257,7 +257,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
         sparsifying(QUICK).restore({k: v for k, v in state.items() if "copy" not in k})
     wrong = noise((3, 8, 8), 10)
     with pytest.raises(DataError, match=r"takes images of \(1, 8, 8\)"):
-        Sparsifying(lenet(), train=wrong, test=wrong, settings=QUICK)
+        SparseTraining(lenet(), train=wrong, test=wrong, settings=QUICK)
     whole = Model(tiny.NETS["residual"](), name="whole", input_shape=(3, 8, 8))
     session = sparsifying(replace(METHODS[2], target_reduction=0.95, batch_size=16), whole)
     with pytest.raises(PlanError, match="Lower the target"):
@@ -306,7 +306,7 @@ def test_filters_that_the_answer_does_not_need_are_the_ones_that_go(method):
         method=method, epochs=40, refresh=10, batch_size=50, learning_rate=0.05,
         augmentation="none", strength={"ssr_l20": 0.6}.get(method, 0.05),
     )  # fmt: skip
-    session = Sparsifying(model, train=images, test=images, settings=settings)
+    session = SparseTraining(model, train=images, test=images, settings=settings)
     history = list(session.records())
     _, plan = session.result()
     assert set(plan.removed("0")) <= set(range(4, 20))

@@ -14,7 +14,7 @@ from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.model import Model, digest_of
 from sfp_viz.nets.training import teacher as teaching
 from sfp_viz.nets.training.distill import Training
-from sfp_viz.nets.training.ema import Average
+from sfp_viz.nets.training.ema import EMA
 from sfp_viz.nets.zoo.build import build
 
 QUICK = Distillation(epochs=4, batch_size=64, train_images=200, test_images=100, learning_rate=0.1)
@@ -166,7 +166,7 @@ def test_a_checkpoint_without_the_average_does_not_fit_a_run_that_needs_it():
 
 def test_the_average_by_hand_with_buffers_and_counters():
     module = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
-    average = Average(module, 0.5)
+    average = EMA(module, 0.5)
     with torch.no_grad():
         module[0].weight.fill_(4)
         module[1].running_mean.fill_(2)

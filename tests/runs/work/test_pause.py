@@ -143,7 +143,7 @@ def test_a_pause_waits_for_a_long_step_and_a_cancel_does_not(new_run, monkeypatc
 
     path = new_run()
     heart = Heartbeat(path)
-    heart.tell("training")
+    heart.report("training")
     now = [0.0]
 
     def sleep(seconds: float) -> None:

@@ -199,10 +199,10 @@ def test_looking_at_images_tells_how_far_it_is_and_stops_between_batches(
     new_study, monkeypatch, tmp_path
 ):
     path = new_study("observe", replace(FEW, calibration=300, scores=("taylor",)))
-    seen, tell = [], Heartbeat.tell
+    seen, report = [], Heartbeat.report
 
     def watched(self, phase: str, *, done: int = 0, steps: int = 0) -> None:
-        tell(self, phase, done=done, steps=steps)
+        report(self, phase, done=done, steps=steps)
         with monkeypatch.context() as patch:  # a worker in our own process does not show as alive
             patch.setattr("sfp_viz.runs.folder.state_of", lambda signs: "running")
             run = read_run(path)
@@ -210,12 +210,12 @@ def test_looking_at_images_tells_how_far_it_is_and_stops_between_batches(
         if run.done == 256:
             self.stop.set()
 
-    monkeypatch.setattr(Heartbeat, "tell", watched)
+    monkeypatch.setattr(Heartbeat, "report", watched)
     main([str(path)])
     assert seen[-2:] == [(128, 600, 128 / 600), (256, 600, 256 / 600)]
     stopped = read_run(path)
     assert (stopped.state, stopped.done, stopped.finding) == ("cancelled", 0, None)
-    monkeypatch.setattr(Heartbeat, "tell", tell)
+    monkeypatch.setattr(Heartbeat, "report", report)
     again = new_study("observe", replace(FEW, calibration=300))
     assert finished(again).done == 300
 

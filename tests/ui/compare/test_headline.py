@@ -32,14 +32,14 @@ def lay(home: Path, kind: str, right: float, seed: int = 0, settings=THREE, **mo
 def told(tmp_path):
     """Lays out runs of the plan and of baselines, and tells what is said of all there are."""
 
-    def tell(*runs: tuple) -> tuple[str, str]:
+    def headline_of(*runs: tuple) -> tuple[str, str]:
         for run in runs:
             lay(tmp_path, *run)
         every = finished(tmp_path)
         points = points_of(every, plan=OURS.hash)
         return headline.finding(points, {RUN + one.id: one for one in every})
 
-    return tell
+    return headline_of
 
 
 def test_the_best_of_many_seeds_is_not_held_against_one(told):

@@ -38,7 +38,7 @@ def here(monkeypatch) -> dict:
     return done
 
 
-def shown() -> list[component.Way]:
+def shown() -> list[component.StrategyMark]:
     return [allocations.way(NETWORK, one, "dispersion", GROUP) for one in KNOWN]
 
 

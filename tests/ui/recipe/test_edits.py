@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.allocation.suggestion import suggest
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
@@ -43,7 +43,7 @@ def asked(network) -> Asked:
 
 
 def kept_of(network: Network, asked: Asked) -> dict[str, int]:
-    return suggest(network, dict.fromkeys(GROUPS, 0.5), asked.recipe, asked.edits)
+    return allocated_widths(network, dict.fromkeys(GROUPS, 0.5), asked.recipe, asked.edits)
 
 
 def test_a_dragged_bar_leaves_the_others_and_the_target_as_they_are(network, asked):
