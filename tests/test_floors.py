@@ -18,10 +18,11 @@ MAY_SEE = {
     "files.py": {"errors", "files"},
     "core": {"errors", "core"},
     "nets": {"errors", "files", "core", "nets"},
-    "figures": {"errors", "core", "figures"},
     "runs": {"errors", "files", "core", "nets", "runs"},
-    "ui": {"errors", "files", "core", "nets", "figures", "runs", "ui"},
-    "cli": {"errors", "files", "core", "nets", "figures", "runs", "cli"},
+    "text": {"errors", "core", "runs", "text"},
+    "figures": {"errors", "core", "text", "figures"},
+    "ui": {"errors", "files", "core", "nets", "runs", "text", "figures", "ui"},
+    "cli": {"errors", "files", "core", "nets", "runs", "text", "figures", "cli"},
     "__init__.py": {"errors", "core", "nets", "figures", "runs"},
 }
 

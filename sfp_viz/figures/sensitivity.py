@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.core.evidence.sensitivity import Sensitivity, losses, measured
 from sfp_viz.figures import theme
-from sfp_viz.figures.numbers import percent, span
+from sfp_viz.text.numbers import percent, span
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

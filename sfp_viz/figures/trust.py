@@ -8,7 +8,7 @@ from sfp_viz.core.comparison.trust import Draw, Trust
 from sfp_viz.core.comparison.verdict import agreement
 from sfp_viz.core.measurement import wilson
 from sfp_viz.figures import theme
-from sfp_viz.figures.numbers import count, percent, signed, span
+from sfp_viz.text.numbers import count, percent, signed, span
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -18,10 +18,10 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe, name_of
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary, settings_of
+from sfp_viz.text.numbers import count, percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.check import checks

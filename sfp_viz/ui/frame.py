@@ -9,7 +9,7 @@ import streamlit as st
 from sfp_viz.core.cost.cost import Cost
 from sfp_viz.core.evidence.evidence import missing
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import change, count
+from sfp_viz.text.numbers import change, count
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.copy_link import copy_link

@@ -8,9 +8,9 @@ from datetime import datetime
 import streamlit as st
 
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.figures.numbers import percent, size, span
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.runs.results import catalog
+from sfp_viz.text.numbers import percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture

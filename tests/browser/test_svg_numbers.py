@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sfp_viz.figures.numbers import count
+from sfp_viz.text.numbers import count
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = ROOT / "sfp_viz" / "ui" / "components" / "svg.js"

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from sfp_viz.cli.output.text import say, table, with_json
-from sfp_viz.figures.numbers import size
 from sfp_viz.runs.folder import home
+from sfp_viz.text.numbers import size
 
 
 @click.command()

@@ -22,8 +22,8 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.redundancy.dead_filters import counted, dead_filters, warning
 from sfp_viz.errors import PlanError
-from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
 from sfp_viz.files import write_whole
+from sfp_viz.text.numbers import change, count, milliseconds, percent, size
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

@@ -13,7 +13,7 @@ from sfp_viz.cli.output.text import facts, say, with_json
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.plan.recipe import NORMS_STAY, left_out
 from sfp_viz.errors import PlanError
-from sfp_viz.figures.numbers import change, count, percent, size, span
+from sfp_viz.text.numbers import change, count, percent, size, span
 
 if TYPE_CHECKING:
     from sfp_viz.core.plan.plan import Plan

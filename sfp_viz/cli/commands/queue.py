@@ -9,13 +9,13 @@ import click
 
 from sfp_viz.cli.commands.runs import runs
 from sfp_viz.cli.output.text import say, table, with_json
-from sfp_viz.figures.numbers import duration
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import find_run, home
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.line import slots
 from sfp_viz.runs.line.activity import going
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text.numbers import duration
 
 _WHY = {
     "variable": f"set by {slots.VARIABLE}",

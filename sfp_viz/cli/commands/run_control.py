@@ -12,7 +12,6 @@ from sfp_viz.cli.commands.runs import follow, run_value, runs
 from sfp_viz.cli.output.study import follow_study, study_card, study_json
 from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.output.text import say, with_json
-from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
 from sfp_viz.runs.launch import process
@@ -21,6 +20,7 @@ from sfp_viz.runs.results.sweeps import when_deleted
 from sfp_viz.runs.resume import resume as resume_run
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, words
+from sfp_viz.text.numbers import percent
 
 
 @runs.command()

@@ -13,7 +13,6 @@ import sfp_viz
 from sfp_viz.cli.output.text import say, table, with_json
 from sfp_viz.core.comparison.tradeoff import Axis, Point, front_words, standing_of
 from sfp_viz.errors import RunError
-from sfp_viz.figures.numbers import count, milliseconds, percent, span
 from sfp_viz.files import write_whole
 from sfp_viz.runs.folder import home
 from sfp_viz.runs.results import differences
@@ -21,6 +20,7 @@ from sfp_viz.runs.results import table as run_table
 from sfp_viz.runs.results.latencies import Timed, of_runs, read_latencies
 from sfp_viz.runs.results.points import RUN, best_of, points_of
 from sfp_viz.runs.results.summary import Summary, finished
+from sfp_viz.text.numbers import count, milliseconds, percent, span
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _WORDS = {"front": "on the front", "noise": "within noise", "worse": "surely below"}

@@ -17,13 +17,13 @@ from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
 from sfp_viz.cli.output.text import facts, moment, say, table, with_json
 from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
-from sfp_viz.figures.numbers import count, duration, percent, span
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, list_runs, read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.processes import ROOT
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
+from sfp_viz.text.numbers import count, duration, percent, span
 
 
 @click.command()

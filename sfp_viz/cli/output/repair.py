@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from sfp_viz.figures.numbers import percent
+from sfp_viz.text.numbers import percent
 
 if TYPE_CHECKING:
     from sfp_viz.nets.pruning.compensation import Repair

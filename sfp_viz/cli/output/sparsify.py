@@ -9,9 +9,9 @@ from typing import Any
 from sfp_viz.core.training.history import Refresh
 from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import change, count, milliseconds, percent, size
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import Outcome, read_outcome, read_refreshes, sparse_of
+from sfp_viz.text.numbers import change, count, milliseconds, percent, size
 
 HEAD = "epoch      loss    test  filters  stripes       MACs  phase"
 SKIPPING = (

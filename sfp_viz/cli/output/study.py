@@ -12,10 +12,10 @@ import click
 
 from sfp_viz.cli.output.text import facts, moment, table
 from sfp_viz.core.evidence.study import study_value
-from sfp_viz.figures.numbers import count, duration, milliseconds, percent, span
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text.numbers import count, duration, milliseconds, percent, span
 
 _TENTHS = 10  # a log gets a line each tenth; a terminal one that changes
 

@@ -11,11 +11,11 @@ import click
 
 from sfp_viz.cli.output.text import facts, moment, table
 from sfp_viz.core.plan.sweep import sweep_value
-from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.sweeps import Cell, Child, Spread, children, read_sweep, summary
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text.numbers import count, percent
 
 
 def follow_sweep(path: Path, *, ours: bool = True) -> Run:

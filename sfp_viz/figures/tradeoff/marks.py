@@ -25,7 +25,7 @@ from sfp_viz.core.comparison.tradeoff import (
     saved,
 )
 from sfp_viz.figures.colors import GREY, PALETTE
-from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
+from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
 
 _NAMES = {"plan": "this plan", "uniform": "uniform L1", "random": "random", "unpruned": "unpruned"}
 _STYLES = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sfp_viz.figures.numbers import percent
 from sfp_viz.figures.tradeoff.marks import View
 from sfp_viz.figures.tradeoff.page import Table, report_page
 from sfp_viz.figures.tradeoff.svg import tradeoff_svg
+from sfp_viz.text.numbers import percent
 
 CAPTION = (
     "Hollow: one-shot. Filled: fine-tuned. Bars: 95 % intervals of accuracies, quartiles of "

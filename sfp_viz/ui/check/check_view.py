@@ -14,7 +14,7 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.figures.architecture import kept_filters, layer_widths
-from sfp_viz.figures.numbers import change, count, milliseconds, percent, size, span
+from sfp_viz.text.numbers import change, count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import measurements
 from sfp_viz.ui.check import checks

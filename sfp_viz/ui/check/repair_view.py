@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.core.plan.recipe import NORMS_STAY, Recipe, left_out
-from sfp_viz.figures.numbers import percent
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.recipe.recipe_text import WORDS
 

@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.comparison.tradeoff import Axis, Point, cost_on, saved, standing_of
-from sfp_viz.figures.numbers import count, percent
 from sfp_viz.figures.tradeoff.marks import View
 from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.text.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.compare.pareto_text import STANDINGS
 

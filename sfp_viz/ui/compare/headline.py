@@ -7,8 +7,8 @@ from statistics import fmean
 
 from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.measurement import wilson
-from sfp_viz.figures.numbers import count, percent
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.text.numbers import count, percent
 from sfp_viz.ui.compare.fair_pairs import BASELINES, SAME, Pair, near, pairs_of, unequal
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.recipe.recipe_text import WORDS

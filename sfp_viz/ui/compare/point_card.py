@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from sfp_viz.core.comparison.tradeoff import Axis, Point, changed
-from sfp_viz.figures.numbers import count, milliseconds, percent, signed, span
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.compare import chart as compare_chart
 from sfp_viz.ui.compare import pareto_text as compare_words

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfp_viz.figures.numbers import percent
 from sfp_viz.figures.sparsity import Band, Story
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui.components.load import load
 from sfp_viz.ui.names import short_names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.evidence.evidence import missing
-from sfp_viz.figures.numbers import count, percent
+from sfp_viz.text.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import group_edits

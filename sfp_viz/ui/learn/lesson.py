@@ -17,9 +17,9 @@ from sfp_viz.errors import ModelError
 from sfp_viz.figures.filters.filter_map import filter_map
 from sfp_viz.figures.filters.pictures import data_uri, filter_pixels, glass
 from sfp_viz.figures.filters.similarity import similarity_map
-from sfp_viz.figures.numbers import percent, span
 from sfp_viz.figures.tradeoff.accuracy_bars import accuracy_bars
 from sfp_viz.figures.tradeoff.tradeoff import Point
+from sfp_viz.text.numbers import percent, span
 from sfp_viz.ui import charts
 from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.check import checks

@@ -8,8 +8,8 @@ import streamlit as st
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import change
 from sfp_viz.nets.io import samples
+from sfp_viz.text.numbers import change
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.step_tree import Row, step_tree
 from sfp_viz.ui.session import state, step_text

@@ -11,7 +11,7 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.filters.windows import size_words
-from sfp_viz.figures.numbers import milliseconds
+from sfp_viz.text.numbers import milliseconds
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.names import listed

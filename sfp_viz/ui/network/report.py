@@ -10,9 +10,9 @@ from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import count, percent, size, span
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.text.numbers import count, percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, pruned
 from sfp_viz.ui.names import listed

@@ -10,7 +10,7 @@ from sfp_viz.core.measurement import Measured
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.figures.numbers import change, count, milliseconds, size
+from sfp_viz.text.numbers import change, count, milliseconds, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, pruned
 from sfp_viz.ui.cached.planned import PlannedCost

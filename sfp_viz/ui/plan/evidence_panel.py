@@ -12,7 +12,7 @@ from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.figures.numbers import milliseconds, percent, span
+from sfp_viz.text.numbers import milliseconds, percent, span
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.plan.widths import Widths

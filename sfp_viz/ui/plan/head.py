@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.figures.numbers import percent
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.cached.planned import PlannedCost
 from sfp_viz.ui.plan import details as plan_details

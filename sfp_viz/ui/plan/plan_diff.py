@@ -13,7 +13,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.plan import Plan, plan_from_json
 from sfp_viz.errors import PlanError
-from sfp_viz.figures.numbers import change, count, size
+from sfp_viz.text.numbers import change, count, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.names import listed

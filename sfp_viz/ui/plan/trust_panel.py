@@ -19,7 +19,7 @@ from sfp_viz.core.comparison.verdict import (
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Strategy
-from sfp_viz.figures.numbers import count, milliseconds, percent, size, span
+from sfp_viz.text.numbers import count, milliseconds, percent, size, span
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import allocations

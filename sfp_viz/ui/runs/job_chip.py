@@ -11,11 +11,11 @@ from contextlib import suppress
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import percent
 from sfp_viz.nets.io import samples
 from sfp_viz.runs import queue
 from sfp_viz.runs.line.activity import Going, going, looked_at
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.navigation import links, steps_panel

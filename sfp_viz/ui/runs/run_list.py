@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui.runs import run_names, selection, sweep_view
 from sfp_viz.ui.training import run_text
 

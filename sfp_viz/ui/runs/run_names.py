@@ -12,10 +12,10 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import count
 from sfp_viz.runs.results.names import setting, with_differences
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import KIND, sparse_of
+from sfp_viz.text.numbers import count
 from sfp_viz.ui.training import run_text
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from sfp_viz.figures.numbers import count, duration, percent, size, span
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.storage import sparsify
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.steps import own_epochs
+from sfp_viz.text.numbers import count, duration, percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines

@@ -12,10 +12,10 @@ import streamlit as st
 
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind
 from sfp_viz.errors import RunError
-from sfp_viz.figures.numbers import change, count, milliseconds, size
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
+from sfp_viz.text.numbers import change, count, milliseconds, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.recipe import training_reasons

@@ -11,10 +11,10 @@ from sfp_viz.core.cost.cost import Cost, cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.history import Refresh
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import change, count, percent, size
 from sfp_viz.figures.sparsity import story
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import Sparse, read_refreshes, sparse_of
+from sfp_viz.text.numbers import change, count, percent, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.components.thinning import thinning

@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.results.sweeps import Cell, Child, Spread, children, summary, when_deleted
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
 from sfp_viz.runs.sweep_control import words as line_words
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.recipe.recipe_text import NAMES
 from sfp_viz.ui.session import state

@@ -13,13 +13,13 @@ from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import duration
 from sfp_viz.runs import resume
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results import catalog
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
+from sfp_viz.text.numbers import duration
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state

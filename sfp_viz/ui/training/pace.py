@@ -9,10 +9,10 @@ from pathlib import Path
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import duration
 from sfp_viz.runs.line.estimates import key_of, paces
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import KIND, last_refreshes, sparse_of
+from sfp_viz.text.numbers import duration
 from sfp_viz.ui.cached import known_runs, loaders
 
 _SEEN = 5  # runs that are asked, the newest first

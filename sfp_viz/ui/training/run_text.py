@@ -9,9 +9,9 @@ from typing import Literal
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe, name_of
 from sfp_viz.core.training.sparsification import WORDS
-from sfp_viz.figures.numbers import duration, percent
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text.numbers import duration, percent
 from sfp_viz.ui.training import start
 
 RECIPES = {  # the named recipes in a few words

@@ -14,8 +14,8 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import TUNED, Method, Sparsification, check_used
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.state import Where
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.training import pace, sparsify_fields, start_errors, training_fields

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfp_viz.core.training.sparsification import AULM, Method, Sparsification
-from sfp_viz.figures.numbers import percent
+from sfp_viz.text.numbers import percent
 
 METHODS: dict[Method, str] = {
     "ssr_l21": "SSR, steady pull (l2,1)",

@@ -9,7 +9,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError
-from sfp_viz.figures.numbers import percent
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.training import (

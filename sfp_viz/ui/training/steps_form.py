@@ -17,9 +17,9 @@ from sfp_viz.core.selection.iterative import check_steps
 from sfp_viz.core.selection.iterative_schedule import Growth, Steps, targets
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.numbers import percent
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
+from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.recipe import recipe_text

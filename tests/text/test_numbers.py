@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfp_viz.figures import numbers
+from sfp_viz.text import numbers
 
 
 @pytest.mark.parametrize(
