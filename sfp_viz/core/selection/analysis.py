@@ -73,8 +73,8 @@ def analyze(
     """Analyze every group that the recipe may cut: seconds for a ResNet-50.
 
     Recipes that need no ``evidence`` (evidence.needs) work from the weights alone. ``progress``
-    gets a line before each group. Raises RecipeError when what is needed is missing or belongs to other
-    weights.
+    gets a line before each group. Raises RecipeError when what is needed is missing or belongs to
+    other weights.
     """
     found = _checked(recipe, evidence, network.digest)
     spread = dispersions(network, recipe, found)
