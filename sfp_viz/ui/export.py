@@ -21,11 +21,11 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary, settings_of
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import count, percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.check import checks
-from sfp_viz.ui.training import run_text
 
 _OPTIONS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",
@@ -69,7 +69,7 @@ def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
             return f"This plan, not fine-tuned: {_plan_words(source, plan)}"
         run = known[name]
         first = "This plan" if name in mine else "Another plan"
-        ended = f"{run_text.title(run)}: {percent(run.accuracy)}, run {run.id}"
+        ended = f"{run_labels.title(run)}: {percent(run.accuracy)}, run {run.id}"
         return f"{first}, fine-tuned: {ended}"
 
     ask = st.radio if len(runs) < _MANY else st.selectbox
@@ -90,7 +90,7 @@ def file_name(source: Source, network: Network, runs: Sequence[Summary], plan: s
 
 
 def _plan_words(source: Source, plan: str) -> str:
-    return run_text.plan_name(name_of(source.recipe), _saved(source), plan)
+    return run_labels.plan_label(name_of(source.recipe), _saved(source), plan)
 
 
 def _saved(source: Source) -> float | None:

@@ -10,6 +10,7 @@ import streamlit as st
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.runs.results import catalog
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
@@ -20,19 +21,8 @@ from sfp_viz.ui.navigation import saved_sessions, steps_panel
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state
 from sfp_viz.ui.session.tree import Step
-from sfp_viz.ui.training import run_text
 
 MAP_HEIGHT = 400
-_KINDS = {
-    "finetune": "fine-tuning",
-    "steps": "pruning and fine-tuning in steps",
-    "sparsify": "pruning while training",
-    "sweep": "a sweep",
-    "observe": "a look at images",
-    "sensitivity": "sensitivity",
-    "latency": "time of each layer",
-    "trust": "test of the suggestion",
-}
 
 
 def go_on() -> None:
@@ -64,7 +54,7 @@ def go_on() -> None:
 def _went(step: Step) -> str:
     """The plan of a step in words, with the share of MACs that it takes away (computed)."""
     hand = ", with changes by hand" if step.edits else ""
-    return f"{run_text.recipe_words(step.recipe)} {steps_panel.saved(step)} MACs{hand}"
+    return f"{run_labels.recipe_label(step.recipe)} {steps_panel.saved(step)} MACs{hand}"
 
 
 def picture() -> None:
@@ -207,7 +197,8 @@ def runs() -> None:
         return
     st.markdown("**Runs**")
     for run in found:
-        words = f"{job_chip.network_of(run)}: {_KINDS.get(run.kind, run.kind)}, {run.state}"
+        kind, state = run_labels.KINDS.get(run.kind, run.kind), run_labels.STATES[run.state]
+        words = f"{job_chip.network_of(run)}: {kind.lower()}, {state.lower()}"
         if run.epochs:
             words += f", {len(run.epochs)} of {run.epochs[-1].epochs} epochs"
         if st.button(problems.plain(words), key=f"run {run.id}", icon=":material/monitoring:"):

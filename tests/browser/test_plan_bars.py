@@ -82,13 +82,13 @@ def test_layers_tied_by_an_addition_move_along_as_ghosts_with_the_reason(page: P
 def test_marks_show_what_another_allocation_keeps_and_taking_it_is_one_step(page: Page):
     page.goto("/plan")
     row = page.locator(".row", has=page.get_by_role("slider", name="Filters kept in conv2"))
-    mark = row.locator(".other[data-way=uniform]")
+    mark = row.locator(".other[data-strategy=uniform]")
     expect(mark).to_have_count(1)
     edge = page.get_by_role("slider", name="Filters kept in conv2")
     words = edge.get_attribute("aria-valuetext") or ""
     found = re.search(r"the same everywhere (\d+)", words)
     assert found
-    number = page.locator(".way", has_text="The same everywhere").locator(".number")
+    number = page.locator(".strategy", has_text="The same everywhere").locator(".number")
     expect(number).to_have_text(found[1])  # conv2 is the group on the screen
     other = page.get_by_role("slider", name="Filters kept in fc1")
     fc1 = re.search(r"the same everywhere (\d+)", other.get_attribute("aria-valuetext") or "")
@@ -102,12 +102,12 @@ def test_marks_show_what_another_allocation_keeps_and_taking_it_is_one_step(page
     assert abs(share - int(found[1]) / 48) < 0.02
 
     before = kept(page, "conv2")
-    press(page, page.get_by_role("button", name="Share out the same everywhere"))
-    expect(page.locator(".way.used")).to_contain_text("The same everywhere")
+    press(page, page.get_by_role("button", name="Use: the same everywhere"))
+    expect(page.locator(".strategy.used")).to_contain_text("The same everywhere")
     expect(edge).to_have_attribute("aria-valuenow", found[1])
-    expect(row.locator(".other[data-way=dispersion]")).to_have_count(1)
+    expect(row.locator(".other[data-strategy=dispersion]")).to_have_count(1)
     press(page, button(page, "Undo"))
-    expect(page.locator(".way.used")).to_contain_text("By Kernel Dispersion")
+    expect(page.locator(".strategy.used")).to_contain_text("By Kernel Dispersion")
     expect(edge).to_have_attribute("aria-valuenow", str(before))
 
 
@@ -116,6 +116,6 @@ def test_marks_are_hidden_by_their_name_in_the_legend(page: Page):
     toggle = page.get_by_role("button", name=re.compile("^The same everywhere"))
     press(page, toggle)
     expect(toggle).to_have_attribute("aria-pressed", "false")
-    expect(page.locator(".other[data-way=uniform]")).to_have_count(0)
+    expect(page.locator(".other[data-strategy=uniform]")).to_have_count(0)
     press(page, toggle)
-    expect(page.locator(".other[data-way=uniform]")).to_have_count(3)
+    expect(page.locator(".other[data-strategy=uniform]")).to_have_count(3)

@@ -44,7 +44,7 @@ def test_the_table_shows_last_and_best_epoch_and_the_front(two):
     text = said()
     assert "95.0 %" in text
     assert "97.0 % at 2/3" in text
-    assert "surely below" in text
+    assert "clearly below" in text
     assert "chosen on the test images" in text
     assert len(json.loads(said("--json"))) == 2
 
@@ -113,7 +113,7 @@ def test_the_report_stands_alone_and_shows_chart_table_settings_and_plans(two, t
     assert "svg" in page.tags
     assert evil in page.text
     for words in ("What differs", "What is the same", "filters that go", "learning_rate",
-                  "Front of", "best epoch was chosen on the test images"):  # fmt: skip
+                  "Pareto front of", "best epoch was chosen on the test images"):  # fmt: skip
         assert words in page.text
 
 

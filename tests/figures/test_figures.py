@@ -57,7 +57,7 @@ def test_training_curves_begin_with_the_one_shot_accuracy():
 
 
 def test_one_shot_points_are_hollow_and_fine_tuned_ones_filled():
-    point = tradeoff.Point
+    point = figures.Point
     figure = figures.accuracy_against_macs(
         [
             point("plan", 5_000_000, 0.5, (0.4, 0.6), "plan", "one-shot"),

@@ -98,9 +98,9 @@ def other(three) -> str:
 def test_the_front_says_of_how_many_and_calls_nobody_worse_within_noise(open_page, three):
     app = open_page("compare")
     found = {name.split(",")[0].split(" ")[0]: row["Front"] for name, row in rows(app).items()}
-    assert found["uniform"] == "surely below it"
+    assert found["uniform"] == "clearly below"
     assert found["unpruned"] == "on the front"
-    assert "Front of 4 fine-tuned points" in said(app)
+    assert "Pareto front of 4 fine-tuned networks" in said(app)
     assert "95 % interval of the test images" in said(app)
 
 
@@ -126,7 +126,7 @@ def test_the_card_shows_last_and_best_epoch_and_how_the_point_stands(open_page, 
     assert shown["Best epoch (2 of 3)"] == "97.0 %"
     best = next(metric for metric in app.metric if metric.label.startswith("Best"))
     assert "chosen on the test images" in best.help
-    assert "It lies on the front of 4 points" in said(app)
+    assert "It is on the Pareto front of 4 networks" in said(app)
     choose(app, three["uniform"])
     assert "surely more accurate" in said(app)
     press(app, "Close")
@@ -286,7 +286,7 @@ def test_the_downloads_are_whole_and_say_units_and_what_was_measured(open_page, 
     table = list(csv.DictReader(io.StringIO(made["CSV"])))
     assert len(table) == 3
     assert "accuracy last epoch, % (measured)" in table[0]
-    assert {row["front of accuracy against cost"] for row in table} >= {"surely below it"}
+    assert {row["front of accuracy against cost"] for row in table} >= {"clearly below"}
     assert made["SVG"].startswith("<svg")
     page = made["Report"]
     assert "<svg" in page

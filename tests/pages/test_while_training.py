@@ -22,13 +22,13 @@ from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.history import EPOCHS, append
 from sfp_viz.runs.storage.records import Before, Result
 from sfp_viz.runs.storage.sparsify import OUTCOME, REFRESHES, SPARSE, Outcome, Timed, sparse_of
+from sfp_viz.text.sparse_training import METHODS
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.group import group_view
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.runs import sparsify_result
 from sfp_viz.ui.session.history import History
-from sfp_viz.ui.training.sparsify_text import METHODS
 from tests.made_refreshes import refreshes
 from tests.pages.page_words import press, said, undo
 
@@ -114,8 +114,8 @@ def test_the_form_says_what_will_happen_and_starts_what_it_says(open_page, monke
     started: list[Path] = []
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = form(open_page)
-    assert "30 epochs the network trains on labels" in said(app)
-    assert "50 % of the MACs are gone at the end" in said(app)
+    assert "trains on labels for 30 epochs" in said(app)
+    assert "until 50 % of the MACs are removed" in said(app)
     assert "fine-tuned for 7 epochs, with the unpruned one as its teacher" in said(app)
     assert "not known yet" in said(app)
     field(app, "number_input", "Epochs").set_value(3).run()
@@ -143,7 +143,7 @@ def test_without_epochs_after_it_no_fine_tuning_is_asked_for(open_page, monkeypa
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = form(open_page)
     field(app, "number_input", "Epochs of fine-tuning").set_value(0).run()
-    assert "kept as it is then" in said(app)
+    assert "is not fine-tuned" in said(app)
     press(app, "Start")
     assert not sparse_of(started[0]).tuned
 
@@ -153,7 +153,7 @@ def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, m
     started: list[Path] = []
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = form(open_page, method)
-    warned = "skipping them usually loses on a CPU" in said(app)
+    warned = "on a CPU, skipping them is usually slower" in said(app)
     assert warned == (method == "stripes")
     press(app, "Start")
     asked = sparse_of(started[0]).settings
@@ -339,7 +339,7 @@ def test_a_finished_run_shows_costs_before_and_after_beside_its_curves(laid, ope
     assert story(app)
     assert "How it became sparse" in said(app)
     found = numbers(app)
-    assert (found["After its cut"], found["Fine-tuned"], found["Feature maps"]) == (
+    assert (found["After the cut"], found["Fine-tuned"], found["Feature maps"]) == (
         "80.0 %", "95.0 %", "3.80 kB",
     )  # fmt: skip
     assert "Counted and measured" not in said(app)

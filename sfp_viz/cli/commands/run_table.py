@@ -11,7 +11,7 @@ import click
 
 import sfp_viz
 from sfp_viz.cli.output.text import say, table, with_json
-from sfp_viz.core.comparison.tradeoff import Axis, Point, front_words, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, standing_of
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_whole
 from sfp_viz.runs.folder import home
@@ -21,9 +21,10 @@ from sfp_viz.runs.results.latencies import Timed, of_runs, read_latencies
 from sfp_viz.runs.results.points import RUN, best_of, points_of
 from sfp_viz.runs.results.summary import Summary, finished
 from sfp_viz.text.numbers import count, milliseconds, percent, span
+from sfp_viz.text.pareto import STANDINGS, front_summary
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_WORDS = {"front": "on the front", "noise": "within noise", "worse": "surely below"}
+
 _MOST = 6  # runs whose plans and differences are in the report
 
 
@@ -86,7 +87,7 @@ def _standings(runs: Sequence[Summary], axis: Axis, timed: Mapping[str, Timed]) 
 
     for _, alike in itertools.groupby(sorted(runs, key=place), place):
         for key, standing in standing_of(points_of(list(alike), timed=timed), axis).items():
-            found[key.removeprefix(RUN)] = _WORDS[standing]
+            found[key.removeprefix(RUN)] = STANDINGS[standing]
     return found
 
 
@@ -172,7 +173,7 @@ def _report(
         for run in side
         if (plan := differences.plan_of(run.path)) is not None
     ]
-    words = front_words(points, axis)
+    words = front_summary(points, axis)
     return run_report(
         view(points, axis=axis), title=title, sentences=[words] if words else [], runs=rows,
         names=[run.id for run in side],

@@ -121,19 +121,3 @@ def beaten(points: Sequence[Point], axis: Axis, key: str) -> Point | None:
     at = next((i for i, point in enumerate(among) if point.key == key), None)
     other = None if at is None else beaten_by([rated(point, axis) for point in among])[at]
     return None if other is None else among[other]
-
-
-def front_words(points: Sequence[Point], axis: Axis) -> str:
-    """How many points lie on the front, near it and surely below it, in a sentence; '' for less
-    than two."""
-    found = [*standing_of(points, axis).values()]
-    if len(found) < 2:
-        return ""
-    trained = any(p.stage == "fine-tuned" for p in compared(points, axis))
-    on, near, worse = (found.count(word) for word in ("front", "noise", "worse"))
-    return (
-        f"Front of {len(found)} {'fine-tuned' if trained else 'one-shot'} points, the unpruned "
-        f"network among them where it was measured: {on} on it, {near} within noise of it, "
-        f"{worse} surely below it. Noise is the 95 % interval of the test images; the luck of a "
-        "seed comes on top."
-    )

@@ -12,6 +12,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs.results.names import setting
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.sparsify import KIND
+from sfp_viz.text.run_labels import PRUNED_BY
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import points as compare_points
@@ -39,7 +40,7 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
     )  # fmt: skip
     with st.container(horizontal=True):
         for kind in BASELINES.values():
-            label, key = f"Fine-tune {start.KINDS[kind]}", f"baseline_{kind}"
+            label, key = f"Fine-tune {PRUNED_BY[kind]}", f"baseline_{kind}"
             st.button(
                 label, key=key, disabled=not subject.data,
                 on_click=_start, args=(subject, kind, settings),

@@ -14,8 +14,8 @@ from sfp_viz.figures.tradeoff.marks import View
 from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text.numbers import count, percent
+from sfp_viz.text.pareto import STANDINGS
 from sfp_viz.ui import problems
-from sfp_viz.ui.compare.pareto_text import STANDINGS
 
 CHOSEN = "compare chosen"  # session_state: the keys of the chosen points
 _REPORTED = "compare reported"  # session_state: what each widget reported last, by its key

@@ -8,7 +8,7 @@ from datetime import datetime
 import streamlit as st
 
 import sfp_viz
-from sfp_viz.core.comparison.tradeoff import Axis, Point, front_words, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, standing_of
 from sfp_viz.core.network import Network
 from sfp_viz.figures.tradeoff.marks import View
 from sfp_viz.figures.tradeoff.run_report import run_report
@@ -18,8 +18,8 @@ from sfp_viz.runs.results import table as run_table
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import RUN
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.text.pareto import STANDINGS, front_summary
 from sfp_viz.ui.compare import headline
-from sfp_viz.ui.compare import pareto_text as compare_words
 from sfp_viz.ui.compare.differences import MOST, columns
 
 
@@ -35,7 +35,7 @@ def buttons(
 ) -> None:
     """Three downloads, each made when it is clicked."""
     found = {k.removeprefix(RUN): v for k, v in standing_of(points, axis).items()}
-    standings = {name: compare_words.STANDINGS[word] for name, word in found.items()}
+    standings = {name: STANDINGS[word] for name, word in found.items()}
 
     def csv() -> str:
         return run_table.csv_text(*run_table.table(runs, standings=standings, timed=timed))
@@ -85,7 +85,7 @@ def _report(
         if (plan := differences.plan_of(run.path)) is not None
     ]
     found = headline.finding(points, {RUN + run.id: run for run in runs})
-    sentences = [s for s in (*found, front_words(points, axis)) if s]
+    sentences = [s for s in (*found, front_summary(points, axis)) if s]
     return run_report(
         picture, title=_title(network), sentences=sentences,
         runs=run_table.table(runs, standings=standings, timed=timed), names=heads,

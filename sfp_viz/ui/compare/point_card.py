@@ -10,10 +10,10 @@ from sfp_viz.core.comparison.tradeoff import Axis, Point, changed
 from sfp_viz.runs.results.latencies import Timed
 from sfp_viz.runs.results.points import best_of
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.text import pareto
 from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.compare import chart as compare_chart
-from sfp_viz.ui.compare import pareto_text as compare_words
 from sfp_viz.ui.runs import next_steps as run_ways
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training.start import Subject
@@ -38,7 +38,7 @@ def card(
             )  # fmt: skip
         _metrics(point, run, timed)
         st.caption(problems.plain(_facts(point, run, timed)))
-        if text := compare_words.standing(points, axis, point.key):
+        if text := pareto.standing_sentence(points, axis, point.key):
             st.markdown(problems.plain(text))
         with st.container(horizontal=True):
             if run is not None:

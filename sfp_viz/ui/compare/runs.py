@@ -14,6 +14,7 @@ from sfp_viz.figures.tradeoff.tradeoff import MOST_BARS
 from sfp_viz.runs.results.latencies import WHOLE, Timed
 from sfp_viz.runs.results.points import RUN
 from sfp_viz.runs.results.summary import Summary, finished
+from sfp_viz.text import pareto
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import baselines as compare_baselines
@@ -22,7 +23,6 @@ from sfp_viz.ui.compare import differences as compare_differences
 from sfp_viz.ui.compare import export as compare_export
 from sfp_viz.ui.compare import headline
 from sfp_viz.ui.compare import latency as compare_latency
-from sfp_viz.ui.compare import pareto_text as compare_words
 from sfp_viz.ui.compare import point_card as compare_card
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
@@ -159,7 +159,7 @@ def _card(
 
 
 def _legend(points: Sequence[Point], axis: Axis) -> None:
-    text = compare_words.front(points, axis)
+    text = pareto.front_summary(points, axis)
     if text:
         text = f"On the front: no other point costs no more and is more accurate. {text}"
     left = len(points) - len(on_axis(points, axis))

@@ -32,7 +32,7 @@ const marks = (part, row, data) => {
   part.others.replaceChildren();
   shown.forEach(([name, , kept], place) => {
     const mark = make('other', 'div', part.others);
-    mark.dataset.way = name;
+    mark.dataset.strategy = name;
     mark.innerHTML = data.shapes[name] ?? '';
     const near = shown.slice(0, place).filter(([, , at]) => Math.abs(at - kept) < 0.02 * row.filters).length;
     mark.style.left = (100 * kept) / row.filters + '%';

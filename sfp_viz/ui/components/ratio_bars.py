@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from sfp_viz.ui.components.allocation_legend import SHAPES
 from sfp_viz.ui.components.load import load
-from sfp_viz.ui.components.ways import SHAPES
 
 GHOSTS_OPEN = 12  # with more layers that move along, only those of the chosen group are shown
 TALL = 640  # pixels; a longer list scrolls, so that the details beside it stay on the screen

@@ -15,8 +15,8 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe, Strategy
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence, loaders, planned
-from sfp_viz.ui.components.ways import StrategyMark
-from sfp_viz.ui.components.ways import ways as draw
+from sfp_viz.ui.components.allocation_legend import LegendEntry
+from sfp_viz.ui.components.allocation_legend import allocation_legend as draw
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
@@ -67,7 +67,7 @@ def legend(
     used, group = now.recipe.allocation, planned.group_of(now)
     shown = [way(network, one, used, group) for one in known]
     if all(one.allocation != used for one in known):
-        shown.insert(0, StrategyMark(used, SAID[used], used=True))
+        shown.insert(0, LegendEntry(used, SAID[used], used=True))
     if group is not None:
         shown = [replace(w, kept=kept.get(group.name)) if w.used else w for w in shown]
     draw(
@@ -84,15 +84,15 @@ def legend(
 
 def way(
     network: Network, one: Alternative, used: Strategy, group: FilterGroup | None
-) -> StrategyMark:
+) -> LegendEntry:
     """A way as the legend shows it."""
     words = SAID[one.allocation]
     if one.allocation == used:
-        return StrategyMark(used, words, used=True)
+        return LegendEntry(used, words, used=True)
     if one.known:
         kept = one.kept.get(group.name) if group else None
-        return StrategyMark(one.allocation, words, kept=kept, offer="Use")
-    off = StrategyMark(one.allocation, words, known=False)
+        return LegendEntry(one.allocation, words, kept=kept, offer="Use")
+    off = LegendEntry(one.allocation, words, known=False)
     if one.problem:
         return replace(off, note="cannot reach this target", why=one.problem)
     note = " and ".join(_NEEDS[name] for name in one.lacks)

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui.runs import run_names, selection, sweep_view
-from sfp_viz.ui.training import run_text
 
 _WIDE, _TALL = 238, 66  # pixels: the column of names, and a row in which long ones wrap
 _ONE_LINE = 33  # letters of a name that fit its column
@@ -59,7 +59,7 @@ def _row(run: Run, name: str, runs: Sequence[Run]) -> dict:
         "Stands at": percent(run.result.accuracy) if run.result else going or state,
         "Test": 100 * accuracy if accuracy is not None else None,
         "State": state,
-        "Started": run_text.begun(run),
+        "Started": run_labels.start_time(run),
         "MACs": run.before.macs if run.before else run.facts.get("macs"),
         "Epochs": run.total or run.settings.epochs,
         "Images": run.data,

@@ -15,15 +15,15 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs.results.names import setting, with_differences
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import KIND, sparse_of
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import count
-from sfp_viz.ui.training import run_text
 
 
 def apart(runs: Sequence[Run], *, always: int = 3) -> list[str]:
     """A name for each of several runs, no two the same: what was pruned, the first ``always``
     settings in which they differ, those further ones that it takes to tell them apart, and the
     time of the start, then a number, where that is not enough."""
-    titles = [run_text.title(run) for run in runs]
+    titles = [run_labels.title(run) for run in runs]
     found = with_differences(titles, [_told(run) for run in runs], always=always)
     found = [_timed(name, run, found) for name, run in zip(found, runs, strict=True)]
     return [
@@ -37,7 +37,7 @@ def in_list(runs: Sequence[Run]) -> list[str]:
     as few words as it takes."""
     by_title: dict[str, list[int]] = {}
     for at, run in enumerate(runs):
-        by_title.setdefault(run_text.title(run), []).append(at)
+        by_title.setdefault(run_labels.title(run), []).append(at)
     found = [""] * len(runs)
     for places in by_title.values():
         for at, name in zip(places, apart([runs[at] for at in places], always=0), strict=True):

@@ -11,14 +11,14 @@ from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.storage import sparsify
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.steps import own_epochs
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import count, duration, percent, size, span
 from sfp_viz.ui import problems
-from sfp_viz.ui.cached import known_runs, loaders
+from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 from sfp_viz.ui.runs import buttons as run_buttons
 from sfp_viz.ui.runs import next_steps as run_ways
 from sfp_viz.ui.runs import references, run_names, sparsify_result, sparsify_view, sweep_view
-from sfp_viz.ui.training import run_text
 
 _NO_LINE = (
     "No line of uniform L1: no run of it has the same MACs, images and epochs. The page Compare "
@@ -28,8 +28,8 @@ _MEMORY_IS = (
     "The most that the training took, measured: both networks, the images and the program. The "
     "pruned network by itself needs far less."
 )
-runs_of = known_runs.runs_of
-title = run_text.title
+_FIRST = {"steps": "After the first cut", "sparsify": "After the cut"}  # else it is one-shot
+_FIRST_HELP = "Measured right after filters were pruned, before any fine-tuning."
 
 
 def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
@@ -115,8 +115,8 @@ def head(run: Run, runs: Sequence[Run] = ()) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            name = f"**{problems.plain(run.name)}**, {run_text.title(run)}"
-            st.markdown(f"{name}, {run_text.begun(run)}", width="content")
+            name = f"**{problems.plain(run.name)}**, {run_labels.title(run)}"
+            st.markdown(f"{name}, {run_labels.start_time(run)}", width="content")
             sweep_view.badge(run, runs)
             if run.where == "ray":
                 st.badge("On the cluster", color="gray")
@@ -128,7 +128,7 @@ def head(run: Run, runs: Sequence[Run] = ()) -> None:
     if run.state == "queued":
         st.caption(_in_line(run))
     elif not run.over:
-        st.progress(run.progress, text=run_text.progress(run))
+        st.progress(run.progress, text=run_labels.progress(run))
 
 
 def _in_line(run: Run) -> str:
@@ -149,8 +149,8 @@ def _numbers(run: Run) -> None:
     now = run.epochs[-1].test_accuracy if now is None and run.epochs else now
     with st.container(horizontal=True):
         if run.before:
-            label = run_text.FIRST.get(run.kind, "One-shot accuracy")
-            st.metric(label, percent(run.before.one_shot), help=run_text.FIRST_IS)
+            label = _FIRST.get(run.kind, "One-shot accuracy")
+            st.metric(label, percent(run.before.one_shot), help=_FIRST_HELP)
         done = "Fine-tuned" if run.epochs else "Accuracy"
         label = done if run.result else "When it stopped" if run.over else "Now"
         st.metric(label, percent(now) if now is not None else "–")

@@ -16,11 +16,11 @@ from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
 from sfp_viz.text.numbers import change, count, milliseconds, size
+from sfp_viz.text.sparse_training import METHODS
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.session import state
-from sfp_viz.ui.training.sparsify_text import METHODS
 
 _RUNS: dict[StripeKind, str] = {
     "dense": "with zeros",

@@ -15,10 +15,10 @@ from sfp_viz.figures.sparsity import story
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import Sparse, read_refreshes, sparse_of
 from sfp_viz.text.numbers import change, count, percent, size
+from sfp_viz.text.sparse_training import METHODS
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.components.thinning import thinning
-from sfp_viz.ui.training.sparsify_text import METHODS
 
 
 @dataclass(frozen=True)

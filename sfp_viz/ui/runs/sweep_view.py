@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -13,11 +14,17 @@ from sfp_viz.runs.results.sweeps import Cell, Child, Spread, children, summary, 
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
 from sfp_viz.runs.sweep_control import words as line_words
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.recipe.recipe_text import NAMES
 from sfp_viz.ui.session import state
-from sfp_viz.ui.training import run_text
+
+_Color = Literal["blue", "green", "gray", "orange", "red"]
+_COLORS: Mapping[str, _Color] = {  # by state
+    "waiting": "blue", "running": "blue", "finished": "green", "failed": "red", "lost": "red",
+    "paused": "orange", "pausing": "orange",
+}  # fmt: skip
 
 
 def draw(run: Run) -> None:
@@ -68,17 +75,17 @@ def state_words(run: Run, runs: Sequence[Run]) -> str:
     """The state of the sweep ``run`` for its badge; ``runs`` are all of its network. A sweep whose
     members are all laid out is finished for its worker, and for a person when they are trained."""
     if run.kind != "sweep" or run.state != "finished":
-        return run_text.STATES[run.state]
+        return run_labels.STATES[run.state]
     mine = [one for one in runs if one.facts.get("sweep") == run.id]
     done = sum(one.state == "finished" for one in mine)
-    return f"{done} of {len(mine)} trained" if done < len(mine) else run_text.STATES[run.state]
+    return f"{done} of {len(mine)} trained" if done < len(mine) else run_labels.STATES[run.state]
 
 
 def badge(run: Run, runs: Sequence[Run]) -> None:
     """The state of a run, in its color: blue while it, or a training of it, goes on."""
     words = state_words(run, runs)
-    color = run_text.COLORS.get(run.state, "gray")
-    if words != run_text.STATES[run.state]:
+    color = _COLORS.get(run.state, "gray")
+    if words != run_labels.STATES[run.state]:
         mine = [one for one in runs if one.facts.get("sweep") == run.id]
         color = "orange" if all(one.over for one in mine) else "blue"
     st.badge(words, color=color)
@@ -138,7 +145,7 @@ def _child(child: Child) -> dict:
         "Target": percent(member.target, 0),
         "Recipe": _name(member.name),
         "Seed": member.seed,
-        "State": run_text.STATES[run.state],
+        "State": run_labels.STATES[run.state],
         "Epochs": f"{len(run.epochs)} of {run.settings.epochs}",
         "One-shot": 100 * run.before.one_shot if run.before else None,
         "Accuracy": 100 * last if last is not None else None,

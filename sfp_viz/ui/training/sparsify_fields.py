@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.training.sparsification import AULM, Sparsification
-from sfp_viz.ui.training.sparsify_text import exact
+from sfp_viz.text.sparse_training import exact
 
 _WEIGHTS = {
     "relative": "By their mean filter and their MACs",

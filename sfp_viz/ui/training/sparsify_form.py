@@ -16,20 +16,20 @@ from sfp_viz.core.training.sparsification import TUNED, Method, Sparsification, 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.text.numbers import percent
+from sfp_viz.text.sparse_training import (
+    ABOUT,
+    DESCRIPTIONS,
+    METHODS,
+    SOURCES,
+    STRIPES_COST,
+    exact,
+    schedule_text,
+)
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.training import pace, sparsify_fields, start_errors, training_fields
 from sfp_viz.ui.training import start as starting
 from sfp_viz.ui.training import where as place_of_work
-from sfp_viz.ui.training.sparsify_text import (
-    ABOUT,
-    METHODS,
-    SOURCES,
-    STRIPES_COST,
-    WHAT,
-    exact,
-    plan_words,
-)
 from sfp_viz.ui.training.start import Subject
 
 _AFTER = {
@@ -45,7 +45,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
         "Method", list(METHODS), format_func=METHODS.__getitem__, key="sparse_method",
         help=ABOUT,
     )  # fmt: skip
-    st.caption(f"{WHAT[method]} ({SOURCES[method]})")
+    st.caption(f"{DESCRIPTIONS[method]} ({SOURCES[method]})")
     if method == "stripes":
         st.info(STRIPES_COST, icon=":material/timer:")
     place = f"{place}_{method}"
@@ -121,7 +121,7 @@ def words(
 ) -> str:
     """What will be done, in sentences, and how long it will take."""
     groups = len(groups_of(network, settings))
-    text = plan_words(settings, groups, tuning.epochs if tuning else 0)
+    text = schedule_text(settings, groups, tuning.epochs if tuning else 0)
     if subject.edits:
         text += "Changes by hand on the page Plan are not taken along. "
     return text + pace.thinning_sentence(network.digest, subject.data, settings, tuning, groups)

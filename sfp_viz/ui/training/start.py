@@ -33,7 +33,6 @@ _SETTINGS: Mapping[tuple[str, str], Distillation] = {
     (QUICK, ""): Distillation(epochs=4, train_images=10_000, test_images=2_000),
     (STANDARD, ""): Distillation(epochs=20),
 }
-KINDS = {"plan": "this plan", "uniform": "uniform L1", "random": "random"}
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.training import (
     pace,
-    run_text,
     sparsify_form,
     start,
     start_errors,
@@ -45,7 +45,7 @@ def plan_line(subject: Subject) -> None:
     digits = planned.hash_or_none(subject.model, subject.recipe, subject.edits)[:6]
     hand = ", with changes by hand" if subject.edits else ""
     st.markdown(
-        f"The plan on the screen: {run_text.recipe_words(subject.recipe)}, {percent(gone, 0)} of "
+        f"The plan on the screen: {run_labels.recipe_label(subject.recipe)}, {percent(gone, 0)} of "
         f"the MACs go{hand}" + (f" (plan {digits})" if digits else "")
     )
 

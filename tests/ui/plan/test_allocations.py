@@ -9,7 +9,7 @@ import pytest
 from sfp_viz.core.allocation.alternatives import Alternative
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui.components import ways as component
+from sfp_viz.ui.components import allocation_legend as component
 from sfp_viz.ui.plan import allocations
 from sfp_viz.ui.session.state import Session
 
@@ -38,7 +38,7 @@ def here(monkeypatch) -> dict:
     return done
 
 
-def shown() -> list[component.StrategyMark]:
+def shown() -> list[component.LegendEntry]:
     return [allocations.way(NETWORK, one, "dispersion", GROUP) for one in KNOWN]
 
 
@@ -94,9 +94,9 @@ def test_what_the_browser_sends_counts_once_and_only_where_there_is_such_a_butto
 ):
     calls: list[tuple] = []
     given: dict = {}
-    monkeypatch.setattr(component, "_ways", lambda **told: given.update(told))
+    monkeypatch.setattr(component, "_legend", lambda **told: given.update(told))
     monkeypatch.setattr(component.st, "session_state", here["state"])
-    component.ways(
+    component.allocation_legend(
         shown(), key="w", group="a", filters=16, hidden=(), marks=True,
         on_show=lambda *told: calls.append(told), on_offer=lambda name: calls.append((name,)),
     )  # fmt: skip
@@ -113,5 +113,5 @@ def test_what_the_browser_sends_counts_once_and_only_where_there_is_such_a_butto
     for name in ("dispersion", "sensitivity", "nonsense"):  # in use, out of reach, not known
         send("offer", name=name, n=5)
     assert calls == [("uniform", False), ("uniform",)]
-    assert {way["name"] for way in given["data"]["ways"]} == {o.allocation for o in KNOWN}
+    assert {entry["name"] for entry in given["data"]["entries"]} == {o.allocation for o in KNOWN}
     assert replace(shown()[1], kept=None) != shown()[1]

@@ -11,9 +11,9 @@ import streamlit as st
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.runs.storage.records import Before, Result, Run
+from sfp_viz.text import run_labels
 from sfp_viz.ui.runs import references, run_names, selection
 from sfp_viz.ui.session import state
-from sfp_viz.ui.training import run_text
 
 EPOCH = Epoch(1, 9, 1.0, 0.8, 0.9, 100, 4.0, 0.01, 500.0, 1.0)
 BEFORE = Before(one_shot=0.5, teacher_accuracy=0.98, images=100, macs=1000, params=100, started=1.0)
@@ -142,7 +142,7 @@ def test_a_run_in_steps_has_no_one_shot_accuracy_and_is_no_plain_baseline():
     assert references.uniform(mine, [mine, plain("steps", kind_of_run="steps")]) is None
     cut = run("cut", kind_of_run="steps", total=9)
     assert references.uniform(cut, [cut, plain()]) is not None
-    assert run_text.title(steps) == "uniform L1, in steps"
+    assert run_labels.title(steps) == "uniform L1, in steps"
 
 
 def test_a_run_without_measurements_has_no_lines_to_be_held_against():
@@ -196,9 +196,9 @@ def test_what_is_needed_to_tell_runs_apart_is_named_though_it_comes_late():
 
 def test_progress_says_the_phase_the_epoch_and_that_the_rest_is_estimated():
     going = run("a", state="running", phase="measuring", seconds_left=None)
-    assert "Measuring" in run_text.progress(going)
+    assert "Measuring" in run_labels.progress(going)
     going = replace(going, phase="training", epochs=(EPOCH,), seconds_left=95.0)
-    said = run_text.progress(going)
+    said = run_labels.progress(going)
     assert "Epoch 2 of 9, about 1 min 35 s left (estimated" in said
-    assert "checkpoint" in run_text.progress(replace(going, state="pausing"))
-    assert "Stopping" in run_text.progress(replace(going, state="cancelling"))
+    assert "checkpoint" in run_labels.progress(replace(going, state="pausing"))
+    assert "Stopping" in run_labels.progress(replace(going, state="cancelling"))
