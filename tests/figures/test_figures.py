@@ -8,7 +8,6 @@ import pytest
 from sfp_viz import figures
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.figures import architecture
-from sfp_viz.figures.tradeoff.tradeoff import tradeoff
 
 
 def epoch(at: int) -> Epoch:
