@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from tiny import NETS, randomize
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import CostTerm
@@ -20,6 +19,7 @@ from sfp_viz.ui.network.report import many
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from tests.pages.page_words import press, said
+from tests.tiny import NETS, randomize
 
 
 def tiny(name: str) -> Model:
