@@ -12,8 +12,35 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: one thread each, bef
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(scope="session")
+def fork_server():
+    """Starts workers in no time; a test that is about their start asks for ``new_processes``."""
+    from tests.fork_server import ForkServer
+
+    server = ForkServer()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def shell(tmp_path, monkeypatch) -> Path:
+def forked_workers(fork_server, monkeypatch) -> None:
+    """Workers are forks of a process that has torch loaded."""
+    from sfp_viz.runs.launch import process
+
+    monkeypatch.setattr(process, "start", fork_server.start)
+
+
+@pytest.fixture
+def new_processes(monkeypatch) -> None:
+    """Workers start as the app starts them: a new Python that loads what it needs."""
+    from sfp_viz.runs.launch import process
+    from sfp_viz.runs.storage.processes import start
+
+    monkeypatch.setattr(process, "start", start)
+
+
+@pytest.fixture
+def shell(tmp_path, forked_workers, monkeypatch) -> Path:
     """A folder of the test as the current one, with a workspace ``home`` of its own."""
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.runs import liveness
 from sfp_viz.runs.create.training import create_run
-from sfp_viz.runs.launch import process, workers
 from sfp_viz.runs.launch.process import cancel
-from sfp_viz.runs.storage.processes import ROOT
-from tests.runs.forking import NOTES, WARM
+
+
+@pytest.fixture(autouse=True)
+def _forked_workers(forked_workers) -> None:
+    """Workers are forked, unless a test asks for ``new_processes``."""
 
 
 @pytest.fixture(scope="session")
@@ -66,36 +63,24 @@ def new_run(tmp_path, network_file, small):
             cancel(path, wait=0.0)
 
 
+NOTES = """
+import os
+from sfp_viz.runs.work.heartbeat import Heartbeat
+step = Heartbeat.step
+def noted(self):
+    stop = step(self)
+    file = os.open(str(self._folder) + ".steps", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(file, f"{self._said['done']} {self._step}\\n".encode())
+    os.close(file)
+    return stop
+Heartbeat.step = noted
+"""
+
+
 @pytest.fixture
-def noting(tmp_path, monkeypatch) -> None:
-    """Workers run on one thread, and note their steps."""
+def noted_steps(tmp_path, monkeypatch) -> None:
+    """Workers run on one thread, and note each step as it begins, in a file beside their folder."""
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "sitecustomize.py").write_text(NOTES)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "notes"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture
-def warm(noting, monkeypatch):
-    """Workers start in no time: a process that has all libraries loaded forks them."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
-    words = [sys.executable, "-c", WARM]
-    with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        send, answers = server.stdin, server.stdout
-
-        def start(command: list[str], **_: object) -> int:
-            print(command[-1], file=send, flush=True)
-            return int(answers.readline())
-
-        def alive(number: int, *_: object) -> bool:
-            return psutil.pid_exists(number)
-
-        monkeypatch.setattr(process, "start", start)
-        monkeypatch.setattr(workers, "is_alive", alive)
-        monkeypatch.setattr(liveness, "is_alive", alive)
-        yield
-        send.close()

@@ -9,30 +9,23 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+if TYPE_CHECKING:
+    from tests.fork_server import ForkServer
 
 
-def killed(paths: dict[Path, int]) -> list[str]:
+def killed(server: ForkServer, paths: dict[Path, int]) -> list[str]:
     """What this script says of working on ``paths``, each killed at its moment."""
     words = [f"{path}={moment}" for path, moment in paths.items()]
-    done = subprocess.run(
-        [sys.executable, __file__, *words], capture_output=True, text=True, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
+    return server.run(sys.executable, __file__, *words).splitlines()
 
 
 def main() -> None:
-    import lightning_fabric  # noqa: F401  loaded once, before the first fork
     import torch
-
-    from sfp_viz.nets.tracing import read_network  # noqa: F401
 
     torch.set_num_threads(1)
     for word in sys.argv[1:]:

@@ -446,7 +446,8 @@ def test_looking_at_what_goes_on_opens_no_finished_run(line, tmp_path, monkeypat
 DISPATCHER = f"""
 import sys
 from pathlib import Path
-from sfp_viz.runs import process, queue
+from sfp_viz.runs import queue
+from sfp_viz.runs.launch import process
 WORKER = {WORKER!r}
 process.python_module = lambda module, folder: [sys.executable, "-c", WORKER, module, str(folder)]
 queue.serve(Path(sys.argv[2]), look=0.05)

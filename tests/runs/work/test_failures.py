@@ -300,7 +300,7 @@ def test_a_run_that_was_laid_out_but_never_started_does_not_wait_for_ever(run, m
     assert "never started" in later.message
 
 
-def test_a_removed_folder_is_said_so_and_its_worker_ends(warm, run):
+def test_a_removed_folder_is_said_so_and_its_worker_ends(run):
     import psutil
 
     number = launch(run)

@@ -105,7 +105,7 @@ def check(path: Path, alone: Run, kills: list[Kill]) -> None:
     assert nothing_is_half_written(path)
 
 
-def test_a_run_killed_five_times_ends_with_the_same_bytes(warm, new_run):
+def test_a_run_killed_five_times_ends_with_the_same_bytes(noted_steps, new_run):
     alone = undisturbed(new_run(settings=SETTINGS))
     moments = random.Random(11)
     kills: list[Kill] = []
@@ -118,8 +118,10 @@ def test_a_run_killed_five_times_ends_with_the_same_bytes(warm, new_run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "most"), [("warm", 50), ("noting", 10)], ids=["forked", "new"])
-def test_runs_killed_at_many_moments_end_with_the_same_bytes(workers, most, request, new_run):
+@pytest.mark.parametrize(("workers", "most"), [("forked_workers", 50), ("new_processes", 10)])
+def test_runs_killed_at_many_moments_end_with_the_same_bytes(
+    workers, most, request, noted_steps, new_run
+):
     """Fifty with workers that start in no time, ten with workers as the app starts them."""
     request.getfixturevalue(workers)
     alone = undisturbed(new_run(settings=SETTINGS))

@@ -76,7 +76,7 @@ def gone(number: int) -> bool:
     return False
 
 
-def test_a_run_paused_again_and_again_ends_with_the_same_bytes(warm, new_run, tmp_path):
+def test_a_run_paused_again_and_again_ends_with_the_same_bytes(new_run, tmp_path):
     settings = replace(SETTINGS, epochs=12)  # enough that it is not over before it is asked
     alone, path = new_run(settings=settings), new_run(settings=settings)
     launch(alone)
@@ -110,7 +110,9 @@ def test_a_run_paused_again_and_again_ends_with_the_same_bytes(warm, new_run, tm
         pause(path)
 
 
-def test_a_pause_while_libraries_load_ends_at_once_and_a_cancel_overrides_it(new_run):
+def test_a_pause_while_libraries_load_ends_at_once_and_a_cancel_overrides_it(
+    new_processes, new_run
+):
     path = new_run(settings=LONG)
     launch(path)
     paused = pause(path, wait=30)

@@ -336,26 +336,28 @@ def lasting(path: Path) -> dict[str, object]:
             "accuracy": run.result.accuracy}  # fmt: skip
 
 
-def check_kills(new_sparsify, tmp_path, settings, choose) -> None:
+def check_kills(fork_server, new_sparsify, tmp_path, settings, choose) -> None:
     undisturbed = new_sparsify(settings, folder=tmp_path / "runs" / "undisturbed")
-    told = killed({undisturbed: 0})
+    told = killed(fork_server, {undisturbed: 0})
     moments = choose(int(told[-1].split()[-1]))
     paths = {new_sparsify(settings, folder=tmp_path / "runs" / f"m{m}"): m for m in moments}
-    said = [line for line in killed(paths) if "moments" not in line]
+    said = [line for line in killed(fork_server, paths) if "moments" not in line]
     assert said == [f"{m} died" for m in moments]
     wanted = lasting(undisturbed)
     for path, moment in paths.items():
         assert lasting(path) == wanted, moment
 
 
-def test_killed_at_some_moments_it_ends_with_the_same_bits(new_sparsify, tmp_path):
-    check_kills(new_sparsify, tmp_path, FEW, lambda count: range(9, count, count // 2))
+def test_killed_at_some_moments_it_ends_with_the_same_bits(fork_server, new_sparsify, tmp_path):
+    check_kills(fork_server, new_sparsify, tmp_path, FEW, lambda count: range(9, count, count // 2))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [FEW, STRIPES], ids=["filters", "stripes"])
-def test_killed_at_every_moment_it_ends_with_the_same_bits(new_sparsify, tmp_path, settings):
-    check_kills(new_sparsify, tmp_path, settings, lambda count: range(1, count + 1))
+def test_killed_at_every_moment_it_ends_with_the_same_bits(
+    fork_server, new_sparsify, tmp_path, settings
+):
+    check_kills(fork_server, new_sparsify, tmp_path, settings, lambda count: range(1, count + 1))
 
 
 def test_a_half_written_line_does_not_count(new_sparsify):

@@ -185,13 +185,13 @@ def lasting(path: Path) -> dict[str, object]:
     return {**plans, **whole, "epochs": epochs}
 
 
-def check_kills(new_steps, tmp_path, network_file, choose) -> None:
+def check_kills(fork_server, new_steps, tmp_path, choose) -> None:
     steps = Steps(stages=2, growth="linear", epochs=1, last_epochs=2)
     undisturbed = new_steps(steps=steps, folder=tmp_path / "runs" / "undisturbed")
-    told = killed({undisturbed: 0})
+    told = killed(fork_server, {undisturbed: 0})
     moments = choose(int(told[-1].split()[-1]))
     paths = {new_steps(steps=steps, folder=tmp_path / "runs" / f"m{m}"): m for m in moments}
-    assert [line for line in killed(paths) if "moments" not in line] == [
+    assert [line for line in killed(fork_server, paths) if "moments" not in line] == [
         f"{m} died" for m in moments
     ]
     wanted = lasting(undisturbed)
@@ -200,13 +200,13 @@ def check_kills(new_steps, tmp_path, network_file, choose) -> None:
 
 
 def test_killed_at_some_moments_a_run_in_steps_ends_with_the_same_bytes(
-    new_steps, tmp_path, network_file
+    fork_server, new_steps, tmp_path
 ):
-    check_kills(new_steps, tmp_path, network_file, lambda count: range(5, count, count // 2))
+    check_kills(fork_server, new_steps, tmp_path, lambda count: range(5, count, count // 2))
 
 
 @pytest.mark.slow
 def test_killed_at_every_moment_a_run_in_steps_ends_with_the_same_bytes(
-    new_steps, tmp_path, network_file
+    fork_server, new_steps, tmp_path
 ):
-    check_kills(new_steps, tmp_path, network_file, lambda count: range(1, count + 1))
+    check_kills(fork_server, new_steps, tmp_path, lambda count: range(1, count + 1))
