@@ -9,7 +9,7 @@ from sfp_viz.ui.session import entry, state
 st.set_page_config(page_title="sfp-viz", page_icon="static/icon.png", layout="wide")
 
 if state.is_new():
-    links.begin(st.query_params)
+    links.open_link(st.query_params)
 
 page = st.navigation(
     [
@@ -25,7 +25,7 @@ page = st.navigation(
     ],
     position="top",
 )
-entry.go_on()
-links.write(state.session())
+entry.open_requested_page()
+links.update_address(state.session())
 frame.top(page.url_path, page.title)
 page.run()

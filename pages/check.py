@@ -7,7 +7,7 @@ from sfp_viz.ui.cached import loaders, measurements, planned
 from sfp_viz.ui.check import check_view, checks, repair_view, saved_check
 from sfp_viz.ui.session import entry, state
 
-entry.through("pages/check.py")
+entry.enter_through_app("pages/check.py")
 
 with problems.stopping():
     session = state.session()

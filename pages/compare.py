@@ -6,15 +6,15 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.compare import runs as compare_runs
 from sfp_viz.ui.plan import plan_diff as plan_compare
-from sfp_viz.ui.session import entry, state, views
+from sfp_viz.ui.session import entry, state, view_options
 
-entry.through("pages/compare.py")
+entry.enter_through_app("pages/compare.py")
 
 with problems.stopping():
     network = loaders.network(state.session().model)
 
 with problems.stopping():
-    if views.choose("compare", "What to compare") == "Plans":
+    if view_options.option_control("compare", "What to compare") == "Plans":
         plan_compare.page(network)
     else:
         if not network.free:

@@ -9,7 +9,7 @@ from sfp_viz.ui.explore import panels as explore
 from sfp_viz.ui.explore.ratio_panel import ratio_panel
 from sfp_viz.ui.session import entry, state
 
-entry.through("pages/explore.py")
+entry.enter_through_app("pages/explore.py")
 
 with problems.stopping():
     session = state.session()

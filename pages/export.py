@@ -9,7 +9,7 @@ from sfp_viz.ui.check import repair_view
 from sfp_viz.ui.recipe import plan_files
 from sfp_viz.ui.session import entry, state
 
-entry.through("pages/export.py")
+entry.enter_through_app("pages/export.py")
 
 with problems.stopping():
     session = state.session()

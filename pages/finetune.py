@@ -9,7 +9,7 @@ from sfp_viz.ui.session import entry, state
 from sfp_viz.ui.training import start
 from sfp_viz.ui.training import start_form as run_form
 
-entry.through("pages/finetune.py")
+entry.enter_through_app("pages/finetune.py")
 
 with problems.stopping():
     session = state.session()

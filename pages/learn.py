@@ -7,7 +7,7 @@ from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.learn import lesson, quiz
 from sfp_viz.ui.session import entry, state
 
-entry.through("pages/learn.py")
+entry.enter_through_app("pages/learn.py")
 
 with problems.stopping():
     network = loaders.network(lesson.MODEL)

@@ -8,7 +8,7 @@ from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.network import layer_report, opening, report
 from sfp_viz.ui.session import entry, state
 
-entry.through("pages/model.py")
+entry.enter_through_app("pages/model.py")
 
 FORMS = {
     "A file": opening.file_form,

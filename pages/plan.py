@@ -13,7 +13,7 @@ from sfp_viz.ui.recipe import actions
 from sfp_viz.ui.session import entry, state
 from sfp_viz.ui.studies import image_offer, study_start
 
-entry.through("pages/plan.py")
+entry.enter_through_app("pages/plan.py")
 
 with problems.stopping():
     session = state.session()

@@ -5,7 +5,7 @@ import streamlit as st
 from sfp_viz.ui import problems, start
 from sfp_viz.ui.session import entry
 
-entry.through("pages/start.py")
+entry.enter_through_app("pages/start.py")
 
 st.markdown(
     "Make a trained network smaller: see which of its filters repeat each other, take out those it "

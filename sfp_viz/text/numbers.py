@@ -58,5 +58,7 @@ def duration(seconds: float) -> str:
 
 
 def milliseconds(number: float) -> str:
-    """A short time: 3.48 -> '3.48 ms'; 0.0438 -> '44 µs'."""
-    return f"{1000 * number:.0f} µs" if number < 0.1 else f"{number:.3g} ms"
+    """A time given in ms: 3.48 -> '3.48 ms'; 0.0438 -> '0.044 ms'; 1330 -> '1.33 s'."""
+    if number >= 999.5:
+        return f"{number / 1000:.2f} s"
+    return f"{number:.3f} ms" if number < 1 else f"{number:.3g} ms"

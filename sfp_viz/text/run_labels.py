@@ -12,13 +12,8 @@ from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.text.numbers import duration, percent
+from sfp_viz.text.recipe import SHORT_NAMES
 
-RECIPES = {  # short names of the named recipes
-    "similarity": "similarity", "paper_sfp": "SFP", "functional": "functional redundancy",
-    "uniform_l1": "uniform L1", "global_l1": "global L1", "random": "random",
-    "group_magnitude": "group magnitude", "fpgm": "FPGM", "bn_scale": "BatchNorm scale",
-    "taylor": "Taylor", "hrank": "HRank", "chip": "CHIP",
-}  # fmt: skip
 PRUNED_BY: Mapping[str, str] = {  # what chose the filters of a fine-tuning, by `kind` in its facts
     "plan": "this plan", "uniform": "uniform L1", "random": "random",
 }  # fmt: skip
@@ -88,7 +83,7 @@ def recipe_label(recipe: Recipe) -> str:
 
 
 def _short_name(recipe: str) -> str:
-    return RECIPES.get(recipe, recipe.replace("_", " "))
+    return SHORT_NAMES.get(recipe, recipe.replace("_", " "))
 
 
 def _plan_of(run: Run | Summary) -> str:

@@ -10,12 +10,12 @@ from sfp_viz.core.cost.cost import Cost
 from sfp_viz.core.evidence.evidence import missing
 from sfp_viz.errors import SfpError
 from sfp_viz.text.numbers import change, count
+from sfp_viz.text.recipe import EVIDENCE_NAMES
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.copy_link import copy_link
 from sfp_viz.ui.components.text_keys import text_keys
 from sfp_viz.ui.navigation import steps_panel
-from sfp_viz.ui.recipe.recipe_text import EVIDENCE
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state
 
@@ -39,9 +39,8 @@ def top(page: str = "", title: str = "") -> None:
         with st.container(gap=None, width="stretch"):
             try:
                 with st.container(horizontal=True, vertical_alignment="center"):
-                    st.markdown(
-                        f"# {problems.plain(steps_panel.title(session.model))}", width="content"
-                    )
+                    name = problems.plain(steps_panel.network_title(session.model))
+                    st.markdown(f"# {name}", width="content")
                     job_chip.chip(page)
                 budget = planned.budget(session.model, session.recipe, session.edits)
                 lacks = missing(session.recipe, evidence.evidence(session.model))
@@ -69,7 +68,8 @@ def strip(budget: planned.PlannedCost, free: bool = True, lacks: tuple[str, ...]
     if budget.after is None:
         why = "the target is out of reach: see Plan" if free else "nothing can be cut: see Model"
         if free and lacks:
-            why = f"no plan yet without {' and '.join(EVIDENCE[name] for name in lacks)}: see Plan"
+            evidence_names = " and ".join(EVIDENCE_NAMES[name] for name in lacks)
+            why = f"no plan yet without {evidence_names}: see Plan"
         return (
             f'<div class="budget"><span data-testid="budget-macs">{_one("MACs", budget.before)}'
             f"</span><i>{why}</i></div>"
@@ -91,13 +91,13 @@ def _one(name: str, before: Cost, after: Cost | None = None) -> str:
 
 
 def _steps() -> None:
-    line = state.history()
+    history = state.history()
     st.button(
-        "Undo", key="undo", on_click=state.undo, disabled=not line.past, type="tertiary",
+        "Undo", key="undo", on_click=state.undo, disabled=not history.past, type="tertiary",
         icon=":material/undo:", shortcut="Mod+Z",
     )  # fmt: skip
     st.button(
-        "Redo", key="redo", on_click=state.redo, disabled=not line.future, type="tertiary",
+        "Redo", key="redo", on_click=state.redo, disabled=not history.future, type="tertiary",
         icon=":material/redo:", shortcut="Mod+Shift+Z",
     )  # fmt: skip
     panel = st.popover(

@@ -28,10 +28,10 @@ MAP_HEIGHT = 400
 def go_on() -> None:
     """The way back to where the last browser session of this workspace stood; nothing where this
     one has begun something itself, or there was none."""
-    left = saved_sessions.left()
+    left = saved_sessions.last_session()
     if left is None:
         return
-    title = problems.plain(steps_panel.title(left.step.model))
+    title = problems.plain(steps_panel.network_title(left.step.model))
     then = datetime.fromtimestamp(left.time)
     day = "today" if then.date() == datetime.now().date() else f"{then:%d %b %Y}"
     with st.container(
@@ -45,7 +45,7 @@ def go_on() -> None:
         st.button(
             "Go on",
             key="go_on",
-            on_click=saved_sessions.go_on,
+            on_click=saved_sessions.resume_last,
             args=(left,),
             icon=":material/history:",
         )
@@ -54,7 +54,7 @@ def go_on() -> None:
 def _went(step: Step) -> str:
     """The plan of a step in words, with the share of MACs that it takes away (computed)."""
     hand = ", with changes by hand" if step.edits else ""
-    return f"{run_labels.recipe_label(step.recipe)} {steps_panel.saved(step)} MACs{hand}"
+    return f"{run_labels.recipe_label(step.recipe)} {steps_panel.macs_change(step)} MACs{hand}"
 
 
 def picture() -> None:

@@ -109,14 +109,14 @@ def test_a_clicked_run_opens_its_plan_as_one_step_that_can_be_undone(open_page, 
     text = said(app)
     assert "Accuracy measured on 360 test images" in text
     press(app, "Open its plan")
-    now = app.session_state["session"].now
+    now = app.session_state["session"].current
     assert now.recipe == fpgm(0.3)
     assert now.edits.ratios == (("conv1", 0.25),)
     assert now.run == three["other"].name
     assert len(app.session_state["session"].past) == 1
     app = undo(app)
-    assert app.session_state["session"].now.recipe == Recipe()
-    assert app.session_state["session"].now.edits is None
+    assert app.session_state["session"].current.recipe == Recipe()
+    assert app.session_state["session"].current.edits is None
 
 
 def test_the_card_shows_last_and_best_epoch_and_how_the_point_stands(open_page, three):
@@ -136,7 +136,7 @@ def test_the_card_shows_last_and_best_epoch_and_how_the_point_stands(open_page, 
 def test_a_clicked_run_can_be_opened_and_exported(open_page, three):
     app = choose(open_page("compare"), three["other"])
     press(app, "Open the run")
-    assert app.session_state["session"].now.run == three["other"].name
+    assert app.session_state["session"].current.run == three["other"].name
     app = choose(open_page("compare"), three["other"])
     press(app, "Export")
     assert app.session_state["export_source"] == three["other"].name
@@ -148,7 +148,7 @@ def test_a_run_without_a_plan_says_so_instead_of_opening_another(open_page, work
     path = finished_run(workspace)
     app = press(choose(open_page("compare"), path), "Open its plan")
     assert "has no plan" in app.error[0].value
-    assert app.session_state["session"].now.recipe == Recipe()
+    assert app.session_state["session"].current.recipe == Recipe()
 
 
 def test_what_differs_between_chosen_runs_is_shown_and_nothing_else(open_page, three):
@@ -158,7 +158,7 @@ def test_what_differs_between_chosen_runs_is_shown_and_nothing_else(open_page, t
     assert {
         "conv1: share removed by hand",
         "MACs (counted)",
-        "A filter matters by",
+        "Importance criterion",
         "epochs",
     } <= set(by_name)
     assert not {"batch size", "torch", "data", "gamma"} & set(by_name)
@@ -249,8 +249,8 @@ def test_one_shot_points_open_their_plan_too(open_page, workspace):
     app.session_state[CHOSEN] = ("one-shot uniform",)
     app.run()
     press(app, "Open its plan")
-    assert app.session_state["session"].now.recipe.criterion == "l1"
-    assert app.session_state["session"].now.recipe.allocation == "uniform"
+    assert app.session_state["session"].current.recipe.criterion == "l1"
+    assert app.session_state["session"].current.recipe.allocation == "uniform"
 
 
 @pytest.mark.parametrize("kind", ["uniform", "random"])

@@ -35,7 +35,7 @@ RANKING = Recipe(selection="ranking")
 
 
 def now(app: AppTest) -> Session:
-    return app.session_state["session"].now
+    return app.session_state["session"].current
 
 
 def test_it_opens_with_map_pictures_and_table(open_page):

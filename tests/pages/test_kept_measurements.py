@@ -27,7 +27,7 @@ def afresh(monkeypatch):
 
 def go_to(app, recipe: Recipe) -> None:
     """Another plan, as on the page Plan."""
-    now = app.session_state["session"].now
+    now = app.session_state["session"].current
     app.session_state["session"] = History(replace(now, recipe=recipe))
     app.run()
     assert not app.exception

@@ -209,4 +209,4 @@ def test_a_sweep_shows_means_and_opens_its_runs(swept, open_page):
     assert list(rows["Seed"]) == [0, 1]
     watch(app, f"{swept.name}-001")
     press(app, "Part of a sweep")
-    assert app.session_state["session"].now.run == swept.name
+    assert app.session_state["session"].current.run == swept.name

@@ -110,7 +110,7 @@ def test_a_network_of_which_nothing_can_be_cut_gets_a_screen_of_its_own(unopened
     assert set(table["can be cut"]) == {"no"}
     assert all("stage2.0" in why for why in table["why"][:-1]), "the place is named"
     press(app, "Open the sample network")
-    assert app.session_state["session"].now.model == "lenet5_digits"
+    assert app.session_state["session"].current.model == "lenet5_digits"
 
 
 def test_a_bar_is_full_where_a_layer_is_the_whole_network_and_never_below(open_page):

@@ -51,7 +51,7 @@ def test_a_state_dict_is_recognized_and_shown(offered):
     state = load_model("lenet5_digits").module.state_dict()
     app = offered("mine.pt", weights({name: value + 0 for name, value in state.items()}))
     assert not app.error
-    assert app.session_state["session"].now.model != "lenet5_digits"
+    assert app.session_state["session"].current.model != "lenet5_digits"
     assert "mine" in said(app.switch_page("app.py").run())
 
 
@@ -59,7 +59,7 @@ def test_opening_can_be_undone(offered):
     state = load_model("lenet5_digits").module.state_dict()
     app = offered("mine.pt", weights(state))
     undo(app)
-    assert app.session_state["session"].now.model == "lenet5_digits"
+    assert app.session_state["session"].current.model == "lenet5_digits"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_bad_file_gets_one_sentence_and_leaves_the_app_as_it_was(
     app = offered(name, content)
     assert len(app.error) == 1
     assert sentence in app.error[0].value.replace("\\", "")
-    assert app.session_state["session"].now.model == "lenet5_digits"
+    assert app.session_state["session"].current.model == "lenet5_digits"
     assert "code from a file" not in capfd.readouterr().out
 
 
@@ -92,7 +92,7 @@ def test_an_image_side_that_cannot_be_is_said_and_nothing_is_built(open_page, si
     field.set_value(side).run()
     assert f"from 8 to 1,024, not {side:,}" in app.error[0].value
     assert next(b for b in app.button if b.label == "Build it").disabled
-    assert app.session_state["session"].now.model == "lenet5_digits"
+    assert app.session_state["session"].current.model == "lenet5_digits"
     field.set_value(64).run()
     assert not app.error
     assert not next(b for b in app.button if b.label == "Build it").disabled
@@ -140,7 +140,7 @@ def test_a_stored_network_that_was_damaged_leaves_a_way_on(unopened, workspace):
     app.switch_page("pages/model.py").run()
     assert not app.exception
     press(app, "Go on with the sample network")
-    assert app.session_state["session"].now.model == "lenet5_digits"
+    assert app.session_state["session"].current.model == "lenet5_digits"
 
 
 def test_an_architecture_of_ours_is_built_by_name_at_its_own_size(open_page):

@@ -56,7 +56,7 @@ def labels(app: AppTest) -> list[str]:
 
 
 def recipe(app: AppTest) -> Recipe:
-    return app.session_state["session"].now.recipe
+    return app.session_state["session"].current.recipe
 
 
 def test_images_are_looked_at_and_the_recipe_changes_in_one_step(

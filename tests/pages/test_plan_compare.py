@@ -25,9 +25,9 @@ def stepped(unopened):
         edits = edits or Edits(loaders.digest(MODEL)).with_ratio("conv2", 0.25)
         tree = Tree()
         for time, made in enumerate((None, edits)):
-            tree, _ = tree.grown(time - 1, model=MODEL, recipe=Recipe(), edits=made, time=1.0)
-        line = History(Session()).to(Session(edits=edits, step=1))
-        unopened.session_state["session"], unopened.session_state["steps"] = line, tree
+            tree, _ = tree.with_step(time - 1, model=MODEL, recipe=Recipe(), edits=made, time=1.0)
+        history = History(Session()).push(Session(edits=edits, step=1))
+        unopened.session_state["session"], unopened.session_state["steps"] = history, tree
         unopened.session_state["views"] = {"compare": "Plans"}
         app = unopened.run().switch_page("pages/compare.py").run()
         assert not app.exception
@@ -76,14 +76,14 @@ def test_the_plain_way_is_always_there_to_compare_with(stepped):
     app = stepped()
     app.selectbox[0].set_value("uniform").run()
     assert not app.exception
-    assert "Each group's share" in list(app.dataframe[-1].value["What"])
+    assert "Allocation across groups" in list(app.dataframe[-1].value["What"])
 
 
 def test_going_on_with_a_plan_is_a_step_that_can_be_undone(stepped):
     app = press(stepped(), "Go on with A")
-    line = app.session_state["session"]
-    assert line.now.edits is None
-    assert line.past[-1].edits is not None
+    history = app.session_state["session"]
+    assert history.current.edits is None
+    assert history.past[-1].edits is not None
 
 
 def offered(app, plan: Plan):

@@ -63,7 +63,7 @@ def sensitive(workspace) -> Path:
 
 
 def session(app: AppTest) -> Session:
-    return app.session_state["session"].now
+    return app.session_state["session"].current
 
 
 def with_session(app: AppTest, **fields) -> AppTest:

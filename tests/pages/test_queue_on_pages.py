@@ -193,7 +193,7 @@ def test_the_chip_says_what_runs_how_far_it_is_and_what_waits(workspace, monkeyp
     label = app.button(key="job").label.replace("\\", "")
     assert label == "Fine-tuning LeNet-5-like on digits: 25 %, 2 in line"
     click(app, "job")
-    assert app.session_state["session"].now.run == going(workspace).working[0].id
+    assert app.session_state["session"].current.run == going(workspace).working[0].id
     assert gone == ["pages/finetune.py"]
 
 
@@ -205,7 +205,7 @@ def test_failures_stay_on_the_chip_until_they_are_looked_at(workspace, monkeypat
     assert app.button(key="job_failed").label == "1 failed"
     assert "job" not in [button.key for button in app.button]
     click(app, "job_failed")
-    assert app.session_state["session"].now.run == path.name
+    assert app.session_state["session"].current.run == path.name
     assert going(workspace).failed == ()
 
 

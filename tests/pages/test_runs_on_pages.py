@@ -110,7 +110,7 @@ def test_a_run_is_deleted_without_a_question_and_can_be_put_back(open_page, work
     app = press(app, "Put it back")
     assert {file.name for file in path.iterdir()} == {*files, "launch.lock"}
     assert "Fine-tuned" in {metric.label for metric in app.metric}
-    assert app.session_state["session"].now.run == path.name
+    assert app.session_state["session"].current.run == path.name
     assert "was deleted" not in said(app)
 
 
@@ -124,7 +124,7 @@ def test_the_form_prunes_and_starts_a_run_with_the_plan_inside(open_page, worksp
     assert run.facts.keys() == training_facts(digest="", recipe=None).keys()
     assert 0 < run.facts["params"] < run.facts["params_before"]
     assert run.settings.epochs == 15
-    assert app.session_state["session"].now.run == run.id
+    assert app.session_state["session"].current.run == run.id
     assert (run.path / "start.safetensors").stat().st_size < sample_path(MODEL).stat().st_size
 
 
@@ -159,7 +159,8 @@ def test_without_a_line_of_uniform_l1_the_page_says_how_to_get_one(open_page, wo
     app = open_page("finetune")
     assert "The page Compare can fine-tune one" in said(app)
     run_folder(workspace, epochs=2, kind="uniform")
-    app.session_state["session"] = History(replace(app.session_state["session"].now, run=path.name))
+    session = app.session_state["session"].current
+    app.session_state["session"] = History(replace(session, run=path.name))
     app.run()
     assert not app.exception
     assert "The page Compare" not in said(app)

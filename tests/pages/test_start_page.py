@@ -53,7 +53,7 @@ def test_another_sample_opens_with_one_click(open_page):
     app = open_page("start")
     app.button(key=f"open {others[0]}").click().run()
     assert not app.exception
-    assert app.session_state["session"].now.model == others[0]
+    assert app.session_state["session"].current.model == others[0]
     assert app.session_state["session"].past
 
 
@@ -62,14 +62,14 @@ def test_a_network_opened_before_is_offered_again(open_page, workspace):
     app = open_page("start")
     app.button(key=f"stored {key}").click().run()
     assert not app.exception
-    assert app.session_state["session"].now.model == key
+    assert app.session_state["session"].current.model == key
 
 
 def test_explore_keeps_the_layer_that_was_looked_at(open_page):
     app = open_page("start")
     app.button(key="explore").click().run()
     assert not app.exception
-    assert app.session_state["session"].now.group == "conv2"
+    assert app.session_state["session"].current.group == "conv2"
 
 
 def test_start_says_what_the_app_is_for(open_page):
@@ -84,7 +84,7 @@ def test_after_the_tab_was_closed_start_leads_back_to_the_plan_that_was_made(ope
     assert "LeNet-5-like on digits, similarity −30." in said(app).replace("\\", "")
     app.button(key="go_on").click().run()
     assert not app.exception
-    assert app.session_state["session"].now.recipe == Recipe(0.3)
+    assert app.session_state["session"].current.recipe == Recipe(0.3)
     assert app.session_state["session"].past
     assert "Go on where you were" not in said(app)
 
@@ -95,7 +95,7 @@ def with_session(app, act, **fields) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(st, "session_state", store)
         act(**fields)
-        saved_sessions.keep()
+        saved_sessions.save()
 
 
 def test_the_frame_shows_the_cost_before_and_after(unopened):

@@ -60,7 +60,7 @@ def test_the_panel_names_the_best_allocation_and_takes_it_on_a_click(measured, o
         "The same everywhere", "By Kernel Dispersion, in use", "By function",
     ]  # fmt: skip
     press(app, "Share out the same everywhere")
-    assert app.session_state["session"].now.recipe == Recipe(allocation="uniform")
+    assert app.session_state["session"].current.recipe == Recipe(allocation="uniform")
     assert "another recipe" not in said(app)
     assert not any(b.label == "Share out the same everywhere" for b in app.button)
 

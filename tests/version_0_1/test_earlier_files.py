@@ -92,7 +92,7 @@ def test_a_link_brings_back_its_recipe_its_edits_and_its_steps(files, monkeypatc
     monkeypatch.setenv("SFP_VIZ_HOME", str(files / "workspace"))
     monkeypatch.setattr(st, "session_state", {})
     kept = json.loads((files / "links.json").read_text())
-    links.begin(kept["query"])
+    links.open_link(kept["query"])
     assert state.session().recipe == Recipe(kept["target"])
     assert state.session().edits == edits_from_json((files / "edits.json").read_text())
     assert len(state.tree().steps) == 5

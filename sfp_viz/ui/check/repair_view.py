@@ -10,8 +10,8 @@ import streamlit as st
 
 from sfp_viz.core.plan.recipe import NORMS_STAY, Recipe, left_out
 from sfp_viz.text.numbers import percent
+from sfp_viz.text.recipe import CHOICE_NAMES
 from sfp_viz.ui import problems
-from sfp_viz.ui.recipe.recipe_text import WORDS
 
 _FORMS = {"window": "by window", "channel": "by channel", "bias": "its mean alone"}
 _SHARE = "%.1f %%"
@@ -22,7 +22,7 @@ _AFTER = "the same after its fit"
 def without_images(recipe: Recipe, *, how: str) -> None:
     """Warn that nothing, or not all, is made up for without images, and ``how`` to change that."""
     kind = recipe.compensation
-    undone = left_out(kind, WORDS["compensation"].get(kind, kind))
+    undone = left_out(kind, CHOICE_NAMES["compensation"].get(kind, kind))
     if undone:
         st.warning(problems.plain(f"{undone} {NORMS_STAY} {how}"))
     else:

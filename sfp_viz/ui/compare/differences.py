@@ -11,8 +11,8 @@ from sfp_viz.errors import RunError
 from sfp_viz.figures.tradeoff.run_report import shown
 from sfp_viz.runs.results.differences import Difference, differing
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.text.recipe import CHOICE_NAMES, FIELD_LABELS
 from sfp_viz.ui.compare.chart import choose
-from sfp_viz.ui.recipe.recipe_text import LABELS, WORDS
 
 MOST = 6  # runs side by side
 
@@ -57,7 +57,7 @@ def columns(labels: Sequence[str]) -> list[str]:
 def _row(row: Difference, heads: Sequence[str]) -> dict[str, str]:
     name = row.name
     if row.section in ("Recipe", "While training", "Fine-tuning", "Machine"):
-        name = LABELS.get(name, name.replace("_", " ")) if row.section == "Recipe" else name
+        name = FIELD_LABELS.get(name, name.replace("_", " ")) if row.section == "Recipe" else name
         name = name.replace("_", " ")
     found = {"": row.section, "What": name}
     return found | {head: _words(row, value) for head, value in zip(heads, row.values, strict=True)}
@@ -65,7 +65,7 @@ def _row(row: Difference, heads: Sequence[str]) -> dict[str, str]:
 
 def _words(row: Difference, value: Any) -> str:
     if row.section == "Recipe":
-        known = WORDS.get(row.name, {}).get(str(value))
+        known = CHOICE_NAMES.get(row.name, {}).get(str(value))
         if known:
             return known
     value = shown(row.name, value)

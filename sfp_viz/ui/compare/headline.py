@@ -9,9 +9,9 @@ from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.measurement import wilson
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text.numbers import count, percent
+from sfp_viz.text.recipe import CHOICE_NAMES
 from sfp_viz.ui.compare.fair_pairs import BASELINES, SAME, Pair, near, pairs_of, unequal
 from sfp_viz.ui.names import listed
-from sfp_viz.ui.recipe.recipe_text import WORDS
 
 
 def finding(
@@ -91,7 +91,7 @@ def _repairs(pair: Pair) -> str:
 
 
 def _repair(name: str) -> str:
-    words = WORDS["compensation"][name]
+    words = CHOICE_NAMES["compensation"][name]
     return f"{words[:1].lower()}{words[1:]}"
 
 

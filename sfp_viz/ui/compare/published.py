@@ -10,7 +10,7 @@ from sfp_viz.core.comparison.published import CAVEATS, Published, drawable, publ
 from sfp_viz.core.comparison.tradeoff import Axis
 from sfp_viz.core.network import Network
 from sfp_viz.ui import problems
-from sfp_viz.ui.session import views
+from sfp_viz.ui.session import view_options
 
 ALL = "All of them"
 _MOST_KNOWN = "ResNet-56 on CIFAR-10"  # the network with most rows
@@ -19,12 +19,12 @@ _CHOSEN = "published of"  # session_state: what was chosen, by the digest of the
 
 def toggle(axis: Axis) -> bool:
     """The switch; whether published results are to be drawn."""
-    on = views.chosen("published") == "On"
+    on = view_options.current_option("published") == "On"
 
     def turned() -> None:
         wanted = "On" if st.session_state["published switch"] else "Off"
-        if wanted != views.chosen("published"):
-            views.pick("published", wanted)
+        if wanted != view_options.current_option("published"):
+            view_options.set_option("published", wanted)
 
     off = axis == "latency"
     st.toggle(

@@ -26,7 +26,7 @@ from sfp_viz.ui.compare import latency as compare_latency
 from sfp_viz.ui.compare import point_card as compare_card
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
-from sfp_viz.ui.session import state, views
+from sfp_viz.ui.session import state, view_options
 from sfp_viz.ui.training.start import Subject
 
 AXES: Mapping[str, Axis] = {"MACs": "macs", "Params": "params", "Latency": "latency"}
@@ -44,7 +44,7 @@ def page(network: Network) -> None:
         data = image_field.ask_images(network, key="compare_images")
         with st.container(width="content"):
             st.caption("Accuracy against")
-            axis = AXES[views.choose("against", "Accuracy against")]
+            axis = AXES[view_options.option_control("against", "Accuracy against")]
         layer = compare_published.toggle(axis)
         clicked = st.button(
             "Measure one-shot accuracies", disabled=not (data and network.free),

@@ -15,11 +15,11 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.text.numbers import percent
+from sfp_viz.text.recipe import CHOICE_NAMES
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import group_edits
 from sfp_viz.ui.group.group_view import WHOLE_MOST, GroupView, usable
-from sfp_viz.ui.recipe.recipe_text import WORDS
 from sfp_viz.ui.session import state
 
 _CHANGED = "edits changed in the fragment"
@@ -54,7 +54,7 @@ def cluster_menu(view: GroupView) -> None:
 
 def suggested(view: GroupView, recipe: Recipe) -> str:
     """Where the suggested number of clusters comes from, in a sentence."""
-    method = WORDS["clustering"][recipe.clustering]
+    method = CHOICE_NAMES["clustering"][recipe.clustering]
     if recipe.clustering == "hdbscan":
         return f"Suggested: as many as are found. {method}."
     counted = f"the {view.suggested:,} filters suggested to stay"

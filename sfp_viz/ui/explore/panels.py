@@ -16,7 +16,7 @@ from sfp_viz.ui.explore.cluster_actions import cluster_menu, fate_menu, settle
 from sfp_viz.ui.group import filter_maps, gallery
 from sfp_viz.ui.group.group_view import GroupView, group_view, points_of, usable
 from sfp_viz.ui.navigation import links
-from sfp_viz.ui.session import state, views
+from sfp_viz.ui.session import state, view_options
 
 MAP_HEIGHT = 430
 _TOLD = "table told"  # selections that the table has yet to echo
@@ -122,7 +122,7 @@ def linked() -> None:
             _map_panel(view)
         with right, st.container(border=True, height="stretch", key="chosen panel"):
             _chosen_panel(view)
-        links.write(state.session())
+        links.update_address(state.session())
 
 
 def current_view() -> GroupView:
@@ -143,7 +143,7 @@ def _map_panel(view: GroupView) -> None:
         with st.container(
             horizontal=True, width="content", gap="small", vertical_alignment="center"
         ):
-            wanted = views.choose("map", "Map")
+            wanted = view_options.option_control("map", "Map")
             cluster_menu(view)
     found = filter_maps.places(session.model, view.group.name, wanted=wanted)
     echo, revision = st.session_state.get(_ECHO, ((), 0))

@@ -1,8 +1,8 @@
-"""Links that bring the view back: the session as query parameters, every field checked.
+"""Links that restore the view: the session as query parameters, every field checked.
 
-Defaults leave no trace in the address. Recipe and edits are kept in the workspace and named by
-their hash, so a link restores them on the same workspace. The name of the line of steps (lines.py)
-stands in the address for a reload; 'Copy link' leaves it out, so steps are not handed on.
+Defaults leave no trace in the address. Recipe and edits are saved in the workspace and named by
+their hash, so a link restores them on the same workspace. The address also names the saved session
+(saved_sessions.py), for a reload; 'Copy link' leaves it out, so the steps are not shared.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.navigation import saved_requests, saved_sessions
-from sfp_viz.ui.session import state, views
+from sfp_viz.ui.session import state, view_options
 from sfp_viz.ui.session.state import Session
 
-_MOST_CHOSEN = 64  # filters that a link carries; a larger selection stays out of it
+_MOST_SELECTED = 64  # filters in a link; a larger selection is left out
 _FIELDS = ("model", "group", "layer", "selection", "target", "asked", "view", "line")
 
 
-def begin(query: Mapping[str, str]) -> None:
-    """Begin a browser session with what its address asks for."""
-    session = read(query)
-    views.read(query.get("view", ""))
+def open_link(query: Mapping[str, str]) -> None:
+    """Begin a browser session with the query parameters of its address."""
+    session = from_query(query)
+    view_options.apply_query(query.get("view", ""))
     if not saved_sessions.resume(query.get("line", ""), session):
         state.start(session)
 
 
-def read(query: Mapping[str, str]) -> Session:
-    """The session that a link asks for; whatever does not hold falls back to its default."""
+def from_query(query: Mapping[str, str]) -> Session:
+    """The session of a link; whatever is invalid falls back to its default."""
     session = Session()
     if query.get("model") in known_models():
         session = replace(session, model=query["model"])
@@ -43,12 +43,12 @@ def read(query: Mapping[str, str]) -> Session:
         network = loaders.network(session.model)
     except SfpError:
         return Session(recipe=session.recipe)
-    if found := saved_requests.kept(query.get("asked", ""), network.digest):
-        session = replace(session, recipe=found[0], edits=found[1])
-    return _place(session, network, query)
+    if request := saved_requests.load(query.get("asked", ""), network.digest):
+        session = replace(session, recipe=request[0], edits=request[1])
+    return _with_place(session, network, query)
 
 
-def _place(session: Session, network: Network, query: Mapping[str, str]) -> Session:
+def _with_place(session: Session, network: Network, query: Mapping[str, str]) -> Session:
     """The session at the group, the layer and the filters that the link names."""
     name, layer = query.get("group", ""), query.get("layer", "")
     home = next((group for group in network.groups if layer in group.layers), None)
@@ -63,42 +63,42 @@ def _place(session: Session, network: Network, query: Mapping[str, str]) -> Sess
 
 def known_models() -> tuple[str, ...]:
     """The names that may stand for a network: the samples and the stored ones."""
-    stored = (found.digest for found in model_store.stored_models(loaders.home()))
+    stored = (model.digest for model in model_store.stored_models(loaders.home()))
     return (*samples.sample_names(), *stored)
 
 
-def text(session: Session) -> dict[str, str]:
+def to_query(session: Session) -> dict[str, str]:
     """The session as query parameters, without its defaults."""
     default = Session()
-    found = {}
+    query = {}
     if session.model != default.model:
-        found["model"] = session.model
+        query["model"] = session.model
     if session.group:
-        found["group"] = session.group
+        query["group"] = session.group
     if session.layer:
-        found["layer"] = session.layer
-    if session.selection and len(session.selection) <= _MOST_CHOSEN:
-        found["selection"] = ".".join(str(unit) for unit in session.selection)
+        query["layer"] = session.layer
+    if session.selection and len(session.selection) <= _MOST_SELECTED:
+        query["selection"] = ".".join(str(unit) for unit in session.selection)
     if session.edits or session.recipe != Recipe(session.recipe.target_reduction):
         digest = loaders.network(session.model).digest
-        found["asked"] = saved_requests.keep(digest, session.recipe, session.edits)
+        query["asked"] = saved_requests.save(digest, session.recipe, session.edits)
     elif session.recipe.target_reduction != default.recipe.target_reduction:
-        found["target"] = f"{session.recipe.target_reduction:g}"
-    return found
+        query["target"] = f"{session.recipe.target_reduction:g}"
+    return query
 
 
-def write(session: Session) -> None:
-    """Bring the address of the browser up to date; other parameters stay as they are."""
+def update_address(session: Session) -> None:
+    """Bring the address of the browser up to date; other parameters are left alone."""
     try:
-        wanted = text(session)
-        wanted |= {"view": views.text(), "line": saved_sessions.keep()}
+        query = to_query(session)
+        query |= {"view": view_options.to_query(), "line": saved_sessions.save()}
     except (SfpError, OSError):  # the network is gone, or the disk is full: the page says so
         return
     for name in _FIELDS:
-        if not wanted.get(name):
+        if not query.get(name):
             st.query_params.pop(name, None)
-        elif st.query_params.get(name) != wanted[name]:
-            st.query_params[name] = wanted[name]
+        elif st.query_params.get(name) != query[name]:
+            st.query_params[name] = query[name]
 
 
 def _recipe(target: str) -> Recipe:
@@ -109,6 +109,6 @@ def _recipe(target: str) -> Recipe:
 
 
 def _units(text: str | None, size: int) -> tuple[int, ...]:
-    parts = (text or "").split(".")[:_MOST_CHOSEN]
-    units = {int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 7}
+    numbers = (text or "").split(".")[:_MOST_SELECTED]
+    units = {int(n) for n in numbers if n.isascii() and n.isdigit() and len(n) < 7}
     return tuple(sorted(unit for unit in units if unit < size))

@@ -1,46 +1,48 @@
-"""Recipe and edits kept in the workspace, so that a reload or a link brings them back.
+"""Recipe and edits saved in the workspace, so that a reload or a link restores them.
 
-They are stored as a plan without removals, under its hash: equal wishes are one file.
+They are stored as a plan without removals, under its hash: equal requests are one file.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
+from sfp_viz.files import write_text
 from sfp_viz.ui.cached import loaders
 
 _NAME = re.compile(r"[0-9a-f]{16}")
 
 
-def keep(digest: str, recipe: Recipe, edits: Edits | None) -> str:
-    """Store what was asked of the weights ``digest``; returns its sixteen digits.
+def save(digest: str, recipe: Recipe, edits: Edits | None) -> str:
+    """Save a recipe and edits; returns the name they are saved under, 16 hex digits.
 
-    Raises OSError when the workspace cannot be written.
+    Args:
+        digest: digest of the weights they are for.
+        recipe: the recipe.
+        edits: changes by hand; None for none.
+
+    Raises:
+        OSError: the workspace cannot be written.
     """
-    asked = Plan(digest, recipe, edits or Edits(digest), ())
-    path = loaders.home() / "asked" / f"{asked.hash}.json"
+    request = Plan(digest, recipe, edits or Edits(digest), ())
+    path = loaders.home() / "asked" / f"{request.hash}.json"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-        beside.write_text(plan_json(asked))
-        beside.replace(path)
-    return asked.hash
+        write_text(path, plan_json(request))
+    return request.hash
 
 
-def kept(name: str, digest: str) -> tuple[Recipe, Edits | None] | None:
-    """What was stored under ``name`` for the weights ``digest``; None when there is nothing."""
+def load(name: str, digest: str) -> tuple[Recipe, Edits | None] | None:
+    """The recipe and edits saved under ``name`` for the weights ``digest``; None for none."""
     if not _NAME.fullmatch(name):
         return None
     try:
-        asked = plan_from_json((loaders.home() / "asked" / f"{name}.json").read_text())
+        request = plan_from_json((loaders.home() / "asked" / f"{name}.json").read_text())
     except (OSError, SfpError, UnicodeDecodeError):
         return None
-    if asked.digest != digest or asked.edits.digest != digest:
+    if request.digest != digest or request.edits.digest != digest:
         return None
-    return asked.recipe, asked.edits or None
+    return request.recipe, request.edits or None

@@ -1,4 +1,4 @@
-"""The steps on the screen: a small tree in the top bar, where a click goes to another plan."""
+"""The steps on the screen: a small tree in the top bar; a click opens another plan."""
 
 from __future__ import annotations
 
@@ -19,26 +19,24 @@ SHOWN = 60  # the newest steps that are drawn
 
 
 def steps_panel() -> None:
-    """The tree of steps of this browser session, and a field to name the step now."""
-    tree, now = state.tree(), state.session().step
+    """The tree of steps of this browser session, and a field to name the current step."""
+    tree, current = state.tree(), state.session().step
     lanes, shown = tree.lanes(), tree.steps[-SHOWN:]
     by_id = tree.by_id
     rows = [
         Row(
             id=step.id, parent=step.parent, lane=lanes[step.id],
-            words=words(by_id.get(step.parent), step), name=step.name,
-            cost=saved(step), time=_clock(step.time), now=step.id == now,
+            words=change_text(by_id.get(step.parent), step), name=step.name,
+            cost=macs_change(step), time=_clock(step.time), now=step.id == current,
         )
         for step in shown
     ]  # fmt: skip
     st.markdown("**Steps**")
-    step_tree(rows, key="step_tree", on_go=state.go)
+    step_tree(rows, key="step_tree", on_go=state.go_to_step)
     if len(tree.steps) > len(shown):
         st.caption(f"The newest {len(shown)} of {len(tree.steps)} steps.")
-    _name_field(by_id.get(now))
-    st.caption(
-        "Click a step to go there; that is a step too, so Undo leads back. Share of MACs: computed."
-    )
+    _name_field(by_id.get(current))
+    st.caption("Click a step to return to it; Undo takes you back. Shares of MACs are computed.")
 
 
 def _name_field(step: Step | None) -> None:
@@ -46,47 +44,50 @@ def _name_field(step: Step | None) -> None:
         return
     key = f"step_name_{step.id}_{step.name}"
 
-    def named() -> None:
+    def rename() -> None:
         if st.session_state[key] != step.name:
-            state.name(step.id, st.session_state[key])
+            state.name_step(step.id, st.session_state[key])
 
     st.text_input(
-        "Name of this step", step.name, max_chars=40, key=key, on_change=named,
-        placeholder="such as A, to find it again",
+        "Name of this step", step.name, max_chars=40, key=key, on_change=rename,
+        placeholder="for example, A",
     )  # fmt: skip
 
 
-def words(before: Step | None, step: Step) -> str:
-    """What ``step`` changed, in a few words; never a problem."""
+def change_text(before: Step | None, step: Step) -> str:
+    """What ``step`` changed from the step ``before``, in a few words; raises nothing."""
     try:
         if before is None or before.model != step.model:
-            return f"{'Opened ' if before else ''}{title(step.model)}"
+            return f"{'Opened ' if before else ''}{network_title(step.model)}"
         network = loaders.network(step.model)
-        kept = tuple(planned.kept_or_whole(*one.asked) for one in (before, step))
+        kept = tuple(planned.kept_or_whole(*s.plan_key) for s in (before, step))
         return step_text.changes(network, before, step, kept)
     except SfpError:
-        return "A network that is gone"
+        return "A deleted network"
 
 
-def label(step: Step) -> str:
-    """A step in a list of plans: its name or what it changed, and when."""
-    before = state.tree().by_id.get(step.parent)
-    said = step.name or words(before, step)
-    return f"{step.id + 1}. {said}, {saved(step) or 'whole'}"
+def step_label(step: Step) -> str:
+    """A step in a list of plans: its number, its name or what it changed, and its MACs."""
+    text = step.name or change_text(state.tree().by_id.get(step.parent), step)
+    return f"{step.id + 1}. {text}, {macs_change(step) or 'unpruned'}"
 
 
-def saved(step: Step) -> str:
-    """The change of MACs of a step, as '−50.0 %'; computed. A dash where it is out of reach."""
+def macs_change(step: Step) -> str:
+    """The change of MACs of a step, as '−50.0 %'; computed. A dash where its target is too high."""
     try:
         network = loaders.network(step.model)
-        kept = planned.suggestion(*step.asked)
+        kept = planned.suggestion(*step.plan_key)
     except SfpError:
         return "–"
     return change(cost_of_widths(network, {}).macs, cost_of_widths(network, kept).macs)
 
 
-def title(key: str) -> str:
-    """A network's name for people. Raises ModelError when it is gone."""
+def network_title(key: str) -> str:
+    """A network's name for people.
+
+    Raises:
+        ModelError: the network is gone.
+    """
     if key in samples.sample_names():
         return str(samples.sample_card(key).get("title", key))
     return loaders.network(key).name

@@ -17,7 +17,7 @@ from sfp_viz.ui.plan.widths import Others, Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe.actions import HOLD, asked, holds, keep, take
 from sfp_viz.ui.recipe.edits import Asked
-from sfp_viz.ui.session import state, views
+from sfp_viz.ui.session import state, view_options
 
 SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
 _NARROW = (
@@ -37,7 +37,7 @@ def body(network: Network, widths: Widths) -> None:
     from sfp_viz.ui.plan.table import table
 
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        view = views.choose("plan")
+        view = view_options.option_control("plan")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if asked().edits.ratios:
                 st.button(

@@ -10,12 +10,12 @@ from sfp_viz.core.allocation.feasibility import best_lift, furthest, in_percent
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.text.recipe import CHOICE_NAMES, goal_name
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence as learned
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.recipe import actions, edits
 from sfp_viz.ui.recipe.edits import Asked
-from sfp_viz.ui.recipe.recipe_text import WORDS, words
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
@@ -36,8 +36,8 @@ def _kind(network: Network, asked: Asked) -> None:
             actions.take(edits.aim(network, asked, replace(asked.recipe, goal=goal)))
 
     st.segmented_control(
-        "The target counts", list(WORDS["goal"]), default=shown, required=True, key=key,
-        format_func=lambda goal: WORDS["goal"][goal], on_change=chosen,
+        "The target counts", list(CHOICE_NAMES["goal"]), default=shown, required=True, key=key,
+        format_func=lambda goal: CHOICE_NAMES["goal"][goal], on_change=chosen,
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _target(network: Network, asked: Asked) -> None:
         actions.take(after)
 
     st.slider(
-        f"Target: share of {words(asked.recipe.goal)} to save",
+        f"Target: share of {goal_name(asked.recipe.goal)} to save",
         0, 99, shown, 1,
         format="%d %%", key=key, on_change=moved, width=340,
     )  # fmt: skip
@@ -65,7 +65,7 @@ def _by_accuracy(network: Network, asked: Asked) -> None:
     """Lose at most so many points: the largest saving that the sensitivity predicts for it."""
     evidence = learned.evidence(state.session().model)
     with st.popover("By accuracy", icon=":material/straighten:"):
-        st.markdown(f"**The largest saving of {words(asked.recipe.goal)} that loses at most**")
+        st.markdown(f"**The largest saving of {goal_name(asked.recipe.goal)} that loses at most**")
         if evidence.sensitivity is None:
             st.caption(
                 "This needs the sensitivity of each group: one-shot accuracy with one group "

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from sfp_viz.core.network import Network
+from sfp_viz.text import recipe as recipe_text
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.cached.planned import PlannedCost
@@ -15,7 +16,7 @@ from sfp_viz.ui.plan import details as plan_details
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.plan.widths import Curves, Widths
 from sfp_viz.ui.recipe import edits as by_hand
-from sfp_viz.ui.recipe import plan_files, recipe_form, recipe_text
+from sfp_viz.ui.recipe import plan_files, recipe_form
 from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import image_offer
@@ -74,7 +75,7 @@ def reached(network: Network, asked: Asked, drawn: Widths) -> None:
         return
     fewer = "fewer" if asked.recipe.goal in ("macs", "params") else "less"
     text = (
-        f"{percent(saved)} {fewer} {recipe_text.words(asked.recipe.goal)}, {whole - left:,} of "
+        f"{percent(saved)} {fewer} {recipe_text.goal_name(asked.recipe.goal)}, {whole - left:,} of "
         f"{whole:,} filters go. Target: at least {percent(asked.recipe.target_reduction)}."
     )
     if held := len(asked.edits.ratios):

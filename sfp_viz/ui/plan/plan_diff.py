@@ -14,11 +14,11 @@ from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.plan import Plan, plan_from_json
 from sfp_viz.errors import PlanError
 from sfp_viz.text.numbers import change, count, size
+from sfp_viz.text.recipe import CHOICE_NAMES, FIELD_LABELS
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.names import listed
 from sfp_viz.ui.navigation import steps_panel
-from sfp_viz.ui.recipe.recipe_text import LABELS, WORDS
 from sfp_viz.ui.session import state
 
 _FILES = "compared files"  # session_state: opened plan files by their name
@@ -60,7 +60,7 @@ def choices(network: Network) -> dict[str, Side]:
     """Every plan there is to compare, by a name: steps, the plain way, opened files."""
     now = state.session()
     found = {
-        f"step {step.id}": Side(steps_panel.label(step), None, step.id)
+        f"step {step.id}": Side(steps_panel.step_label(step), None, step.id)
         for step in reversed(state.tree().steps)
         if step.model == now.model
     }
@@ -90,7 +90,7 @@ def plan_of(side: Side) -> Plan:
     step = state.tree().step(side.step)
     if step is None:
         raise PlanError("This step is no longer known. Choose another plan.")
-    return planned.plan(*step.asked)
+    return planned.plan(*step.plan_key)
 
 
 def opened(network: Network, name: str, content: bytes) -> None:
@@ -148,7 +148,7 @@ def _costs(network: Network, found: Differences, *sides: tuple[Side, Plan]) -> N
             for letter, side in (("A", a), ("B", b)):
                 if side.step is not None and side.step != state.session().step:
                     st.button(
-                        f"Go on with {letter}", key=f"go {letter}", on_click=state.go,
+                        f"Go on with {letter}", key=f"go {letter}", on_click=state.go_to_step,
                         args=(side.step,), icon=":material/arrow_forward:",
                     )  # fmt: skip
 
@@ -210,7 +210,7 @@ _EDITS = {
 def row(one: Change) -> tuple[str, str, str]:
     """(what, value in A, value in B) of one difference."""
     if not one.group and one.what not in _EDITS:
-        label = LABELS.get(one.what, one.what.replace("_", " ").capitalize())
+        label = FIELD_LABELS.get(one.what, one.what.replace("_", " ").capitalize())
         return label, _choice(one.what, one.a), _choice(one.what, one.b)
     what = f"{one.group}: {_EDITS[one.what]}" if one.group else _EDITS[one.what]
     return what, _edit(one.what, one.a), _edit(one.what, one.b)
@@ -228,7 +228,7 @@ def _choice(what: str, value: object) -> str:
         return f"{100 * value:.4g} %"
     if isinstance(value, float):
         return f"{value:g}"
-    return WORDS.get(what, {}).get(str(value), str(value))
+    return CHOICE_NAMES.get(what, {}).get(str(value), str(value))
 
 
 def _edit(what: str, value: object) -> str:

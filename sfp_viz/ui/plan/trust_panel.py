@@ -20,11 +20,11 @@ from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.text.numbers import count, milliseconds, percent, size, span
+from sfp_viz.text.recipe import goal_name
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import allocations
 from sfp_viz.ui.recipe.edits import Asked
-from sfp_viz.ui.recipe.recipe_text import words
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_panel, study_start
 
@@ -100,7 +100,7 @@ def _standings(trust: Trust, asked: Asked) -> None:
     if len(found) < 2:
         return
     goal = trust.recipe.goal
-    left, said = f"Left of {words(goal)}", _SAID.get(goal, count)
+    left, said = f"Left of {goal_name(goal)}", _SAID.get(goal, count)
     st.table(
         [
             {

@@ -1,26 +1,32 @@
-"""What the choices of a recipe mean, to read beside its form."""
+"""What the choices of a recipe mean, as help beside its form."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.ui.recipe.choice_text import ABOUT
-from sfp_viz.ui.recipe.recipe_text import HELP, LABELS, WORDS
+from sfp_viz.text.recipe import CHOICE_NAMES, FIELD_HELP, FIELD_LABELS
+from sfp_viz.text.recipe_choices import CHOICE_MEANINGS
 
 
 def help_of(field: str, choice: str) -> str:
-    """The help beside the field of a form: what it decides, and what ``choice``, in use now, is."""
-    return f"{HELP[field]}\n\nIn use: **{WORDS[field][choice]}**. {ABOUT[field][choice]}"
+    """The help text of a field of the recipe: what it decides, and what its choice in use means.
+
+    Args:
+        field: a field of Recipe.
+        choice: the value in use.
+    """
+    chosen = f"In use: **{CHOICE_NAMES[field][choice]}**. {CHOICE_MEANINGS[field][choice]}"
+    return f"{FIELD_HELP[field]}\n\n{chosen}"
 
 
 @st.fragment
-def meanings() -> None:
+def choice_meanings() -> None:
     """All choices of one field, each with its formula, range, cost and source."""
     with st.expander("What each choice means"):
         field = st.selectbox(
-            "A field of the recipe", list(ABOUT), format_func=LABELS.__getitem__,
-            index=list(ABOUT).index("criterion"), key="choices_about",
+            "Field of the recipe", list(CHOICE_MEANINGS), format_func=FIELD_LABELS.__getitem__,
+            index=list(CHOICE_MEANINGS).index("criterion"), key="choices_about",
         )  # fmt: skip
-        st.caption(HELP[field])
-        for choice, words in ABOUT[field].items():
-            st.markdown(f"**{WORDS[field][choice]}** · {words}")
+        st.caption(FIELD_HELP[field])
+        for choice, words in CHOICE_MEANINGS[field].items():
+            st.markdown(f"**{CHOICE_NAMES[field][choice]}** · {words}")

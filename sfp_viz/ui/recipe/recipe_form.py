@@ -10,8 +10,8 @@ import streamlit as st
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.text.recipe import CHOICE_NAMES, EVIDENCE_NAMES, FIELD_LABELS, RECIPE_NAMES
 from sfp_viz.ui.recipe import choice_help
-from sfp_viz.ui.recipe.recipe_text import EVIDENCE, LABELS, NAMES, WORDS
 from sfp_viz.ui.session import state
 
 Fields = dict[str, Any]
@@ -19,13 +19,13 @@ Fields = dict[str, Any]
 
 def lacking(lacks: tuple[str, ...]) -> str:
     """What is missing, and who needs it: the recipe, or a goal of latency; one sentence."""
-    times, rest = [EVIDENCE["latency"]], [EVIDENCE[name] for name in lacks if name != "latency"]
+    times = EVIDENCE_NAMES["latency"]
+    rest = " and ".join(EVIDENCE_NAMES[name] for name in lacks if name != "latency")
     if not rest:
-        return f"The latency goal needs {times[0]}, which was not measured yet."
+        return f"The latency goal needs {times}, which has not been measured yet."
     if "latency" in lacks:
-        asked = f"This recipe needs {' and '.join(rest)}, its latency goal {times[0]}"
-        return f"{asked}; neither is there for this network yet."
-    return f"This recipe needs {' and '.join(rest)}; there is none for this network yet."
+        return f"This recipe needs {rest}, and its latency goal needs {times}. Both are missing."
+    return f"This recipe needs {rest}, which is not available yet for this network."
 
 
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
@@ -35,9 +35,9 @@ def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
     with st.popover("Recipe", icon=":material/tune:", help="How filters are compared and chosen"):
         st.selectbox(
             "Named recipes",
-            list(NAMES),
-            index=list(NAMES).index(name) if name else None,
-            format_func=lambda known: NAMES[known],
+            list(RECIPE_NAMES),
+            index=list(RECIPE_NAMES).index(name) if name else None,
+            format_func=lambda known: RECIPE_NAMES[known],
             placeholder="Your own",
             key=key,
             on_change=named,
@@ -55,7 +55,7 @@ def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
             if st.form_submit_button("Use it", type="primary"):
                 state.change(recipe=replace(recipe, **changed))
                 st.rerun()
-        choice_help.meanings()
+        choice_help.choice_meanings()
 
 
 def named(key: str, shown: str) -> None:
@@ -73,9 +73,9 @@ def taken(name: str, now: Recipe) -> Recipe:
 
 
 def _choice(recipe: Recipe, field: str) -> str:
-    known = WORDS[field]
+    known = CHOICE_NAMES[field]
     return st.selectbox(
-        LABELS[field],
+        FIELD_LABELS[field],
         list(known),
         index=list(known).index(getattr(recipe, field)),
         format_func=lambda value: known[value],
@@ -129,7 +129,7 @@ def _choices(recipe: Recipe, *fields: str) -> Fields:
 
 def _evidence_note(evidence: Evidence) -> None:
     """What is there of the evidence that some choices ask for."""
-    here = [words for name, words in EVIDENCE.items() if getattr(evidence, name) is not None]
+    here = [words for name, words in EVIDENCE_NAMES.items() if getattr(evidence, name) is not None]
     text = "Choices marked 'images' need a look at images, 'sensitivity' a measurement."
     text += f" There is: {', '.join(here)}." if here else " There is neither yet."
     st.caption(text + " What a recipe lacks can be gathered on this page once it is in use.")

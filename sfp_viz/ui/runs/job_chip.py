@@ -78,7 +78,7 @@ def words(now: Going, *, progress: bool = True) -> str:
 def network_of(run: Run) -> str:
     """The name of the network that ``run`` is about."""
     name = run.facts.get("model")
-    return steps_panel.title(name) if name in samples.sample_names() else run.name
+    return steps_panel.network_title(name) if name in samples.sample_names() else run.name
 
 
 def open_run(run: Run) -> None:

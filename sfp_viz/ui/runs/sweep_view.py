@@ -16,8 +16,8 @@ from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
 from sfp_viz.runs.sweep_control import words as line_words
 from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
+from sfp_viz.text.recipe import RECIPE_NAMES
 from sfp_viz.ui import problems
-from sfp_viz.ui.recipe.recipe_text import NAMES
 from sfp_viz.ui.session import state
 
 _Color = Literal["blue", "green", "gray", "orange", "red"]
@@ -154,7 +154,7 @@ def _child(child: Child) -> dict:
 
 def _name(recipe: str) -> str:
     own = "Recipe of the page Plan"
-    return own if recipe == "own" else NAMES.get(recipe, recipe).split(" (")[0]
+    return own if recipe == "own" else RECIPE_NAMES.get(recipe, recipe).split(" (")[0]
 
 
 def _spread(value: Spread | None) -> str:

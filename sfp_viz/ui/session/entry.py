@@ -1,6 +1,6 @@
 """The way into the app when its first visitor asks for an inner page.
 
-Beside a folder ``pages/`` Streamlit runs the asked page alone, without app.py around it, until
+Beside a folder ``pages/`` Streamlit runs the requested page alone, without app.py around it, until
 app.py has run once in the server. Such a page leaves a note and goes through app.py.
 """
 
@@ -10,19 +10,19 @@ import streamlit as st
 
 from sfp_viz.ui.session import state
 
-_WANTED = "wanted_page"
+_REQUESTED = "wanted_page"
 
 
-def through(page: str) -> None:
-    """Called first by each page: go through app.py when it has not run in this session."""
+def enter_through_app(page: str) -> None:
+    """Go through app.py when it has not run in this session; each page calls this first."""
     if state.is_new():
-        asked = st.query_params.to_dict()
-        st.session_state[_WANTED] = (page, asked)
-        st.switch_page("app.py", query_params=asked)
+        query = st.query_params.to_dict()
+        st.session_state[_REQUESTED] = (page, query)
+        st.switch_page("app.py", query_params=query)
 
 
-def go_on() -> None:
-    """Called by app.py once the pages are known: on to the page that was asked for."""
-    page, asked = st.session_state.pop(_WANTED, (None, None))
+def open_requested_page() -> None:
+    """Go on to the page that was requested; app.py calls this once the pages are known."""
+    page, query = st.session_state.pop(_REQUESTED, (None, None))
     if page:
-        st.switch_page(page, query_params=asked)
+        st.switch_page(page, query_params=query)

@@ -1,4 +1,4 @@
-"""The Session: what a person is looking at and has changed, one frozen record with its history."""
+"""The Session: what a person sees and has changed, one frozen record with its history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from sfp_viz.ui.session.tree import Tree
 DEFAULT_MODEL = "lenet5_digits"
 KEY = "session"
 TREE = "steps"
-_STEPS = ("model", "recipe", "edits")  # a change of these can be undone; the rest is only looking
+_STEPS = (
+    "model",
+    "recipe",
+    "edits",
+)  # undone by Undo; the rest is view alone
 
 
 @dataclass(frozen=True)
@@ -38,22 +42,22 @@ class Session:
 
 def history() -> History[Session]:
     """The history of this browser session; a new one on the first call."""
-    found = st.session_state.get(KEY)
-    if not isinstance(found, History):  # the first call, or the code was loaded anew meanwhile
-        found = st.session_state[KEY] = History(Session())
-    return found
+    past = st.session_state.get(KEY)
+    if not isinstance(past, History):  # the first call, or the code was reloaded meanwhile
+        past = st.session_state[KEY] = History(Session())
+    return past
 
 
 def tree() -> Tree:
-    """The tree of steps of this browser session; it holds the step of the record now."""
-    found, now = st.session_state.get(TREE), session()
-    if not isinstance(found, Tree) or found.step(now.step) is None:
-        found, at = Tree().grown(
-            -1, model=now.model, recipe=now.recipe, edits=now.edits, time=time.time()
+    """The tree of steps of this browser session; it holds the step of the current record."""
+    steps, current = st.session_state.get(TREE), session()
+    if not isinstance(steps, Tree) or steps.step(current.step) is None:
+        steps, step_id = Tree().with_step(
+            -1, model=current.model, recipe=current.recipe, edits=current.edits, time=time.time()
         )
-        st.session_state[KEY] = history().look(replace(now, step=at))
-        st.session_state[TREE] = found
-    return found
+        st.session_state[KEY] = history().replace_current(replace(current, step=step_id))
+        st.session_state[TREE] = steps
+    return steps
 
 
 def is_new() -> bool:
@@ -61,17 +65,23 @@ def is_new() -> bool:
     return KEY not in st.session_state
 
 
-def start(begun: Session | History[Session], steps: Tree | None = None) -> None:
-    """Begin with a record and an empty history, or with a history and its tree of steps."""
-    st.session_state[KEY] = begun if isinstance(begun, History) else History(begun)
+def start(begin_with: Session | History[Session], steps: Tree | None = None) -> None:
+    """Begin the browser session.
+
+    Args:
+        begin_with: a record, which gets an empty history, or a history.
+        steps: the tree of steps of that history; None for a new one.
+    """
+    is_history = isinstance(begin_with, History)
+    st.session_state[KEY] = begin_with if is_history else History(begin_with)
     if steps is not None:
         st.session_state[TREE] = steps
     tree()
 
 
 def session() -> Session:
-    """The record now."""
-    return history().now
+    """The current record."""
+    return history().current
 
 
 def revision() -> int:
@@ -80,51 +90,55 @@ def revision() -> int:
 
 
 def change(**fields: Any) -> None:
-    """Change some fields. A change of model, recipe or edits is one undo step.
+    """Change some fields of the session. A change of model, recipe or edits is one undo step.
 
     Another model takes the group, selection, edits and run of the old one off the screen; another
     group its layer and selection. Empty edits become None, so that 'nothing changed' is one value.
+
+    Args:
+        **fields: new values by the names of Session's fields.
     """
-    steps, now = tree(), session()
-    if fields.get("model", now.model) != now.model:
+    steps, before = tree(), session()
+    if fields.get("model", before.model) != before.model:
         fields = {"group": "", "layer": "", "selection": (), "edits": None, "run": "", **fields}
-    elif fields.get("group", now.group) != now.group:
+    elif fields.get("group", before.group) != before.group:
         fields = {"layer": "", "selection": (), **fields}
     if "selection" in fields:
         fields["selection"] = tuple(sorted({int(unit) for unit in fields["selection"]}))
     if not fields.get("edits", True):
         fields["edits"] = None
-    after = replace(now, **fields)
-    if all(getattr(after, name) == getattr(now, name) for name in _STEPS):
-        st.session_state[KEY] = history().look(after)
+    after = replace(before, **fields)
+    if all(getattr(after, name) == getattr(before, name) for name in _STEPS):
+        st.session_state[KEY] = history().replace_current(after)
         return
-    st.session_state[TREE], at = steps.grown(
-        now.step, model=after.model, recipe=after.recipe, edits=after.edits, time=time.time()
+    st.session_state[TREE], step_id = steps.with_step(
+        before.step, model=after.model, recipe=after.recipe, edits=after.edits, time=time.time()
     )
-    st.session_state[KEY] = history().to(replace(after, step=at))
+    st.session_state[KEY] = history().push(replace(after, step=step_id))
 
 
-def go(at: int) -> None:
-    """Go to the step ``at`` of the tree, as one step that can be undone; nothing if unknown."""
-    found, now = tree().step(at), session()
-    if found is None or at == now.step:
+def go_to_step(step_id: int) -> None:
+    """Go to a step of the tree, as one step that can be undone; nothing for an unknown step."""
+    step, before = tree().step(step_id), session()
+    if step is None or step_id == before.step:
         return
-    after = replace(now, recipe=found.recipe, edits=found.edits, step=at)
-    if found.model != now.model:
-        after = replace(after, model=found.model, group="", layer="", selection=(), run="")
-    st.session_state[KEY] = history().look(after) if after == now else history().to(after)
+    after = replace(before, recipe=step.recipe, edits=step.edits, step=step_id)
+    if step.model != before.model:
+        after = replace(after, model=step.model, group="", layer="", selection=(), run="")
+    same = after == before
+    st.session_state[KEY] = history().replace_current(after) if same else history().push(after)
 
 
-def name(at: int, text: str) -> None:
-    """Call the step ``at`` by a name; '' takes it away."""
-    st.session_state[TREE] = tree().named(at, text)
+def name_step(step_id: int, name: str) -> None:
+    """Give a step a name; '' takes it away."""
+    st.session_state[TREE] = tree().with_name(step_id, name)
 
 
 def undo() -> None:
-    """Take the last step back; the view goes to where it was made."""
-    st.session_state[KEY] = history().back()
+    """Take the last step back; the view returns to where it was made."""
+    st.session_state[KEY] = history().undo()
 
 
 def redo() -> None:
     """Make the undone step again."""
-    st.session_state[KEY] = history().on()
+    st.session_state[KEY] = history().redo()

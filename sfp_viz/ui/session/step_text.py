@@ -1,4 +1,4 @@
-"""What changed from one step to the next, in a few words. Pure, so tested without a browser."""
+"""The change from one step to the next, in a few words. Pure, so tested without a browser."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from dataclasses import fields
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import FREE, Recipe, name_of
+from sfp_viz.text.recipe import SHORT_NAMES
 from sfp_viz.ui.session.tree import Step
 
 Bounds = tuple[tuple[str, int], ...]
+_BOUNDS = {"least": "minimum", "most": "maximum"}
 _MOST = 2  # changes that are named; of more only how many
 
 
 def changes(
     network: Network, before: Step, after: Step, kept: tuple[Mapping[str, int], ...]
 ) -> str:
-    """The change between two steps of one network, as 'conv2: 48 -> 40, target 50 -> 60 %'.
+    """The change between two steps of one network, as 'conv2: 48 → 40, target 50 → 60 %'.
 
-    ``kept`` are the units that each group keeps before and after.
+    Args:
+        network: the network of both steps.
+        before: the earlier step.
+        after: the later step.
+        kept: units that each group keeps, by name, before and after.
     """
     old, new = before.edits or Edits(network.digest), after.edits or Edits(network.digest)
     parts = [
@@ -29,8 +35,7 @@ def changes(
         *_filters(old, new),
     ]
     if before.edits and not after.edits:
-        taken = "all changes by hand taken back"
-        parts = [*_recipe(before.recipe, after.recipe), taken]
+        parts = [*_recipe(before.recipe, after.recipe), "all manual changes undone"]
     if len(parts) > _MOST + 1:
         parts = [*parts[:_MOST], f"{len(parts) - _MOST} more changes"]
     return ", ".join(parts) or "the same plan"
@@ -49,15 +54,15 @@ def _recipe(old: Recipe, new: Recipe) -> list[str]:
     ]  # fmt: skip
     named = name_of(new)
     if named and named != name_of(old) and changed:
-        parts.append(f"recipe '{named.replace('_', ' ')}'")
+        parts.append(f"recipe: {SHORT_NAMES[named]}")
         changed = [name for name in changed if name in FREE]
     for field in changed:
-        was, now = getattr(old, field), getattr(new, field)
-        parts.append(f"{field.replace('_', ' ')}: {_said(was)} → {_said(now)}")
+        values = _value(getattr(old, field)), _value(getattr(new, field))
+        parts.append(f"{field.replace('_', ' ')}: {values[0]} → {values[1]}")
     return parts
 
 
-def _said(value: object) -> str:
+def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
@@ -66,37 +71,36 @@ def _ratios(network: Network, old: Edits, new: Edits, kept) -> list[str]:
     before, after = kept
     parts = []
     for group in network.groups:
-        was, now = before.get(group.name, group.size), after.get(group.name, group.size)
-        if group.name in changed and was != now:
-            parts.append(f"{group.name}: {was} → {now}")
+        widths = before.get(group.name, group.size), after.get(group.name, group.size)
+        if group.name in changed and widths[0] != widths[1]:
+            parts.append(f"{group.name}: {widths[0]} → {widths[1]}")
     if changed and not parts:
         name = min(changed)
         by_hand = name in dict(new.ratios)
-        parts.append(f"{name}: {'held as it is' if by_hand else 'as suggested'}")
+        parts.append(f"{name}: {'width fixed' if by_hand else 'as suggested'}")
     if old.makeup != new.makeup:
-        parts.append("the others make up" if new.makeup else "the others stay")
+        others = "adjust" if new.makeup else "keep their widths"
+        parts.append(f"the other groups {others}")
     return parts
 
 
 def _groups(old: Edits, new: Edits) -> list[str]:
-    parts = [f"{name} left whole" for name in new.protected if name not in old.protected]
-    parts += [f"{name} free again" for name in old.protected if name not in new.protected]
-    was, now = dict(old.clusters), dict(new.clusters)
-    for name in sorted(was | now):
-        if was.get(name) != now.get(name):
-            found = len({label for label in now.get(name, ()) if label >= 0})
-            parts.append(
-                f"{name}: {found} clusters" if name in now else f"{name}: its own clusters"
-            )
+    parts = [f"{name} not pruned" for name in new.protected if name not in old.protected]
+    parts += [f"{name} may be pruned" for name in old.protected if name not in new.protected]
+    labels_before, labels = dict(old.clusters), dict(new.clusters)
+    for name in sorted(labels_before | labels):
+        if labels_before.get(name) != labels.get(name):
+            count = len({label for label in labels.get(name, ()) if label >= 0})
+            parts.append(f"{name}: {count if name in labels else 'suggested'} clusters")
     return [*parts, *_bounds("least", old.least, new.least), *_bounds("most", old.most, new.most)]
 
 
 def _bounds(which: str, old: Bounds, new: Bounds) -> list[str]:
-    was, now = dict(old), dict(new)
+    before, after = dict(old), dict(new)
     return [
-        f"{name}: {f'at {which} {now[name]:,}' if name in now else f'no {which} number'}"
-        for name in sorted(was | now)
-        if was.get(name) != now.get(name)
+        f"{name}: {f'at {which} {after[name]:,}' if name in after else f'no {_BOUNDS[which]}'}"
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
     ]
 
 

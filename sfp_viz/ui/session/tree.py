@@ -1,7 +1,7 @@
 """The tree of steps: every plan a person made here, and from which one. No streamlit.
 
-Undo and redo walk the line of what was done (history.py); the tree forgets nothing of it, so a
-plan that was undone and then changed in another way stays as a branch.
+Undo and redo follow the order of what was done (history.py); the tree forgets nothing of it, so a
+plan that was undone and then changed in another way remains as a branch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from sfp_viz.core.plan.recipe import Recipe
 
 MOST = 300  # steps kept; older ones are forgotten
 _LONGEST = 40  # characters of a name
+PlanKey = tuple[str, Recipe, Edits | None]  # network, recipe, edits
 
 
 @dataclass(frozen=True)
 class Step:
-    """What was asked at one moment: ``recipe`` and ``edits`` (None: none) of the network ``model``.
+    """One plan of the tree: ``recipe`` and ``edits`` (None: none) of the network ``model``.
 
     ``id`` counts from 0; ``parent`` is the id of the step it was made from, -1 for the first.
     ``time`` is in seconds since 1970. ``name`` is what a person called it, or ''.
@@ -33,8 +34,8 @@ class Step:
     name: str = ""
 
     @property
-    def asked(self) -> tuple[str, Recipe, Edits | None]:
-        """What makes two steps the same plan."""
+    def plan_key(self) -> PlanKey:
+        """Network, recipe and edits: two steps with equal keys are the same plan."""
         return self.model, self.recipe, self.edits
 
 
@@ -49,54 +50,53 @@ class Tree:
         """The steps by their id."""
         return {step.id: step for step in self.steps}
 
-    def step(self, at: int) -> Step | None:
-        """The step ``at``; None when it is not (or no longer) known."""
-        return next((step for step in self.steps if step.id == at), None)
+    def step(self, step_id: int) -> Step | None:
+        """The step with an id; None when it is not (or no longer) known."""
+        return next((step for step in self.steps if step.id == step_id), None)
 
-    def grown(
+    def with_step(
         self, parent: int, *, model: str, recipe: Recipe, edits: Edits | None, time: float
     ) -> tuple[Tree, int]:
         """The tree after a step from ``parent``, and the id of that step.
 
         The same step from the same parent a second time is no new one.
         """
-        asked = (model, recipe, edits)
-        known = next((s for s in self.steps if s.parent == parent and s.asked == asked), None)
+        key = (model, recipe, edits)
+        known = next((s for s in self.steps if s.parent == parent and s.plan_key == key), None)
         if known:
             return self, known.id
-        at = self.steps[-1].id + 1 if self.steps else 0
-        step = Step(at, parent, round(time, 3), model, recipe, edits)
-        return Tree((*self.steps, step)[-MOST:]), at
+        step_id = self.steps[-1].id + 1 if self.steps else 0
+        step = Step(step_id, parent, round(time, 3), model, recipe, edits)
+        return Tree((*self.steps, step)[-MOST:]), step_id
 
-    def named(self, at: int, name: str) -> Tree:
-        """The tree with another name for the step ``at``; '' takes its name away."""
+    def with_name(self, step_id: int, name: str) -> Tree:
+        """The tree with another name for a step; '' takes its name away."""
         name = " ".join(name.split())[:_LONGEST]
-        steps = (replace(s, name=name) if s.id == at else s for s in self.steps)
-        return Tree(tuple(steps))
+        return Tree(tuple(replace(s, name=name) if s.id == step_id else s for s in self.steps))
 
-    def path(self, at: int) -> tuple[int, ...]:
-        """The ids from the first step to ``at``, both included."""
-        by_id, found = self.by_id, []
-        while at in by_id and at not in found:
-            found.append(at)
-            at = by_id[at].parent
-        return tuple(reversed(found))
+    def path(self, step_id: int) -> tuple[int, ...]:
+        """The ids from the first step to ``step_id``, both included."""
+        by_id, ids = self.by_id, []
+        while step_id in by_id and step_id not in ids:
+            ids.append(step_id)
+            step_id = by_id[step_id].parent
+        return tuple(reversed(ids))
 
-    def find(self, asked: tuple[str, Recipe, Edits | None]) -> Step | None:
+    def find(self, plan_key: PlanKey) -> Step | None:
         """The newest step that is this plan; None when there is none."""
-        return next((step for step in reversed(self.steps) if step.asked == asked), None)
+        return next((step for step in reversed(self.steps) if step.plan_key == plan_key), None)
 
     def lanes(self) -> dict[int, int]:
-        """In which column each step is drawn: 0 is the trunk, each branch has its own.
+        """The column in which each step is drawn: 0 is the trunk, each branch has its own.
 
-        The first step made from another goes on in its lane; a further one opens a new lane.
+        The first step made from another stays in its lane; a further one opens a new lane.
         """
         lanes: dict[int, int] = {}
-        went_on: set[int] = set()
+        continued: set[int] = set()
         free = 0
         for step in self.steps:
-            if step.parent in lanes and step.parent not in went_on:
-                went_on.add(step.parent)
+            if step.parent in lanes and step.parent not in continued:
+                continued.add(step.parent)
                 lanes[step.id] = lanes[step.parent]
             else:
                 lanes[step.id] = free

@@ -19,10 +19,10 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
+from sfp_viz.text import recipe
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.recipe import recipe_text
 from sfp_viz.ui.training import pace, start_errors, training_fields
 from sfp_viz.ui.training import start as starting
 from sfp_viz.ui.training import where as place_of_work
@@ -50,7 +50,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     """The fields, what they come to, and the button that starts the run."""
     steps, problem = _steps(network, subject, settings, place)
     if steps:
-        what = recipe_text.words(subject.recipe.goal)
+        what = recipe.goal_name(subject.recipe.goal)
         st.caption(f"{what[0].upper()}{what[1:]} left after each stage, planned")
         st.html(picture(targets(steps, subject.recipe.target_reduction), steps.epochs_of))
     with st.expander("Training of each stage"):
@@ -107,7 +107,7 @@ def _steps(
 def words(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
     """What will be done, in sentences, and how long it will take."""
     aims = targets(steps, subject.recipe.target_reduction)
-    what = recipe_text.words(subject.recipe.goal)
+    what = recipe.goal_name(subject.recipe.goal)
     text = (
         f"Each stage plans anew on what the network has become. At the end {percent(aims[-1], 0)} "
         f"of the {what} are gone, after {steps.total} epochs. "

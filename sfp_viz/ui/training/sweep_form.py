@@ -16,10 +16,10 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.line.slots import slots
 from sfp_viz.runs.storage.state import Where
+from sfp_viz.text import recipe
+from sfp_viz.text.recipe import RECIPE_NAMES
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.recipe import recipe_text
-from sfp_viz.ui.recipe.recipe_text import NAMES
 from sfp_viz.ui.training import pace, start_errors, training_fields
 from sfp_viz.ui.training import start as starting
 from sfp_viz.ui.training import where as place_of_work
@@ -71,9 +71,9 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
 
 def _grid(subject: Subject, place: str) -> tuple[list[int], list[str]]:
     ours = name_of(subject.recipe)
-    names = {**({} if ours else {OWN: "The recipe of the page Plan"}), **NAMES}
+    names = {**({} if ours else {OWN: "The recipe of the page Plan"}), **RECIPE_NAMES}
     targets = st.multiselect(
-        f"Targets: shares of {recipe_text.words(subject.recipe.goal)} to save", _TARGETS,
+        f"Targets: shares of {recipe.goal_name(subject.recipe.goal)} to save", _TARGETS,
         default=[30, 50, 70], key=f"targets_{place}", format_func=lambda share: f"{share} %",
     )  # fmt: skip
     recipes = st.multiselect(

@@ -67,7 +67,7 @@ def test_other_seeds_are_taken_as_many_of_each_and_named(told):
 def test_a_start_with_a_repair_against_one_without_is_said(told):
     _, how = told(("plan", 0.95, 0), ("uniform", 0.90, 0))
     assert (
-        "The plan's network started repaired (into the next bias), the baseline's without a repair."
+        "The plan's network started repaired (bias correction), the baseline's without a repair."
         in how
     )
 
@@ -122,7 +122,7 @@ def test_one_shot_a_plan_is_held_against_the_mean_of_random_draws_not_the_best()
     assert text == "This plan is 20.0 points above random (mean of 3 draws)."
     assert "without any repair, with the same images and before any fine-tuning" in how
     _, how = headline.finding([one_shot("plan", 0.6), *draws], {}, "lsq_window")
-    assert "with the same repair (least squares, by window), with the same images" in how
+    assert "with the same repair (least squares per window), with the same images" in how
     text, _ = headline.finding([one_shot("plan", 0.6), one_shot("uniform", 0.5), *draws], {})
     assert text == "This plan is 10.0 points above uniform L1, the best baseline."
     assert headline.finding(draws, {}) == ("", "")

@@ -14,11 +14,11 @@ def workspace(tmp_path, monkeypatch):
 
 def test_what_is_written_is_read_back():
     session = Session(group="conv2", selection=(3, 7, 40), recipe=Recipe(target_reduction=0.35))
-    assert links.read(links.text(session)) == session
+    assert links.from_query(links.to_query(session)) == session
 
 
 def test_defaults_leave_no_trace():
-    assert links.text(Session()) == {}
+    assert links.to_query(Session()) == {}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_defaults_leave_no_trace():
     ],
 )
 def test_what_does_not_hold_falls_back_to_the_default(query):
-    assert links.read(query) == Session()
+    assert links.from_query(query) == Session()
 
 
 @pytest.mark.parametrize(
@@ -53,27 +53,27 @@ def test_what_does_not_hold_falls_back_to_the_default(query):
     ],
 )
 def test_chosen_filters_are_checked_one_by_one(text, units):
-    assert links.read({"group": "conv2", "selection": text}).selection == units
+    assert links.from_query({"group": "conv2", "selection": text}).selection == units
 
 
 def test_a_selection_too_large_for_an_address_stays_out_of_it():
-    assert "selection" not in links.text(Session(group="conv2", selection=tuple(range(100))))
+    assert "selection" not in links.to_query(Session(group="conv2", selection=tuple(range(100))))
 
 
 def test_edits_and_recipe_come_back_on_the_same_workspace():
     edits = Edits(loaders.network("lenet5_digits").digest).with_ratio("conv2", 0.25)
     session = Session(recipe=Recipe(0.3, criterion="fpgm"), edits=edits)
-    assert links.read(links.text(session)) == session
+    assert links.from_query(links.to_query(session)) == session
 
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "0" * 16, "", "zz"])
 def test_a_stored_wish_that_does_not_exist_changes_nothing(name):
-    assert links.read({"asked": name}) == Session()
+    assert links.from_query({"asked": name}) == Session()
 
 
 def test_a_stored_wish_for_other_weights_changes_nothing():
-    name = saved_requests.keep("0" * 16, Recipe(0.3), None)
-    assert links.read({"asked": name}) == Session()
+    name = saved_requests.save("0" * 16, Recipe(0.3), None)
+    assert links.from_query({"asked": name}) == Session()
 
 
 def test_a_layer_of_a_group_comes_back_with_its_group():
@@ -81,7 +81,7 @@ def test_a_layer_of_a_group_comes_back_with_its_group():
     group = next(group for group in read.groups if len(group.layers) > 1)
     layer = group.layers[1]
     session = Session("resnet20_cifar10", group=group.name, layer=layer, selection=(1, 2))
-    assert links.read(links.text(session)) == session
-    assert links.read({"model": session.model, "layer": layer}).group == group.name
+    assert links.from_query(links.to_query(session)) == session
+    assert links.from_query({"model": session.model, "layer": layer}).group == group.name
     other = next(other.name for other in read.groups if other is not group)
-    assert links.read({"model": session.model, "group": other, "layer": layer}).layer == ""
+    assert links.from_query({"model": session.model, "group": other, "layer": layer}).layer == ""

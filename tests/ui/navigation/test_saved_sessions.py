@@ -1,4 +1,4 @@
-"""The line of steps of a browser session: kept in the workspace, brought back by a reload."""
+"""The saved session of a browser session: kept in the workspace, brought back by a reload."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.navigation import links, saved_sessions
-from sfp_viz.ui.session import state, views
+from sfp_viz.ui.session import state, view_options
 from sfp_viz.ui.session.state import Session
 
 
@@ -27,16 +27,16 @@ def walk(*targets: float) -> None:
         state.change(recipe=Recipe(target))
 
 
-def reload(monkeypatch, line: str) -> None:
+def reload(monkeypatch, name: str) -> None:
     """A new browser session whose address is the old one's."""
-    query = {**links.text(state.session()), "line": line}
+    query = {**links.to_query(state.session()), "line": name}
     monkeypatch.setattr(st, "session_state", {})
-    links.begin(query)
+    links.open_link(query)
 
 
 def test_nothing_is_written_before_something_was_done(workspace):
     state.start(Session())
-    assert saved_sessions.keep() == ""
+    assert saved_sessions.save() == ""
     assert not (workspace / "lines").exists()
 
 
@@ -47,9 +47,9 @@ def test_a_reload_brings_back_the_plan_its_undo_its_redo_and_its_branches(monkey
     walk(0.6, 0.7)
     state.undo()
     before, tree = state.history(), state.tree()
-    reload(monkeypatch, saved_sessions.keep())
+    reload(monkeypatch, saved_sessions.save())
     assert state.tree() == tree
-    assert state.history().now == before.now
+    assert state.history().current == before.current
     assert state.history().past == before.past
     assert state.history().future == before.future
     state.redo()
@@ -59,31 +59,31 @@ def test_a_reload_brings_back_the_plan_its_undo_its_redo_and_its_branches(monkey
 def test_two_browser_sessions_from_one_address_write_two_lines(monkeypatch, workspace):
     state.start(Session())
     walk(0.2)
-    line = saved_sessions.keep()
-    text = (workspace / "lines" / f"{line}.json").read_text()
-    reload(monkeypatch, line)
-    assert saved_sessions.keep() == line, "nothing was done yet, so the address stays"
+    name = saved_sessions.save()
+    text = (workspace / "lines" / f"{name}.json").read_text()
+    reload(monkeypatch, name)
+    assert saved_sessions.save() == name, "nothing was done yet, so the address stays"
     walk(0.3)
-    other = saved_sessions.keep()
-    assert other != line
-    assert (workspace / "lines" / f"{line}.json").read_text() == text
+    other = saved_sessions.save()
+    assert other != name
+    assert (workspace / "lines" / f"{name}.json").read_text() == text
 
 
 def test_names_come_back_and_a_step_can_be_found_by_its_plan(monkeypatch):
     state.start(Session())
     walk(0.2, 0.3)
-    state.name(1, "A")
-    line = saved_sessions.keep()
+    state.name_step(1, "A")
+    name = saved_sessions.save()
     monkeypatch.setattr(st, "session_state", {})
-    links.begin({"target": "0.2", "line": line})  # the address of an earlier moment
+    links.open_link({"target": "0.2", "line": name})  # the address of an earlier moment
     assert state.tree().by_id[1].name == "A"
     assert state.session().recipe == Recipe(0.2)
     assert [session.recipe for session in state.history().past] == [Recipe()]
 
 
-@pytest.mark.parametrize("line", ["", "0" * 16, "../../etc/passwd", "x" * 16, "A" * 4000])
-def test_a_line_that_is_not_there_is_passed_over(line):
-    links.begin({"target": "0.3", "line": line})
+@pytest.mark.parametrize("name", ["", "0" * 16, "../../etc/passwd", "x" * 16, "A" * 4000])
+def test_a_line_that_is_not_there_is_passed_over(name):
+    links.open_link({"target": "0.3", "line": name})
     assert state.session() == Session(recipe=Recipe(0.3))
     assert len(state.tree().steps) == 1
 
@@ -105,7 +105,7 @@ def test_a_line_that_is_damaged_is_passed_over(workspace, content):
     path = workspace / "lines" / f"{'a' * 16}.json"
     path.parent.mkdir()
     path.write_text(content)
-    links.begin({"target": "0.3", "line": "a" * 16})
+    links.open_link({"target": "0.3", "line": "a" * 16})
     assert state.session() == Session(recipe=Recipe(0.3))
     assert len(state.tree().steps) == 1
 
@@ -113,12 +113,12 @@ def test_a_line_that_is_damaged_is_passed_over(workspace, content):
 def test_going_to_a_step_of_the_tree_is_one_step_that_can_be_undone():
     state.start(Session())
     walk(0.2, 0.3)
-    state.go(1)
+    state.go_to_step(1)
     assert state.session().recipe == Recipe(0.2)
     assert len(state.tree().steps) == 3, "going somewhere makes no new plan"
     state.undo()
     assert state.session().recipe == Recipe(0.3)
-    state.go(99)
+    state.go_to_step(99)
     assert state.session().recipe == Recipe(0.3)
 
 
@@ -152,50 +152,50 @@ def test_ten_undos_and_ten_redos_give_the_same_plan_hash():
 
 
 def test_how_a_page_shows_its_things_stands_in_the_link_and_nothing_else_does():
-    views.read("map-PCA.plan-Nonsense.other-x.compare-<b>..-.")
-    assert views.chosen("map") == "PCA"
-    assert views.text() == "map-PCA"
-    views.pick("map", "UMAP")
-    assert views.text() == ""
+    view_options.apply_query("map-PCA.plan-Nonsense.other-x.compare-<b>..-.")
+    assert view_options.current_option("map") == "PCA"
+    assert view_options.to_query() == "map-PCA"
+    view_options.set_option("map", "UMAP")
+    assert view_options.to_query() == ""
 
 
 def test_a_new_browser_session_is_offered_where_the_last_one_stood(monkeypatch):
     state.start(Session())
-    assert saved_sessions.left() is None  # an empty workspace
+    assert saved_sessions.last_session() is None  # an empty workspace
     walk(0.2, 0.3)
     state.undo()
     before = state.session()
-    assert saved_sessions.left() is None  # this session has steps of its own
-    line = saved_sessions.keep()
+    assert saved_sessions.last_session() is None  # this session has steps of its own
+    name = saved_sessions.save()
     monkeypatch.setattr(st, "session_state", {})
     state.start(Session())
-    left = saved_sessions.left()
-    assert left is not None
-    assert (left.line, left.step.asked) == (line, (before.model, before.recipe, before.edits))
-    saved_sessions.go_on(left)
+    last = saved_sessions.last_session()
+    assert last is not None
+    assert (last.name, last.step.plan_key) == (name, (before.model, before.recipe, before.edits))
+    saved_sessions.resume_last(last)
     assert state.session() == before
     assert state.history().future[0].recipe == Recipe(0.3)  # its redo is there too
-    assert saved_sessions.left() is None
+    assert saved_sessions.last_session() is None
 
 
 def test_a_line_that_cannot_be_read_is_passed_over_for_the_one_before(monkeypatch, workspace):
     state.start(Session())
     walk(0.2)
-    line = saved_sessions.keep()
+    name = saved_sessions.save()
     for broken in ("{", '{"format": 1, "steps": [], "now": 3}', "[]"):
         (workspace / "lines" / "f000000000000000.json").write_text(broken)
         monkeypatch.setattr(st, "session_state", {})
         state.start(Session())
-        left = saved_sessions.left()
-        assert left is not None
-        assert left.line == line
+        last = saved_sessions.last_session()
+        assert last is not None
+        assert last.name == name
 
 
 def test_a_line_that_stands_at_the_plan_on_the_screen_is_not_offered(monkeypatch):
     state.start(Session())
     walk(0.2)
     state.undo()
-    saved_sessions.keep()
+    saved_sessions.save()
     monkeypatch.setattr(st, "session_state", {})
     state.start(Session())
-    assert saved_sessions.left() is None
+    assert saved_sessions.last_session() is None

@@ -17,6 +17,7 @@ from sfp_viz.ui.components import ratio_bars
 from sfp_viz.ui.plan import bars, widths
 from sfp_viz.ui.plan import head as plan_head
 from sfp_viz.ui.plan import table as plan_table
+from sfp_viz.ui.recipe import actions
 from sfp_viz.ui.recipe.edits import Asked
 
 TIED = FilterGroup(
@@ -81,7 +82,7 @@ def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_not
     calls: list[tuple] = []
     for name in ("keep", "lock", "keep_least", "keep_most"):
         monkeypatch.setattr(
-            bars, name, lambda _, group, value, name=name: calls.append((name, group, value))
+            actions, name, lambda _, group, value, name=name: calls.append((name, group, value))
         )
     rows = [{"keeps": 8, "least": None, "most": None, "whole": False}]
     state: dict = {}

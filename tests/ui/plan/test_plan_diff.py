@@ -30,7 +30,7 @@ def test_a_difference_is_said_in_words(change, said):
 
 def test_choices_are_called_as_in_the_recipes_form():
     what, a, b = row(Change("criterion", "l1", "fpgm"))
-    assert (what, a) == ("A filter matters by", "Sum of absolute weights (L1)")
+    assert (what, a) == ("Importance criterion", "L1 norm")
     assert "FPGM" in b
 
 

@@ -39,13 +39,13 @@ def test_a_group_that_only_keeps_its_width_is_not_told_of():
 
 
 def test_a_named_recipe_is_called_by_its_name():
-    assert words(START, replace(START, recipe=recipes.uniform_l1())) == "recipe 'uniform l1'"
+    assert words(START, replace(START, recipe=recipes.uniform_l1())) == "recipe: uniform L1"
 
 
 def test_a_recipe_asked_for_by_another_goal_keeps_its_name_and_says_the_goal():
     before = replace(START, recipe=recipes.uniform_l1(goal="params"))
     after = replace(START, recipe=recipes.fpgm(goal="memory"))
-    assert words(before, after) == "recipe 'fpgm', goal: params → memory"
+    assert words(before, after) == "recipe: FPGM, goal: params → memory"
 
 
 def test_a_choice_is_said_with_before_and_after():
@@ -55,7 +55,7 @@ def test_a_choice_is_said_with_before_and_after():
 @pytest.mark.parametrize(
     ("edits", "said"),
     [
-        (NONE.with_protected("conv1", True), "conv1 left whole"),
+        (NONE.with_protected("conv1", True), "conv1 not pruned"),
         (NONE.with_clusters("conv1", (0, 0, 1, -1)), "conv1: 2 clusters"),
         (NONE.with_filter("conv1", 3, "keep"), "conv1: filter 3 kept"),
         (
@@ -69,7 +69,7 @@ def test_a_choice_is_said_with_before_and_after():
 def test_changes_by_hand_have_words_and_so_has_taking_them_back(edits, said):
     before, after = START, replace(START, edits=edits)
     assert words(before, after) == said
-    assert words(after, before) == "all changes by hand taken back"
+    assert words(after, before) == "all manual changes undone"
 
 
 def test_many_changes_at_once_are_counted():
@@ -77,4 +77,4 @@ def test_many_changes_at_once_are_counted():
     for unit in range(3):
         edits = edits.with_filter(f"conv{unit}", 1, "keep").with_protected(f"g{unit}", True)
     said = words(START, replace(START, edits=edits))
-    assert said == "g0 left whole, g1 left whole, 4 more changes"
+    assert said == "g0 not pruned, g1 not pruned, 4 more changes"

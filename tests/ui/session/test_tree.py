@@ -11,7 +11,7 @@ def grown(*moves: tuple[int, float]) -> Tree:
     """A tree of steps on one network; a move is (parent, target)."""
     tree = Tree()
     for time, (parent, target) in enumerate(moves):
-        tree, _ = tree.grown(
+        tree, _ = tree.with_step(
             parent, model="net", recipe=Recipe(target), edits=None, time=float(time)
         )
     return tree
@@ -33,18 +33,18 @@ def test_another_way_on_from_the_same_step_is_a_branch_of_its_own_lane():
 
 def test_the_same_step_from_the_same_place_is_no_new_one():
     tree = grown((-1, 0.1), (0, 0.2))
-    again, at = tree.grown(0, model="net", recipe=Recipe(0.2), edits=None, time=9.0)
+    again, at = tree.with_step(0, model="net", recipe=Recipe(0.2), edits=None, time=9.0)
     assert again is tree
     assert at == 1
-    by_hand, at = tree.grown(0, model="net", recipe=Recipe(0.2), edits=Edits("d"), time=9.0)
+    by_hand, at = tree.with_step(0, model="net", recipe=Recipe(0.2), edits=Edits("d"), time=9.0)
     assert (len(by_hand.steps), at) == (3, 2)
 
 
 def test_a_name_is_short_and_on_one_line_and_can_go():
-    tree = grown((-1, 0.1)).named(0, f"  best\nso far {'x' * 90}")
+    tree = grown((-1, 0.1)).with_name(0, f"  best\nso far {'x' * 90}")
     assert tree.steps[0].name.startswith("best so far x")
     assert len(tree.steps[0].name) == 40
-    assert tree.named(0, "").steps[0].name == ""
+    assert tree.with_name(0, "").steps[0].name == ""
 
 
 def test_old_steps_are_forgotten_and_the_rest_still_hangs_together():
