@@ -126,7 +126,7 @@ def test_a_damaged_sample_gives_one_sentence(shelf):
 
 def test_opening_a_sample_for_the_first_picture_loads_no_torch():
     code = (
-        "import sys; from sfp_viz.nets import samples as s; n = s.FIRST; s.sample_network(n);"
+        "import sys; from sfp_viz.nets.io import samples as s; n = s.FIRST; s.sample_network(n);"
         "s.sample_maps(n); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -130,7 +130,7 @@ def test_a_mirror_that_breaks_on_its_way_never_harms_the_run(tmp_path, new_run, 
         def __init__(self, run, **where) -> None:
             assert where == {"uri": "http://127.0.0.1:9", "experiment": "sfp-viz"}
 
-        def progress(self) -> None:
+        def report(self) -> None:
             raise OSError("The server burns.")
 
         def finish(self, outcome: str) -> None:
