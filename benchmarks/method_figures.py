@@ -37,6 +37,7 @@ from sfp_viz.core.training.distillation import SCHEDULES, Distillation, Schedule
 from sfp_viz.nets.evaluation.measure import measure_accuracy
 from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.text.reasons import reason_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "results"
 NETWORK, SHIPPED = "resnet20", "vgg11_fashion"
@@ -117,7 +118,7 @@ def similarity() -> str:
         f"Cosine similarity of the filters of {LAYER}",
         f"Computed from weights: VGG-11 for Fashion-MNIST, recipe 'paper_sfp' at {AT}.",
         group.similarity, group.clusters.labels,
-        dict(zip(removal.filters, removal.reasons, strict=True)),
+        dict(zip(removal.filters, map(reason_text, removal.reasons), strict=True)),
     )  # fmt: skip
 
 

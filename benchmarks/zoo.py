@@ -29,6 +29,7 @@ from torch import nn
 import sfp_viz as sfp
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.io.samples import sample_names
@@ -155,7 +156,7 @@ def drawn(network: Network, seed: int) -> Plan:
     for group in network.free:
         count = int(source.integers(0, group.size))
         units = np.sort(source.choice(group.size, count, replace=False)).tolist()
-        removals.append(Removal(group.name, tuple(units), ("by chance",) * count))
+        removals.append(Removal(group.name, tuple(units), (Reason("random"),) * count))
     edits = sfp.Edits(network.digest)
     return Plan(network.digest, sfp.Recipe(), edits, tuple(r for r in removals if r.filters))
 

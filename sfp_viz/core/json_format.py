@@ -15,17 +15,22 @@ def read_json(
     kind: str,
     version: int,
     *,
+    earlier: tuple[int, ...] = (),
     most: int = _MOST,
     error: type[SfpError] = PlanError,
 ) -> dict[str, Any]:
-    """A JSON object of format ``version``; an ``error``, which names the ``kind``, on all else,
-    and on a text of more than ``most`` characters."""
+    """A JSON object of format ``version`` or one of those ``earlier``.
+
+    Raises:
+        SfpError: An ``error`` that names the ``kind``, on all else, and on a text of more than
+            ``most`` characters.
+    """
     if len(text) > most:
         raise error(f"The {kind} is longer than {most:,} characters, so it was not read.")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as problem:
         raise error(f"The {kind} is not readable as JSON: {problem}") from problem
-    if not isinstance(value, dict) or value.get("format") != version:
+    if not isinstance(value, dict) or value.get("format") not in (version, *earlier):
         raise error(f"This is no {kind} of format {version}; it may come from a newer version.")
     return value

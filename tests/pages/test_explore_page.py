@@ -65,8 +65,8 @@ def test_the_words_of_filters_that_go_are_as_dark_as_others(open_page):
 
 def test_the_table_says_what_goes_and_why(open_page):
     plan = open_page("explore").dataframe[0].value["plan"]
-    assert sum(text.startswith("goes: ") for text in plan) == 24
-    assert sum(text == "stays" for text in plan) == 24
+    assert sum(text.startswith("removed: ") for text in plan) == 24
+    assert sum(text == "kept" for text in plan) == 24
 
 
 def test_the_pictures_follow_the_selection(exploring):
@@ -155,7 +155,7 @@ def test_the_suggested_number_of_clusters_says_where_it_comes_from(exploring, re
     assert words in said(exploring(recipe=recipe))
 
 
-@pytest.mark.parametrize(("button", "word"), [("Keep", "stays"), ("Remove", "goes: by hand")])
+@pytest.mark.parametrize(("button", "word"), [("Keep", "kept"), ("Remove", "removed: by hand")])
 def test_the_fate_of_filters_is_fixed_by_hand_and_released(exploring, button, word):
     app = exploring(2, 7)
     press(app, button)
@@ -184,7 +184,7 @@ def test_a_group_can_be_left_whole(exploring):
     app = exploring()
     app.toggle[0].set_value(True).run()
     assert now(app).edits.protected == ("conv2",)
-    assert set(app.dataframe[0].value["plan"]) == {"stays"}
+    assert set(app.dataframe[0].value["plan"]) == {"kept"}
 
 
 def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
@@ -195,7 +195,7 @@ def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
     app.run()
     app.switch_page("pages/explore.py").run()
     assert not app.exception
-    assert set(app.dataframe[0].value["plan"]) == {"stays"}
+    assert set(app.dataframe[0].value["plan"]) == {"kept"}
     assert "The target is out of reach" in said(app)
     assert "can be met elsewhere" not in said(app)
 

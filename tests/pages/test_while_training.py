@@ -11,6 +11,7 @@ import pytest
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice
 from sfp_viz.core.plan.plan import Plan, plan_json
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch, Refresh
 from sfp_viz.core.training.sparsification import USED_BY, Method, Sparsification, check_used
@@ -418,11 +419,11 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     assert "training took the other" in said(app)
     assert "rests on the weights alone" not in said(app)
     table = next(d.value for d in app.dataframe if "why" in d.value)
-    assert all(why.startswith("SSR: ") for why in table["why"])
+    assert all("(SSR, " in why for why in table["why"])
     app.switch_page("pages/explore.py").run()
     assert not app.exception
     fates = next(d.value for d in app.dataframe if "plan" in d.value)["plan"]
-    assert any(fate.startswith("goes: SSR: ") for fate in fates)
+    assert any(fate.startswith("removed: ") and "(SSR, " in fate for fate in fates)
     assert not any("by hand" in fate for fate in fates)
     assert undo(app).session_state["session"].current.model == MODEL
 
@@ -434,7 +435,7 @@ def test_a_plan_with_stripes_says_which_filters_have_none_left(laid, open_page):
     app.switch_page("pages/plan.py").run()
     assert not app.exception
     table = next(d.value for d in app.dataframe if "why" in d.value)
-    assert all(why.startswith("stripe: ") for why in table["why"])
+    assert all("(multi-granularity)" in why for why in table["why"])
 
 
 def test_the_page_compare_knows_it_and_opens_its_plan_on_its_own_weights(sparse_run, open_page):
@@ -476,7 +477,8 @@ def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     press(app, "Open as a plan")
     session, plan = app.session_state["session"].current, ended_in(sparse_run)
     removal = plan.removals[0]
-    plain = replace(removal, reasons=("by hand", *["unimportant"] * (len(removal.filters) - 1)))
+    rest = (Reason("unimportant"),) * (len(removal.filters) - 1)
+    plain = replace(removal, reasons=(Reason("by_hand"), *rest))
     told = training_reasons.told(plain, plan.digest)
     assert told.reasons == (removal.reasons[0], *plain.reasons[1:])
     assert training_reasons.told(plain, NETWORK.digest) == plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from pathlib import Path
@@ -48,6 +49,9 @@ def test_a_plan_opens_and_removes_the_same_filters(files, name):
     removed = {row["group"]: tuple(row["filters"]) for row in raw["removals"]}
     assert {r.group: r.filters for r in plan.removals} == removed
     assert plan_from_json(plan_json(plan)) == plan
+    assert all(reason.kind != "text" for r in plan.removals for reason in r.reasons)
+    first = json.dumps(raw, sort_keys=True, indent=1)
+    assert plan.version_1_hash == hashlib.sha256(first.encode()).hexdigest()[:16]
 
 
 def test_edits_open(files):
@@ -74,6 +78,7 @@ def test_a_fine_tuning_opens_with_its_plan_and_its_epochs(files):
     assert run.state == "finished"
     assert len(run.epochs) == 2
     assert run.plan is not None
+    assert run.plan.version_1_hash == run.facts["plan"]
     assert run.result is not None
     assert run.result.accuracy == pytest.approx(run.epochs[-1].test_accuracy)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from sfp_viz.core.json_format import read_json
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
-from sfp_viz.core.plan.plan import FORMAT, Plan
+from sfp_viz.core.plan.plan import FORMAT, PLAN_FORMAT, Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.validation import kept_units
 
@@ -65,11 +65,15 @@ def schema(name: str) -> dict[str, Any]:
     ranges, and whether a plan fits a network, are checked where the file is read.
     """
     body = _schema(SCHEMAS[name])
+    version = PLAN_FORMAT if name == "plan" else FORMAT
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"sfp-viz {name}",
         **body,
-        "properties": {"format": {"const": FORMAT}, **body["properties"]},
+        "properties": {
+            "format": {"const": version},
+            **body["properties"],
+        },
         "required": ["format", *body["required"]],
     }
 

@@ -1,28 +1,32 @@
-"""Plan: the exact filters of exact weights that go, and why; as versioned JSON."""
+"""Plan: the exact filters of exact weights that are removed, and why; as versioned JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sfp_viz.core.json_format import read_json
 from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
+from sfp_viz.core.plan.reason import Reason, reason_from_json, reason_to_json
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.version_1 import reason_of, sentence_of
 from sfp_viz.errors import PlanError
 
-FORMAT = 1
+FORMAT = 1  # of recipes and edits
+PLAN_FORMAT = 2  # 1: reasons were sentences; 2: they are records
 _MOST = 16_000_000  # characters of a plan file; a longer one is not ours
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Filters of one group that go: sorted unit numbers, and a reason for each, in words."""
+    """The filters of one group that are removed: sorted unit numbers, with a reason for each."""
 
     group: str
     filters: tuple[int, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
     def __post_init__(self) -> None:
         in_order = list(self.filters) == sorted(set(self.filters))
@@ -43,23 +47,37 @@ class Plan:
 
     @property
     def hash(self) -> str:
-        """Sixteen digits that identify the plan: the same from the app, a shell or a notebook."""
-        return hashlib.sha256(plan_json(self).encode()).hexdigest()[:16]
+        """Sixteen digits that identify the plan: the same from the app, a shell or a notebook.
+
+        They come from the weights' digest, the recipe, the edits and the removed filters, not
+        from the reasons. Without removals they are those of version 0.1, so that its links open.
+        """
+        return _digits(_value(self))
+
+    @property
+    def version_1_hash(self) -> str:
+        """The sixteen digits by which version 0.1 knew the plan: those of its reasons too."""
+        return _digits(_value(self, [[sentence_of(x) for x in r.reasons] for r in self.removals]))
 
     def removed(self, group: str) -> tuple[int, ...]:
-        """Filters of ``group`` that go."""
+        """The filters of ``group`` that are removed."""
         return next((r.filters for r in self.removals if r.group == group), ())
 
 
 def plan_json(plan: Plan) -> str:
     """The plan as JSON with a format number; floats rounded to 6 digits, keys sorted."""
-    value = asdict(plan) | {"edits": edits_value(plan.edits)}
-    return json.dumps({"format": FORMAT, **_plain(value)}, sort_keys=True, indent=1)
+    value = _value(plan, [[reason_to_json(reason) for reason in r.reasons] for r in plan.removals])
+    return json.dumps({"format": PLAN_FORMAT, **value}, sort_keys=True, indent=1)
 
 
 def plan_from_json(text: str) -> Plan:
-    """Read a plan; raises PlanError on anything that is not one."""
-    value = read_json(text, "plan", FORMAT, most=_MOST)
+    """Read a plan of format 1 or 2.
+
+    Raises:
+        PlanError: The text is no plan.
+    """
+    value = read_json(text, "plan", PLAN_FORMAT, earlier=(1,), most=_MOST)
+    is_first = value["format"] == 1
     try:
         return Plan(
             digest=str(value["digest"]),
@@ -69,7 +87,10 @@ def plan_from_json(text: str) -> Plan:
                 Removal(
                     str(r["group"]),
                     tuple(int(u) for u in r["filters"]),
-                    tuple(str(why) for why in r["reasons"]),
+                    tuple(
+                        reason_of(str(reason)) if is_first else reason_from_json(reason)
+                        for reason in r["reasons"]
+                    ),
                 )
                 for r in value["removals"]
             ),
@@ -88,6 +109,24 @@ def recipe_from_json(text: str) -> Recipe:
     value = read_json(text, "recipe", FORMAT)
     value.pop("format")
     return _recipe(value)
+
+
+def _value(plan: Plan, reasons: Sequence[Sequence[Any]] | None = None) -> dict[str, Any]:
+    """The plan as JSON values, with the ``reasons`` of each removal as they are to be written."""
+    removals = [{"group": r.group, "filters": list(r.filters)} for r in plan.removals]
+    if reasons is not None:
+        removals = [r | {"reasons": own} for r, own in zip(removals, reasons, strict=True)]
+    return {
+        "digest": plan.digest,
+        "recipe": _plain(asdict(plan.recipe)),
+        "edits": _plain(edits_value(plan.edits)),
+        "removals": removals,
+    }
+
+
+def _digits(value: dict[str, Any]) -> str:
+    text = json.dumps({"format": 1, **value}, sort_keys=True, indent=1)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _recipe(value: Any) -> Recipe:

@@ -7,7 +7,6 @@ filters and other numbers for them. This file translates between the two.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -20,6 +19,7 @@ from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.clusters import canonical
 from sfp_viz.core.selection.iterative_schedule import Steps, targets
@@ -170,5 +170,5 @@ def _labels(labels: tuple[int, ...], units: tuple[int, ...]) -> tuple[int, ...]:
     )
 
 
-def _renumbered(reason: str, units: tuple[int, ...]) -> str:
-    return re.sub(r"(?<=redundant with )\d+", lambda found: str(units[int(found[0])]), reason)
+def _renumbered(reason: Reason, units: tuple[int, ...]) -> Reason:
+    return reason if reason.other is None else replace(reason, other=units[reason.other])

@@ -1,4 +1,4 @@
-"""Which filters of a group go, each with its reason (docs/method.md, our reading)."""
+"""Which filters of a group are removed, each with its reason (docs/method.md, our reading)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from sfp_viz.core.plan.plan import Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.importance import ranks
 from sfp_viz.core.redundancy.similarity import distance
@@ -21,7 +22,7 @@ REDUNDANT = {
     "activation": 0.5,
     "euclidean": float(np.exp(-1 / 8)),
 }
-_PLAIN = {"random": "drawn at random", "reconstruction": "made up for by the others"}
+_BY_CRITERION = {"random": Reason("random"), "reconstruction": Reason("reconstructed")}
 _EPS = 0.05  # weight of a cluster without any spread
 _DIGITS = 6  # of what is compared; what lies below is rounding of float32, and goes by importance
 
@@ -35,13 +36,21 @@ def select(
     forced_keep: Collection[int] = (),
     forced_remove: Collection[int] = (),
 ) -> Removal:
-    """Choose the filters that go, so that exactly ``keep`` stay; at least one.
+    """Choose the filters to remove, so that exactly ``keep`` are kept; at least one.
 
-    ``labels`` replace the clusters found. ``forced_keep`` and ``forced_remove`` are units fixed
-    by hand; ``keep`` gives way to them. Dead filters go first. Reasons: 'by hand', 'dead',
-    'redundant with 12' (the kept filter most like it), 'made up for by the others' (criterion
-    reconstruction), 'drawn at random', 'unimportant'; and inside clusters, in place of
-    'unimportant', what decided there: the importance, the distance, or the cluster's quota.
+    Dead filters are removed first. A filter removed from inside a cluster has, instead of
+    'unimportant', the reason that decided there: the importance, the distance, or the quota.
+
+    Args:
+        analysis_group: Similarities, clusters and importances of the group.
+        keep: Units to keep; fixed units override it.
+        recipe: How filters are selected, and by which criterion.
+        labels: Clusters that replace those of the analysis, one label a unit.
+        forced_keep: Units that are kept whatever the recipe says.
+        forced_remove: Units that are removed whatever the recipe says.
+
+    Raises:
+        PlanError: The fixed units or the labels do not fit the group.
     """
     size = len(analysis_group.importance)
     stay, gone = set(forced_keep), set(forced_remove)
@@ -156,21 +165,20 @@ def _pick(
 
 def _inside(
     analysis: GroupAnalysis, names: np.ndarray, kept: set[int], stay: set[int]
-) -> list[str]:
-    """What decided inside each unit's cluster, for units that go: what a less important unit of
-    the same cluster that stays has ahead of it can only be its distance."""
-    worth, found = analysis.importance, []
+) -> list[Reason]:
+    """What decided inside each unit's cluster, for units that are removed: what a less important
+    unit of the same cluster that is kept has ahead of it can only be its distance."""
+    worth, reasons = analysis.importance, []
     for unit, name in enumerate(names):
         mates = [u for u in kept if names[u] == name]
         least = min((worth[u] for u in mates if u not in stay), default=None)
         if not mates:
-            found.append("no place is left for its cluster")
+            reasons.append(Reason("cluster_without_place"))
         elif least is None:
-            found.append("those kept by hand take the places of its cluster")
+            reasons.append(Reason("cluster_kept_by_hand"))
         else:
-            how = "no more important than" if worth[unit] <= least else "nearer to"
-            found.append(f"{how} those kept of its cluster")
-    return found
+            reasons.append(Reason("less_important" if worth[unit] <= least else "nearer"))
+    return reasons
 
 
 def _reason(
@@ -179,15 +187,15 @@ def _reason(
     kept: list[int],
     recipe: Recipe,
     gone: set[int],
-    inside: list[str],
-) -> str:
+    inside: list[Reason],
+) -> Reason:
     if unit in gone:
-        return "by hand"
+        return Reason("by_hand")
     if analysis.clusters.labels[unit] < 0:
-        return "dead"
+        return Reason("dead")
     alike = analysis.similarity[unit, kept]
     if recipe.selection == "clusters" and alike.max() >= REDUNDANT[recipe.similarity]:
-        return f"redundant with {kept[int(alike.argmax())]}"
+        return Reason("redundant", other=kept[int(alike.argmax())])
     if recipe.selection == "clusters" and recipe.criterion != "random":
         return inside[unit]
-    return _PLAIN.get(recipe.criterion, "unimportant")
+    return _BY_CRITERION.get(recipe.criterion, Reason("unimportant"))

@@ -9,7 +9,7 @@ import numpy as np
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
-from sfp_viz.core.plan.reason import why_no_stripe, why_sparse
+from sfp_viz.core.plan.reason import Reason, small_norm
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import PlanError
@@ -38,7 +38,7 @@ def sparse_plan(
 
     ``live``, ``norms``: bool and float [units] by group. ``whole``: for stripes, which units went
     at filter level. Its recipe and edits name the same filters, so that a plan made of them again
-    is this one, with the reason 'by hand'.
+    is this one, with the reason 'by_hand'.
     """
     removals, edits = [], []
     for group in network.groups:
@@ -49,11 +49,11 @@ def sparse_plan(
         gone = np.flatnonzero(~stays).tolist()
         if settings.method == "stripes":
             early = whole.get(group.name, np.zeros(len(stays), dtype=bool))
-            reasons = [why_no_stripe("filter" if early[unit] else "stripe") for unit in gone]
+            reasons = [Reason("silenced_filter" if early[u] else "no_stripe") for u in gone]
         else:
             small = 1e-5 * mean  # rows at 0 in the copy carry only a hint of their weights
             reasons = [
-                why_sparse(settings.words, 0.0 if norm[u] < small else float(norm[u]), mean)
+                small_norm(settings.method, 0.0 if norm[u] < small else float(norm[u]), mean)
                 for u in gone
             ]
         removals.append(Removal(group.name, tuple(gone), tuple(reasons)))

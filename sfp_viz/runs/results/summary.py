@@ -24,7 +24,7 @@ from sfp_viz.runs.storage.records import Result, Run
 from sfp_viz.runs.storage.steps import own_epochs
 
 INDEX = "finished.json"  # in the workspace's cache
-_FORMAT = 4
+_FORMAT = 5
 _FILES = ("settings.json", "result.json", "epochs.jsonl", "plan.json", "worker.json")
 _MACHINE = ("host", "device", "threads", "torch", "memory_format", "processes")
 _Stamp = list[list[int]]
@@ -165,7 +165,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
         "digest": str(facts.get("digest") or (plan.digest if plan else "")),
         "made": str(facts.get("kind") or ""),
         "recipe": str(facts.get("recipe") or (plan and name_of(plan.recipe)) or ""),
-        "plan": str(facts.get("plan") or (plan.hash if plan else "")),
+        "plan": plan.hash if plan else str(facts.get("plan") or ""),
         "repair": plan.recipe.compensation if plan else "",
         "epochs": run.total or len(run.epochs),
         "accuracy": _share(result.accuracy), "interval": [low, high],

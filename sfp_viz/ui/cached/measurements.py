@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +31,10 @@ def find(what: str, subject: Subject) -> Kept | None:
     if not has_any(what, subject[0]):  # so no filters have to be chosen for an empty page
         return None
     of = _of(what, subject)
+    if not of.plan:
+        return None
     found = measurements.find(loaders.home(), of) or st.session_state.get(_KEY, {}).get(of)
-    return found if of.plan else None
+    return found or measurements.find(loaders.home(), _of_version_1(of, subject))
 
 
 def has_any(what: str, model: str) -> bool:
@@ -56,6 +59,11 @@ def measured_of(value: Any) -> Measured | None:
         return None
     pairs = ("interval", "latency_iqr_ms")
     return Measured(**{**value, **{name: tuple(value[name]) for name in pairs if value.get(name)}})
+
+
+def _of_version_1(of: Of, subject: Subject) -> Of:
+    """The same measurement as version 0.1 named it."""
+    return replace(of, plan=planned.plan(*subject[:3]).version_1_hash)
 
 
 def _of(what: str, subject: Subject) -> Of:

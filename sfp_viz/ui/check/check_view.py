@@ -15,6 +15,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size, span
+from sfp_viz.text.reasons import reason_text
 from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import measurements
 from sfp_viz.ui.check import checks
@@ -121,7 +122,7 @@ def widths(network: Network, plan: Plan) -> None:
 def removed(plan: Plan) -> None:
     """Every filter that went, with its reason."""
     rows = [
-        (removal.group, unit, why)
+        (removal.group, unit, reason_text(why))
         for removal in (training_reasons.told(one, plan.digest) for one in plan.removals)
         for unit, why in zip(removal.filters, removal.reasons, strict=True)
     ]

@@ -8,6 +8,7 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.errors import ModelError
+from sfp_viz.text.reasons import reason_text
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import filter_map, gesture
@@ -222,7 +223,9 @@ def _table(view: GroupView) -> None:
             {
                 "filter": list(units),
                 "cluster": list(view.labels),
-                "plan": [f"goes: {reasons[u]}" if u in reasons else "stays" for u in units],
+                "plan": [
+                    f"removed: {reason_text(reasons[u])}" if u in reasons else "kept" for u in units
+                ],
                 "importance": [float(x) for x in view.analysis.importance],
                 "most like": list(view.analysis.nearest),
                 "similarity": [round(float(x), 3) for x in view.analysis.nearest_similarity],

@@ -16,6 +16,7 @@ from sfp_viz.core.selection.analysis import GroupAnalysis
 from sfp_viz.core.selection.selection import select
 from sfp_viz.figures.filters.pictures import filter_pixels, input_fields
 from sfp_viz.figures.filters.windows import window_of
+from sfp_viz.text.reasons import reason_text
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.group.filter_maps import apart
@@ -58,7 +59,7 @@ class GroupView:
         near = f"most like {alike} ({self.analysis.nearest_similarity[unit]:.2f})"
         if self.group.size < 2:
             near = "the only one"
-        return f"{'stays' if fate is None else 'goes: ' + fate}; {near}"
+        return f"{'kept' if fate is None else 'removed: ' + reason_text(fate)}; {near}"
 
 
 def usable(session: Session) -> Recipe:

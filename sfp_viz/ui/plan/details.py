@@ -8,6 +8,7 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.text.numbers import count, percent
+from sfp_viz.text.reasons import reason_text
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.group import group_view
@@ -159,7 +160,7 @@ def filters(network: Network) -> None:
         if not removal.filters:
             st.caption("None: all filters of this group stay.")
             return
-        rows = {"filter": removal.filters, "why": removal.reasons}
+        rows = {"filter": removal.filters, "why": [reason_text(r) for r in removal.reasons]}
         st.dataframe(
             pd.DataFrame(rows), hide_index=True, row_height=28,
             height=min(38 + 28 * len(removal.filters), 320), placeholder="",

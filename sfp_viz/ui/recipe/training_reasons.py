@@ -1,7 +1,7 @@
 """Why filters go that a training made sparse: kept beside the weights, shown where they are seen.
 
 Opened as a plan, such filters count as removed by hand. The training's own plan, beside the stored
-network, says better: 'SSR: silenced in training ...', 'stripe: none of its stripes is left ...'.
+network, says better: 'silenced during training ...', 'none of its stripes is left ...'.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import streamlit as st
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_json
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.errors import SfpError
 from sfp_viz.files import write_whole
 from sfp_viz.nets.io.model_store import stored_path
 from sfp_viz.ui.cached import loaders
 
 FILE = "trained.plan.json"  # in the folder of the stored network
-_BY_HAND = "by hand"
+_BY_HAND = Reason("by_hand")
 
 
 def keep(plan: Plan) -> None:
@@ -29,7 +30,7 @@ def keep(plan: Plan) -> None:
     write_whole(_place(plan.digest), plan_json(plan))
 
 
-def known(digest: str) -> Mapping[tuple[str, int], str]:
+def known(digest: str) -> Mapping[tuple[str, int], Reason]:
     """(group, filter) -> reason, of the weights ``digest``; {} for all others."""
     try:
         file = _place(digest)
@@ -69,7 +70,7 @@ def sentence(group: FilterGroup, kept: int, edits: Edits | None) -> str:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _read(file: Path, written: int) -> dict[tuple[str, int], str]:
+def _read(file: Path, written: int) -> dict[tuple[str, int], Reason]:
     plan = plan_from_json(file.read_text(encoding="utf-8"))
     return {
         (removal.group, unit): why

@@ -4,13 +4,14 @@ from sfp_viz.core.comparison.plan_diff import Change, GroupDifference, differenc
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
 
 
 def plan_of(network, recipe=None, edits=None, **removed):
-    removals = tuple(Removal(g, tuple(f), ("dead",) * len(f)) for g, f in removed.items())
+    removals = tuple(Removal(g, tuple(f), (Reason("dead"),) * len(f)) for g, f in removed.items())
     return Plan(
         network.digest,
         recipe or Recipe(),

@@ -5,6 +5,7 @@ import pytest
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.errors import PlanError
@@ -12,7 +13,8 @@ from sfp_viz.errors import PlanError
 
 def plan_of(network, **removed):
     removals = tuple(
-        Removal(group, tuple(range(count)), ("dead",) * count) for group, count in removed.items()
+        Removal(group, tuple(range(count)), (Reason("dead"),) * count)
+        for group, count in removed.items()
     )
     return Plan(network.digest, Recipe(), Edits(network.digest), removals)
 
@@ -66,7 +68,7 @@ def test_a_plan_for_other_weights_is_refused(plain, residual):
     [((0, 99), "filters 0 to 15"), ((-1,), "filters 0 to 15"), (tuple(range(16)), "at least one")],
 )
 def test_a_plan_that_does_not_fit_is_refused(plain, filters, message):
-    removal = Removal("conv1", filters, ("dead",) * len(filters))
+    removal = Removal("conv1", filters, (Reason("dead"),) * len(filters))
     plan = Plan(plain.digest, Recipe(), Edits(plain.digest), (removal,))
     with pytest.raises(PlanError, match=message):
         kept_units(plain, plan)
@@ -76,7 +78,7 @@ def test_a_plan_that_names_a_protected_unknown_or_repeated_group_is_refused(conc
     for name, message in (("head", "cannot be cut"), ("nowhere", "no group")):
         with pytest.raises(PlanError, match=message):
             kept_units(concat, plan_of(concat, **{name: 1}))
-    removal = Removal("left", (0,), ("dead",))
+    removal = Removal("left", (0,), (Reason("dead"),))
     plan = Plan(concat.digest, Recipe(), Edits(concat.digest), (removal, removal))
     with pytest.raises(PlanError, match="twice"):
         kept_units(concat, plan)

@@ -20,6 +20,7 @@ from sfp_viz.core.plan.interchange import (
     schema_json,
 )
 from sfp_viz.core.plan.plan import Plan, Removal, plan_json, recipe_json
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.selection.planner import make_plan_for
@@ -136,7 +137,7 @@ def test_torch_pruning_comes_to_the_same_widths(kind):
 def test_every_share_of_a_layer_comes_to_the_very_filter():
     _, network = read("plain")
     for removed in range(1, 20):
-        gone = Removal("conv1", tuple(range(removed)), ("x",) * removed)
+        gone = Removal("conv1", tuple(range(removed)), (Reason("by_hand"),) * removed)
         plan = Plan(network.digest, Recipe(), Edits(network.digest), (gone,))
         ratio = pruning_ratio_dict(network, plan)["conv1"]
         assert int(20 * (1 - ratio)) == 20 - removed

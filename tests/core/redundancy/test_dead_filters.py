@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
 from sfp_viz.core.selection.analysis import analyze, analyze_group
@@ -51,7 +52,7 @@ def test_a_layer_that_is_wholly_dead_is_warned_of_and_keeps_one_filter():
         for one in make_plan(read, analyze(read, recipe), recipe).removals
         if one.group == "conv2"
     )
-    assert set(removal.reasons) == {"dead"}
+    assert set(removal.reasons) == {Reason("dead")}
 
 
 def test_one_dead_layer_of_a_group_is_warned_of_though_its_units_live(residual):

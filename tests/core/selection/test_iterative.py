@@ -13,6 +13,7 @@ from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.selection.iterative import after, asked, check_steps, together, whole
@@ -149,27 +150,24 @@ def test_the_stages_together_are_one_plan_of_the_original(plain, plain_of):
         assert tuple(rest) == left[group.name]
     assert cost(plain, plan) == cost(student)
     removal = next(r for r in plan.removals if r.group == "conv3")
-    assert dict(zip(removal.filters, removal.reasons, strict=True))[4] == "by hand"
+    assert dict(zip(removal.filters, removal.reasons, strict=True))[4] == Reason("by_hand")
     sizes = {group.name: group.size for group in plain.groups}
-    named = [
-        int(reason.rsplit(" ", 1)[1])
-        for removal in plan.removals
-        for reason in removal.reasons
-        if reason.startswith("redundant with")
-    ]
-    assert all(number < max(sizes.values()) for number in named)
+    named = [reason.other for removal in plan.removals for reason in removal.reasons]
+    assert all(number < max(sizes.values()) for number in named if number is not None)
 
 
 def test_a_reason_names_the_original_number_of_the_filter_that_stays(plain):
     from sfp_viz.core.plan.plan import Removal
 
     recipe, edits = Recipe(), Edits(plain.digest)
-    first = Plan(plain.digest, recipe, edits, (Removal("conv1", (0, 2), ("dead", "dead")),))
-    reasons = ("redundant with 3", "unimportant")
+    first = Plan(plain.digest, recipe, edits, (Removal("conv1", (0, 2), (Reason("dead"),) * 2),))
+    reasons = (Reason("redundant", other=3), Reason("unimportant"))
     second = Plan("s", recipe, edits, (Removal("conv1", (0, 1), reasons),))
     both = together(plain, recipe, None, [first, second])
     assert both.removals[0].filters == (0, 1, 2, 3)
-    assert both.removals[0].reasons == ("dead", "redundant with 5", "dead", "unimportant")
+    assert both.removals[0].reasons == (
+        Reason("dead"), Reason("redundant", other=5), Reason("dead"), Reason("unimportant"),
+    )  # fmt: skip
 
 
 def test_a_stage_that_was_reached_already_asks_for_nothing(plain, plain_of):

@@ -8,6 +8,7 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.selection.analysis import analyze
@@ -70,7 +71,7 @@ def test_single_filters_by_hand_are_obeyed(plain):
     edits = edits.with_filter("conv1", stays, "remove")
     after = make_plan_for(plain, Recipe(), edits).removals[0]
     assert gone not in after.filters
-    assert dict(zip(after.filters, after.reasons, strict=True))[stays] == "by hand"
+    assert dict(zip(after.filters, after.reasons, strict=True))[stays] == Reason("by_hand")
     assert len(after.filters) == len(group.filters)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.evidence.elimination import eliminate
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Clustering, ClusterRule, Recipe, fpgm, random, uniform_l1
 from sfp_viz.core.selection.analysis import analyze_group
 from sfp_viz.core.selection.selection import select
@@ -79,26 +80,26 @@ def test_dead_filters_go_first(analyzed, recipe):
     removal = select(group, 5, recipe)
     assert {1, 4, 7} < set(removal.filters)
     reasons = dict(zip(removal.filters, removal.reasons, strict=True))
-    assert [reasons[unit] for unit in (1, 4, 7)] == ["dead"] * 3
+    assert [reasons[unit] for unit in (1, 4, 7)] == [Reason("dead")] * 3
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_an_all_dead_layer_keeps_one(analyzed, recipe):
     removal = select(analyzed(np.zeros((4, 3)), recipe), 1, recipe)
     assert removal.filters == (1, 2, 3)
-    assert set(removal.reasons) == {"dead"}
+    assert set(removal.reasons) == {Reason("dead")}
 
 
 def test_identical_filters_are_redundant_with_the_kept_one(analyzed):
     removal = select(analyzed(np.ones((5, 4))), 1, Recipe())
     assert removal.filters == (1, 2, 3, 4)
-    assert set(removal.reasons) == {"redundant with 0"}
+    assert set(removal.reasons) == {Reason("redundant", other=0)}
 
 
 def test_two_filters_of_opposite_sign_are_never_redundant(analyzed):
     removal = select(analyzed([[1, 2, 3], [-2, -4, -6]]), 1, Recipe())
     assert removal.filters == (0,)
-    assert removal.reasons == ("no more important than those kept of its cluster",)
+    assert removal.reasons == (Reason("less_important"),)
 
 
 @pytest.mark.parametrize("kind", ["cosine", "euclidean", "correlation"])
@@ -109,7 +110,7 @@ def test_of_each_pair_of_near_duplicates_the_weaker_goes(analyzed, kind):
     recipe = Recipe(similarity=kind, kappa=1.0)
     removal = select(analyzed(matrix, recipe, 6), 6, recipe)
     assert removal.filters == tuple(range(6, 12))
-    assert removal.reasons == tuple(f"redundant with {unit}" for unit in range(6))
+    assert removal.reasons == tuple(Reason("redundant", other=unit) for unit in range(6))
 
 
 def test_the_most_redundant_go_before_the_lonely_ones(analyzed):
@@ -209,8 +210,8 @@ def test_the_order_of_filters_does_not_matter(single, seen_of, recipe):
     reasons = dict(zip(before.filters, before.reasons, strict=True))
     for unit, reason in zip(after.filters, after.reasons, strict=True):
         old = reasons[int(order[unit])]
-        if reason.startswith("redundant"):
-            reason = f"redundant with {order[int(reason.split()[-1])]}"
+        if reason.other is not None:
+            reason = replace(reason, other=int(order[reason.other]))
         assert reason == old
 
 
@@ -257,8 +258,8 @@ def test_the_reason_inside_a_cluster_is_what_decided_there(analyzed):
     group, labels = analyzed(matrix), (0, 0, 0, 0)
     told = dict(enumerate(select(group, 2, Recipe(balance=0.2), labels=labels).reasons))
     assert select(group, 2, Recipe(balance=0.2), labels=labels).filters == (1, 3)
-    assert told[0] == "nearer to those kept of its cluster"
-    assert told[1] == "no more important than those kept of its cluster"
+    assert told[0] == Reason("nearer")
+    assert told[1] == Reason("less_important")
 
 
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if r.selection == "clusters"])
@@ -272,19 +273,19 @@ def test_no_filter_is_called_less_important_than_one_of_its_cluster_that_matters
         removal = select(group, keep, recipe)
         for unit, reason in zip(removal.filters, removal.reasons, strict=True):
             mates = [u for u in range(24) if u not in removal.filters and names[u] == names[unit]]
-            assert reason != "unimportant"
-            if reason.startswith("no more important"):
+            assert reason != Reason("unimportant")
+            if reason.kind == "less_important":
                 assert worth[unit] <= min(worth[u] for u in mates)
-            if reason.startswith("nearer"):
+            if reason.kind == "nearer":
                 assert worth[unit] > min(worth[u] for u in mates)
-            assert (reason == "no place is left for its cluster") <= (not mates)
+            assert (reason.kind == "cluster_without_place") <= (not mates)
 
 
 def test_places_taken_by_hand_are_the_reason_for_the_rest_of_a_cluster(analyzed):
     matrix = np.diag([3.0, 2, 1, 5])
     removal = select(analyzed(matrix), 2, Recipe(), labels=(0, 0, 0, 1), forced_keep=(2,))
     assert removal.filters == (0, 1)
-    assert set(removal.reasons) == {"those kept by hand take the places of its cluster"}
+    assert set(removal.reasons) == {Reason("cluster_kept_by_hand")}
 
 
 def test_a_random_choice_depends_on_the_seed_and_says_so(analyzed):
@@ -292,7 +293,7 @@ def test_a_random_choice_depends_on_the_seed_and_says_so(analyzed):
     one, two = random(seed=1), random(seed=2)
     removal = select(analyzed(matrix, one), 10, one)
     assert removal.filters != select(analyzed(matrix, two), 10, two).filters
-    assert set(removal.reasons) == {"drawn at random"}
+    assert set(removal.reasons) == {Reason("random")}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -305,7 +306,7 @@ def test_filters_fixed_by_hand_are_obeyed(analyzed, recipe):
     assert not {0, 2, 11} & set(removal.filters)
     assert len(removal.filters) == 6
     reasons = dict(zip(removal.filters, removal.reasons, strict=True))
-    assert [reasons[unit] for unit in (1, 5, 7)] == ["by hand"] * 3
+    assert [reasons[unit] for unit in (1, 5, 7)] == [Reason("by_hand")] * 3
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -315,7 +316,7 @@ def test_the_number_kept_gives_way_to_filters_fixed_by_hand(analyzed, recipe):
     assert removal.filters == (3, 4, 5, 6, 7)
     removal = select(group, 8, recipe, forced_remove=(0, 1))
     assert removal.filters == (0, 1)
-    assert removal.reasons == ("by hand", "by hand")
+    assert removal.reasons == (Reason("by_hand"),) * 2
 
 
 @pytest.mark.parametrize(
@@ -348,7 +349,7 @@ def test_ranking_by_reconstruction_is_the_order_of_elimination(plain, seen_of, k
     removal = select(analyze_group(plain, "conv1", recipe, keep, seen), keep, recipe)
     order = eliminate(seen.covariance["conv1"], seen.reach["conv1"]).order
     assert removal.filters == tuple(sorted(order[: 16 - keep]))
-    assert set(removal.reasons) == {"made up for by the others"}
+    assert set(removal.reasons) == {Reason("reconstructed")}
 
 
 def test_a_unit_that_never_changes_goes_first_as_dead(plain, seen_of):
@@ -358,7 +359,7 @@ def test_a_unit_that_never_changes_goes_first_as_dead(plain, seen_of):
     seen.covariance["conv1"] = covariance
     recipe = Recipe(similarity="activation", criterion="reconstruction")
     removal = select(analyze_group(plain, "conv1", recipe, 15, seen), 15, recipe)
-    assert (removal.filters, removal.reasons) == ((7,), ("dead",))
+    assert (removal.filters, removal.reasons) == ((7,), (Reason("dead"),))
 
 
 @pytest.mark.parametrize("criterion", ["taylor", "hrank", "chip", "reconstruction"])

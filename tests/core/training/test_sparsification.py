@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from sfp_viz.core.plan.reason import why_no_stripe, why_sparse
+from sfp_viz.core.plan.reason import Reason, small_norm
 from sfp_viz.core.training.sparsification import STRENGTHS, Sparsification, check_used, rate_at
 from sfp_viz.errors import RecipeError
 
@@ -69,7 +69,6 @@ def test_the_rate_is_held_and_then_falls_to_0():
     assert rate_at(settings, 1) == pytest.approx(0)
 
 
-def test_reasons_name_the_method():
-    assert why_sparse("SSR, l2,1", 0.0, 1.0).startswith("SSR: silenced")
-    assert "5 % of the mean norm" in why_sparse("SSR, l2,1", 0.05, 1.0)
-    assert why_no_stripe("filter") != why_no_stripe("stripe")
+def test_reasons_name_the_method_and_the_share():
+    assert small_norm("ssr_l21", 0.0, 1.0) == Reason("silenced", detail="ssr_l21")
+    assert small_norm("ssr_l21", 0.1, 2.0) == Reason("small_norm", value=0.05, detail="ssr_l21")

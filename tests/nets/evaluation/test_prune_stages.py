@@ -5,6 +5,7 @@ import pytest
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
@@ -23,7 +24,7 @@ def images(split: str, seed: int) -> Images:
 @pytest.mark.parametrize("kind", ["none", "bias", "lsq_window"])
 def test_every_stage_is_measured_and_the_last_is_the_pruned_network(depthwise_model, kind):
     model, train, test = depthwise_model, images("train", 0), images("test", 1)
-    removal = Removal("point.0", (0, 3, 5), ("by hand",) * 3)
+    removal = Removal("point.0", (0, 3, 5), (Reason("by_hand"),) * 3)
     plan = Plan(model.digest, Recipe(compensation=kind), Edits(model.digest), (removal,))
     found = list(stages(model, plan, train, test))
     seen = as_trained(model, train)

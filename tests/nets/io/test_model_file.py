@@ -9,6 +9,7 @@ from torch import nn
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.io import model_file
@@ -47,7 +48,7 @@ def cut(model, keep, *, block="layer2.0"):
     build.resize(module, {name: tuple(t.shape) for name, t in state.items()}, ())
     module.load_state_dict(state)
     gone = tuple(n for n in range(32) if n not in keep)
-    removal = Removal(f"{block}.conv1", gone, ("by hand",) * len(gone))
+    removal = Removal(f"{block}.conv1", gone, (Reason("by_hand"),) * len(gone))
     plan = Plan(model.digest, Recipe(), Edits(model.digest), (removal,))
     return model.with_module(module.eval(), plans=(*model.plans, plan))
 

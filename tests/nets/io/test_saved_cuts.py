@@ -6,6 +6,7 @@ import torch
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_macs
@@ -40,7 +41,7 @@ def third_cut(model, *, recipe=None, calibration=None):
     for group in network.free:
         gone = sorted(int(u) for u in draw.permutation(group.size)[: max(1, group.size // 3)])
         if len(gone) < group.size:
-            removals.append(Removal(group.name, tuple(gone), ("by hand",) * len(gone)))
+            removals.append(Removal(group.name, tuple(gone), (Reason("by_hand"),) * len(gone)))
     plan = Plan(model.digest, recipe or Recipe(), Edits(model.digest), tuple(removals))
     return prune(model, plan, network=network, calibration=calibration)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
@@ -50,7 +51,7 @@ def model_of(module: nn.Module) -> Model:
 
 
 def plan_of(model: Model, compensation: str, units=(0, 1)) -> Plan:
-    removal = Removal("first", units, ("by hand",) * len(units))
+    removal = Removal("first", units, (Reason("by_hand"),) * len(units))
     recipe = Recipe(compensation=compensation)
     return Plan(model.digest, recipe, Edits(model.digest), (removal,))
 
@@ -93,7 +94,7 @@ def test_grouped_readers_get_the_mean_of_their_own_block(images):
         model.module.second.weight[[0, 6]] = 0
         model.module.second.bias[[0, 6]] = torch.tensor([0.7, 0.3])
     model = model_of(model.module)
-    removal = Removal("second", (0,), ("by hand",))
+    removal = Removal("second", (0,), (Reason("by_hand"),))
     plan = Plan(model.digest, Recipe(compensation="bias"), Edits(model.digest), (removal,))
     pruned = prune(model, plan, calibration=images)
     assert pruned.added_biases == ("third.bias",)

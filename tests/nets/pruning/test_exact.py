@@ -9,6 +9,7 @@ import torch
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
@@ -53,7 +54,7 @@ def drawn_plan(network, *, seed=0, coupled=True) -> Plan:
         if coupled or len(group.layers) == 1:
             count = max(1, int(group.size * source.uniform(0.3, 0.65)))
             units = np.sort(source.choice(group.size, count, replace=False)).tolist()
-            removals.append(Removal(group.name, tuple(units), ("by hand",) * count))
+            removals.append(Removal(group.name, tuple(units), (Reason("by_hand"),) * count))
     return Plan(network.digest, Recipe(), Edits(network.digest), tuple(removals))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
@@ -24,7 +25,7 @@ def images() -> Images:
 
 
 def plan_of(model: Model, compensation: str, group: str, units: tuple[int, ...]) -> Plan:
-    removal = Removal(group, units, ("by hand",) * len(units))
+    removal = Removal(group, units, (Reason("by_hand"),) * len(units))
     return Plan(model.digest, Recipe(compensation=compensation), Edits(model.digest), (removal,))
 
 

@@ -10,6 +10,7 @@ import torch
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
@@ -34,7 +35,7 @@ def images(count: int, seed: int, split: str = "train") -> Images:
 
 def plan_of(model: Model, kind: str = "lsq_window", group: str = "", units=UNITS) -> Plan:
     name = group or next(one.name for one in channel_groups(model) if not one.problem)
-    removal = Removal(name, units, ("by hand",) * len(units))
+    removal = Removal(name, units, (Reason("by_hand"),) * len(units))
     return Plan(model.digest, Recipe(compensation=kind), Edits(model.digest), (removal,))
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
@@ -223,7 +224,7 @@ def test_pruned_equals_refitted_and_lists_its_new_biases(concat_model, images):
     recipe = Recipe(compensation="lsq_window")
     plan = Plan(
         concat_model.digest, recipe, Edits(concat_model.digest),
-        (Removal("stem.0", units, ("by hand",) * 3),),
+        (Removal("stem.0", units, (Reason("by_hand"),) * 3),),
     )  # fmt: skip
     small, repair = compensated(concat_model, plan, calibration=images)
     pixels = small.normalize(torch.from_numpy(images.pixels[:9].copy()))
@@ -239,7 +240,7 @@ def test_the_refits_come_closer_than_the_mean_alone(plain_model, images):
     model = plain_model
     errors = []
     for kind in ("none", "bias", "lsq_channel", "lsq_window"):
-        removal = Removal("conv1", UNITS, ("by hand",) * 4)
+        removal = Removal("conv1", UNITS, (Reason("by_hand"),) * 4)
         plan = Plan(model.digest, Recipe(compensation=kind), Edits(model.digest), (removal,))
         small, _ = compensated(model, plan, calibration=images)
         pixels = model.normalize(torch.from_numpy(images.pixels.copy()))

@@ -8,6 +8,7 @@ import torch
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
@@ -20,7 +21,7 @@ from sfp_viz.nets.tracing.read_network import read_network
 def plan_of(model: Model, **removals: tuple[int, ...]) -> Plan:
     """Groups are named with '__' for dots."""
     parts = [
-        Removal(name.replace("__", "."), units, ("by hand",) * len(units))
+        Removal(name.replace("__", "."), units, (Reason("by_hand"),) * len(units))
         for name, units in removals.items()
     ]
     return Plan(model.digest, Recipe(), Edits(model.digest), tuple(parts))

@@ -13,6 +13,7 @@ import torch
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.model import Model
@@ -43,7 +44,7 @@ def random_plan(network, seed: int) -> Plan:
     for group in network.free:
         count = int(source.integers(0, group.size))
         units = np.sort(source.choice(group.size, count, replace=False)).tolist()
-        removals.append(Removal(group.name, tuple(units), ("by chance",) * count))
+        removals.append(Removal(group.name, tuple(units), (Reason("random"),) * count))
     whole = Edits(network.digest)
     return Plan(network.digest, Recipe(), whole, tuple(r for r in removals if r.filters))
 

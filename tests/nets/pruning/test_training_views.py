@@ -11,6 +11,7 @@ from torch import nn
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.augmentation import augment
 from sfp_viz.nets.data.datasets import Images
@@ -67,7 +68,7 @@ def test_networks_without_statistics_and_images_that_do_not_fit_come_back_plain(
 
 def test_pruning_sees_images_as_in_training_unless_plain(residual_model, images):
     model = reestimate(residual_model, viewed(images, "crop_flip", 1))
-    removal = Removal("inner.0", (0, 4), ("by hand",) * 2)
+    removal = Removal("inner.0", (0, 4), (Reason("by_hand"),) * 2)
     recipe = Recipe(compensation="lsq_window")
     plan = Plan(model.digest, recipe, Edits(model.digest), (removal,))
     seen = as_trained(model, images)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Compensation, Recipe, bn_scale, uniform_l1
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.data.datasets import Images
@@ -65,7 +66,7 @@ def bare(images) -> Model:
 
 
 def plan_of(model: Model, compensation: Compensation) -> Plan:
-    removal = Removal("first", (1, 3, 5), ("by hand",) * 3)
+    removal = Removal("first", (1, 3, 5), (Reason("by_hand"),) * 3)
     recipe = Recipe(compensation=compensation)
     return Plan(model.digest, recipe, Edits(model.digest), (removal,))
 

@@ -112,7 +112,7 @@ def test_a_dead_filter_has_no_importance_and_goes_first(network):
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
     for recipe in (uniform_l1(0.1), Recipe(0.1), fpgm(0.1)):
         removal = next(r for r in make_plan_for(network, recipe).removals if r.group == "up")
-        assert dict(zip(removal.filters, removal.reasons, strict=True))[DEAD] == "dead"
+        assert dict(zip(removal.filters, removal.reasons, strict=True))[DEAD].kind == "dead"
 
 
 def test_group_magnitude_counts_filter_norm_and_reader(model, network):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SurgeryError
 from sfp_viz.nets.model import Model
@@ -54,7 +55,7 @@ def test_dead_weights_do_not_hide_a_wrong_cut():
 
 def test_a_wrong_cut_is_not_handed_out():
     model = Model(Turned().eval(), name="net", input_shape=(3, 8, 8))
-    removal = Removal("first", (0, 1, 5), ("by hand",) * 3)
+    removal = Removal("first", (0, 1, 5), (Reason("by_hand"),) * 3)
     with pytest.raises(SurgeryError, match="was not handed out"):
         prune(model, Plan(model.digest, Recipe(), Edits(model.digest), (removal,)))
 

@@ -82,7 +82,7 @@ def test_filters_go_while_it_trains_then_it_is_cut_and_fine_tuned(new_sparsify, 
     )
     assert run.plan is not None
     assert run.plan.digest == sparse.digest
-    assert all("SSR" in why for removal in run.plan.removals for why in removal.reasons)
+    assert all("ssr" in reason.detail for r in run.plan.removals for reason in r.reasons)
     assert cost(sparse, run.plan) == cost(last)
     assert cost(last).macs <= 0.5 * cost(original).macs
     assert outcome is not None
