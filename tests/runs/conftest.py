@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.create.training import create_run
-from sfp_viz.runs.launch.process import cancel
+from sfp_viz.runs.launch import ray_launch
+from sfp_viz.runs.launch.workers import end_group, signal_workers
 
 
 @pytest.fixture(autouse=True)
@@ -50,17 +52,19 @@ def small() -> Distillation:
 @pytest.fixture
 def new_run(tmp_path, network_file, small):
     """Makes runs in a workspace of the test; whatever is still at work is stopped at the end."""
-    made: list[Path] = []
+    paths: list[Path] = []
 
     def make(name: str = "digits", settings: Distillation = small, **more) -> Path:
         more = {"start": network_file, "teacher": network_file, "data": "digits", **more}
-        made.append(create_run(tmp_path, name=name, settings=settings, **more))
-        return made[-1]
+        paths.append(create_run(tmp_path, name=name, settings=settings, **more))
+        return paths[-1]
 
     yield make
-    for path in made:
-        with suppress(RunError):  # some tests break or delete their folder
-            cancel(path, wait=0.0)
+    for path in paths:
+        with suppress(RunError, OSError):  # some tests break or delete their folder
+            ray_launch.stop(path)
+            signal_workers(path, signal.SIGKILL)
+            end_group(path)
 
 
 NOTES = """
