@@ -14,7 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: one thread each, bef
 
 @pytest.fixture(scope="session")
 def fork_server():
-    """Starts workers in no time; a test that is about their start asks for ``new_processes``."""
+    """Starts workers at once; a test that is about their start asks for ``new_processes``."""
     from tests.fork_server import ForkServer
 
     server = ForkServer()
@@ -24,19 +24,23 @@ def fork_server():
 
 @pytest.fixture
 def forked_workers(fork_server, monkeypatch) -> None:
-    """Workers are forks of a process that has torch loaded."""
+    """Workers and dispatchers are forks of a process that has torch loaded."""
+    from sfp_viz.runs import queue
     from sfp_viz.runs.launch import process
 
     monkeypatch.setattr(process, "start", fork_server.start)
+    monkeypatch.setattr(queue, "start", fork_server.start)
 
 
 @pytest.fixture
 def new_processes(monkeypatch) -> None:
     """Workers start as the app starts them: a new Python that loads what it needs."""
+    from sfp_viz.runs import queue
     from sfp_viz.runs.launch import process
     from sfp_viz.runs.storage.processes import start
 
     monkeypatch.setattr(process, "start", start)
+    monkeypatch.setattr(queue, "start", start)
 
 
 @pytest.fixture

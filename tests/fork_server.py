@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import IO
@@ -124,8 +125,12 @@ def fork(
 
 
 def serve(address: str) -> None:
+    """Fork for whoever asks at the socket ``address``, until standard input ends."""
     for name in WARM:
         import_module(name)
+    from sfp_viz.runs import queue
+    from sfp_viz.runs.launch import process
+
     gc.freeze()  # a fork copies only what it changes
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a worker
     with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as ready:
@@ -144,6 +149,8 @@ def serve(address: str) -> None:
                     call_itself(request["command"])
                     asked.sendall(f"{os.getpid()}\n".encode())
                     os.closerange(3, output)
+                    start = partial(fork, Path(address))  # what it starts is forked too
+                    process.start = queue.start = start
                     work(output, **request)
                 os.close(output)
 

@@ -18,10 +18,8 @@ from tests.shell import NET, call, value
 
 
 @pytest.fixture(autouse=True)
-def _workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.chdir(tmp_path)
+def _workspace(shell) -> None:
+    """Each test has a folder and a workspace of its own."""
 
 
 def test_the_whole_path_from_a_shell():

@@ -521,7 +521,9 @@ def test_a_dispatcher_of_another_machine_counts_while_it_holds_its_lock(tmp_path
     assert queue.dispatcher(tmp_path) is None
 
 
-def test_two_real_runs_pass_through_the_real_dispatcher_one_after_the_other(new_run, tmp_path):
+def test_two_real_runs_pass_through_the_real_dispatcher_one_after_the_other(
+    new_processes, new_run, tmp_path
+):
     small = Distillation(epochs=1, batch_size=256, augmentation="none")
     first, second = (queue.enqueue(new_run(settings=small)).path for _ in range(2))
     assert read_run(second).state == "queued"
