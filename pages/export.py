@@ -1,4 +1,4 @@
-"""Export: take the smaller network away, with the recipe and plan that made it."""
+"""Export: download the pruned network, with its recipe and plan."""
 
 import streamlit as st
 
@@ -17,7 +17,7 @@ with problems.stopping():
     runs = finished(loaders.home(), network.digest)
 
 if not network.free:
-    st.info("No group of this network can be cut, so there is no smaller network to take along.")
+    st.info("No group of this network can be pruned, so there is nothing to export.")
     st.stop()
 
 with st.container(border=True):
@@ -28,29 +28,31 @@ with st.container(border=True):
     st.caption(problems.plain(export.facts(source, runs)))
     if not source.run and not data:
         repair_view.without_images(
-            session.recipe, how="Choose images on the page Check to have both done."
+            session.recipe, how="Choose images on the page Check to repair both."
         )
 
 name = export.file_name(source, network, runs, plan)
 weights, onnx, torch_program = st.columns(3, gap="medium")
 with weights.container(border=True, height="stretch"):
     st.subheader("Weights")
-    st.markdown("Safetensors, with everything needed to build the network again.")
+    st.markdown("A safetensors file with everything needed to rebuild the network.")
     export.weights(source, name)
 with onnx.container(border=True, height="stretch"):
     st.subheader("ONNX")
-    st.markdown("For other programs; compared with the network in onnxruntime.")
-    export.converted(source, name, kind="onnx", make=export.onnx_file)
+    st.markdown("For other runtimes. Its outputs are compared with the network in onnxruntime.")
+    export.conversion(source, name, kind="onnx", make=export.onnx_file)
 with torch_program.container(border=True, height="stretch"):
     st.subheader("torch.export")
-    st.markdown("A .pt2 program that runs without this package; compared with the network too.")
-    export.converted(source, name, kind="pt2", make=export.torch_file)
+    st.markdown(
+        "A .pt2 program that runs without this package. Its outputs are compared with the network."
+    )
+    export.conversion(source, name, kind="pt2", make=export.torch_file)
 
-st.subheader("How it was made")
+st.subheader("Recipe and plan")
 with st.container(horizontal=True):
-    made_by = export.made_by(source, runs)
-    plan_files.recipe_button(network, made_by)
-    plan_files.plan_button(network, made_by)
-words, lines = export.shell(source, network, runs, name)
-st.markdown(words)
-st.code(lines, language=None, wrap_lines=True)
+    source_plan = export.plan_of_run(source, runs)
+    plan_files.recipe_button(network, source_plan)
+    plan_files.plan_button(network, source_plan)
+text, commands = export.command_line(source, network, runs, name)
+st.markdown(text)
+st.code(commands, language=None, wrap_lines=True)

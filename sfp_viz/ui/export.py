@@ -1,4 +1,4 @@
-"""What can be taken along: the pruned network or a fine-tuned one, as files for other programs."""
+"""Export of the pruned network or a fine-tuned one, as files for other programs."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _OPTIONS = (
     "precision", "train_images", "test_images", "seed", "momentum", "label_smoothing", "warmup",
     "ema", "clip", "teacher_views", "processes",
 )  # fmt: skip
-_MANY = 12  # networks; so many are in a list that opens
-_MADE = "exported"  # session_state: the (source, kind) pairs made in this browser session
+_MOST_RADIO = 12  # networks; more are offered in a select box
+_CONVERTED = "exported"  # session_state: the (source, kind) pairs made in this browser session
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network to take along: pruned by the session's plan, or the student of run ``run``."""
+    """A network to export: pruned by the plan of the session, or the student of run ``run``."""
 
     model: str
     recipe: Recipe
@@ -49,58 +49,64 @@ class Source:
 
 @dataclass(frozen=True)
 class File:
-    """A made file, and the largest difference of its logits from the network's, measured."""
+    """An exported file, and the largest difference of its logits from the network's, measured."""
 
     content: bytes
     difference: float
 
 
 def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
-    """Ask which network: of the finished ``runs`` those of the plan on the screen, whose hash is
-    ``plan``, come first, the newest of them chosen; then the plan itself, then runs of others, of
-    which baselines come last."""
-    known = {run.id: run for run in runs}
-    done = sorted(runs, key=lambda run: run.made in ("uniform", "random"))
-    mine = [run.id for run in done if plan and run.plan == plan]
-    names = [*mine, "", *(run.id for run in done if run.id not in mine)]
+    """Ask which network to export. Runs of the current plan come first, then the plan itself, runs
+    of other plans, and baselines.
 
-    def label(name: str) -> str:
-        if not name:
-            return f"This plan, not fine-tuned: {_plan_words(source, plan)}"
-        run = known[name]
-        first = "This plan" if name in mine else "Another plan"
-        ended = f"{run_labels.title(run)}: {percent(run.accuracy)}, run {run.id}"
-        return f"{first}, fine-tuned: {ended}"
+    Args:
+        source: The current plan, without a run.
+        runs: The finished runs of the network, the newest first.
+        plan: Hash of the current plan, '' if its target is out of reach.
+    """
+    by_id = {run.id: run for run in runs}
+    ordered = sorted(runs, key=lambda run: run.made in ("uniform", "random"))
+    same_plan = [run.id for run in ordered if plan and run.plan == plan]
+    ids = [*same_plan, "", *(run.id for run in ordered if run.id not in same_plan)]
 
-    ask = st.radio if len(runs) < _MANY else st.selectbox
-    chosen = ask("Which network?", names, format_func=label, key="export_source")
+    def label(run_id: str) -> str:
+        if not run_id:
+            return f"This plan, not fine-tuned: {_plan_label(source, plan)}"
+        run = by_id[run_id]
+        whose = "This plan" if run_id in same_plan else "Another plan"
+        return (
+            f"{whose}, fine-tuned: {run_labels.title(run)}, {percent(run.accuracy)}, run {run.id}"
+        )
+
+    ask = st.radio if len(runs) < _MOST_RADIO else st.selectbox
+    chosen = ask("Network", ids, format_func=label, key="export_source")
     return Source(source.model, source.recipe, source.edits, source.data, str(chosen or ""))
 
 
 def file_name(source: Source, network: Network, runs: Sequence[Summary], plan: str) -> str:
-    """What a file of ``source`` is called, without its suffix: the network, the share of MACs that
-    went, and the run, or the first digits of the ``plan``'s hash."""
+    """The name of a file of ``source`` without its suffix: the network, the reduction of MACs, and
+    the run, or the first digits of the hash ``plan``."""
     run = next((run for run in runs if run.id == source.run), None)
     if run is not None:
-        saved, which = 1 - run.macs / max(1, cost(network).macs), f"run-{run.id}"
+        reduction, origin = 1 - run.macs / max(1, cost(network).macs), f"run-{run.id}"
     else:
-        saved, which = _saved(source), f"plan-{plan[:6]}" if plan else ""
-    share = "" if saved is None else f"{100 * saved:.0f}pct-fewer-macs"
-    return "-".join(part for part in (network.name, share, which) if part)
+        reduction, origin = _reduction(source), f"plan-{plan[:6]}" if plan else ""
+    share = "" if reduction is None else f"{100 * reduction:.0f}pct-fewer-macs"
+    return "-".join(filter(None, (network.name, share, origin)))
 
 
-def _plan_words(source: Source, plan: str) -> str:
-    return run_labels.plan_label(name_of(source.recipe), _saved(source), plan)
+def _plan_label(source: Source, plan: str) -> str:
+    return run_labels.plan_label(name_of(source.recipe), _reduction(source), plan)
 
 
-def _saved(source: Source) -> float | None:
-    """Share of MACs that the plan on the screen takes away, computed; None out of reach."""
+def _reduction(source: Source) -> float | None:
+    """Share of MACs that the current plan removes, computed; None if its target is out of reach."""
     plan = planned.budget(source.model, source.recipe, source.edits)
     return None if plan.after is None else 1 - plan.after.macs / max(1, plan.before.macs)
 
 
 def facts(source: Source, runs: Sequence[Summary]) -> str:
-    """What is known of the network, in a line; accuracy only where it was measured."""
+    """Costs of the network in a sentence, with its accuracy if it was measured."""
     run = next((run for run in runs if run.id == source.run), None)
     if run is not None:
         return (
@@ -112,8 +118,8 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
     if plan.after is None:
         return plan.problem
     return (
-        f"{count(plan.after.macs)} MACs and {count(plan.after.params)} params, computed. It was "
-        "not fine-tuned: its accuracy is the one-shot accuracy of the page Check."
+        f"{count(plan.after.macs)} MACs and {count(plan.after.params)} params, computed. Not "
+        "fine-tuned: its accuracy is the one-shot accuracy on the page Check."
     )
 
 
@@ -130,12 +136,12 @@ def _student(run: str) -> Any:
 
     path = loaders.home() / "runs" / Path(run).name / "student.safetensors"
     if not path.is_file():
-        raise RunError(f"The run '{run}' has no trained network any more. Choose another one.")
-    return load_striped(path)  # as it is kept: layers that leave stripes out do so
+        raise RunError(f"The run '{run}' no longer has a trained network. Choose another one.")
+    return load_striped(path)  # as saved: with layers that skip stripes
 
 
 def weights(source: Source, name: str) -> None:
-    """Download of the safetensors file, made on the click; off when the target is out of reach."""
+    """Draw the download of the safetensors file ``name``, which is made on the click."""
     plan = None if source.run else planned.budget(source.model, source.recipe, source.edits)
     st.download_button(
         "Download",
@@ -150,16 +156,24 @@ def weights(source: Source, name: str) -> None:
     )
 
 
-def converted(source: Source, name: str, *, kind: str, make: Callable[[Source], File]) -> None:
-    """A file that is made and checked on a click, and then handed out with its difference."""
-    made = st.session_state.setdefault(_MADE, set())
+def conversion(source: Source, name: str, *, kind: str, make: Callable[[Source], File]) -> None:
+    """Draw the button that exports and checks a file, then its download with the measured
+    difference.
+
+    Args:
+        source: The network.
+        name: Name of the file without its suffix.
+        kind: Its suffix, 'onnx' or 'pt2'.
+        make: Makes the file; it is cached.
+    """
+    converted = st.session_state.setdefault(_CONVERTED, set())
     place = st.empty()
-    if (source, kind) not in made:
-        if not place.button("Make and check", key=f"make_{kind}"):
+    if (source, kind) not in converted:
+        if not place.button("Export and check", key=f"make_{kind}"):
             return
-        with problems.stopping(), place.status("Exporting and comparing with the network"):
+        with problems.stopping(), place.status("Exporting and comparing"):
             make(source)
-        made.add((source, kind))
+        converted.add((source, kind))
     with problems.shown():
         file = make(source)
         with place.container():
@@ -168,8 +182,8 @@ def converted(source: Source, name: str, *, kind: str, make: Callable[[Source], 
                 mime="application/octet-stream", key=f"take_{kind}", on_click="ignore",
                 icon=":material/download:",
             )  # fmt: skip
-            most = f"{file.difference:.1e}" if file.difference else "none"
-            st.caption(f"Largest difference of its logits: {most}, measured.")
+            most = f"{file.difference:.1e}" if file.difference else "0"
+            st.caption(f"Largest difference in logits: {most} (measured)")
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -182,7 +196,7 @@ def onnx_file(source: Source) -> File:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def torch_file(source: Source) -> File:
-    """The .pt2 program of torch.export, loaded again and compared."""
+    """The .pt2 program of torch.export, reloaded and compared."""
     from sfp_viz.nets.io.export import export_torch
 
     return _file(source, export_torch, "pt2")
@@ -195,26 +209,35 @@ def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> Fi
         return File(path.read_bytes(), difference)
 
 
-def shell(source: Source, network: Network, runs: Sequence[Summary], file: str) -> tuple[str, str]:
-    """A sentence on what can be done from a shell, and the lines for it; ``file`` is the weights'
-    name without its suffix. A plan alone does not lead to a network that was trained between its
-    cuts, or before them."""
+def command_line(
+    source: Source, network: Network, runs: Sequence[Summary], file: str
+) -> tuple[str, str]:
+    """The export on the command line: a sentence, and the commands.
+
+    Args:
+        source: The network.
+        network: The unpruned network.
+        runs: The finished runs of the network.
+        file: Name of the file with the weights, without its suffix.
+    """
     run = next((run for run in runs if run.id == source.run), None)
     if run is None or run.kind == TRAINING:
-        lines = commands(source, network, run)
-        return "The same from a shell, beside the downloaded plan:", lines
+        return (
+            "The same on the command line, with the downloaded plan:",
+            commands(source, network, run),
+        )
     slim, name = shlex.quote(f"{file}.safetensors"), shlex.quote(network.name)
-    words = (
-        "This network was trained between its cuts or before them, so its plan alone does not "
-        f"lead to it: `sfp-viz {run.kind} --help` shows how to train one like it. From a shell, "
-        "beside the downloaded weights:"
+    text = (
+        "This network was trained before or between its prunings, so its plan alone does not "
+        f"reproduce it. `sfp-viz {run.kind} --help` shows how to train one like it. On the command "
+        "line, with the downloaded weights:"
     )
-    return words, f"sfp-viz export {slim} --onnx {name}.onnx"
+    return text, f"sfp-viz export {slim} --onnx {name}.onnx"
 
 
 def commands(source: Source, network: Network, run: Summary | None) -> str:
-    """The lines for a shell that do the same from the downloaded plan, and the settings of
-    ``run`` if it was fine-tuned."""
+    """Commands that reproduce the network from the downloaded plan, with the settings of ``run`` if
+    it was fine-tuned."""
     name, subject = shlex.quote(network.name), shlex.quote(source.model)
     data = shlex.quote(run.data if run else source.data)
     slim, folder = f"{name}-slim.safetensors", f"./{name}-run"
@@ -229,22 +252,24 @@ def commands(source: Source, network: Network, run: Summary | None) -> str:
 
 
 def _flags(settings: Distillation) -> str:
-    """What differs from the default settings, as options of the command line."""
-    plain, words = Distillation(), []
+    """The settings that are not the defaults, as options of the command line."""
+    defaults, options = Distillation(), []
     for field in _OPTIONS:
         value = getattr(settings, field)
-        if value != getattr(plain, field) or field == "augmentation":  # its default is the data's
-            words.append(f"--{field.replace('_', '-')} {value}")
+        if (
+            value != getattr(defaults, field) or field == "augmentation"
+        ):  # its default is the data's
+            options.append(f"--{field.replace('_', '-')} {value}")
     if settings.standardize:
-        words.append("--standardize")
+        options.append("--standardize")
     if settings.dkd is not None:
-        words.append(f"--dkd {settings.dkd[0]} {settings.dkd[1]}")
+        options.append(f"--dkd {settings.dkd[0]} {settings.dkd[1]}")
     ends = (settings.temperature_start, settings.temperature_end)
-    if ends != (plain.temperature_start, plain.temperature_end):
-        words.append(f"--temperature {ends[0]} {ends[1]}")
-    return "".join(f" {word}" for word in words)
+    if ends != (defaults.temperature_start, defaults.temperature_end):
+        options.append(f"--temperature {ends[0]} {ends[1]}")
+    return "".join(f" {option}" for option in options)
 
 
-def made_by(source: Source, runs: Sequence[Summary]) -> Plan | None:
-    """The plan of the chosen run; None for the session's own."""
+def plan_of_run(source: Source, runs: Sequence[Summary]) -> Plan | None:
+    """The plan of the chosen run; None for the plan of the session."""
     return next((plan_of(run.path) for run in runs if run.id == source.run), None)

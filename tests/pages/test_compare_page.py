@@ -300,7 +300,7 @@ def test_the_downloads_are_whole_and_say_units_and_what_was_measured(open_page, 
 def test_a_baseline_keeps_the_settings_of_the_plans_run(open_page, three, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "sfp_viz.ui.training.start.start",
+        "sfp_viz.ui.training.start.start_training",
         lambda subject, settings, *, name: started.append((subject, settings)) or "a-run",
     )
     app = press(open_page("compare"), "Fine-tune random")

@@ -53,14 +53,14 @@ def test_the_form_of_steps_shows_the_way_and_starts_what_it_says(open_page, monk
     started: list[Path] = []
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = choose(open_page("finetune"), "steps")
-    assert "50 % of the MACs are gone, after 21 epochs" in said(app)
+    assert "The final reduction is 50 % of the MACs, after 21 epochs" in said(app)
     assert "Processes" not in [field.label for field in app.number_input]  # it trains in one
     assert "not known yet" in said(app)
     assert "Left after each stage: 100 %, 79 %, 63 %, 50 %" in pictures(app)
     field(app, "number_input", "Stages").set_value(2).run()
-    field(app, "number_input", "Epochs each").set_value(1).run()
-    field(app, "number_input", "Last epochs").set_value(4).run()
-    field(app, "selectbox", "How far").set_value("cubic").run()
+    field(app, "number_input", "Epochs per stage").set_value(1).run()
+    field(app, "number_input", "Final epochs").set_value(4).run()
+    field(app, "selectbox", "Pruning schedule").set_value("cubic").run()
     assert "Left after each stage: 100 %, 56 %, 50 %" in pictures(app)
     field(app, "number_input", "Learning rate").set_value(0.03).run()
     press(app, "Start")
@@ -89,11 +89,11 @@ def test_the_form_of_a_sweep_counts_its_runs_and_starts_them(open_page, monkeypa
     started: list[Path] = []
     monkeypatch.setattr(process, "launch", started.append)
     app = choose(open_page("finetune"), "sweep")
-    assert "3 targets x 3 recipes x 1 seed: 9 trainings of 15 epochs." in said(app)
+    assert "3 targets × 3 recipes × 1 seed: 9 trainings of 15 epochs." in said(app)
     field(app, "multiselect", "Targets").set_value([40]).run()
     field(app, "number_input", "Seeds").set_value(2).run()
-    field(app, "number_input", "Epochs of each").set_value(3).run()
-    assert "1 target x 3 recipes x 2 seeds: 6 trainings of 3 epochs." in said(app)
+    field(app, "number_input", "Epochs per training").set_value(3).run()
+    assert "1 target × 3 recipes × 2 seeds: 6 trainings of 3 epochs." in said(app)
     press(app, "Start")
     run, (sweep, locks) = read_run(started[0]), read_sweep(started[0])
     assert (run.kind, run.settings.epochs, locks) == ("sweep", 3, ())
@@ -191,12 +191,12 @@ def test_on_the_cluster_nothing_is_said_to_come_one_after_the_other(workspace):
     subject = Subject(MODEL, Recipe(), None, "digits")
     sweep = Sweep((0.3,), (("random", fair("random", Recipe())),), (0, 1))
     finished_run(workspace, settings=settings)  # an epoch took its seconds
-    here = sweep_form.words(network, subject, settings, sweep, 2, "here")
-    there = sweep_form.words(network, subject, settings, sweep, 2, "ray")
-    assert "waits for its turn" in here
+    here = sweep_form.description(network, subject, settings, sweep, 2, "here")
+    there = sweep_form.description(network, subject, settings, sweep, 2, "ray")
+    assert "is queued" in here
     assert "one after the other (estimated" in here
-    assert "starts when the cluster has room" in there
-    assert "less where several work at once (estimated" in there
+    assert "starts when the cluster has capacity" in there
+    assert "less if several run at a time (estimated" in there
 
 
 def test_a_sweep_shows_means_and_opens_its_runs(swept, open_page):

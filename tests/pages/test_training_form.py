@@ -22,15 +22,16 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
     next(box for box in app.checkbox if "DKD" in box.label).set_value(True).run()
     wanted = {
         "Standardized logits": True,
-        "DKD: right class": 2.0, "DKD: other classes": 4.0,
-        "Copies of each image, 0 for ever new ones": 3, "Label smoothing": 0.1, "Warm-up": 0.2,
-        "Weight decay": 0.001, "Momentum": 0.8, "Average of the weights, 0 for none": 0.9,
-        "Largest gradient, 0 for any": 2.0, "Processes": 2, "Seed": 7,
-        "Epochs": 3, "Learning rate": 0.02, "Images a batch": 32,
-        "Temperature, start": 6.0, "Temperature, end": 2.0,
-        "Temperature in between": "adaptive", "Changed copies of the images": "none",
-        "Training images, 0 for all": 500, "Precision": "bf16-mixed",
-        "The teacher's share of the loss": 0.5,
+        "DKD: target class": 2.0, "DKD: other classes": 4.0,
+        "Augmented copies per image (0 = new each epoch)": 3, "Label smoothing": 0.1,
+        "Warm-up (share of steps)": 0.2,
+        "Weight decay": 0.001, "Momentum": 0.8, "EMA decay (0 = off)": 0.9,
+        "Gradient clipping (0 = off)": 2.0, "Processes": 2, "Seed": 7,
+        "Epochs": 3, "Learning rate": 0.02, "Batch size": 32,
+        "Start temperature": 6.0, "Final temperature": 2.0,
+        "Temperature schedule": "adaptive", "Augmentation": "none",
+        "Training images (0 = all)": 500, "Precision": "bf16-mixed",
+        "Weight of the distillation loss": 0.5,
     }  # fmt: skip
     fields = [*app.checkbox, *app.number_input, *app.selectbox, *app.slider]
     for label, value in wanted.items():
@@ -46,17 +47,17 @@ def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
 
 def test_how_long_a_fine_tuning_takes_is_estimated_from_earlier_ones(open_page, workspace):
     app = open_page("finetune")
-    assert "not known yet: no training of this network has run here" in said(app)
+    assert "training time is not known yet" in said(app)
     finished_run(workspace, accuracies=(0.9, 0.95))  # 1.5 s an epoch
     app = open_page("finetune")
     next(f for f in app.number_input if f.label == "Epochs").set_value(20).run()
-    assert "That takes about 30 s (estimated from earlier trainings)" in said(app)
+    assert "This takes about 30 s (estimated from earlier trainings)" in said(app)
 
 
 def test_settings_that_cannot_be_are_said_before_anything_is_started(open_page):
     app = open_page("finetune")
     fields = {f.label: f for f in app.number_input}
-    fields["Images a batch"].set_value(2)
+    fields["Batch size"].set_value(2)
     fields["Processes"].set_value(4).run()
     assert not app.exception
     assert "cannot be shared by 4 processes" in said(app)
@@ -66,12 +67,13 @@ def test_settings_that_cannot_be_are_said_before_anything_is_started(open_page):
 # each way, with the fields that it has besides those of a plain fine-tuning
 WAYS = {
     "once": (),
-    "steps": ("Stages", "Epochs each", "Last epochs"),
-    "sweep": ("Seeds", "Epochs of each"),
+    "steps": ("Stages", "Epochs per stage", "Final epochs"),
+    "sweep": ("Seeds", "Epochs per training"),
     "training": (
-        "Epochs", "Strength (λ)", "Settling", "Steps a refresh", "Pull to the copy (ρ)",
-        "Growth of ρ", "Largest ρ", "Epochs of fine-tuning after it",
-        "Learning rate of the fine-tuning", "Weight decay", "Seed", "Training images, 0 for all",
+        "Epochs", "Strength (λ)", "Final phase (share of epochs)", "Steps between refreshes",
+        "Pull to the sparse copy (ρ)",
+        "Growth of ρ", "Largest ρ", "Fine-tuning epochs",
+        "Fine-tuning learning rate", "Weight decay", "Seed", "Training images (0 = all)",
     ),
 }  # fmt: skip
 
@@ -109,7 +111,7 @@ def test_the_weights_of_a_split_are_off_until_it_is_asked_for_and_cannot_be_both
     for field in pair():
         field.set_value(0.0)
     app.run()
-    assert app.warning[0].value.startswith("'Split the teacher's part")
+    assert app.warning[0].value.startswith("'Decoupled distillation")
 
 
 def test_the_two_weights_count_only_when_the_box_is_ticked(open_page, monkeypatch):
@@ -144,4 +146,4 @@ def test_without_images_the_page_says_once_that_nothing_is_trained(open_page):
 def test_a_new_run_says_in_words_by_which_plan_it_prunes(open_page):
     digits = planned.plan("lenet5_digits", Recipe()).hash[:6]
     told = said(open_page("finetune")).replace("\\", "")
-    assert f"The plan on the screen: similarity, 50 % of the MACs go (plan {digits})" in told
+    assert f"Current plan: similarity, 50 % fewer MACs ({digits})" in told

@@ -10,7 +10,7 @@ from tests.runs.jobs_server import serving
 
 
 def choice(app):
-    return [c for c in app.segmented_control if c.label == "Where it works"]
+    return [c for c in app.segmented_control if c.label == "Run on"]
 
 
 def test_without_a_cluster_there_is_nothing_to_choose(open_page):

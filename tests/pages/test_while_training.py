@@ -120,12 +120,12 @@ def test_the_form_says_what_will_happen_and_starts_what_it_says(open_page, monke
     assert "fine-tuned for 7 epochs, with the unpruned one as its teacher" in said(app)
     assert "not known yet" in said(app)
     field(app, "number_input", "Epochs").set_value(3).run()
-    field(app, "slider", "MACs to save").set_value(40).run()
+    field(app, "slider", "MACs to remove").set_value(40).run()
     field(app, "number_input", "Strength").set_value(0.2).run()
-    field(app, "number_input", "Settling").set_value(0.3).run()
-    field(app, "number_input", "Images a batch").set_value(32).run()
-    field(app, "number_input", "Learning rate of the fine").set_value(0.004).run()
-    field(app, "number_input", "Epochs of fine-tuning").set_value(2).run()
+    field(app, "number_input", "Final phase").set_value(0.3).run()
+    field(app, "number_input", "Batch size").set_value(32).run()
+    field(app, "number_input", "Fine-tuning learning").set_value(0.004).run()
+    field(app, "number_input", "Fine-tuning epochs").set_value(2).run()
     press(app, "Start")
     run, sparse = read_run(started[0]), sparse_of(started[0])
     assert (run.kind, run.settings.epochs, sparse.tuned) == ("sparsify", 2, True)
@@ -143,7 +143,7 @@ def test_without_epochs_after_it_no_fine_tuning_is_asked_for(open_page, monkeypa
     started: list[Path] = []
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = form(open_page)
-    field(app, "number_input", "Epochs of fine-tuning").set_value(0).run()
+    field(app, "number_input", "Fine-tuning epochs").set_value(0).run()
     assert "is not fine-tuned" in said(app)
     press(app, "Start")
     assert not sparse_of(started[0]).tuned
@@ -164,10 +164,11 @@ def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, m
 
 
 FIELDS = {  # how the form names a setting
-    "How much goes": "finish", "MACs to save": "target_reduction", "Strength": "strength",
-    "Pull to the copy": "rho", "Growth of": "growth", "Largest ρ": "rho_most", "Cutoff": "cutoff",
-    "One layer after": "order", "How layers are": "weights", "Time for filters": "filter_share",
-    "Work of filters": "filter_part", "Least gate": "dead_gate", "Epochs to come": "reactivation",
+    "How much to prune": "finish", "MACs to remove": "target_reduction", "Strength": "strength",
+    "Pull to the sparse": "rho", "Growth of": "growth", "Largest ρ": "rho_most", "Cutoff": "cutoff",
+    "One group at": "order", "Layer weighting": "weights", "Filter phase": "filter_share",
+    "Saving by filters": "filter_part", "Gate threshold": "dead_gate",
+    "Epochs for reactivation": "reactivation",
 }  # fmt: skip
 KINDS = ("number_input", "slider", "selectbox", "segmented_control", "checkbox")
 
@@ -187,7 +188,7 @@ def test_the_form_shows_what_method_and_aim_use_and_nothing_else(
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = form(open_page, method)
     if chooses := "finish" in shown(app):
-        field(app, "segmented_control", "How much goes").set_value(finish).run()
+        field(app, "segmented_control", "How much to prune").set_value(finish).run()
     there = shown(app)
     press(app, "Start")
     asked = sparse_of(started[0]).settings
@@ -201,8 +202,8 @@ def test_the_form_shows_what_method_and_aim_use_and_nothing_else(
 
 
 def test_a_projection_without_a_strength_does_not_speak_of_one(open_page):
-    weights = field(form(open_page, "ssr_projection"), "selectbox", "How layers are")
-    assert weights.options == ["By their mean filter", "All alike"]
+    weights = field(form(open_page, "ssr_projection"), "selectbox", "Layer weighting")
+    assert weights.options == ["By mean filter norm", "Equally"]
     assert "strength" not in weights.help
 
 
@@ -214,10 +215,10 @@ def test_fields_of_the_fine_tuning_go_with_it(open_page, monkeypatch):
     def labels() -> str:
         return " ".join(f.label for kind in KINDS for f in getattr(app, kind))
 
-    assert "teacher's share" in labels()
-    field(app, "number_input", "Epochs of fine-tuning").set_value(0).run()
+    assert "distillation loss" in labels()
+    field(app, "number_input", "Fine-tuning epochs").set_value(0).run()
     assert not app.exception
-    for gone in (*FINER, "Split the teacher's part", "DKD"):
+    for gone in (*FINER, "Decoupled distillation", "DKD"):
         assert gone not in labels()
     field(app, "number_input", "Training images").set_value(500).run()
     press(app, "Start")
@@ -225,24 +226,24 @@ def test_fields_of_the_fine_tuning_go_with_it(open_page, monkeypatch):
 
 
 FINER = {  # a field of the fine-tuning, what is put in, and the setting that it is
-    "Learning rate of the fine-tuning": (0.004, "learning_rate"),
-    "The teacher's share of the loss": (0.5, "alpha"),
-    "Temperature, start": (6.0, "temperature_start"),
-    "Temperature, end": (2.0, "temperature_end"),
-    "Temperature in between": ("adaptive", "schedule"),
+    "Fine-tuning learning rate": (0.004, "learning_rate"),
+    "Weight of the distillation loss": (0.5, "alpha"),
+    "Start temperature": (6.0, "temperature_start"),
+    "Final temperature": (2.0, "temperature_end"),
+    "Temperature schedule": ("adaptive", "schedule"),
     "Standardized logits": (True, "standardize"),
-    "Copies of each image, 0 for ever new ones": (3, "teacher_views"),
+    "Augmented copies per image (0 = new each epoch)": (3, "teacher_views"),
     "Label smoothing": (0.1, "label_smoothing"),
-    "Warm-up": (0.2, "warmup"),
-    "Average of the weights, 0 for none": (0.9, "ema"),
-    "Largest gradient, 0 for any": (2.0, "clip"),
+    "Warm-up (share of steps)": (0.2, "warmup"),
+    "EMA decay (0 = off)": (0.9, "ema"),
+    "Gradient clipping (0 = off)": (2.0, "clip"),
     "Precision": ("bf16-mixed", "precision"),
 }
 BOTH = {  # fields of both parts
-    "Images a batch": (32, "batch_size"), "Momentum": (0.8, "momentum"),
+    "Batch size": (32, "batch_size"), "Momentum": (0.8, "momentum"),
     "Weight decay": (0.001, "weight_decay"), "Seed": (7, "seed"),
-    "Changed copies of the images": ("none", "augmentation"),
-    "Training images, 0 for all": (500, "train_images"),
+    "Augmentation": ("none", "augmentation"),
+    "Training images (0 = all)": (500, "train_images"),
 }  # fmt: skip
 
 
@@ -258,11 +259,11 @@ def test_every_field_of_the_fine_tuning_reaches_it_and_shared_ones_reach_both_pa
     started: list[Path] = []
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: started.append(path))
     app = form(open_page)
-    fill(app, {"Split the teacher's part (DKD)": True})
+    fill(app, {"Decoupled distillation (DKD)": True})
     app.run()
     fill(app, {label: value for label, (value, _) in {**FINER, **BOTH}.items()})
-    fill(app, {"DKD: right class": 2.0, "DKD: other classes": 4.0,
-               "Epochs of fine-tuning after it": 2})  # fmt: skip
+    fill(app, {"DKD: target class": 2.0, "DKD: other classes": 4.0,
+               "Fine-tuning epochs": 2})  # fmt: skip
     press(app, "Start")
     asked = {name: value for value, name in {**FINER, **BOTH}.values()}
     run, sparse = read_run(started[0]), sparse_of(started[0]).settings
@@ -282,9 +283,9 @@ def test_every_setting_of_a_fine_tuning_has_a_field_in_both_forms(open_page):
 
 def test_fine_tuning_that_cannot_be_is_said_and_cannot_be_started(open_page):
     app = form(open_page)
-    fill(app, {"Split the teacher's part (DKD)": True})
+    fill(app, {"Decoupled distillation (DKD)": True})
     app.run()
-    fill(app, {"DKD: right class": 0.0, "DKD: other classes": 0.0})
+    fill(app, {"DKD: target class": 0.0, "DKD: other classes": 0.0})
     app.run()
     assert not app.exception
     assert "(DKD)' is two numbers of 0 or more, one of them above 0" in said(app).replace("\\", "")

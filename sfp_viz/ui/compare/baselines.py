@@ -59,7 +59,7 @@ def _start(subject: Subject, kind: Kind, settings: Distillation) -> None:
     try:
         target = compare_points.reduction(subject)
         one = start.baseline(subject, kind, target, plain=True)
-        run = start.start(one, settings, name=loaders.network(subject.model).name)
+        run = start.start_training(one, settings, name=loaders.network(subject.model).name)
     except SfpError as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")
         return

@@ -1,4 +1,4 @@
-"""How long trainings will take, by what earlier ones of the same network took."""
+"""How long trainings will take, estimated from earlier ones of the same network."""
 
 from __future__ import annotations
 
@@ -15,51 +15,76 @@ from sfp_viz.runs.storage.sparsify import KIND, last_refreshes, sparse_of
 from sfp_viz.text.numbers import duration
 from sfp_viz.ui.cached import known_runs, loaders
 
-_SEEN = 5  # runs that are asked, the newest first
+_RECENT = 5  # runs that are considered, the newest first
+_UNKNOWN = "The training time is not known yet: this network has not been trained here."
 
 
-def sentence(digest: str, data: str, settings: Distillation, epochs: int, how: str = "") -> str:
-    """What ``epochs`` of training on ``data`` will take, ``how`` they come ('one after the
-    other'), or that this is not known."""
-    asked = Run("", Path(), "", "waiting", settings, data, facts={"digest": digest})
-    each = paces(loaders.home(), [asked]).get(key_of(asked))
-    if each is None:
-        return "How long that takes is not known yet: no training of this network has run here."
-    how = f", {how}" if how else ""
-    return f"That takes about {duration(each * epochs)}{how} (estimated from earlier trainings)."
+def training_sentence(
+    digest: str, data: str, settings: Distillation, epochs: int, how: str = ""
+) -> str:
+    """The estimated time of a training, in a sentence.
+
+    Args:
+        digest: Digest of the network.
+        data: Name of the images.
+        settings: Settings of the training.
+        epochs: Epochs of all its runs together.
+        how: How several runs are executed, such as 'one after the other'.
+    """
+    seconds = _seconds_per_epoch(digest, data, settings)
+    return _estimate(None if seconds is None else seconds * epochs, how)
 
 
-def thinning_sentence(
+def sparse_sentence(
     digest: str,
     data: str,
     settings: Sparsification,
     tuning: Distillation | None,
     groups: int = 1,
 ) -> str:
-    """What pruning while training, and the fine-tuning after it, will take: by earlier runs of the
-    same kind, else by trainings of the network; or that this is not known."""
+    """The estimated time of a sparse training and the fine-tuning after it, in a sentence: from
+    earlier sparse trainings, else from other trainings of the network.
+
+    Args:
+        digest: Digest of the network.
+        data: Name of the images.
+        settings: Settings of the sparse training.
+        tuning: Settings of the fine-tuning, None for none.
+        groups: Groups that are trained one after the other, if ``settings`` say so.
+    """
     plain = tuning or Distillation(train_images=settings.train_images)
-    asked = Run("", Path(), "", "waiting", plain, data, facts={"digest": digest})
-    tuned = paces(loaders.home(), [asked]).get(key_of(asked))
-    each = _thinning_pace(digest, data, settings) or tuned
-    if each is None:
-        return "How long that takes is not known yet: no training of this network has run here."
+    tuning_pace = _seconds_per_epoch(digest, data, plain)
+    pace = _sparse_seconds_per_epoch(digest, data, settings) or tuning_pace
+    if pace is None:
+        return _UNKNOWN
     epochs = settings.epochs * (groups if settings.order == "layers" else 1)
-    whole = each * epochs + (tuned or each) * (tuning.epochs if tuning else 0)
-    return f"That takes about {duration(whole)} (estimated from earlier trainings)."
+    return _estimate(pace * epochs + (tuning_pace or pace) * (tuning.epochs if tuning else 0))
 
 
-def _thinning_pace(digest: str, data: str, settings: Sparsification) -> float | None:
-    """Seconds an epoch took in the newest run that pruned this network while training, on as many
-    of the same images, with stripes or without as now."""
-    found = [run for run in known_runs.runs_of(digest) if run.kind == KIND and run.data == data]
-    for run in found[:_SEEN]:
+def _estimate(seconds: float | None, how: str = "") -> str:
+    if seconds is None:
+        return _UNKNOWN
+    how = f", {how}" if how else ""
+    return f"This takes about {duration(seconds)}{how} (estimated from earlier trainings)."
+
+
+def _seconds_per_epoch(digest: str, data: str, settings: Distillation) -> float | None:
+    run = Run("", Path(), "", "waiting", settings, data, facts={"digest": digest})
+    return paces(loaders.home(), [run]).get(key_of(run))
+
+
+def _sparse_seconds_per_epoch(digest: str, data: str, settings: Sparsification) -> float | None:
+    """Seconds of an epoch in the newest sparse training of the network on as many of the same
+    images, with stripes if ``settings`` have them."""
+    runs = [run for run in known_runs.runs_of(digest) if run.kind == KIND and run.data == data]
+    for run in runs[:_RECENT]:
         with suppress(SfpError):
-            was, lines = sparse_of(run.path).settings, last_refreshes(run.path)
-            alike = was.train_images == settings.train_images
-            alike &= (was.method == "stripes") == (settings.method == "stripes")
-            if alike and lines:
-                steps = sum(b.step - a.step for a, b in pairwise(lines)) or lines[0].step
-                spent = sum(line.seconds for line in lines[1:]) or lines[0].seconds
-                return spent / steps * lines[-1].steps / max(1, lines[-1].epochs)
+            earlier, refreshes = sparse_of(run.path).settings, last_refreshes(run.path)
+            alike = earlier.train_images == settings.train_images
+            alike &= (earlier.method == "stripes") == (settings.method == "stripes")
+            if alike and refreshes:
+                last = refreshes[-1]
+                steps = sum(b.step - a.step for a, b in pairwise(refreshes)) or refreshes[0].step
+                seconds = sum(line.seconds for line in refreshes[1:]) or refreshes[0].seconds
+                return seconds / steps * last.steps / max(1, last.epochs)
     return None

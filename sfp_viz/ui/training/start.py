@@ -1,4 +1,4 @@
-"""Starting a fine-tuning: defaults that suit the images, and the folder that the worker gets."""
+"""Start of a fine-tuning: presets that suit the images, and the run's folder for the worker."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.session import state
-from sfp_viz.ui.training import where as place_of_work
+from sfp_viz.ui.training import run_location
 
 QUICK, STANDARD = "Quick", "Standard"
-STARTED = "runs started"  # session_state: how many, in this browser session
+STARTED = "runs started"  # session_state: number of runs started in this browser session
 _SETTINGS: Mapping[tuple[str, str], Distillation] = {
     (QUICK, "digits"): Distillation(
         epochs=15, batch_size=64, learning_rate=0.01, augmentation="shift"
@@ -37,7 +37,8 @@ _SETTINGS: Mapping[tuple[str, str], Distillation] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What is pruned, and then trained: network, recipe, edits, and the images for both."""
+    """What is pruned and trained: the network's key, recipe, edits, and the name of the images;
+    ``kind`` says whether the recipe is the plan's or a baseline's."""
 
     model: str
     recipe: Recipe
@@ -47,13 +48,21 @@ class Subject:
 
 
 def preset(name: str, data: str) -> Distillation:
-    """Settings called ``name`` that suit the images ``data``."""
+    """The preset ``name`` (QUICK or STANDARD) for the images ``data``."""
     return _SETTINGS.get((name, data)) or _SETTINGS[(name, "")]
 
 
-def start(subject: Subject, settings: Distillation, *, name: str, where: Where = "here") -> str:
-    """Prune, lay out a run and put it in line, where it starts when a place is free, here or on
-    the cluster; returns the run's id. Takes seconds."""
+def start_training(
+    subject: Subject, settings: Distillation, *, name: str, where: Where = "here"
+) -> str:
+    """Prune the network, create a fine-tuning and queue it; returns the run's id. Takes seconds.
+
+    Args:
+        subject: What to prune and train.
+        settings: Settings of the training.
+        name: Name of the run.
+        where: Whether it runs here or on the cluster.
+    """
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.training import create_run
 
@@ -84,12 +93,12 @@ def start(subject: Subject, settings: Distillation, *, name: str, where: Where =
             plan=plan,
             facts=facts,
         )
-    place_of_work.begin(path, where)
+    run_location.enqueue(path, where)
     return path.name
 
 
 def watch(run: str) -> NoReturn:
-    """Show the run that was just started: the form closes, so that the run is in sight."""
+    """Show the run that was just started, with the form closed."""
     st.session_state[STARTED] = st.session_state.get(STARTED, 0) + 1
     state.change(run=run)
     st.rerun()
@@ -98,10 +107,14 @@ def watch(run: str) -> NoReturn:
 def baseline(
     subject: Subject, kind: Kind, target: float, *, seed: int = 0, plain: bool = False
 ) -> Subject:
-    """The same network pruned the plain way, to a reduction ``target`` of its MACs.
+    """The same network pruned by a baseline.
 
-    It is repaired as the subject is, so that only the choice differs; ``plain``: not at all, as
-    it was published.
+    Args:
+        subject: The network, its images, and the locks and compensation that the baseline shares.
+        kind: 'uniform' or 'random'.
+        target: Share of MACs to remove, 0..1.
+        seed: Seed of the random baseline.
+        plain: Whether to prune without compensation, as baselines are published.
     """
     from sfp_viz.core.plan import recipe as recipes
 

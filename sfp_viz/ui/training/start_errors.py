@@ -1,7 +1,7 @@
-"""What is wrong with the settings of a form, in the words of its fields.
+"""Errors of a form's settings, in terms of its fields.
 
-The fields take any number: a browser that refuses one keeps it to itself, and the value before it
-would be used. The records check the settings, and their sentence stands above the button.
+The fields accept any number: a browser that refuses one does not report it, and the value before
+would be used. The records check the settings, and the form shows their error above its button.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.ui import problems
 
-_NAMED = re.compile(r"(?:The training's setting )?(\w+) (?=has to be |is |are )")
+_SETTING = re.compile(r"(?:The training's setting )?(\w+) (?=has to be |is |are )")
 
 
-def words(problem: SfpError, labels: Mapping[str, str]) -> str:
-    """The problem's sentence; a setting that begins it is called by its field's label."""
+def message(problem: SfpError, labels: Mapping[str, str]) -> str:
+    """The sentence of ``problem``; a setting at its beginning is called by the label of its field,
+    from ``labels`` by setting."""
     text = str(problem)
-    found = _NAMED.match(text)
-    if found is None or found[1] not in labels:
+    match = _SETTING.match(text)
+    if match is None or match[1] not in labels:
         return text
-    return f"'{labels[found[1]]}' {text[found.end() :]}"
+    return f"'{labels[match[1]]}' {text[match.end() :]}"
 
 
-def say(text: str) -> None:
-    """Show why nothing can be started."""
+def show(text: str) -> None:
+    """Show why the run cannot be started."""
     st.warning(problems.plain(text), icon=":material/error:")

@@ -1,4 +1,4 @@
-"""A new run: the way (once, in steps, while training, a sweep), its settings, and its start."""
+"""The form of a new run: its kind (once, in steps, while training, a sweep), settings and start."""
 
 from __future__ import annotations
 
@@ -15,71 +15,71 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.training import (
     pace,
+    run_location,
     sparsify_form,
     start,
     start_errors,
     steps_form,
     sweep_form,
     training_fields,
-    where,
 )
 from sfp_viz.ui.training.start import Subject
 
-_WAYS = {
+_KINDS = {
     "once": "Once", "steps": "In steps", "training": "While training", "sweep": "Sweep",
 }  # fmt: skip
-_WHAT = {
-    "once": "Prune by the plan, then fine-tune.",
-    "steps": "Prune a little, fine-tune, prune further, until the target is reached.",
-    "training": "Let the network become sparse as it trains, then cut what went to 0.",
-    "sweep": "Try several recipes at several targets, and see what each comes to.",
+_DESCRIPTIONS = {
+    "once": "Prune by the plan once, then fine-tune.",
+    "steps": "Alternate pruning and fine-tuning until the target is reached.",
+    "training": "Train with a sparsity penalty, then remove the filters that reached 0.",
+    "sweep": "Train several recipes at several targets and compare them.",
 }
 
 
-def plan_line(subject: Subject) -> None:
-    """Which plan a new run prunes by, in words; nothing where it is out of reach."""
+def plan_caption(subject: Subject) -> None:
+    """Say which plan a new run prunes by; nothing while its target is out of reach."""
     budget = planned.budget(subject.model, subject.recipe, subject.edits)
     if budget.after is None:
         return
-    gone = 1 - budget.after.macs / max(1, budget.before.macs)
-    digits = planned.hash_or_none(subject.model, subject.recipe, subject.edits)[:6]
-    hand = ", with changes by hand" if subject.edits else ""
+    removed = 1 - budget.after.macs / max(1, budget.before.macs)
+    plan_hash = planned.hash_or_none(subject.model, subject.recipe, subject.edits)[:6]
+    edits = ", with manual edits" if subject.edits else ""
     st.markdown(
-        f"The plan on the screen: {run_labels.recipe_label(subject.recipe)}, {percent(gone, 0)} of "
-        f"the MACs go{hand}" + (f" (plan {digits})" if digits else "")
+        f"Current plan: {run_labels.recipe_label(subject.recipe)}, {percent(removed, 0)} fewer "
+        f"MACs{edits}" + (f" ({plan_hash})" if plan_hash else "")
     )
 
 
 def start_form(network: Network, subject: Subject) -> None:
-    """The choice of what is done, a preset, the fields, and the button that starts it."""
-    way = str(st.segmented_control(
-        "Prune and fine-tune", list(_WAYS), default="once", required=True, key="finetune_way",
-        format_func=lambda name: _WAYS[name],
+    """Draw the choice of kind and preset, the fields, and the button that starts the run."""
+    kind = str(st.segmented_control(
+        "Prune and fine-tune", list(_KINDS), default="once", required=True, key="finetune_way",
+        format_func=lambda name: _KINDS[name],
     ))  # fmt: skip
-    st.caption(_WHAT[way])
-    where.field()
+    st.caption(_DESCRIPTIONS[kind])
+    run_location.field()
     name = str(st.segmented_control(
         "Preset", [start.QUICK, start.STANDARD], default=start.QUICK, required=True,
         key="finetune_preset",
     ))  # fmt: skip
     settings = start.preset(name, subject.data)
-    place = f"{way}_{name}_{network.digest}_{subject.data}"  # another default is another field
-    if way == "steps":
-        steps_form.form(network, subject, settings, place)
-    elif way == "training":
-        sparsify_form.form(network, subject, settings, place)
-    elif way == "sweep":
-        sweep_form.form(network, subject, settings, place)
+    key = f"{kind}_{name}_{network.digest}_{subject.data}"  # a field for each default
+    if kind == "steps":
+        steps_form.form(network, subject, settings, key)
+    elif kind == "training":
+        sparsify_form.form(network, subject, settings, key)
+    elif kind == "sweep":
+        sweep_form.form(network, subject, settings, key)
     else:
-        _once(network, subject, settings, place)
+        _once(network, subject, settings, key)
     if not subject.data:
-        st.caption("Training needs images.")
+        st.caption("Choose images to start a training.")
 
 
-def _once(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
-    epochs = st.number_input("Epochs", value=settings.epochs, key=f"epochs_{place}")
+def _once(network: Network, subject: Subject, settings: Distillation, key: str) -> None:
+    epochs = st.number_input("Epochs", value=settings.epochs, key=f"epochs_{key}")
     fields = {"epochs": int(epochs), **training_fields.basic(settings)}
-    with st.expander("Distillation and more"):
+    with st.expander("Distillation and images"):
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings)
@@ -87,11 +87,13 @@ def _once(network: Network, subject: Subject, settings: Distillation, place: str
     try:
         wanted = replace(settings, **fields)
     except RecipeError as problem:
-        start_errors.say(start_errors.words(problem, training_fields.LABELS))
+        start_errors.show(start_errors.message(problem, training_fields.LABELS))
     else:
-        st.caption(pace.sentence(network.digest, subject.data, wanted, wanted.epochs))
+        st.caption(pace.training_sentence(network.digest, subject.data, wanted, wanted.epochs))
     off = wanted is None or not subject.data
-    if st.button("Start", type="primary", key=f"start_{place}", disabled=off) and wanted:
+    if st.button("Start", type="primary", key=f"start_{key}", disabled=off) and wanted:
         with problems.shown(), st.spinner("Pruning and starting the run"):
-            run = start.start(subject, wanted, name=network.name, where=where.chosen())
+            run = start.start_training(
+                subject, wanted, name=network.name, where=run_location.chosen()
+            )
             start.watch(run)

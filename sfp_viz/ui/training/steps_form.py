@@ -1,4 +1,4 @@
-"""A run in steps as a form: how many stages, how far each goes, and a picture of the way."""
+"""Pruning in steps as a form: how many stages, how much each prunes, and a preview."""
 
 from __future__ import annotations
 
@@ -23,15 +23,13 @@ from sfp_viz.text import recipe
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.training import pace, start_errors, training_fields
-from sfp_viz.ui.training import start as starting
-from sfp_viz.ui.training import where as place_of_work
+from sfp_viz.ui.training import pace, run_location, start, start_errors, training_fields
 from sfp_viz.ui.training.start import Subject
 
 _GROWTH = {
-    "linear": "Even: the same share of the whole each time",
-    "geometric": "The same share of what is left each time",
-    "cubic": "Much at first, little at the end",
+    "linear": "Linear: the same amount in each stage",
+    "geometric": "Geometric: the same share of what is left",
+    "cubic": "Cubic: most in the first stages",
 }
 _CSS = (
     "<style>.stages{display:flex;align-items:flex-end;gap:4px;font-size:12px;max-width:420px}"
@@ -41,18 +39,25 @@ _CSS = (
     ".stages .whole b{background:currentColor;opacity:.25}.stages i{font-style:normal;opacity:.72}"
     "</style>"
 )
-_LABELS = {"stages": "Stages", "epochs": "Epochs each", "last_epochs": "Last epochs"}
-_TALL = 84  # pixels of the whole network
-_WORDY = 7  # columns that have room for words
+_LABELS = {"stages": "Stages", "epochs": "Epochs per stage", "last_epochs": "Final epochs"}
+_HEIGHT = 84  # pixels of the unpruned network
+_MOST_LABELED = 7  # columns; of more, only the first and the last have labels
 
 
 def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
-    """The fields, what they come to, and the button that starts the run."""
+    """Draw the fields, a preview, a description of the run, and the button that starts it.
+
+    Args:
+        network: The network to prune.
+        subject: Where it comes from, its recipe, edits and images.
+        settings: The preset of a training on these images.
+        key: Suffix of the fields' keys.
+    """
     steps, problem = _steps(network, subject, settings, place)
     if steps:
-        what = recipe.goal_name(subject.recipe.goal)
-        st.caption(f"{what[0].upper()}{what[1:]} left after each stage, planned")
-        st.html(picture(targets(steps, subject.recipe.target_reduction), steps.epochs_of))
+        goal = recipe.goal_name(subject.recipe.goal)
+        st.caption(f"{goal[0].upper()}{goal[1:]} left after each stage (planned)")
+        st.html(preview(targets(steps, subject.recipe.target_reduction), steps.epochs_of))
     with st.expander("Training of each stage"):
         fields = training_fields.basic(settings)
         fields |= training_fields.more(settings)
@@ -62,89 +67,98 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     try:
         whole = replace(settings, **{**fields, "epochs": steps.total if steps else 1})
     except SfpError as wrong:
-        problem = problem or start_errors.words(wrong, training_fields.LABELS)
+        problem = problem or start_errors.message(wrong, training_fields.LABELS)
     if problem or steps is None:
-        start_errors.say(problem)
+        start_errors.show(problem)
     else:
-        st.caption(words(network, subject, settings, steps))
+        st.caption(description(network, subject, settings, steps))
     off = bool(problem) or not subject.data
     clicked = st.button("Start", type="primary", key=f"start_{place}", disabled=off)
     if clicked and steps and whole:
         with problems.shown(), st.spinner("Starting the run"):
-            starting.watch(start(network, subject, whole, steps, place_of_work.chosen()))
+            start.watch(start_steps(network, subject, whole, steps, run_location.chosen()))
 
 
 def _steps(
     network: Network, subject: Subject, settings: Distillation, place: str
 ) -> tuple[Steps | None, str]:
-    """The schedule of the fields, or None and why it cannot be gone."""
+    """The schedule of the fields, or None and why it is invalid."""
     left, middle, right = st.columns(3)
     stages = left.number_input(
         _LABELS["stages"], value=3, key=f"stages_{place}",
-        help="How often it is pruned and trained.",
+        help="How many times the network is pruned and trained.",
     )  # fmt: skip
     between = middle.number_input(
         _LABELS["epochs"], value=max(1, settings.epochs // 5), key=f"between_{place}",
-        help="Of each stage but the last.",
+        help="Epochs of every stage except the last.",
     )  # fmt: skip
     last = right.number_input(
         _LABELS["last_epochs"], value=settings.epochs, key=f"last_{place}",
-        help="Of the last stage, whose network is kept.",
+        help="Epochs of the last stage, whose network is the result.",
     )  # fmt: skip
     growth = st.selectbox(
-        "How far each goes", get_args(Growth), index=1, key=f"growth_{place}",
+        "Pruning schedule", get_args(Growth), index=1, key=f"growth_{place}",
         format_func=_GROWTH.__getitem__,
-        help="The last is Zhu and Gupta's cubic: filters are cheap to lose at first, dear at last.",
+        help="The cubic schedule is that of Zhu and Gupta 2017: redundant filters are removed "
+        "fast at first, then ever fewer.",
     )  # fmt: skip
     try:
         steps = Steps(int(stages), growth or "geometric", int(between), int(last))
         check_steps(network, subject.recipe, subject.edits, steps)
     except SfpError as problem:
-        return None, start_errors.words(problem, _LABELS)
+        return None, start_errors.message(problem, _LABELS)
     return steps, ""
 
 
-def words(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
-    """What will be done, in sentences, and how long it will take."""
+def description(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
+    """What the run will do and how long it will take, in sentences."""
     aims = targets(steps, subject.recipe.target_reduction)
-    what = recipe.goal_name(subject.recipe.goal)
+    goal = recipe.goal_name(subject.recipe.goal)
     text = (
-        f"Each stage plans anew on what the network has become. At the end {percent(aims[-1], 0)} "
-        f"of the {what} are gone, after {steps.total} epochs. "
+        "Each stage makes a new plan for the trained network. The final reduction is "
+        f"{percent(aims[-1], 0)} of the {goal}, after {steps.total} epochs. "
     )
     if subject.edits and subject.edits.ratios:
-        text += "Ratios by hand hold at the end; the other groups make up for them on the way. "
-    return text + pace.sentence(network.digest, subject.data, settings, steps.total)
+        text += (
+            "Manual ratios apply to the last stage; until then the other groups compensate for "
+            "them. "
+        )
+    return text + pace.training_sentence(network.digest, subject.data, settings, steps.total)
 
 
-def picture(aims: Sequence[float], epochs: Sequence[int]) -> str:
-    """What is left after each stage as columns, as HTML; the first is the whole network."""
-    left = [1.0, *(1 - aim for aim in aims)]
-    under = ["whole", *(f"{count} ep." for count in epochs)]
-    told = range(len(left)) if len(left) <= _WORDY else (0, len(left) - 1)
+def preview(reductions: Sequence[float], epochs: Sequence[int]) -> str:
+    """Columns of what is left after each stage, as HTML; the first is the unpruned network.
+
+    Args:
+        reductions: Share of the goal that is removed after each stage, 0..1.
+        epochs: Epochs of each stage.
+    """
+    left = [1.0, *(1 - reduction for reduction in reductions)]
+    captions = ["unpruned", *(f"{count} ep." for count in epochs)]
+    labeled = range(len(left)) if len(left) <= _MOST_LABELED else (0, len(left) - 1)
     bars = "".join(
         f'<figure class="{"stage" if place else "whole"}">'
-        f"{percent(share, 0) if place in told else '&nbsp;'}"
-        f'<b style="height:{max(2, round(_TALL * share))}px"></b>'
-        f"<i>{escape(word) if place in told else '&nbsp;'}</i></figure>"
-        for place, (share, word) in enumerate(zip(left, under, strict=True))
+        f"{percent(share, 0) if place in labeled else '&nbsp;'}"
+        f'<b style="height:{max(2, round(_HEIGHT * share))}px"></b>'
+        f"<i>{escape(word) if place in labeled else '&nbsp;'}</i></figure>"
+        for place, (share, word) in enumerate(zip(left, captions, strict=True))
     )
     words = ", ".join(percent(share, 0) for share in left)
     label = f'role="img" aria-label="Left after each stage: {words}"'
     return f'{_CSS}<div class="stages" {label}>{bars}</div>'
 
 
-def start(
+def start_steps(
     network: Network, subject: Subject, settings: Distillation, steps: Steps, where: Where = "here"
 ) -> str:
-    """Lay out the run and put it in line, here or on the cluster; returns its id."""
+    """Create and queue the run, here or on the cluster; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.steps import create_steps
     from sfp_viz.runs.storage.steps import Order
 
     before = cost(network)
-    with tempfile.TemporaryDirectory() as aside:
-        file = Path(aside) / "model.safetensors"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.safetensors"
         save_model(loaders.model(subject.model), file)
         path = create_steps(
             loaders.home(),
@@ -161,5 +175,5 @@ def start(
                 before=(before.macs, before.params),
             ),
         )
-    place_of_work.begin(path, where)
+    run_location.enqueue(path, where)
     return path.name

@@ -1,4 +1,4 @@
-"""A sweep as a form: targets, recipes and seeds, and what they come to."""
+"""A sweep as a form: targets, recipes and seeds, and what it will do."""
 
 from __future__ import annotations
 
@@ -20,33 +20,38 @@ from sfp_viz.text import recipe
 from sfp_viz.text.recipe import RECIPE_NAMES
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.training import pace, start_errors, training_fields
-from sfp_viz.ui.training import start as starting
-from sfp_viz.ui.training import where as place_of_work
+from sfp_viz.ui.training import pace, run_location, start, start_errors, training_fields
 from sfp_viz.ui.training.start import Subject
 
-OWN = "own"  # the recipe of the page Plan, where it is none of the named ones
+OWN = "own"  # the recipe of the page Plan, if it is not a named one
 _WAITS: dict[Where, str] = {
-    "here": "waits for its turn", "ray": "starts when the cluster has room",
+    "here": "is queued", "ray": "starts when the cluster has capacity",
 }  # fmt: skip
-_LABELS = {**training_fields.LABELS, "epochs": "Epochs of each"}
+_LABELS = {**training_fields.LABELS, "epochs": "Epochs per training"}
 _TARGETS = tuple(range(10, 100, 10))
 # the dark theme's accent is light: Streamlit's white on it would be 2.4:1
 _CSS = "<style>.stApp [data-baseweb=tag] *{color:light-dark(#fff,#0d1214)}</style>"
 
 
-def form(network: Network, subject: Subject, settings: Distillation, place: str) -> None:
-    """The fields, what they come to, and the button that starts the sweep."""
+def form(network: Network, subject: Subject, settings: Distillation, key: str) -> None:
+    """Draw the fields, a description of the sweep, and the button that starts it.
+
+    Args:
+        network: The network to prune.
+        subject: Where it comes from, its recipe, edits and images.
+        settings: The preset of a training on these images.
+        key: Suffix of the fields' keys.
+    """
     st.html(_CSS)
-    targets, recipes = _grid(subject, place)
+    targets, recipes = _grid(subject, key)
     left, right = st.columns(2)
     seeds = left.number_input(
-        "Seeds", value=1, key=f"seeds_{place}",
-        help="How often each is repeated with other random numbers. With two or more you see what "
-        "is chance.",
+        "Seeds", value=1, key=f"seeds_{key}",
+        help="How many times each training is repeated with another seed. Two or more show the "
+        "variance.",
     )  # fmt: skip
-    epochs = right.number_input(_LABELS["epochs"], value=settings.epochs, key=f"epochs_{place}")
-    with st.expander("Training of each"):
+    epochs = right.number_input(_LABELS["epochs"], value=settings.epochs, key=f"epochs_{key}")
+    with st.expander("Training settings"):
         fields = training_fields.basic(settings)
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
@@ -56,30 +61,30 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     try:
         whole = replace(settings, **{**fields, "epochs": int(epochs)})
     except SfpError as wrong:
-        problem = problem or start_errors.words(wrong, _LABELS)
+        problem = problem or start_errors.message(wrong, _LABELS)
     if sweep is None or whole is None:
-        start_errors.say(problem)
+        start_errors.show(problem)
     else:
-        where = place_of_work.chosen()
-        st.caption(words(network, subject, settings, sweep, int(epochs), where))
+        where = run_location.chosen()
+        st.caption(description(network, subject, settings, sweep, int(epochs), where))
     off = bool(problem) or not subject.data
-    clicked = st.button("Start", type="primary", key=f"start_{place}", disabled=off)
+    clicked = st.button("Start", type="primary", key=f"start_{key}", disabled=off)
     if clicked and sweep and whole:
         with problems.shown(), st.spinner("Starting the sweep"):
-            starting.watch(start(subject, whole, sweep, place_of_work.chosen()))
+            start.watch(start_sweep(subject, whole, sweep, run_location.chosen()))
 
 
-def _grid(subject: Subject, place: str) -> tuple[list[int], list[str]]:
-    ours = name_of(subject.recipe)
-    names = {**({} if ours else {OWN: "The recipe of the page Plan"}), **RECIPE_NAMES}
+def _grid(subject: Subject, key: str) -> tuple[list[int], list[str]]:
+    current = name_of(subject.recipe)
+    names = {**({} if current else {OWN: "Current recipe"}), **RECIPE_NAMES}
     targets = st.multiselect(
-        f"Targets: shares of {recipe.goal_name(subject.recipe.goal)} to save", _TARGETS,
-        default=[30, 50, 70], key=f"targets_{place}", format_func=lambda share: f"{share} %",
+        f"Targets: reduction of {recipe.goal_name(subject.recipe.goal)}", _TARGETS,
+        default=[30, 50, 70], key=f"targets_{key}", format_func=lambda share: f"{share} %",
     )  # fmt: skip
     recipes = st.multiselect(
-        "Recipes", list(names), default=list(dict.fromkeys([ours or OWN, *FLOORS])),
-        key=f"recipes_{place}_{ours}", format_func=names.__getitem__,
-        help="Uniform L1 is the plain way, random the floor: a recipe should be above both.",
+        "Recipes", list(names), default=list(dict.fromkeys([current or OWN, *FLOORS])),
+        key=f"recipes_{key}_{current}", format_func=names.__getitem__,
+        help="Uniform L1 and random are the baselines: a recipe should beat both.",
     )  # fmt: skip
     return targets, recipes
 
@@ -99,13 +104,13 @@ def _sweep(
         return None, str(problem)
 
 
-def _recipe(name: str, ours: Recipe) -> Recipe:
-    if name in (OWN, name_of(ours)):
-        return ours if name not in FLOORS else fair(name, ours)
-    return fair(name, ours)
+def _recipe(name: str, current: Recipe) -> Recipe:
+    if name in (OWN, name_of(current)) and name not in FLOORS:
+        return current
+    return fair(name, current)
 
 
-def words(
+def description(
     network: Network,
     subject: Subject,
     settings: Distillation,
@@ -113,28 +118,28 @@ def words(
     epochs: int,
     where: Where = "here",
 ) -> str:
-    """What will be done, in sentences, and how long it will take."""
+    """What the sweep will do and how long it will take, in sentences."""
     parts = [
         _count(len(sweep.targets), "target"),
         _count(len(sweep.recipes), "recipe"),
         _count(len(sweep.seeds), "seed"),
     ]
     runs = len(sweep)
-    text = f"{' x '.join(parts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}. "
-    text += f"Each is a run of its own that {_WAITS[where]}. "
+    text = f"{' × '.join(parts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}. "
+    text += f"Each is a separate run that {_WAITS[where]}. "
     if subject.edits and subject.edits.protected:
-        text += "Locked groups stay whole in all of them. "
+        text += "Locked groups are not pruned in any of them. "
     if subject.edits and replace(subject.edits, protected=()):
-        text += "Other changes by hand are not taken along. "
-    how = "one after the other" if _alone(where) else "less where several work at once"
-    return text + pace.sentence(network.digest, subject.data, settings, runs * epochs, how)
+        text += "Other manual edits are ignored. "
+    how = "one after the other" if _one_by_one(where) else "less if several run at a time"
+    return text + pace.training_sentence(network.digest, subject.data, settings, runs * epochs, how)
 
 
-def _alone(where: Where) -> bool:
-    """Whether the trainings come one by one: on this machine, unless it bears several."""
+def _one_by_one(where: Where) -> bool:
+    """Whether the trainings run one after the other: on this machine with one slot."""
     if where == "ray":
         return False
-    with suppress(SfpError):  # a number that is none is told by the line
+    with suppress(SfpError):  # the queue reports an invalid number
         return slots(loaders.home()) == 1
     return True
 
@@ -143,15 +148,17 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def start(subject: Subject, settings: Distillation, sweep: Sweep, where: Where = "here") -> str:
-    """Lay out the sweep and start its worker, here or on the cluster, which lays out the runs and
-    starts them there too; returns its id."""
+def start_sweep(
+    subject: Subject, settings: Distillation, sweep: Sweep, where: Where = "here"
+) -> str:
+    """Create the sweep and start its worker, here or on the cluster; the worker creates and queues
+    the runs. Returns the sweep's id."""
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.sweep import create_sweep
     from sfp_viz.runs.launch import process
 
-    with tempfile.TemporaryDirectory() as aside:
-        file = Path(aside) / "model.safetensors"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.safetensors"
         save_model(loaders.model(subject.model), file)
         path = create_sweep(
             loaders.home(),
@@ -163,7 +170,7 @@ def start(subject: Subject, settings: Distillation, sweep: Sweep, where: Where =
             facts={"model": subject.model},
         )
     if where == "ray":
-        place_of_work.begin(path, where)
+        run_location.enqueue(path, where)
     else:
         process.launch(path)
     return path.name
