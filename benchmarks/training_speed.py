@@ -87,7 +87,7 @@ def keeping(training: Training, folder: Path, times: int = 15) -> dict[str, dict
     saved, added = [], []
     for turn in range(times):
         begun = time.perf_counter()
-        checkpoints.save(training.state(), facts, done=0, step=turn + 1)
+        checkpoints.save(training.state_dict(), facts, done=0, step=turn + 1)
         saved.append((time.perf_counter() - begun) * 1e3)
         begun = time.perf_counter()
         append(folder / EPOCHS, line)

@@ -122,10 +122,10 @@ def trained(name: str, sample: Sample) -> Model:
     checkpoint = WORK / f"{name}.safetensors"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
-        training.restore(load_file(checkpoint))
+        training.load_state_dict(load_file(checkpoint))
     while training.done < sample.settings.epochs:
         epoch = training.epoch()
-        save_file(training.state(), checkpoint.with_suffix(".part"))
+        save_file(training.state_dict(), checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").replace(checkpoint)
         print(name, json.dumps(epoch.__dict__), flush=True)
     return training.model()

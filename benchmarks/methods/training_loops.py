@@ -14,7 +14,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.training.distill import Training
 from sfp_viz.nets.training.losses import distillation_loss
-from sfp_viz.nets.training.teacher import seen_in
+from sfp_viz.nets.training.teacher import augmented
 from sfp_viz.runs.work.heartbeat import Heartbeat
 
 BATCH = 128
@@ -102,7 +102,7 @@ def bare(student: Model, teacher: Model, train: Images) -> dict[str, Callable[[]
     def prepared() -> None:
         for start in range(0, len(pixels), BATCH):
             chosen = np.arange(start, min(start + BATCH, len(pixels)))
-            seen = seen_in(pixels, chosen, Distillation(), 0)
+            seen = augmented(pixels, chosen, Distillation(), 0)
             batch = student.normalize(seen).contiguous(memory_format=torch.channels_last)
             learn(batch.to(device), labels[start : start + BATCH], ask(batch.to(device)))
 

@@ -90,6 +90,56 @@ def test_a_paused_run_opens_as_paused(files, word):
     assert run.done > 100
 
 
+def test_the_checkpoint_of_a_paused_fine_tuning_loads(files):
+    from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.io.model_file import load_saved
+    from sfp_viz.nets.training.distill import Training
+    from sfp_viz.runs.storage.checkpoints import read_newest
+
+    folder = run_folder(files, "paused-finetune")
+    run, checkpoint = read_run(folder), read_newest(folder)
+    assert checkpoint is not None
+    training = Training(
+        load_saved(folder / "start.safetensors"),
+        teacher=load_saved(folder / "teacher.safetensors"),
+        train=load_data(run.data, "train"),
+        test=load_data(run.data, "test"),
+        settings=run.settings,
+    )
+    training.load_state_dict(checkpoint.state)
+    assert training.done == run.done
+    assert training.step == checkpoint.step > 0
+    assert_equal(training.state_dict(), checkpoint.state, besides=())
+
+
+def test_the_checkpoint_of_a_paused_sparse_training_loads(files):
+    from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.io.model_file import load_saved
+    from sfp_viz.nets.sparsity.sparse_training import SparseTraining
+    from sfp_viz.runs.storage.checkpoints import read_newest
+    from sfp_viz.runs.storage.sparsify import CHECKPOINTS, sparse_of
+
+    folder = run_folder(files, "181805-sparsify")
+    run, checkpoint = read_run(folder), read_newest(folder / CHECKPOINTS)
+    assert checkpoint is not None
+    training = SparseTraining(
+        load_saved(folder / "start.safetensors"),
+        train=load_data(run.data, "train"),
+        test=load_data(run.data, "test"),
+        settings=sparse_of(folder).settings,
+    )
+    training.load_state_dict({**checkpoint.state, "step": checkpoint.state["at"]})
+    assert training.step == int(checkpoint.state["at"][0]) > 0
+    assert_equal(training.state_dict(), checkpoint.state, besides=("at", "done", "step", "seconds"))
+
+
+def assert_equal(state, saved, *, besides: tuple[str, ...]) -> None:
+    """Both hold the same tensors, those named ``besides`` aside."""
+    assert state.keys() | set(besides) == saved.keys() | set(besides)
+    for name in saved.keys() - set(besides):
+        assert state[name].equal(saved[name]), name
+
+
 def test_a_link_brings_back_its_recipe_its_edits_and_its_steps(files, monkeypatch):
     from sfp_viz.ui.navigation import links
     from sfp_viz.ui.session import state

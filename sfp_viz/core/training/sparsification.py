@@ -207,7 +207,7 @@ def check_used(settings: Sparsification, given: Collection[str]) -> None:
         )
 
 
-def rate_at(settings: Sparsification, progress: float) -> float:
+def learning_rate(settings: Sparsification, progress: float) -> float:
     """Learning rate at ``progress`` 0..1: held until what goes is decided, then a cosine to 0."""
     rest = max(0.0, (progress - (1 - settings.settle)) / settings.settle)
     return settings.learning_rate * (1 + math.cos(math.pi * min(1.0, rest))) / 2

@@ -1,1 +1,1 @@
-"""Training that makes a network sparse: SSR with AULM, group lasso, stripe gates."""
+"""Sparse training: SSR with AULM, group lasso, multi-granularity with stripe gates."""

@@ -4,30 +4,30 @@ Lin et al. 2019 (SSR), as in the authors' code (docs/method.md): F, the copy of 
 U = Y / rho, the multiplier in units of the weights. Every step adds rho (V - F + U) to the
 gradient; every refresh sets Z = V + U, F = prox(Z), U = U + DAMPING (V - F). 'ssr_projection' keeps
 instead the rows of Z that meet the MACs target, which rises to its full size over the first half of
-the training (G.9; the rise is ours).
+the training (the rise is ours).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.training.projection import rows_within
 from sfp_viz.core.training.proximal import alive, keep_factors, shrink_factors
 from sfp_viz.core.training.sparsification import Sparsification
-from sfp_viz.nets.sparsity.filter_rows import Rows
-from sfp_viz.nets.sparsity.group_lasso import Scales
+from sfp_viz.nets.sparsity.filter_rows import Rows, row_weights
+from sfp_viz.nets.sparsity.scales import Scales
+from sfp_viz.nets.sparsity.solver import Solver
 
-# Our own: with 1, as the authors have it, the weights of a row that goes are pulled past 0 to their
-# negative before they catch up, and the loss rises with them; the point it comes to is the same.
+# Our own: with 1, as the authors have it, the weights of a row that is pruned are pulled past 0 to
+# their negative before they catch up, and the loss rises with them; the limit is the same.
 DAMPING = 0.2
 
 
-class Aulm:
+class AULM(Solver):
     """The copy and the multiplier of the rows of some groups of ``module``."""
 
     def __init__(
@@ -39,28 +39,22 @@ class Aulm:
         settings: Sparsification,
     ) -> None:
         self.rows, self._scales, self._settings = rows, scales, settings
-        self._network = network
-        every = dict(module.named_parameters())
-        self._weights = {part.name: every[part.name] for r in rows for part in r.parts}
+        self._network, self._weights = network, row_weights(module, rows)
         self._copy = {name: p.detach().clone() for name, p in self._weights.items()}
         self._multiplier = {name: torch.zeros_like(p) for name, p in self._copy.items()}
         self._target = {name: p.clone() for name, p in self._copy.items()}
         self.rho = settings.rho
-        self._strengths = self._pulls()
+        self._pulls = self._channel_pulls()
 
-    def pull(self, rate: float) -> None:
-        """Add rho (V - F + U) to the gradients."""
+    def add_gradients(self) -> None:
+        """Add rho (V - F + U)."""
         for name, weight in self._weights.items():
             if weight.grad is not None:
                 difference = weight.detach() - self._target[name]
-                weight.grad.addcmul_(difference, self._strengths[name])
-
-    def stepped(self, rate: float, step: int) -> None:
-        """After a step of SGD: nothing."""
+                weight.grad.addcmul_(difference, self._pulls[name])
 
     def refresh(self, progress: float) -> tuple[str, ...]:
-        """Set copy and multiplier anew at ``progress`` 0..1 of the training; sentences about
-        groups that the penalty would have left without a filter."""
+        """Update copy and multiplier."""
         sums = {n: w.detach() + self._multiplier[n] for n, w in self._weights.items()}
         norms = {r.group: r.norms(sums).cpu().numpy() for r in self.rows}
         factors, notes = self._factors(norms, progress)
@@ -69,64 +63,70 @@ class Aulm:
             r.scale(self._copy, torch.from_numpy(factors[r.group]).to(self._device()))
         grown = min(self.rho * (self._settings.growth or 1.0), self._settings.rho_most)
         for name in sums:
-            apart = self._weights[name].detach() - self._copy[name]
-            self._multiplier[name] = (self._multiplier[name] + DAMPING * apart) * (self.rho / grown)
+            residual = self._weights[name].detach() - self._copy[name]
+            updated = self._multiplier[name] + DAMPING * residual
+            self._multiplier[name] = updated * (self.rho / grown)
         self.rho = grown
-        self._aim()
+        self._set_target()
         return notes
 
     def live(self) -> dict[str, np.ndarray]:
         """Rows of the copy that are not 0: bool [units] by group."""
         return {r.group: r.norms(self._copy).cpu().numpy() > 0 for r in self.rows}
 
+    def decided(self) -> dict[str, np.ndarray]:
+        if self._settings.finish == "target":
+            return self._scales.select_rows(self._network, self.norms(), self._settings)
+        return self.live()
+
     def norms(self) -> dict[str, np.ndarray]:
         """Norms of the copy's rows; of rows that are 0 there, a hint from the weights."""
-        found = {}
+        norms = {}
         for r in self.rows:
-            ours, theirs = (r.norms(t).cpu().numpy() for t in (self._copy, self._weights))
-            found[r.group] = np.where(ours > 0, ours, 1e-6 * theirs)
-        return found
+            in_copy, in_weights = (r.norms(t).cpu().numpy() for t in (self._copy, self._weights))
+            norms[r.group] = np.where(in_copy > 0, in_copy, 1e-6 * in_weights)
+        return norms
 
     def residual(self) -> dict[str, float]:
-        """||V - F|| / ||V|| of each group."""
-        apart = {name: w.detach() - self._copy[name] for name, w in self._weights.items()}
+        residual = {name: w.detach() - self._copy[name] for name, w in self._weights.items()}
         return {
-            r.group: float(r.norms(apart).norm() / r.norms(self._weights).norm().clamp(min=1e-30))
+            r.group: float(
+                r.norms(residual).norm() / r.norms(self._weights).norm().clamp(min=1e-30)
+            )
             for r in self.rows
         }
 
     def hardened(self) -> dict[str, Tensor]:
-        """The weights of the rows' parameters, by name: what the copy says is which rows stay, not
+        """The weights of the rows' parameters, by name: the copy says which rows are kept, not
         their values, as in the authors' code (docs/method.md); l2,1 has shrunk those."""
         return {name: weight.detach().clone() for name, weight in self._weights.items()}
 
-    def state(self) -> dict[str, Tensor]:
-        """Copy, multiplier and rho, as tensors by name."""
+    def state_dict(self) -> dict[str, Tensor]:
         state = {f"copy.{name}": tensor for name, tensor in self._copy.items()}
         state |= {f"multiplier.{name}": tensor for name, tensor in self._multiplier.items()}
         return state | {"rho": torch.tensor(self.rho, dtype=torch.float64)}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a ``state``; KeyError or RuntimeError when it does not fit."""
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         for name, weight in self._weights.items():
-            for kind, held in (("copy", self._copy), ("multiplier", self._multiplier)):
-                held[name] = torch.empty_like(weight.detach()).copy_(state[f"{kind}.{name}"])
+            for kind, tensors in (("copy", self._copy), ("multiplier", self._multiplier)):
+                tensors[name] = torch.empty_like(weight.detach()).copy_(state[f"{kind}.{name}"])
         self.rho = float(state["rho"])
-        self._aim()
+        self._set_target()
 
     def _factors(
         self, norms: dict[str, np.ndarray], progress: float
     ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+        """The factor of each row [units] by group, and sentences about groups that would be left
+        without a row."""
         if self._settings.method == "ssr_projection":
-            share = min(1.0, 2 * progress) * self._settings.target_reduction
-            scores = {name: part / self._scales.units[name] for name, part in norms.items()}
-            stay = rows_within(self._network, scores, share, coupled=self._settings.coupled)
-            return {name: part.astype(float) for name, part in stay.items()}, ()
+            share = min(1.0, 2 * progress)
+            kept = self._scales.select_rows(self._network, norms, self._settings, share=share)
+            return {name: rows.astype(float) for name, rows in kept.items()}, ()
         prox = shrink_factors if self._settings.method == "ssr_l21" else keep_factors
         factors, notes = {}, []
-        for name, part in norms.items():
-            threshold = self._scales.strengths[name] / self._pull_of(name)
-            factors[name], saved = alive(prox(part, threshold), part)
+        for name, norm in norms.items():
+            threshold = self._scales.strengths[name] / self._pull(name)
+            factors[name], saved = alive(prox(norm, threshold), norm)
             if saved:
                 notes.append(
                     f"The penalty would leave '{name}' no filter, so its largest stays. "
@@ -134,23 +134,23 @@ class Aulm:
                 )
         return factors, tuple(notes)
 
-    def _aim(self) -> None:
+    def _set_target(self) -> None:
         self._target = {n: copy - self._multiplier[n] for n, copy in self._copy.items()}
-        self._strengths = self._pulls()
+        self._pulls = self._channel_pulls()
 
-    def _pulls(self) -> dict[str, Tensor]:
+    def _channel_pulls(self) -> dict[str, Tensor]:
         """rho of every channel of every parameter; 0 where it belongs to no group."""
         pulls: dict[str, Tensor] = {}
         for r in self.rows:
-            here = torch.full((r.size,), self._pull_of(r.group), device=self._device())
-            for part in r.parts:
-                line = part.along(self._weights[part.name], here, 0.0)
-                pulls[part.name] = pulls[part.name] + line if part.name in pulls else line
+            per_row = torch.full((r.size,), self._pull(r.group), device=self._device())
+            for s in r.slices:
+                pull = s.along(self._weights[s.name], per_row, 0.0)
+                pulls[s.name] = pulls[s.name] + pull if s.name in pulls else pull
         return pulls
 
-    def _pull_of(self, group: str) -> float:
+    def _pull(self, group: str) -> float:
         """rho of a group, in units of its weights."""
-        return self.rho * self._scales.lifts[group] / self._scales.units[group] ** 2
+        return self.rho * self._scales.rho_factors[group] / self._scales.units[group] ** 2
 
     def _device(self) -> torch.device:
         return next(iter(self._weights.values())).device

@@ -1,4 +1,4 @@
-"""Batches of a sparsifying training as a function of (settings, step), so that it can resume."""
+"""Batches of a sparse training as a function of (settings, step), so that it can resume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from sfp_viz.nets.model import Model
 class Batches:
     """Shuffled and augmented batches of ``images`` for ``student``, on ``device``.
 
-    ``steps`` in an epoch. Raises DataError where the images do not fit the network.
+    Attributes:
+        steps: Steps in an epoch.
+
+    Raises:
+        DataError: The images do not fit the network.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class Batches:
         return len(self._labels)
 
     def seen(self, step: int) -> int:
-        """How many images the steps before ``step`` take."""
+        """How many images the steps before ``step`` take in all."""
         epochs, place = divmod(step, self.steps)
         return epochs * len(self) + min(place * self._settings.batch_size, len(self))
 
@@ -44,16 +48,16 @@ class Batches:
         return self.seen(step + 1) - self.seen(step) == 1 < len(self)
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Normalised images [B, C, H, W] and labels [B] of a step, counted from 0."""
+        """Normalized images [B, C, H, W] and labels [B] of a step, counted from 0."""
         settings, size = self._settings, self._settings.batch_size
         epoch, place = divmod(step, self.steps)
         if self._order[0] != epoch:
             self._order = epoch, order(settings.seed, epoch, len(self))
-        chosen = self._order[1][place * size : (place + 1) * size]
+        indices = self._order[1][place * size : (place + 1) * size]
         pixels = augment(
-            self._pixels, chosen, kind=settings.augmentation, seed=settings.seed, epoch=epoch,
+            self._pixels, indices, kind=settings.augmentation, seed=settings.seed, epoch=epoch,
             count=len(self),
         )  # fmt: skip
         images = self._student.normalize(pixels.to(self._device))
-        labels = self._labels[torch.from_numpy(chosen)].to(self._device)
+        labels = self._labels[torch.from_numpy(indices)].to(self._device)
         return images.contiguous(memory_format=torch.channels_last), labels

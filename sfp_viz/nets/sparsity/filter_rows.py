@@ -18,12 +18,20 @@ from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, part_of
 
-_LEAST_SHARE, _MOST_SHARE = 0.25, 4.0
+_SMALLEST_SHARE, _LARGEST_SHARE = 0.25, 4.0
 
 
 @dataclass(frozen=True)
-class Part:
-    """Where a group's rows lie in one parameter: ``channels`` along ``axis``, and their units."""
+class RowSlice:
+    """Where the rows of a group lie in one parameter.
+
+    Attributes:
+        name: The parameter's name.
+        axis: Its axis along which the rows lie.
+        channels: Their places along the axis.
+        units: The unit of the group at each of these places.
+        whole: Whether the places are the whole axis in its order.
+    """
 
     name: str
     axis: int
@@ -32,7 +40,8 @@ class Part:
     whole: bool
 
     def along(self, tensor: Tensor, values: Tensor, rest: float) -> Tensor:
-        """``values`` [units] laid along the axis of ``tensor``, ``rest`` where no unit is."""
+        """``values`` [units] laid along the axis of ``tensor``, ``rest`` where no unit is; shaped
+        to broadcast to ``tensor``."""
         line = torch.full(
             (tensor.shape[self.axis],), rest, dtype=values.dtype, device=tensor.device
         )
@@ -44,85 +53,108 @@ class Part:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one group. ``values``: how many values one row has, on average."""
+    """The rows of one group.
+
+    Attributes:
+        group: The group's name.
+        size: Its number of units.
+        values: How many values one row has, on average.
+        slices: Where the rows lie.
+    """
 
     group: str
     size: int
     values: float
-    parts: tuple[Part, ...]
+    slices: tuple[RowSlice, ...]
 
     def norms(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Euclidean norm of each row, float64 [units]."""
-        first = tensors[self.parts[0].name]
+        """Euclidean norm of each row, float64 [units]; ``tensors`` by parameter name."""
+        first = tensors[self.slices[0].name]
         total = torch.zeros(self.size, dtype=torch.float64, device=first.device)
-        for part in self.parts:
-            tensor = tensors[part.name].detach()
-            rest = [d for d in range(tensor.ndim) if d != part.axis]
+        for s in self.slices:
+            tensor = tensors[s.name].detach()
+            rest = [d for d in range(tensor.ndim) if d != s.axis]
             squares = tensor.square().sum(rest) if rest else tensor.square()
-            squares = squares if part.whole else squares[part.channels]
-            total.index_add_(0, part.units, squares.double())
+            squares = squares if s.whole else squares[s.channels]
+            total.index_add_(0, s.units, squares.double())
         return total.sqrt()
 
     def scale(self, tensors: Mapping[str, Tensor], factors: Tensor) -> None:
-        """Multiply each row by its factor [units], in place."""
+        """Multiply each row of ``tensors`` by its factor [units], in place."""
         with torch.no_grad():
-            for part in self.parts:
-                tensor = tensors[part.name]
-                tensor.mul_(part.along(tensor, factors, 1.0))
+            for s in self.slices:
+                tensor = tensors[s.name]
+                tensor.mul_(s.along(tensor, factors, 1.0))
 
 
 def rows_of(
     module: nn.Module, groups: Sequence[ChannelGroup], names: Sequence[str]
 ) -> tuple[Rows, ...]:
-    """The rows of the groups called ``names``, as views into the parameters of ``module``."""
+    """The rows of some groups of a network.
+
+    Args:
+        module: The network.
+        groups: All its groups.
+        names: The groups whose rows are asked for.
+
+    Raises:
+        PlanError: A group has no values of its own.
+    """
     owned = {id(parameter): name for name, parameter in module.named_parameters()}
     by_name = {group.name: group for group in groups}
     return tuple(_rows(module, by_name[name], owned) for name in names)
 
 
+def row_weights(module: nn.Module, rows: Sequence[Rows]) -> dict[str, nn.Parameter]:
+    """The parameters of ``module`` in which ``rows`` lie, by name."""
+    parameters = dict(module.named_parameters())
+    return {s.name: parameters[s.name] for r in rows for s in r.slices}
+
+
 def _rows(module: nn.Module, group: ChannelGroup, owned: Mapping[int, str]) -> Rows:
-    parts: dict[tuple[str, int], Part] = {}
+    slices: dict[tuple[str, int], RowSlice] = {}
     values = 0
     for reach in group.reaches:
         if reach.side == "in":
             continue
-        found: Any = part_of(module, reach.name)
-        for parameter, axis in _writers(found, reach.axis):
+        for parameter, axis in _writers(part_of(module, reach.name), reach.axis):
             name = owned[id(parameter)]
-            if (name, axis) in parts:  # one parameter under two names: a row holds it once
+            if (name, axis) in slices:  # one parameter under two names: a row holds it once
                 continue
             channels = torch.from_numpy(reach.channels.copy()).to(parameter.device)
             units = torch.from_numpy(reach.units.copy()).to(parameter.device)
             whole = len(channels) == parameter.shape[axis] and bool(
                 (channels == torch.arange(len(channels), device=channels.device)).all()
             )
-            parts[name, axis] = Part(name, axis, channels, units, whole)
+            slices[name, axis] = RowSlice(name, axis, channels, units, whole)
             values += len(channels) * (parameter.numel() // parameter.shape[axis])
-    if not parts:
+    if not slices:
         raise PlanError(f"'{group.name}' has no values of its own that could be made sparse.")
-    return Rows(group.name, group.size, values / group.size, tuple(parts.values()))
+    return Rows(group.name, group.size, values / group.size, tuple(slices.values()))
 
 
-def _writers(part: Any, axis: int) -> list[tuple[nn.Parameter, int]]:
-    """What silence() sets to 0: parameters that write the channels of ``part``, with the axis."""
-    if isinstance(part, nn.Parameter):
-        return [(part, axis)]
-    if isinstance(part, nn.PReLU):
+def _writers(writer: Any, axis: int) -> list[tuple[nn.Parameter, int]]:
+    """The parameters of a layer that write its output channels, each with its axis: those that
+    silence() sets to 0."""
+    if isinstance(writer, nn.Parameter):
+        return [(writer, axis)]
+    if isinstance(writer, nn.PReLU):
         return []
-    weight, bias = (getattr(part, key, None) for key in ("weight", "bias"))
-    side = 1 if getattr(part, "transposed", False) else 0
+    weight, bias = (getattr(writer, key, None) for key in ("weight", "bias"))
+    side = 1 if getattr(writer, "transposed", False) else 0
     pairs = [(weight, side), (bias, 0)]
     return [(p, at) for p, at in pairs if isinstance(p, nn.Parameter)]
 
 
-def shares_of(network: Network, names: Sequence[str]) -> dict[str, float]:
-    """MACs that go with one unit of each group, over their mean over ``names``; 0.25 to 4."""
+def mac_shares(network: Network, names: Sequence[str]) -> dict[str, float]:
+    """MACs that one unit of each group costs, over their mean over the groups ``names``; 0.25 to
+    4."""
     count = objective_of(network, "macs")
     whole = count(count.sizes)
     saved = {}
     for name in names:
-        less = count.sizes.copy()
-        less[count.names.index(name)] -= 1
-        saved[name] = whole - count(less)
+        sizes = count.sizes.copy()
+        sizes[count.names.index(name)] -= 1
+        saved[name] = whole - count(sizes)
     mean = sum(saved.values()) / max(1, len(saved)) or 1.0
-    return {name: min(_MOST_SHARE, max(_LEAST_SHARE, x / mean)) for name, x in saved.items()}
+    return {n: min(_LARGEST_SHARE, max(_SMALLEST_SHARE, x / mean)) for n, x in saved.items()}

@@ -1,4 +1,4 @@
-"""The end of a sparsifying training: what went stays at 0, and no penalty acts."""
+"""The end of a sparse training: pruned rows stay at 0, and no penalty acts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.nets.sparsity.filter_rows import Rows
+from sfp_viz.nets.sparsity.filter_rows import Rows, row_weights
+from sfp_viz.nets.sparsity.solver import Solver
 
 
-class FrozenRows:
-    """Rows of ``module`` that stay at 0. ``live`` and ``norms`` [units] by group say which stay,
-    and what their norms were when that was decided."""
+class FrozenRows(Solver):
+    """Rows of ``module`` that stay at 0.
 
-    rho = 0.0
+    Args:
+        module: The network.
+        rows: Its rows.
+        live: Which are kept: bool [units] by group.
+        norms: What their norms were when that was decided: [units] by group.
+    """
+
+    selects_rows = True
 
     def __init__(
         self,
@@ -24,57 +31,43 @@ class FrozenRows:
         live: Mapping[str, np.ndarray],
         norms: Mapping[str, np.ndarray],
     ) -> None:
-        self.rows = rows
-        every = dict(module.named_parameters())
-        self._weights = {part.name: every[part.name] for r in rows for part in r.parts}
+        self.rows, self._weights = rows, row_weights(module, rows)
         self._live = {r.group: live[r.group].copy() for r in rows}
         self._norms = {r.group: norms[r.group].astype(np.float64) for r in rows}
-        self._set()
+        self._set_factors()
 
-    def pull(self, rate: float) -> None:
-        """Nothing pulls."""
-
-    def stepped(self, rate: float, step: int) -> None:
-        """After a step of SGD: what went is 0 again."""
+    def after_step(self, learning_rate: float, step: int) -> None:
+        """Set pruned rows to 0 again."""
         for r in self.rows:
             if r.group in self._factors:
                 r.scale(self._weights, self._factors[r.group])
 
-    def refresh(self, progress: float) -> tuple[str, ...]:
-        """Nothing to set anew."""
-        return ()
-
     def live(self) -> dict[str, np.ndarray]:
-        """Rows that stay: bool [units] by group."""
         return dict(self._live)
 
     def norms(self) -> dict[str, np.ndarray]:
-        """Norms of the rows when it was decided which go."""
         return dict(self._norms)
 
     def residual(self) -> dict[str, float]:
-        """The weights are their own copy."""
+        """0: the weights are their own copy."""
         return {r.group: 0.0 for r in self.rows}
 
-    def hardened(self) -> dict[str, Tensor]:
-        """The weights are what they are."""
-        return {}
+    def phase(self, stage: str) -> str:
+        return f"{stage}, settling"
 
-    def state(self) -> dict[str, Tensor]:
-        """What stays, as tensors by name."""
+    def state_dict(self) -> dict[str, Tensor]:
         state = {f"live.{name}": torch.from_numpy(x) for name, x in self._live.items()}
         return state | {f"norms.{name}": torch.from_numpy(x) for name, x in self._norms.items()}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a ``state``; KeyError when it does not fit."""
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self._live = {name: state[f"live.{name}"].cpu().numpy().copy() for name in self._live}
         self._norms = {name: state[f"norms.{name}"].cpu().numpy().copy() for name in self._norms}
-        self._set()
+        self._set_factors()
 
-    def _set(self) -> None:
+    def _set_factors(self) -> None:
         device = next(iter(self._weights.values())).device
         self._factors = {
-            name: torch.from_numpy(stays.astype(np.float64)).to(device)
-            for name, stays in self._live.items()
-            if not stays.all()
+            name: torch.from_numpy(live.astype(np.float64)).to(device)
+            for name, live in self._live.items()
+            if not live.all()
         }

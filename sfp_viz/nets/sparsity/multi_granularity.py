@@ -3,31 +3,34 @@
 Our reading of Liu & Chen 2023 (docs/method.md). 'filters': a proximal step on rows, weighted
 by 1 / (norm + 0.1) and by how far the group is above its target. 'stripes': a gate S on every
 position of every filter's window, with the same penalty; W_eff = W * S. 'frozen': the gates are
-folded into W, and what is 0 stays 0. Layers whose filters are tied keep their number.
+folded into W, and what is 0 stays 0. Layers whose filters are tied keep all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.core.cost.cost import Cost, cost_of_widths
-from sfp_viz.core.cost.stripes import share_for, stripe_cost
+from sfp_viz.core.cost.cost import cost_of_widths
+from sfp_viz.core.cost.stripes import share_for
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
 from sfp_viz.core.training.sparsification import Sparsification
-from sfp_viz.nets.sparsity.filter_rows import Rows, shares_of
-from sfp_viz.nets.sparsity.group_lasso import Scales
+from sfp_viz.nets.sparsity.filter_rows import Rows, mac_shares
+from sfp_viz.nets.sparsity.scales import Scales
+from sfp_viz.nets.sparsity.solver import Solver
 from sfp_viz.nets.sparsity.stripe_gates import StripeGates, filter_targets, gated_layers
 
 PHASES = ("filters", "stripes", "frozen")
 
 
-class Thinning:
-    """Gates and masks of ``module``; ``in_epoch`` steps make an epoch."""
+class MultiGranularity(Solver):
+    """Filters, then stripes, of ``module``; ``steps_per_epoch`` steps make an epoch."""
+
+    selects_rows = True
 
     def __init__(
         self,
@@ -36,211 +39,186 @@ class Thinning:
         scales: Scales,
         network: Network,
         settings: Sparsification,
-        in_epoch: int,
+        steps_per_epoch: int,
     ) -> None:
         self.rows, self._network, self._settings = rows, network, settings
-        self._units, self._in_epoch, self.rho = scales.units, in_epoch, 0.0
-        self._least = settings.dead_gate
-        self._all = dict(module.named_parameters())
+        self._units, self._steps_per_epoch = scales.units, steps_per_epoch
+        self._weights = dict(module.named_parameters())
         layers = gated_layers(module, network)
-        self.held = StripeGates(module, layers, network, settings)
-        steps = in_epoch * settings.epochs
-        self._switch = int(settings.filter_share * steps) if rows else 0
+        self.stripe_gates = StripeGates(module, layers, network, settings)
+        steps = steps_per_epoch * settings.epochs
+        self._filter_steps = int(settings.filter_share * steps) if rows else 0
         self._freeze = steps - int(settings.settle * steps)
-        self._device = device = next(iter(self._all.values())).device
-        self._stays = {r.group: torch.ones(r.size, dtype=torch.bool, device=device) for r in rows}
-        self._early = {name: x.clone() for name, x in self._stays.items()}
+        self._device = device = next(iter(self._weights.values())).device
+        self._live = {r.group: torch.ones(r.size, dtype=torch.bool, device=device) for r in rows}
+        self._live_early = {name: x.clone() for name, x in self._live.items()}
         names = [r.group for r in rows]
-        self._shares = shares_of(network, names)
-        self._targets = filter_targets(network, names if self._switch else (), settings)
-        self.phase, self._share = 0, 1.0
-        if not self._switch:
-            self._to_stripes()
+        self._shares = mac_shares(network, names)
+        self._targets = filter_targets(network, names if self._filter_steps else (), settings)
+        self._phase, self._stripe_share = 0, 1.0
+        if not self._filter_steps:
+            self._start_stripes()
 
-    def running(self) -> dict[str, Tensor]:
-        """Weights times gates, by parameter name; gates up to the threshold act as 0, and still
-        get their gradient."""
-        return self.held.running() if self.phase == 1 else {}
+    def forward_weights(self) -> dict[str, Tensor]:
+        return self.stripe_gates.forward_weights() if self._phase == 1 else {}
 
-    def pull(self, rate: float) -> None:
-        """Proximal steps need no change of the gradients."""
-
-    def stepped(self, rate: float, step: int) -> None:
-        """After step ``step`` of SGD: the proximal step, and the next phase when it is due. With
-        momentum a gradient moves by rate / (1 - momentum) in all, and so does the penalty."""
-        whole = rate / (1 - self._settings.momentum)
+    def after_step(self, learning_rate: float, step: int) -> None:
+        """The proximal step, and the next phase when it is due. With momentum a gradient moves by
+        learning rate / (1 - momentum) in all, and so does the penalty."""
         with torch.no_grad():
-            if self.phase == 0:
-                self._shrink_rows(whole)
-                if step + 1 >= self._switch:
+            if self._phase == 0:
+                self._shrink_rows(learning_rate / (1 - self._settings.momentum))
+                if step + 1 >= self._filter_steps:
                     self._drop_rows()
-                    self._to_stripes()
-            elif self.phase == 1:
-                kept = self._kept()
-                self.held.move(
-                    kept, rate=rate, share=self._share, step=step, in_epoch=self._in_epoch
+                    self._start_stripes()
+            elif self._phase == 1:
+                self.stripe_gates.train_step(
+                    self._live_filters(),
+                    learning_rate=learning_rate,
+                    share=self._stripe_share,
+                    step=step,
+                    steps_per_epoch=self._steps_per_epoch,
                 )
             self._hold()
-            if self.phase == 1 and step + 1 >= self._freeze:
-                self._fix()
-
-    def refresh(self, progress: float) -> tuple[str, ...]:
-        """Nothing to set anew."""
-        return ()
+            if self._phase == 1 and step + 1 >= self._freeze:
+                self._freeze_stripes()
 
     def live(self) -> dict[str, np.ndarray]:
-        """Filters that stay: bool [units] by group."""
-        if self.phase == 0:
-            found = {}
-            for r in self.rows:
-                norms = r.norms(self._all)
-                above = (norms > self._least * self._units[r.group]).cpu().numpy()
-                found[r.group] = above | _top(norms)
-            return found
-        return {name: stays.cpu().numpy() for name, stays in self._stays.items()}
+        if self._phase:
+            return {name: live.cpu().numpy() for name, live in self._live.items()}
+        live = {}
+        for r in self.rows:
+            norms = r.norms(self._weights)
+            above = (norms > self._settings.dead_gate * self._units[r.group]).cpu().numpy()
+            above[int(norms.argmax())] = True
+            live[r.group] = above
+        return live
 
-    def early(self) -> dict[str, np.ndarray]:
-        """Filters that went at filter level: bool [units] by group."""
-        return {name: ~stays.cpu().numpy() for name, stays in self._early.items()}
+    def removed_early(self) -> dict[str, np.ndarray]:
+        return {name: ~live.cpu().numpy() for name, live in self._live_early.items()}
 
     def norms(self) -> dict[str, np.ndarray]:
-        """Norm of each row, by group."""
-        return {r.group: r.norms(self._all).cpu().numpy() for r in self.rows}
+        return {r.group: r.norms(self._weights).cpu().numpy() for r in self.rows}
 
-    def counted(self) -> Cost:
-        """Cost when only filters and stripes that act count; computed."""
-        kept = {name: int(stays.sum()) for name, stays in self.live().items()}
-        stripes = {n: int(m.sum()) for n, m in self.masks().items()} if self.phase else {}
-        return stripe_cost(self._network, stripes, kept)
+    def phase(self, stage: str) -> str:
+        return PHASES[self._phase]
 
-    def residual(self) -> dict[str, float]:
-        """There is no copy."""
-        return {}
+    def live_stripes(self) -> dict[str, int]:
+        return {n: int(m.sum()) for n, m in self._masks().items()} if self._phase else {}
 
-    def masks(self) -> dict[str, Tensor]:
-        """Stripes that act, bool [filters, height, width] by layer; those of filters that go do
-        not."""
+    def stripe_shares(self) -> dict[str, float]:
+        filters = self._live_filters()
         return {
-            name: (mask if self.phase != 1 else self.held.above(name)) & kept[:, None, None]
-            for (name, mask), kept in zip(
-                self.held.masks.items(), self._kept().values(), strict=True
-            )
+            name: float(mask.sum()) / max(1, int(filters[name].sum()) * mask[0].numel())
+            for name, mask in self._masks().items()
         }
 
-    def stripes(self) -> tuple[tuple[str, float], ...]:
-        """Share of the stripes of each layer's kept filters that act."""
-        return tuple(
-            (name, float(mask.sum()) / max(1, int(self._filters(name).sum()) * mask[0].numel()))
-            for name, mask in self.masks().items()
-        )
-
-    def gates(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
-        """Five points of |S| of each layer's kept filters: least, quarters, most."""
-        return self.held.points(self._kept())
+    def gate_quantiles(self) -> dict[str, tuple[float, ...]]:
+        return self.stripe_gates.quantiles(self._live_filters())
 
     def hardened(self) -> dict[str, Tensor]:
-        """The weights as they act, by parameter name."""
-        found = {}
-        for name, mask in self.masks().items():
-            weight = self.held.weights[name].detach()
-            gate = self.held.gates[name].detach()[:, None]
-            acting = weight * gate if self.phase == 1 else weight
-            found[f"{name}.weight"] = acting.masked_fill(~mask[:, None], 0)  # 0, and not -0
-        return found
+        weights = {}
+        for name, mask in self._masks().items():
+            weight = self.stripe_gates.weights[name].detach()
+            gate = self.stripe_gates.gates[name].detach()[:, None]
+            acting = weight * gate if self._phase == 1 else weight
+            weights[f"{name}.weight"] = acting.masked_fill(~mask[:, None], 0)  # 0, and not -0
+        return weights
 
-    def state(self) -> dict[str, Tensor]:
-        """Gates, masks and phase, as tensors by name."""
-        state = {f"stays.{n}": x for n, x in self._stays.items()}
-        state |= {f"early.{n}": x for n, x in self._early.items()}
-        state |= self.held.state()
-        numbers = torch.tensor([self.phase, self._share], dtype=torch.float64)
-        return state | {"numbers": numbers}
+    def state_dict(self) -> dict[str, Tensor]:
+        state = {f"stays.{n}": x for n, x in self._live.items()}
+        state |= {f"early.{n}": x for n, x in self._live_early.items()}
+        numbers = torch.tensor([self._phase, self._stripe_share], dtype=torch.float64)
+        return state | self.stripe_gates.state_dict() | {"numbers": numbers}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a ``state``; KeyError or RuntimeError when it does not fit."""
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         with torch.no_grad():
-            self.held.restore(state)
-            for kind in ("stays", "early"):
-                for name, tensor in getattr(self, f"_{kind}").items():
+            self.stripe_gates.load_state_dict(state)
+            for kind, tensors in (("stays", self._live), ("early", self._live_early)):
+                for name, tensor in tensors.items():
                     tensor.copy_(state[f"{kind}.{name}"])
-        self.phase, self._share = int(state["numbers"][0]), float(state["numbers"][1])
+        self._phase, self._stripe_share = int(state["numbers"][0]), float(state["numbers"][1])
 
-    def _filters(self, layer: str) -> Tensor:
-        """Filters of a layer that stay: bool [filters]."""
-        keep = torch.ones(len(self.held.weights[layer]), dtype=torch.bool, device=self._device)
+    def _masks(self) -> dict[str, Tensor]:
+        """Stripes that act, bool [filters, height, width] by layer; those of pruned filters do
+        not."""
+        gates = self.stripe_gates
+        return {
+            name: (gates.above(name) if self._phase == 1 else gates.masks[name])
+            & filters[:, None, None]
+            for name, filters in self._live_filters().items()
+        }
+
+    def _live_filters(self) -> dict[str, Tensor]:
+        """Filters that are kept: bool [filters], by layer with gates."""
+        filters = {
+            name: torch.ones(len(weight), dtype=torch.bool, device=self._device)
+            for name, weight in self.stripe_gates.weights.items()
+        }
         for r in self.rows:
-            for part in r.parts:
-                if part.name == f"{layer}.weight":
-                    keep[part.channels] &= self._stays[r.group][part.units]
-        return keep
-
-    def _kept(self) -> dict[str, Tensor]:
-        """The same of all layers with gates."""
-        return {name: self._filters(name) for name in self.held.weights}
+            for s in r.slices:
+                layer = s.name.removesuffix(".weight")
+                if layer != s.name and layer in filters:
+                    filters[layer][s.channels] &= self._live[r.group][s.units]
+        return filters
 
     def _shrink_rows(self, rate: float) -> None:
         """A proximal step on the rows, in units of each group's mean norm at the start."""
         for r in self.rows:
-            unit, stays = self._units[r.group], self._targets[r.group]
-            sizes = r.norms(self._all) / unit
-            above = float((sizes > self._least).double().mean())
+            unit, target = self._units[r.group], self._targets[r.group]
+            sizes = r.norms(self._weights) / unit
+            live_share = float((sizes > self._settings.dead_gate).double().mean())
             push = float(self._settings.strength or 0) * self._shares[r.group]
-            push *= rate * layer_weight(above, stays)
+            push *= rate * layer_weight(live_share, target)
             if push:
-                kept = soft_threshold(sizes, push * gate_weights(sizes))
-                r.scale(self._all, torch.where(sizes > 0, kept / sizes.clamp(min=1e-30), 0.0))
+                shrunk = soft_threshold(sizes, push * gate_weights(sizes))
+                factors = torch.where(sizes > 0, shrunk / sizes.clamp(min=1e-30), 0.0)
+                r.scale(self._weights, factors)
 
     def _drop_rows(self) -> None:
-        """The end of the filter level: the largest rows stay, as many as the target says."""
+        """Keep the largest rows, as many as the target says: the end of the filter level."""
         for r in self.rows:
-            norms = r.norms(self._all)
+            norms = r.norms(self._weights)
             count = max(1, round(self._targets[r.group] * r.size))
-            stays = torch.zeros_like(self._stays[r.group])
-            stays[norms.argsort(descending=True, stable=True)[:count]] = True
-            self._stays[r.group], self._early[r.group] = stays, stays.clone()
+            live = torch.zeros_like(self._live[r.group])
+            live[norms.argsort(descending=True, stable=True)[:count]] = True
+            self._live[r.group], self._live_early[r.group] = live, live.clone()
 
-    def _to_stripes(self) -> None:
+    def _start_stripes(self) -> None:
         """Begin the second phase: one live share for all layers that reaches the target."""
-        left = {name: int(stays.sum()) for name, stays in self._stays.items()}
+        widths = {name: int(live.sum()) for name, live in self._live.items()}
         whole = cost_of_widths(self._network, {}).macs
         budget = (1 - self._settings.target_reduction) * whole
-        filters = {name: int(kept.sum()) for name, kept in self._kept().items()}
-        self._share = share_for(self._network, left, filters, budget)
-        self.phase = 1
+        filters = {name: int(live.sum()) for name, live in self._live_filters().items()}
+        self._stripe_share = share_for(self._network, widths, filters, budget)
+        self._phase = 1
 
-    def _fix(self) -> None:
+    def _freeze_stripes(self) -> None:
         """Begin the last phase: stripes are fixed, as many as the target says."""
-        self.held.fix(self._kept(), self._share)
-        self.phase = 2
+        self.stripe_gates.fix(self._live_filters(), self._stripe_share)
+        self._phase = 2
         self._drop_empty()
         self._hold()
 
     def _drop_empty(self) -> None:
-        """Filters without a stripe in any layer of their group go; each group keeps one."""
+        """Drop filters without a stripe in any layer of their group; each group keeps one."""
         for r in self.rows:
-            weights = {part.name.removesuffix(".weight"): part for part in r.parts}
+            slices = {s.name.removesuffix(".weight"): s for s in r.slices}
             layers = self._network.group(r.group).layers
-            if any(name not in self.held.masks for name in layers):
+            if any(name not in self.stripe_gates.masks for name in layers):
                 continue  # a window of 1 x 1 has no stripes to lose
-            full = torch.zeros(r.size, dtype=torch.bool, device=self._device)
+            live = torch.zeros(r.size, dtype=torch.bool, device=self._device)
             for name in layers:
-                part = weights[name]
-                has = self.held.masks[name].flatten(1).any(1)[part.channels]
-                full[part.units[has]] = True
-            if bool(full.any()):
-                self._stays[r.group] &= full
+                s = slices[name]
+                live_filters = self.stripe_gates.masks[name].flatten(1).any(1)[s.channels]
+                live[s.units[live_filters]] = True
+            if bool(live.any()):
+                self._live[r.group] &= live
 
     def _hold(self) -> None:
-        """What is gone stays at 0."""
+        """Set pruned rows and stripes to 0 again."""
         for r in self.rows:
-            if self.phase and not bool(self._stays[r.group].all()):
-                r.scale(self._all, self._stays[r.group].double())
-        if self.phase == 2:
-            self.held.hold()
-
-
-def _top(norms: Tensor) -> np.ndarray:
-    """Whether a row is the largest: bool [units]."""
-    found = np.zeros(len(norms), dtype=bool)
-    found[int(norms.argmax())] = True
-    return found
+            if self._phase and not bool(self._live[r.group].all()):
+                r.scale(self._weights, self._live[r.group].double())
+        if self._phase == 2:
+            self.stripe_gates.hold()

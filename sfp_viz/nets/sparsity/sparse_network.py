@@ -1,93 +1,183 @@
-"""What a sparsifying training has come to: which filters stay, the network as it acts, its plan."""
+"""A network in sparse training: its weights, the solver at work on them, and the plan they give."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from sfp_viz.core.cost.cost import cost_of_widths
+from sfp_viz.core.cost.cost import Cost
+from sfp_viz.core.cost.stripes import stripe_cost
+from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.training.projection import rows_within
-from sfp_viz.nets.evaluation.measure import count_right
+from sfp_viz.core.training.sparsification import AULM as AULM_METHODS
+from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.sparsity.aulm import AULM
+from sfp_viz.nets.sparsity.filter_rows import Rows, rows_of
 from sfp_viz.nets.sparsity.frozen_rows import FrozenRows
-from sfp_viz.nets.sparsity.multi_granularity import PHASES, Thinning
-from sfp_viz.nets.sparsity.sparse_plan import sparse_plan
-from sfp_viz.nets.tracing.channel_groups import silence
-
-if TYPE_CHECKING:
-    from sfp_viz.nets.sparsity.sparse_training import SparseTraining
-
-
-def live_rows(training: SparseTraining, *, at_end: bool) -> dict[str, np.ndarray]:
-    """Filters that stay: bool [units] by group; ``at_end``, so that the target is met."""
-    settings, solver = training.settings, training.solver
-    live = {r.group: np.ones(r.size, dtype=bool) for stage in training.stages for r in stage}
-    live |= solver.live() | training.settled
-    if at_end and settings.finish == "target" and not isinstance(solver, Thinning | FrozenRows):
-        units = training.scales.units
-        scores = {name: norm / units[name] for name, norm in solver.norms().items()}
-        target, tied = settings.target_reduction, settings.coupled
-        live = rows_within(training.network, scores, target, coupled=tied)
-    return live
+from sfp_viz.nets.sparsity.group_lasso import ProximalLasso, SubgradientLasso
+from sfp_viz.nets.sparsity.multi_granularity import MultiGranularity
+from sfp_viz.nets.sparsity.scales import Scales, scales_of
+from sfp_viz.nets.sparsity.solver import Solver
+from sfp_viz.nets.sparsity.sparse_plan import sparse_groups, sparse_plan
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
+from sfp_viz.nets.tracing.read_network import channel_groups
 
 
-def standing(training: SparseTraining, *, measured: bool) -> dict[str, Any]:
-    """The part of a line that says what stays, and what that costs; ``measured``, what it can do
-    on the test images."""
-    live, right = live_rows(training, at_end=training.finished), None
-    if measured:
-        right = count_right(training.student.with_module(hard_copy(training, live)), training.test)
-    gates = training.solver if isinstance(training.solver, Thinning) else None
-    kept = {name: int(stays.sum()) for name, stays in live.items()}
-    counted = gates.counted() if gates else cost_of_widths(training.network, kept)
-    return {
-        "phase": PHASES[gates.phase] if gates else _phase(training),
-        "live": tuple((name, float(stays.mean())) for name, stays in live.items()),
-        "stripes": gates.stripes() if gates else (),
-        "gates": gates.gates() if gates else (),
-        "macs": counted.macs,
-        "params": counted.params,
-        "activation_bytes": counted.peak_activation_bytes,
-        "test_accuracy": None if right is None else right / max(1, len(training.test)),
-        "test_images": 0 if right is None else len(training.test),
-    }
+@dataclass(eq=False)
+class SparseNetwork:
+    """A network in sparse training.
+
+    Attributes:
+        student: The network as it was before.
+        network: The reading of ``student``.
+        groups: Its channel groups.
+        module: The copy that is trained.
+        settings: How it is made sparse.
+        stages: The rows that are trained at the same time, stage by stage.
+        scales: How strongly each group is penalized.
+        solver: The method at work on the rows of the current stage.
+        settled: Rows that are kept in groups whose stage is over: bool [units] by group.
+    """
+
+    student: Model
+    network: Network
+    groups: Sequence[ChannelGroup]
+    module: nn.Module
+    settings: Sparsification
+    stages: Sequence[Sequence[Rows]]
+    scales: Scales
+    solver: Solver = field(init=False)
+    settled: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def start_stage(self, stage: int, steps_per_epoch: int) -> None:
+        """Let the solver work on the rows of ``stage``; with order 'layers' nothing else trains."""
+        rows = self.stages[stage]
+        if self.settings.order == "layers":
+            trained = {s.name for r in rows for s in r.slices}
+            for name, parameter in self.module.named_parameters():
+                parameter.requires_grad_(name in trained)
+        self.solver = _solver(
+            self.module, rows, self.scales, self.network, self.settings, steps_per_epoch
+        )
+
+    def freeze(self) -> None:
+        """Set to 0 what is pruned if the training ends now, and keep it there."""
+        live, norms = self.live_rows(at_end=True), self.solver.norms()
+        self._harden(self.module, live)
+        self.solver = FrozenRows(self.module, self.solver.rows, live, norms)
+
+    def resume_frozen(self) -> None:
+        """Replace the solver by one whose state from after ``freeze`` is still to be loaded."""
+        rows = self.solver.rows
+        whole = {r.group: np.ones(r.size, dtype=bool) for r in rows}
+        self.solver = FrozenRows(self.module, rows, whole, whole)
+
+    def live_rows(self, *, at_end: bool) -> dict[str, np.ndarray]:
+        """Filters that are kept: bool [units] by group; ``at_end``: so that a target is met.
+
+        Raises:
+            PlanError: The target cannot be met.
+        """
+        live = {r.group: np.ones(r.size, dtype=bool) for stage in self.stages for r in stage}
+        return live | (self.solver.decided() if at_end else self.solver.live()) | self.settled
+
+    def cost(self, live: Mapping[str, np.ndarray]) -> Cost:
+        """Cost when only ``live`` filters and stripes that act count; computed."""
+        kept = {name: int(rows.sum()) for name, rows in live.items()}
+        return stripe_cost(self.network, self.solver.live_stripes(), kept)
+
+    def phase(self) -> str:
+        """What the training does now, for the history."""
+        by_layers = self.settings.order == "layers"
+        return self.solver.phase(self.solver.rows[0].group if by_layers else "whole")
+
+    def hardened(self, live: Mapping[str, np.ndarray]) -> Model:
+        """The student with the weights as they act and all that is not ``live`` at 0: a copy on
+        the CPU, in evaluation mode."""
+        module = copy.deepcopy(self.module).requires_grad_(True)
+        self._harden(module, live)
+        module = module.to("cpu").to(memory_format=torch.contiguous_format).eval()
+        return self.student.with_module(module)
+
+    def plan(self) -> tuple[Model, Plan]:
+        """The network with all that is pruned at 0, not cut, and the plan that cuts it."""
+        live = self.live_rows(at_end=True)
+        model = self.hardened(live)
+        network = replace(self.network, digest=model.digest)
+        norms = {name: np.where(rows, 1.0, 0.0) for name, rows in self.settled.items()}
+        norms |= self.solver.norms()
+        early = self.solver.removed_early()
+        return model, sparse_plan(network, live, norms, self.settings, early)
+
+    def _harden(self, module: nn.Module, live: Mapping[str, np.ndarray]) -> None:
+        """Set ``module``, of the shape of the trained one, to what acts: in place."""
+        with torch.no_grad():
+            for name, value in self.solver.hardened().items():
+                module.get_parameter(name).copy_(value)
+        pruned = {name: np.flatnonzero(~rows).tolist() for name, rows in live.items()}
+        silence(module, self.groups, pruned)
 
 
-def result_of(training: SparseTraining) -> tuple[Model, Plan]:
-    """The network with all that goes at 0, uncut, and the plan that cuts it."""
-    live, solver = live_rows(training, at_end=True), training.solver
-    model = training.student.with_module(hard_copy(training, live))
-    network = replace(training.network, digest=model.digest)
-    norms = {name: np.where(stays, 1.0, 0.0) for name, stays in training.settled.items()}
-    norms |= solver.norms()
-    early = solver.early() if isinstance(solver, Thinning) else {}
-    return model, sparse_plan(network, live, norms, training.settings, early)
+def sparse_network(
+    student: Model,
+    network: Network,
+    settings: Sparsification,
+    device: torch.device,
+) -> SparseNetwork:
+    """A copy of ``student`` on ``device``, before its first stage.
+
+    Args:
+        student: The network to be made sparse.
+        network: Its reading.
+        settings: How it is made sparse.
+        device: Where it is trained.
+
+    Raises:
+        PlanError: No group may be made sparse.
+        RecipeError: Lambda is too large for l2,0 (``rho_factors``).
+    """
+    groups = channel_groups(student)
+    module = copy.deepcopy(student.module).to(memory_format=torch.channels_last)
+    module = module.to(device).requires_grad_(True)
+    rows = rows_of(module, groups, sparse_groups(network, settings))
+    scales = scales_of(rows, dict(module.named_parameters()), network, settings)
+    stages = [[r] for r in rows] if settings.order == "layers" else [list(rows)]
+    return SparseNetwork(student, network, groups, module, settings, stages, scales)
 
 
-def hard_copy(training: SparseTraining, live: dict[str, np.ndarray]) -> nn.Module:
-    """A copy in evaluation mode with all that goes at 0, on the CPU."""
-    module = copy.deepcopy(training.module).requires_grad_(True)
-    harden(training, module, live)
-    return module.to("cpu").to(memory_format=torch.contiguous_format).eval()
+def sgd(sparse: SparseNetwork) -> torch.optim.SGD:
+    """The optimizer of all parameters: weight decay for those that no penalty acts on; norms and
+    biases have none."""
+    settings, penalized = sparse.settings, set[str]()
+    if settings.method != "stripes":
+        penalized = {s.name for rows in sparse.stages for r in rows for s in r.slices}
+    decayed, others = [], []
+    for name, parameter in sparse.module.named_parameters():
+        (others if name in penalized or parameter.ndim < 2 else decayed).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
 
 
-def harden(training: SparseTraining, module: nn.Module, live: dict[str, np.ndarray]) -> None:
-    """Set ``module``, of the shape of the training's, to what acts: in place."""
-    with torch.no_grad():
-        for name, value in training.solver.hardened().items():
-            module.get_parameter(name).copy_(value)
-    gone = {name: np.flatnonzero(~stays).tolist() for name, stays in live.items()}
-    silence(module, training.groups, gone)
-
-
-def _phase(training: SparseTraining) -> str:
-    """'whole', or the group that is at work."""
-    rows = training.solver.rows
-    at = rows[0].group if training.settings.order == "layers" else "whole"
-    return f"{at}, settling" if isinstance(training.solver, FrozenRows) else at
+def _solver(
+    module: nn.Module,
+    rows: Sequence[Rows],
+    scales: Scales,
+    network: Network,
+    settings: Sparsification,
+    steps_per_epoch: int,
+) -> Solver:
+    if settings.method == "stripes":
+        return MultiGranularity(module, rows, scales, network, settings, steps_per_epoch)
+    if settings.method in AULM_METHODS:
+        return AULM(module, rows, scales, network, settings)
+    lasso = ProximalLasso if settings.method == "proximal" else SubgradientLasso
+    return lasso(module, rows, scales, network, settings)

@@ -1,4 +1,4 @@
-"""What a sparsifying training ends in: which filters stay, and the plan that cuts the others."""
+"""The plan that a sparse training ends in."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from sfp_viz.errors import PlanError
 
 
 def sparse_groups(network: Network, settings: Sparsification) -> tuple[str, ...]:
-    """Groups whose filters a training may make go: free ones, and tied ones only if asked.
+    """Groups whose filters a sparse training may prune; tied ones only if the settings say so.
 
-    Raises PlanError when there are none.
+    Raises:
+        PlanError: There are none.
     """
     names = [g.name for g in network.free if settings.coupled or len(g.layers) == 1]
     if not names and settings.method != "stripes":
@@ -32,32 +33,39 @@ def sparse_plan(
     live: Mapping[str, np.ndarray],
     norms: Mapping[str, np.ndarray],
     settings: Sparsification,
-    whole: Mapping[str, np.ndarray],
+    removed_early: Mapping[str, np.ndarray],
 ) -> Plan:
-    """The plan of ``network`` (of the trained weights) that removes what is not ``live``.
+    """The plan that removes what is not ``live``.
 
-    ``live``, ``norms``: bool and float [units] by group. ``whole``: for stripes, which units went
-    at filter level. Its recipe and edits name the same filters, so that a plan made of them again
-    is this one, with the reason 'by_hand'.
+    Its recipe and edits name the same filters, so that a plan made of them again is this one, with
+    the reason 'by_hand'.
+
+    Args:
+        network: The reading of the trained network.
+        live: Filters that are kept: bool [units] by group.
+        norms: Norms of the rows: [units] by group.
+        settings: How it was made sparse.
+        removed_early: For stripes, filters that were removed at filter level: bool [units] by
+            group.
     """
     removals, edits = [], []
     for group in network.groups:
         if group.name not in live or live[group.name].all():
             continue
-        stays, norm = live[group.name], norms[group.name]
-        mean = float(norm[stays].mean())
-        gone = np.flatnonzero(~stays).tolist()
+        kept, norm = live[group.name], norms[group.name]
+        mean = float(norm[kept].mean())
+        pruned = np.flatnonzero(~kept).tolist()
         if settings.method == "stripes":
-            early = whole.get(group.name, np.zeros(len(stays), dtype=bool))
-            reasons = [Reason("silenced_filter" if early[u] else "no_stripe") for u in gone]
+            early = removed_early.get(group.name, np.zeros(len(kept), dtype=bool))
+            reasons = [Reason("silenced_filter" if early[u] else "no_stripe") for u in pruned]
         else:
-            small = 1e-5 * mean  # rows at 0 in the copy carry only a hint of their weights
+            hint = 1e-5 * mean  # rows at 0 in the copy carry only a hint of their weights
             reasons = [
-                small_norm(settings.method, 0.0 if norm[u] < small else float(norm[u]), mean)
-                for u in gone
+                small_norm(settings.method, 0.0 if norm[u] < hint else float(norm[u]), mean)
+                for u in pruned
             ]
-        removals.append(Removal(group.name, tuple(gone), tuple(reasons)))
-        edits += [(group.name, unit) for unit in gone]
+        removals.append(Removal(group.name, tuple(pruned), tuple(reasons)))
+        edits += [(group.name, unit) for unit in pruned]
     return Plan(
         network.digest,
         Recipe(target_reduction=0.0, seed=settings.seed),

@@ -1,12 +1,12 @@
 """Training that makes a network sparse: the loop, its history, and the plan it ends in.
 
-What a method does to gradients and weights is in aulm.py (SSR), penalties.py (group lasso) and
-gates.py (multi-granularity); the loop is the same for all of them.
+What a method does to gradients and weights is its solver's (solver.py): AULM for SSR, group lasso,
+multi-granularity. The loop is the same for all of them.
 """
 
 from __future__ import annotations
 
-import copy
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,31 +20,42 @@ from torch.nn import functional as F
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.history import Refresh
-from sfp_viz.core.training.sparsification import Sparsification, rate_at
+from sfp_viz.core.training.sparsification import Sparsification, learning_rate
 from sfp_viz.errors import RunError
 from sfp_viz.nets.data.compatibility import check_images
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.sparsity.batches import Batches
-from sfp_viz.nets.sparsity.filter_rows import rows_of
-from sfp_viz.nets.sparsity.frozen_rows import FrozenRows
-from sfp_viz.nets.sparsity.group_lasso import scales_of
-from sfp_viz.nets.sparsity.multi_granularity import Thinning
-from sfp_viz.nets.sparsity.solvers import Solver, optimizer_of, solver_of
-from sfp_viz.nets.sparsity.sparse_network import harden, live_rows, result_of, standing
-from sfp_viz.nets.sparsity.sparse_plan import sparse_groups
-from sfp_viz.nets.sparsity.sparsify_state import gather, take_up
-from sfp_viz.nets.tracing.read_network import channel_groups, read_network
+from sfp_viz.nets.sparsity.sparse_network import sgd, sparse_network
+from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.nets.training.train_state import below, load_momentum
 
 
 class SparseTraining:
-    """A training in progress: call ``advance`` until ``finished``; then ``result``.
+    """A sparse training: call ``advance`` until ``finished``; then ``result``.
 
-    ``student`` is copied, not written to. ``state`` and ``restore`` carry everything as plain
-    tensors, at any step, so that a run can be stopped and go on in another process with the same
-    bits (on the CPU: with the same number of threads). ``network`` is the reading of ``student``,
-    made when it is not given. Raises PlanError when no group may be made sparse, RecipeError when
-    lambda is too large for l2,0 (penalties.lifts_of).
+    ``state_dict`` and ``load_state_dict`` carry everything as plain tensors, at any step, so that a
+    run can be stopped and resumed in another process with the same bits (on the CPU: with the same
+    number of threads).
+
+    Args:
+        student: The network to make sparse; it is copied, not changed.
+        train: Images to train on; the settings may take fewer.
+        test: Images to measure the accuracy on after each epoch; the settings may take fewer.
+        settings: How to make it sparse.
+        network: The reading of ``student``, if there is one already.
+
+    Attributes:
+        sparse: The network as it is being made sparse.
+        optimizer: Its optimizer.
+        steps: Steps of the whole training.
+        step: Steps done.
+
+    Raises:
+        DataError: The images do not fit the student.
+        PlanError: No group may be made sparse.
+        RecipeError: Lambda is too large for l2,0 (``rho_factors``).
     """
 
     def __init__(
@@ -56,39 +67,41 @@ class SparseTraining:
         settings: Sparsification,
         network: Network | None = None,
     ) -> None:
-        self.settings, self.student = settings, student
+        self.settings = settings
         self.test = test.first(settings.test_images)
         if len(self.test):
             check_images(student, self.test)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._batches = Batches(student, train.first(settings.train_images), settings, self._device)
-        self.network = network or read_network(student)
-        self.groups = channel_groups(student)
-        self.module = copy.deepcopy(student.module).to(memory_format=torch.channels_last)
-        self.module = self.module.to(self._device).requires_grad_(True)
-        rows = rows_of(self.module, self.groups, sparse_groups(self.network, settings))
-        weights = dict(self.module.named_parameters())
-        self.scales = scales_of(rows, weights, self.network, settings)
-        self.notes = self.scales.notes
-        self.optimizer = optimizer_of(self.module, rows, settings)
-        self._drops = any(
-            isinstance(part, nn.modules.dropout._DropoutNd) for part in self.module.modules()
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._batches = Batches(student, train.first(settings.train_images), settings, device)
+        self.sparse = sparse_network(student, network or read_network(student), settings, device)
+        self.optimizer = sgd(self.sparse)
+        self._has_dropout = any(
+            isinstance(layer, nn.modules.dropout._DropoutNd) for layer in self.module.modules()
         )
-        self.stages = [[r] for r in rows] if settings.order == "layers" else [list(rows)]
-        self._in_stage = self._batches.steps * settings.epochs
-        self._decided = self._in_stage - max(1, int(settings.settle * self._in_stage))
-        self.steps = self._in_stage * len(self.stages)
-        self.step = self.last = 0
-        self.loss = torch.zeros((), dtype=torch.float64, device=self._device)
-        self.mean = 0.0  # loss of the last line
-        self.settled: dict[str, np.ndarray] = {}
-        self._told: set[str] = set()
-        self.started = time.perf_counter()  # when the work since the last line began
-        self.begin()
+        self._stage_steps = self._batches.steps * settings.epochs
+        self._freeze_step = self._stage_steps - max(1, int(settings.settle * self._stage_steps))
+        self.steps = self._stage_steps * len(self.sparse.stages)
+        self.step = self._last_refresh = 0
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)  # sum since that refresh
+        self._mean_loss = 0.0  # of the last line
+        self._notes = self.sparse.scales.notes  # for the next line
+        self._noted: set[str] = set()  # notes of earlier lines
+        self._started = time.perf_counter()  # when the work since the last line began
+        self._start_stage()
+
+    @property
+    def module(self) -> nn.Module:
+        """The network being trained."""
+        return self.sparse.module
+
+    @property
+    def network(self) -> Network:
+        """The reading of the student."""
+        return self.sparse.network
 
     @property
     def epochs(self) -> int:
-        """Epochs of the whole training: those of the settings, for each group in its turn."""
+        """Epochs of the whole training: those of the settings for each stage."""
         return self.steps // self._batches.steps
 
     @property
@@ -97,21 +110,31 @@ class SparseTraining:
         return self.step >= self.steps
 
     def advance(self, stop: Callable[[], bool] = lambda: False) -> Refresh | None:
-        """Train until the next refresh and record it; None when ``stop``, asked before each
-        step, said so: everything is in ``state`` then. RunError when the loss becomes infinite."""
+        """Train until the next refresh.
+
+        Args:
+            stop: Called before each step, when ``state_dict()`` is whole; True ends the call.
+
+        Returns:
+            The line of the history, or None when stopped or finished.
+
+        Raises:
+            RunError: The loss is no longer finite.
+            PlanError: The target cannot be met.
+        """
         while not self.finished:
             if stop():
                 return None
-            self._train()
+            self._train_step()
             self.step += 1
-            if self.step % self._in_stage == self._decided:
-                self._decide()
-            if self.step % self._in_stage % self.settings.refresh == 0:
+            if self.step % self._stage_steps == self._freeze_step:
+                self._freeze()
+            if self.step % self._stage_steps % self.settings.refresh == 0:
                 return self._refresh()
         return None
 
     def records(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Refresh]:
-        """One Refresh after another until the training is finished, or ``stop`` says so."""
+        """One Refresh after another until the training is finished, or ``stop()`` is True."""
         while not self.finished:
             record = self.advance(stop)
             if record is None:
@@ -119,125 +142,182 @@ class SparseTraining:
             yield record
 
     def result(self) -> tuple[Model, Plan]:
-        """The trained network with all that goes at 0, uncut, and the plan that cuts it.
+        """The trained network with all that is pruned at 0, not cut, and the plan that cuts it.
 
-        ``surgery.prune(model, plan)`` gives the small network. Before the end: as if it ended now.
+        ``prune(model, plan)`` gives the small network. Before the end: as if it ended now.
         """
-        return result_of(self)
+        return self.sparse.plan()
 
-    def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on, as tensors by name (sparsify_state.py)."""
-        return gather(self)
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything needed to resume, as tensors on the CPU by the names used in checkpoints.
 
-    def restore(self, state: Mapping[str, Tensor], told: Sequence[str] = ()) -> None:
-        """Take up a ``state`` saved earlier; ``told`` are the notes of its lines, which are not
-        said again. Raises RunError when it is of another training."""
-        take_up(self, state)
-        self._told = set(told)
+        Returns:
+            ``module.*`` weights and buffers, ``momentum.*``, ``solver.*``, ``settled.*`` (bool
+            [units] of groups whose stage is over), ``step`` (steps done, steps at the last line),
+            ``loss`` summed and ``seconds`` spent since the last line, ``mean`` loss of that line,
+            and ``notes`` for the next one (JSON as bytes).
 
-    def begin(self, *, anew: bool = True) -> None:
-        """Set up the stage that the current step is in; ``anew``: it begins here."""
-        rows = self.stages[min(self.step // self._in_stage, len(self.stages) - 1)]
-        if self.settings.order == "layers":
-            own = {part.name for r in rows for part in r.parts}
-            for name, parameter in self.module.named_parameters():
-                parameter.requires_grad_(name in own)
-        self.solver: Solver = solver_of(
-            self.module, rows, self.scales, self.network, self.settings, self._batches.steps
-        )
-        thins = isinstance(self.solver, Thinning)
-        place = self._in_stage if self.finished else self.step % self._in_stage
-        if not anew and place >= self._decided and not thins:
-            every = {r.group: np.ones(r.size, dtype=bool) for r in rows}
-            self.solver = FrozenRows(self.module, rows, every, every)
-        if anew:
-            self.notes += self.solver.refresh(0.0)
+        Raises:
+            RunError: The loss, the weights or the solver's tensors are no longer finite.
+        """
+        state = {f"module.{k}": v for k, v in self.module.state_dict().items()}
+        acting = [self._loss, *self.module.parameters()]
+        for index, values in self.optimizer.state_dict()["state"].items():
+            if values.get("momentum_buffer") is not None:
+                state[f"momentum.{index}"] = values["momentum_buffer"]
+                acting.append(values["momentum_buffer"])
+        for name, tensor in self.sparse.solver.state_dict().items():
+            state[f"solver.{name}"] = tensor
+            acting.append(tensor)
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in acting):
+            raise RunError(
+                f"The loss or the weights became infinite before step {self.step}. Lower the "
+                "learning rate, lambda or rho and start again."
+            )
+        state |= {f"settled.{g}": torch.from_numpy(x) for g, x in self.sparse.settled.items()}
+        state |= {"loss": self._loss, "step": torch.tensor([self.step, self._last_refresh])}
+        seconds = time.perf_counter() - self._started
+        for name, value in (("mean", self._mean_loss), ("seconds", seconds)):
+            state[name] = torch.tensor(value, dtype=torch.float64)
+        state["notes"] = torch.tensor(list(json.dumps(self._notes).encode()), dtype=torch.uint8)
+        return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
 
-    def _decide(self) -> None:
-        """Set what goes to 0 for good; stripes do so themselves."""
-        if isinstance(self.solver, Thinning):
+    def load_state_dict(self, state: Mapping[str, Tensor], noted: Sequence[str] = ()) -> None:
+        """Take over a ``state_dict``. One of an earlier version has no ``mean`` and ``seconds``.
+
+        Args:
+            state: The tensors.
+            noted: Notes of the lines so far, which are not repeated.
+
+        Raises:
+            RunError: The state is of another training.
+        """
+        try:
+            self.step, self._last_refresh = (int(x) for x in state["step"])
+            self.module.load_state_dict(below(state, "module."))
+            settled = below(state, "settled.")
+            self.sparse.settled = {g: x.cpu().numpy().copy() for g, x in settled.items()}
+            self._start_stage(resumed=True)
+            load_momentum(self.optimizer, state)
+            self.sparse.solver.load_state_dict(below(state, "solver."))
+            self._notes = tuple(json.loads(bytes(state["notes"].tolist())))
+            self._loss = state["loss"].to(self._loss.device).clone()
+            self._mean_loss = float(state.get("mean", 0.0))
+            self._started = time.perf_counter() - float(state.get("seconds", 0.0))
+        except (KeyError, RuntimeError, ValueError) as problem:
+            raise RunError(f"The checkpoint does not fit this run: {problem}") from problem
+        self._noted = set(noted)
+
+    def _start_stage(self, *, resumed: bool = False) -> None:
+        """Set up the solver of the stage that the current step is in."""
+        stage = min(self.step // self._stage_steps, len(self.sparse.stages) - 1)
+        self.sparse.start_stage(stage, self._batches.steps)
+        if not resumed:
+            self._notes += self.sparse.solver.refresh(0.0)
+        elif self._stage_steps_done() >= self._freeze_step and not self.sparse.solver.selects_rows:
+            self.sparse.resume_frozen()
+
+    def _stage_steps_done(self) -> int:
+        return self._stage_steps if self.finished else self.step % self._stage_steps
+
+    def _freeze(self) -> None:
+        """Set to 0 for good what is pruned, unless the solver does so itself."""
+        if self.sparse.solver.selects_rows:
             return
-        if self._due():
-            self.notes += self.solver.refresh(1.0)
-        live, norms = live_rows(self, at_end=True), self.solver.norms()
-        harden(self, self.module, live)
-        self.solver = FrozenRows(self.module, self.solver.rows, live, norms)
+        if self._needs_refresh():
+            self._notes += self.sparse.solver.refresh(1.0)
+        self.sparse.freeze()
 
-    def _due(self) -> bool:
-        """Whether copy and multiplier are set anew before it is decided what goes: not without need
-        soon after the last time, where the weights have not followed yet and the multiplier would
-        count twice, so that rows at 0 came back. A projection that had not come to its whole target
-        then has need."""
-        each = self.settings.refresh
-        since = self._decided % each or each  # what is due at this very step has not been done
-        last = self._decided - since
-        rising = self.settings.method == "ssr_projection" and 2 * last < self._in_stage
-        return last <= 0 or 2 * since > each or rising
+    def _needs_refresh(self) -> bool:
+        """Whether copy and multiplier are updated before pruned rows are frozen.
 
-    def _train(self) -> None:
+        Not soon after the last update: the weights have not followed yet and the multiplier would
+        count twice, so that rows at 0 came back. Always when a projection has not come to its whole
+        target yet.
+        """
+        every = self.settings.refresh
+        since = self._freeze_step % every or every  # what is due at this very step was not done
+        last = self._freeze_step - since
+        rising = self.settings.method == "ssr_projection" and 2 * last < self._stage_steps
+        return last <= 0 or 2 * since > every or rising
+
+    def _train_step(self) -> None:
+        """One step of SGD."""
+        solver = self.sparse.solver
         images, labels = self._batches.at(self.step)
-        rate = rate_at(self.settings, self.step % self._in_stage / self._in_stage)
+        rate = learning_rate(self.settings, self.step % self._stage_steps / self._stage_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         if self._batches.skips(self.step):
-            return self.solver.stepped(rate, self.step)
+            solver.after_step(rate, self.step)
+            return
         self.module.train()
         loss = F.cross_entropy(self._logits(images), labels)
         self.optimizer.zero_grad()
         loss.backward()
-        self.solver.pull(rate)
+        solver.add_gradients()
         self.optimizer.step()
-        self.solver.stepped(rate, self.step)
-        self.loss += loss.detach()
-        return None
+        solver.after_step(rate, self.step)
+        self._loss += loss.detach()
 
     def _logits(self, images: Tensor) -> Tensor:
-        changed = self.solver.running() if isinstance(self.solver, Thinning) else {}
-        if not self._drops:
-            return functional_call(self.module, changed, (images,))
+        weights = self.sparse.solver.forward_weights()
+        if not self._has_dropout:
+            return functional_call(self.module, weights, (images,))
         with torch.random.fork_rng():  # dropout's stream is a function of (seed, step)
-            drawn = np.random.default_rng([self.settings.seed, self.step])
-            torch.manual_seed(int(drawn.integers(2**31)))
-            return functional_call(self.module, changed, (images,))
+            generator = np.random.default_rng([self.settings.seed, self.step])
+            torch.manual_seed(int(generator.integers(2**31)))
+            return functional_call(self.module, weights, (images,))
 
     def _refresh(self) -> Refresh:
-        each = self._batches.steps
-        trained = sum(not self._batches.skips(step) for step in range(self.last, self.step))
-        self.mean = float(self.loss) / trained if trained else self.mean
-        if not math.isfinite(self.mean):
+        """Update what the solver updates now and then, and record the steps since the last time."""
+        sparse, batches, last = self.sparse, self._batches, self._last_refresh
+        trained = sum(not batches.skips(step) for step in range(last, self.step))
+        self._mean_loss = float(self._loss) / trained if trained else self._mean_loss
+        if not math.isfinite(self._mean_loss):
             raise RunError(
                 f"The loss became infinite before step {self.step}. Lower the learning rate, "
                 "lambda or rho and start again."
             )
-        seconds = time.perf_counter() - self.started
-        images = self._batches.seen(self.step) - self._batches.seen(self.last)
-        place = self.step % self._in_stage / self._in_stage
-        notes = self.notes + self.solver.refresh(place or 1.0)
-        notes = tuple(dict.fromkeys(note for note in notes if note not in self._told))
-        self._told |= set(notes)
+        seconds = time.perf_counter() - self._started
+        images = batches.seen(self.step) - batches.seen(last)
+        progress = self.step % self._stage_steps / self._stage_steps
+        notes = self._notes + sparse.solver.refresh(progress or 1.0)
+        notes = tuple(dict.fromkeys(note for note in notes if note not in self._noted))
+        self._noted |= set(notes)
+        live = sparse.live_rows(at_end=self.finished)
+        right = None
+        if self.step // batches.steps > last // batches.steps:
+            right = count_right(sparse.hardened(live), self.test)
+        cost = sparse.cost(live)
+        at = (self.step - 1) % self._stage_steps / self._stage_steps
         record = Refresh(
             step=self.step,
             steps=self.steps,
-            epoch=self.step // each,
+            epoch=self.step // batches.steps,
             epochs=self.epochs,
-            loss=self.mean,
-            residual=tuple(self.solver.residual().items()),
-            rho=self.solver.rho,
-            learning_rate=rate_at(self.settings, (self.step - 1) % self._in_stage / self._in_stage),
+            phase=sparse.phase(),
+            loss=self._mean_loss,
+            residual=tuple(sparse.solver.residual().items()),
+            live=tuple((name, float(rows.mean())) for name, rows in live.items()),
+            stripes=tuple(sparse.solver.stripe_shares().items()),
+            gates=tuple(sparse.solver.gate_quantiles().items()),
+            macs=cost.macs,
+            params=cost.params,
+            activation_bytes=cost.peak_activation_bytes,
+            rho=sparse.solver.rho,
+            learning_rate=learning_rate(self.settings, at),
             images_per_second=images / max(seconds, 1e-9),
             seconds=seconds,
+            test_accuracy=None if right is None else right / max(1, len(self.test)),
+            test_images=0 if right is None else len(self.test),
             notes=notes,
-            **standing(self, measured=self.step // each > self.last // each),
         )
-        self.last, self.notes = self.step, ()
-        self.started = time.perf_counter()
-        self.loss = torch.zeros_like(self.loss)
-        if place == 0 and self.settings.order == "layers":
-            self._settle()
+        self._last_refresh, self._notes = self.step, ()
+        self._started = time.perf_counter()
+        self._loss = torch.zeros_like(self._loss)
+        if progress == 0 and self.settings.order == "layers":
+            sparse.settled |= sparse.solver.live()  # the stage is over
+            if not self.finished:
+                self._start_stage()
         return record
-
-    def _settle(self) -> None:
-        """The stage ends: what went stays at 0, and the next group begins."""
-        self.settled |= self.solver.live()
-        if not self.finished:
-            self.begin()

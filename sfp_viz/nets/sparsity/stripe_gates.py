@@ -6,7 +6,6 @@ A gate S for every position of every filter's window; W_eff = W * S (docs/method
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +17,18 @@ from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
 from sfp_viz.core.training.sparsification import Sparsification
 
-_HELD = ("gates", "speed", "since", "masks")
+_TENSORS = ("gates", "speed", "since", "masks")
 
 
 class StripeGates:
-    """Gates, their momentum, the step since which each is below the threshold (-1: it is not), and
-    the masks of fixed stripes, of ``layers`` of ``module``: all [filters, height, width] by layer.
+    """Gates on the stripes of ``layers`` of ``module``. Values change in place.
 
-    ``filters`` says which filters of a layer stay, bool [filters]: given anew with each call, as
-    the groups of filters decide that. Values change in place.
+    Attributes:
+        weights: The weight of each layer; the others are [filters, height, width] by layer.
+        gates: S.
+        speed: Their momentum.
+        since: The step since which each is below the threshold; -1 where it is not.
+        masks: Stripes that act once they are fixed.
     """
 
     def __init__(
@@ -39,48 +41,65 @@ class StripeGates:
         self.speed = {n: torch.zeros_like(x) for n, x in first.items()}
         self.since = {n: torch.full_like(x, -1, dtype=torch.int64) for n, x in first.items()}
         self.masks = {n: torch.ones_like(x, dtype=torch.bool) for n, x in first.items()}
-        self._settings, self._pushes = settings, layer_shares(network, list(layers))
+        self._settings, self._pushes = settings, layer_mac_shares(network, layers)
 
-    def running(self) -> dict[str, Tensor]:
+    def forward_weights(self) -> dict[str, Tensor]:
         """Weights times gates, by parameter name; gates up to the threshold act as 0, and still
-        get their gradient."""
-        found = {}
+        get their gradient (straight-through)."""
+        weights = {}
         for name, gate in self.gates.items():
             acting = gate * (gate.detach().abs() > self._settings.dead_gate)
             straight = gate + (acting - gate).detach()
-            found[f"{name}.weight"] = self.weights[name] * straight[:, None]
-        return found
+            weights[f"{name}.weight"] = self.weights[name] * straight[:, None]
+        return weights
 
     def above(self, name: str) -> Tensor:
         """Which gates of a layer are above the threshold: bool [filters, height, width]."""
         return self.gates[name].detach().abs() > self._settings.dead_gate
 
-    def points(self, filters: Mapping[str, Tensor]) -> tuple[tuple[str, tuple[float, ...]], ...]:
-        """Five points of |S| of each layer's kept filters: least, quarters, most."""
+    def quantiles(self, filters: Mapping[str, Tensor]) -> dict[str, tuple[float, ...]]:
+        """The 0, 25, 50, 75 and 100 % points of |S| of each layer's kept ``filters``, bool
+        [filters] by layer."""
         at = torch.linspace(0, 1, 5)
-        return tuple(
-            (name, tuple(round(float(x), 6) for x in
-             torch.quantile(gate.detach().abs()[filters[name]].flatten().cpu(), at)))
+        return {
+            name: tuple(
+                round(float(x), 6)
+                for x in torch.quantile(gate.detach().abs()[filters[name]].flatten().cpu(), at)
+            )
             for name, gate in self.gates.items()
-        )  # fmt: skip
+        }
 
-    def move(
-        self, filters: Mapping[str, Tensor], *, rate: float, share: float, step: int, in_epoch: int
+    def train_step(
+        self,
+        filters: Mapping[str, Tensor],
+        *,
+        learning_rate: float,
+        share: float,
+        step: int,
+        steps_per_epoch: int,
     ) -> None:
-        """SGD with momentum on the gates, then their proximal step towards a live ``share``; gates
-        below the threshold for longer than the reactivation are 0 for good."""
+        """SGD with momentum on the gates, then their proximal step.
+
+        Args:
+            filters: Filters that are kept: bool [filters] by layer.
+            learning_rate: That of the weights.
+            share: Share of the gates that is to stay above the threshold, 0..1.
+            step: The step of the training, from 0.
+            steps_per_epoch: Gates below the threshold for more epochs than the settings'
+                ``reactivation`` are 0 for good.
+        """
         settings = self._settings
-        whole = rate / (1 - settings.momentum)  # what a gradient moves in all
+        whole = learning_rate / (1 - settings.momentum)  # what a gradient moves in all
         for name, gate in self.gates.items():
             since, kept = self.since[name], filters[name]
             live = float((self.above(name) & kept[:, None, None]).sum())
             live /= max(1, int(kept.sum()) * gate[0].numel())
-            lost = (since >= 0) & (step - since >= settings.reactivation * in_epoch)
+            lost = (since >= 0) & (step - since >= settings.reactivation * steps_per_epoch)
             if gate.grad is not None:
                 self.speed[name].mul_(settings.momentum).add_(gate.grad)
                 gate.grad = None
             self.speed[name].masked_fill_(lost, 0)
-            gate.sub_(rate * self.speed[name])
+            gate.sub_(learning_rate * self.speed[name])
             push = float(settings.strength or 0) * self._pushes[name]
             push *= whole * layer_weight(live, share)
             if push:
@@ -91,13 +110,13 @@ class StripeGates:
             self.since[name] = torch.where(under, fresh, -1)
 
     def fix(self, filters: Mapping[str, Tensor], share: float) -> None:
-        """In each layer the stripes with the largest |S| ||W|| stay, ``share`` of those of the
-        kept filters; gates go into the weights."""
+        """Keep in each layer the stripes with the largest |S| ||W||, ``share`` of those of the kept
+        ``filters`` (bool [filters] by layer), and fold the gates into the weights."""
         for name, gate in self.gates.items():
             acting = self.above(name) & filters[name][:, None, None]
             size = gate.abs() * self.weights[name].norm(dim=1) * acting
-            all_of = int(filters[name].sum()) * gate[0].numel()
-            count = max(1, int(share * all_of + 1e-6))
+            stripes = int(filters[name].sum()) * gate[0].numel()
+            count = max(1, int(share * stripes + 1e-6))
             order = size.flatten().argsort(descending=True, stable=True)[:count]
             mask = torch.zeros(size.numel(), dtype=torch.bool, device=size.device)
             mask[order] = True
@@ -105,32 +124,35 @@ class StripeGates:
             self.weights[name].mul_((gate * self.masks[name])[:, None])
 
     def hold(self) -> None:
-        """Stripes that are fixed at 0 stay there."""
+        """Set stripes that are fixed at 0 to 0 again."""
         for name, mask in self.masks.items():
             self.weights[name].mul_(mask[:, None])
 
-    def state(self) -> dict[str, Tensor]:
-        """All values, as tensors by name."""
-        return {f"{kind}.{n}": x.detach() for kind in _HELD for n, x in getattr(self, kind).items()}
+    def state_dict(self) -> dict[str, Tensor]:
+        """All values but the weights, as tensors by name."""
+        return {
+            f"{kind}.{n}": x.detach() for kind in _TENSORS for n, x in getattr(self, kind).items()
+        }
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a ``state``; KeyError or RuntimeError when it does not fit."""
-        for kind in _HELD:
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a ``state_dict``. Raises KeyError or RuntimeError when it does not fit."""
+        for kind in _TENSORS:
             for name, tensor in getattr(self, kind).items():
                 tensor.copy_(state[f"{kind}.{name}"])
 
 
 def gated_layers(module: nn.Module, network: Network) -> tuple[str, ...]:
     """Layers that get gates: convolutions with a window above 1 x 1 that mix channels."""
-    found = []
-    for layer in network.layers:
-        part: Any = module.get_submodule(layer.name)
-        if type(part) is nn.Conv2d and layer.weight[0, 0].size > 1 and layer.weight.shape[1] > 1:
-            found.append(layer.name)
-    return tuple(found)
+    return tuple(
+        layer.name
+        for layer in network.layers
+        if type(module.get_submodule(layer.name)) is nn.Conv2d
+        and layer.weight[0, 0].size > 1
+        and layer.weight.shape[1] > 1
+    )
 
 
-def layer_shares(network: Network, layers: Sequence[str]) -> dict[str, float]:
+def layer_mac_shares(network: Network, layers: Sequence[str]) -> dict[str, float]:
     """MACs of each layer over their mean, 0.25 to 4."""
     none = stripe_cost(network, {}, {}).macs
     macs = {name: none - stripe_cost(network, {name: 0}, {}).macs for name in layers}
@@ -141,8 +163,8 @@ def layer_shares(network: Network, layers: Sequence[str]) -> dict[str, float]:
 def filter_targets(
     network: Network, groups: Sequence[str], settings: Sparsification
 ) -> dict[str, float]:
-    """Share of each group's filters that the first phase of multi-granularity pruning keeps: the
-    same everywhere, so that MACs come to (1 - reduction) ** filter_part."""
+    """Share of each group's filters that the first phase of multi-granularity pruning keeps, 0..1:
+    the same everywhere, so that MACs come to (1 - reduction) ** filter_part."""
     left = (1 - settings.target_reduction) ** settings.filter_part
     if not groups or left >= 1:
         return dict.fromkeys(groups, 1.0)

@@ -1,1 +1,1 @@
-"""Distillation fine-tuning: the loop, its state, losses, teacher, several processes."""
+"""Distillation training: the loop, its state, losses, teacher, several processes."""

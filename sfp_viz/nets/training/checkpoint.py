@@ -1,5 +1,4 @@
-"""What a training needs to go on in another process with the same result: its tensors, the
-numerical settings of the process, and a random stream that depends on (seed, epoch, step) alone."""
+"""Checkpoint files: the tensors of a training and a JSON record, as safetensors with a checksum."""
 
 from __future__ import annotations
 
@@ -15,16 +14,20 @@ from sfp_viz.errors import RunError
 
 
 def save_checkpoint(path: Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors, and JSON ``facts`` in the header, as safetensors."""
+    """Write the tensors ``state``, with the JSON record ``facts`` in the header."""
     from safetensors.torch import save_file
 
-    whole = {name: tensor.clone() for name, tensor in state.items()}  # tied weights lie twice
-    known = {**facts, "checksum": _checksum(whole)}
-    save_file(whole, str(path), metadata={"facts": json.dumps(known, sort_keys=True)})
+    copies = {name: tensor.clone() for name, tensor in state.items()}  # tied weights lie twice
+    header = {**facts, "checksum": _checksum(copies)}
+    save_file(copies, str(path), metadata={"facts": json.dumps(header, sort_keys=True)})
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and facts back. Raises RunError on a file that is broken or not ours."""
+    """The tensors and the record of a file that ``save_checkpoint`` wrote.
+
+    Raises:
+        RunError: The file is broken or of another kind.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,34 +19,54 @@ from torch.nn import functional as F
 
 from sfp_viz.core.training.distillation import Distillation, learning_rate, temperature
 from sfp_viz.core.training.history import Epoch
-from sfp_viz.errors import RunError
 from sfp_viz.nets.data.augmentation import order
 from sfp_viz.nets.data.compatibility import check_images, check_teacher
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.training.distributed import Ranks, alone, fewest, has_norms
+from sfp_viz.nets.training.distributed import (
+    ProcessGroup,
+    has_batch_norm,
+    single_process_fabric,
+    smallest_batch,
+)
 from sfp_viz.nets.training.ema import EMA
-from sfp_viz.nets.training.losses import Gap, distance, teacher_loss
+from sfp_viz.nets.training.losses import TeacherGap, cross_entropy_gap, kd_loss
 from sfp_viz.nets.training.peak_memory import peak_bytes
-from sfp_viz.nets.training.reproducibility import own_stream, seed_step
-from sfp_viz.nets.training.teacher import Teacher, seen_in
-from sfp_viz.nets.training.train_state import gather, take_up
+from sfp_viz.nets.training.reproducibility import preserved_rng, seed_step
+from sfp_viz.nets.training.teacher import Teacher, augmented
+from sfp_viz.nets.training.train_state import TrainState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-_LOOK = 16  # steps between looks at the loss on a GPU: each look waits for it
+_CHECK_EVERY = 16  # steps between checks of the loss on a GPU: each check waits for it
 
 
 class Training:
-    """A training in progress: call ``epoch`` until ``done`` epochs reach the settings' number.
+    """A distillation training: call ``epoch`` until ``done`` equals ``settings.epochs``.
 
-    ``student`` is copied, not written to; ``model()`` gives the trained copy. ``state`` and
-    ``restore`` carry everything as plain tensors, so that a run can be stopped between any two
-    steps and go on in another process with the same result (on the CPU: with the same number of
-    threads). ``step`` of the epoch's ``steps`` are done. ``fabric`` is needed for settings with
-    several processes, and then made in each of them (runs/work/spread.py).
+    ``state_dict`` and ``load_state_dict`` carry everything as plain tensors, so that a run can be
+    stopped between any two steps and resumed in another process with the same result (on the CPU:
+    with the same number of threads).
+
+    Args:
+        student: The network to train; it is copied, not changed.
+        teacher: The network whose logits the student learns; None trains on labels alone.
+        train: Images to train on; the settings may take fewer.
+        test: Images to measure the accuracy on after each epoch; the settings may take fewer.
+        settings: How to train.
+        fabric: The process group, needed for settings with several processes and then made in each
+            of them (runs/work/spread.py).
+
+    Attributes:
+        state: What changes while it trains.
+        fabric: The process group in use.
+
+    Raises:
+        DataError: The images do not fit the student.
+        RunError: The teacher does not fit the student, or the settings ask for several processes
+            and there is no ``fabric``.
     """
 
     def __init__(
@@ -67,132 +87,158 @@ class Training:
             check_images(student, self.test)
         if teacher is not None:
             check_teacher(student, teacher)
-        self.fabric = fabric or alone(settings)
+        self.fabric = fabric or single_process_fabric(settings)
         self._student = student
-        self.module = copy.deepcopy(student.module).to(memory_format=torch.channels_last)
-        self.module.requires_grad_(True)
-        self._wrapped, self.optimizer = self.fabric.setup(
-            self.module, _optimizer(self.module, settings)
+        module = copy.deepcopy(student.module).to(memory_format=torch.channels_last)
+        module.requires_grad_(True)
+        self._wrapped, optimizer = self.fabric.setup(module, _optimizer(module, settings))
+        self._processes = ProcessGroup(self.fabric)
+        self._smallest_batch = smallest_batch(module, self._processes)
+        self.state = TrainState(
+            module,
+            optimizer,
+            EMA(module, settings.ema) if settings.ema else None,
+            TeacherGap(),
+            self.fabric,
+            settings,
+            steps=math.ceil(len(self.train) / settings.batch_size),
+            sums=torch.zeros(2, device=self.fabric.device),
         )
-        self._ranks = Ranks(self.fabric)
-        self._fewest = fewest(self.module, self._ranks)
-        self.average = EMA(self.module, settings.ema) if settings.ema else None
         self._pixels = torch.from_numpy(self.train.pixels.copy())
         self._labels = torch.from_numpy(self.train.labels.copy())
-        self.gap, self._teacher = Gap(), None
+        self._teacher: Teacher | None = None
         if teacher is not None and settings.alpha > 0:
-            self._teacher = Teacher(teacher, self._pixels, settings, self.fabric, self._ranks)
-        self.steps = math.ceil(len(self.train) / settings.batch_size)
-        self.done, self.step, self.seconds = 0, 0, 0.0
-        self.sums = torch.zeros(2, device=self.fabric.device)  # loss x images, right answers
-        self._degrees, self._rate = settings.temperature_start, 0.0
+            self._teacher = Teacher(teacher, self._pixels, settings, self.fabric, self._processes)
+        self._temperature, self._learning_rate = settings.temperature_start, 0.0
+
+    @property
+    def module(self) -> nn.Module:
+        """The network being trained."""
+        return self.state.module
+
+    @property
+    def done(self) -> int:
+        """Epochs done."""
+        return self.state.done
+
+    @property
+    def step(self) -> int:
+        """Steps done of the current epoch."""
+        return self.state.step
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return self.state.steps
 
     def epoch(self, stop: Callable[[], bool] = lambda: False) -> Epoch | None:
-        """Train an epoch, or the rest of the one begun, and measure it; None when ``stop`` said so.
+        """Train one epoch, or the rest of the current one, and measure the accuracy.
 
-        ``stop`` is asked before each step: at that moment ``state()`` is whole. With several
-        processes the first one's ``stop`` counts, and its Epoch alone was measured.
+        Args:
+            stop: Called before each step, when ``state_dict()`` is whole; True ends the call. Of
+                several processes only the first one's counts.
+
+        Returns:
+            The line of the history, or None when stopped. Of several processes only the first one
+            measures the accuracy.
+
+        Raises:
+            RunError: The loss is no longer finite.
         """
-        begun, earlier = time.perf_counter(), self.seconds
-        seen = order(self.settings.seed, self.done, len(self.train))
+        state, start, earlier = self.state, time.perf_counter(), self.state.seconds
+        indices = order(self.settings.seed, state.done, len(self.train))
         self._wrapped.train()
         if self._teacher is not None:
-            self._teacher.prepare(self.done)
-        with own_stream(self.fabric.device):
-            while self.step < self.steps:
-                self.seconds = earlier + time.perf_counter() - begun
-                if self._ranks.agree(self._ranks.rank == 0 and stop()):
+            self._teacher.prepare(state.done)
+        with preserved_rng(self.fabric.device):
+            while state.step < state.steps:
+                state.seconds = earlier + time.perf_counter() - start
+                if self._processes.broadcast_flag(self._processes.rank == 0 and stop()):
                     return None
-                self._one(seen)
-                self.step += 1
-        self.check()
-        self.seconds = trained = earlier + time.perf_counter() - begun
-        loss, right = self.sums.tolist()
-        return self._measured(loss / len(seen), right / len(seen), trained)
+                self._step(indices)
+                state.step += 1
+        state.check_loss()
+        state.seconds = seconds = earlier + time.perf_counter() - start
+        loss, right = state.sums.tolist()
+        return self._finish_epoch(loss / len(indices), right / len(indices), seconds)
 
-    def _one(self, seen: np.ndarray) -> None:
-        """The next step of the epoch that sees the images in the order ``seen``."""
-        settings, size = self.settings, self.settings.batch_size
-        number = self.done * self.steps + self.step
-        progress = number / (self.steps * settings.epochs)
-        self._degrees = temperature(settings, progress, self.gap.share())
-        self._rate = learning_rate(settings, progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate
-        batch = seen[self.step * size : (self.step + 1) * size]
-        if len(batch) < self._fewest <= len(seen):
+    def _step(self, indices: np.ndarray) -> None:
+        """The next step of an epoch that takes the images in the order ``indices``."""
+        state, settings, size = self.state, self.settings, self.settings.batch_size
+        number = state.done * state.steps + state.step
+        progress = number / (state.steps * settings.epochs)
+        self._temperature = temperature(settings, progress, state.gap.remaining())
+        self._learning_rate = learning_rate(settings, progress)
+        for group in state.optimizer.param_groups:
+            group["lr"] = self._learning_rate
+        batch = indices[state.step * size : (state.step + 1) * size]
+        if len(batch) < self._smallest_batch <= len(indices):
             return
-        mine, weight = self._ranks.share(batch)
-        seed_step(settings.seed, self.done, self.step, self._ranks.rank)
-        found = self._ranks.add(self._learn(mine, weight))
-        self.sums += found[:2]
+        shard, weight = self._processes.shard(batch)
+        seed_step(settings.seed, state.done, state.step, self._processes.rank)
+        sums = self._processes.all_reduce(self._train_step(shard, weight))
+        state.sums += sums[:2]
         if settings.schedule == "adaptive" and self._teacher is not None:
-            self.gap.add(float(found[2]) / len(batch))
-        if self.average is not None:
-            self.average.add(self.module, number)
-        if self.sums.device.type == "cpu" or self.step % _LOOK == 0:
-            self.check()
+            state.gap.update(float(sums[2]) / len(batch))
+        if state.ema is not None:
+            state.ema.update(state.module, number)
+        if state.sums.device.type == "cpu" or state.step % _CHECK_EVERY == 0:
+            state.check_loss()
 
-    def _learn(self, chosen: np.ndarray, weight: float) -> Tensor:
-        """One step on the images ``chosen``: their loss, right answers, and distance to the teacher
-        (for the adaptive temperature), summed over them, float32 [3]; 0 without ``weight``."""
-        settings = self.settings
-        pixels = self.fabric.to_device(seen_in(self._pixels, chosen, settings, self.done))
-        labels = self.fabric.to_device(self._labels[torch.from_numpy(chosen)])
+    def _train_step(self, batch: np.ndarray, weight: float) -> Tensor:
+        """One step of SGD on the images with the indices ``batch``.
+
+        Returns:
+            Loss, right answers, and gap to the teacher (for the adaptive temperature), summed over
+            the images: float32 [3]; 0 without ``weight``.
+        """
+        settings, optimizer = self.settings, self.state.optimizer
+        pixels = self.fabric.to_device(augmented(self._pixels, batch, settings, self.done))
+        labels = self.fabric.to_device(self._labels[torch.from_numpy(batch)])
         images = self._student.normalize(pixels).contiguous(memory_format=torch.channels_last)
         logits = self._wrapped(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
-        apart = torch.zeros_like(loss)
+        teacher_gap = torch.zeros_like(loss)
         if self._teacher is not None:
-            told = self._teacher.logits(pixels, chosen, self.done)
-            taught = teacher_loss(logits, told, labels, settings, self._degrees)
+            teacher_logits = self._teacher.logits(pixels, batch, self.done)
+            distillation = kd_loss(logits, teacher_logits, labels, settings, self._temperature)
             if settings.schedule == "adaptive":
-                apart = distance(logits, told, labels)
-            loss = (1 - settings.alpha) * loss + settings.alpha * taught
-        self.optimizer.zero_grad()
+                teacher_gap = cross_entropy_gap(logits, teacher_logits, labels)
+            loss = (1 - settings.alpha) * loss + settings.alpha * distillation
+        optimizer.zero_grad()
         self.fabric.backward(loss if weight == 1 else loss * weight)
         if settings.clip:
             self.fabric.clip_gradients(
-                self._wrapped, self.optimizer, max_norm=settings.clip, error_if_nonfinite=False
+                self._wrapped, optimizer, max_norm=settings.clip, error_if_nonfinite=False
             )
-        self.optimizer.step()
-        hits, count = (logits.argmax(1) == labels).sum(), len(chosen)
-        return torch.stack([loss.detach() * count, hits, apart * count]) * (weight > 0)
+        optimizer.step()
+        right, count = (logits.argmax(1) == labels).sum(), len(batch)
+        return torch.stack([loss.detach() * count, right, teacher_gap * count]) * (weight > 0)
 
-    def _measured(self, loss: float, right: float, trained: float) -> Epoch:
-        """Close the epoch, which took ``trained`` seconds, and measure what it came to."""
-        began = time.perf_counter()
-        self.done, self.step, self.seconds = self.done + 1, 0, 0.0
-        self.sums.zero_()
+    def _finish_epoch(self, loss: float, train_accuracy: float, seconds: float) -> Epoch:
+        """Close the epoch, which took ``seconds``, and measure the accuracy on the test images."""
+        start = time.perf_counter()
+        self.state.next_epoch()
         peak = torch.tensor(peak_bytes(self.fabric.device), device=self.fabric.device)
-        memory = int(self._ranks.add(peak))
-        hits = count_right(self.model(), self.test) if self._ranks.rank == 0 else 0
+        memory = int(self._processes.all_reduce(peak))
+        right = count_right(self.model(), self.test) if self._processes.rank == 0 else 0
         return Epoch(
             epoch=self.done,
             epochs=self.settings.epochs,
             loss=loss,
-            train_accuracy=right,
-            test_accuracy=hits / max(1, len(self.test)),
+            train_accuracy=train_accuracy,
+            test_accuracy=right / max(1, len(self.test)),
             test_images=len(self.test),
-            temperature=self._degrees,
-            learning_rate=self._rate,
-            images_per_second=len(self.train) / trained,
-            seconds=trained + time.perf_counter() - began,
+            temperature=self._temperature,
+            learning_rate=self._learning_rate,
+            images_per_second=len(self.train) / seconds,
+            seconds=seconds + time.perf_counter() - start,
             memory=memory,
         )
 
-    def check(self) -> None:
-        """Raise RunError when the loss of the epoch under way is no longer finite."""
-        if not torch.isfinite(self.sums).all():
-            raise RunError(
-                f"The loss became infinite in epoch {self.done + 1}, by step {self.step + 1}. "
-                "Lower the learning rate and start again."
-            )
-
     def model(self) -> Model:
-        """The student as trained so far, or its running average: a copy, in the memory format that
-        it came in."""
-        trained = self.module if self.average is None else self.average.module
+        """A copy of the student as trained so far, or of its EMA, in the usual memory format."""
+        trained = self.module if self.state.ema is None else self.state.ema.module
         module = (
             copy.deepcopy(trained)
             .requires_grad_(True)
@@ -201,35 +247,44 @@ class Training:
         )
         return self._student.with_module(module.eval())
 
-    def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on from here, as tensors by name (training_state.py). Raises
-        RunError when the loss or the weights are no longer finite."""
-        return gather(self)
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything needed to resume, as tensors by name (``TrainState.state_dict``).
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up a ``state`` saved earlier; {} changes nothing. All of several processes must call
-        it, and the first one's state counts. Raises RunError when it is of another network."""
-        if state := self._ranks.first(state):
-            take_up(self, state)
+        Raises:
+            RunError: The loss or the weights are no longer finite.
+        """
+        return self.state.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a ``state_dict``; {} changes nothing.
+
+        Several processes must all call it; the first one's state counts.
+
+        Raises:
+            RunError: The state is of another network or other settings.
+        """
+        if state := self._processes.broadcast(state):
+            self.state.load_state_dict(state)
 
     @property
     def note(self) -> str:
-        """What several processes do otherwise than one would, in a sentence; '' for nothing."""
-        if self._ranks.size == 1 or not has_norms(self.module):
+        """In a sentence, what several processes do differently from one; '' for nothing."""
+        if self._processes.world_size == 1 or not has_batch_norm(self.module):
             return ""
         return (
-            f"BatchNorm's statistics are per process: each of the {self._ranks.size} sees its own "
-            "part of a batch, so the result differs a little from that of one process."
+            "BatchNorm's statistics are per process: each of the "
+            f"{self._processes.world_size} sees its own part of a batch, so the result differs a "
+            "little from that of one process."
         )
 
 
 def _optimizer(module: nn.Module, settings: Distillation) -> torch.optim.Optimizer:
     """SGD with momentum; norm scales and biases are left out of weight decay, as usual (He et al.
     2019)."""
-    wide = [p for p in module.parameters() if p.ndim > 1]
-    thin = [p for p in module.parameters() if p.ndim <= 1]
+    decayed = [p for p in module.parameters() if p.ndim > 1]
+    others = [p for p in module.parameters() if p.ndim <= 1]
     return torch.optim.SGD(
-        [{"params": wide, "weight_decay": settings.weight_decay}, {"params": thin}],
+        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others}],
         lr=settings.learning_rate,
         momentum=settings.momentum,
         nesterov=settings.momentum > 0,

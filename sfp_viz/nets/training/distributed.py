@@ -1,4 +1,4 @@
-"""What the processes of one training do together; with a single process all of it is nothing."""
+"""The processes of one training, and what they share."""
 
 from __future__ import annotations
 
@@ -15,69 +15,81 @@ from sfp_viz.errors import RunError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-_PATIENCE = timedelta(days=1)  # rank 0 may measure or write for long; the dead are found otherwise
-_NORMS = nn.modules.batchnorm._BatchNorm
+_TIMEOUT = timedelta(days=1)  # rank 0 may measure or write for long; dead processes show otherwise
 
 
-class Ranks:
-    """The processes of ``fabric``: ``rank`` of ``size``. Make it in all of them at once.
+class ProcessGroup:
+    """The processes of ``fabric``; with a single one every method returns its argument.
 
-    The word to stop goes over a group of its own on the CPU, so that a GPU does not wait for it.
+    Create it in all processes at once. Flags are broadcast over a group of their own on the CPU, so
+    that a GPU does not wait for them.
+
+    Attributes:
+        rank: The number of this process, from 0.
+        world_size: How many processes there are.
     """
 
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
-        self.rank, self.size = fabric.global_rank, fabric.world_size
+        self.rank, self.world_size = fabric.global_rank, fabric.world_size
         self._group: Any = None
-        if self.size > 1:
+        if self.world_size > 1:
             from torch import distributed
 
-            self._group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+            self._group = distributed.new_group(backend="gloo", timeout=_TIMEOUT)
 
-    def share(self, batch: np.ndarray) -> tuple[np.ndarray, float]:
-        """This process's part of a batch, and the weight of its mean: the mean over the processes
-        of mean x weight is the mean over the batch. A process without a part takes the first image
-        at weight 0, because all of them must step together."""
-        if self.size == 1:
+    def shard(self, batch: np.ndarray) -> tuple[np.ndarray, float]:
+        """This process's part of a batch, and the weight of its mean.
+
+        The mean over the processes of mean x weight is the mean over the batch. A process without
+        images takes the first one at weight 0, because all processes must step together.
+        """
+        if self.world_size == 1:
             return batch, 1.0
-        mine = np.array_split(batch, self.size)[self.rank]
-        return (mine, len(mine) * self.size / len(batch)) if len(mine) else (batch[:1], 0.0)
+        shard = np.array_split(batch, self.world_size)[self.rank]
+        if not len(shard):
+            return batch[:1], 0.0
+        return shard, len(shard) * self.world_size / len(batch)
 
-    def add(self, tensor: Tensor) -> Tensor:
-        """The sum of ``tensor`` over the processes, the same in each; written into ``tensor``."""
-        if self.size > 1:
+    def all_reduce(self, tensor: Tensor) -> Tensor:
+        """The sum of ``tensor`` over the processes, in each of them; written into ``tensor``."""
+        if self.world_size > 1:
             from torch import distributed
 
             distributed.all_reduce(tensor)
         return tensor
 
-    def agree(self, word: bool) -> bool:
-        """What the first process says; the others' ``word`` does not count."""
-        if self.size > 1:
+    def broadcast_flag(self, flag: bool) -> bool:
+        """The ``flag`` of the first process, in each of them."""
+        if self.world_size > 1:
             from torch import distributed
 
-            said = torch.tensor([int(word)])
-            distributed.broadcast(said, 0, group=self._group)
-            return bool(said)
-        return word
+            tensor = torch.tensor([int(flag)])
+            distributed.broadcast(tensor, 0, group=self._group)
+            return bool(tensor)
+        return flag
 
-    def first(self, value: Any) -> Any:
-        """What the first process gives as ``value``; the others' does not count."""
-        return self._fabric.broadcast(value) if self.size > 1 else value
-
-
-def has_norms(module: nn.Module) -> bool:
-    """Whether what an image becomes depends on the others of its batch."""
-    return any(isinstance(part, _NORMS) for part in module.modules())
+    def broadcast(self, value: Any) -> Any:
+        """The ``value`` of the first process, in each of them."""
+        return self._fabric.broadcast(value) if self.world_size > 1 else value
 
 
-def fewest(module: nn.Module, ranks: Ranks) -> int:
-    """The images a batch needs at least: BatchNorm has no statistics of one image a process."""
-    return 2 * ranks.size if has_norms(module) else 2
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether the output for an image depends on the other images of its batch."""
+    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in module.modules())
 
 
-def alone(settings: Distillation) -> Fabric:
-    """A Fabric of this process alone. Raises RunError for settings that need several."""
+def smallest_batch(module: nn.Module, processes: ProcessGroup) -> int:
+    """The fewest images of a batch: BatchNorm has no statistics of one image per process."""
+    return 2 * processes.world_size if has_batch_norm(module) else 2
+
+
+def single_process_fabric(settings: Distillation) -> Fabric:
+    """A Fabric of this process alone.
+
+    Raises:
+        RunError: The settings ask for several processes.
+    """
     if settings.processes > 1:
         raise RunError(
             f"A training on {settings.processes} processes needs a run, which starts them: "
@@ -88,16 +100,25 @@ def alone(settings: Distillation) -> Fabric:
     return Fabric(accelerator="auto", devices=1, precision=settings.precision)
 
 
-def together(settings: Distillation, *, rank: int, port: int) -> Fabric:
-    """A Fabric of this process, ``rank`` of the settings' number, with DDP (Li et al. 2020); it
-    comes back when all of them are there, at ``port`` of this machine. GPUs are taken one each;
-    without one all work on the CPU. Raises RunError when there are too few GPUs."""
+def distributed_fabric(settings: Distillation, *, rank: int, port: int) -> Fabric:
+    """A Fabric of this and the other processes, with DDP (Li et al. 2020).
+
+    It waits for all processes. Each takes a GPU; without GPUs all work on the CPU.
+
+    Args:
+        settings: Their ``processes`` is how many there are.
+        rank: The number of this process, from 0.
+        port: The port of this machine at which they meet.
+
+    Raises:
+        RunError: There are fewer GPUs than processes.
+    """
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
     from lightning_fabric.strategies import DDPStrategy
 
-    class Started(LightningEnvironment):
-        """Processes that were started by us, without variables that children would inherit."""
+    class Environment(LightningEnvironment):
+        """Processes started by a run, without environment variables that children would inherit."""
 
         @property
         def creates_processes_externally(self) -> bool:
@@ -127,16 +148,16 @@ def together(settings: Distillation, *, rank: int, port: int) -> Fabric:
     fabric = Fabric(
         accelerator="cuda" if gpus else "cpu",
         devices=settings.processes,
-        strategy=DDPStrategy(cluster_environment=Started(), timeout=_PATIENCE),
+        strategy=DDPStrategy(cluster_environment=Environment(), timeout=_TIMEOUT),
         precision=settings.precision,
     )
     fabric.launch()
-    torch.set_num_threads(threads)  # Fabric has its own opinion
+    torch.set_num_threads(threads)  # launch() changes it
     return fabric
 
 
-def leave() -> None:
-    """Leave the group that ``together`` made; a later one can then be made."""
+def leave_process_group() -> None:
+    """Leave the group of ``distributed_fabric``, so that another one can be created."""
     from torch import distributed
 
     if distributed.is_initialized():

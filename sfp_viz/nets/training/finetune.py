@@ -1,4 +1,4 @@
-"""Fine-tuning as a user types it: one Epoch after another. Runs use distill.Training."""
+"""Fine-tuning as a generator of epochs. Runs use distill.Training."""
 
 from __future__ import annotations
 
@@ -21,11 +21,22 @@ def finetune(
     settings: Distillation | None = None,
     save_to: str | Path | None = None,
 ) -> Iterator[Epoch]:
-    """Train a copy of ``student`` and yield one Epoch after another; ``student`` stays as it is.
+    """Train a copy of ``student`` and yield one Epoch after another.
 
-    ``data`` is a name for load_data. The trained network is written to ``save_to`` after the last
-    epoch, and is the generator's return value (``model = yield from finetune(...)``); ``Training``
-    gives finer control.
+    Args:
+        student: The network to train; it is not changed.
+        teacher: The network whose logits it learns; None trains on labels alone.
+        data: The name of the images, as for ``load_data``.
+        settings: How to train; None takes the defaults.
+        save_to: The safetensors file for the trained network, written after the last epoch.
+
+    Returns:
+        The trained network, as the generator's return value (``model = yield from finetune(...)``).
+        ``Training`` gives finer control.
+
+    Raises:
+        DataError: The images do not fit the student.
+        RunError: The teacher does not fit the student, or the loss is no longer finite.
     """
     settings = settings or Distillation()
     training = Training(

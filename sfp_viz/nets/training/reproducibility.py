@@ -1,4 +1,4 @@
-"""Random streams and numerics fixed, so that a resumed run equals an undisturbed one."""
+"""Fixed random streams and numerical settings, so that a resumed run equals an undisturbed one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ import torch
 
 
 def numerics(threads: int | None = None, *, processes: int = 1) -> dict[str, Any]:
-    """What the result depends on besides the data and settings; sets the number of threads: as
-    given, or this process's part of those that ``processes`` share.
+    """What the result depends on besides the data and settings; sets the number of threads.
 
     On the CPU the same threads, versions and kind of processor give the same bits.
+
+    Args:
+        threads: Threads of this process; None takes its part of those that ``processes`` share.
+        processes: Processes of the training.
+
+    Returns:
+        A JSON record: threads, versions, device, vector instructions, precision, memory format.
     """
     # Set it also when it stays the same: that turns off MKL's own choice of fewer threads, which
     # would sum in another order than the resumed run does.
@@ -34,18 +40,18 @@ def numerics(threads: int | None = None, *, processes: int = 1) -> dict[str, Any
 
 
 @contextmanager
-def own_stream(device: torch.device) -> Iterator[None]:
-    """Give torch's random stream back as it was: a training draws from its own."""
+def preserved_rng(device: torch.device) -> Iterator[None]:
+    """A context that leaves torch's random stream as it was: a training draws from its own."""
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
         yield
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
-    """Start torch's random stream (dropout) anew for a step, whatever came before it; each of
-    several processes has its own."""
-    drawn = np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1, np.uint64)
+    """Seed torch's random stream (dropout) for a step, whatever came before it; each of several
+    processes has its own."""
+    state = np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1, np.uint64)
     # torch.manual_seed would note a stack trace for each device that is not there
-    torch.default_generator.manual_seed(int(drawn[0]))
+    torch.default_generator.manual_seed(int(state[0]))
     if torch.cuda.is_initialized():
-        torch.cuda.manual_seed(int(drawn[0]))
+        torch.cuda.manual_seed(int(state[0]))

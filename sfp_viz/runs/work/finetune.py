@@ -40,7 +40,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     }
     with spread(folder, run.settings, heartbeat, data=run.data, **files) as fabric:
         training, start, teacher = _training(run, heartbeat, fabric, **files)
-        training.restore(dict(checkpoints.last.state) if checkpoints.last is not None else {})
+        training.load_state_dict(checkpoints.last.state if checkpoints.last is not None else {})
         if training.note:
             heartbeat.say({}, f"{note} {training.note}".strip())
         before = _before(folder, training, start, teacher, heartbeat)
@@ -73,7 +73,7 @@ def train(
         asked = heartbeat.step()
         due = every > 0 and training.step % every == 0
         if training.step != begun and (asked or due):
-            checkpoints.save(training.state(), facts, done=training.done, step=training.step)
+            checkpoints.save(training.state_dict(), facts, done=training.done, step=training.step)
         return asked
 
     while training.done < training.settings.epochs:
@@ -84,7 +84,7 @@ def train(
         heartbeat.report("training", done=done, steps=training.steps, step=begun)
         try:
             epoch = training.epoch(stop)
-            state = training.state() if epoch is not None else {}
+            state = training.state_dict() if epoch is not None else {}
         except RunError as problem:
             checkpoints.drop_begun()
             raise RunError(f"{problem} {_kept(len(read_epochs(folder)))}") from problem

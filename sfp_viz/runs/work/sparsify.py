@@ -95,7 +95,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     known = read_refreshes(path)[: last.done if last else 0]
     if last is not None:
         told = tuple(note for line in known for note in line.notes)
-        training.restore({**last.state, "step": last.state["at"]}, told)
+        training.load_state_dict({**last.state, "step": last.state["at"]}, told)
     rewrite(path / REFRESHES, known)  # the others are done again
     _say(task, known)
     _advance(task, training, checkpoints, list(known))
@@ -119,7 +119,7 @@ def _advance(
 
     def save() -> None:
         nonlocal saved
-        state, lines = training.state(), len(known)
+        state, lines = training.state_dict(), len(known)
         at = state["step"]  # two numbers; checkpoints want the steps since the last line
         inside = {"at": at, "step": at[0] - at[1], "done": at.new_tensor(lines)}
         checkpoints.save({**state, **inside}, facts, done=lines, step=int(at[0] - at[1]))
@@ -181,7 +181,7 @@ def _tune(task: Task, checkpoints: Checkpoints) -> Model:
     if task.order.settings.method == "stripes":
         hold_stripes(training.module)
     if checkpoints.last is not None:
-        training.restore(dict(checkpoints.last.state))
+        training.load_state_dict(dict(checkpoints.last.state))
     rewrite(path / EPOCHS, read_epochs(path)[: training.done])  # the others are done again
     train(training, path, task.heartbeat, checkpoints)
     return training.model()

@@ -55,7 +55,7 @@ def spread(
     if settings.processes == 1:
         yield None
         return
-    from sfp_viz.nets.training.distributed import leave, together
+    from sfp_viz.nets.training.distributed import distributed_fabric, leave_process_group
     from sfp_viz.nets.training.reproducibility import numerics
 
     job = {"start": str(start), "teacher": str(teacher) if teacher else None, "data": data}
@@ -65,8 +65,8 @@ def spread(
     guard = threading.Thread(target=_guard, args=(others, over, heartbeat, settings), daemon=True)
     guard.start()
     try:
-        yield together(settings, rank=0, port=port)
-        leave()
+        yield distributed_fabric(settings, rank=0, port=port)
+        leave_process_group()
     except (SfpError, Stopped):
         raise
     except Exception as problem:
@@ -174,12 +174,12 @@ def _follow(job: dict[str, Any], *, rank: int, port: int) -> None:
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.training.distill import Training
-    from sfp_viz.nets.training.distributed import leave, together
+    from sfp_viz.nets.training.distributed import distributed_fabric, leave_process_group
     from sfp_viz.nets.training.reproducibility import numerics
 
     numerics(job["threads"])
     settings = Distillation(**job["settings"])
-    fabric = together(settings, rank=rank, port=port)
+    fabric = distributed_fabric(settings, rank=rank, port=port)
     training = Training(
         load_saved(Path(job["start"])),
         teacher=load_saved(Path(job["teacher"])) if job["teacher"] else None,
@@ -188,10 +188,10 @@ def _follow(job: dict[str, Any], *, rank: int, port: int) -> None:
         settings=settings,
         fabric=fabric,
     )
-    training.restore({})
+    training.load_state_dict({})
     while training.done < settings.epochs and training.epoch() is not None:
         pass
-    leave()
+    leave_process_group()
 
 
 if __name__ == "__main__":

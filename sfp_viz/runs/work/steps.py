@@ -199,7 +199,7 @@ def _train(task: Task, number: int) -> None:
         ),
     )
     if checkpoints.last is not None:
-        training.restore(dict(checkpoints.last.state))
+        training.load_state_dict(dict(checkpoints.last.state))
     known = read_epochs(path)
     if len(known) < before + training.done:
         raise RunError(

@@ -3,7 +3,12 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.plan.reason import Reason, small_norm
-from sfp_viz.core.training.sparsification import STRENGTHS, Sparsification, check_used, rate_at
+from sfp_viz.core.training.sparsification import (
+    STRENGTHS,
+    Sparsification,
+    check_used,
+    learning_rate,
+)
 from sfp_viz.errors import RecipeError
 
 
@@ -64,9 +69,9 @@ def test_a_cutoff_beside_a_target_is_refused_because_it_decides_nothing():
 
 def test_the_rate_is_held_and_then_falls_to_0():
     settings = Sparsification(learning_rate=0.1, settle=0.4)
-    assert rate_at(settings, 0) == rate_at(settings, 0.6) == 0.1
-    assert rate_at(settings, 0.8) == pytest.approx(0.05)
-    assert rate_at(settings, 1) == pytest.approx(0)
+    assert learning_rate(settings, 0) == learning_rate(settings, 0.6) == 0.1
+    assert learning_rate(settings, 0.8) == pytest.approx(0.05)
+    assert learning_rate(settings, 1) == pytest.approx(0)
 
 
 def test_reasons_name_the_method_and_the_share():

@@ -105,7 +105,7 @@ def test_a_training_stopped_at_any_step_and_resumed_has_the_same_bits(settings, 
         pass
     assert first.step == last
     second = sparsifying(settings)
-    second.restore(first.state())
+    second.load_state_dict(first.state_dict())
     rest = list(second.records())
     assert digest_of(second.module) == digest_of(undisturbed.module)
     assert rest[-1].loss == whole[-1].loss
@@ -147,13 +147,15 @@ def test_steps_of_one_image_are_skipped_and_make_no_loss_smaller():
 def test_seconds_count_what_came_before_a_pause():
     first = sparsifying(replace(QUICK, refresh=4))
     assert first.advance(stop=lambda: first.step >= 3) is None
-    state = first.state()
+    state = first.state_dict()
     second = sparsifying(replace(QUICK, refresh=4))
-    second.restore({**state, "seconds": torch.tensor(100.0)})
+    second.load_state_dict({**state, "seconds": torch.tensor(100.0)})
     line = second.advance()
     assert 100 < line.seconds < 200
     assert line.images_per_second == pytest.approx(second._batches.seen(4) / line.seconds)
-    second.restore({name: t for name, t in state.items() if name not in ("seconds", "mean")})
+    second.load_state_dict(
+        {name: t for name, t in state.items() if name not in ("seconds", "mean")}
+    )
     assert second.advance().seconds < 100
 
 
@@ -192,7 +194,7 @@ def test_a_lambda_so_large_that_all_would_die_keeps_the_largest_row_and_says_so(
 def test_l20_pulls_a_group_with_at_least_one_and_a_half_times_its_lambda_and_says_so():
     settings = replace(QUICK, method="ssr_l20", strength=0.5, rho=1.0, growth=1.0)
     session = sparsifying(settings)
-    strengths, lifts = session.scales.strengths, session.scales.lifts
+    strengths, lifts = session.sparse.scales.strengths, session.sparse.scales.rho_factors
     largest = max(strengths, key=lambda name: strengths[name])
     assert strengths[largest] > 0.7  # the share of MACs makes it more than what was asked for
     assert lifts[largest] == pytest.approx(1.5 * strengths[largest])
@@ -200,8 +202,9 @@ def test_l20_pulls_a_group_with_at_least_one_and_a_half_times_its_lambda_and_say
     first = session.advance()
     assert first.rho == 1
     assert any("there instead of 1" in note for note in first.notes)
-    low = sparsifying(replace(settings, strength=1.0, rho=0.5)).scales  # in every way too low
-    assert all(0.5 * lift >= 1.5 * low.strengths[name] - 1e-9 for name, lift in low.lifts.items())
+    low = sparsifying(replace(settings, strength=1.0, rho=0.5)).sparse.scales  # by far too low
+    for name, strength in low.strengths.items():
+        assert 0.5 * low.rho_factors[name] >= 1.5 * strength - 1e-9
     enough = sparsifying(replace(settings, rho=9.0)).advance()
     assert enough.rho == 9
     assert not any("instead of" in note for note in enough.notes)
@@ -234,28 +237,28 @@ def test_networks_with_ties_concatenation_shared_and_depthwise_layers_end_in_pla
 
 def test_tied_layers_are_left_whole_unless_asked(residual_model):
     session = sparsifying(replace(QUICK, batch_size=16, strength=30.0), residual_model)
-    assert {r.group for r in session.solver.rows} == {
+    assert {r.group for r in session.sparse.solver.rows} == {
         g.name for g in session.network.free if len(g.layers) == 1
     }
 
 
 def test_rows_hold_filter_bias_and_norm(plain_model):
     session = sparsifying(replace(QUICK, batch_size=16), plain_model)
-    found = {r.group: {p.name for p in r.parts} for r in session.solver.rows}
+    found = {r.group: {p.name for p in r.slices} for r in session.sparse.solver.rows}
     assert found["conv1"] == {"conv1.weight", "conv1.bias"}
     assert found["conv3"] == {"conv3.weight", "bn3.weight", "bn3.bias"}
-    rows = next(r for r in session.solver.rows if r.group == "conv3")
+    rows = next(r for r in session.sparse.solver.rows if r.group == "conv3")
     state = {n: p.detach() for n, p in session.module.named_parameters()}
     row = torch.cat([state[name][2].flatten() for name in found["conv3"]])
     assert float(rows.norms(state)[2]) == pytest.approx(float(row.norm()), rel=1e-5)
 
 
 def test_what_does_not_fit_is_refused_in_a_sentence():
-    state = sparsifying(QUICK).state()
+    state = sparsifying(QUICK).state_dict()
     with pytest.raises(RunError, match="does not fit this run"):
-        sparsifying(METHODS[5], lenet()).restore({**state, "step": torch.tensor([1])})
+        sparsifying(METHODS[5], lenet()).load_state_dict({**state, "step": torch.tensor([1])})
     with pytest.raises(RunError, match="does not fit this run"):
-        sparsifying(QUICK).restore({k: v for k, v in state.items() if "copy" not in k})
+        sparsifying(QUICK).load_state_dict({k: v for k, v in state.items() if "copy" not in k})
     wrong = noise((3, 8, 8), 10)
     with pytest.raises(DataError, match=r"takes images of \(1, 8, 8\)"):
         SparseTraining(lenet(), train=wrong, test=wrong, settings=QUICK)
@@ -274,11 +277,11 @@ def test_an_infinite_loss_says_what_to_do():
 def test_weights_that_are_no_longer_finite_make_no_state(settings):
     session = sparsifying(settings)
     session.advance()
-    assert session.state()
+    assert session.state_dict()
     with torch.no_grad():
         next(session.module.parameters())[0] = torch.inf
     with pytest.raises(RunError, match=r"became infinite before step.*Lower the learning rate"):
-        session.state()
+        session.state_dict()
 
 
 @pytest.mark.parametrize("method", ["ssr_l21", "ssr_l20", "proximal"])
@@ -334,17 +337,17 @@ def test_stripes_that_went_in_training_are_skipped_by_the_cut_network():
 
 def test_a_gate_below_the_threshold_can_come_back_for_a_while():
     session = sparsifying(replace(STRIPES, filter_share=0.0, reactivation=1, strength=0.0))
-    held = session.solver.held
+    held = session.sparse.solver.stripe_gates
     gate = held.gates["conv2"]
     with torch.no_grad():
         gate[0, 0, 0], gate[1, 0, 0] = 0.001, 0.001
-    session._train()
+    session._train_step()
     assert held.since["conv2"][0, 0, 0] >= 0
     with torch.no_grad():
         gate[0, 0, 0] = 0.5  # what its gradient, which is still there, may do
     session.step += 1
-    session._train()
+    session._train_step()
     assert held.since["conv2"][0, 0, 0] == -1
     session.step += session._batches.steps
-    session._train()
+    session._train_step()
     assert gate[1, 0, 0] == 0 or held.since["conv2"][1, 0, 0] == -1

@@ -103,9 +103,9 @@ def test_a_resumed_training_equals_an_undisturbed_one(teacher):
     whole = [undisturbed.epoch(), undisturbed.epoch()]
     stopped = training(teacher=told)
     stopped.epoch()
-    saved = {name: tensor.clone() for name, tensor in stopped.state().items()}
+    saved = {name: tensor.clone() for name, tensor in stopped.state_dict().items()}
     resumed = training(teacher=told)
-    resumed.restore(saved)
+    resumed.load_state_dict(saved)
     assert resumed.done == 1
     second = resumed.epoch()
     assert digest_of(resumed.model().module) == digest_of(undisturbed.model().module)
@@ -121,13 +121,13 @@ def test_a_training_that_is_asked_to_stop_stops_between_two_steps():
 
 
 def test_a_checkpoint_of_another_network_gives_one_sentence():
-    state = training().state()
+    state = training().state_dict()
     other = training(lenet(classes=12))
     with pytest.raises(RunError, match="does not fit this run"):
-        other.restore(state)
+        other.load_state_dict(state)
     del state["done"]
     with pytest.raises(RunError):
-        training().restore(state)
+        training().load_state_dict(state)
 
 
 def test_finetune_yields_epochs_and_returns_the_network():

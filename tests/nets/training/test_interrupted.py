@@ -56,7 +56,7 @@ def training(settings: Distillation = TINY, *, fabric=None) -> Training:
 
 
 def same(session: Training, other: Training) -> bool:
-    ours, theirs = session.state(), other.state()
+    ours, theirs = session.state_dict(), other.state_dict()
     timeless = ours.keys() - {"seconds"}
     assert ours.keys() == theirs.keys()
     return all(torch.equal(ours[name], theirs[name]) for name in timeless) and digest_of(
@@ -93,9 +93,9 @@ def test_interrupted_before_every_step_it_ends_with_the_same_bits(changes, tmp_p
     for turn in range(3 * STEPS):
         found.append(session.epoch(after(1)))
         torch.manual_seed(turn)  # what others draw in between does not matter
-        save_checkpoint(tmp_path / "it.safetensors", session.state(), {})
+        save_checkpoint(tmp_path / "it.safetensors", session.state_dict(), {})
         session = training(settings)  # as if in another process
-        session.restore(load_checkpoint(tmp_path / "it.safetensors")[0])
+        session.load_state_dict(load_checkpoint(tmp_path / "it.safetensors")[0])
         assert (session.done, session.step) == divmod(turn + 1, STEPS)
     assert lines(found) == lines(whole)
     assert same(session, undisturbed)
@@ -106,7 +106,7 @@ def test_the_state_asked_for_in_the_stop_call_is_whole(tmp_path):
     undisturbed, kept = training(), {}
 
     def keep() -> bool:
-        state = undisturbed.state()
+        state = undisturbed.state_dict()
         kept[int(state["done"]), int(state["step"])] = {k: v.clone() for k, v in state.items()}
         return False
 
@@ -115,7 +115,7 @@ def test_the_state_asked_for_in_the_stop_call_is_whole(tmp_path):
     for (done, step), state in kept.items():
         if step in (1, 3):
             resumed = training()
-            resumed.restore(state)
+            resumed.load_state_dict(state)
             assert lines(resumed.epoch() for _ in range(done, 3)) == lines(whole[done:])
             assert same(resumed, undisturbed)
 
@@ -123,10 +123,10 @@ def test_the_state_asked_for_in_the_stop_call_is_whole(tmp_path):
 def test_the_seconds_of_an_interrupted_epoch_add_up():
     session = training()
     assert session.epoch(after(3)) is None
-    state = session.state()
+    state = session.state_dict()
     state["seconds"] += 100
     resumed = training()
-    resumed.restore(state)
+    resumed.load_state_dict(state)
     epoch = resumed.epoch()
     assert epoch.seconds > 100
     assert epoch.images_per_second < 1
@@ -162,9 +162,9 @@ def test_the_scale_of_half_precision_goes_along():
     undisturbed.epoch()
     session.epoch()
     session.epoch(after(2))
-    state = session.state()
+    state = session.state_dict()
     resumed = halved()
-    resumed.restore(state)
+    resumed.load_state_dict(state)
     now = resumed.fabric.strategy.precision.state_dict()
     assert now == session.fabric.strategy.precision.state_dict()
     assert now["_growth_tracker"] > 0 or now["scale"] != before
@@ -175,18 +175,18 @@ def test_the_scale_of_half_precision_goes_along():
 def test_a_checkpoint_of_an_earlier_version_is_taken_up_between_epochs():
     session = training()
     session.epoch()
-    old = {k: v for k, v in session.state().items() if k not in ("step", "sums", "seconds")}
+    old = {k: v for k, v in session.state_dict().items() if k not in ("step", "sums", "seconds")}
     resumed = training()
-    resumed.restore(old)
+    resumed.load_state_dict(old)
     assert (resumed.done, resumed.step) == (1, 0)
     assert same(resumed, session)
 
 
 def test_a_checkpoint_with_a_step_beyond_the_epoch_does_not_fit():
-    state = training().state()
+    state = training().state_dict()
     state["step"] = torch.tensor(STEPS + 1)
     with pytest.raises(RunError, match=r"does not fit this run.*step 5 of 4"):
-        training().restore(state)
+        training().load_state_dict(state)
 
 
 def test_weights_without_bounds_are_no_state_to_go_on_from():
@@ -194,7 +194,7 @@ def test_weights_without_bounds_are_no_state_to_go_on_from():
     with torch.no_grad():
         session.module.fc.weight[0, 0] = float("nan")
     with pytest.raises(RunError, match=r"weights became infinite in epoch 1.*Lower"):
-        session.state()
+        session.state_dict()
 
 
 def test_the_memory_of_an_epoch_is_measured():

@@ -122,7 +122,7 @@ def test_too_many_views_for_the_memory_are_refused(monkeypatch):
 def test_views_come_again_and_are_different():
     session = training(replace(QUICK, augmentation="crop_flip", teacher_views=2))
     chosen = session._pixels.new_zeros(3).numpy().astype("int64")
-    views = [teaching.seen_in(session._pixels, chosen, session.settings, e) for e in range(4)]
+    views = [teaching.augmented(session._pixels, chosen, session.settings, e) for e in range(4)]
     assert torch.equal(views[0], views[2])
     assert torch.equal(views[1], views[3])
     assert not torch.equal(views[0], views[1])
@@ -145,9 +145,9 @@ def test_with_each_option_a_resumed_training_equals_an_undisturbed_one(changes):
     whole = [undisturbed.epoch() for _ in range(3)]
     stopped = training(settings)
     stopped.epoch()
-    saved = {name: tensor.clone() for name, tensor in stopped.state().items()}
+    saved = {name: tensor.clone() for name, tensor in stopped.state_dict().items()}
     resumed = training(settings)
-    resumed.restore(saved)
+    resumed.load_state_dict(saved)
     rest = [resumed.epoch(), resumed.epoch()]
     assert digest_of(resumed.model().module) == digest_of(undisturbed.model().module)
     assert [(e.loss, e.temperature) for e in rest] == [(e.loss, e.temperature) for e in whole[1:]]
@@ -158,10 +158,10 @@ def test_with_each_option_a_resumed_training_equals_an_undisturbed_one(changes):
 
 
 def test_a_checkpoint_without_the_average_does_not_fit_a_run_that_needs_it():
-    state = training(QUICK).state()
+    state = training(QUICK).state_dict()
     for changes in ({"ema": 0.9}, {"schedule": "adaptive"}):
         with pytest.raises(RunError, match="does not fit"):
-            training(replace(QUICK, **changes)).restore(state)
+            training(replace(QUICK, **changes)).load_state_dict(state)
 
 
 def test_the_average_by_hand_with_buffers_and_counters():
@@ -172,11 +172,11 @@ def test_the_average_by_hand_with_buffers_and_counters():
         module[1].running_mean.fill_(2)
         module[1].num_batches_tracked.fill_(7)
     start = float(average.module[0].weight)
-    average.add(module, 0)  # the decay begins at 1 / 10
+    average.update(module, 0)  # the decay begins at 1 / 10
     assert float(average.module[0].weight) == pytest.approx(0.1 * start + 0.9 * 4)
     assert float(average.module[1].running_mean) == pytest.approx(1.8)
     assert int(average.module[1].num_batches_tracked) == 7
-    average.add(module, 10_000)
+    average.update(module, 10_000)
     assert float(average.module[1].running_mean) == pytest.approx(1.9)
 
 

@@ -156,14 +156,14 @@ def test_an_infinite_loss_stops_at_the_last_good_epoch_and_says_what_to_do(
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.training.distill import Training
 
-    learn = Training._learn
+    train_step = Training._train_step
 
     def astray(self, chosen, weight):
-        found = learn(self, chosen, weight)
+        found = train_step(self, chosen, weight)
         return found * float("nan") if (self.done, self.step) == (1, 5) else found
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_learn", astray)
+        patch.setattr(Training, "_train_step", astray)
         assert main([str(run)]) == 1
     failed = read_run(run)
     assert (failed.state, len(failed.epochs)) == ("failed", 1)

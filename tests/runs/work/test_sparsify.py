@@ -213,7 +213,7 @@ def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeyp
     from sfp_viz.nets.sparsity.sparse_training import SparseTraining
     from sfp_viz.runs.storage.checkpoints import read_newest
 
-    real = SparseTraining._train
+    real = SparseTraining._train_step
 
     def astray(self) -> None:
         real(self)
@@ -223,7 +223,7 @@ def test_weights_that_become_infinite_are_in_no_checkpoint(new_sparsify, monkeyp
 
     path = new_sparsify(replace(FEW, refresh=2), replace(TUNING, checkpoint_steps=1))
     with monkeypatch.context() as patch:
-        patch.setattr(SparseTraining, "_train", astray)
+        patch.setattr(SparseTraining, "_train_step", astray)
         assert main([str(path)]) == 1
     assert "Lower the learning rate" in read_run(path).message
     kept = read_newest(path / "sparsifying")
