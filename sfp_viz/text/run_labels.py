@@ -102,7 +102,7 @@ def _plan_of(run: Run | Summary) -> str:
     return plan_label(
         recipe,
         reduction if isinstance(reduction, int | float) else None,
-        str(run.facts.get("plan") or plan_hash or ""),
+        str(plan_hash or run.facts.get("plan") or ""),
     )
 
 
