@@ -36,6 +36,7 @@ from sfp_viz.nets.io.samples import sample_names
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.execution import execute, tensors_of
 from sfp_viz.nets.zoo import architectures
+from sfp_viz.text.groups import cause_sentence
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 LINES, TABLE = RESULTS / "zoo.jsonl", RESULTS / "zoo.md"
@@ -107,9 +108,11 @@ def tried(name: str, plans: int, minutes: float) -> dict[str, Any]:
     except SfpError as problem:
         return {**line, "why": str(problem)}
     line |= {"groups": len(network.groups), "free": len(network.free)}
-    line["protected"] = dict(sorted({g.why: g.name for g in network.groups if g.protected}.items()))
+    protected = [group for group in network.groups if group.protected]
+    line["protected"] = dict(sorted({cause_sentence(g): g.name for g in protected}.items()))
     if not network.free:
-        line["why"] = network.notes[0] if network.notes else "Every group is protected."
+        untraced = [g for g in protected if g.cause and g.cause.kind == "untraceable_network"]
+        line["why"] = cause_sentence(untraced[0]) if untraced else "Every group is protected."
         return line
     shown = sfp.cost(network)
     line["whole"] = (shown.macs, shown.params) == (line["macs"], line["params"])

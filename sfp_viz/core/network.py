@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -60,22 +61,69 @@ def filters_first(weight: np.ndarray, conv_groups: int = 1) -> np.ndarray:
     return blocks.swapaxes(1, 2).reshape(conv_groups * each, channels // conv_groups, *window)
 
 
+CauseKind = Literal[
+    "residual_add",
+    "product",
+    "shared_channels",
+    "network_output",
+    "joint_norm",
+    "transposed_conv_groups",
+    "shared_parameters",
+    "coupled_module",
+    "rearranged",
+    "misaligned",
+    "single_unit",
+    "conv_groups",
+    "narrow_input",
+    "trial_cut",
+    "untraced_layer",
+    "untraceable_network",
+    "text",
+]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What ties the layers of a group ('residual_add', 'product', 'shared_channels'), or why a
+    group cannot be cut; text/groups.py says it in words.
+
+    ``operation`` is torch's name of what happens to the channels, or the class of a module, and
+    ``place`` the dotted path of the module where that is ('' for the network itself).
+    ``channels``: those of the group, where their number matters. ``conv_groups``: those of the
+    convolution at ``place``. ``text``: what an error said ('untraceable_network'), or a sentence
+    of an earlier reading that has no kind of its own ('text').
+    """
+
+    kind: CauseKind
+    operation: str = ""
+    place: str = ""
+    channels: int = 0
+    conv_groups: int = 0
+    text: str = ""
+
+    @property
+    def label(self) -> str:
+        """The kind and the place in a few words, for the message of an error."""
+        at = f" at '{self.place}'" if self.place else ""
+        return (self.text or self.kind.replace("_", " ")) + at
+
+
 @dataclass(frozen=True)
 class FilterGroup:
     """Convolutions whose filters must be cut together, named after its first layer.
 
     ``size`` is the number of units: filters, or, with grouped convolutions, offsets inside every
     one of ``repeats`` conv_groups (unit u is filter u, u + size, u + 2 size ...). ``layers`` are
-    the layers whose filters go; ``followers`` depthwise layers whose channels go along.
-    ``protected`` groups are left whole, and ``why`` says why, in a sentence; for a free group
-    ``why`` says what ties the layers, or is empty.
+    the layers whose filters are removed; ``followers`` depthwise layers that lose the same
+    channels. ``protected`` groups are left whole. ``cause`` is why, or, for a free group of
+    several layers, what ties them; None where nothing is known.
     """
 
     name: str
     layers: tuple[str, ...]
     size: int
     protected: bool = False
-    why: str = ""
+    cause: Cause | None = None
     repeats: int = 1
     followers: tuple[str, ...] = ()
 
@@ -83,6 +131,11 @@ class FilterGroup:
     def width(self) -> int:
         """Channels that the group holds before it is cut."""
         return self.size * self.repeats
+
+    @property
+    def protection(self) -> str:
+        """Why the group is protected, in a few words, for the message of an error."""
+        return self.cause.label if self.cause else "protected"
 
 
 @dataclass(frozen=True)
@@ -145,7 +198,6 @@ class Network:
     terms: tuple[CostTerm, ...]
     classes: int = 0
     data: str = ""
-    notes: tuple[str, ...] = ()
     along: Mapping[str, Along] = field(default_factory=dict)
     _layer: Mapping[str, ConvLayer] = field(init=False, repr=False, compare=False)
     _group: Mapping[str, FilterGroup] = field(init=False, repr=False, compare=False)

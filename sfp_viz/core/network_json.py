@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import Any, get_args
 
 import numpy as np
 
 from sfp_viz.core.json_format import read_json
 from sfp_viz.core.network import (
     Along,
+    Cause,
+    CauseKind,
     ConvLayer,
     CostTerm,
     FilterGroup,
@@ -41,7 +45,6 @@ def network_to_json(network: Network) -> str:
         "input_shape": list(network.input_shape),
         "classes": network.classes,
         "data": network.data,
-        "notes": list(network.notes),
         "layers": [_layer_entry(layer) for layer in network.layers],
         "groups": [_group_entry(group) for group in network.groups],
         "terms": [_term_entry(term) for term in network.terms],
@@ -73,7 +76,6 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
             terms=tuple(_term(entry) for entry in value["terms"]),
             classes=int(value["classes"]),
             data=str(value["data"]),
-            notes=tuple(str(note) for note in value["notes"]),
             along=_along(value.get("along", {}), value["groups"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
@@ -150,7 +152,7 @@ def _group_entry(group: FilterGroup) -> dict[str, Any]:
         "layers": list(group.layers),
         "size": group.size,
         "protected": group.protected,
-        "why": group.why,
+        "cause": _cause_entry(group.cause),
         "repeats": group.repeats,
         "followers": list(group.followers),
     }
@@ -162,10 +164,124 @@ def _group(entry: Mapping[str, Any]) -> FilterGroup:
         layers=tuple(str(name) for name in entry["layers"]),
         size=int(entry["size"]),
         protected=bool(entry["protected"]),
-        why=str(entry["why"]),
+        cause=_cause(entry["cause"]) if "cause" in entry else _cause_of_sentence(entry["why"]),
         repeats=int(entry["repeats"]),
         followers=tuple(str(name) for name in entry["followers"]),
     )
+
+
+def _cause_entry(cause: Cause | None) -> dict[str, Any] | None:
+    if cause is None:
+        return None
+    return {name: value for name, value in asdict(cause).items() if value}
+
+
+def _cause(value: Mapping[str, Any] | None) -> Cause | None:
+    if value is None:
+        return None
+    kinds = {name: name for name in get_args(CauseKind)}
+    return Cause(
+        kinds[value["kind"]],
+        operation=str(value.get("operation", "")),
+        place=str(value.get("place", "")),
+        channels=int(value.get("channels", 0)),
+        conv_groups=int(value.get("conv_groups", 0)),
+        text=str(value.get("text", "")),
+    )
+
+
+# Version 0.1 kept causes as sentences, under "why". These are its sentences.
+_SENTENCES: Mapping[str, Cause] = {
+    "Its filters are the outputs of the network, so their number is fixed.": Cause(
+        "network_output"
+    ),
+    "It cannot be traced: its channels are rearranged on their way, so whole filters cannot be "
+    "followed.": Cause("misaligned"),
+    "It has a single unit, which has to stay.": Cause("single_unit"),
+    "Cutting it on a trial copy changed more than its own channels (they are moved or mixed on "
+    "their way), so it stays whole.": Cause("trial_cut"),
+    "The tracer did not meet this layer, so it stays whole.": Cause("untraced_layer"),
+}
+_PLACE = r"(?:'(?P<place>.*)'|the top of the network)"
+_PATTERNS: tuple[tuple[CauseKind, str], ...] = (
+    ("residual_add", "Tied by a residual add with .*"),
+    ("product", "Tied by a product with .*"),
+    ("shared_channels", "Tied by a shared channels with .*"),
+    (
+        "joint_norm",
+        r"(?P<operation>\w+) '(?P<place>.*)' normalizes its channels together, so cutting one "
+        "would change all the others.",
+    ),
+    (
+        "transposed_conv_groups",
+        r"It cannot be traced: the (?P<conv_groups>\d+) conv_groups of the transposed convolution "
+        "'(?P<place>.*)' are not followed.",
+    ),
+    (
+        "shared_parameters",
+        "The parameters of '(?P<place>.*)' are also those of another layer, so cutting one would "
+        "cut both.",
+    ),
+    (
+        "coupled_module",
+        r"It is tied to (?P<operation>\w+) '(?P<place>.*)', which is not cut here.",
+    ),
+    (
+        "rearranged",
+        "It cannot be traced: its channels are padded with zero channels "
+        rf"\((?P<operation>.+) at {_PLACE}\), which shifts those that would have to go together, "
+        "so it stays whole.",
+    ),
+    (
+        "rearranged",
+        rf"It cannot be traced: (?P<operation>.+) at {_PLACE} moves or mixes its channels on their "
+        "way, so it stays whole.",
+    ),
+    (
+        "misaligned",
+        "It cannot be traced: at '(?P<place>.*)' its channels do not line up with whole filters.",
+    ),
+    (
+        "conv_groups",
+        r"Its (?P<channels>\d+) channels cannot go one by one: they lie in the "
+        r"(?P<conv_groups>\d+) conv_groups of '(?P<place>.*)', which stay alike.",
+    ),
+    (
+        "narrow_input",
+        "It starts with the layer that reads the image, which has only "
+        r"(?P<channels>\d+) filters.",
+    ),
+    (
+        "untraceable_network",
+        "This network can be explored but not cut; it cannot be traced: "
+        rf"(?P<operation>.+) at {_PLACE} moves or mixes channels.",
+    ),
+    (
+        "untraceable_network",
+        "This network can be explored but not cut[;:] (?:it cannot be traced: )?(?P<text>.*).",
+    ),
+)
+_OPERATIONS = {
+    "slicing": "slice",
+    "padding": "pad",
+    "a matrix product": "matmul",
+    "concatenation": "cat",
+}
+
+
+def _cause_of_sentence(sentence: Any) -> Cause | None:
+    """The cause that a sentence of version 0.1 gives; kind 'text' where it is none of them."""
+    if not sentence:
+        return None
+    if known := _SENTENCES.get(str(sentence)):
+        return known
+    for kind, pattern in _PATTERNS:
+        if match := re.fullmatch(pattern, str(sentence)):
+            parts = {name: part for name, part in match.groupdict().items() if part}
+            if operation := parts.get("operation"):
+                parts["operation"] = _OPERATIONS.get(operation, operation)
+            return _cause({"kind": kind, **parts})
+    return Cause("text", text=str(sentence))
 
 
 def _term_entry(term: CostTerm) -> dict[str, Any]:

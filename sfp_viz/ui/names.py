@@ -20,13 +20,3 @@ def short_names(names: Sequence[str]) -> dict[str, tuple[str, str]]:
         rest = path[shared:]
         found[name] = (rest[0], ".".join(rest[1:])) if len(rest) > 1 else ("", rest[0])
     return found
-
-
-def listed(names: Sequence[str], *, most: int = 4) -> str:
-    """'a, b and c', or 'a, b, c, d and 3 more'."""
-    names = list(names)
-    if len(names) > most + 1:
-        names = [*names[:most], f"{len(names) - most} more"]
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"

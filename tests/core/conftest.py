@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.evidence.observations import Observations
-from sfp_viz.core.network import ConvLayer, CostTerm, FilterGroup, Network
+from sfp_viz.core.network import Cause, ConvLayer, CostTerm, FilterGroup, Network
 
 
 def conv(name, filters, channels, size=3, *, side=8, conv_groups=1, seed=None, weight=None):
@@ -74,7 +74,7 @@ def residual():
         conv("block.conv2", 16, 16),
         conv("head", 20, 16),
     )
-    tied = FilterGroup("stem", ("stem", "block.conv2"), 16, why="an addition ties 2 layers")
+    tied = FilterGroup("stem", ("stem", "block.conv2"), 16, cause=Cause("residual_add"))
     groups = (tied, whole("block.conv1", 16), whole("head", 20))
     terms = (
         conv_term("stem", of("stem"), const(3)),
@@ -97,7 +97,7 @@ def depthwise():
     )
     groups = (
         FilterGroup("expand", ("expand",), 24, followers=("dw",)),
-        FilterGroup("project", ("project",), 8, protected=True, why="it makes the output"),
+        FilterGroup("project", ("project",), 8, protected=True, cause=Cause("network_output")),
     )
     terms = (
         conv_term("expand", of("expand"), const(8), 1),
@@ -120,7 +120,7 @@ def concat():
         whole("stem", 12),
         whole("left", 8),
         whole("right", 16),
-        FilterGroup("head", ("head",), 10, protected=True, why="it makes the output"),
+        FilterGroup("head", ("head",), 10, protected=True, cause=Cause("network_output")),
     )
     terms = (
         conv_term("stem", of("stem"), const(3)),
@@ -142,7 +142,7 @@ def grouped():
     groups = (
         FilterGroup("conv1", ("conv1",), 2, repeats=4),
         FilterGroup("conv2", ("conv2",), 4, repeats=4),
-        FilterGroup("head", ("head",), 10, protected=True, why="it makes the output"),
+        FilterGroup("head", ("head",), 10, protected=True, cause=Cause("network_output")),
     )
     terms = (
         conv_term("conv1", of("conv1"), const(3)),
@@ -167,7 +167,7 @@ def single():
         layer = conv("conv", len(weight), weight.shape[1], weight.shape[2], weight=weight)
         if not bn_scale:
             layer = replace(layer, scale=None, bn_scale=None)
-        group = FilterGroup("conv", ("conv",), len(weight), protected, "it is the output")
+        group = FilterGroup("conv", ("conv",), len(weight), protected, Cause("network_output"))
         terms = (
             conv_term("conv", of("conv"), const(weight.shape[1]), weight.shape[2]),
             CostTerm("fc", 1, 1, 1, const(10), of("conv"), map_size=1),

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from sfp_viz.core.network import Cause
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 
@@ -38,6 +40,76 @@ def test_a_reading_comes_back_as_it_was(name, request):
 def test_the_text_is_the_same_every_time(plain):
     text = network_to_json(plain)
     assert network_to_json(network_from_json(text, state(plain))) == text
+
+
+SENTENCES = {
+    "": None,
+    "Tied by a residual add with layer2.0.shortcut.0, layer2.1.conv2 and 1 more.": Cause(
+        "residual_add"
+    ),
+    "Tied by a shared channels with b.": Cause("shared_channels"),
+    "Its filters are the outputs of the network, so their number is fixed.": Cause(
+        "network_output"
+    ),
+    "GroupNorm 'n.1' normalizes its channels together, so cutting one would change all the "
+    "others.": Cause("joint_norm", operation="GroupNorm", place="n.1"),
+    "It cannot be traced: the 2 conv_groups of the transposed convolution 'next' are not "
+    "followed.": Cause("transposed_conv_groups", place="next", conv_groups=2),
+    "The parameters of 'a' are also those of another layer, so cutting one would cut both.": Cause(
+        "shared_parameters", place="a"
+    ),
+    "It is tied to LSTM 'l', which is not cut here.": Cause(
+        "coupled_module", operation="LSTM", place="l"
+    ),
+    "It cannot be traced: its channels are padded with zero channels (padding at 'layer2.0'), "
+    "which shifts those that would have to go together, so it stays whole.": Cause(
+        "rearranged", operation="pad", place="layer2.0"
+    ),
+    "It cannot be traced: slicing at the top of the network moves or mixes its channels on their "
+    "way, so it stays whole.": Cause("rearranged", operation="slice"),
+    "It cannot be traced: at 'fc' its channels do not line up with whole filters.": Cause(
+        "misaligned", place="fc"
+    ),
+    "It has a single unit, which has to stay.": Cause("single_unit"),
+    "Its 40 channels cannot go one by one: they lie in the 20 conv_groups of 'next', which stay "
+    "alike.": Cause("conv_groups", place="next", channels=40, conv_groups=20),
+    "It starts with the layer that reads the image, which has only 16 filters.": Cause(
+        "narrow_input", channels=16
+    ),
+    "This network can be explored but not cut; it cannot be traced: a matrix product at "
+    "'features.1.0.attn' moves or mixes channels.": Cause(
+        "untraceable_network", operation="matmul", place="features.1.0.attn"
+    ),
+    "This network can be explored but not cut; it cannot be traced: KeyError: 'x'.": Cause(
+        "untraceable_network", text="KeyError: 'x'"
+    ),
+    "Something else.": Cause("text", text="Something else."),
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_reading_of_version_0_1_opens_with_causes_as_records(plain, sentence):
+    value = json.loads(network_to_json(plain))
+    for entry in value["groups"]:
+        del entry["cause"]
+        entry["why"] = sentence
+    network = network_from_json(json.dumps({**value, "notes": []}), state(plain))
+    assert all(group.cause == SENTENCES[sentence] for group in network.groups)
+
+
+@pytest.mark.parametrize("cause", [cause for cause in SENTENCES.values() if cause])
+def test_a_cause_comes_back_as_it_was(plain, cause):
+    groups = tuple(replace(group, cause=cause) for group in plain.groups)
+    text = network_to_json(replace(plain, groups=groups))
+    assert network_from_json(text, state(plain)).groups == groups
+
+
+@pytest.mark.parametrize("value", [3, "x", [], {}, {"kind": "x"}, {"kind": []}])
+def test_a_cause_that_is_none_is_refused(plain, value):
+    entries = json.loads(network_to_json(plain))
+    entries["groups"][0]["cause"] = value
+    with pytest.raises(ModelError):
+        network_from_json(json.dumps(entries), state(plain))
 
 
 def test_a_layer_without_its_weights_is_named(plain):
@@ -76,7 +148,6 @@ def test_hostile_text_gives_one_sentence(text):
         ("input_shape", [3]),
         ("classes", "many"),
         ("classes", float("inf")),
-        ("notes", None),
     ],
 )
 def test_a_wrong_entry_gives_one_sentence(plain, key, value):

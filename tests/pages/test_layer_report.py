@@ -15,7 +15,6 @@ from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, _columns, lines
-from sfp_viz.ui.network.report import many
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from tests.pages.page_words import press, said
@@ -131,20 +130,3 @@ def test_long_names_and_reasons_get_room_and_short_ones_take_none():
 
 def column_config(app) -> dict:
     return json.loads(app.dataframe[0].proto.columns)
-
-
-@pytest.mark.parametrize(
-    ("one", "several"),
-    [
-        (
-            "It cannot be traced: 'view' moves or mixes its channels on their way, so it stays "
-            "whole.",
-            "They cannot be traced: 'view' moves or mixes their channels on their way, so they "
-            "stay whole.",
-        ),
-        ("It has a single unit, which has to stay.", "Each has a single unit, which has to stay."),
-        ("LayerNorm 'n' normalizes its channels together.", ""),
-    ],
-)
-def test_a_reason_for_several_groups_speaks_of_several(one, several):
-    assert many(one) == (several or one)

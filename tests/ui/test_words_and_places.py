@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from sfp_viz.text.names import join_names
 from sfp_viz.ui import problems
 from sfp_viz.ui.group import filter_maps
-from sfp_viz.ui.names import listed, short_names
+from sfp_viz.ui.names import short_names
 from sfp_viz.ui.network import opening
 
 
@@ -29,7 +30,7 @@ def test_no_layers_have_no_names():
     [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abcdefg"), "a, b, c, d and 3 more")],
 )
 def test_a_list_reads_as_a_sentence(names, text):
-    assert listed(names) == text
+    assert join_names(names) == text
 
 
 @pytest.mark.parametrize("text", ["<b>x</b>", "[a](http://b)", ":red[x]", "$x$", "`x`", "# x"])

@@ -79,7 +79,9 @@ def _range(group: FilterGroup, recipe: Recipe, edits: Edits, skipped: bool) -> t
     at_most = dict(edits.most).get(group.name, group.size)
     if group.protected:
         if ratio or gone or at_most < group.size:
-            raise PlanError(f"'{group.name}' cannot be cut: {group.why} Take that edit back.")
+            raise PlanError(
+                f"'{group.name}' cannot be cut ({group.protection}). Take that edit back."
+            )
         return group.size, group.size
     if group.name in edits.protected:
         return group.size, group.size

@@ -29,7 +29,7 @@ def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe
     it = network.group(group)
     part = f"{kept:,} of {it.size:,} filters stay"
     if it.protected:
-        return f"All {it.size:,} filters stay: {it.why}".rstrip(".") + "."
+        return f"All {it.size:,} filters stay: {it.protection}."
     if len(it.layers) > 1 and recipe.coupled == "protect" and kept == it.size:
         return (
             f"All {it.size:,} filters stay: the recipe leaves layers that are tied together whole."
@@ -64,7 +64,7 @@ def held_by(
     """What fixes the group whatever the allocation says; '' where nothing does."""
     whole = f"All {it.size:,} filters stay"
     if it.protected:
-        return f"{whole}: {it.why}".rstrip(".") + "."
+        return f"{whole}: {it.protection}."
     if it.name in edits.protected:
         return f"{whole}: the group is locked by hand."
     ratio = dict(edits.ratios).get(it.name)

@@ -30,7 +30,9 @@ def check_plan(network: Network, plan: Plan) -> None:
         if removal.group in seen:
             raise PlanError(f"The plan cuts '{group.name}' twice. Make it again.")
         if group.protected and removal.filters:
-            raise PlanError(f"The plan cuts '{group.name}', which cannot be cut: {group.why}")
+            raise PlanError(
+                f"The plan cuts '{group.name}', which cannot be cut ({group.protection})."
+            )
         if any(not 0 <= unit < group.size for unit in removal.filters):
             raise PlanError(
                 f"The plan cuts filters that '{group.name}' has not; it has filters 0 to "

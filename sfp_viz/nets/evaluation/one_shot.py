@@ -83,7 +83,7 @@ def single_cut(
     if group.protected or not 1 <= kept < group.size:
         raise PlanError(
             f"'{name}' cannot be thinned to {kept} of its {group.size} units. "
-            f"{group.why if group.protected else 'One has to stay, and one has to go.'}"
+            f"{group.protection.capitalize() if group.protected else 'Keep one, and remove one'}."
         )
     found = analyze_group(network, name, recipe, kept, evidence)
     ratios = tuple((g.name, 1 - kept / g.size if g.name == name else 0.0) for g in network.free)

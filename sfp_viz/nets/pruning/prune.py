@@ -162,18 +162,21 @@ def _fitting(model: Model, plan: Plan, network: Network | None) -> Sequence[Chan
         )
     groups = {group.name: group for group in channel_groups(model)}
     protected = (
-        {group.name: group.why for group in network.groups if group.protected} if network else {}
+        {group.name: group.protection for group in network.groups if group.protected}
+        if network
+        else {}
     )
     for removal in plan.removals:
         group = groups.get(removal.group)
-        why = protected.get(removal.group) or (group.problem if group else "")
+        problem = group.problem.label if group and group.problem else ""
+        protection = protected.get(removal.group) or problem
         if group is None:
             raise PlanError(
                 f"The plan cuts a group '{removal.group}' that '{model.name}' does not have or "
                 "that cannot be followed. Make it again from its recipe."
             )
-        if why:
-            raise PlanError(f"The plan cuts the protected group '{removal.group}'. {why}")
+        if protection:
+            raise PlanError(f"The plan cuts the protected group '{removal.group}' ({protection}).")
         strange = [unit for unit in removal.filters if not 0 <= unit < group.size]
         if strange:
             raise PlanError(

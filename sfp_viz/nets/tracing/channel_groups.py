@@ -10,12 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-OUTPUTS = "Its filters are the outputs of the network, so their number is fixed."
-REARRANGED = (
-    "It cannot be traced: its channels are rearranged on their way, so whole filters cannot be "
-    "followed."
-)
-SINGLE = "It has a single unit, which has to stay."
+from sfp_viz.core.network import Cause
 
 
 @dataclass(frozen=True)
@@ -36,11 +31,11 @@ class Reach:
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """Layers cut together, as traced. ``problem`` says why it cannot be cut; '' when it can.
+    """Layers cut together, as traced. ``problem`` is why it cannot be cut; None when it can.
 
     ``size``, ``repeats``, ``layers`` and ``followers`` are those of core.network.FilterGroup.
     ``operations`` are torch's names of what happens to the channels on their way; ``moved_by``
-    is the first that moves or mixes them, with its place; '' when none is known.
+    is the first that moves or mixes them, with its place; None when none is known.
     """
 
     name: str
@@ -50,26 +45,14 @@ class ChannelGroup:
     followers: tuple[str, ...]
     reaches: tuple[Reach, ...]
     operations: frozenset[str]
-    problem: str = ""
-    moved_by: str = ""
+    problem: Cause | None = None
+    moved_by: Cause | None = None
 
 
-def rearranged(moved_by: str, met_at: str = "") -> str:
-    """Why channels that ``moved_by`` ('OPERATION at PLACE') moves or mixes stay, in a sentence;
-    without it, the module ``met_at`` where they do not line up."""
-    if not moved_by and met_at:
-        return f"It cannot be traced: at '{met_at}' its channels do not line up with whole filters."
-    if not moved_by:
-        return REARRANGED
-    if moved_by.startswith("padding"):
-        return (
-            f"It cannot be traced: its channels are padded with zero channels ({moved_by}), which "
-            "shifts those that would have to go together, so it stays whole."
-        )
-    return (
-        f"It cannot be traced: {moved_by} moves or mixes its channels on their way, so it stays "
-        "whole."
-    )
+def rearranged(moved_by: Cause | None, met_at: str = "") -> Cause:
+    """Why channels that do not line up with filters cannot be cut: the operation that moves or
+    mixes them, or, where none is known, the module ``met_at`` that meets them out of line."""
+    return moved_by or Cause("misaligned", place=met_at)
 
 
 def silence(
@@ -134,5 +117,5 @@ def without_overlaps(groups: Sequence[ChannelGroup]) -> Iterator[ChannelGroup]:
                     mixed = {first: reach.name, group.name: reach.name, **mixed}
     for group in groups:
         met_at = mixed.get(group.name, "")
-        problem = group.problem or (rearranged(group.moved_by, met_at) if met_at else "")
+        problem = group.problem or (rearranged(group.moved_by, met_at) if met_at else None)
         yield replace(group, problem=problem)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from sfp_viz.core.network import Cause
 from sfp_viz.nets.tracing.execution import tensors_of
 
-_WORDS = {
-    "__getitem__": "slicing",
-    "pad": "padding",
-    "_pad": "padding",
-    "bmm": "a matrix product",
-    "matmul": "a matrix product",
-    "__matmul__": "a matrix product",
-    "einsum": "einsum",
-    "cat": "concatenation",
-    "concat": "concatenation",
+_NAMES = {  # one name for the forms of an operation
+    "__getitem__": "slice",
+    "_pad": "pad",
+    "bmm": "matmul",
+    "__matmul__": "matmul",
+    "concat": "cat",
+    "concatenate": "cat",
     "multi_head_attention_forward": "attention",
     "scaled_dot_product_attention": "attention",
 }
@@ -38,18 +37,31 @@ _JOINING = {"cat", "concat", "concatenate", "stack"}  # mostly followed, so name
 _ARITHMETIC = {"add", "sub", "mul", "div", "__add__", "__sub__", "__mul__", "__truediv__"}
 
 
+@dataclass(frozen=True)
+class Move:
+    """An operation that moves or mixes channels: its ``operation`` and ``place``, and how surely
+    it does. ``rank`` 0: channels are mixed in products; 1: they are split or moved; 2: they are
+    normalized together, or dimensions only change places; 3: maps are joined."""
+
+    rank: int
+    operation: str
+    place: str
+
+    @property
+    def cause(self) -> Cause:
+        """Why channels that meet it cannot be cut."""
+        return Cause("rearranged", operation=self.operation, place=self.place)
+
+
 class Places(TorchFunctionMode):
     """While it is entered, notes every operation of ``module`` that moves or mixes channels.
 
-    ``found`` maps the autograd node of its result to (rank, words): rank 0 where channels are mixed
-    in products, 1 where they are split or moved, 2 where they are normalized together or
-    dimensions only change places, 3 where maps are joined; the words are 'OPERATION at MODULE'.
-    In order of execution.
+    ``moves`` maps the autograd node of its result to the operation, in order of execution.
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.found: dict[Any, tuple[int, str]] = {}
+        self.moves: dict[Any, Move] = {}
         self._path: list[str] = []
         self._hooks: list[Any] = []
         self._module = module
@@ -79,16 +91,14 @@ class Places(TorchFunctionMode):
         for out in tensors_of(result) if self._path else ():
             rank = _rank(name, args, kwargs, out)
             if rank is not None and out.grad_fn is not None:
-                place = f"'{self._path[-1]}'" if self._path[-1] else "the top of the network"
-                words = f"{_WORDS.get(name, name.strip('_'))} at {place}"
-                self.found.setdefault(out.grad_fn, (rank, words))
+                move = Move(rank, _NAMES.get(name, name.strip("_")), self._path[-1])
+                self.moves.setdefault(out.grad_fn, move)
         return result
 
-    def first(self) -> str:
-        """The first operation of the lowest rank, 0 or 1; '' when there is none."""
-        return next(
-            (w for wanted in (0, 1) for rank, w in self.found.values() if rank == wanted), ""
-        )
+    def first(self) -> Cause | None:
+        """The first operation of the lowest rank, 0 or 1; None when there is none."""
+        moves = [move for move in self.moves.values() if move.rank < 2]
+        return min(moves, key=lambda move: move.rank).cause if moves else None
 
 
 def _rank(name: str, args: Any, kwargs: Mapping[str, Any], out: Tensor) -> int | None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from sfp_viz.nets.tracing.channel_groups import OUTPUTS, SINGLE, Reach
+from sfp_viz.core.network import Cause
+from sfp_viz.nets.tracing.channel_groups import Reach
 from sfp_viz.nets.tracing.channel_operations import Places
 from sfp_viz.nets.tracing.execution import Execution
 from sfp_viz.nets.tracing.propagation import Item
@@ -38,32 +39,23 @@ def operation(node: Any) -> str:
     return str(getattr(node.module, "_grad_fn", type(node.module).__name__))
 
 
-def obstacle(seen: Trace, item: Item) -> str:
-    """Why channels that meet this operation cannot be cut; '' when they can."""
+def obstacle(seen: Trace, item: Item) -> Cause | None:
+    """Why channels that meet this operation cannot be cut; None when they can."""
     node = item.target
     part = node.module
     kind = type(part).__name__
     is_end = not node.outputs and seen.graph.is_out_channel_pruning_fn(item.handler)
     if kind == "_OutputOp" or is_end:
-        return OUTPUTS
+        return Cause("network_output")
     if isinstance(part, nn.LayerNorm | nn.GroupNorm):
-        return (
-            f"{kind} '{seen.names[part]}' normalizes its channels together, so cutting one "
-            "would change all the others."
-        )
+        return Cause("joint_norm", operation=kind, place=seen.names[part])
     if isinstance(part, nn.ConvTranspose2d) and part.groups > 1:
-        return (
-            f"It cannot be traced: the {part.groups} conv_groups of the transposed convolution "
-            f"'{seen.names[part]}' are not followed."
-        )
+        return Cause("transposed_conv_groups", place=seen.names[part], conv_groups=part.groups)
     if id(part) in seen.tied:
-        return (
-            f"The parameters of '{seen.names[part]}' are also those of another layer, so cutting "
-            "one would cut both."
-        )
+        return Cause("shared_parameters", place=seen.names[part])
     if isinstance(part, nn.MultiheadAttention | nn.LSTM | nn.Embedding):
-        return f"It is tied to {kind} '{seen.names[part]}', which is not cut here."
-    return ""
+        return Cause("coupled_module", operation=kind, place=seen.names[part])
+    return None
 
 
 def is_irregular(seen: Trace, reach: Reach, size: int) -> bool:
@@ -100,22 +92,21 @@ def is_depthwise(part: Any) -> bool:
     return whole > 1 and whole == part.out_channels == part.in_channels
 
 
-def moved_by(seen: Trace, items: Sequence[Item]) -> str:
-    """What moves or mixes the channels on their way, and where; '' when nothing known does."""
-    found = seen.places.found
+def moved_by(seen: Trace, items: Sequence[Item]) -> Cause | None:
+    """What moves or mixes the channels on their way, and where; None when nothing known does."""
+    moves = seen.places.moves
     met = {item.target.grad_fn for item in items}
-    here = [(found[node][0], place, found[node][1]) for place, node in enumerate(found)
-            if node in met]  # fmt: skip
-    return min(here)[2] if here else ""
+    ranked = [(move.rank, place, move) for place, (node, move) in enumerate(moves.items())
+              if node in met]  # fmt: skip
+    return min(ranked)[2].cause if ranked else None
 
 
-def single(items: Sequence[Item], width: int) -> str:
-    """Why there are not two units that could go one by one."""
+def single(items: Sequence[Item], width: int) -> Cause:
+    """Why there are not two units that could be removed one by one."""
     parts = [item.target for item in items]
     blocks = next((node for node in parts if blocks_of(node.module) > 1), None)
     if width < 2 or blocks is None:
-        return SINGLE
-    return (
-        f"Its {width} channels cannot go one by one: they lie in the {blocks.module.groups} "
-        f"conv_groups of '{blocks._name}', which stay alike."
+        return Cause("single_unit")
+    return Cause(
+        "conv_groups", place=blocks._name, channels=width, conv_groups=blocks.module.groups
     )

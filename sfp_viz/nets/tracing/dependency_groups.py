@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sfp_viz.core.network import Cause
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.tracing.channel_groups import (
     ChannelGroup,
@@ -44,7 +46,11 @@ _ATTENTION = ("Bmm", "ScaledDotProduct", "MultiheadAttention")
 
 
 class TraceError(SfpError):
-    """The network cannot be traced; the text says why. It can still be looked at."""
+    """The network cannot be traced; ``cause`` says why. It can still be explored."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(f"The network cannot be traced: {cause.label}")
+        self.cause = cause
 
 
 def trace(
@@ -73,9 +79,8 @@ def trace(
                 found.append(_group(seen, root))
                 known |= {root, *found[-1].layers, *found[-1].followers}
     except Exception as problem:  # the tracer meets foreign code and may raise anything
-        what = places.first()
-        told = f"{what} moves or mixes channels" if what else f"{type(problem).__name__}: {problem}"
-        raise TraceError(f"it cannot be traced: {told}") from problem
+        move = places.first() or Cause("text", text=f"{type(problem).__name__}: {problem}")
+        raise TraceError(replace(move, kind="untraceable_network")) from problem
     return tuple(without_overlaps(found))
 
 
@@ -115,7 +120,7 @@ def _settle(graph: Any) -> None:
     """Complete a traced graph; TraceError for what it cannot tell."""
     nodes = list(graph.module2node.values())
     if any(mark in operation(node) for node in nodes for mark in _ATTENTION):
-        raise TraceError("its attention layers mix channels in matrix products")
+        raise TraceError(Cause("untraceable_network", operation="attention"))
     for node in nodes:
         if getattr(node.grad_fn, "_saved_dim", 0) == 1 and hasattr(node.module, "concat_sizes"):
             _align(node)
@@ -157,8 +162,8 @@ def _group(seen: Trace, root: str) -> ChannelGroup:
     moved = moved_by(seen, items)
     problems = [obstacle(seen, item) for item in items]
     irregular = next((r.name for r in reaches if is_irregular(seen, r, size)), "")
-    problems += [rearranged(moved, irregular) if irregular else ""]
-    problems += [single(items, width) if width % repeats or size < 2 else ""]
+    problems += [rearranged(moved, irregular) if irregular else None]
+    problems += [single(items, width) if width % repeats or size < 2 else None]
     order = seen.roots.index
     layers = sorted(set(writers) - set(followers), key=order)
     return ChannelGroup(
@@ -169,7 +174,7 @@ def _group(seen: Trace, root: str) -> ChannelGroup:
         tuple(sorted(set(followers), key=order)),
         reaches,
         frozenset(operation(item.target) for item in items),
-        next(filter(None, problems), ""),
+        next(filter(None, problems), None),
         moved,
     )
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from sfp_viz.core.network import ConvLayer, FilterGroup, Network, filters_first
+from sfp_viz.core.network import Cause, ConvLayer, FilterGroup, Network, filters_first
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, rearranged
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.cost_terms import cost_terms
 from sfp_viz.nets.tracing.coupled_weights import weights_along
 from sfp_viz.nets.tracing.dependency_groups import TraceError, trace
@@ -28,7 +28,7 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
 
     Every group that is not protected has been cut on a copy with other weights and compared with
     silenced channels. A network whose channels cannot be followed comes back with all groups
-    protected and a note. ``progress`` gets a line about each step. Raises ModelError when it does
+    protected. ``progress`` gets a line about each step. Raises ModelError when it does
     not run or has no convolution.
     """
     say = progress or (lambda line: None)
@@ -36,13 +36,16 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     execution = execute(model.module, model.input_shape, name=model.name)
     layers = tuple(_layer(model.module, name, execution) for name in _names(model, execution))
     say(f"Finding out which of its {len(layers)} layers are tied together")
-    groups, notes = _groups(model, execution)
+    groups, untraced = _groups(model, execution)
     free = [group for group in groups if not group.problem]
     terms = cost_terms(model.module, execution, free)
     say(f"Cutting all {len(free)} groups that can be cut on a trial copy, and comparing")
     wrong = wrongly_cut(model.module, model.input_shape, free, terms)
     if wrong:
-        groups = [replace(g, problem=_why_wrong(g)) if g.name in wrong else g for g in groups]
+        groups = [
+            replace(g, problem=g.moved_by or Cause("trial_cut")) if g.name in wrong else g
+            for g in groups
+        ]
         free = [group for group in free if group.name not in wrong]
         terms = cost_terms(model.module, execution, free)
     return Network(
@@ -50,17 +53,16 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
         digest=model.digest,
         input_shape=model.input_shape,
         layers=layers,
-        groups=_filter_groups(groups, layers, notes),
+        groups=_filter_groups(groups, layers, untraced),
         terms=terms,
         classes=model.classes,
         data=model.data,
-        notes=notes,
         along=weights_along(model.module, free),
     )
 
 
 def channel_groups(model: Model) -> list[ChannelGroup]:
-    """The groups as traced, before the check of each; those with a problem have it in words."""
+    """The groups as traced, before the check of each; those that cannot be cut have a problem."""
     execution = execute(model.module, model.input_shape, name=model.name)
     return _groups(model, execution)[0]
 
@@ -75,12 +77,14 @@ def _names(model: Model, execution: Execution) -> tuple[str, ...]:
     return names
 
 
-def _groups(model: Model, execution: Execution) -> tuple[list[ChannelGroup], tuple[str, ...]]:
+def _groups(model: Model, execution: Execution) -> tuple[list[ChannelGroup], Cause]:
+    """The traced groups, and why the layers that are in none of them cannot be cut."""
     try:
         groups = trace(model.module, model.input_shape, execution)
     except TraceError as problem:
-        return [], (f"This network can be explored but not cut; {problem}.",)
-    return [_with_stem_protected(group, model, execution) for group in groups], ()
+        return [], problem.cause
+    untraced = Cause("untraced_layer")
+    return [_with_stem_protected(group, model, execution) for group in groups], untraced
 
 
 def _with_stem_protected(group: ChannelGroup, model: Model, execution: Execution) -> ChannelGroup:
@@ -93,24 +97,11 @@ def _with_stem_protected(group: ChannelGroup, model: Model, execution: Execution
         return group
     if first.in_channels > STEM_INPUTS or first.out_channels > STEM_FILTERS:
         return group
-    return replace(
-        group,
-        problem=f"It starts with the layer that reads the image, which has only "
-        f"{first.out_channels} filters.",
-    )
-
-
-def _why_wrong(group: ChannelGroup) -> str:
-    if group.moved_by:
-        return rearranged(group.moved_by)
-    return (
-        "Cutting it on a trial copy changed more than its own channels (they are moved or mixed "
-        "on their way), so it stays whole."
-    )
+    return replace(group, problem=Cause("narrow_input", channels=first.out_channels))
 
 
 def _filter_groups(
-    groups: Sequence[ChannelGroup], layers: Sequence[ConvLayer], notes: Sequence[str]
+    groups: Sequence[ChannelGroup], layers: Sequence[ConvLayer], untraced: Cause
 ) -> tuple[FilterGroup, ...]:
     """Every layer in exactly one group, groups in order of execution."""
     filters = {layer.name: layer.filters for layer in layers}
@@ -126,7 +117,7 @@ def _filter_groups(
                     group.name,
                     group.layers,
                     group.size,
-                    why=_tie(group),
+                    cause=_tie(group),
                     repeats=group.repeats,
                     followers=followers,
                 )
@@ -139,21 +130,17 @@ def _filter_groups(
             found.append(
                 FilterGroup(same[0], same, width // repeats, True, group.problem, repeats, along)
             )
-    why = notes[0] if notes else "The tracer did not meet this layer, so it stays whole."
-    found += [FilterGroup(n, (n,), filters[n], True, why) for n in filters if n in free]
+    found += [FilterGroup(n, (n,), filters[n], True, untraced) for n in filters if n in free]
     order = list(filters).index
     return tuple(sorted(found, key=lambda group: order(group.name)))
 
 
-def _tie(group: ChannelGroup) -> str:
-    """What ties the layers of a group, in a sentence; '' for a single layer."""
-    others = group.layers[1:]
-    if not others:
-        return ""
+def _tie(group: ChannelGroup) -> Cause | None:
+    """What ties the layers of a group; None for a single layer."""
+    if len(group.layers) < 2:
+        return None
     adds, multiplies = (any(k in n for n in group.operations) for k in ("Add", "Mul"))
-    what = "residual add" if adds else "product" if multiplies else "shared channels"
-    more = f" and {len(others) - 2} more" if len(others) > 2 else ""
-    return f"Tied by a {what} with {', '.join(others[:2])}{more}."
+    return Cause("residual_add" if adds else "product" if multiplies else "shared_channels")
 
 
 def _layer(module: nn.Module, name: str, execution: Execution) -> ConvLayer:

@@ -8,10 +8,10 @@ from statistics import fmean
 from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.measurement import wilson
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent
 from sfp_viz.text.recipe import CHOICE_NAMES
 from sfp_viz.ui.compare.fair_pairs import BASELINES, SAME, Pair, near, pairs_of, unequal
-from sfp_viz.ui.names import listed
 
 
 def finding(
@@ -74,7 +74,7 @@ def _seeds(pair: Pair) -> str:
     if len(mine) == 1:
         which = f"seed {mine[0]}" if mine == its else f"seed {mine[0]} against {its[0]}"
         return f"one run each ({which})"
-    ours, theirs = (listed([str(seed) for seed in seeds]) for seeds in (mine, its))
+    ours, theirs = (join_names([str(seed) for seed in seeds]) for seeds in (mine, its))
     return f"mean of seeds {ours}" + ("" if mine == its else f" against {theirs}")
 
 
@@ -124,7 +124,7 @@ def _unlike(pair: Pair) -> tuple[str, str]:
     return (
         f"No winner is named: this plan and {pair.other.name} were trained unequally.",
         f"At about the same MACs: this plan {percent(ours)}, {pair.other.name} {percent(other)}, "
-        f"with {listed(unequal(pair))}. Fine-tune both with the same settings to compare them.",
+        f"with {join_names(unequal(pair))}. Fine-tune both with the same settings to compare them.",
     )
 
 

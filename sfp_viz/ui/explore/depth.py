@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from sfp_viz.text.names import join_names
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.charts import draw
 from sfp_viz.ui.group.group_view import GroupView, usable
-from sfp_viz.ui.names import listed
 from sfp_viz.ui.session import state
 
 
@@ -58,7 +58,7 @@ def _rows(view: GroupView, found: dict[str, float], kept: dict[str, int]):
     return pd.DataFrame(
         {
             "group": [group.name for group in groups],
-            "layers": [listed(group.layers) for group in groups],
+            "layers": [join_names(group.layers) for group in groups],
             "filters": [group.size for group in groups],
             "dispersion": [found[group.name] for group in groups],
             "suggested": [suggested[group.name] for group in groups],

@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.evidence.evidence import missing
+from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import group_edits
 from sfp_viz.ui.group.group_view import GroupView
-from sfp_viz.ui.names import listed
 from sfp_viz.ui.plan import explanation, widths
 from sfp_viz.ui.recipe import actions, recipe_form, training_reasons
 from sfp_viz.ui.recipe import edits as by_hand
@@ -27,7 +27,7 @@ def ratio_panel(view: GroupView) -> None:
             st.write(_reason(view))
             if len(group.layers) + len(group.followers) > 1:
                 tied = (*group.layers, *group.followers)
-                st.caption(f"Cut together: {problems.plain(listed(tied))}.")
+                st.caption(f"Cut together: {problems.plain(join_names(tied))}.")
         with right:
             if group.protected:
                 st.caption("This group cannot be cut, so there is nothing to set here.")

@@ -11,11 +11,11 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.figures.filters.windows import size_words
+from sfp_viz.text.groups import cause_sentence
+from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import milliseconds
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.names import listed
-from sfp_viz.ui.network.report import short
 from sfp_viz.ui.session import state
 
 YES, ALONG, NO = "yes", "goes along", "no"
@@ -102,14 +102,14 @@ def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[s
     if group is None:
         return NO, "It belongs to no group."
     if group.protected:
-        return NO, short(group.why) or "No reason is known."
+        return NO, cause_sentence(group)
     if layer in group.followers:
         kind = "Depthwise" if network.layer(layer).conv_groups > 1 else "A gate"
-        return ALONG, f"{kind}: its channels go with the filters of {listed(group.layers)}."
+        return ALONG, f"{kind}: its channels go with the filters of {join_names(group.layers)}."
     if group.followers and len(group.layers) == 1:
         verb = "goes" if len(group.followers) == 1 else "go"
-        return YES, group.why or f"{listed(group.followers)} {verb} along."
-    return YES, group.why
+        return YES, cause_sentence(group) or f"{join_names(group.followers)} {verb} along."
+    return YES, cause_sentence(group)
 
 
 def table(network: Network) -> None:

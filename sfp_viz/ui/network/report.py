@@ -12,10 +12,11 @@ from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, wa
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.text.groups import protected_groups
+from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, pruned
-from sfp_viz.ui.names import listed
 from sfp_viz.ui.session import state
 
 
@@ -36,8 +37,6 @@ def facts() -> None:
     st.markdown(f"{classes}{data}.")
     if header.get("plans"):
         st.markdown(f"Already pruned {len(header['plans'])} times.")
-    for note in network.notes if network.free else ():  # else the screen below says it
-        st.caption(problems.plain(note))
 
 
 def path_of(key: str):
@@ -71,9 +70,8 @@ def prunability(network: Network) -> None:
         f"**{len(free)} of {len(network.groups)} groups can be cut**: {loose:,} of "
         f"{filters:,} filters."
     )
-    for why, names in list(reasons(network).items())[:4]:
-        whole = many(why) if len(names) > 1 else why
-        st.caption(f"Left whole: {problems.plain(listed(names))}. {problems.plain(whole)}")
+    for cause, names in list(protected_groups(network).items())[:4]:
+        st.caption(f"Left whole: {problems.plain(join_names(names))}. {problems.plain(cause)}")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -90,39 +88,12 @@ def dead(network: Network) -> None:
         st.caption(problems.plain(text))
 
 
-def reasons(network: Network) -> dict[str, list[str]]:
-    """Why groups stay whole: the names of the groups by their reason."""
-    found: dict[str, list[str]] = {}
-    for group in network.groups:
-        if group.protected:
-            found.setdefault(group.why or "No reason is known.", []).append(group.name)
-    return found
-
-
-def many(why: str) -> str:
-    """A reason that speaks of one group, said of several."""
-    if not why.startswith(("It ", "Its ")):
-        return why
-    for one, several in (
-        ("It has ", "Each has "), ("It cannot ", "They cannot "), ("It is ", "They are "),
-        ("Its ", "Their "), (" its ", " their "), ("it stays ", "they stay "),
-    ):  # fmt: skip
-        why = why.replace(one, several)
-    return why
-
-
-def short(why: str) -> str:
-    """A reason without the words that a reading puts before it for the whole network."""
-    why = why.removeprefix("This network can be explored but not cut: ")
-    return why[:1].upper() + why[1:]
-
-
 def nothing_to_cut(network: Network) -> None:
     """The designed screen of a network without a group that can be cut: why, and what works."""
     st.subheader("Nothing of this network can be cut")
-    for why, names in list(reasons(network).items())[:4]:
-        st.markdown(problems.plain(short(why)))
-        st.caption(f"That holds for {problems.plain(listed(names))}.")
+    for cause, names in list(protected_groups(network).items())[:4]:
+        st.markdown(problems.plain(cause))
+        st.caption(f"Applies to {problems.plain(join_names(names))}.")
     if not network.groups:
         st.markdown("It has no convolution or hidden linear layer whose filters can be told apart.")
     st.markdown(

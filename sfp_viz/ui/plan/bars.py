@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.text.groups import cause_sentence, tie_kind
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
@@ -126,10 +125,9 @@ def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths, oth
 
 def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
     """The layers that move along with a group's first one, each with the reason."""
-    tie = re.match(r"Tied by an? (.+?) with ", group.why)
-    reason = f"{tie[1]} with {group.name}" if tie else f"cut together with {group.name}"
+    reason = f"{tie_kind(group) or 'pruned together'} with {group.name}"
     if group.protected:
-        reason = f"stays whole with {group.name}"
+        reason = f"left whole with {group.name}"
     follows = f"one channel for each filter of {group.name}"
     return (
         *((layer, reason) for layer in group.layers[1:]),
@@ -140,13 +138,15 @@ def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
 def whole_because(group: FilterGroup, wanted: Asked) -> str:
     """Why a group is left whole, or what ties it; '' when there is nothing to say."""
     if group.protected:
-        return f"Left whole: {group.why}"
+        return f"Left whole: {cause_sentence(group)}"
     if group.name in wanted.edits.protected:
         return "Left whole: you locked it."
     cut = by_hand.is_held(group.name, wanted.edits) or by_hand.most_of(group.name, wanted.edits)
     if by_hand.is_tied(group, wanted.recipe) and not cut:
-        return f"{group.why} The recipe leaves such layers whole until you move the bar."
-    return group.why
+        return (
+            f"{cause_sentence(group)} The recipe leaves such layers whole until you move the bar."
+        )
+    return cause_sentence(group)
 
 
 def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) -> str:

@@ -13,11 +13,11 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.plan import Plan, plan_from_json
 from sfp_viz.errors import PlanError
+from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import change, count, size
 from sfp_viz.text.recipe import CHOICE_NAMES, FIELD_LABELS
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.names import listed
 from sfp_viz.ui.navigation import steps_panel
 from sfp_viz.ui.session import state
 
@@ -241,5 +241,5 @@ def _edit(what: str, value: object) -> str:
     if what == "clusters" and isinstance(value, tuple):
         return f"{len({label for label in value if label >= 0})} clusters"
     if isinstance(value, tuple):
-        return listed([str(unit) for unit in value], most=8)
+        return join_names([str(unit) for unit in value], most=8)
     return f"{value} filters"

@@ -7,6 +7,7 @@ import streamlit as st
 
 from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.text.groups import cause_sentence
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan.widths import Others, Widths
@@ -56,7 +57,7 @@ def table(network: Network, widths: Widths, others: Others) -> None:
     )
     for group in network.groups:
         if group.protected:
-            words = f"{group.name}: {group.size:,} filters, left whole. {group.why}"
+            words = f"{group.name}: {group.size:,} filters, left whole. {cause_sentence(group)}"
             st.caption(problems.plain(words))
 
 

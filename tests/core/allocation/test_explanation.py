@@ -84,7 +84,7 @@ def test_what_a_person_fixed_is_said_first(plain, concat, residual):
     assert (
         "18 of 24 filters stay: a ratio of 25 %" in told(plain, Recipe(), "conv2", edits).sentence
     )
-    assert "it makes the output." in told(concat, Recipe(), "head", spread={}).sentence
+    assert "network output." in told(concat, Recipe(), "head", spread={}).sentence
     recipe = Recipe(target_reduction=0.2)
     assert "tied together" in told(residual, recipe, "stem", spread={}).sentence
     most = Edits(residual.digest).with_most("stem", 5)

@@ -308,12 +308,12 @@ def test_a_network_without_groups_is_no_accident():
         (Edits("concat0").with_least("nowhere", 3), "nowhere"),
         (Edits("concat0").with_least("left", 9), "cannot keep 9"),
         (Edits("concat0").with_most("nowhere", 3), "nowhere"),
-        (Edits("concat0").with_most("head", 3), "it makes the output"),
+        (Edits("concat0").with_most("head", 3), "network output"),
         (Edits("concat0", keep=(("left", 0), ("left", 1)), most=(("left", 1),)), "2 are to stay"),
         (Edits("concat0").with_filter("left", 8, "keep"), "filters 0 to 7"),
         (Edits("concat0").with_filter("left", -1, "remove"), "filters 0 to 7"),
-        (Edits("concat0").with_ratio("head", 0.5), "it makes the output"),
-        (Edits("concat0").with_filter("head", 1, "remove"), "it makes the output"),
+        (Edits("concat0").with_ratio("head", 0.5), "network output"),
+        (Edits("concat0").with_filter("head", 1, "remove"), "network output"),
         (Edits("concat0", remove=tuple(("left", u) for u in range(8))), "keep at least one"),
     ],
 )
@@ -343,5 +343,5 @@ def test_the_reason_for_a_ratio_is_one_sentence_with_the_numbers(plain, concat, 
     assert "same share" in why_ratio(plain, "conv2", 0.43, 9, Recipe(allocation="uniform"))
     assert "90 %" in why_ratio(plain, "conv2", 0.1, 3, Recipe())
     assert "met elsewhere" in why_ratio(plain, "conv2", 0.99, 24, Recipe())
-    assert "it makes the output." in why_ratio(concat, "head", 1, 10, Recipe())
+    assert "network output." in why_ratio(concat, "head", 1, 10, Recipe())
     assert "tied together" in why_ratio(residual, "stem", 1, 16, Recipe())

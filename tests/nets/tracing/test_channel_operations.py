@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sfp_viz.core.network import Cause
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.channel_operations import Places
 from sfp_viz.nets.tracing.read_network import read_network
@@ -63,9 +64,8 @@ MOVES = {
 def test_an_operation_that_moves_or_mixes_channels_is_named_with_its_place(operation):
     group = reading(*MOVES[operation]).group("stem")
     assert group.protected
-    assert "cannot be traced: " in group.why
-    named = "slicing" if operation == "padding" else operation  # it comes first
-    assert f"{named} at 'step'" in group.why
+    first = {"slicing": "slice", "padding": "slice"}.get(operation, operation)  # it comes first
+    assert group.cause == Cause("rearranged", operation=first, place="step")
 
 
 def test_operations_inside_a_channel_are_not_named_and_its_filters_can_go():
@@ -77,7 +77,7 @@ def test_operations_inside_a_channel_are_not_named_and_its_filters_can_go():
     step = Step(inside)
     with Places(step) as places:
         step(torch.zeros(1, 4, 8, 8, requires_grad=True))
-    assert not places.found
+    assert not places.moves
 
 
 def test_layers_that_share_their_weight_stay_whole_and_name_each_other():
@@ -86,16 +86,18 @@ def test_layers_that_share_their_weight_stay_whole_and_name_each_other():
     net.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 5)])
     network = read_network(Model(net.eval(), name="net", input_shape=(3, 8, 8)))
     assert not network.free
-    assert "are also those of another layer" in network.group("1").why
+    assert network.group("1").cause == Cause("shared_parameters", place="1")
 
 
 def test_more_filters_than_channels_of_a_depthwise_layer_are_refused_in_words():
     depth = nn.Conv2d(20, 40, 3, padding=1, groups=20)
     network = reading(torch.relu, 40, depth)
-    assert "the 20 conv_groups of 'next'" in network.group("stem").why
+    cause = Cause("conv_groups", place="next", channels=20, conv_groups=20)
+    assert network.group("stem").cause == cause
     assert network.group("next").size == 2  # one offset in each of the 20
 
 
 def test_conv_groups_of_a_transposed_convolution_are_refused_by_name():
     network = reading(torch.relu, 16, nn.ConvTranspose2d(20, 16, 2, stride=2, groups=2))
-    assert all("transposed convolution 'next'" in group.why for group in network.groups)
+    cause = Cause("transposed_conv_groups", place="next", conv_groups=2)
+    assert all(group.cause == cause for group in network.groups)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from sfp_viz.core.network import Cause
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
@@ -44,8 +45,8 @@ def test_the_scale_of_a_layer_is_that_of_the_batchnorm_behind_it(plain_model):
 def test_a_residual_add_ties_layers_and_the_reading_says_so(residual_model):
     network = read_network(residual_model)
     assert network.group("stem.0").layers == ("stem.0", "outer.0")
-    assert network.group("stem.0").why == "Tied by a residual add with outer.0."
-    assert network.group("inner.0").why == ""
+    assert network.group("stem.0").cause == Cause("residual_add")
+    assert network.group("inner.0").cause is None
     assert not any(group.protected for group in network.groups)
 
 
@@ -68,7 +69,7 @@ def test_every_layer_is_in_exactly_one_group(tiny_model):
 def test_a_narrow_stem_is_protected_and_a_wide_one_is_free():
     narrow = read_network(net(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 12, 3)))
     assert narrow.group("0").protected
-    assert "only 16 filters" in narrow.group("0").why
+    assert narrow.group("0").cause == Cause("narrow_input", channels=16)
     wide = read_network(net(nn.Conv2d(3, 17, 3), nn.ReLU(), nn.Conv2d(17, 12, 3)))
     assert not wide.group("0").protected
 
@@ -93,14 +94,15 @@ def test_a_stem_that_was_cut_narrow_stays_free(plain_model):
 def test_channels_that_are_normalized_together_are_protected(norm):
     network = read_network(net(nn.Conv2d(3, 20, 3, padding=1), norm, nn.Conv2d(20, 12, 1)))
     assert network.group("0").protected
-    assert type(norm).__name__ in network.group("0").why
+    cause = Cause("joint_norm", operation=type(norm).__name__, place="1")
+    assert network.group("0").cause == cause
     assert not network.group("2").protected
 
 
 def test_filters_that_are_the_outputs_are_protected():
     parts = [nn.Conv2d(3, 20, 3), nn.ReLU(), nn.Conv2d(20, 5, 1)]
     network = read_network(model_of(nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten())))
-    assert "outputs of the network" in network.group("2").why
+    assert network.group("2").cause == Cause("network_output")
     assert not network.group("0").protected
 
 
@@ -108,22 +110,23 @@ def test_option_a_shortcuts_protect_what_they_pad_and_leave_the_rest_free():
     module = architectures.build("cifar_resnet", {"blocks": 1, "shortcut": "pad"})
     network = read_network(model_of(module, (3, 16, 16)))
     assert [group.name for group in network.free] == [f"layer{i}.0.conv1" for i in (1, 2, 3)]
-    assert "padded with zero channels" in network.group("layer2.0.conv2").why
+    cause = network.group("layer2.0.conv2").cause
+    assert (cause.kind, cause.operation) == ("rearranged", "pad")
 
 
 @pytest.mark.parametrize(
-    ("name", "what"),
+    ("name", "operation", "place"),
     [
-        ("torchvision:shufflenet_v2_x0_5", "view at 'stage2.0'"),
-        ("torchvision:swin_t", "a matrix product at 'features.1.0.attn'"),
+        ("torchvision:shufflenet_v2_x0_5", "view", "stage2.0"),
+        ("torchvision:swin_t", "matmul", "features.1.0.attn"),
     ],
 )
-def test_a_network_that_cannot_be_followed_can_still_be_explored(name, what):
+def test_a_network_that_cannot_be_followed_can_still_be_explored(name, operation, place):
     network = read_network(model_of(architectures.build(name, {}), (3, 32, 32)))
     assert network.layers
     assert not network.free
-    assert "explored but not cut" in network.notes[0]
-    assert f"cannot be traced: {what}" in network.notes[0]
+    cause = Cause("untraceable_network", operation=operation, place=place)
+    assert all(group.cause == cause for group in network.groups)
     assert all(width[0][0] == "" for term in network.terms for width in (term.outs, term.ins))
 
 

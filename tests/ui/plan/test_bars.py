@@ -10,7 +10,7 @@ import pytest
 from sfp_viz.core.evidence import evidence
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.evidence.observations import Observations
-from sfp_viz.core.network import CostTerm, FilterGroup, Network
+from sfp_viz.core.network import Cause, CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.components import ratio_bars
@@ -20,9 +20,7 @@ from sfp_viz.ui.plan import table as plan_table
 from sfp_viz.ui.recipe import actions
 from sfp_viz.ui.recipe.edits import Asked
 
-TIED = FilterGroup(
-    "a", ("a", "b"), 16, why="Tied by a residual add with b and 1 more.", followers=("d",)
-)
+TIED = FilterGroup("a", ("a", "b"), 16, cause=Cause("residual_add"), followers=("d",))
 
 
 @pytest.fixture
@@ -36,8 +34,8 @@ def test_layers_that_move_along_are_named_with_the_reason():
         ("b", "residual add with a"),
         ("d", "one channel for each filter of a"),
     )
-    fixed = replace(TIED, protected=True, why="It is the output.", followers=())
-    assert bars.ghosts(fixed) == (("b", "stays whole with a"),)
+    fixed = replace(TIED, protected=True, cause=Cause("network_output"), followers=())
+    assert bars.ghosts(fixed) == (("b", "left whole with a"),)
     assert bars.ghosts(FilterGroup("c", ("c",), 4)) == ()
 
 
@@ -60,9 +58,9 @@ def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(ne
     none = Asked(Recipe(), Edits(network.digest))
     assert "until you move the bar" in bars.whole_because(TIED, none)
     few = Asked(Recipe(), none.edits.with_most("a", 8))
-    assert bars.whole_because(TIED, few) == TIED.why
+    assert bars.whole_because(TIED, few) == "Tied by a residual add with b."
     moved = Asked(Recipe(), none.edits.with_ratio("a", 0.5))
-    assert bars.whole_because(TIED, moved) == TIED.why
+    assert bars.whole_because(TIED, moved) == "Tied by a residual add with b."
     locked = Asked(Recipe(), none.edits.with_protected("a", True))
     assert bars.whole_because(TIED, locked) == "Left whole: you locked it."
 
