@@ -29,7 +29,7 @@ from fixtures.fake_runs import MODEL, make
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sfp_viz.runs.folder import list_runs
-from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.results.summary import finished_runs
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results" / "compare_speed.json"
@@ -101,9 +101,9 @@ def seconds(work) -> float:
 def reading(home: Path, runs: int) -> dict[str, float]:
     """Seconds to list the runs, without a page: every file of each, and by the index."""
     every = seconds(lambda: list_runs(home))
-    first = seconds(lambda: finished(home))
-    again = statistics.median(seconds(lambda: finished(home)) for _ in range(7))
-    assert len(finished(home)) == runs
+    first = seconds(lambda: finished_runs(home))
+    again = statistics.median(seconds(lambda: finished_runs(home)) for _ in range(7))
+    assert len(finished_runs(home)) == runs
     return {"list_every_file_s": every, "index_made_s": first, "index_read_s": again}
 
 

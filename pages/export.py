@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.ui import export, image_field, problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.check import repair_view
@@ -14,7 +14,7 @@ entry.enter_through_app("pages/export.py")
 with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
-    runs = finished(loaders.home(), network.digest)
+    runs = finished_runs(loaders.home(), network.digest)
 
 if not network.free:
     st.info("No group of this network can be pruned, so there is nothing to export.")

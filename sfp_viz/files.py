@@ -19,14 +19,14 @@ _MOST = 16_000_000  # bytes of a JSON file of ours; a longer one is not ours
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write ``content`` to ``path`` at once; ``durable`` waits until it lies on the disk."""
-    with beside(path) as fresh, fresh.open("wb") as file:
+    with atomic_path(path) as fresh, fresh.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         if durable:
             file.flush()
             os.fsync(file.fileno())
 
 
-def settle(path: Path) -> None:
+def sync_file(path: Path) -> None:
     """Wait until the content of ``path`` lies on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
@@ -38,7 +38,7 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A fresh name beside ``path``, with its suffix, that becomes ``path`` when the block ends."""
     unique = f"{os.getpid()}-{threading.get_ident()}-{time.time_ns()}"
     fresh = path.with_name(f"{_begun()}{unique}{path.suffix}")
@@ -66,7 +66,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def locked(path: Path, *, patience: float = math.inf) -> Iterator[bool]:
+def file_lock(path: Path, *, patience: float = math.inf) -> Iterator[bool]:
     """Hold the lock file ``path``; yields False when another process still has it after
     ``patience`` seconds.
 

@@ -28,7 +28,7 @@ def forked_workers(fork_server, monkeypatch) -> None:
     from sfp_viz.runs import queue
     from sfp_viz.runs.launch import process
 
-    monkeypatch.setattr(process, "start", fork_server.start)
+    monkeypatch.setattr(process, "start_process", fork_server.start)
     monkeypatch.setattr(queue, "start", fork_server.start)
 
 
@@ -37,10 +37,10 @@ def new_processes(monkeypatch) -> None:
     """Workers start as the app starts them: a new Python that loads what it needs."""
     from sfp_viz.runs import queue
     from sfp_viz.runs.launch import process
-    from sfp_viz.runs.storage.processes import start
+    from sfp_viz.runs.storage.processes import start_process
 
-    monkeypatch.setattr(process, "start", start)
-    monkeypatch.setattr(queue, "start", start)
+    monkeypatch.setattr(process, "start_process", start_process)
+    monkeypatch.setattr(queue, "start", start_process)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A warm process that forks workers: a worker starts in milliseconds, with torch already loaded.
 
-Tests start workers with ``ForkServer.start`` in place of ``sfp_viz.runs.storage.processes.start``.
+Tests start workers with ``ForkServer.start`` in place of ``processes.start_process``.
 A forked worker is like a new one: a session of its own, its own environment, folder and output,
 and its own command line, by which the app finds it. Only where there is no ``/proc`` a new process
 is started. ``python fork_server.py SOCKET PADDING`` is the warm process; it ends when its standard
@@ -66,9 +66,9 @@ class ForkServer:
         output: IO[bytes] | int,
         environment: Mapping[str, str] | None = None,
     ) -> int:
-        """As ``sfp_viz.runs.storage.processes.start``: returns the number of the new process."""
+        """As ``processes.start_process``: returns the number of the new process."""
         if not Path("/proc/self/stat").exists():
-            return processes.start(command, output=output, environment=environment)
+            return processes.start_process(command, output=output, environment=environment)
         return fork(self.address(), command, output=output, environment=environment)
 
     def address(self) -> Path:

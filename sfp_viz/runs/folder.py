@@ -25,10 +25,10 @@ from sfp_viz.files import read_json
 from sfp_viz.runs import folder
 from sfp_viz.runs.liveness import message, read_signs
 from sfp_viz.runs.storage.history import read_epochs, read_points
-from sfp_viz.runs.storage.layout import FORMAT, located
+from sfp_viz.runs.storage.layout import FORMAT, local_data
 from sfp_viz.runs.storage.records import Before, Finding, Point, Result, Run
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
-from sfp_viz.runs.storage.sparsify import reached, read_outcome
+from sfp_viz.runs.storage.sparsify import read_outcome, sparsify_progress
 from sfp_viz.runs.storage.state import OVER, Signs, State, state_of
 
 TRAINING = "finetune"
@@ -58,7 +58,7 @@ def read_run(path: Path, now: float | None = None) -> Run:
     far = _reached(state, worker, total, points or epochs, at_once=asked["kind"] == ONCE)
     said = message(state, worker, signs, kept=kept)
     if asked["kind"] == SPARSIFY:
-        far = reached(path, worker, epochs, total, state=state)
+        far = sparsify_progress(path, worker, epochs, total, state=state)
         outcome = read_outcome(path) if state == "finished" else None
         said = " ".join(outcome.notes) if outcome else said
     return Run(
@@ -109,7 +109,7 @@ def _asked(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
             "study": study,
             "settings": Distillation() if study else Distillation(**value["settings"]),
             "name": str(value["name"]),
-            "data": located(str(value["data"])),
+            "data": local_data(str(value["data"])),
             "created": float(value["created"]),
             "facts": dict(value.get("facts") or {}),
             "plan": plan_from_json(plan.read_text()) if plan.exists() else None,
@@ -191,14 +191,14 @@ def _record(kind: Any, value: dict[str, Any] | None) -> Any:
         return None
 
 
-def outside(home: Path) -> tuple[str, ...]:
+def outside_runs(home: Path) -> tuple[str, ...]:
     """Folders of runs outside of the workspace that were put in its line."""
     return tuple((read_json(home / "queue" / "outside.json") or {}).get("paths", ()))
 
 
-def home_of(path: Path) -> Path:
+def workspace_of(path: Path) -> Path:
     """The workspace that the run in ``path`` belongs to: the one it lies in, or the usual one where
     it lies in none, or was put in line from another."""
     path, usual = path.absolute(), folder.home()
-    inside = path.parent.name == "runs" and str(path) not in outside(usual)
+    inside = path.parent.name == "runs" and str(path) not in outside_runs(usual)
     return path.parent.parent if inside else usual

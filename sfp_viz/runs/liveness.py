@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.files import read_json
-from sfp_viz.runs.storage.processes import here, is_alive
+from sfp_viz.runs.storage.processes import hostname, is_alive
 from sfp_viz.runs.storage.state import Process, Request, Signs, State
 
 WORKER = "sfp_viz.runs.worker"
@@ -122,9 +122,9 @@ def _processes(
 ) -> tuple[Process, Process]:
     """How the process that was started and the one that reported last are."""
     if launch and launch.get("where") == "ray":
-        from sfp_viz.runs.ray.job_status import process_elsewhere
+        from sfp_viz.runs.ray.job_status import ray_process
 
-        process = process_elsewhere(path, launch, worker)
+        process = ray_process(path, launch, worker)
         return process, process
     if launch and launch.get("problem"):  # no process could be started
         return "gone", _process(worker, path)
@@ -135,9 +135,9 @@ def _beat_age(path: Path, launch: Any, worker: Any, now: float) -> float:
     """Seconds since the last heartbeat: by its time, or, where another machine's clock wrote that,
     since its counter was seen to move."""
     if launch and launch.get("where") == "ray":
-        from sfp_viz.runs.ray.job_status import seconds_still
+        from sfp_viz.runs.ray.job_status import ray_beat_age
 
-        return seconds_still(path, launch)
+        return ray_beat_age(path, launch)
     return max(0.0, now - float(worker.get("time") or 0)) if worker else 0.0
 
 
@@ -148,13 +148,13 @@ def _said_elsewhere(path: Path, launch: Any, worker: Any) -> str:
     reported = worker and int(worker.get("attempt", 0)) >= int(launch.get("attempt", 0))
     if reported and worker.get("outcome"):
         return ""
-    from sfp_viz.runs.ray.job_status import said_elsewhere
+    from sfp_viz.runs.ray.job_status import ray_message
 
-    return said_elsewhere(path, launch)
+    return ray_message(path, launch)
 
 
 def _process(value: dict[str, Any] | None, path: Path) -> Process:
-    if not value or not value.get("pid") or value.get("host") != here():
+    if not value or not value.get("pid") or value.get("host") != hostname():
         return "unknown"
     if value.get("outcome"):
         return "gone"  # it said so itself: no need to look

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import beside, locked, read_json, write_json, write_whole
-from sfp_viz.runs.storage.processes import here, is_alive, python_module, start
+from sfp_viz.files import atomic_path, file_lock, read_json, write_json, write_whole
+from sfp_viz.runs.storage.processes import hostname, is_alive, python_module, start_process
 
 MODULE = "sfp_viz.runs.pool"
 IDLE = 15 * 60.0  # seconds without a request after which the process ends
@@ -64,23 +64,23 @@ def request_embedding(
     asked = _file(home, key, ".request.npz")
     if not asked.exists():
         _file(home, key, ".json").unlink(missing_ok=True)
-        with beside(asked) as fresh:
+        with atomic_path(asked) as fresh:
             np.savez(fresh, matrix=np.asarray(matrix, np.float32), seed=seed)
-    with locked(room / "start.lock"):
+    with file_lock(room / "start.lock"):
         if pool_alive(home) is None:
             (room / "stop").unlink(missing_ok=True)
             try:
                 with (room / "log.txt").open("wb") as log:
-                    pid = start(command or python_module(MODULE, home), output=log)
+                    pid = start_process(command or python_module(MODULE, home), output=log)
             except OSError as problem:
                 raise RunError(f"No process for UMAP can be started: {problem}.") from problem
-            write_json(room / "pool.json", {"pid": pid, "host": here()})
+            write_json(room / "pool.json", {"pid": pid, "host": hostname()})
 
 
 def pool_alive(home: Path) -> int | None:
     """The number of the warm process, or None when there is none."""
     known = read_json(_room(home) / "pool.json")
-    if not known or known.get("host") != here():
+    if not known or known.get("host") != hostname():
         return None
     return int(known["pid"]) if is_alive(int(known["pid"]), MODULE, home) else None
 
@@ -104,17 +104,17 @@ def serve(home: Path, *, embed: Embed | None = None, idle: float = IDLE) -> None
     """Answer requests until ``idle`` seconds pass without one, or somebody asks to stop."""
     room = _room(home)
     room.mkdir(parents=True, exist_ok=True)
-    with locked(room / "start.lock"):
+    with file_lock(room / "start.lock"):
         if pool_alive(home) not in (None, os.getpid()):
             return  # never two
-        write_json(room / "pool.json", {"pid": os.getpid(), "host": here()})
+        write_json(room / "pool.json", {"pid": os.getpid(), "host": hostname()})
     rested = time.monotonic()
     while room.is_dir() and not (room / "stop").exists():
         if waiting := _newest(room):
             _answer(waiting, embed or _umap)
             rested = time.monotonic()
         elif time.monotonic() - rested > idle:
-            with locked(room / "start.lock"):
+            with file_lock(room / "start.lock"):
                 if not _newest(room):  # one may have come in this very moment
                     (room / "pool.json").unlink(missing_ok=True)
                     return
@@ -136,7 +136,7 @@ def _answer(asked: Path, embed: Embed) -> None:
         coordinates = np.asarray(embed(matrix, seed), np.float32)
         if coordinates.shape != (len(matrix), 2) or not np.isfinite(coordinates).all():
             raise RunError(f"UMAP gave no finite point for each of {len(matrix)} filters.")
-        with beside(asked.with_name(f"{name}.npy")) as fresh:
+        with atomic_path(asked.with_name(f"{name}.npy")) as fresh:
             np.save(fresh, coordinates, allow_pickle=False)
     except Exception as problem:  # one bad request must not end the process
         traceback.print_exc()

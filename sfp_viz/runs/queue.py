@@ -4,7 +4,7 @@ A run in line has ``queued.json`` in its folder: its place, and the environment 
 in. Whoever puts a run in line starts it at once where a place is free; else the dispatcher does,
 a small process of its own without torch that lives until the line is empty. So the line goes on
 when the app is closed and when a worker dies; if the dispatcher itself is killed, the next look at
-the line starts another (``wake``).
+the line starts another (``ensure_dispatcher``).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import locked, read_json, write_json
-from sfp_viz.runs.folder import TRAININGS, home_of, read_run
-from sfp_viz.runs.line.activity import Going, going
-from sfp_viz.runs.line.estimates import paces, seconds_left, starts
-from sfp_viz.runs.line.position import enter, leave, put
-from sfp_viz.runs.line.scheduler import take_turns
-from sfp_viz.runs.line.slots import cards, slots
-from sfp_viz.runs.storage.processes import here, is_alive, python_module, start
+from sfp_viz.files import file_lock, read_json, write_json
+from sfp_viz.runs.folder import TRAININGS, read_run, workspace_of
+from sfp_viz.runs.scheduling.activity import Activity, read_activity
+from sfp_viz.runs.scheduling.estimates import epoch_seconds, seconds_left, start_times
+from sfp_viz.runs.scheduling.position import add_to_queue, remove_from_queue, reorder
+from sfp_viz.runs.scheduling.scheduler import start_next
+from sfp_viz.runs.scheduling.slots import gpus, slot_count
+from sfp_viz.runs.storage.processes import hostname, is_alive, python_module, start_process
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
 
@@ -49,54 +49,54 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
 
         ray_launch.submit(path)
         return read_run(path)
-    home = home or home_of(path)
+    home = home or workspace_of(path)
     with _alone(home):
-        run, line = read_run(path), queued(home)
+        run, line = read_run(path), queued_runs(home)
         if run.state != "queued":
             _check_startable(run)
-            slots(home)  # a number that is none is told to the person who asks, not to a log
-            enter(home, run, line, front=front)
+            slot_count(home)  # a number that is none is told to the person who asks, not to a log
+            add_to_queue(home, run, line, front=front)
         elif front:
-            put(run, [other for other in line if other.path != path], 0)
+            reorder(run, [other for other in line if other.path != path], 0)
         _advance(home)
-    wake(home)
+    ensure_dispatcher(home)
     return read_run(path)
 
 
 def withdraw(path: Path, *, home: Path | None = None) -> None:
     """Take the run in ``path`` out of the line. One that never started is cancelled then; another
     is what it was before. Either can be resumed. Raises RunError when it is not in line."""
-    with _alone(home or home_of(path)):
+    with _alone(home or workspace_of(path)):
         _in_line(path)
-        leave(path)
+        remove_from_queue(path)
 
 
 def move(path: Path, to: int, *, home: Path | None = None) -> None:
     """Put the run in ``path`` at the place ``to`` of the line, 0 is the next to start; a place
     past the end is the last. Raises RunError when the run is not in line."""
-    home = home or home_of(path)
+    home = home or workspace_of(path)
     with _alone(home):
         run = _in_line(path)
-        put(run, [other for other in queued(home) if other.path.name != run.path.name], to)
+        reorder(run, [other for other in queued_runs(home) if other.path.name != run.path.name], to)
 
 
-def queued(home: Path) -> tuple[Run, ...]:
+def queued_runs(home: Path) -> tuple[Run, ...]:
     """The runs in line, the next one first."""
-    return going(home).queued
+    return read_activity(home).queued
 
 
-def expected(home: Path, now: Going | None = None) -> dict[str, float | None]:
+def expected_starts(home: Path, now: Activity | None = None) -> dict[str, float | None]:
     """Seconds until each run in line starts, by its id: estimated from epochs of runs of the same
     network that are done; None where there are none to go by. ``now`` saves looking again."""
-    now = now or going(home)
+    now = now or read_activity(home)
     busy = _busy(now)
-    known = paces(home, [*busy, *now.queued]) if now.queued else {}
+    known = epoch_seconds(home, [*busy, *now.queued]) if now.queued else {}
     left = [seconds_left(run, known) for run in busy]
-    times = starts(left, [seconds_left(run, known) for run in now.queued], slots(home))
+    times = start_times(left, [seconds_left(run, known) for run in now.queued], slot_count(home))
     return {run.id: seconds for run, seconds in zip(now.queued, times, strict=True)}
 
 
-def advance(home: Path) -> tuple[Path, ...]:
+def start_waiting(home: Path) -> tuple[Path, ...]:
     """Start the runs in line for which a place is free; returns the folders of those started.
 
     Any number of processes may call it at once. A run that cannot be started fails with a
@@ -106,67 +106,71 @@ def advance(home: Path) -> tuple[Path, ...]:
         return _advance(home)
 
 
-def wake(home: Path, *, now: Going | None = None, command: Sequence[str] | None = None) -> None:
+def ensure_dispatcher(
+    home: Path, *, now: Activity | None = None, command: Sequence[str] | None = None
+) -> None:
     """Start the dispatcher if runs are in line and none is alive: called at each look at the line.
     ``now`` saves looking again; ``command`` starts another process than ours (for tests)."""
-    if not (now or going(home)).queued or dispatcher(home):
+    if not (now or read_activity(home)).queued or dispatcher_pid(home):
         return
     room = _room(home)
-    with suppress(OSError), locked(room / "start.lock", patience=2.0) as ours:
-        if ours and not dispatcher(home):
+    with suppress(OSError), file_lock(room / "start.lock", patience=2.0) as ours:
+        if ours and not dispatcher_pid(home):
             with (room / "log.txt").open("wb") as log:
-                pid = start(command or python_module(MODULE, home), output=log)
-            write_json(room / "dispatcher.json", {"pid": pid, "host": here()})
+                pid = start_process(command or python_module(MODULE, home), output=log)
+            write_json(room / "dispatcher.json", {"pid": pid, "host": hostname()})
 
 
-def dispatcher(home: Path) -> int | None:
+def dispatcher_pid(home: Path) -> int | None:
     """The number of the living dispatcher of the workspace, None without one. One on another
     machine that shares the workspace counts while it holds its lock."""
     room = _room(home)
     known = read_json(room / "dispatcher.json")
     if not known or not known.get("pid"):
         return None
-    if known.get("host") == here():
+    if known.get("host") == hostname():
         return int(known["pid"]) if is_alive(int(known["pid"]), MODULE, home) else None
-    with locked(room / "dispatcher.lock", patience=0.0) as free:
+    with file_lock(room / "dispatcher.lock", patience=0.0) as free:
         return None if free else int(known["pid"])
 
 
 def serve(home: Path, *, look: float = _LOOK) -> None:
     """Start the runs in line as places become free, until none is left. Never two at once."""
     room = _room(home)
-    with locked(room / "dispatcher.lock", patience=2.0) as alone:
+    with file_lock(room / "dispatcher.lock", patience=2.0) as alone:
         if not alone:
             return
-        with locked(room / "start.lock"):
-            write_json(room / "dispatcher.json", {"pid": os.getpid(), "host": here()})
+        with file_lock(room / "start.lock"):
+            write_json(room / "dispatcher.json", {"pid": os.getpid(), "host": hostname()})
         while room.is_dir():
             try:
-                advance(home)
+                start_waiting(home)
             except Exception:  # a full disk may have room again: the line goes on
                 traceback.print_exc()
-            if not queued(home):
-                with locked(room / "start.lock"):
-                    if not queued(home):  # one may have come in this very moment
+            if not queued_runs(home):
+                with file_lock(room / "start.lock"):
+                    if not queued_runs(home):  # one may have come in this very moment
                         (room / "dispatcher.json").unlink(missing_ok=True)
                         return
             time.sleep(look)
 
 
 def _advance(home: Path) -> tuple[Path, ...]:
-    now = going(home)
+    now = read_activity(home)
     if not now.queued:
         return ()
-    return tuple(take_turns(now, _busy(now), slots(home), cards()))
+    return tuple(start_next(now, _busy(now), slot_count(home), gpus()))
 
 
-def _busy(now: Going) -> list[Run]:
+def _busy(now: Activity) -> list[Run]:
     """The trainings at work on this machine."""
     launches = [(run, read_json(run.path / "launch.json") or {}) for run in now.working]
     return [
         run
         for run, launch in launches
-        if run.kind in TRAININGS and launch.get("where") != "ray" and launch.get("host") == here()
+        if run.kind in TRAININGS
+        and launch.get("where") != "ray"
+        and launch.get("host") == hostname()
     ]
 
 
@@ -190,7 +194,7 @@ def _alone(home: Path) -> Iterator[None]:
     """Hold the lock of the line; the system lets go of it when a process dies."""
     try:
         _room(home).mkdir(parents=True, exist_ok=True)
-        with locked(_room(home) / "lock", patience=_PATIENCE) as ours:
+        with file_lock(_room(home) / "lock", patience=_PATIENCE) as ours:
             if ours:
                 yield
                 return

@@ -36,7 +36,7 @@ def resume(path: Path) -> Run:
         from sfp_viz.runs import queue  # it starts workers with our launch
 
         return queue.enqueue(path, front=True)
-    if ray_launch.is_elsewhere(path):
+    if ray_launch.is_on_ray(path):
         ray_launch.submit(path)
     else:
         launch(path)

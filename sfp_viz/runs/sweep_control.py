@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfp_viz.files import read_json
-from sfp_viz.runs.results.sweeps import children
+from sfp_viz.runs.results.sweeps import sweep_children
 from sfp_viz.runs.storage.records import Run
 
 
@@ -14,7 +14,7 @@ def stop_children(run: Run) -> int:
     from sfp_viz.runs.launch import process
 
     stopped = 0
-    for child in children(run):
+    for child in sweep_children(run):
         if child.run is None or child.run.over:
             continue
         if child.run.state == "queued":
@@ -27,7 +27,9 @@ def stop_children(run: Run) -> int:
 
 def lost_children(run: Run) -> tuple[Run, ...]:
     """Children whose worker is gone, could not be started, or never was; in order."""
-    return tuple(child.run for child in children(run) if child.run and child.run.state == "lost")
+    return tuple(
+        child.run for child in sweep_children(run) if child.run and child.run.state == "lost"
+    )
 
 
 def put_back(run: Run) -> int:
@@ -44,10 +46,10 @@ def put_back(run: Run) -> int:
     return len(lost)
 
 
-def words(run: Run, back: int) -> str:
+def put_back_text(run: Run, back: int) -> str:
     """That ``back`` children of a sweep were put back in line, and which were not, in sentences;
     '' where there is nothing to say."""
-    states = [child.run.state for child in children(run) if child.run]
+    states = [child.run.state for child in sweep_children(run) if child.run]
     stopped = states.count("cancelled") + states.count("paused")
     parts = []
     if back:

@@ -18,11 +18,11 @@ from importlib import import_module
 from pathlib import Path
 
 from sfp_viz.errors import SfpError
-from sfp_viz.files import locked
+from sfp_viz.files import file_lock
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.mirror.mirror import mirrored
-from sfp_viz.runs.storage.failures import sentence, trouble_of
-from sfp_viz.runs.storage.processes import RUN, sweep_up
+from sfp_viz.runs.mirror.mirror import mirror_run
+from sfp_viz.runs.storage.failures import failure_message, shortage_of
+from sfp_viz.runs.storage.processes import RUN, remove_partial_files
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 from sfp_viz.runs.work.ray_node import folder_of_job
 
@@ -42,11 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     if folder is None:
         return 2
     os.environ[RUN] = str(folder)  # for what it starts itself
-    with ExitStack() as after, locked(folder / "worker.lock", patience=PATIENCE) as alone:
+    with ExitStack() as after, file_lock(folder / "worker.lock", patience=PATIENCE) as alone:
         if not alone:
             print(f"Another worker is at {folder} already.", file=sys.stderr)
             return 2
-        after.enter_context(mirrored(folder))  # ends when the folder is free again
+        after.enter_context(mirror_run(folder))  # ends when the folder is free again
         return _watched(folder)
 
 
@@ -73,14 +73,14 @@ def _failed(folder: Path, heartbeat: Heartbeat, problem: Exception) -> int:
     with suppress(SfpError):
         run = read_run(folder)
         batch = 0 if run.study else run.settings.batch_size
-    heartbeat.say({"trouble": trouble_of(problem)})
-    heartbeat.end("failed", sentence(problem, batch=batch))
+    heartbeat.say({"trouble": shortage_of(problem)})
+    heartbeat.end("failed", failure_message(problem, batch=batch))
     return 1
 
 
 def work(folder: Path, heartbeat: Heartbeat) -> None:
     """Do the run, from where a worker before us came to its end. Raises SfpError on trouble."""
-    sweep_up(folder)  # after a worker that was killed while writing
+    remove_partial_files(folder)  # after a worker that was killed while writing
     for half in [*folder.glob(".*.safetensors*"), *folder.rglob(".tmp*")]:
         half.unlink(missing_ok=True)  # safetensors writes beside, too
     run = read_run(folder)

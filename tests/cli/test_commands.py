@@ -11,7 +11,7 @@ import pytest
 
 from sfp_viz import cli
 from sfp_viz.cli.commands import runs
-from sfp_viz.cli.output.text import facts, table
+from sfp_viz.cli.output.text import fact_list, table
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.processes import ROOT
 from tests.shell import NET, call, value
@@ -185,4 +185,4 @@ def test_the_app_is_started_on_this_machine_alone_and_keeps_the_workspace(monkey
 def test_tables_align_numbers_to_the_right_and_words_to_the_left():
     text = table(("name", "n"), [("a", 1), ("long name", 12345)])
     assert text.splitlines() == ["name            n", "a               1", "long name  12,345"]
-    assert facts([("a", 1), ("none", None), ("b c", "x")]) == "a    1\nb c  x"
+    assert fact_list([("a", 1), ("none", None), ("b c", "x")]) == "a    1\nb c  x"

@@ -14,7 +14,7 @@ from sfp_viz.runs import queue
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.line import slots
+from sfp_viz.runs.scheduling import slots
 from tests.shell import NET, call
 
 
@@ -23,9 +23,9 @@ def home(tmp_path, monkeypatch) -> Path:
     """A workspace in which no process is ever started."""
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path))
     monkeypatch.delenv(slots.VARIABLE, raising=False)
-    monkeypatch.setattr(slots, "cards", lambda: ())
-    monkeypatch.setattr(queue, "wake", lambda *_, **__: None)
-    monkeypatch.setattr(queue, "advance", lambda *_, **__: ())
+    monkeypatch.setattr(slots, "gpus", lambda: ())
+    monkeypatch.setattr(queue, "ensure_dispatcher", lambda *_, **__: None)
+    monkeypatch.setattr(queue, "start_waiting", lambda *_, **__: ())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -88,6 +88,6 @@ def test_finetune_waits_in_the_background_and_starts_at_once_when_watched(home, 
 
 def test_each_look_at_runs_wakes_the_line(home, monkeypatch):
     woken = []
-    monkeypatch.setattr(queue, "wake", woken.append)
+    monkeypatch.setattr(queue, "ensure_dispatcher", woken.append)
     call("runs", "list")
     assert woken == [home]

@@ -16,7 +16,7 @@ from sfp_viz.cli.commands.run_table import table_command
 from sfp_viz.core.plan.recipe import Recipe, uniform_l1
 from sfp_viz.errors import RunError
 from sfp_viz.runs.results import latencies
-from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.latencies import RunLatency
 from tests.finished import finished_run, plan_of, sparsified_run
 
 
@@ -155,9 +155,9 @@ def test_runs_of_different_images_or_networks_share_no_chart(two, tmp_path):
 
 
 def test_measured_latencies_are_shown_with_what_they_hold_for(two, home):
-    latencies.append(
+    latencies.append_latency(
         home,
-        Timed(two[0].name, 4.0, "cpu", 2, 1, "here", 1.5, (1.4, 1.7), 30, "2", 1.0),
+        RunLatency(two[0].name, 4.0, "cpu", 2, 1, "here", 1.5, (1.4, 1.7), 30, "2", 1.0),
     )
     assert "Latency: 1 image on cpu, 2 threads, here." in said()
     rows = {row["run"]: row for row in csv.DictReader(io.StringIO(said("--csv")))}

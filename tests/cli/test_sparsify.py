@@ -12,7 +12,7 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.folder import home, list_runs, read_run
 from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.sparsify import sparse_of
+from sfp_viz.runs.storage.sparsify import read_sparsify_request
 from tests.shell import NET, call, value
 
 pytestmark = pytest.mark.usefixtures("put_in_line")
@@ -31,7 +31,7 @@ def test_filters_go_down_to_the_target_and_the_card_says_what_it_costs():
     assert outcome["macs"][0] == whole.macs
     assert outcome["macs"][1] <= 0.6 * whole.macs
     assert outcome["activation_bytes"][0] == whole.peak_activation_bytes
-    asked = sparse_of(Path(done["path"])).settings
+    asked = read_sparsify_request(Path(done["path"])).settings
     assert (asked.method, asked.finish, asked.settle) == ("ssr_l20", "target", 0.4)
     assert (asked.learning_rate, asked.augmentation) == (0.01, "shift")
     shown = call("runs", "show", done["run"]).output

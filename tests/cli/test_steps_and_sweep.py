@@ -16,7 +16,7 @@ from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs import worker
 from sfp_viz.runs.folder import home, list_runs, read_run
 from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.steps import read_order, read_stages
+from sfp_viz.runs.storage.steps import read_stages, read_steps_request
 from tests.shell import NET, call, value
 
 pytestmark = pytest.mark.usefixtures("put_in_line")
@@ -30,7 +30,7 @@ def test_a_network_is_pruned_and_trained_in_turns():
     assert (done["kind"], done["state"]) == ("steps", "finished")
     run = read_run(Path(done["path"]))
     assert [epoch.epoch for epoch in run.epochs] == [1, 2, 3]
-    order = read_order(run.path)
+    order = read_steps_request(run.path)
     assert order.steps == Steps(2, "cubic", 1, 2)
     assert order.recipe == uniform_l1(0.5, max_ratio=0.95)
     assert run.settings.learning_rate == 0.01
@@ -46,7 +46,7 @@ def test_edits_are_taken_along_and_the_background_means_the_line(put_in_line):
     words = ["steps", NET, "--target", "0.1", "--edits", "edits.json", *QUICK]
     begun = value(*words, "--background")
     assert put_in_line == [home() / "runs" / begun["run"]]
-    assert read_order(put_in_line[0]).edits == edits
+    assert read_steps_request(put_in_line[0]).edits == edits
     assert read_run(put_in_line[0]).facts["recipe"] == "similarity"
     assert read_run(put_in_line[0]).facts["model"] == NET
     assert training_facts(digest="", recipe=None).keys() <= read_run(put_in_line[0]).facts.keys()

@@ -14,7 +14,7 @@ from sfp_viz.core.plan.recipe import Recipe, fpgm, uniform_l1
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.results import latencies
-from sfp_viz.runs.results.latencies import Timed, Timing
+from sfp_viz.runs.results.latencies import RunLatency, Timing
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.training import start
 from sfp_viz.ui.training.start import Subject
@@ -202,9 +202,9 @@ def test_published_results_turn_the_axis_into_a_change_and_say_so(open_page, thr
     assert not toggle.value
 
 
-def timed(path, ms: float, **more) -> Timed:
+def timed(path, ms: float, **more) -> RunLatency:
     asked = {"batch": 1, "threads": 2, **more}
-    return Timed(path.name, 4.0, "cpu", host="", ms=ms, iqr=(ms * 0.9, ms * 1.1), repeats=30,
+    return RunLatency(path.name, 4.0, "cpu", host="", ms=ms, iqr=(ms * 0.9, ms * 1.1), repeats=30,
                  torch="2", at=1.0, **asked)  # fmt: skip
 
 
@@ -212,7 +212,7 @@ def test_latencies_of_one_condition_stand_on_the_chart_and_no_others(open_page, 
     for one in (
         timed(three["plan"], 2.0), timed(three["other"], 3.0), timed(three["uniform"], 9.0, batch=8)
     ):  # fmt: skip
-        latencies.append(workspace, one)
+        latencies.append_latency(workspace, one)
     app = against(open_page("compare"), "Latency")
     found = {name.split(" ")[0]: row["Latency"] for name, row in rows(app).items()}
     assert (found["this"], found["fpgm"]) == (2.0, 3.0)
@@ -237,7 +237,7 @@ def test_measuring_latencies_is_asked_for_watched_and_cancelled(open_page, three
         f"whole:{sample_network(MODEL).digest}", *(path.name for path in three.values())
     }  # fmt: skip
     stopped = []
-    monkeypatch.setattr("sfp_viz.ui.compare.latency.timing", lambda _: Timing(1, 4, "", True))
+    monkeypatch.setattr("sfp_viz.ui.compare.latency.read_timing", lambda _: Timing(1, 4, "", True))
     monkeypatch.setattr("sfp_viz.ui.compare.latency.cancel_timing", stopped.append)
     app.run()
     press(app, "Cancel")

@@ -23,7 +23,7 @@ from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.sweeps import read_sweep
 from sfp_viz.runs.storage.history import EPOCHS, POINTS, append
 from sfp_viz.runs.storage.records import Before, Point, Result
-from sfp_viz.runs.storage.steps import read_order
+from sfp_viz.runs.storage.steps import read_steps_request
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.training import sweep_form
 from sfp_viz.ui.training.start import Subject
@@ -66,8 +66,8 @@ def test_the_form_of_steps_shows_the_way_and_starts_what_it_says(open_page, monk
     press(app, "Start")
     run = read_run(started[0])
     assert (run.kind, run.settings.learning_rate, run.settings.epochs) == ("steps", 0.03, 5)
-    assert read_order(run.path).steps == Steps(2, "cubic", 1, 4)
-    assert read_order(run.path).recipe == Recipe()
+    assert read_steps_request(run.path).steps == Steps(2, "cubic", 1, 4)
+    assert read_steps_request(run.path).recipe == Recipe()
     assert run.facts["recipe"] == "similarity"
 
 
@@ -164,7 +164,7 @@ def test_a_sweep_says_how_many_of_its_runs_are_trained_and_puts_lost_ones_back(
     lost = swept.with_name(f"{swept.name}-001")
     (lost / "result.json").unlink()
     (lost / "queued.json").write_text('{"order": 0, "time": 1}')
-    monkeypatch.setattr(queue, "wake", lambda *_, **__: None)
+    monkeypatch.setattr(queue, "ensure_dispatcher", lambda *_, **__: None)
     app = watch(open_page("finetune"), swept.name)
     assert "blue-badge[1 of 2 trained]" in said(app)
     assert "1 of 2 trained" in list(app.dataframe[0].value["State"])

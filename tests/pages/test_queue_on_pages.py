@@ -19,9 +19,9 @@ from sfp_viz.runs import queue, resume
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.line import slots
-from sfp_viz.runs.line.activity import going
-from sfp_viz.runs.storage.processes import here
+from sfp_viz.runs.scheduling import slots
+from sfp_viz.runs.scheduling.activity import read_activity
+from sfp_viz.runs.storage.processes import hostname
 from sfp_viz.ui.runs import job_chip, queue_panel
 from tests.pages.page_words import press, said
 
@@ -31,8 +31,8 @@ MODEL = "lenet5_digits"
 @pytest.fixture(autouse=True)
 def _no_processes(monkeypatch):
     """Nothing is started: the line is only looked at and changed."""
-    monkeypatch.setattr(queue, "wake", lambda *_, **__: None)
-    monkeypatch.setattr(queue, "advance", lambda *_, **__: ())
+    monkeypatch.setattr(queue, "ensure_dispatcher", lambda *_, **__: None)
+    monkeypatch.setattr(queue, "start_waiting", lambda *_, **__: ())
     monkeypatch.setattr(process, "launch", lambda *_, **__: pytest.fail("a worker was started"))
     monkeypatch.setattr("sfp_viz.runs.liveness.is_alive", lambda pid, *_: pid == os.getpid())
     monkeypatch.delenv(slots.VARIABLE, raising=False)
@@ -55,7 +55,7 @@ def laid_out(
 def at_work(home: Path, done: int = 1, pid: int | None = None) -> Path:
     """A run at work by what its folder says: the worker is this process."""
     path = laid_out(home)
-    entry = {"attempt": 1, "pid": pid or os.getpid(), "host": here(), "time": time.time()}
+    entry = {"attempt": 1, "pid": pid or os.getpid(), "host": hostname(), "time": time.time()}
     write_json(path / "launch.json", entry)
     write_json(path / "worker.json", {**entry, "phase": "training", "done": done})
     lines = [
@@ -101,12 +101,12 @@ def test_the_line_shows_places_and_estimated_starts_and_its_order_can_be_changed
     assert all("starts about" in row for row in rows(app))  # an epoch took a minute
     assert "estimated" in said(app)
     click(app, f"queue_keyboard_arrow_up_{third.name}")
-    assert [run.id for run in queue.queued(workspace)] == [first.name, third.name, second.name]
+    assert [run.id for run in queue.queued_runs(workspace)] == [first.name, third.name, second.name]
     assert [row.split(", ")[1].split(" ")[0] for row in rows(app)] == ["5", "7", "6"]
     assert app.button(key=f"queue_keyboard_arrow_up_{first.name}").disabled
     assert app.button(key=f"queue_keyboard_arrow_down_{second.name}").disabled
     click(app, f"queue_keyboard_arrow_down_{first.name}")
-    assert [run.id for run in queue.queued(workspace)] == [third.name, first.name, second.name]
+    assert [run.id for run in queue.queued_runs(workspace)] == [third.name, first.name, second.name]
     click(app, f"queue_close_{first.name}")
     assert read_run(first).state == "cancelled"
     assert "In line: 2" in said(app)
@@ -130,7 +130,7 @@ def test_a_run_that_left_the_line_meanwhile_is_told_as_a_toast(open_page, worksp
     app.button(key=f"queue_keyboard_arrow_up_{second.name}").click().run()
     assert not app.exception
     assert "not in line any more" in app.toast[0].value.replace("\\", "")
-    assert [run.id for run in queue.queued(workspace)] == [first.name]
+    assert [run.id for run in queue.queued_runs(workspace)] == [first.name]
 
 
 def test_a_paused_run_stays_on_the_screen_beside_a_newer_one_that_left_the_line(
@@ -159,7 +159,7 @@ def test_a_run_that_left_the_line_before_it_began_promises_no_curves(open_page, 
 
 
 def test_how_many_work_at_a_time_is_chosen_on_the_page(open_page, workspace, monkeypatch):
-    monkeypatch.setattr(slots, "cards", lambda: ())
+    monkeypatch.setattr(slots, "gpus", lambda: ())
     at_work(workspace)
     in_line(workspace, 1)
     app = open_page("finetune")
@@ -167,7 +167,7 @@ def test_how_many_work_at_a_time_is_chosen_on_the_page(open_page, workspace, mon
     assert field.value == 1
     field.set_value(2).run()
     assert not app.exception
-    assert slots.slots(workspace) == 2
+    assert slots.slot_count(workspace) == 2
     monkeypatch.setenv(slots.VARIABLE, "3")
     app.run()
     assert "3 at a time, set by SFP_VIZ_SLOTS" in said(app).replace("\\", "")
@@ -193,7 +193,7 @@ def test_the_chip_says_what_runs_how_far_it_is_and_what_waits(workspace, monkeyp
     label = app.button(key="job").label.replace("\\", "")
     assert label == "Fine-tuning LeNet-5-like on digits: 25 %, 2 in line"
     click(app, "job")
-    assert app.session_state["session"].current.run == going(workspace).working[0].id
+    assert app.session_state["session"].current.run == read_activity(workspace).working[0].id
     assert gone == ["pages/finetune.py"]
 
 
@@ -206,7 +206,7 @@ def test_failures_stay_on_the_chip_until_they_are_looked_at(workspace, monkeypat
     assert "job" not in [button.key for button in app.button]
     click(app, "job_failed")
     assert app.session_state["session"].current.run == path.name
-    assert going(workspace).failed == ()
+    assert read_activity(workspace).failed == ()
 
 
 def test_the_frame_carries_the_chip_on_a_first_visit(unopened, workspace):
@@ -218,7 +218,7 @@ def test_failures_of_the_network_on_the_screen_are_looked_at_on_the_page_fine_tu
     path = at_work(workspace, pid=2**22 + 1)
     app = AppTest.from_function(_chip_on_finetune, default_timeout=60).run()
     assert not app.exception
-    assert going(workspace).failed == ()
+    assert read_activity(workspace).failed == ()
     assert read_run(path).state == "lost"
 
 

@@ -19,7 +19,7 @@ from sfp_viz.runs import folder, queue, resume
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.results import catalog, summary
-from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.ui import export
@@ -205,7 +205,7 @@ def test_export_starts_with_the_plan_on_the_screen_and_its_files_say_what_they_a
 def test_with_many_runs_start_and_export_open_few_of_them(open_page, workspace, monkeypatch):
     for _ in range(12):
         finished_run(workspace)
-    finished(workspace)  # the index, as Compare or an earlier look leaves it
+    finished_runs(workspace)  # the index, as Compare or an earlier look leaves it
     read = []
 
     def noting(path: Path, *rest) -> Run:

@@ -22,7 +22,14 @@ from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.history import EPOCHS, append
 from sfp_viz.runs.storage.records import Before, Result
-from sfp_viz.runs.storage.sparsify import OUTCOME, REFRESHES, SPARSE, Outcome, Timed, sparse_of
+from sfp_viz.runs.storage.sparsify import (
+    OUTCOME,
+    REFRESHES,
+    SPARSE,
+    Outcome,
+    StripeTimes,
+    read_sparsify_request,
+)
 from sfp_viz.text.sparse_training import METHODS
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.compare.chart import CHOSEN
@@ -95,7 +102,7 @@ ZEROS = StripeChoice("conv2", 200, 432, 0.02, 0.08, "dense")
 
 
 def finish(
-    path: Path, *, epochs: int = 2, timed: Timed | None = None, choice: StripeChoice = ZEROS
+    path: Path, *, epochs: int = 2, timed: StripeTimes | None = None, choice: StripeChoice = ZEROS
 ) -> None:
     """What a worker leaves at the end, made up."""
     before = Before(0.8, 0.986, 360, 80_000, 11_000, 1.0)
@@ -127,7 +134,7 @@ def test_the_form_says_what_will_happen_and_starts_what_it_says(open_page, monke
     field(app, "number_input", "Fine-tuning learning").set_value(0.004).run()
     field(app, "number_input", "Fine-tuning epochs").set_value(2).run()
     press(app, "Start")
-    run, sparse = read_run(started[0]), sparse_of(started[0])
+    run, sparse = read_run(started[0]), read_sparsify_request(started[0])
     assert (run.kind, run.settings.epochs, sparse.tuned) == ("sparsify", 2, True)
     asked = sparse.settings
     assert (asked.method, asked.finish, asked.target_reduction) == ("ssr_l21", "target", 0.4)
@@ -146,7 +153,7 @@ def test_without_epochs_after_it_no_fine_tuning_is_asked_for(open_page, monkeypa
     field(app, "number_input", "Fine-tuning epochs").set_value(0).run()
     assert "is not fine-tuned" in said(app)
     press(app, "Start")
-    assert not sparse_of(started[0]).tuned
+    assert not read_sparsify_request(started[0]).tuned
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -157,7 +164,7 @@ def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, m
     warned = "on a CPU, skipping them is usually slower" in said(app)
     assert warned == (method == "stripes")
     press(app, "Start")
-    asked = sparse_of(started[0]).settings
+    asked = read_sparsify_request(started[0]).settings
     assert asked.method == method
     assert asked.strength == Sparsification(method=method).strength
     assert asked.growth == Sparsification(method=method).growth
@@ -191,7 +198,7 @@ def test_the_form_shows_what_method_and_aim_use_and_nothing_else(
         field(app, "segmented_control", "How much to prune").set_value(finish).run()
     there = shown(app)
     press(app, "Start")
-    asked = sparse_of(started[0]).settings
+    asked = read_sparsify_request(started[0]).settings
     check_used(asked, there)
     aims = not chooses or finish == "target"
     assert chooses == (method not in ("ssr_projection", "stripes"))
@@ -222,7 +229,7 @@ def test_fields_of_the_fine_tuning_go_with_it(open_page, monkeypatch):
         assert gone not in labels()
     field(app, "number_input", "Training images").set_value(500).run()
     press(app, "Start")
-    assert sparse_of(started[0]).settings.train_images == 500
+    assert read_sparsify_request(started[0]).settings.train_images == 500
 
 
 FINER = {  # a field of the fine-tuning, what is put in, and the setting that it is
@@ -266,7 +273,7 @@ def test_every_field_of_the_fine_tuning_reaches_it_and_shared_ones_reach_both_pa
                "Fine-tuning epochs": 2})  # fmt: skip
     press(app, "Start")
     asked = {name: value for value, name in {**FINER, **BOTH}.values()}
-    run, sparse = read_run(started[0]), sparse_of(started[0]).settings
+    run, sparse = read_run(started[0]), read_sparsify_request(started[0]).settings
     assert run.settings == Distillation(epochs=2, dkd=(2, 4), **asked)
     both = {name: value for value, name in BOTH.values()}
     assert {name: getattr(sparse, name) for name in both} == both
@@ -349,7 +356,7 @@ def test_a_finished_run_shows_costs_before_and_after_beside_its_curves(laid, ope
 
 def test_counted_macs_and_measured_times_of_stripes_stand_apart(laid, open_page):
     path = laid(*refreshes(NETWORK, stripes=True), method="stripes")
-    finish(path, timed=Timed(0.1, 0.3, 0.1, 1, 2, 30))
+    finish(path, timed=StripeTimes(0.1, 0.3, 0.1, 1, 2, 30))
     app = watch(open_page("finetune"), path)
     counted = next(d.value for d in app.dataframe if "MACs, counted (computed)" in d.value)
     timed = next(d.value for d in app.dataframe if "Time, measured here" in d.value)
@@ -365,7 +372,7 @@ def test_counted_macs_and_measured_times_of_stripes_stand_apart(laid, open_page)
 def test_a_layer_that_runs_with_a_smaller_window_says_so_with_its_time(laid, open_page):
     path = laid(*refreshes(NETWORK, stripes=True), method="stripes")
     choice = StripeChoice("conv2", 200, 432, 0.02, 0.08, "smaller", (2, 3), 0.01)
-    finish(path, timed=Timed(0.1, 0.3, 0.1, 1, 2, 30), choice=choice)
+    finish(path, timed=StripeTimes(0.1, 0.3, 0.1, 1, 2, 30), choice=choice)
     app = watch(open_page("finetune"), path)
     (layers,) = (d.value for d in app.dataframe if "Runs" in d.value)
     told = layers.iloc[0]
@@ -504,8 +511,8 @@ def test_a_plan_that_is_not_of_the_weights_beside_it_is_refused(sparse_run, open
 
 def test_the_verdict_on_skipping_says_when_it_saves():
     found = Outcome((100, 50), (10, 5), (1, 1), 80, 8)
-    faster = sparsify_result.verdict(found, Timed(1.0, 0.8, 0.8, 1, 1, 30))
-    slower = sparsify_result.verdict(found, Timed(1.0, 1.5, 1.0, 1, 1, 30))
+    faster = sparsify_result.verdict(found, StripeTimes(1.0, 0.8, 0.8, 1, 1, 30))
+    slower = sparsify_result.verdict(found, StripeTimes(1.0, 1.5, 1.0, 1, 1, 30))
     assert "saves 20 % of the time" in faster
     assert "takes 50 % longer" in slower
     assert "counted MACs by −37.5 %" in slower

@@ -77,8 +77,8 @@ def test_a_map_that_fails_says_why_and_the_process_goes_on(home):
 
 def test_many_requests_at_once_start_one_process(home, monkeypatch):
     started = []
-    real = pool.start
-    monkeypatch.setattr(pool, "start", lambda *a, **k: started.append(1) or real(*a, **k))
+    real = pool.start_process
+    monkeypatch.setattr(pool, "start_process", lambda *a, **k: started.append(1) or real(*a, **k))
     with ThreadPoolExecutor(8) as threads:
         for n in range(8):
             threads.submit(pool.request_embedding, home, f"map {n}", MATRIX, command=stand_in(home))

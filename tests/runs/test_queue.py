@@ -24,12 +24,12 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs import queue
 from sfp_viz.runs.create.training import create_run
-from sfp_viz.runs.folder import home_of, read_run
+from sfp_viz.runs.folder import read_run, workspace_of
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.line import scheduler, slots
-from sfp_viz.runs.line.activity import going, looked_at, unfinished
-from sfp_viz.runs.line.estimates import starts
-from sfp_viz.runs.line.position import between, put
+from sfp_viz.runs.scheduling import scheduler, slots
+from sfp_viz.runs.scheduling.activity import mark_seen, read_activity, unfinished_folders
+from sfp_viz.runs.scheduling.estimates import start_times
+from sfp_viz.runs.scheduling.position import order_between, reorder
 from sfp_viz.runs.storage.processes import ROOT
 
 # A worker that trains nothing: it writes a heartbeat, waits for the file 'end' in its folder, and
@@ -52,15 +52,15 @@ write_json(folder / "result.json", {})
 def _plain_machine(monkeypatch):
     monkeypatch.delenv(slots.VARIABLE, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(queue, "cards", lambda: ())
-    monkeypatch.setattr(slots, "cards", lambda: ())
+    monkeypatch.setattr(queue, "gpus", lambda: ())
+    monkeypatch.setattr(slots, "gpus", lambda: ())
 
 
 @pytest.fixture
 def line(tmp_path, network_file, monkeypatch):
     """Makes runs whose worker does nothing; no dispatcher starts by itself, and at the end no
     process is left."""
-    monkeypatch.setattr(queue, "wake", lambda *_, **__: None)
+    monkeypatch.setattr(queue, "ensure_dispatcher", lambda *_, **__: None)
     command = lambda module, folder: [sys.executable, "-c", WORKER, module, str(folder)]  # noqa: E731
     monkeypatch.setattr(process, "python_module", command)
 
@@ -99,7 +99,7 @@ def until(look, seconds: float = 120):
 
 
 def names(home: Path) -> list[str]:
-    return [run.name for run in queue.queued(home)]
+    return [run.name for run in queue.queued_runs(home)]
 
 
 def states(home: Path) -> dict[str, str]:
@@ -111,12 +111,12 @@ def test_the_first_starts_at_once_and_the_others_wait_in_their_order(line, tmp_p
     assert first.state in ("waiting", "running")
     assert [queue.enqueue(line(name)).state for name in "bcd"] == ["queued"] * 3
     assert names(tmp_path) == ["b", "c", "d"]
-    assert queue.advance(tmp_path) == ()  # no place is free
+    assert queue.start_waiting(tmp_path) == ()  # no place is free
     (first.path / "end").touch()
     until(lambda: read_run(first.path).state == "finished")
-    assert [path.name[-1] for path in queue.advance(tmp_path)] == ["b"]
+    assert [path.name[-1] for path in queue.start_waiting(tmp_path)] == ["b"]
     assert names(tmp_path) == ["c", "d"]
-    assert queue.advance(tmp_path) == ()
+    assert queue.start_waiting(tmp_path) == ()
 
 
 def test_what_stopped_goes_to_the_front_and_what_goes_on_or_ended_is_refused(line, tmp_path):
@@ -129,7 +129,7 @@ def test_what_stopped_goes_to_the_front_and_what_goes_on_or_ended_is_refused(lin
     os.kill(read_json(first / "worker.json")["pid"], signal.SIGKILL)
     until(lambda: read_run(first).state == "lost")
     slots.set_slots(tmp_path, 1)
-    queue.advance(tmp_path)  # b has its turn
+    queue.start_waiting(tmp_path)  # b has its turn
     assert queue.enqueue(first, front=True).state == "queued"
     assert names(tmp_path) == ["a", "c"]
     queue.enqueue(first)  # again: it keeps its place
@@ -170,7 +170,7 @@ def test_places_between_two_others_keep_the_order_of_a_list(steps):
     for at, to in steps:
         name = wanted.pop(at)
         place = max(0, min(to, len(wanted)))
-        number = between([orders[other] for other in wanted], to)
+        number = order_between([orders[other] for other in wanted], to)
         wanted.insert(place, name)
         if number is None:
             orders = {other: float(n) for n, other in enumerate(wanted)}
@@ -182,7 +182,7 @@ def test_places_between_two_others_keep_the_order_of_a_list(steps):
 def test_numbers_are_given_anew_when_none_is_left_between():
     low, high = 1.0, 2.0
     for _ in range(60):
-        if (middle := between([low, high], 1)) is None:
+        if (middle := order_between([low, high], 1)) is None:
             break
         assert low < middle < high
         high = middle
@@ -217,7 +217,7 @@ def test_who_leaves_the_line_while_it_is_numbered_anew_is_not_put_back(line, tmp
     for run in runs[:2]:  # two places that touch: all are numbered anew
         write_json(run.path / "queued.json", {"order": 1.0})
     process.request_cancel(runs[0].path)
-    put(runs[2], runs[:2], 1)
+    reorder(runs[2], runs[:2], 1)
     assert names(tmp_path) == ["d", "c"]
     assert read_run(runs[0].path).state == "cancelled"
 
@@ -230,8 +230,8 @@ def test_never_more_than_the_places_work_at_once_however_many_ask(line, tmp_path
         list(threads.map(queue.enqueue, paths))
         left = set(paths)
         while left:
-            list(threads.map(queue.advance, [tmp_path] * 4))
-            busy = [run.path for run in going(tmp_path).working]
+            list(threads.map(queue.start_waiting, [tmp_path] * 4))
+            busy = [run.path for run in read_activity(tmp_path).working]
             most = max(most, len(busy))
             assert len(busy) <= 2
             for path in busy:
@@ -249,12 +249,12 @@ def test_a_run_that_cannot_be_started_fails_with_a_sentence_and_the_next_has_its
     (broken / "log.txt").mkdir()  # nothing can be written there
     (first / "end").touch()
     until(lambda: read_run(first).state == "finished")
-    assert queue.advance(tmp_path) == (good,)
+    assert queue.start_waiting(tmp_path) == (good,)
     failed = read_run(broken)
     assert failed.state == "failed"
     assert failed.message.startswith("It could not be started when its turn came.")
     assert "log.txt" in failed.message
-    assert [run.id for run in going(tmp_path).failed] == [broken.name]
+    assert [run.id for run in read_activity(tmp_path).failed] == [broken.name]
     (broken / "log.txt").rmdir()
     assert queue.enqueue(broken).state == "queued"  # it can be tried again
 
@@ -266,7 +266,7 @@ def test_a_run_whose_end_cannot_be_written_either_does_not_hold_up_the_others(li
     (broken / "worker.json").mkdir()
     (first / "end").touch()
     until(lambda: read_run(first).state == "finished")
-    assert good in queue.advance(tmp_path)
+    assert good in queue.start_waiting(tmp_path)
 
 
 def test_a_run_that_somebody_started_out_of_turn_is_not_started_again(line, tmp_path):
@@ -294,11 +294,11 @@ def test_a_run_belongs_to_the_workspace_that_it_lies_in_or_to_the_one_in_whose_l
 ):
     monkeypatch.setenv("SFP_VIZ_HOME", str(tmp_path / "usual"))
     other = tmp_path / "other" / "runs" / "a"
-    assert home_of(other) == tmp_path / "other"
-    assert home_of(tmp_path / "elsewhere" / "a") == tmp_path / "usual"
+    assert workspace_of(other) == tmp_path / "other"
+    assert workspace_of(tmp_path / "elsewhere" / "a") == tmp_path / "usual"
     (tmp_path / "usual" / "queue").mkdir(parents=True)
     (tmp_path / "usual" / "queue" / "outside.json").write_text(json.dumps({"paths": [str(other)]}))
-    assert home_of(other) == tmp_path / "usual"
+    assert workspace_of(other) == tmp_path / "usual"
 
 
 def test_a_run_outside_of_the_workspace_waits_in_the_same_line(line, tmp_path, monkeypatch):
@@ -309,11 +309,11 @@ def test_a_run_outside_of_the_workspace_waits_in_the_same_line(line, tmp_path, m
     assert names(tmp_path) == ["b"]
     (first / "end").touch()
     until(lambda: read_run(first).state == "finished")
-    assert queue.advance(tmp_path) == (outside,)
+    assert queue.start_waiting(tmp_path) == (outside,)
     assert queue.enqueue(line("c")).state == "queued"  # b takes the only place
     (outside / "end").touch()
     until(lambda: read_run(outside).state == "finished")
-    assert outside not in unfinished(tmp_path)
+    assert outside not in unfinished_folders(tmp_path)
 
 
 def test_the_worker_gets_the_data_folder_of_the_one_who_asked(line, tmp_path, monkeypatch):
@@ -332,20 +332,25 @@ def test_the_worker_gets_the_data_folder_of_the_one_who_asked(line, tmp_path, mo
 
     monkeypatch.setattr(process, "launch", launch)
     slots.set_slots(tmp_path, 2)
-    queue.advance(tmp_path)
+    queue.start_waiting(tmp_path)
     assert given == [(second, {"SFP_VIZ_DATA": str(tmp_path / "mine")})]
 
 
 def test_each_of_several_graphics_cards_gets_its_own_run(line, tmp_path, monkeypatch):
-    monkeypatch.setattr(queue, "cards", lambda: ("0", "1"))
-    monkeypatch.setattr(slots, "cards", lambda: ("0", "1"))
+    monkeypatch.setattr(queue, "gpus", lambda: ("0", "1"))
+    monkeypatch.setattr(slots, "gpus", lambda: ("0", "1"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert slots.chosen_slots(tmp_path) == (2, "machine")
+    assert slots.slot_setting(tmp_path) == (2, "machine")
     given = []
 
     def launch(path, environment=None, **_):
         given.append((environment or {}).get("CUDA_VISIBLE_DEVICES"))
-        entry = {"attempt": 1, "host": queue.here(), "environment": environment, "pid": os.getpid()}
+        entry = {
+            "attempt": 1,
+            "host": queue.hostname(),
+            "environment": environment,
+            "pid": os.getpid(),
+        }
         write_json(path / "launch.json", {**entry, "time": time.time()})
         (path / "queued.json").unlink()
 
@@ -354,13 +359,13 @@ def test_each_of_several_graphics_cards_gets_its_own_run(line, tmp_path, monkeyp
     paths = [queue.enqueue(line(name)).path for name in "abc"]
     assert given == ["0", "1"]
     write_json(paths[0] / "result.json", {})  # it ended
-    queue.advance(tmp_path)
+    queue.start_waiting(tmp_path)
     assert given == ["0", "1", "0"]
 
 
 def test_a_run_of_several_processes_takes_as_many_cards_and_nobody_overtakes_it():
-    assert scheduler.free_cards(["0", "1", "0"], ("0", "1", "2"), 2) == ("1", "2")
-    assert scheduler.free_cards([], ("0", "1"), 3) == ("0", "1")
+    assert scheduler.free_gpus(["0", "1", "0"], ("0", "1", "2"), 2) == ("1", "2")
+    assert scheduler.free_gpus([], ("0", "1"), 3) == ("0", "1")
 
 
 sometimes = st.one_of(st.none(), st.floats(0, 1000))
@@ -379,7 +384,7 @@ def test_expected_starts_are_those_of_a_line_that_is_played_through(left, length
             now = min(end for end in ends if end > now)
         wanted.append(None if now == forever else now)
         ends.append(forever if length is None else now + length)
-    assert starts(left, lengths, places) == pytest.approx(tuple(wanted), abs=1e-9)
+    assert start_times(left, lengths, places) == pytest.approx(tuple(wanted), abs=1e-9)
 
 
 def test_a_start_is_estimated_from_epochs_of_the_same_network(line, tmp_path):
@@ -390,7 +395,7 @@ def test_a_start_is_estimated_from_epochs_of_the_same_network(line, tmp_path):
     second, third = queue.enqueue(line("b")), queue.enqueue(line("c"))
     unknown = queue.enqueue(line("d", facts={"digest": "other"}))
     after = queue.enqueue(line("e"))
-    assert queue.expected(tmp_path) == {
+    assert queue.expected_starts(tmp_path) == {
         second.id: pytest.approx(20), third.id: pytest.approx(40),
         unknown.id: pytest.approx(60), after.id: None,
     }  # fmt: skip
@@ -399,35 +404,35 @@ def test_a_start_is_estimated_from_epochs_of_the_same_network(line, tmp_path):
 def test_how_many_at_a_time_is_kept_in_the_workspace_and_the_variable_goes_first(
     tmp_path, monkeypatch
 ):
-    assert slots.chosen_slots(tmp_path) == (1, "machine")
+    assert slots.slot_setting(tmp_path) == (1, "machine")
     slots.set_slots(tmp_path, 3)
-    assert slots.chosen_slots(tmp_path) == (3, "settings")
+    assert slots.slot_setting(tmp_path) == (3, "settings")
     monkeypatch.setenv(slots.VARIABLE, "2")
-    assert slots.chosen_slots(tmp_path) == (2, "variable")
+    assert slots.slot_setting(tmp_path) == (2, "variable")
     monkeypatch.setenv(slots.VARIABLE, "many")
     with pytest.raises(RunError, match="SFP_VIZ_SLOTS must be a whole number from 1 to 64"):
-        slots.slots(tmp_path)
+        slots.slot_count(tmp_path)
     monkeypatch.delenv(slots.VARIABLE)
     for wrong in (0, 65):
         with pytest.raises(RunError, match="1 to 64"):
             slots.set_slots(tmp_path, wrong)
     slots.set_slots(tmp_path, None)
-    assert slots.slots(tmp_path) == 1
+    assert slots.slot_count(tmp_path) == 1
 
 
 def test_a_failure_is_news_until_it_was_looked_at_and_again_after_a_new_start(line, tmp_path):
     path = queue.enqueue(line("a")).path
     until(lambda: read_run(path).state == "running")
-    assert going(tmp_path).failed == ()
+    assert read_activity(tmp_path).failed == ()
     _kill(path)
     until(lambda: read_run(path).state == "lost")
-    assert [run.id for run in going(tmp_path).failed] == [path.name]
-    looked_at(path)
-    assert going(tmp_path).failed == ()
+    assert [run.id for run in read_activity(tmp_path).failed] == [path.name]
+    mark_seen(path)
+    assert read_activity(tmp_path).failed == ()
     queue.enqueue(path)
     until(lambda: read_run(path).state == "running")
     _kill(path)
-    until(lambda: [run.id for run in going(tmp_path).failed] == [path.name])
+    until(lambda: [run.id for run in read_activity(tmp_path).failed] == [path.name])
 
 
 def test_looking_at_what_goes_on_opens_no_finished_run(line, tmp_path, monkeypatch):
@@ -436,9 +441,9 @@ def test_looking_at_what_goes_on_opens_no_finished_run(line, tmp_path, monkeypat
     queue.enqueue(line("a"))
     read = []
     monkeypatch.setattr(
-        "sfp_viz.runs.line.activity.read_run", lambda p, n: read.append(p) or read_run(p)
+        "sfp_viz.runs.scheduling.activity.read_run", lambda p, n: read.append(p) or read_run(p)
     )
-    assert len(going(tmp_path).working) == 1
+    assert len(read_activity(tmp_path).working) == 1
     assert len(read) == 1
 
 
@@ -458,11 +463,11 @@ queue.serve(Path(sys.argv[2]), look=0.05)
 def dispatcher(tmp_path):
     """The command of a dispatcher whose workers do nothing; none is left at the end."""
     yield [sys.executable, "-c", DISPATCHER, queue.MODULE, str(tmp_path)]
-    if pid := queue.dispatcher(tmp_path):
+    if pid := queue.dispatcher_pid(tmp_path):
         os.kill(pid, signal.SIGKILL)
 
 
-WAKE = queue.wake
+WAKE = queue.ensure_dispatcher
 
 
 def test_a_killed_worker_does_not_stop_the_line_and_the_dispatcher_ends_with_it(
@@ -470,26 +475,26 @@ def test_a_killed_worker_does_not_stop_the_line_and_the_dispatcher_ends_with_it(
 ):
     first, second = (queue.enqueue(line(name)).path for name in "ab")
     WAKE(tmp_path, command=dispatcher)
-    pid = until(lambda: queue.dispatcher(tmp_path))
+    pid = until(lambda: queue.dispatcher_pid(tmp_path))
     until(lambda: _holds_lock(tmp_path))
     WAKE(tmp_path, command=["never started"])
     again = subprocess.run(dispatcher, cwd=ROOT, timeout=60)
-    assert (again.returncode, queue.dispatcher(tmp_path)) == (0, pid)  # it gave way
+    assert (again.returncode, queue.dispatcher_pid(tmp_path)) == (0, pid)  # it gave way
     until(lambda: read_run(first).state == "running")
     _kill(first)
     until(lambda: read_run(second).state == "running")
     assert read_run(first).state == "lost"
-    until(lambda: queue.dispatcher(tmp_path) is None)
+    until(lambda: queue.dispatcher_pid(tmp_path) is None)
     assert not (tmp_path / "queue" / "dispatcher.json").exists()
 
 
 def test_a_killed_dispatcher_is_replaced_at_the_next_look(line, tmp_path, dispatcher):
     first, second = (queue.enqueue(line(name)).path for name in "ab")
     WAKE(tmp_path, command=dispatcher)
-    pid = until(lambda: queue.dispatcher(tmp_path))
+    pid = until(lambda: queue.dispatcher_pid(tmp_path))
     until(lambda: _holds_lock(tmp_path))
     os.kill(pid, signal.SIGKILL)
-    until(lambda: queue.dispatcher(tmp_path) is None)
+    until(lambda: queue.dispatcher_pid(tmp_path) is None)
     (first / "end").touch()
     until(lambda: read_run(first).state == "finished")
     assert read_run(second).state == "queued"  # nobody starts it now
@@ -498,7 +503,7 @@ def test_a_killed_dispatcher_is_replaced_at_the_next_look(line, tmp_path, dispat
 
 
 def _holds_lock(home: Path) -> bool:
-    with queue.locked(home / "queue" / "dispatcher.lock", patience=0.0) as free:
+    with queue.file_lock(home / "queue" / "dispatcher.lock", patience=0.0) as free:
         return not free
 
 
@@ -506,8 +511,8 @@ def test_many_looks_at_once_start_one_dispatcher(line, tmp_path, dispatcher, mon
     for name in "ab":
         queue.enqueue(line(name))
     started = []
-    real = queue.start
-    monkeypatch.setattr(queue, "start", lambda *a, **k: started.append(1) or real(*a, **k))
+    real = queue.start_process
+    monkeypatch.setattr(queue, "start_process", lambda *a, **k: started.append(1) or real(*a, **k))
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: WAKE(tmp_path, command=dispatcher), range(8)))
     assert len(started) == 1
@@ -516,9 +521,9 @@ def test_many_looks_at_once_start_one_dispatcher(line, tmp_path, dispatcher, mon
 def test_a_dispatcher_of_another_machine_counts_while_it_holds_its_lock(tmp_path):
     (tmp_path / "queue").mkdir()
     write_json(tmp_path / "queue" / "dispatcher.json", {"pid": 7, "host": "another"})
-    with queue.locked(tmp_path / "queue" / "dispatcher.lock"):
-        assert queue.dispatcher(tmp_path) == 7
-    assert queue.dispatcher(tmp_path) is None
+    with queue.file_lock(tmp_path / "queue" / "dispatcher.lock"):
+        assert queue.dispatcher_pid(tmp_path) == 7
+    assert queue.dispatcher_pid(tmp_path) is None
 
 
 def test_two_real_runs_pass_through_the_real_dispatcher_one_after_the_other(
@@ -527,11 +532,11 @@ def test_two_real_runs_pass_through_the_real_dispatcher_one_after_the_other(
     small = Distillation(epochs=1, batch_size=256, augmentation="none")
     first, second = (queue.enqueue(new_run(settings=small)).path for _ in range(2))
     assert read_run(second).state == "queued"
-    pid = until(lambda: queue.dispatcher(tmp_path))
+    pid = until(lambda: queue.dispatcher_pid(tmp_path))
     assert not any("torch" in file.path for file in psutil.Process(pid).memory_maps())
     until(lambda: read_run(second).state == "finished", seconds=300)
     assert read_run(first).result.ended <= read_run(second).result.started
-    until(lambda: queue.dispatcher(tmp_path) is None)
+    until(lambda: queue.dispatcher_pid(tmp_path) is None)
     assert (tmp_path / "queue" / "log.txt").read_text() == ""
 
 

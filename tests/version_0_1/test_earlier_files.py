@@ -117,7 +117,7 @@ def test_the_checkpoint_of_a_paused_sparse_training_loads(files):
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.sparsity.sparse_training import SparseTraining
     from sfp_viz.runs.storage.checkpoints import read_newest
-    from sfp_viz.runs.storage.sparsify import CHECKPOINTS, sparse_of
+    from sfp_viz.runs.storage.sparsify import CHECKPOINTS, read_sparsify_request
 
     folder = run_folder(files, "181805-sparsify")
     run, checkpoint = read_run(folder), read_newest(folder / CHECKPOINTS)
@@ -126,7 +126,7 @@ def test_the_checkpoint_of_a_paused_sparse_training_loads(files):
         load_saved(folder / "start.safetensors"),
         train=load_data(run.data, "train"),
         test=load_data(run.data, "test"),
-        settings=sparse_of(folder).settings,
+        settings=read_sparsify_request(folder).settings,
     )
     training.load_state_dict({**checkpoint.state, "step": checkpoint.state["at"]})
     assert training.step == int(checkpoint.state["at"][0]) > 0

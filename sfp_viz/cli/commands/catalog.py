@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.output.text import say, table, with_json
+from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.runs.folder import home
 from sfp_viz.text.numbers import size
 
@@ -26,7 +26,7 @@ def models(as_json: bool) -> None:
         entry = {"net": kept.digest, "kind": "imported", "title": kept.name}
         found.append({**entry, "bytes": kept.size})
     rows = [(f["net"], f["kind"], f["title"], size(f["bytes"])) for f in found]
-    say(found, table(("net", "kind", "title", "size"), rows), as_json=as_json)
+    print_result(found, table(("net", "kind", "title", "size"), rows), as_json=as_json)
 
 
 @click.command()
@@ -37,7 +37,7 @@ def data(as_json: bool) -> None:
 
     found = {name: available(name) for name in NAMES}
     rows = [(name, "here" if there else "not here") for name, there in found.items()]
-    say(found, table(("data", "on this machine"), rows), as_json=as_json)
+    print_result(found, table(("data", "on this machine"), rows), as_json=as_json)
 
 
 @click.command("import")
@@ -71,4 +71,4 @@ def import_(
         net, architecture=architecture, arguments=given or None, input_shape=input_shape
     )
     digest = import_model(home(), model)
-    say({"digest": digest, "name": model.name}, digest, as_json=as_json)
+    print_result({"digest": digest, "name": model.name}, digest, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.output.text import facts, say, with_json
+from sfp_viz.cli.output.text import fact_list, print_result, with_json
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import find_run, home
 from sfp_viz.runs.launch import ray_launch as clusters
@@ -39,16 +39,18 @@ def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
     version = jobs.version(chosen.address)
     settings.set_cluster(home(), chosen)
     text = f"Ray {version} answers at {chosen.address}. Runs can be started there: --where cluster."
-    say({**asdict(chosen), "ray": version}, text, as_json=as_json)
+    print_result({**asdict(chosen), "ray": version}, text, as_json=as_json)
 
 
 @cluster.command("show")
 @with_json
 def show_command(as_json: bool) -> None:
     """The cluster of this workspace, and whether it answers."""
-    chosen = settings.cluster(home())
+    chosen = settings.read_cluster(home())
     if chosen is None:
-        say(None, "No cluster is set. Name one: sfp-viz cluster set ADDRESS", as_json=as_json)
+        print_result(
+            None, "No cluster is set. Name one: sfp-viz cluster set ADDRESS", as_json=as_json
+        )
         return
     trouble, version = "", None
     try:
@@ -62,7 +64,7 @@ def show_command(as_json: bool) -> None:
         ("answers", f"Ray {version}" if version else trouble),
     ]
     said = {**asdict(chosen), "ray": version, "message": trouble}
-    say(said, facts(lines), as_json=as_json)
+    print_result(said, fact_list(lines), as_json=as_json)
 
 
 @cluster.command("logs")
@@ -74,10 +76,10 @@ def logs_command(run: str, as_json: bool) -> None:
     What its worker says is in log.txt in the folder of the run.
     """
     path = find_run(home(), run)
-    if not clusters.is_elsewhere(path):
+    if not clusters.is_on_ray(path):
         raise RunError(f"'{path.name}' does not work on the cluster. Its words: {path}/log.txt")
     text = clusters.logs(path)
-    say({"run": path.name, "logs": text}, text.rstrip() or "Ray has no words of it yet.",
+    print_result({"run": path.name, "logs": text}, text.rstrip() or "Ray has no words of it yet.",
         as_json=as_json)  # fmt: skip
 
 
@@ -86,8 +88,8 @@ def logs_command(run: str, as_json: bool) -> None:
 def forget_command(as_json: bool) -> None:
     """Forget the cluster of this workspace; its runs stay as they are."""
     settings.set_cluster(home(), None)
-    given = settings.cluster(home())
+    given = settings.read_cluster(home())
     text = "No cluster is set any more."
     if given:
         text = f"The settings name none any more, but {settings.VARIABLE} still does."
-    say(asdict(given) if given else None, text, as_json=as_json)
+    print_result(asdict(given) if given else None, text, as_json=as_json)

@@ -10,7 +10,7 @@ import click
 
 from sfp_viz.cli.commands.plan import cost_table, cost_value
 from sfp_viz.cli.options.arguments import find_digest, find_network, read_plan
-from sfp_viz.cli.output.text import say, table, with_json
+from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.core.plan.interchange import SCHEMAS, schema, schema_json
 from sfp_viz.errors import PlanError
 from sfp_viz.files import write_whole
@@ -39,7 +39,7 @@ def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
     value |= {key: part for key, part in asdict(found).items() if not key.startswith("cost")}
     value["computed"] = {"a": cost_value(found.cost_a), "b": cost_value(found.cost_b)}
     if not found:
-        say(value, "The plans are the same.", as_json=as_json)
+        print_result(value, "The plans are the same.", as_json=as_json)
         return
     choices = [(c.what, c.group, _words(c.a), _words(c.b)) for c in (*found.recipe, *found.edits)]
     groups = [
@@ -53,7 +53,7 @@ def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
         heads = ("group", "filters", "kept in a", "in b", "only a removes", "only b removes")
         parts.append(table(heads, groups))
     parts.append(cost_table(found.cost_a, found.cost_b, heads=("a", "b")))
-    say(value, "\n\n".join(parts), as_json=as_json)
+    print_result(value, "\n\n".join(parts), as_json=as_json)
 
 
 @click.command("schema")
@@ -65,7 +65,7 @@ def schema_command(kind: str, output: Path | None, as_json: bool) -> None:
     if output is not None:
         write_whole(output, schema_json(kind))
     text = f"Written to {output}." if output else schema_json(kind).rstrip()
-    say(schema(kind), text, as_json=as_json)
+    print_result(schema(kind), text, as_json=as_json)
 
 
 def _words(value: object) -> str:

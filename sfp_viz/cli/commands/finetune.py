@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfp_viz.cli.commands.queue import begin, say_begun
+from sfp_viz.cli.commands.queue import print_started, start_training
 from sfp_viz.cli.commands.runs import follow, run_value
-from sfp_viz.cli.options.arguments import called, data_of, find_model
+from sfp_viz.cli.options.arguments import data_name, find_model, net_name
 from sfp_viz.cli.options.training import Make, training_options
-from sfp_viz.cli.output.text import say, with_json
+from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.create.training import create_run
@@ -58,18 +58,18 @@ def finetune(
     --background it starts when its turn comes: 'runs queue' shows the line.
     """
     student = find_model(net)
-    name = data_of(student, data)
+    name = data_name(student, data)
     chosen = make(name, epochs=epochs, seed=seed)
     if teacher is None and chosen.alpha > 0:
         raise RunError("Name the unpruned network with --teacher NET, or train with --alpha 0.")
     path = _lay_out(student, teacher, name, place, chosen)
-    begin(path, background=background, where=where)
+    start_training(path, background=background, where=where)
     if background:
-        say_begun(path, f"{place or path.name} --follow", as_json=as_json)
+        print_started(path, f"{place or path.name} --follow", as_json=as_json)
         return
     run = follow(path, quiet=as_json)
     if as_json:
-        say(run_value(run), "", as_json=True)
+        print_result(run_value(run), "", as_json=True)
     if run.state != "finished":
         raise RunError(run.message or f"The run is {run.state}.")
 
@@ -92,7 +92,7 @@ def _lay_out(
         if teacher is not None:
             master = find_model(teacher)
             save_model(master, files[1])
-            known = {"digest": master.digest, "model": called(teacher, master.digest)}
+            known = {"digest": master.digest, "model": net_name(teacher, master.digest)}
             known["before"] = count_macs(master), count_params(master)
         facts = training_facts(
             **known,

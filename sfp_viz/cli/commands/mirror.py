@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from sfp_viz.cli.output.text import say, with_json
+from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.runs.folder import home
 from sfp_viz.runs.mirror import settings
 
@@ -29,21 +29,21 @@ def set_command(uri: str, experiment: str, as_json: bool) -> None:
     chosen = settings.Mirroring(uri, experiment)
     settings.set_mirroring(home(), chosen)
     text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{experiment}'."
-    missing = settings.missing()
+    missing = settings.missing_packages()
     if missing:
         text += f" This machine lacks what that needs: {missing}."
-    say({**asdict(chosen.shown), "missing": missing}, text, as_json=as_json)
+    print_result({**asdict(chosen.shown), "missing": missing}, text, as_json=as_json)
 
 
 @mirror.command("show")
 @with_json
 def show_command(as_json: bool) -> None:
     """Where trainings of this workspace are mirrored; a password is not shown."""
-    chosen = settings.mirroring(home())
+    chosen = settings.read_mirroring(home())
     text = "Trainings are not mirrored. Turn it on: sfp-viz mirror set URI"
     if chosen:
         text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{chosen.experiment}'."
-    say(asdict(chosen.shown) if chosen else None, text, as_json=as_json)
+    print_result(asdict(chosen.shown) if chosen else None, text, as_json=as_json)
 
 
 @mirror.command("forget")
@@ -51,8 +51,8 @@ def show_command(as_json: bool) -> None:
 def forget_command(as_json: bool) -> None:
     """Mirror no more; what was told stays there."""
     settings.set_mirroring(home(), None)
-    given = settings.mirroring(home())
+    given = settings.read_mirroring(home())
     text = "Trainings are not mirrored any more."
     if given:
         text = f"The settings name no server any more, but {settings.VARIABLE} still does."
-    say(asdict(given.shown) if given else None, text, as_json=as_json)
+    print_result(asdict(given.shown) if given else None, text, as_json=as_json)

@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from sfp_viz.cli.options.arguments import find_edits, find_network
-from sfp_viz.cli.options.recipe import Known, known_for, recipe_options
-from sfp_viz.cli.output.text import facts, say, table, with_json
+from sfp_viz.cli.options.recipe import WorkspaceEvidence, recipe_options, workspace_evidence
+from sfp_viz.cli.output.text import fact_list, print_result, table, with_json
 from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
@@ -40,7 +40,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
 
     network = find_network(net)
     dead = dead_filters(network)
-    known = known_for(recipe, network.digest, "latency")
+    known = workspace_evidence(recipe, network.digest, "latency")
     spread = dispersions(network, recipe, known.evidence)
     note, kept = "", kept_units(network, None)
     try:
@@ -66,15 +66,20 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
         }
         for g in network.groups
     ]
-    value = {**head(network), "target": recipe.target_reduction, "groups": groups, "note": note}
+    value = {
+        **network_value(network),
+        "target": recipe.target_reduction,
+        "groups": groups,
+        "note": note,
+    }
     value["dead_layers"] = [layer for one in dead for layer in one.layers]
     value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
     value |= _estimated(network, kept, known) | {"evidence": known.value}
-    text = f"{title(network)}\n\n{_group_table(network, spread, kept)}\n"
-    text += "\n" + facts(reasons.items()) + "\n" if why else ""
+    text = f"{network_title(network)}\n\n{_group_table(network, spread, kept)}\n"
+    text += "\n" + fact_list(reasons.items()) + "\n" if why else ""
     text += "".join(f"\n{line}\n" for line in (counted(dead), warning(dead)) if line)
     text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
-    say(value, _with_sources(text, known), as_json=as_json)
+    print_result(value, _with_sources(text, known), as_json=as_json)
 
 
 _BY_WEIGHTS = (
@@ -125,7 +130,7 @@ def plan(
     network = find_network(net)
     edits = find_edits(network, edits_file, ratios, protect, least, most)
     more = ("latency",) if points is None else ("latency", "sensitivity")
-    known = known_for(recipe, network.digest, *more)
+    known = workspace_evidence(recipe, network.digest, *more)
     made = _made(network, recipe, edits, known, points)
     if output is not None:
         _write(output, plan_json(made), "plan")
@@ -134,21 +139,21 @@ def plan(
     before, after, kept = cost(network), cost(network, made), kept_units(network, made)
     removed = {r.group: list(r.filters) for r in made.removals}
     asked = {"target": made.recipe.target_reduction, "goal": made.recipe.goal}
-    value = {**head(network), "plan": made.hash, "removed": removed, **asked}
+    value = {**network_value(network), "plan": made.hash, "removed": removed, **asked}
     value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
     value |= _estimated(network, kept, known) | {"evidence": known.value}
     value["file"] = str(output) if output else None
-    text = f"{title(network)}, plan {made.hash}\n\n{_group_table(network, {}, kept)}\n"
+    text = f"{network_title(network)}, plan {made.hash}\n\n{_group_table(network, {}, kept)}\n"
     text = _with_sources(f"{text}\n{cost_table(before, after, value['estimated'])}", known)
     if not set(needs(recipe)) - {"latency"}:
         text += f"\n\n{_BY_WEIGHTS}"
     if output is not None:
         text += f"\n\nWritten to {output}. Next: sfp-viz prune {output} -o slim.safetensors"
-    say(value, text, as_json=as_json)
+    print_result(value, text, as_json=as_json)
 
 
 def _made(
-    network: Network, recipe: Recipe, edits: Edits, known: Known, points: float | None
+    network: Network, recipe: Recipe, edits: Edits, known: WorkspaceEvidence, points: float | None
 ) -> Plan:
     """The plan, with the largest target that is estimated to lose at most ``points``, if given."""
     from sfp_viz.core.allocation.accuracy_target import losing_at_most
@@ -176,7 +181,9 @@ def _write(file: Path, text: str, what: str) -> None:
         raise PlanError(f"The {what} cannot be written to {file}: {problem}.") from problem
 
 
-def _estimated(network: Network, kept: Mapping[str, int], known: Known) -> dict[str, Any]:
+def _estimated(
+    network: Network, kept: Mapping[str, int], known: WorkspaceEvidence
+) -> dict[str, Any]:
     """Latency before and after, where the layers were measured on this machine."""
     from sfp_viz.core.cost.latency_table import estimate
 
@@ -187,12 +194,12 @@ def _estimated(network: Network, kept: Mapping[str, int], known: Known) -> dict[
     return {"estimated": {"latency_ms": both, "batch": times.batch, "threads": times.threads}}
 
 
-def head(network: Network) -> dict[str, Any]:
+def network_value(network: Network) -> dict[str, Any]:
     """Which network it is, as JSON."""
     return {"network": network.name, "digest": network.digest}
 
 
-def title(network: Network) -> str:
+def network_title(network: Network) -> str:
     """Which network it is, in words."""
     shape = " x ".join(str(n) for n in network.input_shape)
     return f"{network.name} ({network.digest}), images {shape}"
@@ -232,8 +239,8 @@ def cost_table(
     return text
 
 
-def _with_sources(text: str, known: Known) -> str:
-    return f"{text}\n\n{facts(known.lines)}" if known.lines else text
+def _with_sources(text: str, known: WorkspaceEvidence) -> str:
+    return f"{text}\n\n{fact_list(known.lines)}" if known.lines else text
 
 
 def _group_table(network: Network, spread: Mapping[str, float], kept: Mapping[str, int]) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfp_viz.cli.options.arguments import data_of, find_digest, find_model, read_plan
+from sfp_viz.cli.options.arguments import data_name, find_digest, find_model, read_plan
 from sfp_viz.cli.output.repair import error_lines, repair_value
-from sfp_viz.cli.output.text import facts, say, with_json
+from sfp_viz.cli.output.text import fact_list, print_result, with_json
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.plan.recipe import NORMS_STAY, left_out
 from sfp_viz.errors import PlanError
@@ -75,7 +75,7 @@ def prune(
         note = f"Without --data no accuracy was measured, and {NORMS_STAY}{undone}"
         lines.append(("note", note))
     lines.append(("written to", f"{output}, {size(value['bytes'])}"))
-    say(value, facts(lines), as_json=as_json)
+    print_result(value, fact_list(lines), as_json=as_json)
 
 
 def _pruned(
@@ -113,7 +113,7 @@ def measure(
     from sfp_viz.nets.evaluation import measure as ruler
 
     model = find_model(net)
-    images = load_data(data_of(model, data), split, limit=limit)
+    images = load_data(data_name(model, data), split, limit=limit)
     found = ruler.measure_accuracy(model, images)
     macs, params = ruler.count_macs(model), ruler.count_params(model)
     value: dict[str, Any] = {"network": model.name, "digest": model.digest}
@@ -131,7 +131,7 @@ def measure(
         value["measured"]["threads"] = time.threads
         text = f"{time.latency_ms:.2f} ms, quartiles {low:.2f} to {high:.2f}"
         lines.append(("latency", f"{text}  (measured, batch 1, {time.threads} threads)"))
-    say(value, facts(lines), as_json=as_json)
+    print_result(value, fact_list(lines), as_json=as_json)
 
 
 @click.command()
@@ -183,7 +183,7 @@ def export(
         apart = found["difference"]
         words = f", largest difference {apart:.1e} (measured)" if apart else ""
         lines.append((name, f"{size(found['bytes'])}{words}"))
-    say(written, facts(lines), as_json=as_json)
+    print_result(written, fact_list(lines), as_json=as_json)
 
 
 def _with_stripes(model: Model, net: str, how: str) -> Model:

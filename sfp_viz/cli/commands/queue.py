@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from sfp_viz.cli.commands.runs import runs
-from sfp_viz.cli.output.text import say, table, with_json
+from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import find_run, home
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.line import slots
-from sfp_viz.runs.line.activity import going
+from sfp_viz.runs.scheduling import slots
+from sfp_viz.runs.scheduling.activity import read_activity
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.text.numbers import duration
 
@@ -50,19 +50,19 @@ def queue_command(
         queue.withdraw(_find(here, remove), home=here)
     for name, place in [*([moving] if moving else []), *([(first, 1)] if first else [])]:
         queue.move(_find(here, name), place - 1, home=here)
-    if going(here).queued:
-        queue.advance(here)
-        queue.wake(here)
-    value = line_value(here)
-    say(value, _text(here, value), as_json=as_json)
+    if read_activity(here).queued:
+        queue.start_waiting(here)
+        queue.ensure_dispatcher(here)
+    value = queue_value(here)
+    print_result(value, _text(here, value), as_json=as_json)
 
 
-def line_value(here: Path) -> dict[str, Any]:
+def queue_value(here: Path) -> dict[str, Any]:
     """The line of the workspace ``here`` as one JSON value; starts in seconds from now, estimated
     from epochs of runs of the same network, null where there are none."""
-    now = going(here)
-    number, source = slots.chosen_slots(here)
-    starts = queue.expected(here, now)
+    now = read_activity(here)
+    number, source = slots.slot_setting(here)
+    starts = queue.expected_starts(here, now)
     return {
         "at_once": number,
         "at_once_from": source,
@@ -76,11 +76,11 @@ def line_value(here: Path) -> dict[str, Any]:
 
 def _place_of(here: Path, path: Path) -> int:
     """The place of a run in the line of ``here``, from 1; 0 when it is not in line."""
-    names = [run.path.name for run in queue.queued(here)]
+    names = [run.path.name for run in queue.queued_runs(here)]
     return names.index(path.name) + 1 if path.name in names else 0
 
 
-def begin(path: Path, *, background: bool, where: str) -> None:
+def start_training(path: Path, *, background: bool, where: str) -> None:
     """Start the training in ``path``: at once when somebody waits for it, else when its turn comes;
     ``where`` 'cluster' hands it to the Ray cluster."""
     if where == "cluster":
@@ -91,18 +91,20 @@ def begin(path: Path, *, background: bool, where: str) -> None:
         process.launch(path)
 
 
-def say_begun(path: Path, shown: str, *, as_json: bool) -> None:
+def print_started(path: Path, shown: str, *, as_json: bool) -> None:
     """Say that the run in ``path`` goes on by itself: it started, or has this place in the line of
     the workspace. ``shown``: what 'runs show' takes to watch it."""
     number = _place_of(home(), path)
     begun = f"is number {number} in line" if number else "started"
     value = {"run": path.name, "path": str(path), "place": number}
-    say(value, f"Run {path.name} {begun}. Watch it: sfp-viz runs show {shown}", as_json=as_json)
+    print_result(
+        value, f"Run {path.name} {begun}. Watch it: sfp-viz runs show {shown}", as_json=as_json
+    )
 
 
 def _find(here: Path, name: str) -> Path:
     """The run in line called ``name``, also one outside of the workspace; else any run."""
-    in_line = [run.path for run in queue.queued(here)]
+    in_line = [run.path for run in queue.queued_runs(here)]
     found = [p for p in in_line if p.name == name] or [
         p for p in in_line if p.name.startswith(name)
     ]

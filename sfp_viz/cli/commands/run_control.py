@@ -11,15 +11,15 @@ import click
 from sfp_viz.cli.commands.runs import follow, run_value, runs
 from sfp_viz.cli.output.study import follow_study, study_card, study_json
 from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
-from sfp_viz.cli.output.text import say, with_json
+from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.saved_network import Saved, save_network
-from sfp_viz.runs.results.sweeps import when_deleted
+from sfp_viz.runs.results.sweeps import deletion_note
 from sfp_viz.runs.resume import resume as resume_run
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.sweep_control import lost_children, words
+from sfp_viz.runs.sweep_control import lost_children, put_back_text
 from sfp_viz.text.numbers import percent
 
 
@@ -50,15 +50,15 @@ def resume(run: str, following: bool, as_json: bool) -> None:
     resume_run(path)
     if lost is not None and following:
         laid = follow_sweep(path, ours=False)
-        say(sweep_json(laid), sweep_card(laid), as_json=as_json)
+        print_result(sweep_json(laid), sweep_card(laid), as_json=as_json)
     elif lost is not None:
-        _report(read_run(path), as_json, words(read_run(path), lost))
+        _report(read_run(path), as_json, put_back_text(read_run(path), lost))
     elif following and read_run(path).study:
         done = follow_study(path)
-        say(study_json(done), study_card(done), as_json=as_json)
+        print_result(study_json(done), study_card(done), as_json=as_json)
     elif following:
         found = follow(path, quiet=as_json, ours=False)
-        say(run_value(found), "", as_json=True) if as_json else None
+        print_result(run_value(found), "", as_json=True) if as_json else None
     else:
         _report(read_run(path), as_json)
 
@@ -87,7 +87,7 @@ def save(run: str, target: Path, as_json: bool) -> None:
     """
     saved = save_network(find_run(home(), run), target)
     value = {**asdict(saved), "file": str(saved.file)}
-    say(value, f"Wrote {saved.file}: {_of(saved)}.", as_json=as_json)
+    print_result(value, f"Wrote {saved.file}: {_of(saved)}.", as_json=as_json)
 
 
 @runs.command()
@@ -123,12 +123,12 @@ def delete(run: str, yes: bool, as_json: bool) -> None:
     """
     path = find_run(home(), run)
     sweep = read_run(path).kind == SWEEP
-    kept = when_deleted(read_run(path)) if sweep else ""
+    kept = deletion_note(read_run(path)) if sweep else ""
     if not yes:
         what = f"the sweep {path}? {kept}" if sweep else f"{path} with what it trained or measured?"
         click.confirm(f"Delete {what}", abort=True, err=True)
     process.delete(path)
-    say({"deleted": path.name}, f"Deleted {path.name}. {kept}".rstrip(), as_json=as_json)
+    print_result({"deleted": path.name}, f"Deleted {path.name}. {kept}".rstrip(), as_json=as_json)
 
 
 def _lost_of(path: Path) -> int | None:
@@ -139,7 +139,7 @@ def _lost_of(path: Path) -> int | None:
 
 def _report(run: Run, as_json: bool, more: str = "") -> None:
     text = " ".join(filter(None, (f"Run {run.id}: {run.state}.", run.message, more)))
-    say(run_value(run), text, as_json=as_json)
+    print_result(run_value(run), text, as_json=as_json)
 
 
 def _of(saved: Saved) -> str:

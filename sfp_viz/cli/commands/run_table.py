@@ -10,16 +10,16 @@ from pathlib import Path
 import click
 
 import sfp_viz
-from sfp_viz.cli.output.text import say, table, with_json
+from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.core.comparison.tradeoff import Axis, Point, standing_of
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_whole
 from sfp_viz.runs.folder import home
 from sfp_viz.runs.results import differences
 from sfp_viz.runs.results import table as run_table
-from sfp_viz.runs.results.latencies import Timed, of_runs, read_latencies
-from sfp_viz.runs.results.points import RUN, best_of, points_of
-from sfp_viz.runs.results.summary import Summary, finished
+from sfp_viz.runs.results.latencies import RunLatency, latencies_of_runs, read_latencies
+from sfp_viz.runs.results.points import RUN, best_epoch_text, points_of
+from sfp_viz.runs.results.summary import Summary, finished_runs
 from sfp_viz.text.numbers import count, milliseconds, percent, span
 from sfp_viz.text.pareto import STANDINGS, front_summary
 
@@ -57,7 +57,7 @@ def table_command(
         click.echo(run_table.csv_text(heads, rows), nl=False)
     elif not (svg or html) or as_json:
         value = [dict(zip(heads, row, strict=True)) for row in rows]
-        say(value, _text(runs, standings, timed), as_json=as_json)
+        print_result(value, _text(runs, standings, timed), as_json=as_json)
     if svg or html:
         _pictures(runs, against, timed, svg=svg, html=html, rows=(heads, rows))
         if not (as_csv or as_json):
@@ -66,19 +66,21 @@ def table_command(
 
 def _asked(weights: str | None, data: str | None) -> tuple[Summary, ...]:
     return tuple(
-        run for run in finished(home())
+        run for run in finished_runs(home())
         if run.digest.startswith(weights or "") and data in (None, run.data)
     )  # fmt: skip
 
 
-def _timed(runs: Sequence[Summary]) -> Mapping[str, Timed]:
+def _timed(runs: Sequence[Summary]) -> Mapping[str, RunLatency]:
     """The latencies of the condition under which most of these runs were measured."""
-    by_condition = [of_runs(timed, runs) for timed in read_latencies(home()).values()]
+    by_condition = [latencies_of_runs(timed, runs) for timed in read_latencies(home()).values()]
     ids = {run.id for run in runs}
     return max(by_condition, key=lambda timed: len(ids & timed.keys()), default={})
 
 
-def _standings(runs: Sequence[Summary], axis: Axis, timed: Mapping[str, Timed]) -> dict[str, str]:
+def _standings(
+    runs: Sequence[Summary], axis: Axis, timed: Mapping[str, RunLatency]
+) -> dict[str, str]:
     """How each run stands to the front of those with the same weights and images, by its id."""
     found = {}
 
@@ -91,7 +93,9 @@ def _standings(runs: Sequence[Summary], axis: Axis, timed: Mapping[str, Timed]) 
     return found
 
 
-def _text(runs: Sequence[Summary], standings: Mapping[str, str], timed: Mapping[str, Timed]) -> str:
+def _text(
+    runs: Sequence[Summary], standings: Mapping[str, str], timed: Mapping[str, RunLatency]
+) -> str:
     if not runs:
         return f"No finished runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
     heads = ["run", "cut by", "data", "MACs (counted)", "params", "last (measured)", "95 %",
@@ -115,14 +119,14 @@ def _text(runs: Sequence[Summary], standings: Mapping[str, str], timed: Mapping[
 
 def _best(run: Summary) -> str:
     """The best epoch, and among which it was chosen."""
-    where = best_of(run).replace(" of ", "/")
+    where = best_epoch_text(run).replace(" of ", "/")
     return f"{percent(run.best)} at {where}" if where else "not fine-tuned"
 
 
 def _pictures(
     runs: Sequence[Summary],
     axis: Axis,
-    timed: Mapping[str, Timed],
+    timed: Mapping[str, RunLatency],
     *,
     svg: Path | None,
     html: Path | None,
@@ -177,8 +181,8 @@ def _report(
     return run_report(
         view(points, axis=axis), title=title, sentences=[words] if words else [], runs=rows,
         names=[run.id for run in side],
-        differing=[(d.section, d.name, d.values) for d in differences.differing(side)],
-        shared=[(d.section, d.name, d.values) for d in differences.shared(side)],
+        differing=[(d.section, d.name, d.values) for d in differences.differing_rows(side)],
+        shared=[(d.section, d.name, d.values) for d in differences.shared_rows(side)],
         plans=plans,
         footer=f"Made by sfp-viz {sfp_viz.__version__}, {datetime.now():%Y-%m-%d %H:%M}. "
         f"Weights {runs[0].digest}.",

@@ -14,7 +14,7 @@ import click
 from sfp_viz.cli.output import sparsify
 from sfp_viz.cli.output.study import follow_study, study_card, study_json
 from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
-from sfp_viz.cli.output.text import facts, moment, say, table, with_json
+from sfp_viz.cli.output.text import fact_list, print_result, table, time_text, with_json
 from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs import queue
@@ -54,7 +54,7 @@ def runs() -> None:
     is paused, cancelled, failed or lost goes on with 'runs resume'.
     """
     with suppress(SfpError):
-        queue.wake(home())  # a line whose dispatcher was killed gets another
+        queue.ensure_dispatcher(home())  # a line whose dispatcher was killed gets another
 
 
 @runs.command("list")
@@ -87,7 +87,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
     )
     empty = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
     text = table(heads, rows) if rows else empty
-    say([run_value(run) for run in found], text, as_json=as_json)
+    print_result([run_value(run) for run in found], text, as_json=as_json)
 
 
 @runs.command()
@@ -104,11 +104,11 @@ def show(run: str, following: bool, as_json: bool) -> None:
     path = find_run(home(), run)
     if (it := read_run(path)).study:
         it = follow_study(path) if following else it
-        say(study_json(it), study_card(it), as_json=as_json)
+        print_result(study_json(it), study_card(it), as_json=as_json)
         return
     if it.kind == SWEEP:
         it = follow_sweep(path, ours=False) if following else it
-        say(sweep_json(it), sweep_card(it), as_json=as_json)
+        print_result(sweep_json(it), sweep_card(it), as_json=as_json)
         return
     if following and not as_json:
         follow(path, ours=False)
@@ -123,7 +123,7 @@ def show(run: str, following: bool, as_json: bool) -> None:
     value = {**run_value(found), "history": [asdict(e) for e in found.epochs]}
     if sparse:
         value["sparse"] = sparsify.sparse_value(found, history=True)
-    say(value, text, as_json=as_json)
+    print_result(value, text, as_json=as_json)
 
 
 def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
@@ -216,7 +216,7 @@ def _card(run: Run) -> str:
         ("run", run.id),
         ("state", f"{run.state}{f', {run.phase}' if run.phase else ''}"),
         ("", run.message),
-        ("started", moment(run.created)),
+        ("started", time_text(run.created)),
         ("data", run.data),
         ("plan", run.plan.hash if run.plan else None),
         ("epochs", f"{run.done} of {run.total}"),
@@ -237,4 +237,4 @@ def _card(run: Run) -> str:
             ("took", duration(result.seconds)),
             ("network", run.student),
         ]
-    return facts(lines)
+    return fact_list(lines)

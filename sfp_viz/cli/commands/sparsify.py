@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from click.core import ParameterSource
 
-from sfp_viz.cli.commands.queue import begin, say_begun
+from sfp_viz.cli.commands.queue import print_started, start_training
 from sfp_viz.cli.commands.runs import follow, run_value
-from sfp_viz.cli.options.arguments import called, data_of, find_model, pair
+from sfp_viz.cli.options.arguments import data_name, find_model, net_name, parse_setting
 from sfp_viz.cli.options.training import Make, options_of_one_process
 from sfp_viz.cli.output.sparsify import SKIPPING
-from sfp_viz.cli.output.text import say, with_json
+from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.training.sparsification import (
     STRENGTHS,
     TUNED,
@@ -153,7 +153,7 @@ def sparsify(
     (--alpha, --temperature ...) for the fine-tuning. A stopped run goes on with 'runs resume'.
     """
     model = find_model(net)
-    images = data_of(model, data)
+    images = data_name(model, data)
     tuning = make(images, seed=seed, epochs=max(1, tune_epochs))
     given = _given()
     own = {f.name: getattr(_DEFAULT, f.name) for f in fields(_DEFAULT) if f.name in _OWN}
@@ -163,7 +163,7 @@ def sparsify(
         epochs=epochs,
         **settings,
         **{name: getattr(tuning, name) for name in _SHARED},
-        **dict(pair(word, own) for word in others),
+        **dict(parse_setting(word, own) for word in others),
     )
     rarer = [word.partition("=")[0] for word in others]
     check_used(chosen, ["target_reduction" if n == "target" else n for n in (*given, *rarer)])
@@ -177,13 +177,13 @@ def sparsify(
     rate = tune_learning_rate or TUNED * tuning.learning_rate
     after = replace(tuning, learning_rate=rate) if tune_epochs else None
     path = _lay_out(model, net, images, chosen, after)
-    begin(path, background=background, where=where)
+    start_training(path, background=background, where=where)
     if background:
-        say_begun(path, f"{path.name} --follow", as_json=as_json)
+        print_started(path, f"{path.name} --follow", as_json=as_json)
         return
     run = follow(path, quiet=as_json)
     if as_json:
-        say(run_value(run), "", as_json=True)
+        print_result(run_value(run), "", as_json=True)
     if (now := read_run(path)).state != "finished":
         again = f" Go on with it: sfp-viz runs resume {now.id}"
         raise RunError((now.message or f"The run is {now.state}.") + again)
@@ -201,7 +201,7 @@ def _lay_out(model: Model, net: str, images: str, settings: Sparsification, tuni
     from sfp_viz.nets.io.model_file import save_model
 
     facts = {
-        "model": called(net, model.digest),
+        "model": net_name(net, model.digest),
         "macs_before": count_macs(model),
         "params_before": count_params(model),
     }

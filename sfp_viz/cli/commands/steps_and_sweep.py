@@ -9,13 +9,13 @@ from typing import Any, get_args
 
 import click
 
-from sfp_viz.cli.commands.queue import begin, say_begun
+from sfp_viz.cli.commands.queue import print_started, start_training
 from sfp_viz.cli.commands.runs import follow, run_value
-from sfp_viz.cli.options.arguments import called, data_of, find_edits, find_model, find_recipe
+from sfp_viz.cli.options.arguments import data_name, find_edits, find_model, find_recipe, net_name
 from sfp_viz.cli.options.recipe import recipe_options
 from sfp_viz.cli.options.training import Make, options_of_one_process, training_options
-from sfp_viz.cli.output.sweep import follow_sweep, hint, sweep_card, sweep_json
-from sfp_viz.cli.output.text import say, with_json
+from sfp_viz.cli.output.sweep import follow_sweep, print_hint, sweep_card, sweep_json
+from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
@@ -27,7 +27,7 @@ from sfp_viz.runs.create.sweep import create_sweep
 from sfp_viz.runs.folder import home, read_run
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.steps import Order
+from sfp_viz.runs.storage.steps import StepsRequest
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _STEPS = Steps()
@@ -82,26 +82,26 @@ def steps(
 
     network = find_network(net)
     edits = find_edits(network, edits_file, (), protect)
-    order = Order(recipe, edits or None, Steps(stages, growth, stage_epochs, epochs))
+    order = StepsRequest(recipe, edits or None, Steps(stages, growth, stage_epochs, epochs))
     check_steps(network, recipe, edits, order.steps)
-    images = data_of(network, data)
+    images = data_name(network, data)
     settings = make(images, seed=seed, epochs=order.steps.total)
     check_settings(settings)
     before = cost(network)
     facts = training_facts(
-        digest=network.digest, model=called(net, network.digest), recipe=recipe, edits=edits,
+        digest=network.digest, model=net_name(net, network.digest), recipe=recipe, edits=edits,
         before=(before.macs, before.params),
     )  # fmt: skip
     path = _with_file(net, lambda file: create_steps(
         home(), model_file=file, order=order, settings=settings, data=images, facts=facts,
     ))  # fmt: skip
-    begin(path, background=background, where=where)
+    start_training(path, background=background, where=where)
     if background:
-        say_begun(path, path.name, as_json=as_json)
+        print_started(path, path.name, as_json=as_json)
         return
     run = follow(path, quiet=as_json)
     if as_json:
-        say(run_value(run), "", as_json=True)
+        print_result(run_value(run), "", as_json=True)
     _check(run)
 
 
@@ -153,10 +153,10 @@ def sweep(
     find_edits(network, None, (), protect)  # an unknown group is told here
     names = list(dict.fromkeys([*(recipes or ("similarity",)), *(() if no_floors else FLOORS)]))
     asked = Sweep(tuple(targets), _recipes(names, coupled), tuple(seeds))
-    images = data_of(network, data)
+    images = data_name(network, data)
     path = _with_file(net, lambda file: create_sweep(
         home(), model_file=file, sweep=asked, settings=make(images, epochs=epochs), data=images,
-        locks=protect, facts={"model": called(net, network.digest)},
+        locks=protect, facts={"model": net_name(net, network.digest)},
     ))  # fmt: skip
     if where == "cluster":
         from sfp_viz.runs import queue
@@ -165,12 +165,12 @@ def sweep(
     else:
         process.launch(path)
     if background:
-        say_begun(path, path.name, as_json=as_json)
+        print_started(path, path.name, as_json=as_json)
         return
     run = follow_sweep(path)
-    say(sweep_json(run), sweep_card(run), as_json=as_json)
+    print_result(sweep_json(run), sweep_card(run), as_json=as_json)
     _check(run)
-    hint(run)
+    print_hint(run)
 
 
 def _recipes(names: Sequence[str], coupled: Any) -> tuple[tuple[str, Recipe], ...]:

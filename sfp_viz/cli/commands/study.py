@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.options.arguments import data_of, find_edits, find_model
+from sfp_viz.cli.options.arguments import data_name, find_edits, find_model
 from sfp_viz.cli.options.recipe import recipe_options
 from sfp_viz.cli.output.study import follow_study, study_card, study_json
-from sfp_viz.cli.output.text import say, with_json
+from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.evidence.observations import SCORES
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError
@@ -125,7 +125,7 @@ def _study(net: str, study: Study, data: str | None, background: bool, as_json: 
             kind=study.kind,
             model_file=file,
             recipe=study.recipe,
-            data="" if study.kind == "latency" else data_of(model, data),
+            data="" if study.kind == "latency" else data_name(model, data),
             settings=study,
             edits=study.edits,
         )
@@ -133,10 +133,10 @@ def _study(net: str, study: Study, data: str | None, background: bool, as_json: 
     if background:
         value = {"run": path.name, "path": str(path)}
         text = f"Run {path.name} started. Watch it: sfp-viz runs show {path.name} --follow"
-        say(value, text, as_json=as_json)
+        print_result(value, text, as_json=as_json)
         return
     run = follow_study(path)
     if run.state != "finished":
         again = f" Go on with it: sfp-viz runs resume {path.name}"
         raise RunError((run.message or f"The run is {run.state}.") + again)
-    say(study_json(run), study_card(run), as_json=as_json)
+    print_result(study_json(run), study_card(run), as_json=as_json)

@@ -33,7 +33,7 @@ def find_network(name: str) -> Network:
     return read_network(find_model(name))
 
 
-def called(name: str, digest: str) -> str:
+def net_name(name: str, digest: str) -> str:
     """What runs note NET as: a sample's name, else its digest; a file may be gone tomorrow."""
     from sfp_viz.nets.io.samples import sample_names
 
@@ -63,7 +63,7 @@ def find_digest(digest: str) -> str:
     )
 
 
-def data_of(model: Model | Network, data: str | None) -> str:
+def data_name(model: Model | Network, data: str | None) -> str:
     """The images that are asked for, or the network's own."""
     if not (data or model.data):
         raise DataError(f"The network '{model.name}' names no data of its own. Say --data NAME.")
@@ -88,7 +88,7 @@ def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[s
         recipe = recipe_from_json(_text(Path(named), what))
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     defaults = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
-    return replace(recipe, **dict(pair(word, defaults) for word in settings))
+    return replace(recipe, **dict(parse_setting(word, defaults) for word in settings))
 
 
 def find_edits(
@@ -110,13 +110,13 @@ def find_edits(
             f"The edits in {file} were made on other weights ({edits.digest}, here "
             f"{network.digest}). Make them again on these."
         )
-    for group, share in shares(ratios):
+    for group, share in parse_ratios(ratios):
         network.group(group)
         edits = edits.with_ratio(group, share)
-    for group, units in counts(least):
+    for group, units in parse_counts(least):
         network.group(group)
         edits = edits.with_least(group, units)
-    for group, units in counts(most):
+    for group, units in parse_counts(most):
         network.group(group)
         edits = edits.with_most(group, units)
     for group in protect:
@@ -143,7 +143,7 @@ def _text(file: Path, what: str) -> str:
 _KINDS = {int: "whole number", float: "number"}
 
 
-def pair(word: str, defaults: dict[str, Any]) -> tuple[str, Any]:
+def parse_setting(word: str, defaults: dict[str, Any]) -> tuple[str, Any]:
     """KEY=VALUE as the key and a value of the default's kind."""
     key, equals, text = word.partition("=")
     if not equals or key not in defaults:
@@ -155,7 +155,7 @@ def pair(word: str, defaults: dict[str, Any]) -> tuple[str, Any]:
         raise RecipeError(f"{key} is a {_KINDS[kind]}, not '{text}'.") from problem
 
 
-def shares(words: Sequence[str]) -> tuple[tuple[str, float], ...]:
+def parse_ratios(words: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """GROUP=SHARE as pairs."""
     found = []
     for word in words:
@@ -169,7 +169,7 @@ def shares(words: Sequence[str]) -> tuple[tuple[str, float], ...]:
     return tuple(found)
 
 
-def counts(words: Sequence[str]) -> tuple[tuple[str, int], ...]:
+def parse_counts(words: Sequence[str]) -> tuple[tuple[str, int], ...]:
     """GROUP=N as pairs."""
     found = []
     for word in words:

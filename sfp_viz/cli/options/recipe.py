@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.options.arguments import find_recipe
-from sfp_viz.cli.output.text import moment
+from sfp_viz.cli.output.text import time_text
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.runs.folder import home
@@ -57,7 +57,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class Known:
+class WorkspaceEvidence:
     """Evidence of the workspace, and where each part comes from."""
 
     evidence: Evidence
@@ -77,16 +77,16 @@ class Known:
         found = []
         for source in self.sources:
             on = f" on {source.images:,} images of {source.data}" if source.images else ""
-            words = f"measured {moment(source.ended)}{on}, run {source.run}"
+            words = f"measured {time_text(source.ended)}{on}, run {source.run}"
             found.append((FILES[source.kind][0], words))
         return found
 
 
-def known_for(recipe: Recipe, digest: str, *more: str) -> Known:
+def workspace_evidence(recipe: Recipe, digest: str, *more: str) -> WorkspaceEvidence:
     """What finished studies know of these weights that ``recipe`` asks for; ``more`` names
     further parts of Evidence. What is missing is said by those who need it."""
     asked = {*needs(recipe), *more}
     if not asked:
-        return Known(Evidence())
+        return WorkspaceEvidence(Evidence())
     found = tuple(s for s in find_sources(home(), digest) if FILES[s.kind][0] in asked)
-    return Known(read_evidence(found), found)
+    return WorkspaceEvidence(read_evidence(found), found)

@@ -10,7 +10,12 @@ from sfp_viz.core.training.history import Refresh
 from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import Outcome, read_outcome, read_refreshes, sparse_of
+from sfp_viz.runs.storage.sparsify import (
+    Outcome,
+    read_outcome,
+    read_refreshes,
+    read_sparsify_request,
+)
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size
 
 HEAD = "epoch      loss    test  filters  stripes       MACs  phase"
@@ -44,7 +49,7 @@ def _mean(shares: tuple[tuple[str, float], ...]) -> float:
 def sparse_facts(run: Run) -> list[tuple[str, Any]]:
     """The part of a run's card that other trainings have not."""
     try:
-        settings = sparse_of(run.path).settings
+        settings = read_sparsify_request(run.path).settings
     except SfpError:
         return []
     lines: list[tuple[str, Any]] = [("method", WORDS[settings.method])]
@@ -92,7 +97,7 @@ def _stripes(outcome: Outcome) -> str:
 def sparse_value(run: Run, *, history: bool = False) -> dict[str, Any] | None:
     """The same as JSON; None for any other run. MACs, params and bytes computed, times measured."""
     try:
-        asked = sparse_of(run.path)
+        asked = read_sparsify_request(run.path)
     except SfpError:
         return None
     lines, outcome = read_refreshes(run.path), read_outcome(run.path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.output.text import facts, moment, table
+from sfp_viz.cli.output.text import fact_list, table, time_text
 from sfp_viz.core.evidence.study import study_value
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
@@ -67,14 +67,14 @@ def study_card(run: Run) -> str:
         ("run", f"{run.id} ({run.kind})"),
         ("state", f"{run.state}{f', {run.phase}' if run.phase else ''}"),
         ("", run.message),
-        ("started", moment(run.created)),
+        ("started", time_text(run.created)),
         ("network", f"{run.name} ({run.facts.get('digest', '')})"),
         (_counted(run), f"{run.done} of {run.total}" if run.total else None),
     ]
     if finding:
         on = f"{finding.images:,} images of {finding.data}" if finding.images else "this machine"
         lines += [("measured on", on), ("took", duration(finding.seconds))]
-    text = facts(lines)
+    text = fact_list(lines)
     return f"{text}\n\n{_TEXT[run.kind](run.path / finding.file)}" if finding else text
 
 

@@ -9,11 +9,18 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.output.text import facts, moment, table
+from sfp_viz.cli.output.text import fact_list, table, time_text
 from sfp_viz.core.plan.sweep import sweep_value
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.results.sweeps import Cell, Child, Spread, children, read_sweep, summary
+from sfp_viz.runs.results.sweeps import (
+    Cell,
+    Child,
+    Spread,
+    read_sweep,
+    sweep_children,
+    sweep_summary,
+)
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.text.numbers import count, percent
 
@@ -38,7 +45,7 @@ def follow_sweep(path: Path, *, ours: bool = True) -> Run:
 def sweep_json(run: Run) -> dict[str, Any]:
     """A sweep as JSON: what was asked for, its runs, and means over seeds."""
     sweep, locks = read_sweep(run.path)
-    found = children(run)
+    found = sweep_children(run)
     return {
         "run": run.id,
         "path": str(run.path),
@@ -63,26 +70,26 @@ def sweep_json(run: Run) -> dict[str, Any]:
             }
             for child in found
         ],
-        "summary": [asdict(cell) for cell in summary(found)],
+        "summary": [asdict(cell) for cell in sweep_summary(found)],
     }
 
 
 def sweep_card(run: Run) -> str:
     """A sweep in words: a line for each target and recipe, means over its seeds."""
     sweep, _ = read_sweep(run.path)
-    found = children(run)
-    cells = summary(found)
+    found = sweep_children(run)
+    cells = sweep_summary(found)
     lines = [
         ("run", f"{run.id} (sweep)"),
         ("state", _state(run, found)),
         ("", run.message),
-        ("started", moment(run.created)),
+        ("started", time_text(run.created)),
         ("network", f"{run.name} ({run.facts.get('digest', '')})"),
         ("laid out", f"{run.done} of {len(sweep)}"),
         ("finished", f"{sum(cell.done for cell in cells)} of {len(sweep)}"),
     ]
     heads = ("target", "recipe", "MACs (counted)", "one-shot", "fine-tuned", "finished")
-    text = f"{facts(lines)}\n\n{table(heads, [_row(cell) for cell in cells])}"
+    text = f"{fact_list(lines)}\n\n{table(heads, [_row(cell) for cell in cells])}"
     problems = [f"{percent(c.target, 0)} {c.recipe}: {c.problem}" for c in cells if c.problem]
     note = "Accuracies are measured on test images; ± is the standard deviation over seeds."
     return "\n".join([text, "", note, *problems])
@@ -113,7 +120,7 @@ def _spread(value: Spread | None) -> str:
     return f"{percent(value.mean)} ± {100 * value.deviation:.1f}"
 
 
-def hint(run: Run) -> None:
+def print_hint(run: Run) -> None:
     """Say where a person finds out more; not among what a machine reads."""
     click.echo(
         "\nIts runs go on by themselves. The line: sfp-viz runs queue. What they come to: sfp-viz "

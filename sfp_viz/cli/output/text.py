@@ -19,7 +19,7 @@ def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
-def say(value: Any, text: str, *, as_json: bool) -> None:
+def print_result(value: Any, text: str, *, as_json: bool) -> None:
     """Print ``value`` as JSON, or ``text``."""
     click.echo(json.dumps(value) if as_json else text)
 
@@ -40,14 +40,14 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
-def facts(pairs: Iterable[tuple[str, Any]]) -> str:
+def fact_list(pairs: Iterable[tuple[str, Any]]) -> str:
     """Names and values, one pair a line, aligned; pairs without a value are left out."""
     shown = [(name, _cell(value)) for name, value in pairs if value not in (None, "")]
     width = max((len(name) for name, _ in shown), default=0)
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
 
 
-def moment(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     """A time, from seconds since 1970, on this machine's clock: '2026-11-22 05:12:33'."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 

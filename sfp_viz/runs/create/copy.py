@@ -11,10 +11,10 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.create.steps import check_settings
 from sfp_viz.runs.folder import SWEEP, read_run
-from sfp_viz.runs.storage.layout import free_folder, free_name, laid_files, lay_out
+from sfp_viz.runs.storage.layout import create_folder, free_folder, free_name, input_files
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import ASKED, asked_with, sparse_of
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
+from sfp_viz.runs.storage.sparsify import REQUEST_FILE, changed_request, read_sparsify_request
 from sfp_viz.runs.storage.steps import KIND as STEPS
 
 _SHARED = ("batch_size", "learning_rate", "seed")  # by both parts of pruning while training
@@ -40,16 +40,16 @@ def copy_with(path: Path, **changes: Any) -> Path:
     if run.kind == STEPS:
         _check_steps(run, changes)
         check_settings(settings)
-    files: dict[str, Path | str] = {name: path / name for name in laid_files(path, value)}
+    files: dict[str, Path | str] = {name: path / name for name in input_files(path, value)}
     if run.kind == SPARSIFY:
         settings = _both_parts(path, settings, changes)
         shared = {name: changes[name] for name in _SHARED if name in changes}
-        files[ASKED] = asked_with(path, **shared)
+        files[REQUEST_FILE] = changed_request(path, **shared)
     entry = {key: value[key] for key in ("kind", "name", "data")}
     entry["settings"] = {**value["settings"], **asdict(settings)}
     home = path.parent.parent if path.parent.name == "runs" else None
     target = free_folder(home, run.name) if home else free_name(path)
-    return lay_out(target, {**entry, "facts": _facts(run, changes)}, files)
+    return create_folder(target, {**entry, "facts": _facts(run, changes)}, files)
 
 
 def _both_parts(path: Path, settings: Distillation, changes: dict[str, Any]) -> Distillation:
@@ -58,7 +58,7 @@ def _both_parts(path: Path, settings: Distillation, changes: dict[str, Any]) -> 
     rate = changes.get("learning_rate")
     if rate is None:
         return settings
-    before = sparse_of(path).settings.learning_rate
+    before = read_sparsify_request(path).settings.learning_rate
     return replace(settings, learning_rate=read_run(path).settings.learning_rate * rate / before)
 
 

@@ -12,8 +12,8 @@ from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.layout import free_folder, lay_out
-from sfp_viz.runs.storage.sparsify import ASKED, KIND, Sparse, _text
+from sfp_viz.runs.storage.layout import create_folder, free_folder
+from sfp_viz.runs.storage.sparsify import KIND, REQUEST_FILE, SparsifyRequest, _text
 
 
 def create_sparsify(
@@ -40,7 +40,7 @@ def create_sparsify(
         raise RunError("Pruning while training works in one process. Set processes to 1.")
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
-        ASKED: _text(Sparse(settings, tuning is not None)),
+        REQUEST_FILE: _text(SparsifyRequest(settings, tuning is not None)),
     }
     name = name or str(header["name"])
     known = {
@@ -50,7 +50,7 @@ def create_sparsify(
     }
     whole = asdict(tuning or _untuned(settings))
     entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
-    return lay_out(folder or free_folder(home, f"sparsify {name}"), entry, files)
+    return create_folder(folder or free_folder(home, f"sparsify {name}"), entry, files)
 
 
 def _untuned(settings: Sparsification) -> Distillation:

@@ -13,15 +13,15 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.layout import free_folder, lay_out
-from sfp_viz.runs.storage.steps import ASKED, KIND, Order
+from sfp_viz.runs.storage.layout import create_folder, free_folder
+from sfp_viz.runs.storage.steps import KIND, REQUEST_FILE, StepsRequest
 
 
 def create_steps(
     home: Path,
     *,
     model_file: Path,
-    order: Order,
+    order: StepsRequest,
     settings: Distillation,
     data: str,
     name: str = "",
@@ -41,7 +41,7 @@ def create_steps(
         raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
-        ASKED: json.dumps(
+        REQUEST_FILE: json.dumps(
             {
                 "recipe": asdict(order.recipe),
                 "edits": asdict(order.edits) if order.edits else None,
@@ -61,7 +61,7 @@ def create_steps(
         "growth": order.steps.growth,
     }
     entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
-    return lay_out(folder or free_folder(home, f"steps {name}"), entry, files)
+    return create_folder(folder or free_folder(home, f"steps {name}"), entry, files)
 
 
 def check_settings(settings: Distillation) -> None:

@@ -14,7 +14,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence
-from sfp_viz.runs.storage.layout import free_folder, lay_out
+from sfp_viz.runs.storage.layout import create_folder, free_folder
 
 
 def create_study(
@@ -47,10 +47,10 @@ def create_study(
     entry = {"kind": kind, "name": name, "data": data, "settings": study_value(study)}
     known = {**(facts or {}), "digest": digest}
     target = folder or free_folder(home, f"{kind} {name}")
-    return lay_out(target, {**entry, "facts": known}, files)
+    return create_folder(target, {**entry, "facts": known}, files)
 
 
-def single(recipe: Recipe) -> Recipe:
+def single_group_recipe(recipe: Recipe) -> Recipe:
     """``recipe`` for one group alone, whose width is given: how many filters go is not asked."""
     return replace(recipe, allocation="uniform", goal="macs", dispersion="nearest")
 
@@ -59,7 +59,7 @@ def _given(home: Path, study: Study, digest: str) -> tuple[Source, ...]:
     """The evidence that a study takes along. A trust study also compares what it does not need."""
     if study.kind not in ("sensitivity", "trust"):
         return ()
-    recipe = single(study.recipe) if study.kind == "sensitivity" else study.recipe
+    recipe = single_group_recipe(study.recipe) if study.kind == "sensitivity" else study.recipe
     found = tuple(s for s in find_sources(home, digest) if s.kind != "trust")
     asked = needs(recipe)
     if not set(asked) <= {FILES[source.kind][0] for source in found}:

@@ -15,8 +15,8 @@ from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.folder import SWEEP
 from sfp_viz.runs.results.evidence import FILES, find_sources, read_evidence
-from sfp_viz.runs.results.sweeps import ASKED
-from sfp_viz.runs.storage.layout import free_folder, lay_out
+from sfp_viz.runs.results.sweeps import REQUEST_FILE
+from sfp_viz.runs.storage.layout import create_folder, free_folder
 
 
 def create_sweep(
@@ -44,12 +44,12 @@ def create_sweep(
     digest, name = str(header["digest"]), str(header["name"])
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
-        ASKED: json.dumps({**sweep_value(sweep), "locks": list(locks)}, indent=1),
+        REQUEST_FILE: json.dumps({**sweep_value(sweep), "locks": list(locks)}, indent=1),
         **_measured(home, sweep, digest),
     }
     known = {**(facts or {}), "digest": digest, "members": len(sweep)}
     entry = {"kind": SWEEP, "name": name, "data": data, "settings": asdict(settings)}
-    return lay_out(free_folder(home, f"sweep {name}"), {**entry, "facts": known}, files)
+    return create_folder(free_folder(home, f"sweep {name}"), {**entry, "facts": known}, files)
 
 
 def _measured(home: Path, sweep: Sweep, digest: str) -> dict[str, Path | str]:

@@ -10,7 +10,7 @@ from typing import Any
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.storage.layout import free_folder, lay_out
+from sfp_viz.runs.storage.layout import create_folder, free_folder
 
 
 def create_run(
@@ -37,4 +37,4 @@ def create_run(
     if plan is not None:
         files["plan.json"] = plan_json(plan)
     entry = {"kind": TRAINING, "name": name, "data": data, "settings": asdict(settings)}
-    return lay_out(folder or free_folder(home, name), {**entry, "facts": facts or {}}, files)
+    return create_folder(folder or free_folder(home, name), {**entry, "facts": facts or {}}, files)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import locked, read_json, write_json, write_whole
+from sfp_viz.files import file_lock, read_json, write_json, write_whole
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import ray_launch
 from sfp_viz.runs.launch.workers import end_group, signal_workers, workers
 from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
-from sfp_viz.runs.storage.failures import DISK, trouble_of
-from sfp_viz.runs.storage.processes import RUN, here, python_module, start
+from sfp_viz.runs.storage.failures import DISK, shortage_of
+from sfp_viz.runs.storage.processes import RUN, hostname, python_module, start_process
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import OVER, RESUMABLE, Request
 
@@ -44,7 +44,7 @@ def launch(
         if not (run.state in RESUMABLE or run.state == "queued" or new):
             raise RunError(f"The run '{run.id}' is {run.state} already.")
         attempt = int((launched or {}).get("attempt", 0)) + 1
-        entry = {"attempt": attempt, "host": here(), "where": "here"}
+        entry = {"attempt": attempt, "host": hostname(), "where": "here"}
         return _start(
             path, {**entry, **({"environment": dict(environment)} if environment else {})}
         )
@@ -59,10 +59,10 @@ def _start(path: Path, entry: dict[str, Any]) -> int:
         (path / QUEUED).unlink(missing_ok=True)
         with (path / "log.txt").open("ab") as log:
             other = {**entry.get("environment", {}), RUN: str(path)}
-            pid = start(python_module(WORKER, path), output=log, environment=other)
+            pid = start_process(python_module(WORKER, path), output=log, environment=other)
         write_json(path / "launch.json", {**entry, "time": time.time(), "pid": pid})
     except OSError as problem:
-        why = DISK if trouble_of(problem) == "disk" else f"{problem}."
+        why = DISK if shortage_of(problem) == "disk" else f"{problem}."
         with suppress(OSError):
             write_json(path / "launch.json", {**entry, "time": time.time(), "problem": why})
         raise RunError(f"No worker can be started for '{path.name}': {why}") from problem
@@ -91,7 +91,7 @@ def _ask(path: Path, word: Request) -> None:
             return
         write_whole(path / REQUEST, f"{word}\n")
         (path / QUEUED).unlink(missing_ok=True)
-    ray_launch.withdraw(path)
+    ray_launch.withdraw_job(path)
 
 
 def pause(path: Path, *, wait: float = 60.0) -> Run:
@@ -136,14 +136,14 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
 
 def delete(path: Path) -> None:
     """Remove the folder of a run for good. Raises RunError while a worker is at it."""
-    with resting(path):
+    with locked_idle(path):
         aside = path.with_name(f".deleted-{path.name}-{time.time_ns()}")
         path.rename(aside)  # gone from the list at once
     shutil.rmtree(aside)
 
 
 @contextmanager
-def resting(path: Path) -> Iterator[Run]:
+def locked_idle(path: Path) -> Iterator[Run]:
     """Nobody starts the run in ``path`` meanwhile, so that its folder can be deleted. Raises
     RunError while a worker is at it, and for a link."""
     if path.is_symlink():
@@ -186,7 +186,7 @@ def _alone(path: Path) -> Iterator[None]:
         raise RunError(f"There is no run at {path}: its folder is gone.")
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(path / "launch.lock"))
+            stack.enter_context(file_lock(path / "launch.lock"))
         except OSError as problem:
             raise RunError(f"The folder {path} cannot be written to: {problem}.") from problem
         yield

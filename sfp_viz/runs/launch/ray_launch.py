@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import locked, read_json, write_json
+from sfp_viz.files import file_lock, read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
 from sfp_viz.runs.ray import jobs
-from sfp_viz.runs.ray.settings import VARIABLE, Cluster, cluster, is_own
+from sfp_viz.runs.ray.settings import VARIABLE, Cluster, is_own_cluster, read_cluster
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
 
@@ -34,7 +34,7 @@ def submit(path: Path) -> str:
     or it does not answer, and when the run is finished, at work, or not in the workspace.
     """
     path = path.resolve()
-    with locked(path / "launch.lock"):  # two pages may press the same button
+    with file_lock(path / "launch.lock"):  # two pages may press the same button
         run = read_run(path)
         earlier = read_json(path / "launch.json")
         chosen = _may_start(run, earlier)
@@ -49,7 +49,7 @@ def submit(path: Path) -> str:
             jobs.submit(
                 chosen.address,
                 job,
-                worker_line(path.name, attempt, chosen),
+                worker_command(path.name, attempt, chosen),
                 cpus=chosen.cpus * processes,
                 gpus=chosen.gpus * processes,
                 run=path.name,
@@ -65,14 +65,14 @@ def submit(path: Path) -> str:
     return job
 
 
-def worker_line(run: str, attempt: int, chosen: Cluster) -> str:
+def worker_command(run: str, attempt: int, chosen: Cluster) -> str:
     """The shell command of a job: the worker, for a run of the node's own workspace. It knows the
     cluster too, unless the node has been told of it: a sweep hands its trainings on."""
     known = f'[ -n "${VARIABLE}" ] || export {VARIABLE}={shlex.quote(chosen.address)}; '
     return f"{known}{_SHELL} {WORKER} --attempt {attempt} --run {shlex.quote(run)}"
 
 
-def is_elsewhere(path: Path) -> bool:
+def is_on_ray(path: Path) -> bool:
     """Whether the run in ``path`` was started last on a cluster."""
     return (read_json(path / "launch.json") or {}).get("where") == WHERE
 
@@ -84,21 +84,21 @@ def stop(path: Path) -> bool:
     try:
         if launch.get("where") == WHERE and launch.get("job"):
             address = str(launch.get("address"))
-            jobs.stop(address, str(launch["job"]), is_own(path, address))
+            jobs.stop(address, str(launch["job"]), is_own_cluster(path, address))
     except RunError:
         return False
     return True
 
 
-def withdraw(path: Path) -> bool:
+def withdraw_job(path: Path) -> bool:
     """Take the run in ``path`` out of the cluster's line; False when it has begun, or is over, or
     the cluster does not answer. The run is then as if that start had not been asked for."""
     launch = read_json(path / "launch.json") or {}
     if launch.get("where") != WHERE or not launch.get("job"):
         return False
     address, job = str(launch.get("address")), str(launch["job"])
-    own = is_own(path, address)
-    with locked(path / "launch.lock"), suppress(RunError):
+    own = is_own_cluster(path, address)
+    with file_lock(path / "launch.lock"), suppress(RunError):
         waits = jobs.status(address, job, own).status == "PENDING"
         if not waits or read_json(path / "launch.json") != launch:
             return False
@@ -116,7 +116,7 @@ def logs(path: Path) -> str:
     """What Ray wrote down of the job of the run in ``path``; what the worker says is in log.txt."""
     launch = read_json(path / "launch.json") or {}
     address = str(launch.get("address"))
-    return jobs.logs(address, str(launch.get("job")), is_own(path, address))
+    return jobs.logs(address, str(launch.get("job")), is_own_cluster(path, address))
 
 
 def _may_start(run: Run, launched: Mapping[str, Any] | None) -> Cluster:
@@ -125,7 +125,7 @@ def _may_start(run: Run, launched: Mapping[str, Any] | None) -> Cluster:
             f"The run '{run.id}' lies in {run.path.parent}, where the nodes of a cluster cannot "
             "find it. Runs of a cluster must lie in the workspace."
         )
-    chosen = cluster(run.path.parent.parent)
+    chosen = read_cluster(run.path.parent.parent)
     if chosen is None:
         raise RunError("No cluster is set. Name one: sfp-viz cluster set http://node1:8265")
     if run.state == "finished":

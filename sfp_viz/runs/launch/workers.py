@@ -10,7 +10,7 @@ from pathlib import Path
 from sfp_viz.files import read_json
 from sfp_viz.runs.launch import ray_launch
 from sfp_viz.runs.liveness import WORKER
-from sfp_viz.runs.storage.processes import group, here, is_alive
+from sfp_viz.runs.storage.processes import group_members, hostname, is_alive
 
 
 def workers(path: Path) -> set[int]:
@@ -21,7 +21,7 @@ def workers(path: Path) -> set[int]:
 def end_group(path: Path) -> None:
     """Kill what workers of this run that are dead have left behind: processes they started."""
     for leader in _leaders(path) - workers(path):
-        for pid in group(leader, path):
+        for pid in group_members(leader, path):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -38,6 +38,6 @@ def signal_workers(path: Path, number: signal.Signals) -> None:
 
 def _leaders(path: Path) -> set[int]:
     """Numbers of the workers of this run that were started on this machine, dead or alive."""
-    files = () if ray_launch.is_elsewhere(path) else ("worker.json", "launch.json")
+    files = () if ray_launch.is_on_ray(path) else ("worker.json", "launch.json")
     known = [read_json(path / name) for name in files]
-    return {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == here()}
+    return {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == hostname()}

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
-from sfp_viz.runs.folder import TRAININGS, home_of, read_run
-from sfp_viz.runs.mirror.settings import NEEDS, Mirroring, mirroring
+from sfp_viz.runs.folder import TRAININGS, read_run, workspace_of
+from sfp_viz.runs.mirror.settings import NEEDS, Mirroring, read_mirroring
 from sfp_viz.runs.storage.records import Run
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SHORT = 8.0  # the same for one that was paused or cancelled: somebody waits
 
 
 @contextmanager
-def mirrored(folder: Path) -> Iterator[None]:
+def mirror_run(folder: Path) -> Iterator[None]:
     """Mirror the training in ``folder`` while the block works on it, if that is asked for."""
     mirror = None
     with suppress(RunError):  # whatever is wrong with the run, the worker will say
@@ -49,7 +49,7 @@ def open_mirror(run: Run) -> Mirror | None:
     if run.kind not in TRAININGS:
         return None
     try:
-        chosen = mirroring(home_of(run.path))
+        chosen = read_mirroring(workspace_of(run.path))
     except RunError as problem:
         _say(run.path, problem)
         return None

@@ -48,7 +48,7 @@ def masked(uri: str) -> str:
     return scheme + mark + re.sub(r"(?i)((?:password|passwd|token)=)[^&#]*", r"\1***", rest)
 
 
-def mirroring(home: Path) -> Mirroring | None:
+def read_mirroring(home: Path) -> Mirroring | None:
     """Where runs of the workspace ``home`` are mirrored: ``SFP_VIZ_MLFLOW`` names the address,
     else the settings do; None when they are not. Raises RunError."""
     kept = section(home, "mirror")
@@ -63,6 +63,6 @@ def set_mirroring(home: Path, chosen: Mirroring | None) -> None:
     change_settings(home, {"mirror": asdict(chosen) if chosen else None})
 
 
-def missing() -> str:
+def missing_packages() -> str:
     """How to install what the mirror needs, '' when it is there. Imports nothing."""
     return "" if importlib.util.find_spec("mlflow") else NEEDS

@@ -17,7 +17,7 @@ from typing import Any
 from sfp_viz.errors import RunError
 from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.ray.jobs import Job
-from sfp_viz.runs.ray.settings import is_own
+from sfp_viz.runs.ray.settings import is_own_cluster
 from sfp_viz.runs.storage.state import PATIENCE, STALE, Process
 
 FRESH = 2.0  # seconds for which an answer of Ray counts
@@ -28,7 +28,7 @@ _MOST = 5000  # runs remembered
 Ask = Callable[[str, str, bool], Job]  # address, job, whether the address may hear the token
 
 
-def process_elsewhere(
+def ray_process(
     path: Path, launch: Mapping[str, Any] | None, worker: Mapping[str, Any] | None
 ) -> Process:
     """How the worker of the newest start of the run in ``path`` is: 'alive' also while its job
@@ -36,16 +36,16 @@ def process_elsewhere(
     return _WATCH.process(path, launch or {}, worker or {})
 
 
-def said_elsewhere(path: Path, launch: Mapping[str, Any]) -> str:
+def ray_message(path: Path, launch: Mapping[str, Any]) -> str:
     """What Ray says of the job of the run in ``path`` that is not at work yet, or did not come to
     work, as a sentence; '' when it says nothing. Nothing new is asked within seconds of
-    process_elsewhere."""
+    ray_process."""
     return _WATCH.sentence(path, launch)
 
 
-def seconds_still(path: Path, launch: Mapping[str, Any]) -> float:
+def ray_beat_age(path: Path, launch: Mapping[str, Any]) -> float:
     """Seconds for which the heartbeat of the run in ``path`` was not seen to move; 0 unless
-    process_elsewhere looked before."""
+    ray_process looked before."""
     return _WATCH.still(path, launch)
 
 
@@ -80,7 +80,7 @@ class Watch:
         self._in_vain: dict[str, tuple[float, str]] = {}  # address: when, and why
 
     def process(self, path: Path, launch: Mapping[str, Any], worker: Mapping[str, Any]) -> Process:
-        """See process_elsewhere."""
+        """See ray_process."""
         attempt = int(launch.get("attempt", 0))
         reported = bool(worker) and int(worker.get("attempt", -1)) >= attempt
         if reported and worker.get("outcome"):
@@ -103,12 +103,12 @@ class Watch:
         return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
 
     def still(self, path: Path, launch: Mapping[str, Any]) -> float:
-        """See seconds_still."""
+        """See ray_beat_age."""
         sight = self._sights.get(_name(path, launch))
         return self._clock() - sight.since if sight else 0.0
 
     def sentence(self, path: Path, launch: Mapping[str, Any]) -> str:
-        """See said_elsewhere."""
+        """See ray_message."""
         if not launch.get("job"):
             return ""
         answer = self._answer(path, launch, self._clock())
@@ -144,7 +144,7 @@ class Watch:
             answer = replace(known, silent=since, trouble=vain[1])
         else:
             try:
-                job_now = self._ask(address, job, is_own(path, address))
+                job_now = self._ask(address, job, is_own_cluster(path, address))
                 answer, vain = _Answer(now, job_now), None
             except RunError as problem:
                 vain = (self._clock(), str(problem))

@@ -30,7 +30,7 @@ class Cluster:
             )
 
 
-def cluster(home: Path) -> Cluster | None:
+def read_cluster(home: Path) -> Cluster | None:
     """The cluster of the workspace ``home``: ``SFP_VIZ_RAY`` names its address, else the settings
     do; None without any. Raises RunError when what is set makes no sense."""
     kept = section(home, "cluster")
@@ -45,11 +45,11 @@ def cluster(home: Path) -> Cluster | None:
         raise RunError(f"The cluster in {home / 'settings.json'} is not readable.") from problem
 
 
-def is_own(path: Path, address: str) -> bool:
+def is_own_cluster(path: Path, address: str) -> bool:
     """Whether ``address``, which stands in the folder of the run in ``path``, is that of the
     cluster of its workspace: only that one may hear the token."""
     try:
-        chosen = cluster(path.resolve().parent.parent)
+        chosen = read_cluster(path.resolve().parent.parent)
         return chosen is not None and chosen.address == jobs.dashboard(address)
     except (RunError, OSError):
         return False

@@ -13,9 +13,9 @@ from sfp_viz.core.plan.plan import Plan, plan_from_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.sparsification import WORDS, check_used
 from sfp_viz.errors import RecipeError, RunError, SfpError
-from sfp_viz.runs.results.points import best_of, parts
+from sfp_viz.runs.results.points import best_epoch_text, epochs_around_cut
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.runs.storage.sparsify import KIND, sparse_of
+from sfp_viz.runs.storage.sparsify import KIND, read_sparsify_request
 
 SECTIONS = (
     "Result", "Recipe", "By hand", "Plan", "While training", "Fine-tuning", "Images", "Machine",
@@ -52,13 +52,13 @@ class Difference:
     values: tuple[Any, ...]
 
 
-def differing(runs: Sequence[Summary]) -> tuple[Difference, ...]:
+def differing_rows(runs: Sequence[Summary]) -> tuple[Difference, ...]:
     """Only the rows in which the runs are not all the same, in the order of ``SECTIONS``. A setting
     that only some kinds of runs have differs where those do, or where one run alone has it."""
     return tuple(row for row in _all(runs) if _differs(row))
 
 
-def shared(runs: Sequence[Summary]) -> tuple[Difference, ...]:
+def shared_rows(runs: Sequence[Summary]) -> tuple[Difference, ...]:
     """The rows in which all runs are the same, with that one value."""
     return tuple(
         Difference(row.section, row.name, row.values[:1]) for row in _all(runs)
@@ -95,7 +95,7 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
     """Everything there is to say of a run."""
     plan = plan_of(run.path)
     yield ("Result", "accuracy of the last epoch, % (measured)"), _percent(run.accuracy)
-    best = best_of(run)
+    best = best_epoch_text(run)
     name = "best epoch, % (measured; chosen on the test images)"
     yield ("Result", name), _percent(run.best) if best else _NONE
     yield ("Result", "best epoch"), best or _NONE
@@ -113,7 +113,7 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
         yield ("Plan", "filters that go"), sum(len(removal.filters) for removal in plan.removals)
     if run.kind == KIND:
         yield from _thinning(run)
-    if parts(run)[1]:
+    if epochs_around_cut(run)[1]:
         for name, value in run.settings.items():
             yield ("Fine-tuning", name), tuple(value) if isinstance(value, list) else value
     yield ("Images", "data"), run.data
@@ -131,7 +131,7 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
 def _thinning(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
     """How a run pruned while training: the settings that its method and aim use."""
     try:
-        settings = sparse_of(run.path).settings
+        settings = read_sparsify_request(run.path).settings
     except RunError:
         return
     values = {

@@ -18,9 +18,9 @@ from typing import Any
 
 from sfp_viz.core.measurement import Measured
 from sfp_viz.errors import RunError
-from sfp_viz.files import locked, read_json, write_json
+from sfp_viz.files import file_lock, read_json, write_json
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.runs.storage.processes import here, is_alive, python_module, start
+from sfp_viz.runs.storage.processes import hostname, is_alive, python_module, start_process
 
 WORKER = "sfp_viz.runs.work.latencies"
 FILE, JOB, TODO = "latencies.jsonl", "timing.json", "timing-todo.json"
@@ -43,7 +43,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Timed:
+class RunLatency:
     """One measurement: of the run ``subject`` that ``ended`` then (another end is another
     network), or of 'whole:' and a digest; ``ms`` is the median of ``repeats``, ``iqr`` its
     quartiles; ``at`` in seconds since 1970."""
@@ -85,15 +85,17 @@ class Timing:
     alive: bool
 
 
-def read_latencies(home: Path) -> dict[Condition, dict[str, Timed]]:
+def read_latencies(home: Path) -> dict[Condition, dict[str, RunLatency]]:
     """The newest measurement of each subject under each condition; damaged lines are left out."""
-    found: dict[Condition, dict[str, Timed]] = {}
+    found: dict[Condition, dict[str, RunLatency]] = {}
     for one in _lines(home / FILE):
         found.setdefault(one.condition, {})[one.subject] = one
     return found
 
 
-def of_runs(timed: dict[str, Timed], runs: Sequence[Summary]) -> dict[str, Timed]:
+def latencies_of_runs(
+    timed: dict[str, RunLatency], runs: Sequence[Summary]
+) -> dict[str, RunLatency]:
     """Those of ``timed`` that are of these runs as they are now, by run; and of whole networks."""
     ends = {run.id: run.ended for run in runs}
     return {
@@ -110,22 +112,22 @@ def start_timing(
     ``subjects`` are (name, end of its run, file). Raises RunError while another one measures.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with locked(home / "timing.lock"):
-        if (now := timing(home)) and now.alive:
+    with file_lock(home / "timing.lock"):
+        if (now := read_timing(home)) and now.alive:
             raise RunError("Latencies are being measured already. Wait for them, or cancel first.")
         todo = [[name, ended, str(file)] for name, ended, file in subjects]
         write_json(home / TODO, {"batch": batch, "threads": threads, "subjects": todo})
         with (home / "timing-log.txt").open("wb") as log:
-            pid = start(python_module(WORKER, home), output=log)
+            pid = start_process(python_module(WORKER, home), output=log)
         write_job(home, pid=pid, done=0, total=len(todo))
 
 
-def timing(home: Path) -> Timing | None:
+def read_timing(home: Path) -> Timing | None:
     """What is being measured, or was last; None when nothing ever was."""
     job = read_json(home / JOB)
     if not job:
         return None
-    alive = job.get("host") == here() and not job.get("over")
+    alive = job.get("host") == hostname() and not job.get("over")
     alive = alive and is_alive(int(job.get("pid") or 0), WORKER, home.resolve())
     done, total = int(job.get("done") or 0), int(job.get("total") or 0)
     message = str(job.get("message") or "")
@@ -138,7 +140,7 @@ def cancel_timing(home: Path) -> None:
     """Stop measuring and leave no process of it; what was measured stays."""
     job = read_json(home / JOB) or {}
     pid = int(job.get("pid") or 0)
-    if job.get("host") != here() or not is_alive(pid, WORKER, home.resolve()):
+    if job.get("host") != hostname() or not is_alive(pid, WORKER, home.resolve()):
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
@@ -154,16 +156,16 @@ def cancel_timing(home: Path) -> None:
 
 def write_job(home: Path, **said: Any) -> None:
     """Say what the worker is at."""
-    write_json(home / JOB, {"host": here(), **said}, durable=False)
+    write_json(home / JOB, {"host": hostname(), **said}, durable=False)
 
 
-def append(home: Path, one: Timed) -> None:
+def append_latency(home: Path, one: RunLatency) -> None:
     """Keep a measurement."""
     with (home / FILE).open("a") as lines:
         lines.write(json.dumps(asdict(one)) + "\n")
 
 
-def _lines(file: Path) -> Iterator[Timed]:
+def _lines(file: Path) -> Iterator[RunLatency]:
     try:
         lines = file.read_bytes().splitlines()
     except OSError:
@@ -172,7 +174,7 @@ def _lines(file: Path) -> Iterator[Timed]:
         try:
             value = json.loads(line)
             low, high = value["iqr"]
-            one = Timed(**{**value, "iqr": (float(low), float(high))})
+            one = RunLatency(**{**value, "iqr": (float(low), float(high))})
             if one.ms > 0:
                 yield one
         except (ValueError, TypeError, KeyError, RecursionError):

@@ -21,7 +21,7 @@ _FILES = 500  # kept in a workspace; the oldest go
 
 
 @dataclass(frozen=True)
-class Of:
+class MeasurementKey:
     """What was measured: ``what`` names the kind ('check', 'one-shot'), ``digest`` the uncut
     weights, ``plan`` is the plan's hash, ``data`` names the images ('' for none)."""
 
@@ -32,7 +32,7 @@ class Of:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedMeasurement:
     """A measurement as JSON values, when it was made (seconds since 1970), and on which machine."""
 
     value: Any
@@ -40,10 +40,10 @@ class Kept:
     host: str
 
 
-def keep(home: Path, of: Of, value: Any) -> Kept:
+def save_measurement(home: Path, of: MeasurementKey, value: Any) -> SavedMeasurement:
     """Keep ``value``, a JSON value that was measured just now. Where the workspace cannot be
     written it is only handed back."""
-    kept = Kept(value, time.time(), platform.node())
+    kept = SavedMeasurement(value, time.time(), platform.node())
     path = _path(home, of)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,23 +56,23 @@ def keep(home: Path, of: Of, value: Any) -> Kept:
     return kept
 
 
-def find(home: Path, of: Of) -> Kept | None:
+def find_measurement(home: Path, of: MeasurementKey) -> SavedMeasurement | None:
     """What was kept of exactly this; None when there is nothing that can be read."""
     found = read_json(_path(home, of)) or {}
     same = all(found.get(name) == getattr(of, name) for name in ("digest", "plan", "data", "what"))
     if not same or found.get("format") != FORMAT:
         return None
     try:
-        return Kept(found["value"], float(found["time"]), str(found["host"]))
+        return SavedMeasurement(found["value"], float(found["time"]), str(found["host"]))
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def has_any(home: Path, what: str, digest: str) -> bool:
+def has_measurement(home: Path, what: str, digest: str) -> bool:
     """Whether anything of this kind was kept of these weights, by any plan."""
     return next((home / FOLDER).glob(f"{what}-{digest}-*.json"), None) is not None
 
 
-def _path(home: Path, of: Of) -> Path:
+def _path(home: Path, of: MeasurementKey) -> Path:
     images = hashlib.sha256(of.data.encode()).hexdigest()[:8]
     return home / FOLDER / f"{of.what}-{of.digest}-{of.plan}-{images}.json"

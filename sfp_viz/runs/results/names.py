@@ -9,7 +9,7 @@ from typing import Any
 from sfp_viz.core.training.sparsification import Sparsification, check_used
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.runs.storage.sparsify import KIND, sparse_of
+from sfp_viz.runs.storage.sparsify import KIND, read_sparsify_request
 
 _FIRST = ("epochs", "macs", "target_reduction", "strength", "seed", "learning_rate")
 _NAMES = {
@@ -21,7 +21,7 @@ _NAMES = {
 _TUNING = "tuning "  # before the settings of the fine-tuning after a sparse training
 
 
-def setting(name: str, found: Any) -> str:
+def setting_text(name: str, found: Any) -> str:
     """A setting of a training with its value: 'learning rate 0.02', '4 epochs'."""
     if name == "epochs":
         return f"{found} epoch{'' if found == 1 else 's'}"
@@ -29,10 +29,10 @@ def setting(name: str, found: Any) -> str:
         return f"target {100 * found:.0f} %"
     if name == "finish":
         return "to a target" if found == "target" else "no target"
-    return f"{_NAMES.get(name, name.replace('_', ' '))} {value(name, found)}"
+    return f"{_NAMES.get(name, name.replace('_', ' '))} {value_text(name, found)}"
 
 
-def value(name: str, found: Any) -> str:
+def value_text(name: str, found: Any) -> str:
     """The value of the setting ``name``, in words."""
     if found is None:
         return "all" if name.endswith("images") else "none"
@@ -41,7 +41,7 @@ def value(name: str, found: Any) -> str:
     return f"{found:g}" if isinstance(found, float) else str(found).replace("_", " ")
 
 
-def with_differences(
+def titles_with_differences(
     titles: Sequence[str], told: Sequence[Mapping[str, str]], *, always: int = 0
 ) -> list[str]:
     """Each title with the first ``always`` settings in which the runs differ, and those further
@@ -58,7 +58,7 @@ def with_differences(
     return found
 
 
-def told_apart(runs: Sequence[Summary], titles: Sequence[str]) -> list[str]:
+def distinct_titles(runs: Sequence[Summary], titles: Sequence[str]) -> list[str]:
     """The titles of finished runs; those that several have, with what differs between these."""
     places: dict[str, list[int]] = {}
     for at, title in enumerate(titles):
@@ -67,7 +67,9 @@ def told_apart(runs: Sequence[Summary], titles: Sequence[str]) -> list[str]:
     for title, same in places.items():
         if len(same) > 1:
             told = [_told(runs[at]) for at in same]
-            for at, name in zip(same, with_differences([title] * len(same), told), strict=True):
+            for at, name in zip(
+                same, titles_with_differences([title] * len(same), told), strict=True
+            ):
                 found[at] = name
     return found
 
@@ -83,13 +85,15 @@ def _told(run: Summary) -> dict[str, str]:
     if run.kind != KIND:
         target = run.facts.get("target_reduction")
         asked |= {"target_reduction": target} if isinstance(target, int | float) else {}
-        return {name: setting(name, found) for name, found in asked.items()}
+        return {name: setting_text(name, found) for name, found in asked.items()}
     try:
-        first = sparse_of(run.path).settings
+        first = read_sparsify_request(run.path).settings
     except RunError:
         return {}
-    told = {n: setting(n, v) for n, v in asdict(first).items() if n != "epochs" and _used(first, n)}
-    after = {f"{_TUNING}{n}": f"{_TUNING}{setting(n, v)}" for n, v in asked.items()}
+    told = {
+        n: setting_text(n, v) for n, v in asdict(first).items() if n != "epochs" and _used(first, n)
+    }
+    after = {f"{_TUNING}{n}": f"{_TUNING}{setting_text(n, v)}" for n, v in asked.items()}
     return told | after | ({"plan": f"plan {run.plan[:6]}"} if run.plan else {})
 
 

@@ -8,8 +8,8 @@ from sfp_viz.core.comparison.tradeoff import Kind, Point, Whole
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.training.sparsification import WORDS
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.results.latencies import WHOLE, Timed
-from sfp_viz.runs.results.names import setting, told_apart
+from sfp_viz.runs.results.latencies import WHOLE, RunLatency
+from sfp_viz.runs.results.names import distinct_titles, setting_text
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.sparsify import KIND
 
@@ -28,20 +28,20 @@ def kind_of(run: Summary, plan: str = "") -> Kind:
     return baseline or ("plan" if plan and run.plan == plan else "run")
 
 
-def title(run: Summary, kind: Kind) -> str:
+def run_title(run: Summary, kind: Kind) -> str:
     """A run in a few words: what cut it, and how long it was trained."""
     name = _TITLES.get(kind) or _family(run) or "another plan"
     if kind in ("run", "plan") and run.plan and run.kind != KIND:
         name += f" {run.plan[:6]}"
-    first, after = parts(run)
+    first, after = epochs_around_cut(run)
     if first:
-        text = f"{name}, sparsified {setting('epochs', first)}"
+        text = f"{name}, sparsified {setting_text('epochs', first)}"
         return f"{text}, fine-tuned {after}" if after else text
     how = "pruned in steps" if run.kind == "steps" else "fine-tuned"
-    return f"{name}, {how} {setting('epochs', run.epochs)}"
+    return f"{name}, {how} {setting_text('epochs', run.epochs)}"
 
 
-def parts(run: Summary) -> tuple[int, int]:
+def epochs_around_cut(run: Summary) -> tuple[int, int]:
     """Epochs of a run before and after its cut: (0, all) for what was cut first or in steps."""
     if run.kind != KIND:
         return 0, run.epochs
@@ -50,10 +50,10 @@ def parts(run: Summary) -> tuple[int, int]:
     return run.epochs - after, after
 
 
-def best_of(run: Summary) -> str:
+def best_epoch_text(run: Summary) -> str:
     """Which epoch was the best, and of how many it was chosen: '2 of 3', for a run that pruned
     while training '2 of 3 after its cut'; '' where none came after it."""
-    first, after = parts(run)
+    first, after = epochs_around_cut(run)
     where = " after its cut" if first else ""
     return f"{run.best_epoch} of {after}{where}" if after else ""
 
@@ -68,7 +68,7 @@ def points_of(
     *,
     whole: Whole | None = None,
     plan: str = "",
-    timed: Mapping[str, Timed] | None = None,
+    timed: Mapping[str, RunLatency] | None = None,
 ) -> list[Point]:
     """A point for each run, and one for the unpruned network, where it was measured as teacher.
     Runs of one title are named with what differs between them.
@@ -80,7 +80,9 @@ def points_of(
     times = timed or {}
     found = [_unpruned(runs, whole, times)]
     kinds: list[Kind] = [kind_of(run, plan) for run in runs]
-    names = told_apart(runs, [title(run, kind) for run, kind in zip(runs, kinds, strict=True)])
+    names = distinct_titles(
+        runs, [run_title(run, kind) for run, kind in zip(runs, kinds, strict=True)]
+    )
     for run, kind, name in zip(runs, kinds, names, strict=True):
         found.append(
             Point(
@@ -100,7 +102,7 @@ def _whole(run: Summary, known: Whole | None) -> Whole:
 
 
 def _unpruned(
-    runs: Sequence[Summary], known: Whole | None, times: Mapping[str, Timed]
+    runs: Sequence[Summary], known: Whole | None, times: Mapping[str, RunLatency]
 ) -> Point | None:
     """The unpruned network as the teacher of the run with most test images saw them."""
     taught = [run for run in runs if run.whole_accuracy is not None]

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import beside
+from sfp_viz.files import atomic_path
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.storage.checkpoints import Checkpoint, read_newest
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import CHECKPOINTS, START2, read_refreshes
+from sfp_viz.runs.storage.sparsify import CHECKPOINTS, PRUNED, read_refreshes
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def save_network(path: Path, target: Path) -> Saved:
                 lines = read_refreshes(run.path)[: found.done]
                 return Saved(target, lines[-1].epoch if lines else 0, run.total, max(1, found.step))
             return _saved(run, target, before + found.done, found.step)
-        if place == run.path and (cut := run.path / START2).exists():  # and not tuned yet
+        if place == run.path and (cut := run.path / PRUNED).exists():  # and not tuned yet
             return _cut(run, cut, target)
     raise RunError(
         f"The run '{run.id}' has no checkpoint yet. The first one comes after "
@@ -90,17 +90,17 @@ def _places(run: Run) -> Iterator[tuple[Path, int]]:
         if run.kind == SPARSIFY:
             yield run.path / CHECKPOINTS, 0
         return
-    from sfp_viz.runs.storage.steps import read_order, read_stages, stage_folder
+    from sfp_viz.runs.storage.steps import read_stages, read_steps_request, stage_folder
 
-    each = read_order(run.path).steps.epochs_of
+    each = read_steps_request(run.path).steps.epochs_of
     for stage in reversed(read_stages(run.path)):
         yield stage_folder(run.path, stage.number), sum(each[: stage.number - 1])
 
 
 def _stage_epochs(run: Run, before: int) -> int:
-    from sfp_viz.runs.storage.steps import read_order
+    from sfp_viz.runs.storage.steps import read_steps_request
 
-    each = read_order(run.path).steps.epochs_of
+    each = read_steps_request(run.path).steps.epochs_of
     return next(count for n, count in enumerate(each) if sum(each[:n]) == before)
 
 
@@ -122,7 +122,7 @@ def _begun_from(place: Path) -> Path:
     """The network that the checkpoints in ``place`` are of."""
     if place.name == CHECKPOINTS:  # the first part of a run that prunes while training: still whole
         return place.parent / START
-    return place / START2 if (place / START2).exists() else place / START
+    return place / PRUNED if (place / PRUNED).exists() else place / START
 
 
 def _saved(run: Run, target: Path, epoch: int, step: int) -> Saved:
@@ -136,7 +136,7 @@ def _saved(run: Run, target: Path, epoch: int, step: int) -> Saved:
 def _copy(source: Path, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with beside(target) as fresh:
+        with atomic_path(target) as fresh:
             shutil.copyfile(source, fresh)
     except OSError as problem:
         raise RunError(f"The file {target} cannot be written: {problem}.") from problem

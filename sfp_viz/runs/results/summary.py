@@ -21,7 +21,7 @@ from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
 from sfp_viz.runs.storage.records import Result, Run
-from sfp_viz.runs.storage.steps import own_epochs
+from sfp_viz.runs.storage.steps import final_network_epochs
 
 INDEX = "finished.json"  # in the workspace's cache
 _FORMAT = 5
@@ -74,7 +74,7 @@ class Summary:
     machine: Mapping[str, Any] = field(default_factory=dict)
 
 
-def finished(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
+def finished_runs(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
     """All finished trainings of the workspace, or those of the weights with ``digest``, the newest
     first. Unreadable folders are left out, as in ``list_runs``."""
     index = home / "cache" / INDEX
@@ -102,7 +102,7 @@ def settings_of(run: Summary) -> Distillation:
     return Distillation(**run.settings)
 
 
-def unfinished(home: Path) -> tuple[Path, ...]:
+def unfinished_runs(home: Path) -> tuple[Path, ...]:
     """The folders of runs without a result, by name: those that may be at work, and those that
     stopped. Looks at the folders alone; a page that shows what is going need read no others."""
     return tuple(
@@ -156,7 +156,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
     """TypeError or ValueError where the result's numbers are none."""
     facts = run.facts
     low, high = (_share(end) for end in result.interval)
-    best = max(own_epochs(run), key=lambda epoch: epoch.test_accuracy, default=None)
+    best = max(final_network_epochs(run), key=lambda epoch: epoch.test_accuracy, default=None)
     worker = read_json(run.path / "worker.json") or {}
     plan, whole = run.plan, result.teacher_accuracy
     first = result.one_shot if run.kind == TRAINING else None

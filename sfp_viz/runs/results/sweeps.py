@@ -19,18 +19,20 @@ from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.storage.records import Run
 
-ASKED = "sweep.json"
+REQUEST_FILE = "sweep.json"
 
 
 def read_sweep(path: Path) -> tuple[Sweep, tuple[str, ...]]:
     """What the sweep in ``path`` was asked for, and its locks. Raises RunError if unreadable."""
-    value = read_json(path / ASKED)
+    value = read_json(path / REQUEST_FILE)
     try:
         if value is None:
             raise ValueError("there is no such file")
         return sweep_of(value), tuple(str(name) for name in value["locks"])
     except (KeyError, TypeError, ValueError, SfpError) as problem:
-        raise RunError(f"{ASKED} of the sweep at {path} is not readable: {problem}.") from problem
+        raise RunError(
+            f"{REQUEST_FILE} of the sweep at {path} is not readable: {problem}."
+        ) from problem
 
 
 def child_folder(path: Path, number: int) -> Path:
@@ -48,7 +50,7 @@ class Child:
     problem: str = ""
 
 
-def children(run: Run) -> tuple[Child, ...]:
+def sweep_children(run: Run) -> tuple[Child, ...]:
     """The members of the sweep ``run`` with their runs as they are now, in order."""
     told = {point.task: point.value for point in run.points}
     found = []
@@ -92,7 +94,7 @@ class Cell:
     problem: str = ""
 
 
-def summary(found: Sequence[Child]) -> tuple[Cell, ...]:
+def sweep_summary(found: Sequence[Child]) -> tuple[Cell, ...]:
     """The cells of a sweep, by target and in the order of its recipes."""
     cells: dict[tuple[float, str], list[Child]] = {}
     for child in found:
@@ -125,9 +127,9 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(statistics.fmean(values), deviation, len(values))
 
 
-def when_deleted(run: Run) -> str:
+def deletion_note(run: Run) -> str:
     """What deleting the sweep ``run`` leaves, in a sentence."""
-    left = sum(child.run is not None for child in children(run))
+    left = sum(child.run is not None for child in sweep_children(run))
     if not left:
         return "It has no runs."
     if left == 1:

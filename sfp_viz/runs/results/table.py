@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sfp_viz.runs.results.latencies import Timed
-from sfp_viz.runs.results.points import best_of, kind_of, parts
+from sfp_viz.runs.results.latencies import RunLatency
+from sfp_viz.runs.results.points import best_epoch_text, epochs_around_cut, kind_of
 from sfp_viz.runs.results.summary import Summary
 
 Row = tuple[Any, ...]
@@ -28,11 +28,11 @@ _COLUMNS: Mapping[str, Callable[[Summary], Any]] = {
     "95 % interval from, % (of the test images)": lambda run: _percent(run.interval[0]),
     "95 % interval to, % (of the test images)": lambda run: _percent(run.interval[1]),
     "accuracy best epoch, % (measured, chosen on the test images)": lambda run: (
-        _percent(run.best) if best_of(run) else None
+        _percent(run.best) if best_epoch_text(run) else None
     ),
-    "best epoch": lambda run: run.best_epoch if best_of(run) else None,
-    "epochs after the cut": lambda run: parts(run)[1],
-    "epochs before the cut": lambda run: parts(run)[0],
+    "best epoch": lambda run: run.best_epoch if best_epoch_text(run) else None,
+    "epochs after the cut": lambda run: epochs_around_cut(run)[1],
+    "epochs before the cut": lambda run: epochs_around_cut(run)[0],
     "accuracy one-shot, % (measured)": lambda run: _percent(run.one_shot),
     "accuracy unpruned, % (measured)": lambda run: _percent(run.whole_accuracy),
     "MACs of one image (counted)": lambda run: run.macs,
@@ -56,7 +56,7 @@ def table(
     runs: Sequence[Summary],
     *,
     standings: Mapping[str, str] | None = None,
-    timed: Mapping[str, Timed] | None = None,
+    timed: Mapping[str, RunLatency] | None = None,
 ) -> tuple[tuple[str, ...], list[Row]]:
     """Heads and a row for each run, settings and machine included.
 
@@ -101,12 +101,12 @@ def _names(runs: Sequence[Summary], part: str) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name in getattr(run, part)))
 
 
-def _latency_heads(timed: Mapping[str, Timed]) -> list[str]:
+def _latency_heads(timed: Mapping[str, RunLatency]) -> list[str]:
     where = next((str(one.condition) for one in timed.values()), "")
     return [f"latency, ms (measured, median; {where})", "latency quartiles, ms (measured)"]
 
 
-def _latency(one: Timed | None) -> list[Any]:
+def _latency(one: RunLatency | None) -> list[Any]:
     if one is None:
         return [None, None]
     return [round(one.ms, 5), f"{one.iqr[0]:.5g} to {one.iqr[1]:.5g}"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import beside, settle
+from sfp_viz.files import atomic_path, sync_file
 
 FILES = ("checkpoint-1.safetensors", "checkpoint-2.safetensors")
 OLD = "checkpoint.safetensors"  # the one file of earlier versions
@@ -69,9 +69,9 @@ class Checkpoints:
         from sfp_viz.nets.training.checkpoint import save_checkpoint
 
         name = self._next(step)
-        with beside(self._folder / name) as fresh:
+        with atomic_path(self._folder / name) as fresh:
             save_checkpoint(fresh, dict(state), dict(facts))
-            settle(fresh)
+            sync_file(fresh)
         self._at[name] = done, step
         self._at.pop(OLD, None)
         (self._folder / OLD).unlink(missing_ok=True)

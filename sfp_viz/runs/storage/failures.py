@@ -8,7 +8,7 @@ from typing import Literal
 
 from sfp_viz.errors import SfpError
 
-Trouble = Literal["", "memory", "disk"]  # kinds of trouble that a page has an answer to
+Shortage = Literal["", "memory", "disk"]  # kinds of trouble that a page has an answer to
 
 DISK = (
     "The disk is full. Nothing is broken: make room, then resume; the run goes on from what it "
@@ -17,7 +17,7 @@ DISK = (
 _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "std::bad_alloc")
 
 
-def trouble_of(problem: BaseException) -> Trouble:
+def shortage_of(problem: BaseException) -> Shortage:
     """What kind of trouble lies behind ``problem``, also where it was raised from another."""
     for cause in _chain(problem):
         if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
@@ -31,10 +31,10 @@ def trouble_of(problem: BaseException) -> Trouble:
     return ""
 
 
-def sentence(problem: BaseException, *, batch: int = 0) -> str:
+def failure_message(problem: BaseException, *, batch: int = 0) -> str:
     """``problem`` for a person; ``batch`` is the number of images at a time, 0 where there is
     none to change."""
-    kind = trouble_of(problem)
+    kind = shortage_of(problem)
     if kind == "disk":
         return DISK
     if kind == "memory" and batch > 1:

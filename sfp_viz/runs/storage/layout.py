@@ -21,7 +21,7 @@ ROOTS = (
 )  # folders that each machine of a cluster may have elsewhere
 
 
-def lay_out(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | str]) -> Path:
+def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | str]) -> Path:
     """Make the folder of a run, which appears at once: ``entry`` becomes settings.json; ``files``
     by name are texts, or files that are copied. Raises RunError when that is not possible."""
     if target.exists():
@@ -47,7 +47,7 @@ def lay_out(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | s
     return target
 
 
-def laid_files(path: Path, entry: Mapping[str, Any]) -> tuple[str, ...]:
+def input_files(path: Path, entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The files that were laid into the folder ``path`` with ``entry``, its settings.json; those
     of an earlier version, which did not write them down, are known by name."""
     known = entry.get("files") or ("start.safetensors", "teacher.safetensors", "plan.json")
@@ -68,7 +68,7 @@ def free_folder(home: Path, name: str) -> Path:
     return next(p for n in numbers if not (p := runs / f"{stamp}-{word}{n}").exists())
 
 
-def located(data: str) -> str:
+def local_data(data: str) -> str:
     """The ``data`` of settings.json as this machine has them: a path that begins with a root, such
     as ``${SFP_VIZ_DATA}/mine.npz``, begins with this machine's own."""
     for name in ROOTS:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]  # where the package lies
 RUN = "SFP_VIZ_RUN"  # in the environment of a worker and its children: the folder they work for
 
 
-def here() -> str:
+def hostname() -> str:
     """The name of this machine, as worker.json gives it."""
     return platform.node()
 
@@ -55,7 +55,7 @@ def is_gone(pid: int) -> bool:
         return False
 
 
-def group(leader: int, folder: Path) -> tuple[int, ...]:
+def group_members(leader: int, folder: Path) -> tuple[int, ...]:
     """The living processes of the worker ``leader`` of ``folder`` on this machine: itself, and
     those it started, also when it is dead itself."""
     import psutil
@@ -81,7 +81,7 @@ def end_children() -> None:
             child.kill()
 
 
-def start(
+def start_process(
     command: Sequence[str],
     *,
     output: IO[bytes] | int,
@@ -109,7 +109,7 @@ def python_module(module: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", module, str(folder.resolve())]
 
 
-def sweep_up(folder: Path, *, patience: float = 1.0) -> None:
+def remove_partial_files(folder: Path, *, patience: float = 1.0) -> None:
     """Remove what processes of this machine that are dead now were writing in ``folder``.
 
     One that was killed may take a moment to die after it let go of its lock, so what is still

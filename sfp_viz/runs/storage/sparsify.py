@@ -22,15 +22,15 @@ from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 
 KIND = "sparsify"
-ASKED, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"
+REQUEST_FILE, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"
 CHECKPOINTS = "sparsifying"  # folder of the checkpoints of the first part
-SPARSE, START2 = "sparse.safetensors", "start2.safetensors"
+SPARSE, PRUNED = "sparse.safetensors", "start2.safetensors"
 _AT_WORK = ("running", "cancelling", "pausing", "paused")
 _TAIL = 262_144  # bytes at the end of a history in which its last lines are looked for
 
 
 @dataclass(frozen=True)
-class Sparse:
+class SparsifyRequest:
     """What a run was asked for: how the network is made sparse, and whether the fine-tuning in
     the run's settings comes after it."""
 
@@ -39,7 +39,7 @@ class Sparse:
 
 
 @dataclass(frozen=True)
-class Timed:
+class StripeTimes:
     """Measured medians in milliseconds of ``repeats`` passes of ``batch`` images at ``threads``
     threads of this machine's CPU: the cut network with its dead stripes as zeros (``dense``), all
     of them skipped (``skipping``), and each layer the fastest way (``mixed``, which is kept)."""
@@ -71,25 +71,27 @@ class Outcome:
     dense_params: int
     notes: tuple[str, ...] = ()
     choices: tuple[StripeChoice, ...] = ()
-    timed: Timed | None = None
+    timed: StripeTimes | None = None
 
 
-def sparse_of(path: Path) -> Sparse:
+def read_sparsify_request(path: Path) -> SparsifyRequest:
     """What the run in ``path`` was asked for. Raises RunError where that is not readable."""
-    value = read_json(path / ASKED)
+    value = read_json(path / REQUEST_FILE)
     try:
         if value is None or value["format"] != 1:
             raise ValueError("there is no such file, or it is of a newer version")
-        return Sparse(Sparsification(**value["settings"]), bool(value["tuned"]))
+        return SparsifyRequest(Sparsification(**value["settings"]), bool(value["tuned"]))
     except (KeyError, TypeError, ValueError, SfpError) as problem:
-        raise RunError(f"{ASKED} of the run at {path} is not readable: {problem}.") from problem
+        raise RunError(
+            f"{REQUEST_FILE} of the run at {path} is not readable: {problem}."
+        ) from problem
 
 
-def asked_with(path: Path, **changes: Any) -> str:
+def changed_request(path: Path, **changes: Any) -> str:
     """What the run in ``path`` was asked for with ``changes`` to its settings, as its file says it:
-    for a copy of the run. Raises RunError as ``sparse_of``, RecipeError as the settings."""
-    asked = sparse_of(path)
-    return _text(Sparse(replace(asked.settings, **changes), asked.tuned))
+    for a copy of the run. Raises RunError, and RecipeError for settings that make no sense."""
+    asked = read_sparsify_request(path)
+    return _text(SparsifyRequest(replace(asked.settings, **changes), asked.tuned))
 
 
 def read_refreshes(path: Path) -> tuple[Refresh, ...]:
@@ -113,7 +115,7 @@ def last_refreshes(path: Path) -> tuple[Refresh, ...]:
     return tuple(_lines(content.partition(b"\n")[2] if start else content))
 
 
-def reached(
+def sparsify_progress(
     path: Path, worker: Mapping[str, Any], epochs: Sequence[Epoch], tuning: int, *, state: str
 ) -> dict[str, Any]:
     """How far a run is, as fields of Run: epochs of both parts that are done, of how many, and the
@@ -121,7 +123,7 @@ def reached(
     ``worker`` is its worker.json."""
     lines = last_refreshes(path)
     try:
-        asked = sparse_of(path)
+        asked = read_sparsify_request(path)
         first, second = asked.settings.epochs, tuning if asked.tuned else 0
     except RunError:
         first, second = 0, tuning
@@ -164,12 +166,12 @@ def read_outcome(path: Path) -> Outcome | None:
         told = [{k: _tuples(v) for k, v in choice.items()} for choice in value.pop("choices")]
         choices = tuple(StripeChoice(**choice) for choice in told)
         plain: dict[str, Any] = {k: _tuples(v) for k, v in value.items()}
-        return Outcome(**plain, choices=choices, timed=Timed(**timed) if timed else None)
+        return Outcome(**plain, choices=choices, timed=StripeTimes(**timed) if timed else None)
     except (KeyError, TypeError, AttributeError):
         return None
 
 
-def _text(asked: Sparse) -> str:
+def _text(asked: SparsifyRequest) -> str:
     entry = {"format": 1, "settings": asdict(asked.settings), "tuned": asked.tuned}
     return json.dumps(entry, indent=1)
 

@@ -22,11 +22,11 @@ from sfp_viz.files import read_json, write_whole
 from sfp_viz.runs.storage.records import Run
 
 KIND = "steps"
-ASKED, STAGES = "steps.json", "stages.jsonl"
+REQUEST_FILE, STAGES = "steps.json", "stages.jsonl"
 
 
 @dataclass(frozen=True)
-class Order:
+class StepsRequest:
     """What a run in steps was asked for: ``recipe`` with the last target, ``edits`` relative to
     the original, and the ``steps`` that lead there."""
 
@@ -51,20 +51,22 @@ class Stage:
     plan: str
 
 
-def read_order(path: Path) -> Order:
+def read_steps_request(path: Path) -> StepsRequest:
     """What the run in ``path`` was asked for. Raises RunError where that is not readable."""
-    value = read_json(path / ASKED)
+    value = read_json(path / REQUEST_FILE)
     try:
         if value is None:
             raise ValueError("there is no such file")
         edits = value["edits"]
-        return Order(
+        return StepsRequest(
             Recipe(**value["recipe"]),
             None if edits is None else edits_of(edits),
             steps_of(value["steps"]),
         )
     except (KeyError, TypeError, ValueError, SfpError) as problem:
-        raise RunError(f"{ASKED} of the run at {path} is not readable: {problem}.") from problem
+        raise RunError(
+            f"{REQUEST_FILE} of the run at {path} is not readable: {problem}."
+        ) from problem
 
 
 def read_stages(path: Path) -> tuple[Stage, ...]:
@@ -80,14 +82,14 @@ def read_stages(path: Path) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def own_epochs(run: Run) -> tuple[Epoch, ...]:
+def final_network_epochs(run: Run) -> tuple[Epoch, ...]:
     """The epochs of the network that ``run`` has come to: for a run in steps those of its newest
     stage, since the networks before had more filters; else all."""
     stages = read_stages(run.path) if run.kind == KIND else ()
     if not stages:
         return run.epochs
     try:
-        before = read_order(run.path).steps.epochs_of[: stages[-1].number - 1]
+        before = read_steps_request(run.path).steps.epochs_of[: stages[-1].number - 1]
     except RunError:
         return run.epochs
     return run.epochs[sum(before) :]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import locked, read_json, write_json
+from sfp_viz.files import file_lock, read_json, write_json
 
 FORMAT = 1
 FILE = "settings.json"
@@ -42,7 +42,7 @@ def section(home: Path, name: str) -> dict[str, Any]:
 def change_settings(home: Path, changes: Mapping[str, Any]) -> None:
     """Set the keys of ``changes``; a value of None takes the key away."""
     home.mkdir(parents=True, exist_ok=True)
-    with locked(home / ".settings.lock"):
+    with file_lock(home / ".settings.lock"):
         merged = {**read_settings(home), **changes}
         kept = {key: entry for key, entry in merged.items() if entry is not None}
         write_json(home / FILE, {"format": FORMAT, **kept})

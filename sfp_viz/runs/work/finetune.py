@@ -19,7 +19,7 @@ from sfp_viz.runs.storage.checkpoints import Checkpoint, Checkpoints
 from sfp_viz.runs.storage.history import EPOCHS, append, read_epochs, rewrite
 from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
-from sfp_viz.runs.work.spread import spread
+from sfp_viz.runs.work.spread import spawn_ranks
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -32,13 +32,13 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     folder = run.path
     heartbeat.report("loading")
     checkpoints = Checkpoints(folder, epochs=len(read_epochs(folder)))
-    note = say_numerics(run.settings, heartbeat, checkpoints.last)
+    note = report_numerics(run.settings, heartbeat, checkpoints.last)
     teacher_file = folder / "teacher.safetensors"
     files = {
         "start": folder / "start.safetensors",
         "teacher": teacher_file if teacher_file.exists() else None,
     }
-    with spread(folder, run.settings, heartbeat, data=run.data, **files) as fabric:
+    with spawn_ranks(folder, run.settings, heartbeat, data=run.data, **files) as fabric:
         training, start, teacher = _training(run, heartbeat, fabric, **files)
         training.load_state_dict(checkpoints.last.state if checkpoints.last is not None else {})
         if training.note:
@@ -95,7 +95,7 @@ def train(
         checkpoints.save(state, facts, done=training.done)
 
 
-def say_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> str:
+def report_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> str:
     """Compute as the worker before us did, with as many threads; where that is not possible, say
     that the result may differ. What it depends on is written down. Returns what was said."""
     from sfp_viz.nets.training.reproducibility import numerics

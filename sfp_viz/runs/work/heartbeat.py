@@ -13,7 +13,7 @@ from typing import Any
 
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.liveness import read_request
-from sfp_viz.runs.storage.processes import end_children, here
+from sfp_viz.runs.storage.processes import end_children, hostname
 
 EVERY = 2.0  # seconds between heartbeats
 LISTEN = 0.25  # seconds between looks at ``request``
@@ -45,7 +45,7 @@ class Heartbeat:
             "format": 1,
             "attempt": int(launch.get("attempt", 0)),
             "pid": os.getpid(),
-            "host": here(),
+            "host": hostname(),
             "started": self.started,
             "beat": 0,
             "phase": "starting",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json
-from sfp_viz.runs.results.latencies import TODO, Timed, append, write_job
-from sfp_viz.runs.storage.processes import here
+from sfp_viz.runs.results.latencies import TODO, RunLatency, append_latency, write_job
+from sfp_viz.runs.storage.processes import hostname
 
 _WARM = 2  # networks measured for nothing before the first one counts
 
@@ -31,7 +31,7 @@ def main(home: Path) -> None:
     for done, (name, ended, file) in enumerate(subjects):
         try:
             one = measure(name, ended, Path(file), batch, threads, again=_WARM if not done else 0)
-            append(home, one)
+            append_latency(home, one)
         except (SfpError, OSError, RuntimeError) as problem:
             failed.append(f"{name}: {problem}")
         write_job(home, **said, done=done + 1)
@@ -41,7 +41,7 @@ def main(home: Path) -> None:
 
 def measure(
     name: str, ended: float, file: Path, batch: int, threads: int, *, again: int = 0
-) -> Timed:
+) -> RunLatency:
     """The latency of one network on the CPU; ``again`` times more before, for a cold machine."""
     from sfp_viz.nets.evaluation.measure import measure_latency
     from sfp_viz.nets.stripes.striped_file import load_striped
@@ -52,9 +52,9 @@ def measure(
     for _ in range(again):
         measure_latency(model, batch=batch)
     found = measure_latency(model, batch=batch)
-    return Timed(
+    return RunLatency(
         subject=name, ended=ended, device=found.device, threads=found.threads, batch=batch,
-        host=here(), ms=found.latency_ms or 0.0, iqr=found.latency_iqr_ms or (0.0, 0.0),
+        host=hostname(), ms=found.latency_ms or 0.0, iqr=found.latency_iqr_ms or (0.0, 0.0),
         repeats=found.repeats, torch=machine["torch"], at=time.time(),
     )  # fmt: skip
 

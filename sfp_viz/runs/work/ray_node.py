@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import home
-from sfp_viz.runs.storage.processes import here
+from sfp_viz.runs.storage.processes import hostname
 
 PATIENCE = 20.0  # seconds in which a shared folder must show what was written elsewhere
 USAGE = "Usage: python -m sfp_viz.runs.worker FOLDER, or --attempt N --run ID on a cluster's node"
@@ -31,13 +31,13 @@ def folder_of_job(words: Sequence[str], *, patience: float = PATIENCE) -> Path |
         time.sleep(0.2)
     if found < 0:
         return _refuse(
-            f"The workspace of the node {here()}, {home()}, has no run '{name}'. Set SFP_VIZ_HOME "
-            "to the shared workspace when you call 'ray start' on this node."
+            f"The workspace of the node {hostname()}, {home()}, has no run '{name}'. Set "
+            "SFP_VIZ_HOME to the shared workspace when you call 'ray start' on this node."
         )
     if asked.get("--attempt") and found != int(number):
         return _refuse(f"The run '{name}' was stopped, or started anew elsewhere, meanwhile.")
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    print(f"The worker of '{name}' begins on {here()}; its words are in log.txt.", flush=True)
+    print(f"The worker of '{name}' begins on {hostname()}; its words are in log.txt.", flush=True)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
     os.close(log)

@@ -21,16 +21,16 @@ from sfp_viz.runs.storage.history import EPOCHS, append, read_epochs, rewrite
 from sfp_viz.runs.storage.records import Before, Run
 from sfp_viz.runs.storage.sparsify import (
     CHECKPOINTS,
+    PRUNED,
     REFRESHES,
     SPARSE,
-    START2,
-    Sparse,
+    SparsifyRequest,
     read_refreshes,
-    sparse_of,
+    read_sparsify_request,
 )
-from sfp_viz.runs.work.finetune import say_numerics, train
+from sfp_viz.runs.work.finetune import report_numerics, train
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
-from sfp_viz.runs.work.sparsify_outcome import close
+from sfp_viz.runs.work.sparsify_outcome import write_outcome
 
 if TYPE_CHECKING:
     from sfp_viz.core.training.history import Refresh
@@ -46,7 +46,7 @@ class Task:
     """What both parts share: the run, what was asked for, the unpruned network and the images."""
 
     run: Run
-    order: Sparse
+    order: SparsifyRequest
     model: Model
     train: Images
     test: Images
@@ -62,24 +62,24 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
         half.unlink()
     thinning = Checkpoints(first, epochs=len(read_refreshes(path)))
     tuning = Checkpoints(path, epochs=len(read_epochs(path)))
-    say_numerics(run.settings, heartbeat, tuning.last or thinning.last)
+    report_numerics(run.settings, heartbeat, tuning.last or thinning.last)
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved
 
     heartbeat.go_on()
     images = [load_data(run.data, split) for split in ("train", "test")]
-    order = sparse_of(path)
+    order = read_sparsify_request(path)
     task = Task(run, order, load_saved(path / START), images[0], images[1], heartbeat)
     heartbeat.go_on()
-    if not (path / START2).exists():
+    if not (path / PRUNED).exists():
         _thin(task, thinning)
     for name in FILES:  # the cut network is what counts from here on
         (first / name).unlink(missing_ok=True)
     _say(task, read_refreshes(path))
     before = _before(task)
-    student = _tune(task, tuning) if order.tuned else load_saved(path / START2)
+    student = _tune(task, tuning) if order.tuned else load_saved(path / PRUNED)
     heartbeat.report("measuring", done=len(read_epochs(path)))
-    close(path, task.model, student, before, order)
+    write_outcome(path, task.model, student, before, order)
 
 
 def _thin(task: Task, checkpoints: Checkpoints) -> None:
@@ -104,7 +104,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     save_model(model, path / SPARSE)
     write_whole(path / PLAN, plan_json(plan))
     task.heartbeat.go_on()
-    save_model(prune(model, plan), path / START2)  # dead stripes are zeros: so it trains fastest
+    save_model(prune(model, plan), path / PRUNED)  # dead stripes are zeros: so it trains fastest
 
 
 def _advance(
@@ -172,7 +172,7 @@ def _tune(task: Task, checkpoints: Checkpoints) -> Model:
 
     path, settings = task.run.path, task.run.settings
     training = Training(
-        load_saved(path / START2),
+        load_saved(path / PRUNED),
         teacher=task.model if settings.alpha > 0 else None,
         train=task.train,
         test=task.test,
@@ -197,7 +197,7 @@ def _before(task: Task) -> Before:
     from sfp_viz.nets.tracing.read_network import read_network
 
     task.heartbeat.report("measuring")
-    small = load_saved(task.run.path / START2)
+    small = load_saved(task.run.path / PRUNED)
     test = task.test.first(task.run.settings.test_images)
     counted, count = stripe_cost(read_network(small)), len(test)
     before = Before(

@@ -10,7 +10,13 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice, stripe_cost
 from sfp_viz.files import write_json
 from sfp_viz.runs.storage.records import Before
-from sfp_viz.runs.storage.sparsify import OUTCOME, Outcome, Sparse, Timed, read_refreshes
+from sfp_viz.runs.storage.sparsify import (
+    OUTCOME,
+    Outcome,
+    SparsifyRequest,
+    StripeTimes,
+    read_refreshes,
+)
 from sfp_viz.runs.work.finetune import write_result
 
 if TYPE_CHECKING:
@@ -20,7 +26,9 @@ STUDENT = "student.safetensors"
 REPEATS = 30  # passes of a whole network; half as many of a layer
 
 
-def close(folder: Path, whole: Model, student: Model, before: Before, order: Sparse) -> None:
+def write_outcome(
+    folder: Path, whole: Model, student: Model, before: Before, order: SparsifyRequest
+) -> None:
     """Write the trained ``student``, what its training came to beside the ``whole`` network, and
     the result. A student with stripes is kept with each layer as it is fastest, measured here."""
     from sfp_viz.nets.io.model_file import save_model
@@ -50,7 +58,9 @@ def close(folder: Path, whole: Model, student: Model, before: Before, order: Spa
     write_result(folder, before, seconds=sum(line.seconds for line in lines))
 
 
-def _keep_striped(student: Model, file: Path) -> tuple[tuple[StripeChoice, ...], Timed | None]:
+def _keep_striped(
+    student: Model, file: Path
+) -> tuple[tuple[StripeChoice, ...], StripeTimes | None]:
     from sfp_viz.nets.evaluation.measure import measure_latency
     from sfp_viz.nets.stripes.striped_file import save_striped
     from sfp_viz.nets.stripes.striped_model import striped
@@ -63,10 +73,10 @@ def _keep_striped(student: Model, file: Path) -> tuple[tuple[StripeChoice, ...],
     found = [measure_latency(model, repeats=REPEATS) for model in (student, every, mixed)]
     dense, skipping, kept = (one.latency_ms or 0.0 for one in found)
     one = found[0]
-    return choices, Timed(dense, skipping, kept, one.batch, one.threads, one.repeats)
+    return choices, StripeTimes(dense, skipping, kept, one.batch, one.threads, one.repeats)
 
 
-def _nothing(order: Sparse) -> str:
+def _nothing(order: SparsifyRequest) -> str:
     """What to do when all is still there."""
     settings = order.settings
     if settings.method in ("stripes", "ssr_projection") or settings.finish == "target":

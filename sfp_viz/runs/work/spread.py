@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError, SfpError
-from sfp_viz.runs.storage.failures import sentence, trouble_of
+from sfp_viz.runs.storage.failures import failure_message, shortage_of
 from sfp_viz.runs.storage.processes import ROOT, end_children
 from sfp_viz.runs.work.heartbeat import Heartbeat, Stopped
 
@@ -37,7 +37,7 @@ _SAID, _MEMORY = 3, 4  # exit status: an error that all have; not enough memory
 
 
 @contextmanager
-def spread(
+def spawn_ranks(
     folder: Path,
     settings: Distillation,
     heartbeat: Heartbeat,
@@ -70,7 +70,7 @@ def spread(
     except (SfpError, Stopped):
         raise
     except Exception as problem:
-        if not trouble_of(problem) and (cause := _cause(others, settings)):
+        if not shortage_of(problem) and (cause := _cause(others, settings)):
             raise cause from problem
         raise
     finally:
@@ -100,8 +100,8 @@ def _guard(
     while not over.wait(0.5):
         if any(process.poll() for process in others) and not over.wait(GRACE):
             problem = _cause(others, settings) or RunError(_died(1, settings))
-            heartbeat.say({"trouble": trouble_of(problem)})
-            heartbeat.end("failed", sentence(problem, batch=settings.batch_size))
+            heartbeat.say({"trouble": shortage_of(problem)})
+            heartbeat.end("failed", failure_message(problem, batch=settings.batch_size))
             end_children()
             os._exit(1)
 
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.flush()
         if isinstance(problem, SfpError):
             return _SAID
-        return _MEMORY if trouble_of(problem) == "memory" else 1
+        return _MEMORY if shortage_of(problem) == "memory" else 1
     return 0
 
 

@@ -21,14 +21,14 @@ from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints
 from sfp_viz.runs.storage.history import EPOCHS, read_epochs, rewrite
 from sfp_viz.runs.storage.records import Before, Run
 from sfp_viz.runs.storage.steps import (
-    Order,
     Stage,
-    read_order,
+    StepsRequest,
     read_stages,
+    read_steps_request,
     stage_folder,
     write_stages,
 )
-from sfp_viz.runs.work.finetune import finish, say_numerics, train
+from sfp_viz.runs.work.finetune import finish, report_numerics, train
 from sfp_viz.runs.work.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Task:
     and the images for training and for testing."""
 
     run: Run
-    order: Order
+    order: StepsRequest
     model: Model
     network: Network
     train: Images
@@ -79,12 +79,12 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
 
 def _task(run: Run, heartbeat: Heartbeat) -> Task:
     """Open everything; numbers are computed as by the worker before us."""
-    order, steps = read_order(run.path), read_stages(run.path)
+    order, steps = read_steps_request(run.path), read_stages(run.path)
     last = None
     if steps:
         folder, done = stage_folder(run.path, steps[-1].number), len(run.epochs)
         last = Checkpoints(folder, epochs=done - _first(order, steps[-1].number)).last
-    say_numerics(run.settings, heartbeat, last)
+    report_numerics(run.settings, heartbeat, last)
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
@@ -103,7 +103,7 @@ def _task(run: Run, heartbeat: Heartbeat) -> Task:
     return Task(run, order, model, network, images[0], images[1], heartbeat)
 
 
-def _first(order: Order, number: int) -> int:
+def _first(order: StepsRequest, number: int) -> int:
     """Epochs before the stage ``number``, from 1 on."""
     return sum(order.steps.epochs_of[: number - 1])
 

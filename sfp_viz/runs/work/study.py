@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
-from sfp_viz.runs.create.study import single
+from sfp_viz.runs.create.study import single_group_recipe
 from sfp_viz.runs.results.evidence import FILES, evidence_in
 from sfp_viz.runs.storage.history import POINTS, append, rewrite
-from sfp_viz.runs.storage.processes import here
+from sfp_viz.runs.storage.processes import hostname
 from sfp_viz.runs.storage.records import Finding, Point, Run
 from sfp_viz.runs.work.heartbeat import Heartbeat
 
@@ -96,7 +96,7 @@ def _measured(run: Run, job: Job, heartbeat: Heartbeat) -> dict[Task, Point]:
 def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
     """Whether points of the worker before us may stand beside ours: times of two machines do not
     mix, counts do."""
-    return run.kind != "latency" or heartbeat.earlier.get("host", here()) == here()
+    return run.kind != "latency" or heartbeat.earlier.get("host", hostname()) == hostname()
 
 
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
@@ -104,7 +104,7 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation.one_shot import measure_points, tasks
 
-    recipe, evidence = single(study.recipe), evidence_in(run.path / "evidence")
+    recipe, evidence = single_group_recipe(study.recipe), evidence_in(run.path / "evidence")
     calibration = load_data(run.data, "train")
     test = load_data(run.data, "test", limit=study.images)
     data = f"{test.name}, {test.split}"

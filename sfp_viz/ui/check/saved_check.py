@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from sfp_viz.runs.results.measurements import Kept
+from sfp_viz.runs.results.measurements import SavedMeasurement
 from sfp_viz.ui.cached import measurements, pruned
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import checks
@@ -39,7 +39,7 @@ def find(subject: Subject) -> Found | None:
     return _read(found) if found else None
 
 
-def _read(found: Kept) -> Found | None:
+def _read(found: SavedMeasurement) -> Found | None:
     try:
         value = found.value["check"]
         check = Check(_sizes(value["before"]), _sizes(value["after"]), str(value["data"]))

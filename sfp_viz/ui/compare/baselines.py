@@ -9,7 +9,7 @@ import streamlit as st
 from sfp_viz.core.comparison.tradeoff import Kind
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.results.names import setting
+from sfp_viz.runs.results.names import setting_text
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.sparsify import KIND
 from sfp_viz.text.run_labels import PRUNED_BY
@@ -34,7 +34,7 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
     words = "the newest run of this plan" if same else "the newest run of a plan"
     st.caption(
         f"With the settings of {words if cut else 'the quick preset'}: "
-        f"{setting('epochs', settings.epochs)}."
+        f"{setting_text('epochs', settings.epochs)}."
         + ("" if subject.recipe.compensation == "none" else " Without the plan's repair: as such "
            "baselines are published.")
     )  # fmt: skip

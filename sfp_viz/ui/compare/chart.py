@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.comparison.tradeoff import Axis, Point, cost_on, saved, standing_of
 from sfp_viz.figures.tradeoff.marks import View
-from sfp_viz.runs.results.points import best_of
+from sfp_viz.runs.results.points import best_epoch_text
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text.numbers import count, percent
 from sfp_viz.text.pareto import STANDINGS
@@ -101,7 +101,7 @@ def _row(
         "Accuracy": 100 * point.accuracy,
         "from": 100 * point.interval[0] if point.interval else None,
         "to": 100 * point.interval[1] if point.interval else None,
-        "Best epoch": 100 * run.best if run and best_of(run) else None,
+        "Best epoch": 100 * run.best if run and best_epoch_text(run) else None,
         "Front": STANDINGS.get(standings.get(point.key, ""), "") + (", tied" if tied else ""),
         "Run": run.id if run else "",
     }

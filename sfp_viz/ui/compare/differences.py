@@ -9,7 +9,7 @@ import streamlit as st
 
 from sfp_viz.errors import RunError
 from sfp_viz.figures.tradeoff.run_report import shown
-from sfp_viz.runs.results.differences import Difference, differing
+from sfp_viz.runs.results.differences import Difference, differing_rows
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text.recipe import CHOICE_NAMES, FIELD_LABELS
 from sfp_viz.ui.compare.chart import choose
@@ -33,7 +33,7 @@ def table(runs: Sequence[Summary], labels: Sequence[str]) -> None:
     gone = [run.id for run in shown if not run.path.is_dir()]
     if gone:
         raise RunError(f"The run {gone[0]} was deleted meanwhile. Choose others.")
-    rows = differing(shown)
+    rows = differing_rows(shown)
     if not rows:
         st.info("Nothing differs: the same wishes, settings, images, machine and outcome.")
         return

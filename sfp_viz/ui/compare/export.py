@@ -15,7 +15,7 @@ from sfp_viz.figures.tradeoff.run_report import run_report
 from sfp_viz.figures.tradeoff.svg import tradeoff_svg
 from sfp_viz.runs.results import differences
 from sfp_viz.runs.results import table as run_table
-from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.latencies import RunLatency
 from sfp_viz.runs.results.points import RUN
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text.pareto import STANDINGS, front_summary
@@ -31,7 +31,7 @@ def buttons(
     axis: Axis,
     *,
     chosen: Sequence[Summary] = (),
-    timed: Mapping[str, Timed] | None = None,
+    timed: Mapping[str, RunLatency] | None = None,
 ) -> None:
     """Three downloads, each made when it is clicked."""
     found = {k.removeprefix(RUN): v for k, v in standing_of(points, axis).items()}
@@ -73,7 +73,7 @@ def _report(
     *,
     chosen: Sequence[Summary],
     standings: Mapping[str, str],
-    timed: Mapping[str, Timed] | None,
+    timed: Mapping[str, RunLatency] | None,
 ) -> str:
     labels = {p.key: p.label for p in points}
     side = list(chosen[:MOST]) or list(runs[:MOST])
@@ -89,8 +89,8 @@ def _report(
     return run_report(
         picture, title=_title(network), sentences=sentences,
         runs=run_table.table(runs, standings=standings, timed=timed), names=heads,
-        differing=[(d.section, d.name, d.values) for d in differences.differing(side)],
-        shared=[(d.section, d.name, d.values) for d in differences.shared(side)],
+        differing=[(d.section, d.name, d.values) for d in differences.differing_rows(side)],
+        shared=[(d.section, d.name, d.values) for d in differences.shared_rows(side)],
         plans=plans,
         footer=f"Made by sfp-viz {sfp_viz.__version__}, {datetime.now():%Y-%m-%d %H:%M}. "
         f"Weights {network.digest}.",

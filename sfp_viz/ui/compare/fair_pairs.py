@@ -10,7 +10,7 @@ from typing import Any
 from sfp_viz.core.comparison.tradeoff import Kind, Point
 from sfp_viz.runs.results import names
 from sfp_viz.runs.results.summary import Summary
-from sfp_viz.runs.storage.layout import located
+from sfp_viz.runs.storage.layout import local_data
 
 SAME = 0.02  # MACs this far apart, relative, count as equal
 BASELINES: Mapping[Kind, str] = {"uniform": "uniform L1", "random": "random"}
@@ -87,7 +87,7 @@ def _training(run: Summary) -> dict[str, Any]:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in run.settings.items() if name not in _APART
     }  # fmt: skip
-    return {"data": located(run.data), **kept}
+    return {"data": local_data(run.data), **kept}
 
 
 def pairs_of(points: Sequence[Point], runs: Mapping[str, Summary]) -> list[Pair]:
@@ -120,5 +120,5 @@ def unequal(pair: Pair) -> list[str]:
     for name in ours.training:
         mine, its = ours.training[name], other.training.get(name)
         if mine != its:
-            found.append(f"{names.setting(name, mine)} against {names.value(name, its)}")
+            found.append(f"{names.setting_text(name, mine)} against {names.value_text(name, its)}")
     return found

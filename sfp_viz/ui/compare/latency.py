@@ -14,12 +14,12 @@ from sfp_viz.errors import SfpError
 from sfp_viz.runs.results.latencies import (
     WHOLE,
     Condition,
-    Timed,
+    RunLatency,
     cancel_timing,
-    of_runs,
+    latencies_of_runs,
     read_latencies,
+    read_timing,
     start_timing,
-    timing,
 )
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui import problems
@@ -27,17 +27,17 @@ from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.network import report
 
 
-def known(runs: Sequence[Summary], network: Network) -> Mapping[Condition, dict[str, Timed]]:
+def known(runs: Sequence[Summary], network: Network) -> Mapping[Condition, dict[str, RunLatency]]:
     """What was measured of these runs and their unpruned network, by condition."""
     ids = {WHOLE + network.digest, *(run.id for run in runs)}
     found = {
-        where: {name: one for name, one in of_runs(timed, runs).items() if name in ids}
+        where: {name: one for name, one in latencies_of_runs(timed, runs).items() if name in ids}
         for where, timed in read_latencies(loaders.home()).items()
     }
     return {where: timed for where, timed in found.items() if timed}
 
 
-def choose(measured: Mapping[Condition, dict[str, Timed]]) -> Condition | None:
+def choose(measured: Mapping[Condition, dict[str, RunLatency]]) -> Condition | None:
     """Which condition is on the chart: only latencies measured alike stand beside each other."""
     options = sorted(measured, key=lambda where: -len(measured[where]))
     if len(options) < 2:
@@ -48,9 +48,9 @@ def choose(measured: Mapping[Condition, dict[str, Timed]]) -> Condition | None:
     )  # fmt: skip
 
 
-def panel(runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed]) -> None:
+def panel(runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]) -> None:
     """Start measuring what is missing, or watch it being measured."""
-    now = timing(loaders.home())
+    now = read_timing(loaders.home())
     with st.container(border=True):
         if now is not None and now.alive:
             _watch()
@@ -62,7 +62,7 @@ def panel(runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed])
 
 def _watch() -> None:
     def look() -> None:
-        now = timing(loaders.home())
+        now = read_timing(loaders.home())
         if now is None or not now.alive:
             st.rerun()
         share = now.done / now.total if now and now.total else 0.0
@@ -73,7 +73,7 @@ def _watch() -> None:
     st.button("Cancel", key="latency_cancel", on_click=cancel_timing, args=(loaders.home(),))
 
 
-def _form(runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed]) -> None:
+def _form(runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]) -> None:
     cores = os.cpu_count() or 1
     with st.container(horizontal=True, vertical_alignment="bottom"):
         batch = st.number_input("Images at once", 1, 256, 1, key="latency_batch", width=140)
@@ -93,12 +93,12 @@ def _form(runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed])
     )
 
 
-def _alike(timed: Mapping[str, Timed], batch: int, threads: int) -> Mapping[str, Timed]:
+def _alike(timed: Mapping[str, RunLatency], batch: int, threads: int) -> Mapping[str, RunLatency]:
     return {n: one for n, one in timed.items() if (one.batch, one.threads) == (batch, threads)}
 
 
 def _todo(
-    runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed]
+    runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]
 ) -> list[tuple[str, float, Path]]:
     """The unpruned network and every run with a trained network that were not measured so."""
     todo: list[tuple[str, float, Path]] = []

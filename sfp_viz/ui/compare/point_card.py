@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from sfp_viz.core.comparison.tradeoff import Axis, Point, changed
-from sfp_viz.runs.results.latencies import Timed
-from sfp_viz.runs.results.points import best_of
+from sfp_viz.runs.results.latencies import RunLatency
+from sfp_viz.runs.results.points import best_epoch_text
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text import pareto
 from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
@@ -26,7 +26,7 @@ def card(
     *,
     run: Summary | None = None,
     subject: Subject | None = None,
-    timed: Timed | None = None,
+    timed: RunLatency | None = None,
 ) -> None:
     """The card; ``run`` or ``subject`` is what the point was made of, where it was."""
     with st.container(border=True, key="compare_card"):
@@ -52,10 +52,10 @@ def open_plan(subject: Subject) -> None:
     state.change(recipe=subject.recipe, edits=subject.edits)
 
 
-def _metrics(point: Point, run: Summary | None, timed: Timed | None) -> None:
+def _metrics(point: Point, run: Summary | None, timed: RunLatency | None) -> None:
     with st.container(horizontal=True):
         st.metric("Accuracy, last epoch" if run else "Accuracy", percent(point.accuracy))
-        if run is not None and (which := best_of(run)):
+        if run is not None and (which := best_epoch_text(run)):
             st.metric(
                 f"Best epoch ({which})", percent(run.best),
                 help="The best epoch was chosen on the test images, so its accuracy reads a "
@@ -68,7 +68,7 @@ def _metrics(point: Point, run: Summary | None, timed: Timed | None) -> None:
             st.metric("Latency", milliseconds(timed.ms))
 
 
-def _facts(point: Point, run: Summary | None, timed: Timed | None) -> str:
+def _facts(point: Point, run: Summary | None, timed: RunLatency | None) -> str:
     change = changed(point)
     text = f"Accuracy measured on {point.images:,} test images" if point.images else "Measured"
     text += f", 95 % interval {span(point.interval)}" if point.interval else ""

@@ -10,7 +10,7 @@ from sfp_viz.core.comparison.tradeoff import Point, Whole
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.validation import kept_units
-from sfp_viz.runs.results.latencies import Timed
+from sfp_viz.runs.results.latencies import RunLatency
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.cached import loaders, measurements, planned, pruned
@@ -94,7 +94,7 @@ def measured(subject: Subject) -> Iterator[Point]:
 
 
 def trained(
-    runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed] | None = None
+    runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency] | None = None
 ) -> list[Point]:
     """The points of finished runs, and the unpruned network as their teacher."""
     return points_of(runs, whole=whole_of(network), plan=plan_now(), timed=timed)

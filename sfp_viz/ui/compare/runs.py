@@ -11,9 +11,9 @@ from sfp_viz.core.comparison.tradeoff import Axis, Point, on_axis
 from sfp_viz.core.network import Network
 from sfp_viz.figures.tradeoff.marks import view
 from sfp_viz.figures.tradeoff.tradeoff import MOST_BARS
-from sfp_viz.runs.results.latencies import WHOLE, Timed
+from sfp_viz.runs.results.latencies import WHOLE, RunLatency
 from sfp_viz.runs.results.points import RUN
-from sfp_viz.runs.results.summary import Summary, finished
+from sfp_viz.runs.results.summary import Summary, finished_runs
 from sfp_viz.text import pareto
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import loaders
@@ -35,7 +35,7 @@ AXES: Mapping[str, Axis] = {"MACs": "macs", "Params": "params", "Latency": "late
 def page(network: Network) -> None:
     """The whole view."""
     session = state.session()
-    every = finished(loaders.home(), network.digest)
+    every = finished_runs(loaders.home(), network.digest)
     st.markdown(
         "Is the plan better than pruning the plain way to the same cost? Up and to the left is "
         "better."
@@ -89,7 +89,7 @@ def _measure(subject: Subject) -> None:
     place.empty()
 
 
-def _timed(runs: Sequence[Summary], network: Network) -> Mapping[str, Timed]:
+def _timed(runs: Sequence[Summary], network: Network) -> Mapping[str, RunLatency]:
     measured = compare_latency.known(runs, network)
     where = compare_latency.choose(measured)
     timed = measured[where] if where else {}
@@ -98,7 +98,7 @@ def _timed(runs: Sequence[Summary], network: Network) -> Mapping[str, Timed]:
 
 
 def _points(
-    subject: Subject, runs: Sequence[Summary], network: Network, timed: Mapping[str, Timed]
+    subject: Subject, runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]
 ) -> list[Point]:
     one_shot: list[Point] = []
     with problems.shown():
@@ -116,7 +116,7 @@ def _picture(
     axis: Axis,
     *,
     layer: bool,
-    timed: Mapping[str, Timed],
+    timed: Mapping[str, RunLatency],
     subject: Subject,
 ) -> None:
     known = {RUN + run.id: run for run in runs}
@@ -146,7 +146,7 @@ def _card(
     points: Sequence[Point],
     axis: Axis,
     runs: Mapping[str, Summary],
-    timed: Mapping[str, Timed],
+    timed: Mapping[str, RunLatency],
     subject: Subject,
     network: Network,
 ) -> None:

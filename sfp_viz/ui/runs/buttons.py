@@ -14,9 +14,9 @@ from sfp_viz.runs import queue, resume
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, TRAININGS
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.results.sweeps import when_deleted
+from sfp_viz.runs.results.sweeps import deletion_note
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import CHECKPOINTS, START2
+from sfp_viz.runs.storage.sparsify import CHECKPOINTS, PRUNED
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.storage.state import RESUMABLE
 from sfp_viz.ui import problems
@@ -37,7 +37,7 @@ def buttons(run: Run) -> None:
         if run.over and run.state != "finished" and has_checkpoint(run):
             _save(run)
         if run.over:
-            kept = when_deleted(run) if run.kind == SWEEP else None
+            kept = deletion_note(run) if run.kind == SWEEP else None
             _button("Delete", "delete", trash.discard, run, words=kept)
 
 
@@ -58,7 +58,7 @@ def short_of_memory(run: Run) -> bool:
 
 def has_checkpoint(run: Run) -> bool:
     """Whether something of the training lies in its folder, or in that of a stage."""
-    if run.kind == SPARSIFY and (run.path / START2).exists():  # cut, and not tuned yet
+    if run.kind == SPARSIFY and (run.path / PRUNED).exists():  # cut, and not tuned yet
         return True
     return run.kind in TRAININGS and any(
         any(run.path.glob(f"{place}checkpoint*.safetensors"))

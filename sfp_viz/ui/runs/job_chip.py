@@ -13,7 +13,7 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import samples
 from sfp_viz.runs import queue
-from sfp_viz.runs.line.activity import Going, going, looked_at
+from sfp_viz.runs.scheduling.activity import Activity, mark_seen, read_activity
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
@@ -60,7 +60,7 @@ def chip(page: str = "") -> None:
     st.fragment(draw, run_every=EVERY if clock else None)()
 
 
-def words(now: Going, *, progress: bool = True) -> str:
+def words(now: Activity, *, progress: bool = True) -> str:
     """What goes on, in a few words: the newest run at work, how far it is, and how many more."""
     parts = []
     if now.working:
@@ -90,7 +90,7 @@ def open_run(run: Run) -> None:
     st.switch_page("pages/finetune.py" if watched else "pages/plan.py")
 
 
-def _draw(now: Going, *, progress: bool) -> None:
+def _draw(now: Activity, *, progress: bool) -> None:
     if not _moving(now) and not now.failed:
         return
     with st.container(
@@ -105,27 +105,27 @@ def _draw(now: Going, *, progress: bool) -> None:
             label = f"{len(now.failed)} failed"
             if st.button(label, key="job_failed", icon=":material/error:", help="Show the newest"):
                 for run in now.failed:
-                    looked_at(run.path)
+                    mark_seen(run.path)
                 open_run(now.failed[0])
 
 
-def _look() -> Going:
+def _look() -> Activity:
     """What goes on; a line without a dispatcher gets one. Trouble with it is told elsewhere."""
     home = loaders.home()
-    now = going(home)
+    now = read_activity(home)
     with suppress(SfpError, OSError):
-        queue.wake(home, now=now)
+        queue.ensure_dispatcher(home, now=now)
     return now
 
 
-def _note_failures(now: Going) -> None:
+def _note_failures(now: Activity) -> None:
     digest = _digest()
     for run in now.failed:
         if run.facts.get("digest") == digest:
-            looked_at(run.path)
+            mark_seen(run.path)
 
 
-def _of_this_network(now: Going) -> bool:
+def _of_this_network(now: Activity) -> bool:
     """Whether runs of the network on the screen go: then the page Fine-tune has a clock."""
     digest = _digest()
     ours = [run for run in (*now.working, *now.queued) if run.kind in known_runs.KINDS]
@@ -139,9 +139,9 @@ def _digest() -> str:
         return ""
 
 
-def _moving(now: Going) -> bool:
+def _moving(now: Activity) -> bool:
     return bool(now.working or now.queued)
 
 
-def _standing(now: Going) -> tuple[tuple[str, ...], ...]:
+def _standing(now: Activity) -> tuple[tuple[str, ...], ...]:
     return tuple(run.id for run in now.working), tuple(run.id for run in now.queued)

@@ -11,9 +11,9 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs import queue
-from sfp_viz.runs.line import slots
-from sfp_viz.runs.line.activity import going
-from sfp_viz.runs.results.names import setting
+from sfp_viz.runs.results.names import setting_text
+from sfp_viz.runs.scheduling import slots
+from sfp_viz.runs.scheduling.activity import read_activity
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
@@ -34,7 +34,7 @@ _STYLE = (
 def panel() -> None:
     """The runs in line, the next one first; nothing where nothing waits."""
     home = loaders.home()
-    now = going(home)
+    now = read_activity(home)
     if not now.queued:
         return
     starts = _starts(home, tuple(run.id for run in (*now.working, *now.queued)))
@@ -70,7 +70,7 @@ def when(start: float | None, now: float) -> str:
 @st.cache_data(ttl=15, max_entries=16, show_spinner=False)  # the page is drawn each second
 def _starts(home: Path, runs: tuple[str, ...]) -> dict[str, float | None]:
     """When each run in line starts, estimated, in seconds since 1970; ``runs`` is what it is of."""
-    found = queue.expected(home)
+    found = queue.expected_starts(home)
     now = time.time()
     return {name: None if left is None else now + left for name, left in found.items()}
 
@@ -79,7 +79,7 @@ def _row(run: Run, name: str, place: int, count: int, start: float | None) -> No
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key=f"queue_row_{run.id}"
     ):
-        epochs = setting("epochs", run.total)
+        epochs = setting_text("epochs", run.total)
         what = name if epochs in name else f"{name}, {epochs}"
         if run.facts.get("digest") != loaders.digest(state.session().model):
             what = f"{job_chip.network_of(run)}, {what}"
@@ -115,7 +115,7 @@ def _by(steps: int) -> Callable[[Run], None]:
 
     def move(run: Run) -> None:
         home = loaders.home()
-        names = [other.id for other in queue.queued(home)]
+        names = [other.id for other in queue.queued_runs(home)]
         place = names.index(run.id) if run.id in names else 0
         queue.move(run.path, max(0, place + steps), home=home)
 
@@ -129,7 +129,7 @@ def _withdraw(run: Run) -> None:
 def _at_once() -> None:
     """How many may work at a time; only said where the environment decides."""
     home = loaders.home()
-    number, source = slots.chosen_slots(home)
+    number, source = slots.slot_setting(home)
     if source == "variable":
         st.caption(f"{number} at a time, set by {slots.VARIABLE}", width="content")
         return
@@ -142,7 +142,7 @@ def _at_once() -> None:
             return
         try:
             slots.set_slots(home, wanted)
-            queue.advance(home)
+            queue.start_waiting(home)
         except SfpError as problem:
             st.toast(problems.plain(str(problem)), icon=":material/error:")
 

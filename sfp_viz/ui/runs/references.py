@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from sfp_viz.runs.folder import TRAINING
-from sfp_viz.runs.results.names import setting
+from sfp_viz.runs.results.names import setting_text
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui.components.live_lines import Reference
 
@@ -43,7 +43,7 @@ def uniform(run: Run, runs: Sequence[Run]) -> Reference | None:
 
     other = max(alike, key=rank)
     last = other.epochs[-1].test_accuracy
-    return Reference(f"uniform L1 after {setting('epochs', len(other.epochs))}", last)
+    return Reference(f"uniform L1 after {setting_text('epochs', len(other.epochs))}", last)
 
 
 def is_plain(run: Run) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.results.names import setting, with_differences
+from sfp_viz.runs.results.names import setting_text, titles_with_differences
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import KIND, sparse_of
+from sfp_viz.runs.storage.sparsify import KIND, read_sparsify_request
 from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import count
 
@@ -24,7 +24,7 @@ def apart(runs: Sequence[Run], *, always: int = 3) -> list[str]:
     settings in which they differ, those further ones that it takes to tell them apart, and the
     time of the start, then a number, where that is not enough."""
     titles = [run_labels.title(run) for run in runs]
-    found = with_differences(titles, [_told(run) for run in runs], always=always)
+    found = titles_with_differences(titles, [_told(run) for run in runs], always=always)
     found = [_timed(name, run, found) for name, run in zip(found, runs, strict=True)]
     return [
         f"{name} ({found[: at + 1].count(name)})" if found.count(name) > 1 else name
@@ -51,7 +51,7 @@ def _told(run: Run) -> dict[str, str]:
     if run.kind == KIND:
         asked |= _sparse(run.path)
     asked["epochs"] = run.total or run.settings.epochs
-    words = {name: setting(name, found) for name, found in asked.items()}
+    words = {name: setting_text(name, found) for name, found in asked.items()}
     macs = run.before.macs if run.before else run.facts.get("macs")
     return words | ({"macs": f"{count(macs)} MACs"} if macs else {})
 
@@ -60,7 +60,7 @@ def _told(run: Run) -> dict[str, str]:
 def _sparse(path: Path) -> dict[str, Any]:
     """The settings of a run that prunes while training; they are written once."""
     with suppress(SfpError):
-        return asdict(sparse_of(path).settings)
+        return asdict(read_sparsify_request(path).settings)
     return {}
 
 

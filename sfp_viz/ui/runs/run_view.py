@@ -10,7 +10,7 @@ from sfp_viz.runs import queue
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.storage import sparsify
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.steps import own_epochs
+from sfp_viz.runs.storage.steps import final_network_epochs
 from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import count, duration, percent, size, span
 from sfp_viz.ui import problems
@@ -81,7 +81,7 @@ def _lines(
             slot=slot,
             start=one.before.one_shot if one.before else None,
             main=one is run,
-            before=len(one.epochs) - len(own_epochs(one)),
+            before=len(one.epochs) - len(final_network_epochs(one)),
         )
         for (one, slot), name in zip(together, names, strict=True)
     ]
@@ -97,9 +97,9 @@ def stages(run: Run) -> list[tuple[float, str]]:
     """Where the stages of a run in steps begin: epochs before each, and what it takes away."""
     if run.kind != "steps":
         return []
-    from sfp_viz.runs.storage.steps import read_order, read_stages
+    from sfp_viz.runs.storage.steps import read_stages, read_steps_request
 
-    each = read_order(run.path).steps.epochs_of
+    each = read_steps_request(run.path).steps.epochs_of
     return [
         (
             float(sum(each[: stage.number - 1])),
@@ -134,7 +134,7 @@ def head(run: Run, runs: Sequence[Run] = ()) -> None:
 def _in_line(run: Run) -> str:
     """Its place in line and when it starts, estimated from runs of the same network."""
     home = loaders.home()
-    line, seconds = queue.queued(home), queue.expected(home).get(run.id)
+    line, seconds = queue.queued_runs(home), queue.expected_starts(home).get(run.id)
     place = next((at for at, one in enumerate(line, 1) if one.id == run.id), 1)
     text = "Next in line" if place == 1 else f"Number {place} in line"
     if seconds is not None:
@@ -154,7 +154,7 @@ def _numbers(run: Run) -> None:
         done = "Fine-tuned" if run.epochs else "Accuracy"
         label = done if run.result else "When it stopped" if run.over else "Now"
         st.metric(label, percent(now) if now is not None else "–")
-        if best := best_epoch(own_epochs(run)):
+        if best := best_epoch(final_network_epochs(run)):
             st.metric(f"Best, epoch {best.epoch}", percent(best.test_accuracy))
         if run.before and run.before.teacher_accuracy is not None:
             st.metric("Unpruned", percent(run.before.teacher_accuracy))

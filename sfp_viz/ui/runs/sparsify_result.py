@@ -14,7 +14,13 @@ from sfp_viz.core.cost.stripes import StripeChoice, StripeKind
 from sfp_viz.errors import RunError
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import SPARSE, Outcome, Timed, read_outcome, sparse_of
+from sfp_viz.runs.storage.sparsify import (
+    SPARSE,
+    Outcome,
+    StripeTimes,
+    read_outcome,
+    read_sparsify_request,
+)
 from sfp_viz.text.numbers import change, count, milliseconds, size
 from sfp_viz.text.sparse_training import METHODS
 from sfp_viz.ui import problems
@@ -68,7 +74,7 @@ def open_plan(run: Path) -> None:
     trained = load_saved(file)
     if trained.digest != plan.digest:
         raise RunError("The plan of this run is not of the weights beside it. Start it again.")
-    method = METHODS[sparse_of(run).settings.method]
+    method = METHODS[read_sparsify_request(run).settings.method]
     named = replace(trained, name=f"{trained.name}, after {method}")
     key = import_model(loaders.home(), named)
     training_reasons.keep(plan)
@@ -99,7 +105,7 @@ def _cost(label: str, pair: tuple[int, int], *, bytes_: bool = False) -> None:
     )  # fmt: skip
 
 
-def _times(found: Outcome, timed: Timed) -> None:
+def _times(found: Outcome, timed: StripeTimes) -> None:
     """Counted MACs on the left, measured times on the right, never in one column."""
     st.markdown("**Counted and measured are two things**")
     left, right = st.columns(2, gap="medium")
@@ -133,7 +139,7 @@ def _times(found: Outcome, timed: Timed) -> None:
         _layers(found)
 
 
-def verdict(found: Outcome, timed: Timed) -> str:
+def verdict(found: Outcome, timed: StripeTimes) -> str:
     """Whether skipping stripes paid off, in sentences with what was counted and measured."""
     stripes = change(found.dense_macs, found.macs[1])
     moved = 100 * (timed.skipping / timed.dense - 1) if timed.dense else 0.0

@@ -13,7 +13,7 @@ from sfp_viz.core.training.history import Refresh
 from sfp_viz.errors import SfpError
 from sfp_viz.figures.sparsity import story
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import Sparse, read_refreshes, sparse_of
+from sfp_viz.runs.storage.sparsify import SparsifyRequest, read_refreshes, read_sparsify_request
 from sfp_viz.text.numbers import change, count, percent, size
 from sfp_viz.text.sparse_training import METHODS
 from sfp_viz.ui import problems
@@ -25,7 +25,7 @@ from sfp_viz.ui.components.thinning import thinning
 class History:
     """What is known of the first part of a run: what was asked for, and its lines."""
 
-    asked: Sparse
+    asked: SparsifyRequest
     lines: tuple[Refresh, ...]
 
     @property
@@ -43,7 +43,7 @@ def history(run: Run) -> History:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _history(path: Path, stamp: tuple[int, int]) -> History:
-    return History(sparse_of(path), read_refreshes(path))
+    return History(read_sparsify_request(path), read_refreshes(path))
 
 
 def thins(run: Run, *, still: bool) -> None:
@@ -93,7 +93,7 @@ def _less(now: int, before: int) -> dict:
     return {"delta": change(before, now), "delta_color": "off", "delta_arrow": "off"}
 
 
-def _soon(run: Run, asked: Sparse) -> None:
+def _soon(run: Run, asked: SparsifyRequest) -> None:
     method = METHODS[asked.settings.method]
     if run.over:
         st.caption(f"{method}: it ended before its first refresh.")

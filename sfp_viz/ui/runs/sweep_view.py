@@ -10,10 +10,17 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.results.sweeps import Cell, Child, Spread, children, summary, when_deleted
+from sfp_viz.runs.results.sweeps import (
+    Cell,
+    Child,
+    Spread,
+    deletion_note,
+    sweep_children,
+    sweep_summary,
+)
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
-from sfp_viz.runs.sweep_control import words as line_words
+from sfp_viz.runs.sweep_control import put_back_text as line_words
 from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
 from sfp_viz.text.recipe import RECIPE_NAMES
@@ -29,8 +36,8 @@ _COLORS: Mapping[str, _Color] = {  # by state
 
 def draw(run: Run) -> None:
     """How far the sweep ``run`` is, the means of its recipes, and its runs, each a row to open."""
-    found = children(run)
-    cells = summary(found)
+    found = sweep_children(run)
+    cells = sweep_summary(found)
     done, of = sum(cell.done for cell in cells), sum(cell.of for cell in cells)
     going = [child for child in found if child.run is not None and not child.run.over]
     st.progress(done / max(1, of), text=f"{done} of {of} trainings finished")
@@ -67,7 +74,7 @@ def draw(run: Run) -> None:
         st.caption(problems.plain(text))
     _runs(run, [child for child in found if child.run is not None])
     if run.over:
-        left = when_deleted(run)
+        left = deletion_note(run)
         st.caption(f"Before you delete this sweep: {left[0].lower()}{left[1:]}")
 
 

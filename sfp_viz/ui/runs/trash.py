@@ -11,7 +11,7 @@ import streamlit as st
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs.folder import SWEEP
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.results.sweeps import when_deleted
+from sfp_viz.runs.results.sweeps import deletion_note
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state
@@ -24,12 +24,12 @@ _LEFT = "left by the deleted run"  # session_state: what stays of a sweep, in a 
 def discard(path: Path) -> None:
     """Take the run in ``path`` off the list. Raises RunError while it is in line or at work."""
     place = _place() / f"{time.time_ns()}.{path.name}"
-    with process.resting(path) as run:  # nobody starts it meanwhile
+    with process.locked_idle(path) as run:  # nobody starts it meanwhile
         if run.state == "queued":
             raise RunError(
                 f"The run '{run.id}' stands in line. Take it out of the line, then delete it."
             )
-        left = when_deleted(run) if run.kind == SWEEP else ""
+        left = deletion_note(run) if run.kind == SWEEP else ""
         place.parent.mkdir(parents=True, exist_ok=True)
         path.rename(place)
     st.session_state[_LAST], st.session_state[_LEFT] = place.name, left

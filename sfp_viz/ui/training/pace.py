@@ -9,9 +9,9 @@ from pathlib import Path
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.line.estimates import key_of, paces
+from sfp_viz.runs.scheduling.estimates import epoch_seconds, pace_key
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.sparsify import KIND, last_refreshes, sparse_of
+from sfp_viz.runs.storage.sparsify import KIND, last_refreshes, read_sparsify_request
 from sfp_viz.text.numbers import duration
 from sfp_viz.ui.cached import known_runs, loaders
 
@@ -70,7 +70,7 @@ def _estimate(seconds: float | None, how: str = "") -> str:
 
 def _seconds_per_epoch(digest: str, data: str, settings: Distillation) -> float | None:
     run = Run("", Path(), "", "waiting", settings, data, facts={"digest": digest})
-    return paces(loaders.home(), [run]).get(key_of(run))
+    return epoch_seconds(loaders.home(), [run]).get(pace_key(run))
 
 
 def _sparse_seconds_per_epoch(digest: str, data: str, settings: Sparsification) -> float | None:
@@ -79,7 +79,7 @@ def _sparse_seconds_per_epoch(digest: str, data: str, settings: Sparsification) 
     runs = [run for run in known_runs.runs_of(digest) if run.kind == KIND and run.data == data]
     for run in runs[:_RECENT]:
         with suppress(SfpError):
-            earlier, refreshes = sparse_of(run.path).settings, last_refreshes(run.path)
+            earlier, refreshes = read_sparsify_request(run.path).settings, last_refreshes(run.path)
             alike = earlier.train_images == settings.train_images
             alike &= (earlier.method == "stripes") == (settings.method == "stripes")
             if alike and refreshes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.ray.settings import Cluster, cluster
+from sfp_viz.runs.ray.settings import Cluster, read_cluster
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
@@ -19,7 +19,7 @@ _WORDS: dict[Where, str] = {"here": "This machine", "ray": "Ray cluster"}
 def field() -> None:
     """Draw the choice; nothing without a cluster."""
     try:
-        settings = cluster(loaders.home())
+        settings = read_cluster(loaders.home())
     except SfpError as problem:
         problems.say(problem)
         return

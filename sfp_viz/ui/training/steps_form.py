@@ -154,7 +154,7 @@ def start_steps(
     """Create and queue the run, here or on the cluster; returns its id."""
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.steps import create_steps
-    from sfp_viz.runs.storage.steps import Order
+    from sfp_viz.runs.storage.steps import StepsRequest
 
     before = cost(network)
     with tempfile.TemporaryDirectory() as folder:
@@ -163,7 +163,7 @@ def start_steps(
         path = create_steps(
             loaders.home(),
             model_file=file,
-            order=Order(subject.recipe, subject.edits, steps),
+            order=StepsRequest(subject.recipe, subject.edits, steps),
             settings=settings,
             data=subject.data,
             name=network.name,

@@ -14,7 +14,7 @@ from sfp_viz.core.plan.recipe import Recipe, name_of
 from sfp_viz.core.plan.sweep import FLOORS, MOST, Sweep, fair
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.line.slots import slots
+from sfp_viz.runs.scheduling.slots import slot_count
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.text import recipe
 from sfp_viz.text.recipe import RECIPE_NAMES
@@ -140,7 +140,7 @@ def _one_by_one(where: Where) -> bool:
     if where == "ray":
         return False
     with suppress(SfpError):  # the queue reports an invalid number
-        return slots(loaders.home()) == 1
+        return slot_count(loaders.home()) == 1
     return True
 
 

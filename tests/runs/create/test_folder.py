@@ -13,7 +13,7 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError
-from sfp_viz.files import beside, locked, read_json, write_whole
+from sfp_viz.files import atomic_path, file_lock, read_json, write_whole
 from sfp_viz.runs import folder, liveness
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.folder import find_run, list_runs, read_run
@@ -110,7 +110,13 @@ def test_what_the_result_depends_on_is_still_said_when_the_run_is_finished(new_r
 def test_a_dead_worker_is_lost_and_the_message_says_how_to_go_on(new_run):
     path = new_run()
     (path / "launch.json").write_text(json.dumps({"attempt": 1, "time": 0}))
-    worker = {"attempt": 1, "pid": 1, "host": liveness.here(), "time": time.time(), "threads": 2}
+    worker = {
+        "attempt": 1,
+        "pid": 1,
+        "host": liveness.hostname(),
+        "time": time.time(),
+        "threads": 2,
+    }
     (path / "worker.json").write_text(json.dumps(worker))
     run = read_run(path)
     assert run.state == "lost"
@@ -123,7 +129,7 @@ def test_a_worker_that_starts_while_we_look_is_not_lost(new_run, monkeypatch):
     (path / "launch.json").write_text(json.dumps({"attempt": 2, "time": 0}))
 
     def write(attempt: int, pid: int) -> None:
-        worker = {"attempt": attempt, "pid": pid, "host": liveness.here(), "time": time.time()}
+        worker = {"attempt": attempt, "pid": pid, "host": liveness.hostname(), "time": time.time()}
         (path / "worker.json").write_text(json.dumps(worker))
 
     def look(pid: int, module: str, where: object) -> bool:
@@ -149,7 +155,7 @@ def test_a_worker_on_another_machine_is_judged_by_its_heartbeat(new_run):
 def test_a_damaged_word_of_the_worker_is_said_so_and_does_not_hide_the_other_runs(
     new_run, tmp_path, monkeypatch, said
 ):
-    monkeypatch.setattr(liveness, "here", lambda: "here")
+    monkeypatch.setattr(liveness, "hostname", lambda: "here")
     broken, whole = new_run("broken"), new_run("whole")
     (broken / "worker.json").write_text(json.dumps(said))
     with pytest.raises(RunError, match=r"not readable.*Delete its launch\.json"):
@@ -189,16 +195,16 @@ def test_the_workspace_is_where_the_environment_says(tmp_path, monkeypatch):
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.json"
     write_whole(path, "old")
-    with pytest.raises(UnicodeEncodeError), beside(path) as fresh:
+    with pytest.raises(UnicodeEncodeError), atomic_path(path) as fresh:
         fresh.write_text("half \udc00", encoding="utf-8")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
 
 
 def test_a_lock_is_held_by_one_and_waited_for_as_long_as_asked(tmp_path):
-    with locked(tmp_path / "lock") as mine:
+    with file_lock(tmp_path / "lock") as mine:
         assert mine
-        with locked(tmp_path / "lock", patience=0.05) as theirs:
+        with file_lock(tmp_path / "lock", patience=0.05) as theirs:
             assert not theirs
-    with locked(tmp_path / "lock", patience=0) as again:
+    with file_lock(tmp_path / "lock", patience=0) as again:
         assert again

@@ -16,7 +16,7 @@ from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.launch.workers import workers
 from sfp_viz.runs.mirror import mirror, settings
-from sfp_viz.runs.mirror.settings import Mirroring, mirroring, set_mirroring
+from sfp_viz.runs.mirror.settings import Mirroring, read_mirroring, set_mirroring
 from sfp_viz.runs.worker import main
 
 TINY = Distillation(epochs=2, batch_size=128, augmentation="none", train_images=256)
@@ -25,7 +25,7 @@ SAYS = "not mirrored to MLflow for now"
 
 def test_nothing_is_mirrored_unless_it_is_asked_for(tmp_path, new_run):
     path = new_run(settings=TINY)
-    assert mirroring(tmp_path) is None
+    assert read_mirroring(tmp_path) is None
     assert mirror.open_mirror(read_run(path)) is None
     assert main([str(path)]) == 0
     assert not (path / "mirror.json").exists()
@@ -33,12 +33,12 @@ def test_nothing_is_mirrored_unless_it_is_asked_for(tmp_path, new_run):
 
 def test_the_settings_name_the_server_and_the_environment_goes_first(tmp_path, monkeypatch):
     set_mirroring(tmp_path, Mirroring("http://server:5000", "mine"))
-    assert mirroring(tmp_path) == Mirroring("http://server:5000", "mine")
+    assert read_mirroring(tmp_path) == Mirroring("http://server:5000", "mine")
     monkeypatch.setenv("SFP_VIZ_MLFLOW", "sqlite:////x/mlflow.db")
-    assert mirroring(tmp_path) == Mirroring("sqlite:////x/mlflow.db", "mine")
+    assert read_mirroring(tmp_path) == Mirroring("sqlite:////x/mlflow.db", "mine")
     monkeypatch.delenv("SFP_VIZ_MLFLOW")
     set_mirroring(tmp_path, None)
-    assert mirroring(tmp_path) is None
+    assert read_mirroring(tmp_path) is None
 
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///tmp/mlruns"])
@@ -78,7 +78,7 @@ def test_a_password_is_neither_printed_nor_kept_with_a_run(tmp_path, new_run, mo
         assert said.exit_code == 0
         assert "***@127.0.0.1:9" in said.output
         assert "secret" not in said.output
-    assert mirroring(tmp_path) == Mirroring(uri)  # the workspace itself must know it
+    assert read_mirroring(tmp_path) == Mirroring(uri)  # the workspace itself must know it
 
     def broken(run, **where):
         raise OSError(f"{where['uri']} does not answer")

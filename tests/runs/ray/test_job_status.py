@@ -143,9 +143,9 @@ def test_settings_of_a_workspace_are_kept_beside_each_other(tmp_path):
     assert read_settings(tmp_path) == {}
     change_settings(tmp_path, {"mirror": {"uri": "x"}})
     set_cluster(tmp_path, Cluster("node1:8265", cpus=2, gpus=0.5))
-    assert settings.cluster(tmp_path) == Cluster("http://node1:8265", 2, 0.5)
+    assert settings.read_cluster(tmp_path) == Cluster("http://node1:8265", 2, 0.5)
     set_cluster(tmp_path, None)
-    assert settings.cluster(tmp_path) is None
+    assert settings.read_cluster(tmp_path) is None
     assert read_json(tmp_path / "settings.json") == {"format": 1, "mirror": {"uri": "x"}}
 
 
@@ -153,19 +153,19 @@ def test_settings_of_a_newer_version_or_unreadable_ones_say_so(tmp_path):
     file = tmp_path / "settings.json"
     file.write_text('{"format": 2}')
     with pytest.raises(RunError, match="newer version"):
-        settings.cluster(tmp_path)
+        settings.read_cluster(tmp_path)
     file.write_text("{")
     with pytest.raises(RunError, match="not readable"):
         change_settings(tmp_path, {"x": 1})
     write_json(file, {"format": 1, "cluster": {"address": "a:1", "cpus": "many"}})
     with pytest.raises(RunError, match="not readable"):
-        settings.cluster(tmp_path)
+        settings.read_cluster(tmp_path)
 
 
 def test_the_environment_names_the_cluster_before_the_settings(tmp_path, monkeypatch):
     set_cluster(tmp_path, Cluster("http://a:1", cpus=3))
     monkeypatch.setenv("SFP_VIZ_RAY", "b:2")
-    assert settings.cluster(tmp_path) == Cluster("http://b:2", cpus=3)
+    assert settings.read_cluster(tmp_path) == Cluster("http://b:2", cpus=3)
 
 
 @pytest.mark.parametrize("address", ["", "ray://head:10001", "http://", "http://a:x"])
@@ -240,11 +240,11 @@ def test_a_run_in_the_clusters_line_can_be_taken_out_of_it(tmp_path, new_run):
         set_cluster(tmp_path, Cluster(ray.address))
         path = new_run()
         job = submit(path)
-        assert ray_launch.withdraw(path)
+        assert ray_launch.withdraw_job(path)
         assert ray.jobs[job]["status"] == "STOPPED"
         assert (read_run(path).state, (path / "launch.json").exists()) == ("waiting", False)
         ray.jobs[submit(path)]["status"] = "RUNNING"
-        assert not ray_launch.withdraw(path)
+        assert not ray_launch.withdraw_job(path)
 
 
 def test_a_token_is_not_handed_on_to_where_a_cluster_sends_us(monkeypatch):
@@ -271,7 +271,7 @@ def test_an_address_in_the_folder_of_a_run_that_is_not_the_workspaces_hears_no_t
         other.jobs[job] = {"status": "PENDING"}
         read_run(path)
         ray_launch.logs(path)
-        assert ray_launch.withdraw(path)
+        assert ray_launch.withdraw_job(path)
         assert len(other.heard) >= 3
         assert set(other.heard) == {None}
         other.token = "abc"

@@ -14,25 +14,27 @@ from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import (
     Condition,
-    Timed,
+    RunLatency,
     cancel_timing,
-    of_runs,
+    latencies_of_runs,
     read_latencies,
-    timing,
+    read_timing,
 )
-from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.runs.storage.processes import is_alive
 from sfp_viz.runs.work import latencies as work_latencies
 from tests.finished import MODEL, finished_run
 
 
-def one(subject: str, ms: float, *, ended: float = 4.0, batch: int = 1, threads: int = 2) -> Timed:
-    return Timed(subject, ended, "cpu", threads, batch, "here", ms, (ms, ms), 30, "2", 1.0)
+def one(
+    subject: str, ms: float, *, ended: float = 4.0, batch: int = 1, threads: int = 2
+) -> RunLatency:
+    return RunLatency(subject, ended, "cpu", threads, batch, "here", ms, (ms, ms), 30, "2", 1.0)
 
 
 def test_the_newest_of_each_condition_is_kept_and_conditions_stay_apart(tmp_path):
     for timed in (one("a", 2.0), one("a", 3.0), one("a", 9.0, batch=8), one("b", 1.0)):
-        latencies.append(tmp_path, timed)
+        latencies.append_latency(tmp_path, timed)
     found = read_latencies(tmp_path)
     assert {name: t.ms for name, t in found[Condition("cpu", 2, 1, "here")].items()} == {
         "a": 3.0, "b": 1.0,
@@ -41,7 +43,7 @@ def test_the_newest_of_each_condition_is_kept_and_conditions_stay_apart(tmp_path
 
 
 def test_damaged_lines_are_passed_over(tmp_path):
-    latencies.append(tmp_path, one("a", 2.0))
+    latencies.append_latency(tmp_path, one("a", 2.0))
     with (tmp_path / latencies.FILE).open("a") as file:
         file.write('no json\n{"subject": "b"}\n[]\n{"iqr": 3}\n{"half')
     assert [*read_latencies(tmp_path).values()] == [{"a": one("a", 2.0)}]
@@ -50,12 +52,12 @@ def test_damaged_lines_are_passed_over(tmp_path):
 
 def test_a_latency_of_a_run_that_came_to_another_end_does_not_count(tmp_path):
     run = finished_run(tmp_path)
-    runs = finished(tmp_path)
+    runs = finished_runs(tmp_path)
     timed = {run.name: one(run.name, 2.0, ended=4.0), "whole:x": one("whole:x", 5.0, ended=0)}
-    assert set(of_runs(timed, runs)) == {run.name, "whole:x"}
-    assert set(of_runs({run.name: one(run.name, 2.0, ended=3.0)}, runs)) == set()
+    assert set(latencies_of_runs(timed, runs)) == {run.name, "whole:x"}
+    assert set(latencies_of_runs({run.name: one(run.name, 2.0, ended=3.0)}, runs)) == set()
     shutil.rmtree(run)
-    assert set(of_runs(timed, finished(tmp_path))) == {"whole:x"}
+    assert set(latencies_of_runs(timed, finished_runs(tmp_path))) == {"whole:x"}
 
 
 def test_the_worker_measures_each_network_and_says_what_it_could_not_read(tmp_path):
@@ -67,7 +69,7 @@ def test_the_worker_measures_each_network_and_says_what_it_could_not_read(tmp_pa
     ((where, timed),) = read_latencies(tmp_path).items()
     assert (where.batch, where.threads, where.device) == (2, 1, "cpu")
     assert timed["run"].iqr[0] <= timed["run"].ms <= timed["run"].iqr[1]
-    now = timing(tmp_path)
+    now = read_timing(tmp_path)
     assert now is not None
     assert (now.done, now.total, now.alive) == (2, 2, False)
     assert "1 could not be measured" in now.message
@@ -83,14 +85,14 @@ def test_measuring_goes_on_alone_is_seen_and_leaves_no_process_when_cancelled(tm
         until = time.monotonic() + 120
         while not read_latencies(tmp_path) and time.monotonic() < until:
             time.sleep(0.05)
-        now = timing(tmp_path)
+        now = read_timing(tmp_path)
         assert now is not None
         assert now.alive
         assert now.total == 10_000
     finally:
         cancel_timing(tmp_path)
     assert not is_alive(pid, latencies.WORKER, tmp_path)
-    after = timing(tmp_path)
+    after = read_timing(tmp_path)
     assert after is not None
     assert not after.alive
     assert after.message == "Cancelled."
@@ -100,8 +102,8 @@ def test_measuring_goes_on_alone_is_seen_and_leaves_no_process_when_cancelled(tm
 
 def test_a_worker_that_died_is_said_so(tmp_path):
     latencies.write_job(tmp_path, pid=2**22 + 1, done=3, total=9)
-    now = timing(tmp_path)
+    now = read_timing(tmp_path)
     assert now is not None
     assert not now.alive
     assert "ended before it was done" in now.message
-    assert timing(tmp_path / "nowhere") is None
+    assert read_timing(tmp_path / "nowhere") is None

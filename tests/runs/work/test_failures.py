@@ -21,7 +21,7 @@ from sfp_viz.runs.launch.process import launch, request_cancel
 from sfp_viz.runs.results.saved_network import save_network
 from sfp_viz.runs.storage import history
 from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints, read_newest
-from sfp_viz.runs.storage.failures import DISK, sentence
+from sfp_viz.runs.storage.failures import DISK, failure_message
 from sfp_viz.runs.storage.history import EPOCHS
 from sfp_viz.runs.storage.state import PATIENCE
 from sfp_viz.runs.work import heartbeat
@@ -215,7 +215,7 @@ def test_too_little_memory_is_said_so_and_half_the_batch_offered(run, monkeypatc
 def test_an_error_behind_another_is_found():
     outer = RunError("The file cannot be written.")
     outer.__cause__ = FULL
-    assert sentence(outer) == DISK
+    assert failure_message(outer) == DISK
 
 
 @pytest.mark.parametrize("how", ["cut off", "a bit turned", "gone", "emptied"])
@@ -275,14 +275,14 @@ def test_a_start_that_fails_is_told_and_does_not_wait_for_ever(run, monkeypatch)
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
     with monkeypatch.context() as patch:
-        patch.setattr(process, "start", broken)
+        patch.setattr(process, "start_process", broken)
         with pytest.raises(RunError, match="temporarily unavailable"):
             launch(run)
     lost = read_run(run)
     assert lost.state == "lost"
     assert "temporarily unavailable" in lost.message
     with monkeypatch.context() as patch:
-        patch.setattr(process, "start", lambda *_, **__: 2**22 + 1)  # no such process
+        patch.setattr(process, "start_process", lambda *_, **__: 2**22 + 1)  # no such process
         launch(run)
     assert "did not start" in read_run(run).message
 

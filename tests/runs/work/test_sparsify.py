@@ -21,8 +21,14 @@ from sfp_viz.runs.create.sparsify import create_sparsify
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.saved_network import save_network
-from sfp_viz.runs.results.summary import finished
-from sfp_viz.runs.storage.sparsify import OUTCOME, Outcome, read_outcome, read_refreshes, sparse_of
+from sfp_viz.runs.results.summary import finished_runs
+from sfp_viz.runs.storage.sparsify import (
+    OUTCOME,
+    Outcome,
+    read_outcome,
+    read_refreshes,
+    read_sparsify_request,
+)
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 from tests.half_written import nothing_is_half_written
@@ -71,7 +77,7 @@ def test_filters_go_while_it_trains_then_it_is_cut_and_fine_tuned(new_sparsify, 
         0,
         4,
     )
-    assert sparse_of(path).settings == FEW
+    assert read_sparsify_request(path).settings == FEW
     assert main([str(path)]) == 0
     run, lines, outcome = read_run(path), read_refreshes(path), read_outcome(path)
     assert (run.state, run.done, run.progress) == ("finished", 4, 1.0)
@@ -103,7 +109,7 @@ def test_other_pages_take_it_for_a_training(new_sparsify, tmp_path):
     assert main([str(path)]) == 0
     home = path.parent.parent
     assert [r.path for r in list_runs(home, kind="sparsify")] == [path]
-    (summary,) = finished(home)
+    (summary,) = finished_runs(home)
     assert summary.digest == read_run(path).facts["digest"]
     assert summary.epochs == 4
     names = [point.label for point in points_of([summary])]
@@ -268,7 +274,7 @@ def test_what_cannot_be_laid_out_or_read_is_refused(new_sparsify, tmp_path):
     assert (read_refreshes(path), read_outcome(path)) == ((), None)
     (path / "sparse.json").write_text('{"format": 1, "settings": {"method": "none"}}')
     with pytest.raises(RunError, match=r"sparse\.json"):
-        sparse_of(path)
+        read_sparsify_request(path)
     assert main([str(path)]) == 1
     assert "sparse.json" in read_run(path).message
 
@@ -276,13 +282,13 @@ def test_what_cannot_be_laid_out_or_read_is_refused(new_sparsify, tmp_path):
 def test_a_copy_with_half_the_batch_halves_both_parts(new_sparsify):
     path = copy_with(new_sparsify(), batch_size=32)
     assert read_run(path).settings.batch_size == 32
-    assert sparse_of(path).settings == replace(FEW, batch_size=32)
+    assert read_sparsify_request(path).settings == replace(FEW, batch_size=32)
 
 
 def test_a_copy_with_a_lower_rate_or_another_seed_changes_both_parts(new_sparsify):
     first = new_sparsify(tuning=replace(TUNING, learning_rate=0.01))
     path = copy_with(first, learning_rate=0.025, seed=7)
-    assert sparse_of(path).settings == replace(FEW, learning_rate=0.025, seed=7)
+    assert read_sparsify_request(path).settings == replace(FEW, learning_rate=0.025, seed=7)
     tuning = read_run(path).settings
     assert (tuning.learning_rate, tuning.seed) == (pytest.approx(0.005), 7)
 

@@ -18,7 +18,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.create.steps import create_steps
 from sfp_viz.runs.folder import list_runs, read_run
-from sfp_viz.runs.storage.steps import Order, read_order, read_stages, stage_folder
+from sfp_viz.runs.storage.steps import StepsRequest, read_stages, read_steps_request, stage_folder
 from sfp_viz.runs.work.heartbeat import Heartbeat
 from sfp_viz.runs.worker import main
 from tests.half_written import nothing_is_half_written
@@ -37,7 +37,7 @@ def new_steps(tmp_path, network_file):
     """Lays out runs in steps in a workspace of the test."""
 
     def make(recipe=UNIFORM, edits=None, steps=STEPS, settings=FEW, **more) -> Path:
-        order = Order(recipe, edits, steps)
+        order = StepsRequest(recipe, edits, steps)
         more = {"model_file": network_file, "data": "digits", **more}
         return create_steps(tmp_path, order=order, settings=settings, **more)
 
@@ -86,7 +86,7 @@ def test_locks_and_ratios_by_hand_are_of_the_original(new_steps, network_file):
     original = read(network_file)
     edits = Edits(original.digest, ratios=(("conv2", 0.5),), protected=("conv1",))
     path = new_steps(Recipe(0.3), edits)
-    assert read_order(path) == Order(Recipe(0.3), edits, STEPS)
+    assert read_steps_request(path) == StepsRequest(Recipe(0.3), edits, STEPS)
     assert main([str(path)]) == 0
     run = read_run(path)
     last = read(run.student)
@@ -130,7 +130,7 @@ def test_what_a_run_in_steps_cannot_be_asked_for_is_refused_at_once(new_steps, t
     with pytest.raises(RunError, match="one process"):
         copy_with(path, processes=2)
     again = copy_with(path, epochs=STEPS.total, batch_size=16)
-    assert read_order(again) == read_order(path)
+    assert read_steps_request(again) == read_steps_request(path)
     assert read_run(again).settings.batch_size == 16
 
 
@@ -144,7 +144,7 @@ def test_a_file_that_is_not_ours_and_a_broken_order_are_refused(new_steps, tmp_p
     path = new_steps()
     (path / "steps.json").write_text('{"recipe": {}}')
     with pytest.raises(RunError, match=r"steps\.json"):
-        read_order(path)
+        read_steps_request(path)
     assert read_stages(path) == ()
 
 

@@ -21,10 +21,16 @@ from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.create.sweep import create_sweep
 from sfp_viz.runs.folder import list_runs, read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.results.sweeps import children, read_sweep, spread, summary, when_deleted
+from sfp_viz.runs.results.sweeps import (
+    deletion_note,
+    read_sweep,
+    spread,
+    sweep_children,
+    sweep_summary,
+)
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.records import Before, Result, Run
-from sfp_viz.runs.sweep_control import lost_children, stop_children, words
+from sfp_viz.runs.sweep_control import lost_children, put_back_text, stop_children
 from sfp_viz.runs.worker import main
 
 GRID = Sweep(
@@ -76,7 +82,7 @@ def test_each_member_becomes_an_ordinary_training_that_is_put_in_line(new_sweep,
     assert main([str(path)]) == 0
     run = read_run(path)
     assert (run.state, run.message, run.done, run.progress) == ("finished", "", 8, 1.0)
-    found = children(run)
+    found = sweep_children(run)
     assert [child.run.path for child in found] == line
     assert len(list_runs(tmp_path, kind="finetune")) == 8
     for child in found:
@@ -107,7 +113,7 @@ def test_a_child_works_like_any_run(new_sweep, line):
     from sfp_viz.nets.tracing.read_network import read_network
 
     assert cost(read_network(load_saved(child.student))).macs == child.facts["macs"]
-    cell = summary(children(read_run(path)))[0]
+    cell = sweep_summary(sweep_children(read_run(path)))[0]
     assert (cell.done, cell.of, cell.accuracy.mean) == (1, 1, child.result.accuracy)
 
 
@@ -138,7 +144,7 @@ def test_a_sweep_that_dies_and_resumes_lays_out_no_child_twice(
     run = read_run(path)
     assert run.state == "finished"
     assert len(line) == len(set(line)) == 8
-    assert [child.run.path for child in children(run)] == line
+    assert [child.run.path for child in sweep_children(run)] == line
     assert all((p / "settings.json").stat().st_mtime_ns == laid.get(p.name) for p in line[:3])
 
 
@@ -146,11 +152,11 @@ def test_a_member_whose_target_is_out_of_reach_says_so_and_the_others_go_on(new_
     recipes = (("narrow", Recipe(max_ratio=0.05)), ("uniform_l1", uniform_l1(max_ratio=0.99)))
     path = new_sweep(Sweep((0.6,), recipes))
     assert main([str(path)]) == 0
-    narrow, uniform = children(read_run(path))
+    narrow, uniform = sweep_children(read_run(path))
     assert narrow.run is None
     assert "%" in narrow.problem
     assert uniform.run.path == line[0]
-    assert [cell.problem != "" for cell in summary((narrow, uniform))] == [True, False]
+    assert [cell.problem != "" for cell in sweep_summary((narrow, uniform))] == [True, False]
 
 
 def test_recipes_that_look_at_images_do_so_once_for_all(new_sweep, line, monkeypatch):
@@ -168,13 +174,15 @@ def test_recipes_that_look_at_images_do_so_once_for_all(new_sweep, line, monkeyp
 
 def test_the_summary_has_means_and_spreads_over_seeds(new_sweep, line):
     path = new_sweep()
-    assert summary(children(read_run(path)))[0].macs is None  # nothing yet
+    assert sweep_summary(sweep_children(read_run(path)))[0].macs is None  # nothing yet
     main([str(path)])
     for folder in line:
         facts = read_run(folder).facts
         if facts["recipe"] == "random" and facts["target"] == 0.5:
             finish(folder, 0.8 + 0.02 * facts["seed"], one_shot=0.3)
-    cells = {(cell.target, cell.recipe): cell for cell in summary(children(read_run(path)))}
+    cells = {
+        (cell.target, cell.recipe): cell for cell in sweep_summary(sweep_children(read_run(path)))
+    }
     assert list(cells) == [(t, n) for t in (0.3, 0.5) for n in ("uniform_l1", "random")]
     full, empty = cells[0.5, "random"], cells[0.3, "random"]
     assert (full.done, full.of, empty.done, empty.accuracy) == (2, 2, 0, None)
@@ -187,11 +195,11 @@ def test_the_summary_has_means_and_spreads_over_seeds(new_sweep, line):
 def test_deleting_a_sweep_leaves_its_runs_alone_and_says_so(new_sweep, line, tmp_path):
     path = new_sweep(Sweep((0.3,), GRID.recipes, (0,)))
     main([str(path)])
-    assert "Its 2 runs stay" in when_deleted(read_run(path))
+    assert "Its 2 runs stay" in deletion_note(read_run(path))
     shutil.rmtree(line[0])
-    found = children(read_run(path))
+    found = sweep_children(read_run(path))
     assert (found[0].run, found[0].problem) == (None, "This run was deleted.")
-    assert "Its run stays" in when_deleted(read_run(path))
+    assert "Its run stays" in deletion_note(read_run(path))
     process.delete(path)
     assert [run.path for run in list_runs(tmp_path)] == [line[1]]
 
@@ -233,10 +241,10 @@ def test_resuming_a_sweep_puts_its_lost_children_back_in_line_and_no_others(new_
     line.clear()
     assert resume.resume(path).state == "finished"
     assert line == [lost, never]
-    told = words(read_run(path), 2)
+    told = put_back_text(read_run(path), 2)
     assert told.startswith("2 trainings are back in line. 1 training is stopped by hand")
     assert "1 training has failed and stays as it is" in told
-    assert words(read_run(new_sweep()), 0) == ""
+    assert put_back_text(read_run(new_sweep()), 0) == ""
 
 
 def test_a_worker_that_takes_over_starts_what_the_one_before_only_laid_out(new_sweep, line):

@@ -11,7 +11,7 @@ from sfp_viz.core.comparison.tradeoff import Point
 from sfp_viz.core.plan.recipe import Recipe, uniform_l1
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs.results.points import RUN, points_of
-from sfp_viz.runs.results.summary import finished
+from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.ui.compare import headline
 from tests.finished import finished_run, plan_of
 
@@ -35,7 +35,7 @@ def told(tmp_path):
     def headline_of(*runs: tuple) -> tuple[str, str]:
         for run in runs:
             lay(tmp_path, *run)
-        every = finished(tmp_path)
+        every = finished_runs(tmp_path)
         points = points_of(every, plan=OURS.hash)
         return headline.finding(points, {RUN + one.id: one for one in every})
 

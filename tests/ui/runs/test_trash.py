@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.files import locked, write_whole
+from sfp_viz.files import file_lock, write_whole
 from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.ui.runs import trash
@@ -72,7 +72,7 @@ def test_a_run_is_not_deleted_in_the_moment_of_its_start(home):
     path, order = run(home), []
 
     def starting() -> None:
-        with locked(path / "launch.lock"):
+        with file_lock(path / "launch.lock"):
             begun.set()
             time.sleep(0.2)
             order.append("started")

@@ -13,29 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import SfpError
-from sfp_viz.files import locked, read_json, write_json
+from sfp_viz.files import file_lock, read_json, write_json
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.line.activity import Going
-from sfp_viz.runs.line.position import KEPT
 from sfp_viz.runs.liveness import QUEUED
-from sfp_viz.runs.storage.processes import here
+from sfp_viz.runs.scheduling.activity import Activity
+from sfp_viz.runs.scheduling.position import FORWARDED
+from sfp_viz.runs.storage.processes import hostname
 from sfp_viz.runs.storage.records import Run
 
 _CARDS = "CUDA_VISIBLE_DEVICES"
 
 
-def take_turns(now: Going, busy: Sequence[Run], slots: int, cards: Sequence[str]) -> list[Path]:
+def start_next(now: Activity, busy: Sequence[Run], slots: int, cards: Sequence[str]) -> list[Path]:
     """Start runs of ``now.queued`` in order while ``busy`` and they fit in ``slots`` places; the
     folders of those that were started. With several graphics ``cards``, each gets its own."""
     started: list[Path] = []
     taken = [card for run in busy for card in _cards_of(run, cards)]
-    used = sum(places(run, slots, cards) for run in busy)
+    used = sum(slots_needed(run, slots, cards) for run in busy)
     for run in now.queued:
-        wanted = places(run, slots, cards)
+        wanted = slots_needed(run, slots, cards)
         if used > 0 and used + wanted > slots:
             break  # nobody overtakes: a run that needs many places would never get them
-        own = free_cards(taken, cards, processes_of(run)) if len(cards) > 1 else ()
+        own = free_gpus(taken, cards, processes_of(run)) if len(cards) > 1 else ()
         if _start(run.path, own):
             started.append(run.path)
             taken += own
@@ -43,7 +43,7 @@ def take_turns(now: Going, busy: Sequence[Run], slots: int, cards: Sequence[str]
     return started
 
 
-def places(run: Run, slots: int, cards: Sequence[str]) -> int:
+def slots_needed(run: Run, slots: int, cards: Sequence[str]) -> int:
     """How many of ``slots`` places ``run`` takes: one, or one a process that trains on a card."""
     return min(slots, processes_of(run)) if cards else 1
 
@@ -53,7 +53,7 @@ def processes_of(run: Run) -> int:
     return max(1, int(getattr(run.settings, "processes", 1) or 1))
 
 
-def free_cards(taken: Sequence[str], cards: Sequence[str], count: int) -> tuple[str, ...]:
+def free_gpus(taken: Sequence[str], cards: Sequence[str], count: int) -> tuple[str, ...]:
     """The ``count`` cards that are ``taken`` least often, in their order."""
     least = sorted(range(len(cards)), key=lambda at: (list(taken).count(cards[at]), at))
     return tuple(cards[at] for at in sorted(least[:count]))
@@ -90,7 +90,7 @@ def _start(path: Path, cards: Sequence[str]) -> bool:
 
 def _give_up(path: Path, attempt: int, problem: str) -> None:
     """Write down that no worker could be started, in the place of the worker that never was."""
-    with locked(path / "launch.lock"):
+    with file_lock(path / "launch.lock"):
         launch = read_json(path / "launch.json") or {}
         newer = int(launch.get("attempt", 0)) > attempt
         if newer and launch.get("pid"):
@@ -99,7 +99,7 @@ def _give_up(path: Path, attempt: int, problem: str) -> None:
         if not newer and read_run(path).state != "queued":
             return  # somebody took it out of line meanwhile
         text = f"It could not be started when its turn came. {problem}"
-        end = {"format": 1, "pid": 0, "host": here(), "beat": 0, "phase": "ended"}
+        end = {"format": 1, "pid": 0, "host": hostname(), "beat": 0, "phase": "ended"}
         said = {"outcome": "failed", "message": text, "time": time.time()}
         worker = read_json(path / "worker.json") or {}
         number = int(launch.get("attempt", attempt))
@@ -111,4 +111,4 @@ def _words(value: Any) -> dict[str, str]:
     """What a run in line asks for of its worker's environment: only what we write down ourselves,
     since a folder from elsewhere could name anything."""
     known = value if isinstance(value, Mapping) else {}
-    return {name: known[name] for name in KEPT if isinstance(known.get(name), str)}
+    return {name: known[name] for name in FORWARDED if isinstance(known.get(name), str)}

@@ -11,7 +11,7 @@ from typing import Any
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import TRAININGS
 from sfp_viz.runs.storage.history import read_epochs
-from sfp_viz.runs.storage.layout import located
+from sfp_viz.runs.storage.layout import local_data
 from sfp_viz.runs.storage.records import Run
 
 _SEEN = 300  # folders looked at, the newest first
@@ -19,7 +19,7 @@ _ENOUGH = 3  # runs of a network that are asked how long an epoch takes
 Key = tuple[Any, ...]
 
 
-def starts(
+def start_times(
     left: Sequence[float | None], lengths: Sequence[float | None], slots: int
 ) -> tuple[float | None, ...]:
     """Seconds until each run in line starts, in order; None where that cannot be known.
@@ -41,19 +41,19 @@ def starts(
 
 
 def seconds_left(run: Run, paces: dict[Key, float]) -> float | None:
-    """Seconds that a run at work or in line still takes: by its own epochs, else by ``paces``."""
+    """Seconds a working or queued run still takes: by its own epochs, else by ``epoch_seconds``."""
     if run.seconds_left is not None:
         return run.seconds_left
-    pace = paces.get(key_of(run))
+    pace = paces.get(pace_key(run))
     if run.epochs:
         pace = statistics.fmean(epoch.seconds for epoch in run.epochs)
     return None if pace is None else pace * max(0.0, run.total - run.done)
 
 
-def paces(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
+def epoch_seconds(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
     """Seconds an epoch took, the median of the newest runs of the same network on the same images
     with the same precision; nothing for a network that has no epoch yet."""
-    wanted = {key_of(run) for run in runs}
+    wanted = {pace_key(run) for run in runs}
     found: dict[Key, list[float]] = {key: [] for key in wanted}
     for path in _newest(home):
         entry = read_json(path / "settings.json") or {}
@@ -67,7 +67,7 @@ def paces(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
     return {key: statistics.median(seconds) for key, seconds in found.items() if seconds}
 
 
-def key_of(run: Run) -> Key:
+def pace_key(run: Run) -> Key:
     """What two runs must share for one to tell how long an epoch of the other takes."""
     settings = {name: getattr(run.settings, name, None) for name in _SETTINGS}
     return _key({"facts": run.facts, "data": run.data, "settings": settings})
@@ -81,7 +81,7 @@ def _key(entry: dict[str, Any]) -> Key:
     digest = facts.get("digest")
     return (
         digest,
-        located(str(entry.get("data"))),
+        local_data(str(entry.get("data"))),
         *(settings.get(name) or None for name in _SETTINGS),
     )
 

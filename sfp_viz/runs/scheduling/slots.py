@@ -17,24 +17,24 @@ MOST = 64
 Source = Literal["variable", "settings", "machine"]
 
 
-def slots(home: Path) -> int:
+def slot_count(home: Path) -> int:
     """How many trainings of the workspace ``home`` may work at a time on this machine, 1..64.
 
     ``SFP_VIZ_SLOTS`` decides, else what ``set_slots`` wrote down, else one a graphics card of
     NVIDIA, and 1 without any. Raises RunError when the variable is no such number, or the
     settings are not readable.
     """
-    return chosen_slots(home)[0]
+    return slot_setting(home)[0]
 
 
-def chosen_slots(home: Path) -> tuple[int, Source]:
-    """The number of ``slots``, and who chose it: the variable, the settings, or the machine."""
+def slot_setting(home: Path) -> tuple[int, Source]:
+    """``slot_count``, and what it comes from: the variable, the settings, or the machine."""
     if given := os.environ.get(VARIABLE, "").strip():
         return _checked(given, f"The environment variable {VARIABLE}"), "variable"
     kept = section(home, "queue").get("at_once")
     if isinstance(kept, int) and 1 <= kept <= MOST:
         return kept, "settings"
-    return max(1, min(MOST, len(cards()))), "machine"
+    return max(1, min(MOST, len(gpus()))), "machine"
 
 
 def set_slots(home: Path, at_once: int | None) -> None:
@@ -48,7 +48,7 @@ def set_slots(home: Path, at_once: int | None) -> None:
 
 
 @cache  # a machine does not change while a process lives
-def cards() -> tuple[str, ...]:
+def gpus() -> tuple[str, ...]:
     """The graphics cards that a training may use, as CUDA_VISIBLE_DEVICES names them; () without
     any. Asks nvidia-smi, not torch."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -16,7 +16,7 @@ from typing import Any
 
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_json
-from sfp_viz.runs.folder import SWEEP, TRAININGS, outside, read_run
+from sfp_viz.runs.folder import SWEEP, TRAININGS, outside_runs, read_run
 from sfp_viz.runs.liveness import QUEUED, read_signs
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import State, state_of
@@ -28,7 +28,7 @@ _LOOKED = "looked.json"  # in the folder of a run: the start whose failure a per
 
 
 @dataclass(frozen=True)
-class Going:
+class Activity:
     """``working``: runs with a worker at them or on its way, the newest first. ``queued``: runs in
     line, the next one first. ``failed``: trainings and sweeps that failed or lost their worker and
     were not looked at since, the newest first."""
@@ -38,13 +38,13 @@ class Going:
     failed: tuple[Run, ...] = ()
 
 
-def going(home: Path) -> Going:
+def read_activity(home: Path) -> Activity:
     """What goes on in the workspace ``home`` now."""
     now = time.time()
     working: list[Run] = []
     failed: list[Run] = []
     in_line: list[tuple[tuple[float, float, str], Run]] = []
-    for path in unfinished(home):
+    for path in unfinished_folders(home):
         try:
             state = _state(path, now)
             if state == "queued":
@@ -56,23 +56,23 @@ def going(home: Path) -> Going:
                 failed += [run] if run.kind in _NEWS else []
         except (SfpError, OSError, ValueError, TypeError):
             continue  # a folder that is being deleted, or is not ours
-    return Going(
+    return Activity(
         working=_newest_first(working),
         queued=tuple(run for _, run in sorted(in_line, key=lambda entry: entry[0])),
         failed=_newest_first(failed),
     )
 
 
-def unfinished(home: Path) -> tuple[Path, ...]:
+def unfinished_folders(home: Path) -> tuple[Path, ...]:
     """Folders of runs without a result, also those that were put in line from elsewhere."""
     found: list[Path] = []
     with suppress(OSError), os.scandir(home / "runs") as entries:
         found = [home / "runs" / it.name for it in entries if not it.name.startswith(".")]
-    found += [Path(name) for name in outside(home)]
+    found += [Path(name) for name in outside_runs(home)]
     return tuple(p for p in found if not os.path.exists(p / "result.json"))
 
 
-def looked_at(path: Path) -> None:
+def mark_seen(path: Path) -> None:
     """Note that a person has looked at the run in ``path``, so that its failure is no news."""
     launch = read_json(path / "launch.json") or {}
     with suppress(OSError):
@@ -81,7 +81,7 @@ def looked_at(path: Path) -> None:
             write_json(path / _LOOKED, entry, durable=False)
 
 
-def is_training(run: Run) -> bool:
+def takes_slot(run: Run) -> bool:
     """Whether ``run`` takes one of the places of trainings, so that it waits for its turn."""
     return run.kind in TRAININGS
 
