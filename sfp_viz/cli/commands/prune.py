@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sfp_viz.core.plan.plan import Plan
     from sfp_viz.nets.evaluation.prune_stages import Stage
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.pruning.compensation import Repair
+    from sfp_viz.nets.pruning.layer_fits import PruneReport
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -80,22 +80,22 @@ def prune(
 
 def _pruned(
     model: Model, plan: Plan, data: str | None, *, measured: bool
-) -> tuple[Model, list[Stage], Repair]:
+) -> tuple[Model, list[Stage], PruneReport]:
     """The pruned network, its accuracy after each stage where there are images for it, and how
     what went was made up for."""
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation.prune_stages import stages
-    from sfp_viz.nets.pruning.compensation import Repair
-    from sfp_viz.nets.pruning.prune import pruned
+    from sfp_viz.nets.pruning.layer_fits import PruneReport
+    from sfp_viz.nets.pruning.prune import prune_with_report
 
     images = load_data(data, "train") if data else None
     if images is None or not measured:
-        small, repair = pruned(model, plan, calibration=images)
+        small, repair = prune_with_report(model, plan, calibration=images)
         return small, [], repair
     found = list(stages(model, plan, images, load_data(data or "", "test")))
     notes = tuple(note for stage in found for note in stage.notes)
     layers = tuple(layer for stage in found for layer in stage.layers)
-    return found[-1].model, found, Repair(found[-1].model.added_biases, notes, layers)
+    return found[-1].model, found, PruneReport(found[-1].model.added_biases, notes, layers)
 
 
 @click.command()

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.text.numbers import percent
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.pruning.compensation import Repair
-    from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit
+    from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, PruneReport
 
 
-def repair_value(asked: str, repair: Repair) -> dict[str, Any]:
+def repair_value(asked: str, report: PruneReport) -> dict[str, Any]:
     """The repair that the recipe ``asked`` for, as JSON: what was left out of it, and of each
     refitted layer the sums that the fit computed and the errors measured of its output."""
     layers = [
@@ -24,15 +23,15 @@ def repair_value(asked: str, repair: Repair) -> dict[str, Any]:
                          "penalty": layer.penalty},
             "measured": {"seen": _errors(layer.seen), "unseen": _errors(layer.unseen)},
         }
-        for layer in repair.layers
+        for layer in report.layers
     ]  # fmt: skip
-    return {"asked": asked, "notes": list(repair.notes), "layers": layers}
+    return {"asked": asked, "notes": list(report.notes), "layers": layers}
 
 
-def error_lines(repair: Repair) -> list[str]:
+def error_lines(report: PruneReport) -> list[str]:
     """Two lines on the errors of refitted layers, on the fit's images and on others; none where
     they were not measured."""
-    layers = [layer for layer in repair.layers if layer.seen and layer.unseen]
+    layers = [layer for layer in report.layers if layer.seen and layer.unseen]
     if not layers:
         return []
     words = (

@@ -11,6 +11,7 @@ import torch
 
 from sfp_viz.core.measurement import Measured, wilson
 from sfp_viz.errors import DataError
+from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.execution import CONVOLUTIONS
@@ -23,11 +24,7 @@ def count_right(model: Model, images: Images, progress: Callable[[str], None] | 
     many were seen, every 512 images."""
     from torchmetrics.functional.classification import multiclass_stat_scores
 
-    if images.pixels.shape[1:] != model.input_shape:
-        raise DataError(
-            f"The network '{model.name}' takes images of {model.input_shape} (channels, height, "
-            f"width), '{images.name}' has {images.pixels.shape[1:]}."
-        )
+    check_shape(model, images)
     was = model.module.training
     module = model.module if not was else copy.deepcopy(model.module).eval()
     right = 0

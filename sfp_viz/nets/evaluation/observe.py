@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from sfp_viz.core.evidence.observations import SCORES, Observations
-from sfp_viz.errors import DataError, RecipeError
+from sfp_viz.errors import RecipeError
+from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.activation_scores import Maps, taylor
 from sfp_viz.nets.model import Model
@@ -86,11 +87,7 @@ def observe(
 
 
 def _check(model: Model, images: Images, scores: Sequence[str]) -> None:
-    if images.pixels.shape[1:] != model.input_shape or len(images) < 2:
-        raise DataError(
-            f"Observing '{model.name}' needs two or more images of {model.input_shape} (channels, "
-            f"height, width); '{images.name}' has {len(images)} of {images.pixels.shape[1:]}."
-        )
+    check_shape(model, images, purpose="Observation", least=2)
     strange = [name for name in scores if name not in SCORES]
     if strange:
         raise RecipeError(

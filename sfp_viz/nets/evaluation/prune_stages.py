@@ -11,9 +11,9 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.pruning.compensation import Repair, reestimate
-from sfp_viz.nets.pruning.layer_fits import LayerFit
-from sfp_viz.nets.pruning.prune import compensated
+from sfp_viz.nets.pruning.compensation import reestimate
+from sfp_viz.nets.pruning.layer_fits import LayerFit, PruneReport
+from sfp_viz.nets.pruning.prune import cut_and_compensate
 from sfp_viz.nets.pruning.training_views import as_trained
 
 NAMES = ("unpruned", "cut", "compensated", "re-estimated")
@@ -48,25 +48,27 @@ def stages(
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Stage]:
     """Measure ``model`` on ``test`` after each of NAMES; 'compensated' only when the recipe asks
-    for it. The model of the last stage is what ``surgery.prune`` makes. ``progress`` gets a line
+    for it. The model of the last stage is what ``prune`` makes. ``progress`` gets a line
     about each step."""
 
     say = progress or (lambda line: None)
 
-    def stage(name: str, found: Model, repair: Repair | None = None) -> Stage:
+    def stage(name: str, found: Model, report: PruneReport | None = None) -> Stage:
         right = count_right(found, test, lambda far: say(f"Measuring the network {name}: {far}"))
-        made = repair or Repair()
+        report = report or PruneReport()
         where = f"{test.name}, {test.split}"
-        return Stage(name, right, len(test), found, where, made.notes, made.layers)
+        return Stage(name, right, len(test), found, where, report.notes, report.layers)
 
     yield stage("unpruned", model)
     calibration = as_trained(model, calibration)
-    small, _ = compensated(model, plan, network=network, repair=False, progress=progress)
+    small, _ = cut_and_compensate(
+        model, plan, network=network, compensated=False, progress=progress
+    )
     yield stage("cut", small)
     if plan.recipe.compensation != "none":
-        small, repair = compensated(
+        small, report = cut_and_compensate(
             model, plan, calibration=calibration, held_out=test, network=network, progress=progress
         )
-        yield stage("compensated", small, repair)
+        yield stage("compensated", small, report)
     say("Estimating BatchNorm anew")
     yield stage("re-estimated", reestimate(small, calibration))

@@ -1,9 +1,9 @@
-"""How wrong a refitted layer's output is, before and after its fit, on images of the fit and on
-others (docs/method.md). Looks only: the fit is the same to the bit with and without it."""
+"""The error of a refitted layer's output, before and after its fit, on images of the fit and on
+others (docs/method.md). Measuring does not change the fit by a bit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -12,25 +12,30 @@ import numpy as np
 from torch import Tensor, nn
 
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import calibration_batches
-from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, Reader, look
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, channels_of
-
-Removed = Mapping[str, Sequence[int]]
+from sfp_viz.nets.pruning.cut_context import CutContext
+from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, Reader, capture_calls
 
 
 @dataclass(frozen=True)
 class ErrorProbe:
-    """Two batches to measure on: ``seen`` of the fit's images and ``unseen`` ones; None for
-    neither. ``module`` is the network that is cut and refitted, ``whole`` the uncut one; ``gone``
-    holds the outputs of layers that are cut themselves, which do not count."""
+    """Two batches on which the errors of refitted layers are measured.
+
+    Attributes:
+        module: The network that is cut and refitted.
+        original: The uncut network.
+        seen: A batch of images of the fit; None to measure nothing.
+        unseen: A batch of other images; None to measure nothing.
+        removed_outputs: Outputs of layers that are cut themselves; they do not count.
+        follow_streams: Whether the fit counts the residual stream that an output is added to.
+    """
 
     module: nn.Module
-    whole: nn.Module
+    original: nn.Module
     seen: Tensor | None = None
     unseen: Tensor | None = None
-    gone: Mapping[str, np.ndarray] = field(default_factory=dict)
+    removed_outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    follow_streams: bool = True
 
     def before(self, reader: Reader) -> tuple[float, float] | None:
         """The errors of a layer before its fit, on seen and on unseen images."""
@@ -39,82 +44,98 @@ class ErrorProbe:
     def after(
         self,
         reader: Reader,
-        made: LayerFit,
+        fit: LayerFit,
         before: tuple[float, float] | None,
         constant: Tensor | None,
     ) -> LayerFit:
-        """``made`` with the errors of its layer before and after the fit; ``constant`` [outputs]
-        is what the fit adds behind the layer, in the norm there."""
+        """``fit`` with the errors of its layer before and after the fit.
+
+        Args:
+            reader: The layer.
+            fit: How it was refitted.
+            before: What ``before`` returned ahead of the fit.
+            constant: What the fit adds behind the layer, in the norm there [outputs], or None.
+        """
         after = self._errors(reader, constant)
         if before is None or after is None or self.seen is None or self.unseen is None:
-            return made
+            return fit
         seen, unseen = (
-            Errors(was, now, len(batch))
-            for was, now, batch in zip(before, after, (self.seen, self.unseen), strict=True)
+            Errors(*errors, len(batch))
+            for *errors, batch in zip(before, after, (self.seen, self.unseen), strict=True)
         )
-        return replace(made, seen=seen, unseen=unseen)
+        return replace(fit, seen=seen, unseen=unseen)
 
     def _errors(self, reader: Reader, constant: Tensor | None) -> tuple[float, float] | None:
         if self.seen is None or self.unseen is None:
             return None
-        gone = self.gone.get(reader.name, ())
-        stays = np.setdiff1d(np.arange(len(reader.part.weight)), gone)
         seen, unseen = (
-            output_error(self.module, self.whole, reader, batch, stays, constant)
-            for batch in (self.seen, self.unseen)
+            self.output_error(reader, batch, constant) for batch in (self.seen, self.unseen)
         )
         return seen, unseen
 
+    def output_error(self, reader: Reader, batch: Tensor, constant: Tensor | None = None) -> float:
+        """Sum of (Y' - Y)^2 over sum of (Y - mean Y)^2, the mean for each output.
 
-def rulers(
-    module: nn.Module,
-    whole: nn.Module,
-    model: Model,
-    groups: Sequence[ChannelGroup],
-    removed: Removed,
+        Y is what ``reader`` puts out in the uncut network, Y' in the cut one (plus ``constant``),
+        both with the stream they are added to where the fit counts it too; only the outputs that
+        are kept, at the positions that are sampled for the fit.
+
+        Args:
+            reader: The layer.
+            batch: Normalized images.
+            constant: What the fit adds behind the layer [outputs], or None.
+
+        Returns:
+            0 where nothing is wrong, 1 where the output is as wrong as the mean of each output,
+            above 1 where it is worse. 0 where Y never changes.
+        """
+        removed = self.removed_outputs.get(reader.name, ())
+        kept = np.setdiff1d(np.arange(len(reader.layer.weight)), removed)
+        norm: Any = self.original.get_submodule(reader.norm) if reader.norm else None
+        follows = norm is not None and norm.running_var is not None and reader.form != "channel"
+        follow = {reader.name: norm} if follows and self.follow_streams else {}
+        plain = replace(reader, form="window")  # so that its outputs are captured
+        original = capture_calls(self.original, [plain], batch, 0, follow=follow)
+        follow = follow if original.in_streams else {}
+        cut = capture_calls(self.module, [plain], batch, 0, follow=follow)
+        wrong = total = 0.0
+        calls = zip(cut.calls[reader.name], original.calls[reader.name], strict=True)
+        for call, original_call in calls:
+            targets = original_call.rows[..., kept].double()
+            outputs = call.rows[..., kept].double()
+            if constant is not None:
+                outputs = outputs + constant.to(outputs)[kept]
+            wrong += float((outputs - targets).square().sum())
+            total += float((targets - targets.mean((0, 1))).square().sum())
+        return wrong / total if total > 0 else 0.0
+
+
+def error_probe(
+    cut: CutContext,
+    original: nn.Module,
     images: Images,
     held_out: Images | None,
-    most: int,
+    *,
+    batches: int,
+    follow_streams: bool = True,
 ) -> ErrorProbe:
-    """The first batch of the fit's ``images`` and one of ``held_out``, of up to 128 images, each
-    spread evenly over all of them; nothing to measure on without ``held_out``."""
-    if held_out is None or len(held_out) < 2:
-        return ErrorProbe(module, whole)
-    seen, unseen = (
-        next(islice(calibration_batches(model, some, many), 1))
-        for some, many in ((images, most), (held_out, 1))
-    )
-    gone = {r.name: channels for r, channels in channels_of(groups, removed) if r.side == "out"}
-    return ErrorProbe(module, whole, seen, unseen, gone)
+    """A probe on the first batch of the fit's images and one batch of ``held_out``.
 
+    Args:
+        cut: The cut whose readers are refitted.
+        original: The uncut network.
+        images: The images of the fit.
+        held_out: Other images; with fewer than two, or None, nothing is measured.
+        batches: On how many batches of ``images`` layers are fitted.
+        follow_streams: Whether the fit counts residual streams.
 
-def output_error(
-    module: nn.Module,
-    whole: nn.Module,
-    reader: Reader,
-    batch: Tensor,
-    stays: np.ndarray,
-    constant: Tensor | None = None,
-) -> float:
-    """Sum of (Y' - Y)^2 over sum of (Y - mean Y)^2, the mean for each output: 0 where nothing is
-    wrong, 1 where the layer knows no more than the mean of each output, above 1 where less.
-
-    Y is what ``reader`` puts out in the ``whole`` network, Y' in the cut ``module`` (plus
-    ``constant``), both with the stream they are added to where the fit looks at it too; only the
-    outputs ``stays``, at the positions that are drawn for the fit. 0 where Y never changes.
+    Raises:
+        DataError: Images do not fit the network.
     """
-    norm: Any = whole.get_submodule(reader.norm) if reader.norm else None
-    followed = norm is not None and norm.running_var is not None and reader.form != "channel"
-    follow = {reader.name: norm} if followed else {}
-    plain = replace(reader, form="window")  # so that what it puts out is looked at
-    theirs = look(whole, [plain], batch, 0, follow=follow)
-    ours = look(module, [plain], batch, 0, follow=follow if theirs.followed else {})
-    wrong = total = 0.0
-    for mine, right in zip(ours.calls[reader.name], theirs.calls[reader.name], strict=True):
-        aim = right.rows[..., stays].double()
-        made = mine.rows[..., stays].double()
-        if constant is not None:
-            made = made + constant.to(made)[stays]
-        wrong += float((made - aim).square().sum())
-        total += float((aim - aim.mean((0, 1))).square().sum())
-    return wrong / total if total > 0 else 0.0
+    if held_out is None or len(held_out) < 2:
+        return ErrorProbe(cut.module, original)
+    seen, unseen = (
+        next(islice(calibration_batches(cut.model, source, most), 1))
+        for source, most in ((images, batches), (held_out, 1))
+    )
+    return ErrorProbe(cut.module, original, seen, unseen, cut.removed_outputs(), follow_streams)

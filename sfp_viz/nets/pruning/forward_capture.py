@@ -1,4 +1,4 @@
-"""One forward pass, watched: what some layers read and put out, and no further than needed."""
+"""One forward pass, observed: what some layers read and put out, stopped as early as possible."""
 
 from __future__ import annotations
 
@@ -12,76 +12,82 @@ from torch.overrides import TorchFunctionMode
 
 from sfp_viz.nets.tracing.execution import tensors_of
 
-Called = Callable[[str, Tensor, Tensor], None]
-Added = Callable[[str, Tensor], None]
+OnCall = Callable[[str, Tensor, Tensor], None]
+OnAddition = Callable[[str, Tensor], None]
 
 
-class _Reached(Exception):
-    """Everything asked for was seen; the rest of the forward pass is not needed."""
+class _Complete(Exception):
+    """Everything asked for was captured; the rest of the forward pass is not needed."""
 
 
-def watch(
+def capture(
     module: nn.Module,
     calls: Mapping[str, int],
     batch: Tensor,
-    called: Called,
+    on_call: OnCall,
     *,
     norms: Mapping[str, str] | None = None,
-    added: Added | None = None,
+    on_addition: OnAddition | None = None,
 ) -> None:
     """Run ``module`` on ``batch`` until each layer in ``calls`` has run that many times.
 
-    ``called(name, read, put)`` is told each call. For a layer in ``norms``, ``added(name,
-    other)`` is told what the output of that BatchNorm is added to, if that is the first thing
-    that happens to it (streams.Streams). Copy what you keep: it may be written over later.
+    Args:
+        module: The network.
+        calls: Layers to observe, with the number of calls of each.
+        batch: Normalized images [images, channels, height, width].
+        on_call: Called with (name, input, output) at each call. Copy what you keep: it may be
+            written over later.
+        norms: For some of the layers, the BatchNorm that reads their output.
+        on_addition: Called with (name, other) when the first use of such a norm's output is an
+            addition to the tensor ``other`` (see AdditionTracker).
     """
-    left = dict(calls)
-    open_norms = set(norms or ())
+    calls_left = dict(calls)
+    norms_left = set(norms or ())
 
-    def settled(name: str, other: Tensor | None) -> None:
-        if other is not None and added is not None:
-            added(name, other)
-        open_norms.discard(name)
-        stop()
+    def on_first_use(name: str, other: Tensor | None) -> None:
+        if other is not None and on_addition is not None:
+            on_addition(name, other)
+        norms_left.discard(name)
+        stop_when_complete()
 
-    def stop() -> None:
-        if not open_norms and not any(left.values()):
-            raise _Reached
+    def stop_when_complete() -> None:
+        if not norms_left and not any(calls_left.values()):
+            raise _Complete
 
-    def on_layer(name: str) -> Any:
-        def record(part: nn.Module, ins: tuple, out: Tensor) -> None:
-            called(name, ins[0], out)
-            left[name] -= 1
-            stop()
+    def layer_hook(name: str) -> Any:
+        def record(layer: nn.Module, args: tuple, output: Tensor) -> None:
+            on_call(name, args[0], output)
+            calls_left[name] -= 1
+            stop_when_complete()
 
         return record
 
-    def on_norm(name: str) -> Any:
-        return lambda part, ins, out: streams.follow(name, out)
+    def norm_hook(name: str) -> Any:
+        return lambda norm, args, output: tracker.follow(name, output)
 
-    streams = Streams(settled)
-    hooks = [module.get_submodule(n).register_forward_hook(on_layer(n)) for n in calls]
+    tracker = AdditionTracker(on_first_use)
+    handles = [module.get_submodule(n).register_forward_hook(layer_hook(n)) for n in calls]
     for name, norm in (norms or {}).items():
-        hooks.append(module.get_submodule(norm).register_forward_hook(on_norm(name)))
+        handles.append(module.get_submodule(norm).register_forward_hook(norm_hook(name)))
     try:
-        with torch.no_grad(), streams if norms else nullcontext():
+        with torch.no_grad(), tracker if norms else nullcontext():
             module(batch)
-    except _Reached:
+    except _Complete:
         pass
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in handles:
+            handle.remove()
 
 
-def reads(module: nn.Module, name: str, batches: Iterator[Tensor]) -> Iterator[Tensor]:
-    """What the layer ``name``, which runs once, reads on each batch."""
+def layer_inputs(module: nn.Module, name: str, batches: Iterator[Tensor]) -> Iterator[Tensor]:
+    """What the layer ``name``, which runs once in a pass, reads on each of the batches."""
     for batch in batches:
-        found: list[Tensor] = []
-        watch(module, {name: 1}, batch, lambda _, read, put, found=found: found.append(read))
-        yield found[0]
+        inputs: list[Tensor] = []
+        capture(module, {name: 1}, batch, lambda _, read, put, into=inputs: into.append(read))
+        yield inputs[0]
 
 
-_ADDS = {
+_ADDITIONS = {
     torch.add,
     Tensor.add,
     Tensor.add_,
@@ -91,50 +97,52 @@ _ADDS = {
 }
 
 
-class Streams(TorchFunctionMode):
-    """Watches a forward pass for what tensors are added to.
+class AdditionTracker(TorchFunctionMode):
+    """Observes what tensors are added to during a forward pass.
 
-    ``settled(name, other)`` is called once for each tensor followed under a ``name``: with the
-    ``other`` tensor when the first thing that happens to it is a plain addition of the same
-    shape, before it is carried out; else with None, as soon as anything else is computed from it
-    (what is added later may then depend on it, and a change to it would change both).
+    ``on_first_use(name, other)`` is called once for each followed tensor: with the ``other``
+    tensor when the first thing computed from it is a plain addition of the same shape, before
+    that is carried out; else with None, as soon as anything else is computed from it (what is
+    added later may then depend on it, and a change to it would change both).
     """
 
-    def __init__(self, settled: Callable[[str, Tensor | None], None]) -> None:
+    def __init__(self, on_first_use: Callable[[str, Tensor | None], None]) -> None:
         super().__init__()
-        self._settled = settled
-        self._open: dict[int, tuple[str, Tensor]] = {}  # held, so that ids stay their own
+        self._on_first_use = on_first_use
+        self._followed: dict[int, tuple[str, Tensor]] = {}  # tensors kept, so that ids stay unique
 
     def follow(self, name: str, tensor: Tensor) -> None:
-        """Follow ``tensor`` from here on."""
-        self._open[id(tensor)] = (name, tensor)
+        """Follow ``tensor`` under ``name`` from here on."""
+        self._followed[id(tensor)] = (name, tensor)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        ids = {id(tensor) for tensor in tensors_of((args, kwargs))} if self._open else set()
-        met = [self._open[key] for key in ids if key in self._open]
-        others = {name: _added(func, args, kwargs, tensor) for name, tensor in met}
-        for name, tensor in met:
+        ids = {id(tensor) for tensor in tensors_of((args, kwargs))} if self._followed else set()
+        used = [self._followed[key] for key in ids if key in self._followed]
+        others = {name: _other_summand(func, args, kwargs, tensor) for name, tensor in used}
+        for name, tensor in used:
             if others[name] is not None:
-                del self._open[id(tensor)]
+                del self._followed[id(tensor)]
         for name, other in others.items():
             if other is not None:
-                self._settled(name, other)
-        made = func(*args, **kwargs)
-        if tensors_of(made):  # looking at a shape or a device is no use of it
-            for name, tensor in met:
+                self._on_first_use(name, other)
+        result = func(*args, **kwargs)
+        if tensors_of(result):  # reading a shape or a device is no use of a tensor
+            for name, tensor in used:
                 if others[name] is None:
-                    del self._open[id(tensor)]
-                    self._settled(name, None)
-        return made
+                    del self._followed[id(tensor)]
+                    self._on_first_use(name, None)
+        return result
 
 
-def _added(func: Any, args: tuple, kwargs: Mapping[str, Any], watched: Tensor) -> Tensor | None:
-    """What ``watched`` is added to by this call, one to one; None when it is no such addition."""
-    if func not in _ADDS or kwargs.get("alpha", 1) != 1 or len(args) > 2:
+def _other_summand(
+    func: Any, args: tuple, kwargs: Mapping[str, Any], tensor: Tensor
+) -> Tensor | None:
+    """What ``tensor`` is added to by this call, element by element; None for any other call."""
+    if func not in _ADDITIONS or kwargs.get("alpha", 1) != 1 or len(args) > 2:
         return None
-    pair = [*args, *(kwargs[key] for key in ("input", "other") if key in kwargs)]
-    others = [part for part in pair if part is not watched]
+    summands = [*args, *(kwargs[key] for key in ("input", "other") if key in kwargs)]
+    others = [value for value in summands if value is not tensor]
     if len(others) != 1 or not isinstance(others[0], Tensor):
         return None
-    return others[0] if others[0].shape == watched.shape else None
+    return others[0] if others[0].shape == tensor.shape else None

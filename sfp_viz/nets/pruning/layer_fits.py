@@ -1,4 +1,5 @@
-"""How one layer is fitted to what it put out in the uncut network: by windows, channels or mean."""
+"""How one layer is fitted to its outputs in the uncut network: its kernel, its input channels, or
+the mean of its outputs."""
 
 from __future__ import annotations
 
@@ -11,17 +12,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfp_viz.nets.pruning.calibration import fed
-from sfp_viz.nets.pruning.forward_capture import watch
-from sfp_viz.nets.pruning.im2col import drawn, in_chunks, inputs_of, rows_of, unit_rows, window_rows
-from sfp_viz.nets.pruning.normal_equations import Equations
+from sfp_viz.nets.pruning.calibration import constant_outputs
+from sfp_viz.nets.pruning.forward_capture import capture
+from sfp_viz.nets.pruning.im2col import (
+    input_count,
+    row_chunks,
+    rows_of,
+    sampled_positions,
+    unit_rows,
+    window_rows,
+)
+from sfp_viz.nets.pruning.normal_equations import NormalEquations
 
 
 @dataclass(frozen=True)
 class Errors:
-    """How wrong a layer's output is ``before`` and ``after`` its fit, measured on ``images``: the
-    squared difference from what it puts out in the uncut network, as a share of the variance of
-    that (fit_errors.output_error)."""
+    """The error of a layer's output ``before`` and ``after`` its fit, measured on ``images``: the
+    squared difference from its output in the uncut network, as a share of the variance of that
+    (ErrorProbe.output_error)."""
 
     before: float
     after: float
@@ -36,7 +44,7 @@ class LayerFit:
     outputs (and of the stream they are added to, in their units) for 'window' and of the lost
     inputs for 'channel'; ``after`` plus ``penalty``, the ridge term, is never above ``before``.
     0 for 'bias'. ``seen`` and ``unseen``: the errors of its output on images of the fit and on
-    others, measured where such were given.
+    others, where they were measured.
     """
 
     name: str
@@ -50,68 +58,95 @@ class LayerFit:
 
 
 @dataclass(frozen=True)
+class PruneReport:
+    """How a cut network was compensated.
+
+    Attributes:
+        added_biases: Names of new biases, such as 'conv2.bias'.
+        notes: A sentence about everything that was not done as the recipe says.
+        layers: The layers that were refitted, in forward order.
+    """
+
+    added_biases: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    layers: tuple[LayerFit, ...] = ()
+
+
+@dataclass(frozen=True)
 class Reader:
-    """A layer that reads removed channels ``lost``: in the cut network (``part``, written to) and
-    in the uncut one. ``size`` features in a row are one unit (maps flattened before a linear
-    layer); 0 when that differs from unit to unit. It runs ``calls`` times and is fitted by
-    ``form`` on a ``share`` of all positions; ``norm`` is the BatchNorm behind it, or ''; ``held``
-    says that what it reads on all images may be kept in memory."""
+    """A layer that reads removed channels.
+
+    Attributes:
+        name: Its path in the network.
+        layer: The layer in the cut network; the fit writes to it.
+        original: The same layer in the uncut network.
+        removed: Positions of the removed channels among its inputs.
+        unit_size: How many features in a row are one unit (maps flattened before a linear
+            layer); 0 when that differs from unit to unit.
+        calls: How often it runs in a forward pass.
+        norm: The BatchNorm behind it, or ''.
+        form: How it is fitted: 'window', 'channel' or 'bias'.
+        share: On what share of all positions it is fitted.
+        keeps_inputs: Whether its inputs on all images may be kept in memory.
+    """
 
     name: str
-    part: Any
-    whole: Any
-    lost: np.ndarray
-    size: int
+    layer: Any
+    original: Any
+    removed: np.ndarray
+    unit_size: int
     calls: int
     norm: str = ""
     form: str = "bias"
     share: float = 1.0
-    held: bool = False
+    keeps_inputs: bool = False
 
     @cached_property
     def units(self) -> tuple[Tensor, Tensor]:
-        """Kept and lost units."""
-        lost = np.unique(self.lost // self.size)
-        kept = np.setdiff1d(np.arange(inputs_of(self.part) // self.size), lost)
-        return torch.from_numpy(kept), torch.from_numpy(lost)
+        """Kept and removed units."""
+        removed = np.unique(self.removed // self.unit_size)
+        kept = np.setdiff1d(np.arange(input_count(self.layer) // self.unit_size), removed)
+        return torch.from_numpy(kept), torch.from_numpy(removed)
 
-    def outputs(self, put: Tensor, turn: int) -> Tensor:
-        """Of what it puts out, what the fit needs: rows at drawn positions, or the mean alone."""
-        rows = rows_of(self.part, put)
+    def output_rows(self, outputs: Tensor, turn: int) -> Tensor:
+        """What the fit needs of its outputs: rows at sampled positions, or the mean alone."""
+        rows = rows_of(self.layer, outputs)
         if self.form == "bias":
             return rows.mean((0, 1), dtype=torch.float64)
-        return rows[:, drawn(rows.shape[1], self.share, turn).to(rows.device)]
+        return rows[:, sampled_positions(rows.shape[1], self.share, turn).to(rows.device)]
 
-    def inputs(self, read: Tensor, turn: int, units: Tensor) -> Tensor:
-        """Values of ``units`` of what it reads, at drawn positions."""
-        rows = unit_rows(self.part, read, self.size)
-        return rows[:, drawn(rows.shape[1], self.share, turn).to(rows.device)][..., units]
+    def input_rows(self, inputs: Tensor, turn: int, units: Tensor) -> Tensor:
+        """Its inputs of some ``units`` at sampled positions."""
+        rows = unit_rows(self.layer, inputs, self.unit_size)
+        positions = sampled_positions(rows.shape[1], self.share, turn).to(rows.device)
+        return rows[:, positions][..., units]
 
 
 @dataclass
 class Call:
-    """One call of a reader: ``rows`` for the fit (outputs; for 'channel' values of units),
-    ``mean`` of each input, ``read`` in the cut network, at how many ``positions`` it puts out."""
+    """One call of a reader: ``rows`` for the fit (outputs; for 'channel' inputs of units), the
+    mean of each input, its inputs in the cut network, and the number of output positions."""
 
     rows: Tensor
-    mean: Tensor | None
-    read: Tensor | None
+    input_mean: Tensor | None
+    inputs: Tensor | None
     positions: int
 
 
 @dataclass(frozen=True)
-class Look:
-    """All calls of some readers on one batch, and whose norm's output was added to a stream."""
+class Captured:
+    """All calls of some readers on one batch, and those whose norm's output was added to a
+    stream."""
 
     calls: Mapping[str, Sequence[Call]]
-    followed: frozenset[str]
+    in_streams: frozenset[str]
 
 
-Found = tuple[LayerFit, Tensor]  # and the constant to add to each output
-Pairs = Iterable[tuple[int, Call, Call]]  # turn, in the cut network, in the whole one
+Fitted = tuple[LayerFit, Tensor]  # and the constant to add to each output
+CallPairs = Iterable[tuple[int, Call, Call]]  # turn, in the cut network, in the uncut one
 
 
-def look(
+def capture_calls(
     module: nn.Module,
     readers: Sequence[Reader],
     batch: Tensor,
@@ -119,95 +154,105 @@ def look(
     *,
     follow: Mapping[str, Any],
     cut: bool = False,
-) -> Look:
-    """What the fits of ``readers`` need of one forward pass of the ``cut`` network or the whole.
+) -> Captured:
+    """What the fits of some readers need of one forward pass.
 
-    ``follow`` maps layers to the whole network's BatchNorm behind them: what the output of such a
-    norm is added to is added to the layer's own output, in its units. So a fit to the whole
-    network's makes up for what the stream lost as well (our design).
+    Args:
+        module: The network to run: the cut one or the uncut one.
+        readers: The layers to observe.
+        batch: Normalized images.
+        turn: The number of the batch, which decides the positions that are sampled.
+        follow: For some readers, the uncut network's BatchNorm behind them. What the output of
+            such a norm is added to is added to the layer's own output, in its units. So a fit to
+            the uncut network makes up for what the residual stream lost as well (our design).
+        cut: Whether ``module`` is the cut network.
     """
-    found: dict[str, list[Call]] = {reader.name: [] for reader in readers}
+    calls: dict[str, list[Call]] = {reader.name: [] for reader in readers}
     by_name = {reader.name: reader for reader in readers}
-    followed: set[str] = set()
+    in_streams: set[str] = set()
 
-    def called(name: str, read: Tensor, put: Tensor) -> None:
-        reader, calls = by_name[name], found[name]
-        at = turn * reader.calls + len(calls)
-        mean, rows, positions = None, None, rows_of(reader.part, put)[..., 0].numel()
+    def on_call(name: str, inputs: Tensor, outputs: Tensor) -> None:
+        reader = by_name[name]
+        call_turn = turn * reader.calls + len(calls[name])
+        mean, rows, positions = None, None, rows_of(reader.layer, outputs)[..., 0].numel()
         if reader.form == "channel":
-            mean = rows_of(reader.part, read).flatten(0, 1).mean(0, dtype=torch.float64).cpu()
-            rows = reader.inputs(read, at, reader.units[0 if cut else 1])
-        rows = reader.outputs(put, at) if rows is None else rows
-        calls.append(Call(rows, mean, read.clone() if cut else None, positions))
+            mean = rows_of(reader.layer, inputs).flatten(0, 1).mean(0, dtype=torch.float64).cpu()
+            rows = reader.input_rows(inputs, call_turn, reader.units[0 if cut else 1])
+        rows = reader.output_rows(outputs, call_turn) if rows is None else rows
+        calls[name].append(Call(rows, mean, inputs.clone() if cut else None, positions))
 
-    def added(name: str, other: Tensor) -> None:
-        reader, call = by_name[name], found[name][0]
-        call.rows += reader.outputs(in_units(follow[name], other), turn)
-        followed.add(name)
+    def on_addition(name: str, other: Tensor) -> None:
+        reader, call = by_name[name], calls[name][0]
+        call.rows += reader.output_rows(before_norm(follow[name], other), turn)
+        in_streams.add(name)
 
     counts = {reader.name: reader.calls for reader in readers}
     norms = {reader.name: reader.norm for reader in readers if reader.name in follow}
-    watch(module, counts, batch, called, norms=norms, added=added)
-    return Look(found, frozenset(followed))
+    capture(module, counts, batch, on_call, norms=norms, on_addition=on_addition)
+    return Captured(calls, frozenset(in_streams))
 
 
-def in_units(norm: Any, after: Tensor) -> Tensor:
-    """A change ``after`` a BatchNorm with fixed statistics, as the change before it that makes
+def before_norm(norm: Any, change: Tensor) -> Tensor:
+    """A ``change`` behind a BatchNorm with fixed statistics, as the change before it that makes
     it; 0 where the norm lets next to nothing through."""
     scale = torch.rsqrt(norm.running_var + norm.eps)
     scale = scale if norm.weight is None else scale * norm.weight.detach()
     through = scale.abs() > 1e-3 * scale.abs().max()
-    back = torch.where(through, 1 / torch.where(through, scale, 1), 0)
-    return after * back.view(1, -1, *[1] * (after.ndim - 2))
+    inverse = torch.where(through, 1 / torch.where(through, scale, 1), 0)
+    return change * inverse.view(1, -1, *[1] * (change.ndim - 2))
 
 
-def by_window(reader: Reader, pairs: Pairs, ridge: float) -> Found:
-    """Refit the whole kernel over windows of the kept inputs."""
-    part, (kept, _) = reader.part, reader.units
-    sums = Equations(part.weight[0, kept].numel(), len(part.weight))
-    for turn, ours, theirs in pairs:
-        assert ours.read is not None
-        chosen = drawn(ours.positions // len(ours.read), reader.share, turn)
-        for rows, apart in window_rows(part, ours.read, theirs.rows - ours.rows, kept, chosen):
-            sums.add(rows, apart)
-    fit = sums.solve(ridge)
+def fit_kernel(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
+    """Refit the whole kernel on windows of the kept inputs."""
+    layer, (kept, _) = reader.layer, reader.units
+    equations = NormalEquations(layer.weight[0, kept].numel(), len(layer.weight))
+    for turn, call, original in pairs:
+        assert call.inputs is not None
+        positions = sampled_positions(call.positions // len(call.inputs), reader.share, turn)
+        residuals = original.rows - call.rows
+        for windows, targets in window_rows(layer, call.inputs, residuals, kept, positions):
+            equations.add(windows, targets)
+    solution = equations.solve(ridge)
     with torch.no_grad():
-        change = fit.weights.view(len(part.weight), len(kept), *part.weight.shape[2:])
-        part.weight[:, kept] += change.to(part.weight)
-    errors = (fit.before, fit.after, fit.penalty)
-    return LayerFit(reader.name, "window", sums.rows, *errors), fit.offset
+        change = solution.weights.view(len(layer.weight), len(kept), *layer.weight.shape[2:])
+        layer.weight[:, kept] += change.to(layer.weight)
+    errors = (solution.before, solution.after, solution.penalty)
+    return LayerFit(reader.name, "window", equations.rows, *errors), solution.offset
 
 
-def by_channel(reader: Reader, pairs: Pairs, ridge: float) -> Found:
-    """Express the lost units by the kept ones, position by position."""
-    part, size, (kept, lost) = reader.part, reader.size, reader.units
-    sums, count = Equations(len(kept), len(lost)), 0
-    now, then = (torch.zeros(inputs_of(part), dtype=torch.float64) for _ in range(2))
-    for _, ours, theirs in pairs:
-        assert ours.mean is not None
-        assert theirs.mean is not None
-        now, then, count = now + ours.mean, then + theirs.mean, count + 1
-        for given, wanted in in_chunks(ours.rows, theirs.rows):
-            sums.add(given, wanted)
-    fit = sums.solve(ridge)
+def fit_channels(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
+    """Express the removed units by the kept ones, position by position."""
+    layer, size, (kept, removed) = reader.layer, reader.unit_size, reader.units
+    equations, count = NormalEquations(len(kept), len(removed)), 0
+    sums, original_sums = (torch.zeros(input_count(layer), dtype=torch.float64) for _ in range(2))
+    for _, call, original in pairs:
+        assert call.input_mean is not None
+        assert original.input_mean is not None
+        sums, original_sums = sums + call.input_mean, original_sums + original.input_mean
+        count += 1
+        for inputs, targets in row_chunks(call.rows, original.rows):
+            equations.add(inputs, targets)
+    solution = equations.solve(ridge)
     with torch.no_grad():
-        units = part.weight.double().contiguous()
-        units = units.view(len(part.weight), -1, size, *part.weight.shape[2:])
-        units[:, kept] += torch.einsum("op...,pk->ok...", units[:, lost], fit.weights.to(units))
-        units[:, lost] = 0
-        part.weight.copy_(units.view_as(part.weight))
-    now, then = (mean.to(part.weight.device) / count for mean in (now, then))
-    offset = fed(reader.whole, then) - fed(part, now)
-    return LayerFit(reader.name, "channel", sums.rows, fit.before, fit.after, fit.penalty), offset
+        weight = layer.weight.double().contiguous()
+        weight = weight.view(len(layer.weight), -1, size, *layer.weight.shape[2:])
+        shares = solution.weights.to(weight)
+        weight[:, kept] += torch.einsum("op...,pk->ok...", weight[:, removed], shares)
+        weight[:, removed] = 0
+        layer.weight.copy_(weight.view_as(layer.weight))
+    means, original_means = (s.to(layer.weight.device) / count for s in (sums, original_sums))
+    offset = constant_outputs(reader.original, original_means) - constant_outputs(layer, means)
+    errors = (solution.before, solution.after, solution.penalty)
+    return LayerFit(reader.name, "channel", equations.rows, *errors), offset
 
 
-def by_mean(reader: Reader, pairs: Pairs, ridge: float) -> Found:
-    """Let the means of the outputs meet."""
-    total, rows = torch.zeros(len(reader.part.weight), dtype=torch.float64), 0
-    for _, ours, theirs in pairs:
-        total += (theirs.rows - ours.rows).cpu() * ours.positions
-        rows += ours.positions
+def fit_mean(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
+    """Make the means of the outputs equal."""
+    total, rows = torch.zeros(len(reader.layer.weight), dtype=torch.float64), 0
+    for _, call, original in pairs:
+        total += (original.rows - call.rows).cpu() * call.positions
+        rows += call.positions
     return LayerFit(reader.name, "bias", rows), total / rows
 
 
-FITS = {"window": by_window, "channel": by_channel, "bias": by_mean}
+FITS = {"window": fit_kernel, "channel": fit_channels, "bias": fit_mean}

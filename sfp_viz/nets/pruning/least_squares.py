@@ -1,13 +1,13 @@
 """Refit every reader of removed channels by least squares, in forward order (docs/method.md).
 
-Each reader learns to put out, from what the cut network feeds it, what it put out in the uncut
-one. Streamed: memory is bounded by one batch, one chunk of windows and one matrix a layer.
+Each reader is fitted to give, from its inputs in the cut network, the outputs that it has in the
+uncut one. Streamed: memory is bounded by one batch, one chunk of windows and one matrix a layer.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,183 +15,230 @@ import numpy as np
 from torch import Tensor, nn
 
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.model import Model
-from sfp_viz.nets.pruning.calibration import (
-    BATCH,
-    NORMS,
-    absorb,
-    calibration_batches,
-    name_behind,
-    readers,
+from sfp_viz.nets.pruning.calibration import BATCH, add_constant, calibration_batches
+from sfp_viz.nets.pruning.cut_context import CutContext
+from sfp_viz.nets.pruning.fit_errors import ErrorProbe, error_probe
+from sfp_viz.nets.pruning.forward_capture import layer_inputs
+from sfp_viz.nets.pruning.im2col import input_count, position_count
+from sfp_viz.nets.pruning.layer_fits import (
+    FITS,
+    Call,
+    Captured,
+    LayerFit,
+    PruneReport,
+    Reader,
+    capture_calls,
 )
-from sfp_viz.nets.pruning.fit_errors import ErrorProbe, rulers
-from sfp_viz.nets.pruning.forward_capture import reads
-from sfp_viz.nets.pruning.im2col import inputs_of, positions
-from sfp_viz.nets.pruning.layer_fits import FITS, Call, LayerFit, Look, Reader, look
-from sfp_viz.nets.pruning.norm_rescaling import hold_scale, put_out
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
-from sfp_viz.nets.tracing.execution import execute
+from sfp_viz.nets.pruning.norm_rescaling import output_moments, rescale_norm
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup
+from sfp_viz.nets.tracing.execution import BATCH_NORMS
 
-# Of the mean variance of the inputs. Published ResNet-20, 70 % of the inner filters cut by L1, 512
-# images, 2,000 held-out training images: 1e-3 58.8 %, 1e-2 59.1 %, 0.1 57.8 %, all within chance.
-RIDGE = 1e-3
-MOST_UNKNOWNS = 4608  # inputs of a window; above it the channel form is used
-MOST_ROWS = 2**18  # windows of a layer, drawn evenly from all of them where there are more
-BATCHES = 8  # of 128 images
-_ROWS_EACH = 5  # rows needed for each unknown, else the fit would follow chance
-_HELD = 2**26  # numbers held in memory to save forward passes
+_ROWS_PER_UNKNOWN = 5  # fewer rows than that, and the fit would follow chance
 
-Calls = Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
+Shapes = Sequence[tuple[tuple[int, ...], tuple[int, ...]]]  # of inputs and outputs, by call
 Batches = Callable[[], Iterator[Tensor]]
 
 
 @dataclass(frozen=True)
-class LayerFits:
-    """All refitted layers, the names of new biases, and a sentence about each layer left out."""
+class FitOptions:
+    """How layers are refitted; the defaults are what the method does.
 
-    layers: tuple[LayerFit, ...]
-    added: tuple[str, ...]
-    notes: tuple[str, ...]
+    Attributes:
+        ridge: Ridge, as a share of the mean variance of the inputs. Published ResNet-20, 70 % of
+            the inner filters cut by L1, 512 images, 2,000 held-out training images: 1e-3 58.8 %,
+            1e-2 59.1 %, 0.1 57.8 %, all within chance.
+        batches: How many batches of 128 calibration images to use at most.
+        follow_streams: Fit the residual stream that a layer's output is added to, instead of the
+            output alone.
+        batch_statistics: During the refit, norms of the cut network use the statistics of each
+            batch, as they will after BatchNorm is estimated anew, instead of those of the uncut
+            network.
+        rescale_norms: Keep the scale of a refitted layer through the BatchNorm behind it.
+        max_unknowns: Windows with more inputs than that are not fitted as a whole, but channel by
+            channel.
+        max_rows: How many rows a layer is fitted on at most, sampled evenly from all of them.
+        max_kept: How many numbers are kept in memory at most, to save forward passes.
+    """
+
+    ridge: float = 1e-3
+    batches: int = 8
+    follow_streams: bool = True
+    batch_statistics: bool = True
+    rescale_norms: bool = True
+    max_unknowns: int = 4608
+    max_rows: int = 2**18
+    max_kept: int = 2**26
 
 
 def refit(
-    module: nn.Module,
-    model: Model,
-    groups: Sequence[ChannelGroup],
-    removed: Mapping[str, Sequence[int]],
+    cut: CutContext,
     images: Images,
     *,
     window: bool = True,
-    ridge: float = RIDGE,
-    most: int = BATCHES,
     held_out: Images | None = None,
+    options: FitOptions | None = None,
     progress: Callable[[str], None] | None = None,
-) -> LayerFits:
-    """Refit the readers of removed channels on ``most`` batches of images, in place on ``module``,
-    a whole copy of ``model``, whose removed channels are silenced.
+) -> PruneReport:
+    """Refit the readers of removed channels, in place on the copy; silences removed channels.
 
-    ``window``: the whole kernel over windows of the kept input, W' = W + D with D from
-    (Cov(Z, Z) + r I) D^T = Cov(Z, Y - Y'), r = ridge * trace / n; Y what the reader puts out in
-    the uncut network, Y' in the cut one, Z the windows there. The ridge pulls towards the old
-    kernel, so an endless one is 'bias' (our reading). Else, and where a window has more than 4608
-    inputs or too few rows, the removed channels are expressed by the kept ones: W'_K += W_P X,
-    X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions get the mean alone. Norms of the cut
-    network use the statistics of the batch meanwhile: estimate them anew afterwards. With images
-    ``held_out``, each refit is measured on them and on images of the fit (fit_errors.py), which
-    changes nothing in the fit. ``progress`` gets a line for each batch.
+    'window': the whole kernel on windows of the kept input, W' = W + D with D from
+    (Cov(Z, Z) + r I) D^T = Cov(Z, Y - Y'), r = ridge * trace / n; Y the reader's outputs in the
+    uncut network, Y' in the cut one, Z the windows there. The ridge pulls towards the old kernel,
+    so an infinite one is 'bias' (our reading). 'channel': the removed channels are expressed by
+    the kept ones: W'_K += W_P X, X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions are
+    fitted to the mean alone. Norms of the cut network use the statistics of the batch meanwhile:
+    estimate them anew afterwards.
+
+    Args:
+        cut: The cut.
+        images: Calibration images.
+        window: Fit 'window' where a window has few enough inputs and there are enough rows;
+            'channel' elsewhere, and everywhere for False.
+        held_out: Other images; the errors of each refit are measured on them and on images of
+            the fit (fit_errors.py), which does not change the fit.
+        options: How to fit.
+        progress: Called with a line for each batch.
+
+    Raises:
+        DataError: Images do not fit the network.
     """
-    lost, notes = readers(module, groups, removed)
-    whole = copy.deepcopy(module).eval()
-    silence(module, groups, removed)
-    execution = execute(module, model.input_shape, name=model.name)
-    used = min(len(images), most * BATCH)
-    found, layers, added = [], [], []
-    for name in [name for name in execution.calls if name in lost]:
-        calls, part = execution.calls[name], module.get_submodule(name)
-        reader = Reader(
-            name, part, whole.get_submodule(name), lost[name], _size(name, groups), len(calls),
-            norm=name_behind(execution, name),
-            held=used * sum(int(np.prod(ins[1:])) for ins, _ in calls) <= _HELD,
-        )  # fmt: skip
-        reader, why = _formed(reader, calls, used, window)
-        found.append((reader, _numbers(reader, calls, used)))
-        notes += (f"'{name}' {why}.",) if why else ()
-    norms = _set_live(module)
-    measured = rulers(module, whole, model, groups, removed, images, held_out, most)
+    options = options or FitOptions()
+    original = copy.deepcopy(cut.module).eval()
+    cut.silence()
+    used = min(len(images), options.batches * BATCH)
+    readers, notes = _readers(cut, original, used, window, options)
+    norms = _use_batch_statistics(cut.module) if options.batch_statistics else []
+    probe = error_probe(
+        cut, original, images, held_out,
+        batches=options.batches, follow_streams=options.follow_streams,
+    )  # fmt: skip
+    layers: list[LayerFit] = []
+    added: list[str] = []
 
     def batches() -> Iterator[Tensor]:
-        for batch in calibration_batches(model, images, most):
-            if progress:  # for each batch anew: whoever hears it may stop the work there
-                name = found[len(layers)][0].name
-                progress(f"Refitting '{name}', {len(layers) + 1} of {len(found)}")
+        for batch in calibration_batches(cut.model, images, options.batches):
+            if progress:  # at each batch, because the callback may stop the work there
+                name = readers[len(layers)].name
+                progress(f"Refitting '{name}', {len(layers) + 1} of {len(readers)}")
             yield batch
 
-    for some in _together(found):
-        for reader, theirs in _beside(whole, some, batches):
-            made, new = _refitted(module, whole, reader, theirs, batches, ridge, measured)
-            silence(module, groups, removed)  # outputs that are cut themselves stay at 0
-            layers.append(made)
-            added += [f"{reader.name}.bias"] if new else []
+    for chunk in _memory_chunks(cut, readers, used, options.max_kept):
+        for reader, captured in _with_originals(original, chunk, batches, options):
+            fit, has_new_bias = _refit_layer(
+                cut, original, reader, captured, batches, options, probe
+            )
+            cut.silence()  # outputs that are cut themselves remain 0
+            layers.append(fit)
+            added += [f"{reader.name}.bias"] if has_new_bias else []
     for norm in norms:
         norm.track_running_stats = True
         norm.eval()
-    return LayerFits(tuple(layers), tuple(added), notes)
+    return PruneReport(tuple(added), (*cut.notes, *notes), tuple(layers))
 
 
-def _together(found: Sequence[tuple[Reader, int]]) -> Iterator[list[Reader]]:
-    """Readers in a row whose numbers may be held in memory together."""
-    some: list[Reader] = []
-    held = 0
-    for reader, numbers in found:
-        if some and held + numbers > _HELD:
-            yield some
-            some, held = [], 0
-        some.append(reader)
-        held += numbers
-    if some:
-        yield some
+def _readers(
+    cut: CutContext, original: nn.Module, images: int, window: bool, options: FitOptions
+) -> tuple[list[Reader], list[str]]:
+    """The readers in forward order, with the form of their fits; and a sentence about each that
+    is fitted in a simpler form than ``window`` asks for."""
+    readers, notes = [], []
+    for name in [name for name in cut.execution.calls if name in cut.readers]:
+        shapes = cut.execution.calls[name]
+        inputs = sum(int(np.prod(read[1:])) for read, _ in shapes)
+        reader = Reader(
+            name, cut.layer(name), original.get_submodule(name), cut.readers[name],
+            _unit_size(name, cut.groups), len(shapes),
+            norm=cut.execution.own_norm(name),
+            keeps_inputs=images * inputs <= options.max_kept,
+        )  # fmt: skip
+        reader, why = _with_form(reader, shapes, images, window, options)
+        readers.append(reader)
+        notes += [f"'{name}' {why}."] if why else []
+    return readers, notes
 
 
-def _beside(
-    whole: nn.Module, some: Sequence[Reader], batches: Batches
-) -> Iterator[tuple[Reader, Iterator[Look]]]:
-    """Each reader with what the whole network shows of it: one pass for several of them, whose
-    numbers are held; or passes as they are needed for one alone."""
+def _memory_chunks(
+    cut: CutContext, readers: Sequence[Reader], images: int, most: int
+) -> Iterator[list[Reader]]:
+    """Readers in a row whose numbers may be kept in memory together."""
+    chunk: list[Reader] = []
+    kept = 0
+    for reader in readers:
+        numbers = _kept_numbers(reader, cut.execution.calls[reader.name], images)
+        if chunk and kept + numbers > most:
+            yield chunk
+            chunk, kept = [], 0
+        chunk.append(reader)
+        kept += numbers
+    if chunk:
+        yield chunk
+
+
+def _with_originals(
+    original: nn.Module, readers: Sequence[Reader], batches: Batches, options: FitOptions
+) -> Iterator[tuple[Reader, Iterator[Captured]]]:
+    """Each reader with what is captured of it in the uncut network: in one pass for several
+    readers, kept in memory; or in passes as they are needed for a single one."""
     follow: dict[str, Any] = {
-        r.name: whole.get_submodule(r.norm) for r in some if r.form != "channel" and r.norm
+        reader.name: original.get_submodule(reader.norm)
+        for reader in readers
+        if options.follow_streams and reader.form != "channel" and reader.norm
     }
     follow = {name: norm for name, norm in follow.items() if norm.running_var is not None}
 
-    def looks() -> Iterator[Look]:
+    def passes() -> Iterator[Captured]:
         for turn, batch in enumerate(batches()):
-            yield look(whole, some, batch, turn, follow=follow)
+            yield capture_calls(original, readers, batch, turn, follow=follow)
 
-    held = list(looks()) if len(some) > 1 else None
-    for reader in some:
-        yield reader, iter(held) if held is not None else looks()
+    kept = list(passes()) if len(readers) > 1 else None
+    for reader in readers:
+        yield reader, iter(kept) if kept is not None else passes()
 
 
-def _refitted(
-    module: nn.Module,
-    whole: nn.Module,
+def _refit_layer(
+    cut: CutContext,
+    original: nn.Module,
     reader: Reader,
-    looks: Iterator[Look],
+    captured: Iterator[Captured],
     batches: Batches,
-    ridge: float,
-    measured: ErrorProbe,
+    options: FitOptions,
+    probe: ErrorProbe,
 ) -> tuple[LayerFit, bool]:
-    """Fit one reader of the cut network, and let the norm behind it keep its scale; whether it
-    has a new bias."""
-    part, norm = reader.part, module.get_submodule(reader.norm) if reader.norm else None
-    before = whole.get_submodule(reader.norm) if reader.norm else None
-    held: list[Tensor] = []
+    """Fit one reader of the cut network, and rescale the norm behind it; whether it got a new
+    bias."""
+    layer, norm = reader.layer, cut.norm(reader.name)
+    original_norm = original.get_submodule(reader.norm) if reader.norm else None
+    kept_inputs: list[Tensor] = []
 
-    def calls() -> Iterator[tuple[int, Call, Call]]:
-        for turn, (batch, theirs) in enumerate(zip(batches(), looks, strict=True)):
-            follow = {reader.name: before} if reader.name in theirs.followed else {}
-            ours = look(module, [reader], batch, turn, follow=follow, cut=True)
-            sides = (ours.calls[reader.name], theirs.calls[reader.name])
-            for number, pair in enumerate(zip(*sides, strict=True)):
-                yield turn * reader.calls + number, *pair
-                if norm is not None and reader.held and pair[0].read is not None:
-                    held.append(pair[0].read)
+    def call_pairs() -> Iterator[tuple[int, Call, Call]]:
+        for turn, (batch, whole) in enumerate(zip(batches(), captured, strict=True)):
+            follow = {reader.name: original_norm} if reader.name in whole.in_streams else {}
+            own = capture_calls(cut.module, [reader], batch, turn, follow=follow, cut=True)
+            both = (own.calls[reader.name], whole.calls[reader.name])
+            for number, (call, original_call) in enumerate(zip(*both, strict=True)):
+                yield turn * reader.calls + number, call, original_call
+                if norm is not None and reader.keeps_inputs and call.inputs is not None:
+                    kept_inputs.append(call.inputs)
 
-    wrong = measured.before(reader)
-    made, offset = FITS[reader.form](reader, calls(), ridge)
-    in_norm = norm is not None and part.bias is None
-    new = absorb(part, norm, offset)
-    made = measured.after(reader, made, wrong, offset if in_norm and not new else None)
-    if reader.form != "bias" and norm is not None:
-        again = held or reads(module, reader.name, batches())
-        hold_scale(norm, before, *put_out(part, again), in_norm * offset)
-    return made, new
+    before = probe.before(reader)
+    fit, constant = FITS[reader.form](reader, call_pairs(), options.ridge)
+    in_norm = norm is not None and layer.bias is None
+    has_new_bias = add_constant(layer, norm, constant)
+    behind = constant if in_norm and not has_new_bias else None
+    fit = probe.after(reader, fit, before, behind)
+    if reader.form != "bias" and norm is not None and options.rescale_norms:
+        inputs = kept_inputs or layer_inputs(cut.module, reader.name, batches())
+        rescale_norm(norm, original_norm, *output_moments(layer, inputs), in_norm * constant)
+    return fit, has_new_bias
 
 
-def _set_live(module: nn.Module) -> list[Any]:
-    """Let norms work with each batch's own statistics, without writing them down: as they will
-    after BatchNorm is estimated anew, which is what the fit has to suit."""
+def _use_batch_statistics(module: nn.Module) -> list[Any]:
+    """Let norms use each batch's own statistics, without keeping them: as they will after
+    BatchNorm is estimated anew, which the fit has to suit. Returns these norms."""
     norms: list[Any] = [
-        part for part in module.modules() if isinstance(part, NORMS) and part.track_running_stats
+        norm
+        for norm in module.modules()
+        if isinstance(norm, BATCH_NORMS) and norm.track_running_stats
     ]
     for norm in norms:
         norm.train()
@@ -199,41 +246,49 @@ def _set_live(module: nn.Module) -> list[Any]:
     return norms
 
 
-def _formed(reader: Reader, calls: Calls, images: int, window: bool) -> tuple[Reader, str]:
-    """The reader with 'window', 'channel' or 'bias', and why it is less than was asked for."""
-    part, alone = reader.part, "so it takes up the mean alone"
-    read, put = (images * sum(positions(part, call[side]) for call in calls) for side in (0, 1))
-    if getattr(part, "groups", 1) > 1:
-        return replace(reader, share=_share(put)), f"is a grouped convolution, {alone}"
-    if reader.size == 0:
+def _with_form(
+    reader: Reader, shapes: Shapes, images: int, window: bool, options: FitOptions
+) -> tuple[Reader, str]:
+    """The reader with 'window', 'channel' or 'bias', and why it is a simpler form than asked."""
+    layer, alone = reader.layer, "so it takes up the mean alone"
+    inputs, outputs = (
+        images * sum(position_count(layer, call[side]) for call in shapes) for side in (0, 1)
+    )
+    if getattr(layer, "groups", 1) > 1:
+        reader = replace(reader, share=_share(outputs, options))
+        return reader, f"is a grouped convolution, {alone}"
+    if reader.unit_size == 0:
         return reader, f"reads flattened maps of several sizes, {alone}"
     kept = len(reader.units[0])
-    unknowns = part.weight[0].numel() // inputs_of(part) * reader.size * kept
-    if window and reader.size == 1 and _ROWS_EACH * unknowns <= put and unknowns <= MOST_UNKNOWNS:
-        return replace(reader, form="window", share=_share(put)), ""
-    if read * reader.size < _ROWS_EACH * kept:
+    unknowns = layer.weight[0].numel() // input_count(layer) * reader.unit_size * kept
+    enough = _ROWS_PER_UNKNOWN * unknowns <= outputs and unknowns <= options.max_unknowns
+    if window and reader.unit_size == 1 and enough:
+        return replace(reader, form="window", share=_share(outputs, options)), ""
+    rows = inputs * reader.unit_size
+    if rows < _ROWS_PER_UNKNOWN * kept:
         return reader, f"has {kept} inputs, too many for {images} images, {alone}"
     why = "is refitted channel by channel, as it has too many inputs for windows"
-    return replace(reader, form="channel", share=_share(read * reader.size)), why if window else ""
+    return replace(reader, form="channel", share=_share(rows, options)), why if window else ""
 
 
-def _share(rows: int) -> float:
-    return min(1.0, MOST_ROWS / max(1, rows))
+def _share(rows: int, options: FitOptions) -> float:
+    return min(1.0, options.max_rows / max(1, rows))
 
 
-def _numbers(reader: Reader, calls: Calls, images: int) -> int:
-    """How many numbers of the whole network the fit of a reader needs."""
-    side, each = (
-        (0, len(reader.units[1])) if reader.form == "channel" else (1, len(reader.part.weight))
-    )
+def _kept_numbers(reader: Reader, shapes: Shapes, images: int) -> int:
+    """How many numbers of the uncut network the fit of a reader needs."""
     if reader.form == "bias":
-        return each
-    rows = images * sum(positions(reader.part, call[side]) for call in calls)
-    return int(rows * reader.share * max(1, reader.size)) * each
+        return len(reader.layer.weight)
+    if reader.form == "channel":
+        side, width = 0, len(reader.units[1])
+    else:
+        side, width = 1, len(reader.layer.weight)
+    rows = images * sum(position_count(reader.layer, call[side]) for call in shapes)
+    return int(rows * reader.share * max(1, reader.unit_size)) * width
 
 
-def _size(name: str, groups: Sequence[ChannelGroup]) -> int:
-    """How many features in a row are one unit of what a layer reads; 0 when that differs."""
+def _unit_size(name: str, groups: Sequence[ChannelGroup]) -> int:
+    """How many features in a row are one unit of a layer's inputs; 0 when that differs."""
     sizes = set()
     for group in groups:
         for reach in group.reaches:
@@ -243,7 +298,6 @@ def _size(name: str, groups: Sequence[ChannelGroup]) -> int:
                 changes = np.flatnonzero(np.diff(units) | (np.diff(channels) != 1)) + 1
                 firsts = np.concatenate([[0], changes, [len(units)]])
                 runs, starts = np.diff(firsts), channels[firsts[:-1]]
-                sizes.add(
-                    int(runs[0]) if len(set(runs)) == 1 and not (starts % runs[0]).any() else 0
-                )
+                even = len(set(runs)) == 1 and not (starts % runs[0]).any()
+                sizes.add(int(runs[0]) if even else 0)
     return sizes.pop() if len(sizes) == 1 else 0

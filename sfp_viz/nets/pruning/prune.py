@@ -1,10 +1,10 @@
-"""Cut a network by a plan, and prove that the cut one is what the plan meant."""
+"""Cut a network by a plan, and check that the cut one computes what the plan says."""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -16,15 +16,17 @@ from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import BATCH
-from sfp_viz.nets.pruning.compensation import Removed, Repair, compensate, reestimate
+from sfp_viz.nets.pruning.compensation import compensate, reestimate
+from sfp_viz.nets.pruning.cut_context import CutContext, cut_context
+from sfp_viz.nets.pruning.layer_fits import PruneReport
+from sfp_viz.nets.pruning.least_squares import FitOptions
 from sfp_viz.nets.pruning.training_views import as_trained
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
-from sfp_viz.nets.tracing.dependency_groups import cut
+from sfp_viz.nets.tracing.channel_groups import silence
+from sfp_viz.nets.tracing.dependency_groups import cut as cut_channels
 from sfp_viz.nets.tracing.execution import tensors_of
-from sfp_viz.nets.tracing.read_network import channel_groups
 from sfp_viz.nets.tracing.verification import disagreement
 
-TOLERANCE = 1e-3  # float32, of the output's scale; rounding alone stays below 1e-5
+TOLERANCE = 1e-3  # float32, of the output's scale; rounding alone is below 1e-5
 
 
 def prune(
@@ -34,26 +36,41 @@ def prune(
     calibration: Images | None = None,
     network: Network | None = None,
     plain: bool = False,
+    reestimate_norms: bool = True,
+    options: FitOptions | None = None,
 ) -> Model:
     """A smaller copy of ``model`` without the filters of ``plan``; ``model`` is left as it is.
 
-    With ``calibration`` images, what the removed filters fed forward is made up for as the recipe
-    says (compensation.compensate), and BatchNorm statistics are estimated anew; the images are
-    augmented as the network saw them in training (views.as_trained) unless ``plain``. Without
-    them only 'merge' is done, and a UserWarning says what the recipe asked for besides.
-    With ``network``, the reading the plan was made on, a plan that cuts a group protected there
-    is refused by name, instead of by the proof at the end.
+    With ``calibration`` images, removed filters are compensated as the recipe says
+    (compensation.compensate), and BatchNorm statistics are estimated anew. Without them only
+    'merge' is done, and a UserWarning says what else the recipe asks for.
 
-    Raises PlanError when the plan does not fit, SurgeryError when the cut network does not
-    compute what the whole one does with the same channels at 0.
+    Args:
+        model: The network that the plan was made for.
+        plan: Which filters to remove, and how to compensate them.
+        calibration: Training images.
+        network: The network as it was read for the plan; a plan that cuts a group protected
+            there is then refused by name, instead of by the check at the end.
+        plain: Use the images as they are, instead of augmented as in training (as_trained).
+        reestimate_norms: Estimate BatchNorm statistics anew.
+        options: How least-squares compensations are fitted.
+
+    Raises:
+        PlanError: The plan does not fit the network.
+        SurgeryError: The cut network does not compute what the whole one does with the same
+            channels at 0.
+        DataError: The images do not fit the network.
     """
     undone = left_out(plan.recipe.compensation) if calibration is None and plan.removals else ""
     if undone:
         warnings.warn(f"{undone} Call prune with calibration=images.", stacklevel=2)
-    return pruned(model, plan, calibration=calibration, network=network, plain=plain)[0]
+    return prune_with_report(
+        model, plan, calibration=calibration, network=network, plain=plain,
+        reestimate_norms=reestimate_norms, options=options,
+    )[0]  # fmt: skip
 
 
-def pruned(
+def prune_with_report(
     model: Model,
     plan: Plan,
     *,
@@ -61,106 +78,143 @@ def pruned(
     held_out: Images | None = None,
     network: Network | None = None,
     plain: bool = False,
+    reestimate_norms: bool = True,
+    options: FitOptions | None = None,
     progress: Callable[[str], None] | None = None,
-) -> tuple[Model, Repair]:
-    """``prune``, and how what went was made up for: what was left out is said in the notes alone.
+) -> tuple[Model, PruneReport]:
+    """``prune``, and a report on the compensation; what was left out is only in its notes.
 
-    With images ``held_out`` besides, which must not be among those of the calibration, each refit
-    is measured on up to 128 of them; the network stays the same to the bit. ``progress`` gets a
-    line about each step.
+    Args:
+        model: See ``prune``.
+        plan: See ``prune``.
+        calibration: See ``prune``.
+        held_out: Images that are not among those of the calibration. The errors of each refit
+            are measured on up to 128 of them; the network is the same to the bit.
+        network: See ``prune``.
+        plain: See ``prune``.
+        reestimate_norms: See ``prune``.
+        options: See ``prune``.
+        progress: Called with a line about each step.
+
+    Raises:
+        PlanError: See ``prune``.
+        SurgeryError: See ``prune``.
+        DataError: See ``prune``.
     """
     say = progress or (lambda line: None)
     if calibration is not None and not plain:
         say("Finding out how the images looked in training")
         calibration = as_trained(model, calibration)
-    small, repair = compensated(
-        model, plan, calibration=calibration, held_out=held_out, network=network, progress=progress
-    )
-    if calibration is not None:
+    small, report = cut_and_compensate(
+        model, plan, calibration=calibration, held_out=held_out, network=network,
+        options=options, progress=progress,
+    )  # fmt: skip
+    if calibration is not None and reestimate_norms:
         say("Estimating BatchNorm anew")
         small = reestimate(small, calibration)
-    return small, repair
+    return small, report
 
 
-def compensated(
+def cut_and_compensate(
     model: Model,
     plan: Plan,
     *,
     calibration: Images | None = None,
     held_out: Images | None = None,
     network: Network | None = None,
-    repair: bool = True,
+    compensated: bool = True,
+    options: FitOptions | None = None,
     progress: Callable[[str], None] | None = None,
-) -> tuple[Model, Repair]:
-    """``pruned`` without the new estimate of BatchNorm statistics, on the images as they are (but
-    for those ``held_out``, which are augmented as in training); without ``repair`` nothing makes
-    up for what went."""
+) -> tuple[Model, PruneReport]:
+    """``prune_with_report`` without new BatchNorm statistics, on the images as they are.
+
+    Args:
+        model: See ``prune``.
+        plan: See ``prune``.
+        calibration: Training images, not augmented here.
+        held_out: See ``prune_with_report``; these are augmented as in training.
+        network: See ``prune``.
+        compensated: Compensate as the recipe says; False only cuts.
+        options: See ``prune``.
+        progress: Called with a line about each step.
+
+    Raises:
+        PlanError: See ``prune``.
+        SurgeryError: See ``prune``.
+        DataError: See ``prune``.
+    """
     if progress:
         progress("Finding what is cut together")
-    groups = _fitting(model, plan, network)
-    removed = {removal.group: removal.filters for removal in plan.removals}
-    module = copy.deepcopy(model.module).eval()
-    kind = plan.recipe.compensation if repair else "none"
-    fitted = calibration is not None and kind in REFITS
-    seen = as_trained(model, held_out, BATCH) if fitted and held_out is not None else None
-    made = compensate(
-        module, model, groups, removed, calibration, kind, held_out=seen, progress=progress
+    cut = _context(model, plan, network)
+    kind = plan.recipe.compensation if compensated else "none"
+    measured = held_out is not None and calibration is not None and kind in REFITS
+    held_out = as_trained(model, held_out, BATCH) if held_out is not None and measured else None
+    report = compensate(
+        cut, calibration, kind, held_out=held_out, options=options, progress=progress
     )
     if progress:
         progress("Cutting a copy and checking that it runs")
-    _cut_and_proven(module, model, groups, removed)
+    _cut_and_check(cut)
     small = model.with_module(
-        module.train(model.module.training),
+        cut.module.train(model.module.training),
         plans=(*model.plans, plan),
-        added_biases=(*model.added_biases, *made.added),
+        added_biases=(*model.added_biases, *report.added_biases),
     )
-    return small, made
-
-
-def _cut_and_proven(
-    module: nn.Module, model: Model, groups: Sequence[ChannelGroup], removed: Removed
-) -> None:
-    """Take the removed channels of ``module`` out, in place; SurgeryError unless it then computes
-    what it does with them at 0."""
-    silence(module, groups, removed)
-    image = _image(model, module)
-    try:
-        with torch.no_grad():
-            silent = tensors_of(module(image))
-            cut(module, groups, removed)
-            gap = disagreement(silent, tensors_of(module(image)))
-    except Exception as problem:  # a wrongly cut network may fail in any way
-        raise SurgeryError(
-            f"The cut network '{model.name}' does not run: {problem}. Leave the groups around "
-            "the named layer whole, or report this network."
-        ) from problem
-    if not gap <= TOLERANCE:
-        raise SurgeryError(
-            f"The cut network '{model.name}' differs from the whole one with the same channels at "
-            f"0 by {gap:.2g} of its output's scale (most allowed: {TOLERANCE:g}), so it was not "
-            "handed out. Read the network again; groups that cannot be cut are protected there."
-        )
+    return small, report
 
 
 def masked(model: Model, plan: Plan, network: Network | None = None) -> Model:
     """The uncut twin of ``prune``: all that writes the plan's channels is set to 0.
 
     It computes what the cut network computes, at the old size: slow, plain, for checking.
+
+    Args:
+        model: See ``prune``.
+        plan: See ``prune``.
+        network: See ``prune``.
+
+    Raises:
+        PlanError: See ``prune``.
     """
-    groups = _fitting(model, plan, network)
+    cut = _context(model, plan, network)
     module = copy.deepcopy(model.module)
-    silence(module, groups, {removal.group: removal.filters for removal in plan.removals})
+    silence(module, cut.groups, cut.removed)
     return model.with_module(module)
 
 
-def _fitting(model: Model, plan: Plan, network: Network | None) -> Sequence[ChannelGroup]:
-    """The traced groups of ``model``; PlanError when ``plan`` cannot be carried out on them."""
+def _cut_and_check(cut: CutContext) -> None:
+    """Cut the removed channels out of the copy, in place; SurgeryError unless it then computes
+    what it computes with them at 0."""
+    cut.silence()
+    name, module = cut.model.name, cut.module
+    image = _image(cut.model, module)
+    try:
+        with torch.no_grad():
+            silent = tensors_of(module(image))
+            cut_channels(module, cut.groups, cut.removed)
+            gap = disagreement(silent, tensors_of(module(image)))
+    except Exception as problem:  # a wrongly cut network may fail in any way
+        raise SurgeryError(
+            f"The cut network '{name}' does not run: {problem}. Leave the groups around "
+            "the named layer whole, or report this network."
+        ) from problem
+    if not gap <= TOLERANCE:
+        raise SurgeryError(
+            f"The cut network '{name}' differs from the whole one with the same channels at "
+            f"0 by {gap:.2g} of its output's scale (most allowed: {TOLERANCE:g}), so it was not "
+            "handed out. Read the network again; groups that cannot be cut are protected there."
+        )
+
+
+def _context(model: Model, plan: Plan, network: Network | None) -> CutContext:
+    """The context of the plan's cut; PlanError when the plan does not fit ``model``."""
     if plan.digest != model.digest:
         raise PlanError(
             f"The plan was made for other weights ({plan.digest}) than those of '{model.name}' "
             f"({model.digest}). Make it again from its recipe."
         )
-    groups = {group.name: group for group in channel_groups(model)}
+    cut = cut_context(model, {removal.group: removal.filters for removal in plan.removals})
+    groups = {group.name: group for group in cut.groups}
     protected = (
         {group.name: group.protection for group in network.groups if group.protected}
         if network
@@ -177,19 +231,21 @@ def _fitting(model: Model, plan: Plan, network: Network | None) -> Sequence[Chan
             )
         if protection:
             raise PlanError(f"The plan cuts the protected group '{removal.group}' ({protection}).")
-        strange = [unit for unit in removal.filters if not 0 <= unit < group.size]
-        if strange:
+        unknown = [unit for unit in removal.filters if not 0 <= unit < group.size]
+        if unknown:
             raise PlanError(
-                f"The plan cuts filter {strange[0]} of '{removal.group}', which has the "
+                f"The plan cuts filter {unknown[0]} of '{removal.group}', which has the "
                 f"filters 0 to {group.size - 1}."
             )
         if len(removal.filters) >= group.size:
-            raise PlanError(f"The plan leaves no filter of '{removal.group}'; one has to stay.")
-    return list(groups.values())
+            raise PlanError(
+                f"The plan leaves no filter of '{removal.group}'; it needs at least one."
+            )
+    return cut
 
 
 def _image(model: Model, module: nn.Module) -> torch.Tensor:
-    source = torch.Generator().manual_seed(0)
-    image = torch.randn(1, *model.input_shape, generator=source)
-    first = next(module.parameters())
-    return image.to(device=first.device, dtype=first.dtype)
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(1, *model.input_shape, generator=generator)
+    parameter = next(module.parameters())
+    return image.to(device=parameter.device, dtype=parameter.dtype)

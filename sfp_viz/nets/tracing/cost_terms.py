@@ -12,10 +12,10 @@ from torch import nn
 
 from sfp_viz.core.network import CostTerm, Width
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
-from sfp_viz.nets.tracing.execution import CONVOLUTIONS, Execution
+from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS, Execution
 
 ONE: Width = (("", 1),)
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.PReLU)
+_PER_CHANNEL = (*BATCH_NORMS, nn.modules.instancenorm._InstanceNorm, nn.PReLU)
 
 
 def cost_terms(
@@ -82,7 +82,7 @@ def _terms(
     elif isinstance(part, nn.Linear):
         yield _linear(name, part, own, execution, widths)
         counted = {"weight", "bias"}
-    elif isinstance(part, _NORMS) and own and len(next(iter(own.values()))) > 1:
+    elif isinstance(part, _PER_CHANNEL) and own and len(next(iter(own.values()))) > 1:
         outs = widths.sum(name, "out", len(next(iter(own.values()))))
         yield CostTerm(name, 0, 0, len(own), outs, ONE)
         counted = {"weight", "bias"}

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import Along
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach, part_of
+from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS
 
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
-_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+_NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
 
 
 def weights_along(module: nn.Module, groups: Sequence[ChannelGroup]) -> dict[str, Along]:
@@ -58,7 +58,7 @@ def _each(module: nn.Module, reach: Reach) -> np.ndarray | None:
     """Sum of squared weights of every channel on the side of ``reach``; None for what has none."""
     part: Any = part_of(module, reach.name)
     weight = getattr(part, "weight", None)
-    if weight is None or not isinstance(part, (*_NORMS, *_CONVOLUTIONS, nn.Linear)):
+    if weight is None or not isinstance(part, (*_NORMS, *CONVOLUTIONS, nn.Linear)):
         return None
     if reach.side == "in":
         found = input_slices(part).square().sum(1)

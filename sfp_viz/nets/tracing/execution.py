@@ -14,7 +14,8 @@ from sfp_viz.errors import ModelError
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 MOST_WEIGHTS = 4_000_000  # of a hidden linear layer; similarities of larger ones take minutes
-BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+MAP_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)  # of maps: those that follow convolutions
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)  # of any number of dimensions
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Execution:
     calls: Mapping[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]]
     norms: Mapping[str, str]
     macs: int
+
+    def own_norm(self, name: str) -> str:
+        """The BatchNorm that reads the output of the layer ``name``, where each of them runs once;
+        '' where there is none, or where either runs more often and so serves other layers too."""
+        norm = self.norms.get(name, "")
+        once = all(len(self.calls.get(called, ())) == 1 for called in (name, norm))
+        return norm if once else ""
 
     def positions(self, name: str) -> int:
         """At how many positions of one image a linear layer is applied, over all its calls."""
@@ -108,7 +116,7 @@ def _executed(module: nn.Module, image: Tensor) -> Execution:
             calls.setdefault(name, []).append((tuple(ins[0].shape), tuple(out.shape)))
             if isinstance(part, CONVOLUTIONS):
                 outputs[id(out)] = (name, out, out._version)
-            if isinstance(part, BATCH_NORMS) and id(ins[0]) in outputs:
+            if isinstance(part, MAP_NORMS) and id(ins[0]) in outputs:
                 source, _, version = outputs[id(ins[0])]
                 if ins[0]._version == version:
                     norms.setdefault(source, name)
@@ -118,7 +126,7 @@ def _executed(module: nn.Module, image: Tensor) -> Execution:
     hooks = [
         part.register_forward_hook(hook(name))
         for name, part in module.named_modules()
-        if next(part.parameters(recurse=False), None) is not None or isinstance(part, BATCH_NORMS)
+        if next(part.parameters(recurse=False), None) is not None or isinstance(part, MAP_NORMS)
     ]
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():

@@ -61,10 +61,19 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     )
 
 
+def trace_model(model: Model) -> tuple[Execution, list[ChannelGroup]]:
+    """One dry run of ``model``, and its ``channel_groups``.
+
+    Raises:
+        ModelError: The network does not run on images of its input shape.
+    """
+    execution = execute(model.module, model.input_shape, name=model.name)
+    return execution, _groups(model, execution)[0]
+
+
 def channel_groups(model: Model) -> list[ChannelGroup]:
     """The groups as traced, before the check of each; those that cannot be cut have a problem."""
-    execution = execute(model.module, model.input_shape, name=model.name)
-    return _groups(model, execution)[0]
+    return trace_model(model)[1]
 
 
 def _names(model: Model, execution: Execution) -> tuple[str, ...]:

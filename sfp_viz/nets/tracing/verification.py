@@ -19,11 +19,10 @@ from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
 from sfp_viz.nets.tracing.dependency_groups import cut
-from sfp_viz.nets.tracing.execution import execute, tensors_of
+from sfp_viz.nets.tracing.execution import BATCH_NORMS, execute, tensors_of
 
 TOLERANCE = 1e-6  # in float64, of the output's scale; a wrong cut is off by 1e-3 and more
 _SHARE = 3  # every third unit is cut
-_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
 def wrongly_cut(
@@ -80,7 +79,7 @@ def redrawn(module: nn.Module, input_shape: tuple[int, int, int]) -> nn.Module:
                     parameter.uniform_(-reach, reach, generator=source)
                     continue
             parameter.uniform_(0.5, 1.5, generator=source)
-        norms = [part for part in drawn.modules() if isinstance(part, _NORMS)]
+        norms = [part for part in drawn.modules() if isinstance(part, BATCH_NORMS)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             if norm.bias is not None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
+from sfp_viz.nets.tracing.execution import BATCH_NORMS
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -76,7 +77,7 @@ class ProcessGroup:
 
 def has_batch_norm(module: nn.Module) -> bool:
     """Whether the output for an image depends on the other images of its batch."""
-    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in module.modules())
+    return any(isinstance(layer, BATCH_NORMS) for layer in module.modules())
 
 
 def smallest_batch(module: nn.Module, processes: ProcessGroup) -> int:

@@ -30,7 +30,7 @@ def pruned(
 
 
 def repair(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
-    """How ``pruned`` was made up for what went (nets.compensation.Repair); its fits are measured
+    """How ``pruned`` was made up for what went (a PruneReport); its fits are measured
     on test images of ``data`` too."""
     return _pruned(key, recipe, edits, data, evidence.version(recipe))[1]
 
@@ -44,11 +44,13 @@ def _pruned(
     version: tuple,
     _progress: Progress | None = None,
 ):
-    from sfp_viz.nets.pruning.prune import pruned
+    from sfp_viz.nets.pruning.prune import prune_with_report
 
     images, test = (data_or_none(data, split) if data else None for split in ("train", "test"))
     plan = planned.plan(key, recipe, edits, progress=_progress)
-    return pruned(loaders.model(key), plan, calibration=images, held_out=test, progress=_progress)
+    return prune_with_report(
+        loaders.model(key), plan, calibration=images, held_out=test, progress=_progress
+    )
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -18,7 +18,7 @@ WHAT = "check"
 
 @dataclass(frozen=True)
 class Found:
-    """A check, how its network was repaired (as nets.compensation.Repair has it; None without
+    """A check, how its network was repaired (as a PruneReport has it; None without
     images), and when it was measured, in words."""
 
     check: Check

@@ -17,8 +17,8 @@ from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import fold_means, reestimate
-from sfp_viz.nets.pruning.prune import compensated, prune
-from sfp_viz.nets.tracing.read_network import channel_groups
+from sfp_viz.nets.pruning.cut_context import cut_context
+from sfp_viz.nets.pruning.prune import cut_and_compensate, prune
 
 
 class Pointwise(nn.Module):
@@ -66,14 +66,12 @@ def outputs(model: Model, images: Images) -> Tensor:
 )
 def test_filters_that_put_out_constants_are_made_up_for_exactly(images, bias, norm):
     model = model_of(Pointwise(bias=bias, norm=norm))
-    plan, module = plan_of(model, "bias"), Pointwise(bias=bias, norm=norm).eval()
-    module.load_state_dict(model.module.state_dict())
-    groups = [group for group in channel_groups(model) if group.name == "first"]
-    added, notes = fold_means(module, model, groups, {"first": (0, 1)}, images)
-    assert notes == ()
-    assert added == (() if bias or norm else ("second.bias",))
-    folded = replace(plan, digest=model_of(module).digest, recipe=Recipe())
-    pruned = prune(model_of(module), folded)
+    cut = cut_context(model, {"first": (0, 1)})
+    report = fold_means(cut, images)
+    assert report.notes == ()
+    assert report.added_biases == (() if bias or norm else ("second.bias",))
+    folded = model_of(cut.module)
+    pruned = prune(folded, replace(plan_of(model, "bias"), digest=folded.digest, recipe=Recipe()))
     assert torch.allclose(outputs(pruned, images), outputs(model, images), atol=1e-5)
 
 
@@ -152,7 +150,7 @@ class Upwards(nn.Module):
 @pytest.mark.parametrize("kind", ["bias", "merge", "scale", "lsq_channel", "lsq_window"])
 def test_a_layer_that_can_take_up_nothing_is_named(images, kind):
     model = model_of(Upwards())
-    _, repair = compensated(model, plan_of(model, kind), calibration=images)
+    _, repair = cut_and_compensate(model, plan_of(model, kind), calibration=images)
     assert repair.notes == (
         "'up' (ConvTranspose2d) cannot take up what the removed filters fed it.",
     )

@@ -13,8 +13,8 @@ from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.pruning.filter_merging import factor
-from sfp_viz.nets.pruning.prune import compensated, masked, prune, pruned
+from sfp_viz.nets.pruning.filter_merging import scale_factor
+from sfp_viz.nets.pruning.prune import cut_and_compensate, masked, prune, prune_with_report
 from sfp_viz.nets.tracing.read_network import channel_groups
 
 
@@ -35,7 +35,7 @@ def outputs(model: Model, images: Images) -> Tensor:
 
 
 def apart(model: Model, kind: str, group: str, units: tuple[int, ...], images: Images) -> float:
-    small, _ = compensated(model, plan_of(model, kind, group, units), calibration=images)
+    small, _ = cut_and_compensate(model, plan_of(model, kind, group, units), calibration=images)
     return float((outputs(small, images) - outputs(model, images)).abs().max())
 
 
@@ -79,18 +79,23 @@ def test_every_place_where_a_concat_holds_the_double_takes_it_in(concat_model, i
 
 
 def test_filters_that_are_not_alike_or_opposite_are_only_dropped(plain_model, images):
-    merged, repair = compensated(
+    merged, repair = cut_and_compensate(
         plain_model, plan_of(plain_model, "merge", "conv1", (2, 5)), calibration=images
     )
-    dropped, _ = compensated(plain_model, plan_of(plain_model, "none", "conv1", (2, 5)))
+    dropped, _ = cut_and_compensate(plain_model, plan_of(plain_model, "none", "conv1", (2, 5)))
     assert merged.digest == dropped.digest
     assert repair.notes == ()
     turned = duplicated(plain_model, {"conv1": ""}, {4: 1})
     with torch.no_grad():
         turned.module.conv1.weight[4] *= -1
     turned = turned.with_module(turned.module)
-    merged, _ = compensated(turned, plan_of(turned, "merge", "conv1", (4,)), calibration=images)
-    assert merged.digest == compensated(turned, plan_of(turned, "none", "conv1", (4,)))[0].digest
+    merged, _ = cut_and_compensate(
+        turned, plan_of(turned, "merge", "conv1", (4,)), calibration=images
+    )
+    assert (
+        merged.digest
+        == cut_and_compensate(turned, plan_of(turned, "none", "conv1", (4,)))[0].digest
+    )
 
 
 class Normed(nn.Module):
@@ -121,7 +126,7 @@ def scaled_model(*, gamma: float = 0.7) -> Model:
 def test_the_factor_and_constant_of_neuron_merging_by_hand(images):
     """docs/method.md: z_i = S z_j + B, with S and B worked out on the norm's inputs."""
     norm, part = scaled_model().module.norm.double(), scaled_model().module.first
-    share = factor(part, norm, 4, 1)
+    share = scale_factor(part, norm, 4, 1)
     sigma = (norm.running_var + norm.eps).sqrt()
     gamma, beta, mu = norm.weight, norm.bias, norm.running_mean
     x = torch.linspace(-2, 2, 9, dtype=torch.float64)
@@ -145,8 +150,8 @@ def test_a_scaled_filter_behind_a_norm_is_made_up_for_exactly(images):
 @pytest.mark.parametrize("gamma", [0.0, -0.4])
 def test_a_filter_whose_norm_turns_or_kills_it_is_not_scaled(gamma):
     module = scaled_model(gamma=gamma).module
-    assert factor(module.first, module.norm, 4, 1) == 0
-    assert factor(module.first, module.norm, 1, 4) == 0
+    assert scale_factor(module.first, module.norm, 4, 1) == 0
+    assert scale_factor(module.first, module.norm, 1, 4) == 0
 
 
 def test_filters_of_norm_0_or_variance_0_are_not_scaled(images):
@@ -154,8 +159,8 @@ def test_filters_of_norm_0_or_variance_0_are_not_scaled(images):
     with torch.no_grad():
         module.first.weight[4] = 0
         module.norm.running_var[2] = 0
-    assert factor(module.first, module.norm, 4, 1) == 0
-    assert factor(module.first, module.norm, 2, 1) == 0
+    assert scale_factor(module.first, module.norm, 4, 1) == 0
+    assert scale_factor(module.first, module.norm, 2, 1) == 0
     model = Model(module, name="net", input_shape=(3, 8, 8))
     for kind in ("merge", "scale"):
         assert np.isfinite(apart(model, kind, "first", (4,), images))
@@ -163,7 +168,7 @@ def test_filters_of_norm_0_or_variance_0_are_not_scaled(images):
 
 def test_a_group_that_several_layers_write_says_that_it_is_not_scaled(residual_model, images):
     plan = plan_of(residual_model, "scale", "stem.0", (1, 2))
-    _, repair = compensated(residual_model, plan, calibration=images)
+    _, repair = cut_and_compensate(residual_model, plan, calibration=images)
     assert repair.notes == ("'stem.0' is not scaled: several layers write its channels.",)
 
 
@@ -171,7 +176,7 @@ def test_filters_tied_by_grouped_convolutions_are_named_as_such_where_they_are_n
     depthwise_model, images
 ):
     plan = plan_of(depthwise_model, "scale", "point.0", (1, 2))
-    _, repair = compensated(depthwise_model, plan, calibration=images)
+    _, repair = cut_and_compensate(depthwise_model, plan, calibration=images)
     assert repair.notes == (
         "'point.0' is not scaled: grouped convolutions tie 2 filters to a unit, and the factor is "
         "for one.",
@@ -182,7 +187,7 @@ def test_filters_tied_by_grouped_convolutions_are_named_as_such_where_they_are_n
 def test_merging_needs_no_images(plain_model, images, merged):
     model = duplicated(plain_model, {"conv1": ""}, PAIRS)
     plan = plan_of(model, "merge", "conv1", tuple(PAIRS))
-    small = prune(model, plan) if merged else compensated(model, plan, repair=False)[0]
+    small = prune(model, plan) if merged else cut_and_compensate(model, plan, compensated=False)[0]
     gap = float((outputs(small, images) - outputs(model, images)).abs().max())
     assert gap < 1e-5 if merged else gap > 2e-4
 
@@ -197,12 +202,12 @@ def test_without_images_the_cut_network_is_the_silenced_one_and_says_what_was_le
         small = prune(tiny_model, plan)
     silent = masked(tiny_model, plan)
     assert torch.allclose(outputs(small, images), outputs(silent, images), atol=1e-4)
-    (note,) = pruned(tiny_model, plan)[1].notes
+    (note,) = prune_with_report(tiny_model, plan)[1].notes
     assert f"'{kind}' needs images" in note
 
 
 @pytest.mark.parametrize("kind", ["none", "merge"])
 def test_without_images_nothing_is_left_out_of_what_needs_none(tiny_model, kind):
     group = next(group for group in channel_groups(tiny_model) if not group.problem)
-    found = pruned(tiny_model, plan_of(tiny_model, kind, group.name, (0,)))[1]
+    found = prune_with_report(tiny_model, plan_of(tiny_model, kind, group.name, (0,)))[1]
     assert not any("needs images" in note for note in found.notes)

@@ -15,10 +15,9 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.pruning.compensation import Repair
 from sfp_viz.nets.pruning.fit_errors import ErrorProbe
-from sfp_viz.nets.pruning.layer_fits import LayerFit, Reader
-from sfp_viz.nets.pruning.prune import compensated, pruned
+from sfp_viz.nets.pruning.layer_fits import LayerFit, PruneReport, Reader
+from sfp_viz.nets.pruning.prune import cut_and_compensate, prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.read_network import channel_groups
 
@@ -39,15 +38,15 @@ def plan_of(model: Model, kind: str = "lsq_window", group: str = "", units=UNITS
     return Plan(model.digest, Recipe(compensation=kind), Edits(model.digest), (removal,))
 
 
-def repaired(model: Model, plan: Plan, seen: Images, unseen: Images | None) -> Repair:
-    return compensated(model, plan, calibration=seen, held_out=unseen)[1]
+def repaired(model: Model, plan: Plan, seen: Images, unseen: Images | None) -> PruneReport:
+    return cut_and_compensate(model, plan, calibration=seen, held_out=unseen)[1]
 
 
 @pytest.mark.parametrize("kind", ["lsq_window", "lsq_channel"])
 def test_images_held_out_change_no_bit_of_the_network(tiny_model, kind):
     plan, train, test = plan_of(tiny_model, kind), images(300, 0), images(60, 1, "test")
-    small, repair = pruned(tiny_model, plan, calibration=train, held_out=test)
-    same, without = pruned(tiny_model, plan, calibration=train)
+    small, repair = prune_with_report(tiny_model, plan, calibration=train, held_out=test)
+    same, without = prune_with_report(tiny_model, plan, calibration=train)
     assert small.digest == same.digest
     assert [layer.name for layer in repair.layers] == [layer.name for layer in without.layers]
     assert all(layer.seen and layer.unseen for layer in repair.layers)
@@ -77,7 +76,7 @@ def test_the_error_before_the_fit_is_that_of_the_plain_definition(plain_model):
 @pytest.mark.parametrize("kind", ["lsq_window", "lsq_channel"])
 def test_the_error_after_the_fit_is_that_of_the_network_handed_out(plain_model, kind):
     test, plan = images(60, 1, "test"), plan_of(plain_model, kind, "conv1")
-    small, repair = compensated(plain_model, plan, calibration=images(300, 0), held_out=test)
+    small, repair = cut_and_compensate(plain_model, plan, calibration=images(300, 0), held_out=test)
     with torch.no_grad():
         pixels = plain_model.normalize(
             torch.from_numpy(as_trained(plain_model, test).pixels.copy())
@@ -115,10 +114,10 @@ def test_outputs_that_are_cut_themselves_do_not_count(plain_model):
         module.conv2.bias[[1, 4]] = 0
     batch = plain_model.normalize(torch.from_numpy(images(20, 0).pixels.copy()))
     reader = Reader("conv2", module.conv2, whole.conv2, np.array([0]), 1, 1, form="window")
-    made = LayerFit("conv2", "window", 1)
+    fit = LayerFit("conv2", "window", 1)
     for gone, wrong in ({"conv2": np.array([1, 4])}, False), ({}, True):
-        ruler = ErrorProbe(module, whole, batch, batch, gone)
-        found = ruler.after(reader, made, ruler.before(reader), None)
+        probe = ErrorProbe(module, whole, batch, batch, gone)
+        found = probe.after(reader, fit, probe.before(reader), None)
         assert (found.seen.before > 0.01, found.unseen.after > 0.01) == (wrong, wrong)
 
 
@@ -137,6 +136,6 @@ def test_images_held_out_that_do_not_fit_are_refused_by_name(plain_model):
 def test_each_refit_is_told_before_it_starts(plain_model):
     lines: list[str] = []
     plan = plan_of(plain_model, group="conv1")
-    pruned(plain_model, plan, calibration=images(300, 0), progress=lines.append)
+    prune_with_report(plain_model, plan, calibration=images(300, 0), progress=lines.append)
     assert "Refitting 'conv2', 1 of 1" in lines
     assert lines.index("Refitting 'conv2', 1 of 1") < lines.index("Estimating BatchNorm anew")

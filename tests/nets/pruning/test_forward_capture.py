@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sfp_viz.nets.pruning.calibration import name_behind
-from sfp_viz.nets.pruning.forward_capture import Streams, reads, watch
+from sfp_viz.nets.pruning.forward_capture import AdditionTracker, capture, layer_inputs
 from sfp_viz.nets.tracing.execution import execute
 
 X = torch.arange(6.0).reshape(1, 2, 3)
@@ -18,13 +17,15 @@ OTHER = torch.full((1, 2, 3), 10.0)
 
 
 def settled_by(act):
-    """What is told of a tensor that ``act`` does something with, and what ``act`` makes."""
-    told = []
+    """The first use of a tensor that ``act`` computes with, and what ``act`` returns."""
+    uses = []
     x, other = X.clone(), OTHER.clone()
-    with Streams(lambda name, found: told.append(found if found is None else found.clone())) as s:
-        s.follow("x", x)
-        made = act(x, other)
-    return told, made
+    with AdditionTracker(
+        lambda _, other: uses.append(other if other is None else other.clone())
+    ) as tracker:
+        tracker.follow("x", x)
+        result = act(x, other)
+    return uses, result
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,10 @@ def settled_by(act):
     ],
 )
 def test_the_other_arm_of_an_addition_is_told_as_it_was_before(add):
-    told, made = settled_by(add)
-    assert len(told) == 1
-    assert torch.equal(told[0], OTHER)
-    assert torch.equal(made, X + OTHER)
+    uses, result = settled_by(add)
+    assert len(uses) == 1
+    assert torch.equal(uses[0], OTHER)
+    assert torch.equal(result, X + OTHER)
 
 
 @pytest.mark.parametrize(
@@ -69,13 +70,13 @@ def test_anything_else_that_happens_first_ends_the_following(act):
 
 
 def test_looking_at_a_shape_is_no_use_and_two_followed_arms_are_told_each_other():
-    told, _ = settled_by(lambda x, o: (x.shape, x.device, x + o)[2])
-    assert torch.equal(told[0], OTHER)
+    uses, _ = settled_by(lambda x, o: (x.shape, x.device, x + o)[2])
+    assert torch.equal(uses[0], OTHER)
     both = {}
-    with Streams(both.__setitem__) as streams:
+    with AdditionTracker(both.__setitem__) as tracker:
         one, two = X.clone(), OTHER.clone()
-        streams.follow("one", one)
-        streams.follow("two", two)
+        tracker.follow("one", one)
+        tracker.follow("two", two)
         _ = one + two
         _ = one + one
     assert both["one"] is two
@@ -108,7 +109,7 @@ def _norm() -> nn.BatchNorm2d:
 def test_only_a_norm_that_reads_one_layers_output_as_it_is_lies_behind_it():
     execution = execute(Shared().eval(), (3, 4, 4))
     names = ("first", "second", "third", "fourth", "fifth")
-    assert [name_behind(execution, name) for name in names] == ["", "", "", "", "own"]
+    assert [execution.own_norm(name) for name in names] == ["", "", "", "", "own"]
 
 
 def test_a_pass_tells_calls_and_sums_and_ends_with_the_last_of_them():
@@ -121,14 +122,14 @@ def test_a_pass_tells_calls_and_sums_and_ends_with_the_last_of_them():
     def called(name, read, put):
         calls.append((name, read.clone(), put.clone()))
 
-    watch(net, {"fifth": 1}, images, called, norms={"fifth": "own"}, added=seen.__setitem__)
+    capture(net, {"fifth": 1}, images, called, norms={"fifth": "own"}, on_addition=seen.__setitem__)
     assert [name for name, *_ in calls] == ["fifth"]
     assert torch.equal(seen["fifth"], calls[0][1])  # the block adds to what it reads
     ran.clear()
-    watch(net, {"first": 1, "norm": 2}, images, called)
+    capture(net, {"first": 1, "norm": 2}, images, called)
     assert ran[-1] == "norm"
     assert "third" not in ran
     assert not any(len(part._forward_hooks) > 1 for part in net.children())
-    (read,) = reads(net, "third", iter([images]))
+    (read,) = layer_inputs(net, "third", iter([images]))
     with torch.no_grad():
         assert torch.equal(read, net.norm(net.second(net.norm(net.first(images)))))

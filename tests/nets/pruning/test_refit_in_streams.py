@@ -1,4 +1,4 @@
-"""The refit among norms and residual sums: what stays, and what is made up for."""
+"""The refit among norms and residual sums: what stays, and what is report up for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from torch.nn import functional as F
 
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.pruning import least_squares
 from sfp_viz.nets.pruning.compensation import reestimate
-from sfp_viz.nets.pruning.least_squares import refit
-from sfp_viz.nets.tracing.read_network import channel_groups
+from sfp_viz.nets.pruning.cut_context import cut_context
+from sfp_viz.nets.pruning.least_squares import FitOptions, refit
 from tests.tiny import randomize
 
 
@@ -62,9 +61,9 @@ REMOVED = {"one_in": tuple(range(0, 24, 2)), "two_in": tuple(range(8))}
 
 
 def refitted(model: Model, removed, images: Images, **how):
-    module = copy.deepcopy(model.module).eval()
-    made = refit(module, model, channel_groups(model), removed, images, **how)
-    return model.with_module(module), made
+    cut = cut_context(model, removed)
+    report = refit(cut, images, **how)
+    return model.with_module(cut.module), report
 
 
 def run(model: Model, images: Images, part: str = "forward") -> Tensor:
@@ -92,8 +91,8 @@ def test_norms_estimated_anew_leave_a_refitted_network_as_it_was_fitted(chain, i
 
 def test_with_nothing_removed_nothing_changes(tiny_model, chain, images):
     for model in (tiny_model, chain):
-        same, made = refitted(model, {}, images)
-        assert made.layers == ()
+        same, report = refitted(model, {}, images)
+        assert report.layers == ()
         assert torch.allclose(run(same, images), run(model, images), atol=1e-5)
 
 
@@ -106,30 +105,28 @@ def test_filters_that_feed_nothing_are_not_missed(chain, images):
             norm.bias[list(units)] = -1  # never passes the ReLU
     some = images.first(128)  # one batch, so that its statistics are those of the norms
     model = reestimate(Model(model.module, name="chain", input_shape=(3, 8, 8)), some)
-    fitted, made = refitted(model, REMOVED, some)
-    assert [layer.name for layer in made.layers] == ["one_out", "two_out"]
+    fitted, report = refitted(model, REMOVED, some)
+    assert [layer.name for layer in report.layers] == ["one_out", "two_out"]
     assert torch.allclose(run(fitted, some), run(model, some), atol=1e-3)
     assert torch.allclose(run(reestimate(fitted, some), some), run(model, some), atol=1e-3)
 
 
-def test_following_the_stream_makes_up_for_an_earlier_block(chain, images, monkeypatch):
+def test_following_the_stream_makes_up_for_an_earlier_block(chain, images):
     whole = run(chain, images, "sums")
-    fitted, made = refitted(chain, REMOVED, images)
-    monkeypatch.setattr("sfp_viz.nets.pruning.forward_capture._added", lambda *call: None)
-    alone, plain = refitted(chain, REMOVED, images)
+    fitted, report = refitted(chain, REMOVED, images)
+    alone, plain = refitted(chain, REMOVED, images, options=FitOptions(follow_streams=False))
     # nothing was lost before the first block, but for norms that use each batch's own statistics
-    assert made.layers[0].before == pytest.approx(plain.layers[0].before, rel=1e-3)
-    assert made.layers[1].before > 1.1 * plain.layers[1].before  # the stream's loss is counted
+    assert report.layers[0].before == pytest.approx(plain.layers[0].before, rel=1e-3)
+    assert report.layers[1].before > 1.1 * plain.layers[1].before  # the stream's loss is counted
     errors = [apart(run(model, images, "sums"), whole) for model in (fitted, alone)]
     assert errors[0] < 0.95 * errors[1]
     errors = [apart(run(reestimate(m, images), images, "sums"), whole) for m in (fitted, alone)]
     assert errors[0] < 0.95 * errors[1]
 
 
-def test_memory_changes_nothing(chain, images, monkeypatch):
+def test_memory_changes_nothing(chain, images):
     held, _ = refitted(chain, REMOVED, images)
-    monkeypatch.setattr(least_squares, "_HELD", 0)
-    streamed, _ = refitted(chain, REMOVED, images)
+    streamed, _ = refitted(chain, REMOVED, images, options=FitOptions(max_kept=0))
     assert held.digest == streamed.digest
 
 
@@ -149,8 +146,8 @@ def test_several_readers_share_a_pass_of_the_whole_network(chain, images, monkey
 
 def test_outputs_that_are_cut_themselves_stay_silent(chain, images):
     removed = {**REMOVED, "stem": (1, 5)}
-    fitted, made = refitted(chain, removed, images)
-    assert {"one_in", "two_in", "one_out", "two_out", "fc"} == {r.name for r in made.layers}
+    fitted, report = refitted(chain, removed, images)
+    assert {"one_in", "two_in", "one_out", "two_out", "fc"} == {r.name for r in report.layers}
     assert not run(fitted, images, "sums")[:, [1, 5]].any()
     assert run(fitted, images, "sums")[:, [0, 2]].any()
 
@@ -174,17 +171,19 @@ class Later(nn.Module):
         return self.fc(maps.mean((2, 3)))
 
 
-def test_a_sum_with_what_depends_on_the_layer_is_no_stream(images, monkeypatch):
+def test_a_sum_with_what_depends_on_the_layer_is_no_stream(images):
     torch.manual_seed(0)
     model = Model(randomize(Later()), name="later", input_shape=(3, 8, 8))
     fitted, _ = refitted(model, {"stem": (0, 1, 2)}, images)
-    monkeypatch.setattr("sfp_viz.nets.pruning.forward_capture._added", lambda *call: None)
-    assert fitted.digest == refitted(model, {"stem": (0, 1, 2)}, images)[0].digest
+    alone, _ = refitted(
+        model, {"stem": (0, 1, 2)}, images, options=FitOptions(follow_streams=False)
+    )
+    assert fitted.digest == alone.digest
 
 
 def test_outputs_without_a_norm_that_are_cut_stay_silent_too(plain_model, images):
-    fitted, made = refitted(plain_model, {"conv1": (0, 3), "conv2": (2, 5)}, images)
-    assert [layer.name for layer in made.layers] == ["conv2", "conv3"]
+    fitted, report = refitted(plain_model, {"conv1": (0, 3), "conv2": (2, 5)}, images)
+    assert [layer.name for layer in report.layers] == ["conv2", "conv3"]
     part = fitted.module.conv2
     assert not part.weight[[2, 5]].any()
     assert not part.bias[[2, 5]].any()

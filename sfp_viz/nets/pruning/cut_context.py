@@ -1,0 +1,82 @@
+"""What every compensation needs to know about one cut, worked out once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, channels_of, part_of, silence
+from sfp_viz.nets.tracing.execution import Execution
+from sfp_viz.nets.tracing.read_network import trace_model
+
+Removed = Mapping[str, Sequence[int]]  # units to remove, by group name
+
+
+@dataclass(frozen=True)
+class CutContext:
+    """One cut of ``model``, while its copy ``module`` is compensated and cut in place.
+
+    Attributes:
+        model: The uncut network; never written to.
+        module: A copy of its module in evaluation mode, which compensations write to.
+        groups: Its channel groups, as traced.
+        removed: Units to remove, by group name.
+        execution: What runs in a forward pass of the uncut network.
+        readers: The convolutions and linear layers that read removed channels, with the
+            positions of these channels among their inputs, sorted.
+        notes: A sentence about each layer of another kind that reads removed channels; such a
+            layer cannot be compensated.
+    """
+
+    model: Model
+    module: nn.Module
+    groups: Sequence[ChannelGroup]
+    removed: Removed
+    execution: Execution
+    readers: Mapping[str, np.ndarray]
+    notes: tuple[str, ...]
+
+    def layer(self, name: str) -> Any:
+        """The layer ``name`` of the copy."""
+        return self.module.get_submodule(name)
+
+    def norm(self, name: str) -> Any:
+        """The BatchNorm of the copy that belongs to the layer ``name`` alone, or None."""
+        norm = self.execution.own_norm(name)
+        return self.module.get_submodule(norm) if norm else None
+
+    def silence(self) -> None:
+        """Set everything in the copy that writes removed channels to 0."""
+        silence(self.module, self.groups, self.removed)
+
+    def removed_outputs(self) -> dict[str, np.ndarray]:
+        """Layers that lose outputs, with the positions of the outputs that they lose."""
+        slices = channels_of(self.groups, self.removed)
+        return {reach.name: channels for reach, channels in slices if reach.side == "out"}
+
+
+def cut_context(model: Model, removed: Removed) -> CutContext:
+    """The context of cutting the units ``removed`` out of a copy of ``model``; nothing is cut yet.
+
+    Args:
+        model: The uncut network.
+        removed: Units to remove, by group name.
+    """
+    execution, groups = trace_model(model)
+    module = copy.deepcopy(model.module).eval()
+    readers: dict[str, np.ndarray] = {}
+    notes: dict[str, None] = {}
+    for reach, channels in channels_of(groups, removed):
+        layer: Any = part_of(module, reach.name) if reach.side == "in" else None
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            readers[reach.name] = np.union1d(readers.get(reach.name, channels), channels)
+        elif layer is not None:
+            kind = type(layer).__name__
+            notes[f"'{reach.name}' ({kind}) cannot take up what the removed filters fed it."] = None
+    return CutContext(model, module, groups, removed, execution, readers, tuple(notes))
