@@ -23,7 +23,7 @@ from typing import get_args
 import numpy as np
 from accuracy_at_cost import RESULTS as MEASURED
 from accuracy_at_cost import images_of, opened
-from methods import ablations
+from methods.ablations import ABLATIONS
 from methods.contenders import by_recipe
 from reports.method_charts import bars, curves, dots, matrix, quotas, widths
 
@@ -193,8 +193,8 @@ def cut_alone(target: float) -> float:
     """One-shot accuracy, measured, where nothing is compensated or estimated anew."""
     model, (train, _, test) = opened(NETWORK), images_of(NETWORK)
     recipe = NAMED["functional"](target_reduction=target, compensation="none")
-    with ablations.without("no_reestimation"):
-        small = by_recipe(recipe)(model, network_of(NETWORK), train)
+    cut = by_recipe(recipe, ABLATIONS["no_reestimation"])
+    small = cut(model, network_of(NETWORK), train)
     return measure_accuracy(small, test).accuracy or 0.0
 
 

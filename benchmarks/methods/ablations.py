@@ -1,51 +1,39 @@
-"""'functional' with one part exchanged, or taken away, at a time.
-
-Choices of a recipe are exchanged in the recipe. What is no choice, because it always helped, is
-taken out of the code for as long as the network is cut.
-"""
+"""Ablations of the recipe 'functional': one choice changed, or one step left out, at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any
-from unittest.mock import patch
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sfp_viz.core.allocation.damage_curves import energy
-from sfp_viz.nets.pruning import layer_fits, least_squares
+from sfp_viz.core.evidence.observations import Observations
+from sfp_viz.nets.pruning.least_squares import FitOptions
 
-EXCHANGED: Mapping[str, Mapping[str, object]] = {
-    "no_compensation": {"compensation": "none"},
-    "compensation_by_channel": {"compensation": "lsq_channel"},
-    "compensation_bias": {"compensation": "bias"},
-    "uniform_widths": {"allocation": "uniform"},
-    "dispersion_widths": {"allocation": "dispersion"},
-    "l1_filters": {"criterion": "l1"},
-    "group_magnitude_filters": {"criterion": "group_magnitude"},
-    "clusters": {"selection": "clusters"},
-}
+Curves = dict[str, np.ndarray]
 
 
-def _as_they_are(_: Any, images: Any, *__: Any) -> Any:
-    return images
+@dataclass(frozen=True)
+class Ablation:
+    """How a cut differs from the method as it is; without arguments it does not.
+
+    Attributes:
+        recipe: Choices of the recipe to change.
+        options: How layers are refitted.
+        plain: Calibrate on the images as they are, not augmented as in training.
+        reestimate_norms: Estimate BatchNorm statistics anew.
+        damage: Damage curves for the widths in place of the method's, from observations.
+    """
+
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    options: FitOptions = field(default_factory=FitOptions)
+    plain: bool = False
+    reestimate_norms: bool = True
+    damage: Callable[[Observations], Curves] | None = None
 
 
-def _kept(model: Any, _: Any, *__: Any) -> Any:
-    return model
-
-
-def _nothing(*_: Any) -> None:
-    return None
-
-
-def _none(_: Any) -> list[Any]:
-    return []
-
-
-def _plain_curves(observations: Any) -> dict[str, Any]:
+def _error_curves(observations: Observations) -> Curves:
     """Widths by the plain error, without the logarithm."""
     return {
         name: energy(observations, name) * np.array(observations.elimination(name).errors)
@@ -53,64 +41,43 @@ def _plain_curves(observations: Any) -> dict[str, Any]:
     }
 
 
-def _curves(worth: Callable[[Any], Any], power: float = 1.0) -> Callable[[Any], dict[str, Any]]:
-    """Widths by another measure of the loss: ``worth`` of the errors times energy ** ``power``."""
+def _curves(
+    loss: Callable[[np.ndarray], np.ndarray], power: float = 1.0
+) -> Callable[[Observations], Curves]:
+    """Curves of ``loss`` of the errors times energy ** ``power``."""
 
-    def curves(observations: Any) -> dict[str, Any]:
+    def curves(observations: Observations) -> Curves:
         return {
             name: energy(observations, name) ** power
-            * worth(np.minimum(np.array(observations.elimination(name).errors), 1 - 1e-6))
+            * loss(np.minimum(np.array(observations.elimination(name).errors), 1 - 1e-6))
             for name in observations.covariance
         }
 
     return curves
 
 
-def _logarithm(errors: Any) -> Any:
+def _log_loss(errors: np.ndarray) -> np.ndarray:
     return -np.log(1 - errors)
 
 
-def _own_output(*arguments: Any, follow: Any = None, **words: Any) -> Any:
-    """A fit to what the layer itself put out, not to what the residual stream has lost."""
-    return layer_fits.look(*arguments, follow={}, **words)
-
-
-TAKEN_OUT: Mapping[str, tuple[str, Callable[..., Any]]] = {
-    "plain_images": ("sfp_viz.nets.pruning.prune.as_trained", _as_they_are),
-    "no_reestimation": ("sfp_viz.nets.pruning.prune.reestimate", _kept),
-    "no_held_scale": ("sfp_viz.nets.pruning.least_squares.hold_scale", _nothing),
-    "no_stream": ("sfp_viz.nets.pruning.least_squares.look", _own_output),
-    "more_images": (
-        "sfp_viz.nets.pruning.compensation.refit",
-        partial(least_squares.refit, most=32),
-    ),
-    "old_norms": ("sfp_viz.nets.pruning.least_squares._set_live", _none),
-    "odds": (
-        "sfp_viz.core.allocation.suggestion.functional_curves",
-        _curves(lambda e: e / (1 - e)),
-    ),
-    "equal_weights": (
-        "sfp_viz.core.allocation.suggestion.functional_curves",
-        _curves(_logarithm, 0.0),
-    ),
-    "root_weights": (
-        "sfp_viz.core.allocation.suggestion.functional_curves",
-        _curves(_logarithm, 0.5),
-    ),
-    "squared_logarithm": (
-        "sfp_viz.core.allocation.suggestion.functional_curves",
-        _curves(lambda e: np.log(1 - e) ** 2),
-    ),
-    "no_logarithm": ("sfp_viz.core.allocation.suggestion.functional_curves", _plain_curves),
+ABLATIONS: Mapping[str, Ablation] = {
+    "no_compensation": Ablation({"compensation": "none"}),
+    "compensation_by_channel": Ablation({"compensation": "lsq_channel"}),
+    "compensation_bias": Ablation({"compensation": "bias"}),
+    "uniform_widths": Ablation({"allocation": "uniform"}),
+    "dispersion_widths": Ablation({"allocation": "dispersion"}),
+    "l1_filters": Ablation({"criterion": "l1"}),
+    "group_magnitude_filters": Ablation({"criterion": "group_magnitude"}),
+    "clusters": Ablation({"selection": "clusters"}),
+    "plain_images": Ablation(plain=True),
+    "no_reestimation": Ablation(reestimate_norms=False),
+    "no_held_scale": Ablation(options=FitOptions(rescale_norms=False)),
+    "no_stream": Ablation(options=FitOptions(follow_streams=False)),
+    "more_images": Ablation(options=FitOptions(batches=32)),
+    "old_norms": Ablation(options=FitOptions(batch_statistics=False)),
+    "odds": Ablation(damage=_curves(lambda e: e / (1 - e))),
+    "equal_weights": Ablation(damage=_curves(_log_loss, 0.0)),
+    "root_weights": Ablation(damage=_curves(_log_loss, 0.5)),
+    "squared_logarithm": Ablation(damage=_curves(lambda e: np.log(1 - e) ** 2)),
+    "no_logarithm": Ablation(damage=_error_curves),
 }
-
-NAMES = (*EXCHANGED, *TAKEN_OUT)
-
-
-@contextmanager
-def without(part: str):
-    """While it is open, the code works without ``part``, one of TAKEN_OUT; else as it is."""
-    with ExitStack() as open_:
-        if part in TAKEN_OUT:
-            open_.enter_context(patch(*TAKEN_OUT[part]))
-        yield

@@ -11,7 +11,8 @@ from copy import deepcopy
 from functools import partial
 
 import torch
-from methods import ablations, peers
+from methods import peers
+from methods.ablations import ABLATIONS, Ablation
 from torch import nn
 
 import sfp_viz as sfp
@@ -64,29 +65,31 @@ def contender(name: str, target: float, seed: int) -> Cut:
     return by_recipe(NAMED[name](target_reduction=target, seed=seed if name == "random" else 0))
 
 
-def by_recipe(recipe: Recipe) -> Cut:
+def by_recipe(recipe: Recipe, ablation: Ablation | None = None) -> Cut:
+    """The cut that ``recipe`` makes, changed as ``ablation`` says."""
+    ablation = ablation or Ablation()
+
     def cut(model: Model, network: Network, images: Images) -> Model:
         evidence = None
         if "observations" in needs(recipe):
             seen = observe(model, images, scores=scores_of(recipe))
-            evidence = Evidence(observations=seen)
+            damage = ablation.damage(seen) if ablation.damage else None
+            evidence = Evidence(observations=seen, damage=damage)
         plan = sfp.make_plan(network, sfp.analyze(network, recipe, evidence), recipe)
-        return prune(model, plan, calibration=images, network=network)
+        return prune(
+            model, plan, calibration=images, network=network, plain=ablation.plain,
+            reestimate_norms=ablation.reestimate_norms, options=ablation.options,
+        )  # fmt: skip
 
     return cut
 
 
-def _ablated(part: str, target: float) -> Cut:
-    if part not in ablations.NAMES:
-        raise SystemExit(f"'{part}' is no part; known: {', '.join(ablations.NAMES)}.")
-    changes = ablations.EXCHANGED.get(part, {})
-    whole = by_recipe(NAMED["functional"](target_reduction=target, **changes))
-
-    def cut(model: Model, network: Network, images: Images) -> Model:
-        with ablations.without(part):
-            return whole(model, network, images)
-
-    return cut
+def _ablated(name: str, target: float) -> Cut:
+    if name not in ABLATIONS:
+        raise SystemExit(f"There is no ablation '{name}'; known: {', '.join(ABLATIONS)}.")
+    ablation = ABLATIONS[name]
+    recipe = NAMED["functional"](target_reduction=target, **ablation.recipe)
+    return by_recipe(recipe, ablation)
 
 
 def _by_peer(cut_by: Callable[..., Model], *, learns: bool = False) -> Cut:

@@ -122,6 +122,8 @@ def weight(group: FilterGroup, dispersions: Mapping[str, float], recipe: Recipe)
 
 def curves_of(recipe: Recipe, evidence: Evidence) -> dict[str, np.ndarray]:
     """The curves of damage by which 'functional' and 'sensitivity' share out."""
+    if recipe.allocation == "functional" and evidence.damage is not None:
+        return dict(evidence.damage)
     if recipe.allocation == "functional" and evidence.observations is not None:
         return functional_curves(evidence.observations)
     if recipe.allocation == "sensitivity" and evidence.sensitivity is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from sfp_viz.core.cost.latency_table import LatencyTable
 from sfp_viz.core.evidence.observations import SCORES, Observations
@@ -19,11 +22,16 @@ _CALLS = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """Each part is there or None; parts of other weights are refused where they are used."""
+    """Each part is there or None; parts of other weights are refused where they are used.
+
+    ``damage``: curves by group for 'functional' widths, in place of those of the observations
+    (allocation.damage_curves); for experiments.
+    """
 
     observations: Observations | None = None
     sensitivity: Sensitivity | None = None
     latency: LatencyTable | None = None
+    damage: Mapping[str, np.ndarray] | None = None
 
 
 def needs(recipe: Recipe) -> tuple[str, ...]:
