@@ -32,7 +32,8 @@ from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import NAMED, ClusterRule, Dispersion, Recipe, Strategy
-from sfp_viz.core.selection.analysis import analyze, dispersions
+from sfp_viz.core.redundancy.dispersion import dispersions
+from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.training.distillation import SCHEDULES, Distillation, Schedule, temperature
 from sfp_viz.nets.evaluation.measure import measure_accuracy
 from sfp_viz.nets.evaluation.observe import observe

@@ -28,9 +28,11 @@ import numpy as np
 import torch
 
 import sfp_viz as sfp
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.request import Request
 from sfp_viz.nets.model import Model
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "plan_speed.json"
@@ -129,7 +131,7 @@ def measure(name: str, size: int, plans: int) -> dict[str, Any]:
 def suggestion(
     network: Network, spread: dict[str, float], recipe: sfp.Recipe
 ) -> tuple[dict[str, int], Cost]:
-    kept = allocated_widths(network, spread, recipe)
+    kept = allocated_widths(Problem(network, Request(recipe), dispersions=spread))
     return kept, cost_of_widths(network, kept)
 
 

@@ -27,7 +27,9 @@ import numpy as np
 import torch
 from methods.training_loops import BATCH, KEPT, LABELS, PARTS, PREPARED, TAUGHT, WHOLE, WORKED, ways
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.recipe import uniform_l1
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch
@@ -124,7 +126,9 @@ def measure(steps: int, rounds: int, starts: int) -> dict:
     pixels = draw.integers(0, 256, (images, 3, 32, 32), dtype=np.uint8)
     train = Images("random pixels", "train", pixels, draw.integers(0, 10, images))
     teacher = load_saved(sample_path("resnet20_cifar10"))
-    student = prune(teacher, make_plan_for(read_network(teacher), uniform_l1(0.5)))
+    student = prune(
+        teacher, make_plan_for(Problem(read_network(teacher), Request(uniform_l1(0.5))))
+    )
     facts = numerics()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"

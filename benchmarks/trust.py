@@ -22,6 +22,7 @@ from typing import get_args
 
 from reports.trust_table import table
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.comparison.sampled_plans import draws, edits_of
 from sfp_viz.core.comparison.trust import (
     PREDICTORS,
@@ -40,6 +41,7 @@ from sfp_viz.core.evidence.sensitivity import (
 )
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe, Strategy, functional
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.nets.data.datasets import Images, load_data
@@ -111,7 +113,7 @@ def measure(name: str, target: float, work: Path, compensation: str) -> None:
         known = sensitivity_of(model, network, recipe, train, test, beside)
         evidence = replace(evidence, sensitivity=known)
     analysis = analyze(network, recipe, evidence)
-    drawn = draws(network, analysis.dispersions, recipe, None, evidence)
+    drawn = draws(Problem(network, Request(recipe), evidence, analysis.dispersions))
     plans = [make_plan(network, analysis, recipe, edits_of(network, d)) for d in drawn]
     lines, started = file.with_suffix(".lines"), time.time()
     done = dict(json.loads(line) for line in _lines(lines))
@@ -145,7 +147,7 @@ def compare(name: str, target: float, work: Path, compensation: str) -> None:
         Recipe(target_reduction=target, compensation=compensation, allocation=allocation)  # type: ignore[arg-type]
         for allocation in ALLOCATIONS
     ]
-    plans = [make_plan_for(network, recipe, None, evidence) for recipe in recipes]
+    plans = [make_plan_for(Problem(network, Request(recipe), evidence)) for recipe in recipes]
     right = measure_draws(model, network, plans, calibration=train, test=test)
     found = {r.allocation: count for r, count in zip(recipes, right, strict=True)}
     file.write_text(json.dumps(found))

@@ -4,6 +4,7 @@ import streamlit as st
 
 from sfp_viz.ui import image_field, problems, progress_line
 from sfp_viz.ui.cached import loaders, measurements, planned
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import check_view, checks, repair_view, saved_check
 from sfp_viz.ui.session import entry, state
 
@@ -23,8 +24,7 @@ if not network.free:
     st.info("No group of this network can be cut. The page Model says why for each layer.")
     st.stop()
 
-asked = (session.model, session.recipe, session.edits)
-subject = (*asked, data)
+subject = Subject(session.model, session.request, data)
 if clicked:
     place = st.empty()
     with (
@@ -32,7 +32,7 @@ if clicked:
         place.status("Pruning and measuring", expanded=True),
         progress_line.line("text") as progress,
     ):
-        saved_check.keep(subject, checks.check(*subject, progress=progress))
+        saved_check.keep(subject, checks.check(subject, progress=progress))
     place.empty()
 
 with problems.stopping():
@@ -46,10 +46,10 @@ if found is None:
     st.stop()
 
 with problems.stopping():
-    plan = planned.plan(*asked)
+    plan = planned.plan(subject.model, subject.request)
     check_view.numbers(found.check, found.when)
     repair_view.show(session.recipe, found.repair, data)
-    check_view.stages(*subject)
+    check_view.stages(subject)
     check_view.widths(network, plan)
     check_view.removed(plan)
     st.page_link("pages/finetune.py", label="Fine-tune it", icon=":material/arrow_forward:")

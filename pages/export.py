@@ -22,8 +22,8 @@ if not network.free:
 
 with st.container(border=True):
     data = image_field.here(network)
-    here = export.Source(session.model, session.recipe, session.edits, data)
-    plan = planned.hash_or_none(session.model, session.recipe, session.edits)
+    here = export.Source(session.model, session.request, data)
+    plan = planned.hash_or_none(session.model, session.request)
     source = export.source_of(here, runs, plan)
     st.caption(problems.plain(export.facts(source, runs)))
     if not source.run and not data:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import known_runs, loaders
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.runs import live, trash
 from sfp_viz.ui.session import entry, state
 from sfp_viz.ui.training import start, start_form
@@ -23,7 +24,7 @@ with left:
     with st.expander("New run", expanded=not runs, icon=":material/add:", key=f"new_run_{number}"):
         plan_place = st.container()
         data = image_field.ask_images(network, key="finetune_images")
-        subject = start.Subject(session.model, session.recipe, session.edits, data)
+        subject = Subject(session.model, session.request, data)
         if network.free:
             start_form.start_form(network, subject)
         else:

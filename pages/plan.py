@@ -29,7 +29,7 @@ plan_head.head(network, asked)
 if evidence_panel.ask_for(network, asked.recipe):
     study_start.carry_out(network)
     st.stop()
-budget = planned.budget(session.model, session.recipe, session.edits)
+budget = planned.budget(session.model, session.request)
 if budget.after is None:
     goal_form.out_of_reach(network, asked, budget.problem)
     study_start.carry_out(network)

@@ -13,9 +13,9 @@ import streamlit as st
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.plan.recipe import Recipe, name_of
+from sfp_viz.core.plan.recipe import name_of
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import TRAINING
@@ -41,8 +41,7 @@ class Source:
     """A network to export: pruned by the plan of the session, or the student of run ``run``."""
 
     model: str
-    recipe: Recipe
-    edits: Edits | None
+    request: Request
     data: str
     run: str = ""
 
@@ -80,7 +79,7 @@ def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
 
     ask = st.radio if len(runs) < _MOST_RADIO else st.selectbox
     chosen = ask("Network", ids, format_func=label, key="export_source")
-    return Source(source.model, source.recipe, source.edits, source.data, str(chosen or ""))
+    return Source(source.model, source.request, source.data, str(chosen or ""))
 
 
 def file_name(source: Source, network: Network, runs: Sequence[Summary], plan: str) -> str:
@@ -96,12 +95,12 @@ def file_name(source: Source, network: Network, runs: Sequence[Summary], plan: s
 
 
 def _plan_label(source: Source, plan: str) -> str:
-    return run_labels.plan_label(name_of(source.recipe), _reduction(source), plan)
+    return run_labels.plan_label(name_of(source.request.recipe), _reduction(source), plan)
 
 
 def _reduction(source: Source) -> float | None:
     """Share of MACs that the current plan removes, computed; None if its target is out of reach."""
-    plan = planned.budget(source.model, source.recipe, source.edits)
+    plan = planned.budget(source.model, source.request)
     return None if plan.after is None else 1 - plan.after.macs / max(1, plan.before.macs)
 
 
@@ -114,7 +113,7 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
             f"{percent(run.accuracy)} ({span(run.interval)}), measured on {run.images:,} test "
             f"images of {run.data}."
         )
-    plan = planned.budget(source.model, source.recipe, source.edits)
+    plan = planned.budget(source.model, source.request)
     if plan.after is None:
         return plan.problem
     return (
@@ -126,7 +125,7 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
 def network_of(source: Source) -> Any:
     """The torch Model of ``source``. Takes seconds the first time."""
     if not source.run:
-        return pruned.pruned(source.model, source.recipe, source.edits, source.data)
+        return pruned.pruned(source.model, source.request, source.data)
     return _student(source.run)
 
 
@@ -142,7 +141,7 @@ def _student(run: str) -> Any:
 
 def weights(source: Source, name: str) -> None:
     """Draw the download of the safetensors file ``name``, which is made on the click."""
-    plan = None if source.run else planned.budget(source.model, source.recipe, source.edits)
+    plan = None if source.run else planned.budget(source.model, source.request)
     st.download_button(
         "Download",
         lambda: checks.file_of(network_of(source)),

@@ -42,7 +42,7 @@ def top(page: str = "", title: str = "") -> None:
                     name = problems.plain(steps_panel.network_title(session.model))
                     st.markdown(f"# {name}", width="content")
                     job_chip.chip(page)
-                budget = planned.budget(session.model, session.recipe, session.edits)
+                budget = planned.budget(session.model, session.request)
                 lacks = missing(session.recipe, evidence.evidence(session.model))
                 free = bool(loaders.network(session.model).free)
                 st.html(_STRIP + _name(title) + strip(budget, free, lacks))

@@ -10,11 +10,13 @@ import pytest
 
 import sfp_viz as sfp
 from sfp_viz.core.allocation.accuracy_target import losing_at_most
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.evidence.sensitivity import predicted_loss
 from sfp_viz.core.plan.interchange import edits_json, pruning_ratio_dict, schema_json
 from sfp_viz.core.plan.plan import plan_from_json, plan_json, recipe_json
 from sfp_viz.core.plan.recipe import NAMED, Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.io.samples import sample_names, sample_network
 from sfp_viz.runs.folder import home, list_runs
@@ -47,7 +49,7 @@ def test_what_was_measured_is_shown_listed_and_used_by_later_plans():
     evidence = find_evidence(home(), network.digest)
     recipe = NAMED["functional"](target_reduction=0.4)
     planned = value("plan", NET, "--recipe", "functional", "--target", "0.4")
-    assert planned["plan"] == make_plan_for(network, recipe, None, evidence).hash
+    assert planned["plan"] == make_plan_for(Problem(network, Request(recipe), evidence)).hash
     assert [part["kind"] for part in planned["evidence"]] == ["observe", "latency"]
     assert planned["evidence"][0]["images"] == 60
     text = call("plan", NET, "--allocation", "sensitivity", "--target", "0.2").output
@@ -78,7 +80,7 @@ def test_a_plan_that_may_lose_so_many_points_is_the_largest_that_is_estimated_to
     evidence = find_evidence(home(), network.digest)
     made = value("plan", NET, "--lose-at-most", "4", "-o", "plan.json")
     spread = sfp.analyze(network, Recipe()).dispersions
-    recipe = losing_at_most(network, spread, Recipe(), None, evidence, 4.0)
+    recipe = losing_at_most(Problem(network, Request(Recipe()), evidence, spread), 4.0)
     assert made["target"] == recipe.target_reduction > 0
     kept = {g.name: g.size - len(made["removed"].get(g.name, [])) for g in network.groups}
     measured = {name: kept[name] for name in evidence.sensitivity.right}
@@ -158,7 +160,7 @@ def test_a_recipe_has_the_same_plan_by_name_by_file_and_from_the_library(name):
     Path("recipe.json").write_text(recipe_json(recipe))
     by_name = value("plan", network.name, "--recipe", name, "--target", "0.15")["plan"]
     by_file = value("plan", network.name, "--recipe", "recipe.json")["plan"]
-    assert by_name == by_file == make_plan_for(network, recipe).hash
+    assert by_name == by_file == make_plan_for(Problem(network, Request(recipe))).hash
 
 
 def test_edits_by_options_come_on_top_of_those_in_a_file_and_other_weights_are_refused():

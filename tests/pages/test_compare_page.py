@@ -11,13 +11,14 @@ from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe, fpgm, uniform_l1
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import RunLatency, Timing
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.training import start
-from sfp_viz.ui.training.start import Subject
 from tests.finished import MODEL, finished_run, plan_of
 from tests.pages.page_words import press, said, undo
 
@@ -255,7 +256,7 @@ def test_one_shot_points_open_their_plan_too(open_page, workspace):
 
 @pytest.mark.parametrize("kind", ["uniform", "random"])
 def test_a_baseline_is_repaired_like_the_plan_unless_it_is_to_be_plain(kind):
-    subject = Subject(MODEL, Recipe(compensation="bias"), None, "digits")
+    subject = Subject(MODEL, Request(Recipe(compensation="bias")), "digits")
     alike = start.baseline(subject, kind, 0.5)
     assert alike.recipe.compensation == "bias"
     assert alike.data == subject.data

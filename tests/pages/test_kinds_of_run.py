@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.selection.iterative_schedule import Steps
 from sfp_viz.core.training.distillation import Distillation
@@ -24,9 +25,9 @@ from sfp_viz.runs.results.sweeps import read_sweep
 from sfp_viz.runs.storage.history import EPOCHS, POINTS, append
 from sfp_viz.runs.storage.records import Before, Point, Result
 from sfp_viz.runs.storage.steps import read_steps_request
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.training import sweep_form
-from sfp_viz.ui.training.start import Subject
 from tests.finished import finished_run
 from tests.pages.page_words import press, said
 
@@ -188,7 +189,7 @@ def test_deleting_a_sweep_says_that_its_runs_stay(swept, open_page):
 
 def test_on_the_cluster_nothing_is_said_to_come_one_after_the_other(workspace):
     network, settings = sample_network(MODEL), Distillation(epochs=2)
-    subject = Subject(MODEL, Recipe(), None, "digits")
+    subject = Subject(MODEL, Request(Recipe()), "digits")
     sweep = Sweep((0.3,), (("random", fair("random", Recipe())),), (0, 1))
     finished_run(workspace, settings=settings)  # an epoch took its seconds
     here = sweep_form.description(network, subject, settings, sweep, 2, "here")

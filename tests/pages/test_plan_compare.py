@@ -7,6 +7,7 @@ import pytest
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
@@ -51,9 +52,9 @@ def test_the_step_before_and_the_plan_now_are_compared_at_once(stepped):
 def test_the_numbers_are_those_of_the_plans(stepped):
     app = stepped()
     groups = app.dataframe[1].value.set_index("Group")
-    a = planned.plan(MODEL, Recipe(), None)
+    a = planned.plan(MODEL, Request(Recipe()))
     edits = Edits(loaders.digest(MODEL)).with_ratio("conv2", 0.25)
-    b = planned.plan(MODEL, Recipe(), edits)
+    b = planned.plan(MODEL, Request(Recipe(), edits))
     for name, row in groups.iterrows():
         gone_a, gone_b = set(a.removed(name)), set(b.removed(name))
         assert row["A keeps"] == row["Filters"] - len(gone_a)
@@ -94,7 +95,7 @@ def offered(app, plan: Plan):
 
 
 def test_a_plan_file_can_be_compared(stepped):
-    plan = planned.plan(MODEL, Recipe(0.3), None)
+    plan = planned.plan(MODEL, Request(Recipe(0.3)))
     app = offered(stepped(), plan)
     app.selectbox[0].set_value("file other.json").run()
     assert not app.exception

@@ -86,7 +86,7 @@ def slide(app: AppTest, label: str, value: int) -> AppTest:
 
 
 def kept(app: AppTest) -> dict[str, int]:
-    return planned.suggestion(MODEL, session(app).recipe, session(app).edits)
+    return planned.suggestion(MODEL, session(app).request)
 
 
 def test_what_other_allocations_would_keep_is_worked_out_once_for_a_target(plan, monkeypatch):

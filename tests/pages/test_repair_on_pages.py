@@ -10,10 +10,12 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_store import import_model, stored_path
 from sfp_viz.ui import progress_line as telling
 from sfp_viz.ui.cached import planned, pruned
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import checks
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
@@ -38,7 +40,7 @@ def without_images(app: AppTest) -> AppTest:
 def test_the_check_shows_the_error_of_each_refitted_layer_on_seen_and_on_new_images(open_page):
     app = press(with_session(open_page("check"), recipe=REPAIRED), "Prune and measure")
     table = next(d.value for d in app.dataframe if "New: after" in d.value.columns)
-    layers = pruned.repair(MODEL, REPAIRED, None, "digits").layers
+    layers = pruned.repair(MODEL, Request(REPAIRED), "digits").layers
     assert list(table["Layer"]) == [layer.name for layer in layers]
     for row, layer in zip(table.to_dict("records"), layers, strict=True):
         assert row["After"] == pytest.approx(100 * layer.seen.after)
@@ -95,7 +97,7 @@ def test_a_dead_layer_is_warned_of_and_dead_filters_are_counted(open_page, works
 
 def test_each_step_of_a_check_is_told(workspace):
     lines: list[str] = []
-    pruned.pruned(MODEL, REPAIRED, None, "digits", progress=lines.append)
+    pruned.pruned(MODEL, Request(REPAIRED), "digits", progress=lines.append)
     starts = (
         "Comparing the",
         "Choosing the filters",
@@ -106,9 +108,9 @@ def test_each_step_of_a_check_is_told(workspace):
     places = [next(i for i, line in enumerate(lines) if line.startswith(s)) for s in starts]
     assert places == sorted(places)
     lines.clear()
-    pruned.pruned(MODEL, REPAIRED, None, "digits", progress=lines.append)
+    pruned.pruned(MODEL, Request(REPAIRED), "digits", progress=lines.append)
     assert lines == []
-    checks.check(MODEL, REPAIRED, None, "digits", progress=lines.append)
+    checks.check(Subject(MODEL, Request(REPAIRED), "digits"), progress=lines.append)
     assert "Measuring the unpruned network: 0 of 360 images" in lines
     assert lines[-1] == "Measuring the pruned network: 0 of 360 images"
 
@@ -179,6 +181,6 @@ def test_a_stop_that_comes_with_a_line_ends_the_work_and_keeps_nothing(workspace
             raise Stopped
 
     with pytest.raises(Stopped):
-        pruned.pruned(MODEL, REPAIRED, None, "digits", progress=stop)
-    assert np.isfinite(planned.plan(MODEL, REPAIRED).removals[0].filters).all()
-    assert pruned.pruned(MODEL, REPAIRED, None, "digits").plans
+        pruned.pruned(MODEL, Request(REPAIRED), "digits", progress=stop)
+    assert np.isfinite(planned.plan(MODEL, Request(REPAIRED)).removals[0].filters).all()
+    assert pruned.pruned(MODEL, Request(REPAIRED), "digits").plans

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.nets.io.samples import sample_network, sample_path
@@ -41,7 +42,7 @@ def run_folder(home: Path, *, epochs: int, kind: str = "plan", finished: bool = 
         settings=Distillation(epochs=2),
         data="digits",
         name=f"lenet {kind}",
-        plan=planned.plan(MODEL, Recipe()),
+        plan=planned.plan(MODEL, Request(Recipe())),
         facts={"digest": network.digest, "model": MODEL, "kind": kind},
     )
     lines = [
@@ -119,7 +120,7 @@ def test_the_form_prunes_and_starts_a_run_with_the_plan_inside(open_page, worksp
     monkeypatch.setattr(queue, "enqueue", launched.append)
     app = press(open_page("finetune"), "Start")
     run = read_run(launched[0])
-    assert run.plan == planned.plan(MODEL, Recipe())
+    assert run.plan == planned.plan(MODEL, Request(Recipe()))
     assert run.facts["kind"] == "plan"
     assert run.facts.keys() == training_facts(digest="", recipe=None).keys()
     assert 0 < run.facts["params"] < run.facts["params_before"]
@@ -187,17 +188,17 @@ def test_export_starts_with_the_plan_on_the_screen_and_its_files_say_what_they_a
             names.append(file_name)
 
     monkeypatch.setattr(export.st, "download_button", offered)
-    other = planned.plan(MODEL, Recipe(0.3))
+    other = planned.plan(MODEL, Request(Recipe(0.3)))
     newest = finished_run(workspace, plan=other, macs=130_000)
     app = open_page("export")
     assert app.radio[0].value == ""  # the newest run is of another plan
-    digits = planned.plan(MODEL, Recipe()).hash[:6]
+    digits = planned.plan(MODEL, Request(Recipe())).hash[:6]
     assert app.radio[0].options[0] == f"This plan, not fine-tuned: similarity −50 % ({digits})"
     assert app.radio[0].options[1].startswith("Another plan, fine-tuned: similarity −")
     assert names[-1] == f"{MODEL}-50pct-fewer-macs-plan-{digits}.safetensors"
     app.radio[0].set_value(newest.name).run()
     assert names[-1] == f"{MODEL}-20pct-fewer-macs-run-{newest.name}.safetensors"
-    mine = finished_run(workspace, plan=planned.plan(MODEL, Recipe()))
+    mine = finished_run(workspace, plan=planned.plan(MODEL, Request(Recipe())))
     finished_run(workspace, plan=other)
     assert open_page("export").radio[0].value == mine.name
 

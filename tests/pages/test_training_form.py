@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
@@ -144,6 +145,6 @@ def test_without_images_the_page_says_once_that_nothing_is_trained(open_page):
 
 
 def test_a_new_run_says_in_words_by_which_plan_it_prunes(open_page):
-    digits = planned.plan("lenet5_digits", Recipe()).hash[:6]
+    digits = planned.plan("lenet5_digits", Request(Recipe())).hash[:6]
     told = said(open_page("finetune")).replace("\\", "")
     assert f"Current plan: similarity, 50 % fewer MACs ({digits})" in told

@@ -418,7 +418,7 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     plan = ended_in(sparse_run)
     session = app.session_state["session"].current
     assert (session.model, session.edits) == (plan.digest, plan.edits)
-    again = planned.plan(session.model, session.recipe, session.edits)
+    again = planned.plan(session.model, session.request)
     assert [(r.group, r.filters) for r in again.removals if r.filters] == [
         (r.group, r.filters) for r in plan.removals
     ]

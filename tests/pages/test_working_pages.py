@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import plan_json, recipe_json
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.session.history import History
@@ -108,7 +109,7 @@ def test_a_recipe_and_a_plan_can_be_opened_and_undone(open_page):
     assert session(app).recipe == Recipe(target_reduction=0.3, gamma=1.0)
     digest = sample_network(MODEL).digest
     edits = Edits(digest, protected=("conv1",))
-    upload(app, plan_json(planned.plan(MODEL, Recipe(target_reduction=0.2), edits)))
+    upload(app, plan_json(planned.plan(MODEL, Request(Recipe(target_reduction=0.2), edits))))
     assert session(app).edits == edits
     undo(app)
     assert session(app).edits is None

@@ -1,6 +1,7 @@
 """What is taken along of a finished run runs as the run keeps it."""
 
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.runs.folder import home
 from sfp_viz.ui import export
 from sfp_viz.ui.check import checks
@@ -16,7 +17,7 @@ def test_layers_that_leave_stripes_out_do_so_in_every_file(shell):
     model.module.get_submodule("conv2").weight.data[:, :, 0] = 0
     kept, _ = striped(model.with_module(model.module), kind="smaller")
     save_striped(kept, home() / "runs" / "thin" / "student.safetensors")
-    source = export.Source(NET, Recipe(), None, "digits", "thin")
+    source = export.Source(NET, Request(Recipe()), "digits", "thin")
     assert smaller_layers(export.network_of(source)) == ("conv2",)
     taken = shell / "taken.safetensors"
     taken.write_bytes(checks.file_of(export.network_of(source)))

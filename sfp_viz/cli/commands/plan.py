@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from click.core import ParameterSource
 from sfp_viz.cli.options.arguments import find_edits, find_network
 from sfp_viz.cli.options.recipe import WorkspaceEvidence, recipe_options, workspace_evidence
 from sfp_viz.cli.output.text import fact_list, print_result, table, with_json
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import Cost, cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.redundancy.dead_filters import counted, dead_filters, warning
 from sfp_viz.errors import PlanError
@@ -35,22 +37,20 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @with_json
 def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     """Kernel Dispersion of each group of NET, and the filters it could lose (computed)."""
-    from sfp_viz.core.allocation.suggestion import allocated_widths, why_ratio
-    from sfp_viz.core.selection.analysis import dispersions
+    from sfp_viz.core.allocation.reasons import why_ratio
+    from sfp_viz.core.allocation.suggestion import allocated_widths
 
     network = find_network(net)
     dead = dead_filters(network)
     known = workspace_evidence(recipe, network.digest, "latency")
-    spread = dispersions(network, recipe, known.evidence)
+    problem = Problem.of(network, Request(recipe), known.evidence)
+    spread = problem.dispersions
     note, kept = "", kept_units(network, None)
     try:
-        kept = allocated_widths(network, spread, recipe, evidence=known.evidence)
-    except PlanError as problem:
-        note = str(problem)
-    reasons = {
-        g.name: why_ratio(network, g.name, spread.get(g.name, 1.0), kept[g.name], recipe)
-        for g in network.groups
-    }
+        kept = allocated_widths(problem)
+    except PlanError as error:
+        note = str(error)
+    reasons = {g.name: why_ratio(problem, g.name, kept[g.name]) for g in network.groups}
     before, after = cost(network), cost_of_widths(network, kept)
     groups = [
         {
@@ -131,7 +131,7 @@ def plan(
     edits = find_edits(network, edits_file, ratios, protect, least, most)
     more = ("latency",) if points is None else ("latency", "sensitivity")
     known = workspace_evidence(recipe, network.digest, *more)
-    made = _made(network, recipe, edits, known, points)
+    made = _made(Problem(network, Request(recipe, edits), known.evidence), points)
     if output is not None:
         _write(output, plan_json(made), "plan")
     if ratio_dict is not None:
@@ -152,20 +152,18 @@ def plan(
     print_result(value, text, as_json=as_json)
 
 
-def _made(
-    network: Network, recipe: Recipe, edits: Edits, known: WorkspaceEvidence, points: float | None
-) -> Plan:
+def _made(problem: Problem, points: float | None) -> Plan:
     """The plan, with the largest target that is estimated to lose at most ``points``, if given."""
     from sfp_viz.core.allocation.accuracy_target import losing_at_most
-    from sfp_viz.core.selection.analysis import dispersions
     from sfp_viz.core.selection.planner import make_plan_for
 
     if points is not None:
         if _given("target"):
             raise click.UsageError("Say --target or --lose-at-most, not both.")
-        spread = dispersions(network, recipe, known.evidence)
-        recipe = losing_at_most(network, spread, recipe, edits, known.evidence, points)
-    return make_plan_for(network, recipe, edits, known.evidence)
+        problem = Problem.of(problem.network, problem.request, problem.evidence)
+        recipe = losing_at_most(problem, points)
+        problem = replace(problem, request=Request(recipe, problem.edits))
+    return make_plan_for(problem)
 
 
 def _given(option: str) -> bool:

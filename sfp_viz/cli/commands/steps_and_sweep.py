@@ -16,8 +16,10 @@ from sfp_viz.cli.options.recipe import recipe_options
 from sfp_viz.cli.options.training import Make, options_of_one_process, training_options
 from sfp_viz.cli.output.sweep import follow_sweep, print_hint, sweep_card, sweep_json
 from sfp_viz.cli.output.text import print_result, with_json
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.selection.iterative import check_steps
 from sfp_viz.core.selection.iterative_schedule import Growth, Steps
@@ -83,7 +85,7 @@ def steps(
     network = find_network(net)
     edits = find_edits(network, edits_file, (), protect)
     order = StepsRequest(recipe, edits or None, Steps(stages, growth, stage_epochs, epochs))
-    check_steps(network, recipe, edits, order.steps)
+    check_steps(Problem(network, Request(recipe, edits)), order.steps)
     images = data_name(network, data)
     settings = make(images, seed=seed, epochs=order.steps.total)
     check_settings(settings)

@@ -8,12 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from sfp_viz.core.allocation.feasibility import best_lift, furthest, nearest_feasible
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.objective import WORDS
-from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import Sensitivity, predicted_loss
-from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError, RecipeError
 
@@ -28,14 +26,7 @@ __all__ = [
 _STEP = 0.001  # targets are tried in steps of a tenth of a percent
 
 
-def losing_at_most(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-    points: float = 1.0,
-) -> Recipe:
+def losing_at_most(problem: Problem, points: float = 1.0) -> Recipe:
     """The recipe with the largest target whose predicted loss is at most ``points``, 0..100.
 
     The loss of one-shot accuracy, in percentage points, is estimated from the measured
@@ -43,16 +34,15 @@ def losing_at_most(
     steps of 0.1 %. Raises RecipeError without a sensitivity of these weights, PlanError where what
     is fixed by hand alone loses more, or where groups go that were not measured.
     """
-    known = _sensitivity(network, evidence)
+    known = _sensitivity(problem)
     if not points >= 0:
         raise PlanError(f"The accuracy to lose is 0 points or more, not {points}.")
 
     def lost(step: int) -> float:
-        asked = replace(recipe, target_reduction=step * _STEP)
-        kept = allocated_widths(network, dispersions, asked, edits, evidence)
-        return predicted_loss(known, _measured(network, known, kept))
+        kept = allocated_widths(problem.with_recipe(target_reduction=step * _STEP))
+        return predicted_loss(known, _measured(problem, known, kept))
 
-    below, above = 0, int(np.floor(furthest(network, recipe, edits, evidence) / _STEP)) + 1
+    below, above = 0, int(np.floor(furthest(problem) / _STEP)) + 1
     if (least := lost(0)) > points:
         raise PlanError(
             f"What is fixed by hand is already predicted to lose {least:.1f} points, more than "
@@ -61,22 +51,22 @@ def losing_at_most(
     while above - below > 1:
         middle = (below + above) // 2
         below, above = (middle, above) if lost(middle) <= points else (below, middle)
-    return replace(recipe, target_reduction=below * _STEP)
+    return replace(problem.recipe, target_reduction=below * _STEP)
 
 
-def _sensitivity(network: Network, evidence: Evidence | None) -> Sensitivity:
-    found = evidence.sensitivity if evidence else None
-    if found is None or found.digest != network.digest:
+def _sensitivity(problem: Problem) -> Sensitivity:
+    sensitivity = problem.evidence.sensitivity
+    if sensitivity is None or sensitivity.digest != problem.network.digest:
         raise RecipeError(
             "To lose at most so many points, the sensitivity of these weights must be known. "
             "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity'."
         )
-    return found
+    return sensitivity
 
 
-def _measured(network: Network, known: Sensitivity, kept: Mapping[str, int]) -> dict[str, int]:
+def _measured(problem: Problem, known: Sensitivity, kept: Mapping[str, int]) -> dict[str, int]:
     """The widths of the groups that were measured; PlanError where another one loses units."""
-    for group in network.groups:
+    for group in problem.network.groups:
         if group.name not in known.right and kept[group.name] < group.size:
             raise PlanError(
                 f"'{group.name}' loses filters, but its sensitivity was not measured. Lock it, or "

@@ -4,13 +4,12 @@ bounds, changes by hand and rounding."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
-from sfp_viz.core.evidence.evidence import Evidence, needs
-from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe, Strategy
+from sfp_viz.core.evidence.evidence import needs
+from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.errors import PlanError
 
 COMPARED: tuple[Strategy, ...] = ("dispersion", "uniform", "functional", "sensitivity")
@@ -51,30 +50,22 @@ class Alternative:
         return "it cannot reach the target" if self.problem else ""
 
 
-def alternatives(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> tuple[Alternative, ...]:
+def alternatives(problem: Problem) -> tuple[Alternative, ...]:
     """Each of ``COMPARED`` in place of the recipe's own allocation; all else stays as it is.
 
-    ``dispersions`` 0..1, by group, are those of the recipe's similarity and kind. Raises
-    RecipeError where evidence is of other weights.
+    Raises RecipeError where evidence is of other weights.
     """
     found = []
     for allocation in COMPARED:
-        its = replace(recipe, allocation=allocation)
-        lacks = tuple(n for n in needs(its) if getattr(evidence or Evidence(), n) is None)
+        other = problem.with_recipe(allocation=allocation)
+        lacks = tuple(n for n in needs(other.recipe) if getattr(other.evidence, n) is None)
         if lacks:
             found.append(Alternative(allocation, lacks=lacks))
             continue
         try:
-            kept = allocated_widths(network, dispersions, its, edits, evidence)
-            found.append(Alternative(allocation, kept))
-        except PlanError as problem:
-            found.append(Alternative(allocation, problem=str(problem)))
+            found.append(Alternative(allocation, allocated_widths(other)))
+        except PlanError as error:
+            found.append(Alternative(allocation, problem=str(error)))
     return tuple(found)
 
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.allocation.problem import Problem
+from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 
 
-def bounds(
-    network: Network,
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Fewest and most units that each group may keep, int64 [groups] each, in network order.
 
     A ratio by hand sets both; a lock and a protected group keep all; ``least``, ``most`` and the
     recipe's ``max_ratio`` bound the rest, and filters kept or removed by hand bound every group.
     ``most`` comes before ``max_ratio``, cuts a group that is tied or not seen down to it, and is
-    rounded down to the recipe's multiple where one stays. With
-    ``evidence``, groups that a recipe knows nothing about (see ``unseen``) stay whole too. Raises
-    PlanError where an edit does not fit the network.
+    rounded down to the recipe's multiple where one stays. Groups that the
+    evidence says nothing about (see ``unseen``) stay whole too. Raises PlanError where an edit does
+    not fit the network.
     """
-    edits = edits or Edits(network.digest)
+    network, recipe, edits = problem.network, problem.recipe, problem.edits
     if edits.digest != network.digest:
         raise PlanError(
             f"The edits were made on other weights ({edits.digest}, here {network.digest}). "
@@ -35,28 +30,31 @@ def bounds(
     pairs = (edits.ratios, edits.keep, edits.remove, edits.least, edits.most)
     for name in (*(name for part in pairs for name in dict(part)), *edits.protected):
         network.group(name)  # raises PlanError for a name that the network has not
-    skipped = unseen(network, recipe, evidence)
+    skipped = unseen(problem)
     ranges = [_range(group, recipe, edits, group.name in skipped) for group in network.groups]
     low, high = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
     return low, high
 
 
-def unseen(network: Network, recipe: Recipe, evidence: Evidence | None) -> frozenset[str]:
+def unseen(problem: Problem) -> frozenset[str]:
     """Free groups of which the evidence says nothing that the recipe goes by: they stay whole.
 
     Not observed (no layer reads them channel by channel) or, for 'sensitivity', not measured.
     """
+    recipe, evidence = problem.recipe, problem.evidence
     known: list[set[str]] = []
-    seen = evidence.observations if evidence else None
+    seen = evidence.observations
     if seen is not None:
         by_activations = (recipe.allocation, recipe.criterion, recipe.similarity)
         if {"functional", "reconstruction", "activation"} & set(by_activations):
             known.append(set(seen.covariance))
         if recipe.criterion in seen.scores:
             known.append(set(seen.scores[recipe.criterion]))
-    if evidence and evidence.sensitivity is not None and recipe.allocation == "sensitivity":
+    if evidence.sensitivity is not None and recipe.allocation == "sensitivity":
         known.append(set(evidence.sensitivity.right))
-    return frozenset(g.name for g in network.free if any(g.name not in part for part in known))
+    return frozenset(
+        g.name for g in problem.network.free if any(g.name not in part for part in known)
+    )
 
 
 def on_steps(low: np.ndarray, high: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,13 +9,12 @@ import numpy as np
 
 from sfp_viz.core.allocation.bounds import on_steps
 from sfp_viz.core.allocation.damage_curves import energy, functional_curves
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import held_by, why_ratio
 from sfp_viz.core.allocation.suggestion import Allocation, allocate, curves_of, pooled_scores
 from sfp_viz.core.cost.objective import WORDS
-from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import losses
-from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 
@@ -31,64 +30,49 @@ class Why:
     numbers: tuple[tuple[str, str], ...] = ()
 
 
-def why(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None,
-    kept: Mapping[str, int],
-    group: str,
-    evidence: Evidence | None = None,
-) -> Why:
-    """Why ``group`` keeps ``kept[group]`` units under ``recipe`` and ``edits``.
+def why(problem: Problem, kept: Mapping[str, int], group: str) -> Why:
+    """Why ``group`` keeps ``kept[group]`` units of the network.
 
-    ``kept`` is what ``suggest`` said for the same arguments; where it cannot, or a person moved
-    the group since, the sentence stands without the formula. Raises PlanError for a group that
-    the network has not.
+    ``kept`` is what ``allocated_widths`` returned for the same problem; where it raises, or a
+    person moved the group since, the sentence stands without the formula. Raises PlanError for a
+    group that the network has not.
     """
-    it = network.group(group)
-    edits = edits or Edits(network.digest)
-    evidence = evidence or Evidence()
-    if held := held_by(network, it, recipe, edits, kept[group], evidence):
+    it, recipe = problem.network.group(group), problem.recipe
+    if held := held_by(problem, it, kept[group]):
         return Why(held)
-    plain = Why(why_ratio(network, group, dispersions.get(group, 1.0), kept[group], recipe))
+    plain = Why(why_ratio(problem, group, kept[group]))
     try:
-        found = allocate(network, dispersions, recipe, edits, evidence)
+        found = allocate(problem)
     except SfpError:
         return plain
     if found.kept[group] != kept[group]:
         return plain
-    place = [g.name for g in network.groups].index(group)
+    place = [g.name for g in problem.network.groups].index(group)
     if np.array_equal(found.widths.kept, found.high):
         if found.kept[group] == it.size:
             return Why(f"All {it.size:,} filters stay: the target is met without cutting any.")
         by_hand = "no more may stay by hand, and the target is met without cutting any other"
         return Why(f"{_stay(it, found)}: {by_hand}.")
     if recipe.allocation == "pooled":
-        return _pooled(network, recipe, evidence, found, place)
+        return _pooled(problem, found, place)
     if recipe.allocation == "functional":
-        return _functional(network, recipe, evidence, found, place)
+        return _functional(problem, found, place)
     if recipe.allocation == "sensitivity":
-        return _sensitive(network, recipe, evidence, found, place)
-    return _shared(network, dispersions, recipe, found, place)
+        return _sensitive(problem, found, place)
+    return _shared(problem, found, place)
 
 
-def _shared(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    found: Allocation,
-    place: int,
-) -> Why:
+def _shared(problem: Problem, found: Allocation, place: int) -> Why:
     """keep = tau * D ** gamma, or tau."""
-    it, tau = network.groups[place], found.widths.level
+    it, recipe = problem.network.groups[place], problem.recipe
+    tau = found.widths.level
     wanted = float(found.widths.wanted[place])
     numbers = [("share that meets the target, τ", f"{tau:.4g}")]
     if recipe.allocation == "uniform":
         formula = rf"\text{{keep}} = \tau = {min(tau, 1):.3f}"
         how = f"the same share everywhere, {_percent(min(tau, 1))}"
     else:
-        spread = dispersions.get(it.name, 1.0)
+        spread = problem.dispersions.get(it.name, 1.0)
         formula = (
             rf"\text{{keep}} = \min(1, \tau D^{{\gamma}}) = \min(1, {tau:.3g} \cdot "
             rf"{spread:.3f}^{{{recipe.gamma:g}}}) = {wanted / it.size:.3f}"
@@ -107,12 +91,11 @@ def _shared(
     return Why(f"{_stay(it, found)}: {how}{words}.", formula, (*numbers, *after))
 
 
-def _pooled(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
-) -> Why:
-    it, level = network.groups[place], found.widths.level
+def _pooled(problem: Problem, found: Allocation, place: int) -> Why:
+    it, recipe = problem.network.groups[place], problem.recipe
+    level = found.widths.level
     wanted = float(found.widths.wanted[place])
-    scores = pooled_scores(network, recipe, evidence)[place]
+    scores = pooled_scores(problem.network, recipe, problem.evidence)[place]
     numbers = [
         ("threshold for all groups, θ", f"{level:.4f}"),
         ("lowest and highest importance here", f"{scores.min():.4f} to {scores.max():.4f}"),
@@ -127,10 +110,8 @@ def _pooled(
     return Why(f"{_stay(it, found)}: {how}{words}.", formula, (*numbers, *after))
 
 
-def _functional(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
-) -> Why:
-    it, seen = network.groups[place], evidence.observations
+def _functional(problem: Problem, found: Allocation, place: int) -> Why:
+    it, seen = problem.network.groups[place], problem.evidence.observations
     assert seen is not None
     gone = it.size - found.kept[it.name]
     lost, share = seen.elimination(it.name).errors[gone], energy(seen, it.name)
@@ -144,9 +125,9 @@ def _functional(
     numbers = [
         ("energy the next layers read here, against the stream they disturb", f"{share:.4f}"),
         (f"share of it lost without {gone} filters, best refit", _percent(lost, 2)),
-        *_prices(network, recipe, evidence, found, place),
+        *_prices(problem, found, place),
     ]
-    after, words = _then(recipe, found, place, float(found.widths.wanted[place]))
+    after, words = _then(problem.recipe, found, place, float(found.widths.wanted[place]))
     how = (
         f"without the other {gone} the next layers lose {_percent(lost, 2)} of their input "
         "energy even with the best refit"
@@ -157,18 +138,16 @@ def _functional(
     return Why(f"{_stay(it, found)}: {how}{note}", formula, (*numbers, *after))
 
 
-def _sensitive(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
-) -> Why:
-    it, known = network.groups[place], evidence.sensitivity
+def _sensitive(problem: Problem, found: Allocation, place: int) -> Why:
+    it, known = problem.network.groups[place], problem.evidence.sensitivity
     assert known is not None
     gone = it.size - found.kept[it.name]
     lost = float(losses(known, it.name)[gone])
     numbers = [
         (f"points lost without {gone} filters of this group alone (estimated)", f"{lost:.2f}"),
-        *_prices(network, recipe, evidence, found, place),
+        *_prices(problem, found, place),
     ]
-    after, words = _then(recipe, found, place, float(found.widths.wanted[place]))
+    after, words = _then(problem.recipe, found, place, float(found.widths.wanted[place]))
     how = (
         f"cutting it alone so far costs {lost:.1f} points of accuracy"
         if gone
@@ -182,12 +161,10 @@ def _sensitive(
     )
 
 
-def _prices(
-    network: Network, recipe: Recipe, evidence: Evidence, found: Allocation, place: int
-) -> list[tuple[str, str]]:
+def _prices(problem: Problem, found: Allocation, place: int) -> list[tuple[str, str]]:
     """Damage of the curve here, and the price at which the target was met."""
-    it = network.groups[place]
-    curve = curves_of(recipe, evidence).get(it.name)
+    it, recipe = problem.network.groups[place], problem.recipe
+    curve = curves_of(recipe, problem.evidence).get(it.name)
     if curve is None:
         return []
     here = float(curve[it.size - found.kept[it.name]])

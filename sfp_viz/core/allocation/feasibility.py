@@ -3,94 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds, unseen
-from sfp_viz.core.cost.objective import WORDS, objective_of
-from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.allocation.problem import Problem
+from sfp_viz.core.cost.objective import WORDS
+from sfp_viz.core.plan.request import Request
 
 
 @dataclass(frozen=True)
 class Relaxation:
     """One thing that holds a goal back, taken away: ``sentence`` says what it would allow, ``to``
-    how far, 0..0.99; ``recipe`` and ``edits`` are those without it."""
+    how far, 0..0.99; ``request`` is the one without it."""
 
     sentence: str
     to: float
-    recipe: Recipe
-    edits: Edits
+    request: Request
 
 
-def furthest(
-    network: Network,
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> float:
+def furthest(problem: Problem) -> float:
     """The largest reduction of the goal that bounds and edits allow, 0..0.99, rounded down to 6
     digits so that it can be met; computed, for latency estimated. Ratios by hand for which no
     group makes up (``edits.makeup``) do not count: they may miss the target."""
-    low, _ = bounds(network, recipe, _binding(edits), evidence)
-    count = objective_of(network, recipe.goal, evidence.latency if evidence else None)
+    low, _ = bounds(_binding(problem))
+    count = problem.objective
     before = count(count.sizes)
     saved = 1 - count(low) / before if before else 0.0
     return float(np.clip(np.floor(saved * 1e6 + 1e-6) / 1e6, 0.0, 0.99))
 
 
-def nearest_feasible(
-    network: Network,
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> tuple[float, str]:
+def nearest_feasible(problem: Problem) -> tuple[float, str]:
     """The reduction nearest the target that can be met, and a sentence on what prevents more.
 
     The sentence is empty where the target itself can be met.
     """
-    most = furthest(network, recipe, edits, evidence)
-    if most >= recipe.target_reduction:
-        return recipe.target_reduction, ""
-    reasons = "; ".join(_reasons(network, recipe, edits, evidence))
-    lift = best_lift(network, recipe, edits, evidence)
+    most = furthest(problem)
+    if most >= problem.recipe.target_reduction:
+        return problem.recipe.target_reduction, ""
+    reasons = "; ".join(_reasons(problem))
+    lift = best_lift(problem)
     sentence = f"{reasons}." if reasons else ""
     return most, f"{sentence[:1].upper()}{sentence[1:]} {lift.sentence if lift else ''}".strip()
 
 
-def best_lift(
-    network: Network,
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> Relaxation | None:
+def best_lift(problem: Problem) -> Relaxation | None:
     """The one lock, ratio, minimum or bound whose end would help most; what a person set first.
 
     None where no single one would allow a tenth of a percent more.
     """
-    edits = edits or Edits(network.digest)
-    floor = furthest(network, recipe, edits, evidence) + 0.001
-    for lifts in (_by_hand(recipe, edits), _by_recipe(network, recipe, edits)):
+    floor = furthest(problem) + 0.001
+    for lifts in (_by_hand(problem), _by_recipe(problem)):
         found = [
-            Relaxation(f"{words} would allow {in_percent(to)} %.", to, freed, changed)
-            for words, freed, changed in lifts
-            if (to := furthest(network, freed, changed, evidence)) >= floor
+            Relaxation(f"{words} would allow {in_percent(to)} %.", to, lifted.request)
+            for words, lifted in lifts
+            if (to := furthest(lifted)) >= floor
         ]
         if found:
             return max(found, key=lambda lift: lift.to)
     return None
 
 
-def out_of_reach(
-    network: Network, recipe: Recipe, edits: Edits | None, evidence: Evidence | None
-) -> str:
+def out_of_reach(problem: Problem) -> str:
     """What to say when the target cannot be met: the nearest one that can, and why."""
-    most = furthest(network, recipe, edits, evidence)
-    reasons = "; ".join(_reasons(network, recipe, edits, evidence))
-    lift = best_lift(network, recipe, edits, evidence)
+    recipe, most = problem.recipe, furthest(problem)
+    reasons = "; ".join(_reasons(problem))
+    lift = best_lift(problem)
     return (
         f"A reduction of {100 * recipe.target_reduction:.1f} % of the {WORDS[recipe.goal]} cannot "
         f"be reached, at most {in_percent(most)} %: {reasons}. "
@@ -98,45 +78,49 @@ def out_of_reach(
     )
 
 
-def _binding(edits: Edits | None) -> Edits | None:
-    """The edits that a target must be met with: not ratios for which no group makes up."""
-    return edits if edits is None or edits.makeup else replace(edits, ratios=())
+def _binding(problem: Problem) -> Problem:
+    """With the edits that the target must be met with: no ratios for which no group makes up."""
+    return problem if problem.edits.makeup else problem.with_edits(ratios=())
 
 
-def _by_hand(recipe: Recipe, edits: Edits) -> Iterator[tuple[str, Recipe, Edits]]:
+def _by_hand(problem: Problem) -> Iterator[tuple[str, Problem]]:
     """Each thing that a person set, taken back alone."""
+    edits = problem.edits
     for name in edits.protected:
-        yield f"Freeing {name}", recipe, edits.with_protected(name, False)
+        rest = tuple(other for other in edits.protected if other != name)
+        yield f"Freeing {name}", problem.with_edits(protected=rest)
     for name, _ in edits.ratios:
-        yield f"Giving up the ratio of {name}", recipe, edits.with_ratio(name, None)
+        yield f"Giving up the ratio of {name}", problem.with_edits(ratios=_but(edits.ratios, name))
     for name, _ in edits.least:
-        yield f"Lifting the minimum of {name}", recipe, edits.with_least(name, None)
+        yield f"Lifting the minimum of {name}", problem.with_edits(least=_but(edits.least, name))
     for name in dict(edits.keep):
-        rest = tuple(pair for pair in edits.keep if pair[0] != name)
-        yield f"Giving up the filters kept by hand in {name}", recipe, replace(edits, keep=rest)
+        keep = _but(edits.keep, name)
+        yield f"Giving up the filters kept by hand in {name}", problem.with_edits(keep=keep)
 
 
-def _by_recipe(
-    network: Network, recipe: Recipe, edits: Edits
-) -> Iterator[tuple[str, Recipe, Edits]]:
+def _but(pairs: tuple[tuple[str, Any], ...], name: str) -> tuple[tuple[str, Any], ...]:
+    return tuple(pair for pair in pairs if pair[0] != name)
+
+
+def _by_recipe(problem: Problem) -> Iterator[tuple[str, Problem]]:
     """Each bound of the recipe, lifted alone."""
-    if recipe.coupled == "protect" and any(len(g.layers) > 1 for g in network.free):
-        yield "Cutting layers that are tied together", replace(recipe, coupled="shared"), edits
-    if recipe.max_ratio < 0.99:
-        whole = replace(recipe, max_ratio=0.99)
-        yield "Letting a group lose up to 99 % of its filters", whole, edits
+    tied = any(len(group.layers) > 1 for group in problem.network.free)
+    if problem.recipe.coupled == "protect" and tied:
+        yield "Cutting layers that are tied together", problem.with_recipe(coupled="shared")
+    if problem.recipe.max_ratio < 0.99:
+        whole = problem.with_recipe(max_ratio=0.99)
+        yield "Letting a group lose up to 99 % of its filters", whole
 
 
-def _reasons(
-    network: Network, recipe: Recipe, edits: Edits | None, evidence: Evidence | None
-) -> list[str]:
-    edits = _binding(edits)
-    low, _ = bounds(network, recipe, edits, evidence)
+def _reasons(problem: Problem) -> list[str]:
+    problem = _binding(problem)
+    network, recipe, edits = problem.network, problem.recipe, problem.edits
+    low, _ = bounds(problem)
     fixed = [g.name for g, n in zip(network.groups, low, strict=True) if n == g.size]
     reasons = []
     if fixed:
         reasons = [f"{len(fixed)} of {len(network.groups)} groups stay whole ({_few(fixed)})"]
-    skipped = [name for name in unseen(network, recipe, evidence) if name in fixed]
+    skipped = [name for name in unseen(problem) if name in fixed]
     if skipped:
         how = "observed" if recipe.allocation == "functional" else "measured"
         reasons.append(f"{len(skipped)} of them {'was' if len(skipped) == 1 else 'were'} not {how}")
@@ -145,13 +129,13 @@ def _reasons(
             f"no {'other ' if fixed else ''}group may lose more than "
             f"{100 * recipe.max_ratio:.0f} % of its filters"
         )
-    if edits and edits.ratios:
+    if edits.ratios:
         many = len(edits.ratios)
         reasons.append("1 ratio is set by hand" if many == 1 else f"{many} ratios are set by hand")
-    if edits and edits.least:
+    if edits.least:
         names = [name for name, _ in edits.least]
         reasons.append(f"a minimum is set by hand ({_few(names)})")
-    if edits and edits.keep:
+    if edits.keep:
         reasons.append(f"filters are kept by hand ({_few(list(dict(edits.keep)))})")
     return reasons
 

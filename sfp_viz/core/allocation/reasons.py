@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import unseen
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.objective import WORDS
-from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.network import FilterGroup
 
 _ELSEWHERE = {
     "pooled": "all of them are above the threshold on importance that meets the target",
@@ -24,9 +22,10 @@ _BY = {
 }
 
 
-def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe: Recipe) -> str:
+def why_ratio(problem: Problem, group: str, kept: int) -> str:
     """One sentence that says why ``group`` keeps ``kept`` of its units; see why.py for more."""
-    it = network.group(group)
+    it, recipe = problem.network.group(group), problem.recipe
+    dispersion = problem.dispersions.get(group, 1.0)
     part = f"{kept:,} of {it.size:,} filters stay"
     if it.protected:
         return f"All {it.size:,} filters stay: {it.protection}."
@@ -53,15 +52,9 @@ def why_ratio(network: Network, group: str, dispersion: float, kept: int, recipe
     )
 
 
-def held_by(
-    network: Network,
-    it: FilterGroup,
-    recipe: Recipe,
-    edits: Edits,
-    kept: int,
-    evidence: Evidence,
-) -> str:
+def held_by(problem: Problem, it: FilterGroup, kept: int) -> str:
     """What fixes the group whatever the allocation says; '' where nothing does."""
+    recipe, edits = problem.recipe, problem.edits
     whole = f"All {it.size:,} filters stay"
     if it.protected:
         return f"{whole}: {it.protection}."
@@ -75,21 +68,21 @@ def held_by(
     at_most = dict(edits.most).get(it.name)
     gone = sum(name == it.name for name, _ in edits.remove)
     but = f", but the {gone} removed by hand" if gone else ""
-    if it.name in unseen(network, recipe, evidence):
+    if it.name in unseen(problem):
         how = "observed: no layer reads its channels one by one"
-        known = evidence.sensitivity
+        known = problem.evidence.sensitivity
         if recipe.allocation == "sensitivity" and known and it.name not in known.right:
             how = "measured"
         if at_most is None:
             return f"{whole}{but}: the group was not {how}."
-    if at_most is not None and kept < it.size and _never_shared(network, it, recipe, evidence):
+    if at_most is not None and kept < it.size and _never_shared(problem, it):
         return f"{kept:,} of {it.size:,} filters stay: at most {at_most:,} is set by hand."
     if len(it.layers) > 1 and recipe.coupled == "protect":
         return f"{whole}{but}: the recipe leaves layers that are tied together whole."
     return ""
 
 
-def _never_shared(network: Network, it: FilterGroup, recipe: Recipe, evidence: Evidence) -> bool:
+def _never_shared(problem: Problem, it: FilterGroup) -> bool:
     """Whether the recipe leaves the group whole of itself: tied, or nothing is known of it."""
-    tied = len(it.layers) > 1 and recipe.coupled == "protect"
-    return tied or it.name in unseen(network, recipe, evidence)
+    tied = len(it.layers) > 1 and problem.recipe.coupled == "protect"
+    return tied or it.name in unseen(problem)

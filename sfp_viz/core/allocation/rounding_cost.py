@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocate
-from sfp_viz.core.cost.objective import objective_of
-from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -42,27 +38,21 @@ class RoundingCost:
         )
 
 
-def rounding_cost(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> RoundingCost:
+def rounding_cost(problem: Problem) -> RoundingCost:
     """Widths and reduction of the goal with the recipe's rounding and with single units.
 
     Raises what ``suggest`` raises.
     """
-    rounded = allocate(network, dispersions, recipe, edits, evidence)
-    plain = replace(recipe, rounding=1)
-    free = rounded if recipe == plain else allocate(network, dispersions, plain, edits, evidence)
-    count = objective_of(network, recipe.goal, evidence.latency if evidence else None)
+    asked = problem.recipe.rounding
+    rounded = allocate(problem)
+    free = rounded if asked == 1 else allocate(problem.with_recipe(rounding=1))
+    count = problem.objective
     whole = count(count.sizes)
 
     def saved(kept: Mapping[str, int]) -> float:
         return 1 - count(np.array([kept[n] for n in count.names])) / whole if whole else 0.0
 
     return RoundingCost(
-        recipe.rounding, rounded.step, saved(free.kept), saved(rounded.kept), free.kept,
+        asked, rounded.step, saved(free.kept), saved(rounded.kept), free.kept,
         rounded.kept,
     )  # fmt: skip

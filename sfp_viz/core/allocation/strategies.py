@@ -21,7 +21,6 @@ from sfp_viz.core.allocation.damage_curves import (
     sensitivity_curves,
 )
 from sfp_viz.core.cost.objective import IncrementalCost, Objective
-from sfp_viz.core.network import Network
 
 __all__ = [
     "Budget", "Widths", "by_curves", "by_share", "by_threshold", "energy", "functional_curves",
@@ -115,15 +114,7 @@ def by_threshold(room: Budget, scores: Sequence[np.ndarray]) -> Widths:
     return Widths(_one_by_one(room, kept, [g for _, g in falling]), level, wanted(level))
 
 
-def by_curves(
-    network: Network,
-    curves: Mapping[str, np.ndarray],
-    count: Objective,
-    budget: float,
-    low: np.ndarray,
-    high: np.ndarray,
-    step: int = 1,
-) -> Widths:
+def by_curves(room: Budget, curves: Mapping[str, np.ndarray]) -> Widths:
     """Units go where the goal falls most for the least rise of damage (docs/method.md).
 
     ``curves``: for each group the damage when 0, 1 .. size units are gone, never falling; groups
@@ -134,8 +125,9 @@ def by_curves(
     are lower bounds. Then steps are given back, the most damage saved for each unit of the goal
     first. Deterministic: of equal prices the first group goes.
     """
-    low = np.where([name in curves for name in count.names], low, high)
-    room, walk = Budget(count, budget, low, high, step), IncrementalCost(count, high, budget)
+    count, high, step = room.count, room.high, room.step
+    low = np.where([name in curves for name in count.names], room.low, high)
+    walk = IncrementalCost(count, high, room.budget)
     named = zip(count.names, count.sizes, strict=True)
     damage = [curves.get(name, np.zeros(size + 1)) for name, size in named]
     pieces = [pieces_of(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]

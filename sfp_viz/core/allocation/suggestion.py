@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds, on_steps
 from sfp_viz.core.allocation.feasibility import out_of_reach
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import why_ratio
 from sfp_viz.core.allocation.strategies import (
     Budget,
@@ -19,10 +19,8 @@ from sfp_viz.core.allocation.strategies import (
     functional_curves,
     sensitivity_curves,
 )
-from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import Evidence, check, needs
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.importance import importance_in
 from sfp_viz.errors import PlanError
@@ -47,13 +45,7 @@ class Allocation:
     step: int
 
 
-def allocated_widths(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> dict[str, int]:
+def allocated_widths(problem: Problem) -> dict[str, int]:
     """Units that each group keeps, so that the recipe's goal falls by at least the target.
 
     'dispersion': tau * dispersion ** gamma of a group's units, within what the recipe and
@@ -66,58 +58,45 @@ def allocated_widths(
     Raises PlanError, with what can be reached and what prevents more, when the target cannot be
     met; RecipeError where the recipe needs evidence that is missing or of other weights.
     """
-    return allocate(network, dispersions, recipe, edits, evidence).kept
+    return allocate(problem).kept
 
 
-def allocate(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> Allocation:
+def allocate(problem: Problem) -> Allocation:
     """``allocated_widths`` with how it came about; the same errors."""
-    evidence = check(recipe, evidence, network.digest)
-    low, high = bounds(network, recipe, edits, evidence)
-    if edits and edits.ratios and not edits.makeup:
-        found = allocate(network, dispersions, recipe, replace(edits, ratios=()), evidence)
-        given = {name for name, _ in edits.ratios}
+    network, recipe, edits = problem.network, problem.recipe, problem.edits
+    check(recipe, problem.evidence, network.digest)
+    low, high = bounds(problem)
+    if edits.ratios and not edits.makeup:
+        rest = allocate(problem.with_edits(ratios=()))
         by_hand = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
-        kept = {name: by_hand[name] if name in given else n for name, n in found.kept.items()}
-        return replace(found, kept=kept, low=low, high=high)
-    count = objective_of(network, recipe.goal, evidence.latency)
+        kept = rest.kept | {name: by_hand[name] for name, _ in edits.ratios}
+        return replace(rest, kept=kept, low=low, high=high)
+    count = problem.objective
     budget = (1 - recipe.target_reduction) * count(count.sizes)
     budget = budget + 1e-9 if recipe.goal == "latency" else float(np.floor(budget + 1e-6))
     for step in dict.fromkeys((recipe.rounding, 1)):
         least, most = on_steps(low, high, step)
         if count(least) <= budget:
-            room = Budget(count, budget, least, most, step)
-            widths = _shared(network, dispersions, recipe, evidence, room)
+            widths = _shared(problem, Budget(count, budget, least, most, step))
             kept = {g.name: int(n) for g, n in zip(network.groups, widths.kept, strict=True)}
             return Allocation(kept, widths, low, high, step)
-    raise PlanError(out_of_reach(network, recipe, edits, evidence))
+    raise PlanError(out_of_reach(problem))
 
 
-def _shared(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    evidence: Evidence,
-    room: Budget,
-) -> Widths:
+def _shared(problem: Problem, budget: Budget) -> Widths:
+    network, recipe = problem.network, problem.recipe
     if recipe.allocation == "pooled":
-        return by_threshold(room, pooled_scores(network, recipe, evidence))
+        return by_threshold(budget, pooled_scores(network, recipe, problem.evidence))
     if recipe.allocation in ("functional", "sensitivity"):
-        curves = curves_of(recipe, evidence)
-        return by_curves(network, curves, room.count, room.budget, room.low, room.high, room.step)
-    return by_share(room, np.array([weight(g, dispersions, recipe) for g in network.groups]))
+        return by_curves(budget, curves_of(recipe, problem.evidence))
+    return by_share(budget, np.array([weight(problem, group) for group in network.groups]))
 
 
-def weight(group: FilterGroup, dispersions: Mapping[str, float], recipe: Recipe) -> float:
+def weight(problem: Problem, group: FilterGroup) -> float:
     """A group's weight in sharing out: dispersion ** gamma, or 1 for 'uniform'."""
-    if recipe.allocation == "uniform":
+    if problem.recipe.allocation == "uniform":
         return 1.0
-    return max(dispersions.get(group.name, 1.0), _FLOOR) ** recipe.gamma
+    return max(problem.dispersions.get(group.name, 1.0), _FLOOR) ** problem.recipe.gamma
 
 
 def curves_of(recipe: Recipe, evidence: Evidence) -> dict[str, np.ndarray]:

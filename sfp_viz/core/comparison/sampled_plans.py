@@ -10,14 +10,13 @@ import numpy as np
 
 from sfp_viz.core.allocation.alternatives import alternatives
 from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.strategies import functional_curves
 from sfp_viz.core.allocation.suggestion import allocated_widths
-from sfp_viz.core.cost.objective import Objective, objective_of
-from sfp_viz.core.evidence.evidence import Evidence
+from sfp_viz.core.cost.objective import Objective
 from sfp_viz.core.evidence.sensitivity import lost_odds
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
 
 Kind = Literal[
     "suggestion", "uniform", "dispersion", "functional", "sensitivity", "mild", "wild"
@@ -52,16 +51,7 @@ class Draw:
         return dict(self.kept)
 
 
-def draws(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-    *,
-    count: int = 20,
-    seed: int = 0,
-) -> tuple[Draw, ...]:
+def draws(problem: Problem, *, count: int = 20, seed: int = 0) -> tuple[Draw, ...]:
     """The suggestion, that of each other known allocation, and ``count`` plans around the first,
     all of equal cost.
 
@@ -74,8 +64,8 @@ def draws(
     Fewer come when the network has no more different plans within 0.5 % of that cost (or within
     the cost of its cheapest unit, where units are coarser).
     """
-    suggested = _suggested(network, dispersions, recipe, edits, evidence)
-    space = _Space.of(network, recipe, edits, evidence, suggested[0][1])
+    suggested = _suggested(problem)
+    space = _Space.of(problem, suggested[0][1])
     found: list[tuple[Kind, np.ndarray]] = [
         (kind, space.widths_of(kept)) for kind, kept in suggested
     ]
@@ -91,54 +81,41 @@ def draws(
             if space.is_near(widths) and tuple(widths) not in seen:
                 seen.add(tuple(widths))
                 found.append((kind, widths))
-    free = [group.name for group in network.free]
+    free = [group.name for group in problem.network.free]
     told = []
     for kind, widths in found:
         kept = dict(zip(space.count.names, (int(k) for k in widths), strict=True))
-        damage = tuple(predicted(network, dispersions, recipe, kept, evidence).items())
+        damage = tuple(predicted(problem, kept).items())
         cost = space.count(widths)
         told.append(Draw(kind, tuple((name, kept[name]) for name in free), cost, damage))
     return tuple(told)
 
 
-def _suggested(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    edits: Edits | None,
-    evidence: Evidence | None,
-) -> list[tuple[Kind, Mapping[str, int]]]:
+def _suggested(problem: Problem) -> list[tuple[Kind, Mapping[str, int]]]:
     """What the recipe, uniform, and the other allocations that are known would keep."""
-    best = allocated_widths(network, dispersions, recipe, edits, evidence)
-    plain = allocated_widths(
-        network, dispersions, replace(recipe, allocation="uniform"), edits, evidence
-    )
+    best = allocated_widths(problem)
+    plain = allocated_widths(problem.with_recipe(allocation="uniform"))
     found: list[tuple[Kind, Mapping[str, int]]] = [("suggestion", best), ("uniform", plain)]
-    for other in alternatives(network, dispersions, recipe, edits, evidence):
-        if other.known and other.allocation not in ("uniform", "pooled", recipe.allocation):
+    for other in alternatives(problem):
+        if other.known and other.allocation not in ("uniform", "pooled", problem.recipe.allocation):
             found.append((other.allocation, other.kept))
     return found
 
 
-def predicted(
-    network: Network,
-    dispersions: Mapping[str, float],
-    recipe: Recipe,
-    kept: Mapping[str, int],
-    evidence: Evidence | None = None,
-) -> dict[str, float]:
+def predicted(problem: Problem, kept: Mapping[str, int]) -> dict[str, float]:
     """Damage by each of ``PREDICTORS`` that has its evidence; more is worse, the unit is its own.
 
     'dispersion': see below. 'functional': the sum over groups of the error that the next layers
     cannot make up for. 'sensitivity': the sum of the log-odds that each group costs alone.
     """
+    network, evidence, gamma = problem.network, problem.evidence, problem.recipe.gamma
     shares = {g.name: kept[g.name] / g.size for g in network.free}
-    found = {"dispersion": damage_by_dispersion(dispersions, recipe.gamma, shares)}
-    if evidence and evidence.observations is not None:
+    found = {"dispersion": damage_by_dispersion(problem.dispersions, gamma, shares)}
+    if evidence.observations is not None:
         curves = functional_curves(evidence.observations)
         gone = {g.name: g.size - kept[g.name] for g in network.free if g.name in curves}
         found["functional"] = float(sum(curves[name][units] for name, units in gone.items()))
-    if evidence and evidence.sensitivity is not None:
+    if evidence.sensitivity is not None:
         found["sensitivity"] = lost_odds(evidence.sensitivity, kept)
     return found
 
@@ -181,16 +158,10 @@ class _Space:
     high: np.ndarray
 
     @staticmethod
-    def of(
-        network: Network,
-        recipe: Recipe,
-        edits: Edits | None,
-        evidence: Evidence | None,
-        best: Mapping[str, int],
-    ) -> _Space:
-        low, high = bounds(network, recipe, edits, evidence)
-        count = objective_of(network, recipe.goal, evidence.latency if evidence else None)
-        budget = (1 - recipe.target_reduction) * count(count.sizes)
+    def of(problem: Problem, best: Mapping[str, int]) -> _Space:
+        low, high = bounds(problem)
+        count = problem.objective
+        budget = (1 - problem.recipe.target_reduction) * count(count.sizes)
         given = count(np.array([best[name] for name in count.names]))
         return _Space(count, max(budget, given), low, high)
 

@@ -9,8 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from sfp_viz.core.evidence.evidence import Evidence, check
 from sfp_viz.core.evidence.observations import Observations, needed
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.similarity import inner_products, layer_matrix, live, rows_as_compared
 from sfp_viz.errors import RecipeError
 
@@ -132,3 +134,23 @@ def group_dispersion(
             [kernel_dispersion(part, kind) for part in parts], weights=[p.size for p in parts]
         )
     )
+
+
+def dispersions(
+    network: Network, recipe: Recipe, evidence: Evidence | None = None
+) -> dict[str, float]:
+    """Kernel Dispersion 0..1 of every group that may be cut, by name, in network order.
+
+    'activation' without observations, which only a recipe that does not share out by dispersion
+    may have, is 'nearest'. Raises RecipeError where evidence that the recipe needs is missing or
+    belongs to other weights.
+    """
+    observations = check(recipe, evidence, network.digest).observations
+    kind = dispersion_kind(recipe, observations)
+    return {g.name: group_dispersion(network, g, kind, observations) for g in network.free}
+
+
+def dispersion_kind(recipe: Recipe, observations: Observations | None) -> str:
+    """The recipe's kind of dispersion; 'nearest' in place of 'activation' without observations."""
+    unseen = recipe.dispersion == "activation" and observations is None
+    return "nearest" if unseen else recipe.dispersion

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sfp_viz.core.allocation.suggestion import allocated_widths, bounds
+from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.problem import Problem
+from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.evidence.evidence import Evidence, check
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.clusters import Clusters, Rule, clusters
-from sfp_viz.core.redundancy.dispersion import group_dispersion
+from sfp_viz.core.redundancy.dispersion import dispersion_kind, group_dispersion
 from sfp_viz.core.redundancy.importance import importance_in, lead
 from sfp_viz.core.redundancy.similarity import compared, similarity
 from sfp_viz.errors import PlanError
@@ -76,11 +79,12 @@ def analyze(
     gets a line before each group. Raises RecipeError when what is needed is missing or belongs to
     other weights.
     """
-    found = _checked(recipe, evidence, network.digest)
-    spread = dispersions(network, recipe, found)
-    low, high = bounds(network, recipe, evidence=found)
+    if isinstance(evidence, Observations):
+        evidence = Evidence(observations=evidence)
+    problem = Problem.of(network, Request(recipe), evidence)
+    low, high = bounds(problem)
     try:
-        kept = allocated_widths(network, spread, recipe, evidence=found)
+        kept = allocated_widths(problem)
     except PlanError:
         kept = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
     cut = [g.name for g, lo, hi in zip(network.groups, low, high, strict=True) if lo < hi]
@@ -89,23 +93,18 @@ def analyze(
         if progress:
             size = network.group(name).size
             progress(f"Comparing the {size:,} filters of '{name}', {number} of {len(cut)}")
-        groups[name] = analyze_group(network, name, recipe, kept[name], found)
-    return Analysis(network.digest, recipe, groups, spread, kept, found)
+        groups[name] = analyze_group(problem, name, kept[name])
+    return Analysis(network.digest, recipe, groups, problem.dispersions, kept, problem.evidence)
 
 
-def analyze_group(
-    network: Network,
-    group_name: str,
-    recipe: Recipe,
-    kept_units: int,
-    evidence: Evidence | Observations | None = None,
-) -> GroupAnalysis:
+def analyze_group(problem: Problem, group_name: str, kept_units: int) -> GroupAnalysis:
     """Analyze one group, with as many clusters as the recipe's rule says (G.3).
 
     share: kappa * ``kept_units``, at least one; one_each: ``kept_units``; threshold, silhouette:
     see clusters.py. With 'pacesetter' the first layer alone speaks for a group of several.
     """
-    seen = _checked(recipe, evidence, network.digest).observations
+    network, recipe = problem.network, problem.recipe
+    seen = check(recipe, problem.evidence, network.digest).observations
     group = network.group(group_name)
     matrix = compared(network, lead(group, recipe), recipe.similarity, seen)
     found = _clusters(matrix, recipe, _clusters_for(recipe, kept_units))
@@ -115,55 +114,27 @@ def analyze_group(
         group=group_name,
         similarity=alike,
         clusters=found,
-        dispersion=group_dispersion(network, group, _kind(recipe, seen), seen),
+        dispersion=group_dispersion(network, group, dispersion_kind(recipe, seen), seen),
         importance=importance_in(network, group, recipe, seen),
         nearest=nearest,
         nearest_similarity=how,
     )
 
 
-def cluster_group(
-    network: Network,
-    group_name: str,
-    recipe: Recipe,
-    k: int,
-    evidence: Evidence | Observations | None = None,
-) -> Clusters:
+def cluster_group(problem: Problem, group_name: str, k: int) -> Clusters:
     """``k`` clusters by hand of one group, by the recipe's similarity and clustering.
 
     HDBSCAN finds its own number, so that average linkage of the same distances stands in for it.
     """
-    seen = _checked(recipe, evidence, network.digest).observations
+    network, recipe = problem.network, problem.recipe
+    seen = check(recipe, problem.evidence, network.digest).observations
     first = lead(network.group(group_name), recipe)
     by_hand = replace(recipe, clustering="average") if recipe.clustering == "hdbscan" else recipe
     return _clusters(compared(network, first, recipe.similarity, seen), by_hand, k)
 
 
-def dispersions(
-    network: Network, recipe: Recipe, evidence: Evidence | Observations | None = None
-) -> dict[str, float]:
-    """Kernel Dispersion of every group that is not protected by the network, in its order.
-
-    'activation' without observations, which only a recipe that does not share out by dispersion
-    may have, is 'nearest'.
-    """
-    seen = _checked(recipe, evidence, network.digest).observations
-    kind = _kind(recipe, seen)
-    return {g.name: group_dispersion(network, g, kind, seen) for g in network.free}
-
-
 def _clusters(matrix: np.ndarray, recipe: Recipe, k: int | Rule) -> Clusters:
     return clusters(matrix, method=recipe.clustering, k=k, seed=recipe.seed, kind=recipe.similarity)
-
-
-def _kind(recipe: Recipe, seen: Observations | None) -> str:
-    return "nearest" if recipe.dispersion == "activation" and seen is None else recipe.dispersion
-
-
-def _checked(recipe: Recipe, evidence: Evidence | Observations | None, digest: str) -> Evidence:
-    if isinstance(evidence, Observations):
-        evidence = Evidence(observations=evidence)
-    return check(recipe, evidence, digest)
 
 
 def _clusters_for(recipe: Recipe, kept: int) -> int | Rule:

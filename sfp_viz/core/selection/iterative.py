@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.feasibility import out_of_reach
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.network import Network
@@ -21,6 +22,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.clusters import canonical
 from sfp_viz.core.selection.iterative_schedule import Steps, targets
 from sfp_viz.errors import PlanError, RecipeError
@@ -29,26 +31,18 @@ from sfp_viz.errors import PlanError, RecipeError
 Left = Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What one stage asks of the student: a recipe whose target is a share of what is left, and
-    edits in the student's own numbers."""
-
-    recipe: Recipe
-    edits: Edits
-
-
 def whole(network: Network) -> dict[str, tuple[int, ...]]:
     """Everything is left."""
     return {group.name: tuple(range(group.size)) for group in network.groups}
 
 
-def check_steps(network: Network, recipe: Recipe, edits: Edits | None, steps: Steps) -> None:
+def check_steps(problem: Problem, steps: Steps) -> None:
     """Refuse at the start what would fail in a late stage.
 
     Raises RecipeError for recipes that need what is measured on exact weights for long
     (sensitivity, latency), PlanError for a target that is out of reach.
     """
+    network, recipe = problem.network, problem.recipe
     targets(steps, recipe.target_reduction)
     long = [name for name in needs(recipe) if name != "observations"]
     if long:
@@ -57,20 +51,16 @@ def check_steps(network: Network, recipe: Recipe, edits: Edits | None, steps: St
             "on, and these change in each stage. Choose another allocation or goal, such as "
             "'functional' and MACs, or prune once."
         )
-    low, _ = bounds(network, recipe, edits)
-    if objective_of(network, recipe.goal)(low) > _budget(network, recipe, recipe.target_reduction):
-        raise PlanError(out_of_reach(network, recipe, edits, None))
+    low, _ = bounds(problem)
+    if problem.objective(low) > _budget(network, recipe, recipe.target_reduction):
+        raise PlanError(out_of_reach(problem))
 
 
-def asked(
-    original: Network,
-    student: Network,
-    left: Left,
-    recipe: Recipe,
-    edits: Edits | None,
-    target: float,
-) -> Asked:
+def stage_request(problem: Problem, student: Network, left: Left, target: float) -> Request:
     """What the stage that reaches ``target``, a share of the original's goal, asks of ``student``.
+
+    ``problem`` is that of the original network. The request's target is a share of what is left,
+    and its edits are in the student's own numbers:
 
     - The target becomes the share of what is left that takes the goal down to its exact budget on
       the original; 0 where an earlier stage went so far already.
@@ -83,8 +73,8 @@ def asked(
     - A filter marked to go goes in the first stage, one marked to stay stays; clusters by hand
       hold for the filters that are left.
     """
-    edits = edits or Edits(original.digest)
-    low, high = bounds(original, recipe, edits)
+    original, recipe, edits = problem.network, problem.recipe, problem.edits
+    low, high = bounds(problem)
     sizes = {group.name: group.size for group in student.groups}
     frozen = {group.name for group in student.groups if group.protected}
     share = target / recipe.target_reduction if recipe.target_reduction else 1.0
@@ -101,7 +91,7 @@ def asked(
             gone = math.ceil(min(share, 1.0) * (group.size - top) - 1e-9)
             if group.name in dict(edits.most) and group.size - gone < now:
                 most.append((group.name, group.size - gone))
-    return Asked(
+    return Request(
         replace(recipe, target_reduction=_share(original, student, recipe, target), max_ratio=0.99),
         Edits(
             student.digest,
@@ -125,9 +115,10 @@ def after(left: Left, plan: Plan) -> dict[str, tuple[int, ...]]:
     }
 
 
-def together(original: Network, recipe: Recipe, edits: Edits | None, plans: list[Plan]) -> Plan:
+def together(problem: Problem, plans: list[Plan]) -> Plan:
     """The plans of all stages as one plan of the original: each filter that went, in the
     original's numbers, with the reason it had in its stage."""
+    original = problem.network
     left, found = whole(original), {group.name: {} for group in original.groups}
     for plan in plans:
         for removal in plan.removals:
@@ -140,7 +131,7 @@ def together(original: Network, recipe: Recipe, edits: Edits | None, plans: list
         for name, units in found.items()
         if units
     )
-    return Plan(original.digest, recipe, edits or Edits(original.digest), removals)
+    return Plan(original.digest, problem.recipe, problem.edits, removals)
 
 
 def _budget(original: Network, recipe: Recipe, target: float) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
-from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import Analysis, analyze, analyze_group
 from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
@@ -23,38 +24,34 @@ def make_plan(
     besides weights comes with the analysis. Raises PlanError when the target cannot be reached,
     or analysis or edits belong to another network or recipe.
     """
-    edits = edits or Edits(network.digest)
+    problem = Problem(network, Request.of(recipe, edits), analysis.evidence, analysis.dispersions)
+    edits = problem.edits
     if (analysis.digest, analysis.recipe) != (network.digest, recipe):
         raise PlanError(
             "The analysis was made for another network or recipe. Analyze again with this one."
         )
     for name in dict(edits.clusters):
         network.group(name)
-    kept = allocated_widths(network, analysis.dispersions, recipe, edits, analysis.evidence)
+    kept = allocated_widths(problem)
     removals = tuple(
-        _removal(network, analysis, recipe, edits, group.name, kept[group.name])
+        _removal(problem, analysis, group.name, kept[group.name])
         for group in network.groups
         if kept[group.name] < group.size
     )
     return Plan(network.digest, recipe, edits, removals)
 
 
-def make_plan_for(
-    network: Network,
-    recipe: Recipe,
-    edits: Edits | None = None,
-    evidence: Evidence | None = None,
-) -> Plan:
+def make_plan_for(problem: Problem) -> Plan:
     """Analyze and make the plan in one go. Raises RecipeError where evidence is missing."""
-    return make_plan(network, analyze(network, recipe, evidence), recipe, edits)
+    analysis = analyze(problem.network, problem.recipe, problem.evidence)
+    return make_plan(problem.network, analysis, problem.recipe, problem.edits)
 
 
-def _removal(
-    network: Network, analysis: Analysis, recipe: Recipe, edits: Edits, name: str, kept: int
-) -> Removal:
+def _removal(problem: Problem, analysis: Analysis, name: str, kept: int) -> Removal:
+    recipe, edits = problem.recipe, problem.edits
     group = analysis.groups.get(name)
     if group is None:  # a coupled group that only the edits cut
-        group = analyze_group(network, name, recipe, analysis.kept[name], analysis.evidence)
+        group = analyze_group(problem, name, analysis.kept[name])
     return select(
         group,
         kept,

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import FRESH, WHOLE
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import analyze_group
 from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
@@ -85,7 +87,8 @@ def single_cut(
             f"'{name}' cannot be thinned to {kept} of its {group.size} units. "
             f"{group.protection.capitalize() if group.protected else 'Keep one, and remove one'}."
         )
-    found = analyze_group(network, name, recipe, kept, evidence)
+    problem = Problem(network, Request(recipe), evidence or Evidence())
+    found = analyze_group(problem, name, kept)
     ratios = tuple((g.name, 1 - kept / g.size if g.name == name else 0.0) for g in network.free)
     return Plan(
         network.digest,

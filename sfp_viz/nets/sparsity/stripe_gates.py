@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import uniform_l1
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
 from sfp_viz.core.training.sparsification import Sparsification
 
@@ -169,5 +171,6 @@ def filter_targets(
     if not groups or left >= 1:
         return dict.fromkeys(groups, 1.0)
     tied = "shared" if settings.coupled else "protect"
-    kept = allocated_widths(network, {}, uniform_l1(1 - left, coupled=tied, max_ratio=0.99))
+    recipe = uniform_l1(1 - left, coupled=tied, max_ratio=0.99)
+    kept = allocated_widths(Problem(network, Request(recipe)))
     return {name: kept[name] / network.group(name).size for name in groups}

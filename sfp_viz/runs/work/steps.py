@@ -10,9 +10,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
-from sfp_viz.core.selection.iterative import Left, after, asked, check_steps, together, whole
+from sfp_viz.core.plan.request import Request
+from sfp_viz.core.selection.iterative import (
+    Left,
+    after,
+    check_steps,
+    stage_request,
+    together,
+    whole,
+)
 from sfp_viz.core.selection.iterative_schedule import targets
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_whole
@@ -55,6 +64,10 @@ class Task:
     heartbeat: Heartbeat
 
     @property
+    def problem(self) -> Problem:
+        return Problem(self.network, Request.of(self.order.recipe, self.order.edits))
+
+    @property
     def epochs(self) -> tuple[int, ...]:
         return self.order.steps.epochs_of
 
@@ -92,7 +105,7 @@ def _task(run: Run, heartbeat: Heartbeat) -> Task:
     heartbeat.go_on()
     model = load_saved(run.path / START)
     network = read_network(model)
-    check_steps(network, order.recipe, order.edits, order.steps)
+    check_steps(Problem(network, Request.of(order.recipe, order.edits)), order.steps)
     if run.settings.epochs != order.steps.total or run.settings.processes > 1:
         raise RunError(
             "The epochs of a run in steps are those of its stages, and it trains in one process. "
@@ -135,19 +148,19 @@ def _cut(task: Task, target: float, student: Model, left: Left) -> tuple[Plan, M
     from sfp_viz.nets.tracing.read_network import read_network
 
     _progress(task, "pruning")
-    order, network = task.order, read_network(student)
-    want = asked(task.network, network, left, order.recipe, order.edits, target)
+    network = read_network(student)
+    request = stage_request(task.problem, network, left, target)
     task.heartbeat.go_on()
-    plan = make_plan_for(network, want.recipe, want.edits, _seen(task, student))
+    plan = make_plan_for(Problem(network, request, _seen(task, student)))
     task.heartbeat.go_on()
     return plan, prune(student, plan, calibration=task.train, network=network)
 
 
-def _seen(task: Task, student: Model) -> Evidence | None:
+def _seen(task: Task, student: Model) -> Evidence:
     """What the student makes of training images, where the recipe asks for it."""
     recipe = task.order.recipe
     if "observations" not in needs(recipe):
-        return None
+        return Evidence()
     from sfp_viz.nets.evaluation.observe import observe
 
     def progress(seen: int, of: int) -> None:
@@ -217,8 +230,8 @@ def _end(task: Task, student: Path, plans: list[Plan]) -> None:
     """All stages as one plan of the original, the trained network and the result."""
     from sfp_viz.nets.io.model_file import load_saved
 
-    path, order = task.run.path, task.order
-    write_whole(path / PLAN, plan_json(together(task.network, order.recipe, order.edits, plans)))
+    path = task.run.path
+    write_whole(path / PLAN, plan_json(together(task.problem, plans)))
     before = read_run(path).before
     if before is None:
         raise RunError("before.json is missing, so there is no result. Start the run anew.")

@@ -160,8 +160,10 @@ def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
 
 def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.allocation.alternatives import alternatives, left_out
+    from sfp_viz.core.allocation.problem import Problem
     from sfp_viz.core.comparison.sampled_plans import draws, edits_of
     from sfp_viz.core.comparison.trust import Trust, trust_json
+    from sfp_viz.core.plan.request import Request
     from sfp_viz.core.selection.analysis import analyze
     from sfp_viz.core.selection.planner import make_plan
     from sfp_viz.nets.data.datasets import load_data
@@ -169,10 +171,9 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
 
     recipe, edits, evidence = study.recipe, study.edits, evidence_in(run.path / "evidence")
     analysis = analyze(network, recipe, evidence)
-    drawn = draws(
-        network, analysis.dispersions, recipe, edits, evidence, count=study.count, seed=study.seed
-    )
-    others = alternatives(network, analysis.dispersions, recipe, edits, evidence)
+    problem = Problem(network, Request.of(recipe, edits), evidence, analysis.dispersions)
+    drawn = draws(problem, count=study.count, seed=study.seed)
+    others = alternatives(problem)
     plans = [make_plan(network, analysis, recipe, edits_of(network, d, edits)) for d in drawn]
     calibration = load_data(run.data, "train")
     test = load_data(run.data, "test", limit=study.images)

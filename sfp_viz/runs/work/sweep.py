@@ -72,7 +72,9 @@ def _maker(
     run: Run, sweep: Sweep, locks: tuple[str, ...], heartbeat: Heartbeat
 ) -> Callable[[Path, Member], str]:
     """A function that lays out the training of a member; it returns why it could not, or ''."""
+    from sfp_viz.core.allocation.problem import Problem
     from sfp_viz.core.plan.edits import Edits
+    from sfp_viz.core.plan.request import Request
     from sfp_viz.core.selection.planner import make_plan_for
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.io.model_file import load_saved, save_model
@@ -85,11 +87,11 @@ def _maker(
     network = read_network(model)
     heartbeat.go_on()
     edits = Edits(network.digest, protected=locks)
-    evidence = _evidence(run, sweep, model, images, heartbeat)
+    evidence = _evidence(run, sweep, model, images, heartbeat) or Evidence()
 
     def make(folder: Path, member: Member) -> str:
         try:
-            plan = make_plan_for(network, member.recipe, edits, evidence)
+            plan = make_plan_for(Problem(network, Request(member.recipe, edits), evidence))
             small = prune(model, plan, calibration=images, network=network)
         except (PlanError, SurgeryError) as problem:
             return str(problem)  # the others may do

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
+from sfp_viz.core.comparison.tradeoff import Kind
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.runs.results import measurements
 from sfp_viz.runs.results.measurements import MeasurementKey, SavedMeasurement
 from sfp_viz.ui.cached import loaders, planned
 
-Subject = tuple[str, Recipe, Edits | None, str]  # network, recipe, edits, images
 _KEY = "measured"  # session_state: what was measured here, also where no file can be written
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is pruned, measured and trained: ``request`` on the network ``model``, with the images
+    ``data`` ('' for none) for calibration and training, as the plan or as a baseline."""
+
+    model: str
+    request: Request
+    data: str = ""
+    kind: Kind = "plan"
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.request.recipe
+
+    @property
+    def edits(self) -> Edits:
+        return self.request.edits
 
 
 def keep(what: str, subject: Subject, value: Any) -> None:
@@ -28,7 +48,7 @@ def keep(what: str, subject: Subject, value: Any) -> None:
 
 def find(what: str, subject: Subject) -> SavedMeasurement | None:
     """What was measured of exactly this plan and these images; None where nothing was."""
-    if not has_any(what, subject[0]):  # so no filters have to be chosen for an empty page
+    if not has_any(what, subject.model):  # so no filters have to be chosen for an empty page
         return None
     of = _of(what, subject)
     if not of.plan:
@@ -65,11 +85,9 @@ def measured_of(value: Any) -> Measured | None:
 
 def _of_version_1(of: MeasurementKey, subject: Subject) -> MeasurementKey:
     """The same measurement as version 0.1 named it."""
-    return replace(of, plan=planned.plan(*subject[:3]).version_1_hash)
+    return replace(of, plan=planned.plan(subject.model, subject.request).version_1_hash)
 
 
 def _of(what: str, subject: Subject) -> MeasurementKey:
-    model, recipe, edits, data = subject
-    return MeasurementKey(
-        what, loaders.digest(model), planned.hash_or_none(model, recipe, edits), data
-    )
+    plan = planned.hash_or_none(subject.model, subject.request)
+    return MeasurementKey(what, loaders.digest(subject.model), plan, subject.data)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.cost.objective import Objective, objective_of
 from sfp_viz.core.network import FilterGroup
-from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import Analysis, GroupAnalysis
 from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui.cached import evidence, loaders
@@ -54,7 +55,7 @@ def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing the filters")
 def _dispersions(key: str, recipe: Recipe, version: tuple) -> dict[str, float]:
-    from sfp_viz.core.selection.analysis import dispersions as compute
+    from sfp_viz.core.redundancy.dispersion import dispersions as compute
 
     return compute(loaders.network(key), recipe, evidence.evidence(key))
 
@@ -67,28 +68,33 @@ def dispersions_or_none(key: str, recipe: Recipe) -> dict[str, float]:
         return {}
 
 
-def suggestion(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
+def problem(key: str, request: Request) -> Problem:
+    """The request on the network, with what finished studies know of it."""
+    spread = dispersions_or_none(key, request.recipe)
+    return Problem(loaders.network(key), request, evidence.evidence(key), spread)
+
+
+def suggestion(key: str, request: Request) -> dict[str, int]:
     """Filters each group keeps so that the recipe's target holds, with ratios by hand as given.
 
     Raises PlanError when the target cannot be reached, RecipeError when evidence is missing.
     """
-    return _suggestion(key, recipe, edits, evidence.version(recipe))
+    return _suggestion(key, _keyed(request), evidence.version(request.recipe))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _suggestion(key: str, recipe: Recipe, edits: Edits | None, version: tuple) -> dict[str, int]:
+def _suggestion(key: str, request: Request, version: tuple) -> dict[str, int]:
     from sfp_viz.core.allocation.suggestion import allocated_widths
 
-    spread = dispersions(key, recipe) if recipe.allocation == "dispersion" else {}
-    return dict(
-        allocated_widths(loaders.network(key), spread, recipe, edits, evidence.evidence(key))
-    )
+    spread = dispersions(key, request.recipe) if request.recipe.allocation == "dispersion" else {}
+    network = loaders.network(key)
+    return dict(allocated_widths(Problem(network, request, evidence.evidence(key), spread)))
 
 
-def kept_or_whole(key: str, recipe: Recipe, edits: Edits | None = None) -> dict[str, int]:
+def kept_or_whole(key: str, request: Request) -> dict[str, int]:
     """The suggestion; every group whole where there is none (target or evidence)."""
     try:
-        return suggestion(key, recipe, edits)
+        return suggestion(key, request)
     except SfpError:
         return {group.name: group.size for group in loaders.network(key).groups}
 
@@ -103,12 +109,12 @@ class PlannedCost:
     problem: str = ""
 
 
-def budget(key: str, recipe: Recipe, edits: Edits | None = None) -> PlannedCost:
+def budget(key: str, request: Request) -> PlannedCost:
     """What the recipe and edits would leave of the network, from channel counts alone."""
     read = loaders.network(key)
     before = cost_of_widths(read, {})
     try:
-        kept = suggestion(key, recipe, edits)
+        kept = suggestion(key, request)
         return PlannedCost(before, cost_of_widths(read, kept), kept)
     except SfpError as problem:
         return PlannedCost(before, None, {}, str(problem))
@@ -139,7 +145,8 @@ def _group_analysis(
 ) -> GroupAnalysis:
     from sfp_viz.core.selection.analysis import analyze_group
 
-    return analyze_group(loaders.network(key), group, recipe, kept, evidence.evidence(key))
+    problem = Problem(loaders.network(key), Request(recipe), evidence.evidence(key))
+    return analyze_group(problem, group, kept)
 
 
 def analysis(key: str, recipe: Recipe, *, progress: Progress | None = None) -> Analysis:
@@ -156,34 +163,35 @@ def _analysis(
     return analyze(loaders.network(key), recipe, evidence.evidence(key), progress=_progress)
 
 
-def plan(
-    key: str, recipe: Recipe, edits: Edits | None = None, *, progress: Progress | None = None
-) -> Plan:
+def plan(key: str, request: Request, *, progress: Progress | None = None) -> Plan:
     """The exact filters that go; ``progress`` gets a line about each step. Raises PlanError when
     the target cannot be reached."""
-    return _plan(key, recipe, edits, evidence.version(recipe), progress)
+    return _plan(key, _keyed(request), evidence.version(request.recipe), progress)
 
 
-def hash_or_none(key: str, recipe: Recipe, edits: Edits | None = None) -> str:
+def hash_or_none(key: str, request: Request) -> str:
     """The hash of the plan; '' where there is none (target or evidence)."""
     try:
-        return plan(key, recipe, edits).hash
+        return plan(key, request).hash
     except SfpError:
         return ""
 
 
 @st.cache_resource(max_entries=64, show_spinner="Choosing the filters")
-def _plan(
-    key: str, recipe: Recipe, edits: Edits | None, version: tuple, _progress: Progress | None = None
-) -> Plan:
+def _plan(key: str, request: Request, version: tuple, _progress: Progress | None = None) -> Plan:
     from sfp_viz.core.selection.planner import make_plan
 
-    if edits is not None and edits.digest != loaders.network(key).digest:
+    if request.edits and request.edits.digest != loaders.network(key).digest:
         raise PlanError("The changes by hand belong to another network. Undo them or start anew.")
-    found = analysis(key, recipe, progress=_progress)
+    found = analysis(key, request.recipe, progress=_progress)
     if _progress:
         _progress("Choosing the filters that go")
-    return make_plan(loaders.network(key), found, recipe, edits)
+    return make_plan(loaders.network(key), found, request.recipe, request.edits)
+
+
+def _keyed(request: Request) -> Request:
+    """The request as a cache key: without changes by hand it is the same for all weights."""
+    return Request.of(request.recipe, request.edits)
 
 
 def _only(recipe: Recipe, *names: str) -> Recipe:

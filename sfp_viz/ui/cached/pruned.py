@@ -7,47 +7,34 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.measurement import Measured
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import DataError
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.progress_line import Progress
 
 
-def pruned(
-    key: str,
-    recipe: Recipe,
-    edits: Edits | None = None,
-    data: str = "",
-    *,
-    progress: Progress | None = None,
-):
+def pruned(key: str, request: Request, data: str = "", *, progress: Progress | None = None):
     """The network physically cut on a copy; with ``data``, calibrated on its training images.
 
     Takes seconds: call it on a click. ``progress`` gets a line about each step. Loads torch.
     """
-    return _pruned(key, recipe, edits, data, evidence.version(recipe), progress)[0]
+    return _pruned(key, request, data, evidence.version(request.recipe), progress)[0]
 
 
-def repair(key: str, recipe: Recipe, edits: Edits | None = None, data: str = ""):
+def repair(key: str, request: Request, data: str):
     """How ``pruned`` was made up for what went (a PruneReport); its fits are measured
     on test images of ``data`` too."""
-    return _pruned(key, recipe, edits, data, evidence.version(recipe))[1]
+    return _pruned(key, request, data, evidence.version(request.recipe))[1]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _pruned(
-    key: str,
-    recipe: Recipe,
-    edits: Edits | None,
-    data: str,
-    version: tuple,
-    _progress: Progress | None = None,
+    key: str, request: Request, data: str, version: tuple, _progress: Progress | None = None
 ):
     from sfp_viz.nets.pruning.prune import prune_with_report
 
     images, test = (data_or_none(data, split) if data else None for split in ("train", "test"))
-    plan = planned.plan(key, recipe, edits, progress=_progress)
+    plan = planned.plan(key, request, progress=_progress)
     return prune_with_report(
         loaders.model(key), plan, calibration=images, held_out=test, progress=_progress
     )
@@ -61,11 +48,11 @@ def latency(key: str) -> Measured:
     return measure_latency(loaders.model(key))
 
 
-def pruned_latency(key: str, recipe: Recipe, edits: Edits | None) -> Measured:
+def pruned_latency(key: str, request: Request) -> Measured:
     """Measured latency of the cut network: its widths count, not what fills them. On a click."""
     from sfp_viz.nets.evaluation.measure import measure_latency
 
-    return measure_latency(pruned(key, recipe, edits))
+    return measure_latency(pruned(key, request))
 
 
 def data_or_none(name: str, split: str = "test", limit: int | None = None) -> Any:
@@ -95,8 +82,7 @@ def accuracy(
 
 def pruned_accuracy(
     key: str,
-    recipe: Recipe,
-    edits: Edits | None,
+    request: Request,
     data: str,
     limit: int | None = None,
     *,
@@ -104,14 +90,14 @@ def pruned_accuracy(
 ) -> Measured:
     """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click.
     ``progress`` hears how many images were seen."""
-    return _pruned_accuracy(key, recipe, edits, data, limit, evidence.version(recipe), progress)
+    version = evidence.version(request.recipe)
+    return _pruned_accuracy(key, request, data, limit, version, progress)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _pruned_accuracy(
     key: str,
-    recipe: Recipe,
-    edits: Edits | None,
+    request: Request,
     data: str,
     limit: int | None,
     version: tuple,
@@ -119,7 +105,7 @@ def _pruned_accuracy(
 ) -> Measured:
     from sfp_viz.nets.evaluation.measure import measure_accuracy
 
-    return measure_accuracy(pruned(key, recipe, edits, data), _images(data, limit), _progress)
+    return measure_accuracy(pruned(key, request, data), _images(data, limit), _progress)
 
 
 def _images(data: str, limit: int | None):

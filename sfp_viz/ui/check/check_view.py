@@ -9,15 +9,14 @@ import streamlit as st
 
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size, span
 from sfp_viz.text.reasons import reason_text
 from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import measurements
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import checks
 from sfp_viz.ui.check.checks import Check
 from sfp_viz.ui.recipe import training_reasons
@@ -54,14 +53,13 @@ def numbers(found: Check, when: str) -> None:
     _remarks(found)
 
 
-def stages(key: str, recipe: Recipe, edits: Edits | None, data: str) -> None:
+def stages(subject: Subject) -> None:
     """Accuracy after each stage, on a click: what the cut takes, and what is won back."""
-    if not data:
+    if not subject.data:
         return
-    subject = (key, recipe, edits, data)
     with st.expander("Accuracy after each stage"), problems.shown():
         if st.button("Measure each stage", help="The network is cut and measured once more."):
-            stages, notes = checks.stages(*subject)
+            stages, notes = checks.stages(subject)
             value = [[[name, asdict(one)] for name, one in stages], list(notes)]
             measurements.keep(_STAGED, subject, value)
         known = measurements.find(_STAGED, subject)

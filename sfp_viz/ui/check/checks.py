@@ -10,12 +10,11 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.core.measurement import Measured
-from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.ui import progress_line
 from sfp_viz.ui.cached import loaders, planned, pruned
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.progress_line import Progress
 
 
@@ -40,19 +39,16 @@ class Check:
     data: str
 
 
-def check(
-    key: str, recipe: Recipe, edits: Edits | None, data: str, *, progress: Progress | None = None
-) -> Check:
+def check(subject: Subject, *, progress: Progress | None = None) -> Check:
     """Prune on a copy and measure both. Takes seconds: on a click. ``progress`` gets a line about
     each step. Raises SfpError."""
     say = progress or (lambda line: None)
-    pruned.pruned(key, recipe, edits, data, progress=progress)
+    key, data = subject.model, subject.data
+    pruned.pruned(key, subject.request, data, progress=progress)
     say("Measuring the unpruned network")
     before = unpruned(key, data, lambda far: say(f"Measuring the unpruned network: {far}"))
     say("Measuring the pruned network")
-    after = one_shot(
-        key, recipe, edits, data, lambda far: say(f"Measuring the pruned network: {far}")
-    )
+    after = one_shot(subject, lambda far: say(f"Measuring the pruned network: {far}"))
     return Check(before, after, data)
 
 
@@ -64,24 +60,19 @@ def unpruned(key: str, data: str, _progress: Progress | None = None) -> Sizes:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def one_shot(
-    key: str, recipe: Recipe, edits: Edits | None, data: str, _progress: Progress | None = None
-) -> Sizes:
+def one_shot(subject: Subject, _progress: Progress | None = None) -> Sizes:
     """Sizes of the network pruned by a recipe, before any training; ``_tell`` as above."""
-    accuracy = (
-        pruned.pruned_accuracy(key, recipe, edits, data, progress=_progress) if data else None
-    )
-    return _sizes(pruned.pruned(key, recipe, edits, data), accuracy)
+    key, request, data = subject.model, subject.request, subject.data
+    accuracy = pruned.pruned_accuracy(key, request, data, progress=_progress) if data else None
+    return _sizes(pruned.pruned(key, request, data), accuracy)
 
 
-def stages(
-    key: str, recipe: Recipe, edits: Edits | None, data: str
-) -> tuple[tuple[tuple[str, Measured], ...], tuple[str, ...]]:
+def stages(subject: Subject) -> tuple[tuple[tuple[str, Measured], ...], tuple[str, ...]]:
     """Accuracy after each stage of the cut, and a sentence about each layer that could not be
     compensated. Takes seconds: on a click. Raises SfpError."""
-    plan = planned.plan(key, recipe, edits)
+    plan = planned.plan(subject.model, subject.request)
     with progress_line.line() as progress:
-        return _stages(key, plan.hash, data, plan, progress)
+        return _stages(subject.model, plan.hash, subject.data, plan, progress)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring after each stage")

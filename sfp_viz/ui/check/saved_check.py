@@ -28,7 +28,7 @@ class Found:
 
 def keep(subject: Subject, check: Check) -> None:
     """Keep what was measured just now of its network."""
-    repair = pruned.repair(*subject) if subject[3] else None
+    repair = pruned.repair(subject.model, subject.request, subject.data) if subject.data else None
     value = {"check": asdict(check), "repair": asdict(repair) if repair else None}
     measurements.keep(WHAT, subject, json.loads(json.dumps(value, default=float)))
 

@@ -15,10 +15,10 @@ from sfp_viz.runs.storage.sparsify import KIND
 from sfp_viz.text.run_labels import PRUNED_BY
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training import start
-from sfp_viz.ui.training.start import Subject
 
 BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
 

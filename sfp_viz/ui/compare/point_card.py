@@ -13,10 +13,10 @@ from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text import pareto
 from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
 from sfp_viz.ui import problems
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.compare import chart as compare_chart
 from sfp_viz.ui.runs import next_steps as run_ways
 from sfp_viz.ui.session import state
-from sfp_viz.ui.training.start import Subject
 
 
 def card(

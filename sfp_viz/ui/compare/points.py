@@ -14,11 +14,11 @@ from sfp_viz.runs.results.latencies import RunLatency
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.cached import loaders, measurements, planned, pruned
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import checks
 from sfp_viz.ui.recipe import edits
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training import start
-from sfp_viz.ui.training.start import Subject
 
 SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
 _WHAT = "one-shot"  # how the points are kept
@@ -26,23 +26,19 @@ _WHAT = "one-shot"  # how the points are kept
 
 def keep(subject: Subject, points: Sequence[Point]) -> None:
     """Keep the one-shot points that were measured just now, so that a reload shows them again."""
-    measurements.keep(_WHAT, _asked(subject), [asdict(point) for point in points])
+    measurements.keep(_WHAT, subject, [asdict(point) for point in points])
 
 
 def known(subject: Subject) -> tuple[list[Point], str]:
     """The one-shot points that were measured of exactly this plan and these images, and when, in
     words; ([], '') where there are none."""
-    found = measurements.find(_WHAT, _asked(subject))
+    found = measurements.find(_WHAT, subject)
     if found is None:
         return [], ""
     try:
         return [_point(value) for value in found.value], measurements.when(found)
     except (KeyError, TypeError):
         return [], ""  # another version wrote them
-
-
-def _asked(subject: Subject) -> measurements.Subject:
-    return subject.model, subject.recipe, subject.edits, subject.data
 
 
 def _point(value: Mapping[str, Any]) -> Point:
@@ -84,8 +80,8 @@ def measured(subject: Subject) -> Iterator[Point]:
         params=whole.params, images=found.images, whole=whole,
     )  # fmt: skip
     for key, (label, one) in subjects(subject).items():
-        plan = planned.plan(one.model, one.recipe, one.edits)
-        found = pruned.pruned_accuracy(one.model, one.recipe, one.edits, one.data)
+        plan = planned.plan(one.model, one.request)
+        found = pruned.pruned_accuracy(one.model, one.request, one.data)
         after = cost(network, plan)
         yield Point(
             label, after.macs, *checks.accuracy(found), one.kind, "one-shot", key=key,
@@ -116,7 +112,7 @@ def whole_of(network: Network) -> Whole:
 
 def reduction(subject: Subject) -> float:
     """What the plan really saves of the MACs, 0..0.99: the baselines' target."""
-    plan = planned.plan(subject.model, subject.recipe, subject.edits)
+    plan = planned.plan(subject.model, subject.request)
     network = loaders.network(subject.model)
     return edits.reduction(network, kept_units(network, plan))
 
@@ -124,4 +120,4 @@ def reduction(subject: Subject) -> float:
 def plan_now() -> str:
     """The hash of the plan on the screen; '' when its target is out of reach."""
     now = state.session()
-    return planned.hash_or_none(now.model, now.recipe, now.edits)
+    return planned.hash_or_none(now.model, now.request)

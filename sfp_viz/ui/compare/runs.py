@@ -17,6 +17,7 @@ from sfp_viz.runs.results.summary import Summary, finished_runs
 from sfp_viz.text import pareto
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import loaders
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.compare import baselines as compare_baselines
 from sfp_viz.ui.compare import chart as compare_chart
 from sfp_viz.ui.compare import differences as compare_differences
@@ -27,7 +28,6 @@ from sfp_viz.ui.compare import point_card as compare_card
 from sfp_viz.ui.compare import points as compare_points
 from sfp_viz.ui.compare import published as compare_published
 from sfp_viz.ui.session import state, view_options
-from sfp_viz.ui.training.start import Subject
 
 AXES: Mapping[str, Axis] = {"MACs": "macs", "Params": "params", "Latency": "latency"}
 
@@ -52,7 +52,7 @@ def page(network: Network) -> None:
             help="The accuracy right after pruning, before any fine-tuning: of this plan, of "
             "uniform L1, and of random pruning, all to the same MACs and repaired alike.",
         )  # fmt: skip
-    subject = Subject(session.model, session.recipe, session.edits, data)
+    subject = Subject(session.model, session.request, data)
     if clicked:
         _measure(subject)
     same = {image_field.images_name(network), _whole_path(image_field.images_name(network))}

@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import streamlit as st
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import SfpError
 from sfp_viz.text.numbers import percent
 from sfp_viz.text.recipe import CHOICE_NAMES
@@ -130,7 +132,11 @@ def _count(key: str, group: str, shown: int) -> None:
         return  # nothing new: Streamlit calls again when a run was interrupted
     network, seen = loaders.network(session.model), evidence.evidence(session.model)
     recipe = usable(session)
-    _do(lambda edits: group_edits.counted(edits, network, group, recipe, k=wanted, evidence=seen))
+    _do(
+        lambda edits: group_edits.counted(
+            Problem(network, Request(recipe, edits), seen), group, wanted
+        )
+    )
 
 
 def _do(act: Callable[[Edits], Edits]) -> None:
@@ -140,7 +146,7 @@ def _do(act: Callable[[Edits], Edits]) -> None:
     try:
         after = act(before)
         if after.remove != before.remove:
-            planned.suggestion(session.model, session.recipe, after)
+            planned.suggestion(session.model, Request(session.recipe, after))
     except SfpError as problem:
         st.session_state[_PROBLEM] = problem
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from sfp_viz.core.plan.request import Request
 from sfp_viz.text.names import join_names
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.charts import draw
@@ -20,7 +21,7 @@ def dispersion_over_depth(view: GroupView) -> None:
 
     session = state.session()
     found = planned.dispersions(session.model, usable(session))
-    kept = planned.kept_or_whole(session.model, session.recipe, session.edits)
+    kept = planned.kept_or_whole(session.model, session.request)
     with held:
         draw(
             dispersion_bars(view.network, found, kept, view.group.name),
@@ -53,7 +54,7 @@ def _rows(view: GroupView, found: dict[str, float], kept: dict[str, int]):
     import pandas as pd
 
     session = state.session()
-    suggested = planned.kept_or_whole(session.model, session.recipe)
+    suggested = planned.kept_or_whole(session.model, Request(session.recipe))
     groups = [group for group in view.network.groups if group.name in found]
     return pd.DataFrame(
         {

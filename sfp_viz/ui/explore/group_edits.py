@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.network import Network
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy import clusters
 from sfp_viz.core.selection.analysis import cluster_group
 
@@ -30,11 +28,9 @@ def moved(edits: Edits, group: str, labels: Labels, units: Iterable[int], cluste
     return edits.with_clusters(group, clusters.move(labels, units, cluster))
 
 
-def counted(edits: Edits, network: Network, group: str, recipe: Recipe, *, k: int,
-            evidence: Evidence | None = None) -> Edits:  # fmt: skip
-    """``k`` clusters in place of the number that the recipe finds."""
-    found = cluster_group(network, group, recipe, k, evidence)
-    return edits.with_clusters(group, found.labels)
+def counted(problem: Problem, group: str, k: int) -> Edits:
+    """The problem's edits with ``k`` clusters in place of the number that the recipe finds."""
+    return problem.edits.with_clusters(group, cluster_group(problem, group, k).labels)
 
 
 def fated(edits: Edits, group: str, units: Iterable[int], fate: str | None) -> Edits:

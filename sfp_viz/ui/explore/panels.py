@@ -33,7 +33,7 @@ def strip() -> None:
         cells(
             loaders.network(session.model),
             planned.dispersions(session.model, usable(session)),
-            planned.kept_or_whole(session.model, session.recipe, session.edits),
+            planned.kept_or_whole(session.model, session.request),
         ),
         key="strip",
         chosen=layer_in_view(group) if group else "",

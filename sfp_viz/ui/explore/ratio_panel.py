@@ -49,8 +49,7 @@ def _reason(view: GroupView) -> str:
     if text := training_reasons.sentence(view.group, view.kept, session.edits):
         return text
     group, asked = view.group, actions.asked()
-    edits = asked.edits or None
-    reached = planned.budget(session.model, session.recipe, edits).after is not None
+    reached = planned.budget(session.model, asked).after is not None
     lacks = missing(session.recipe, evidence.evidence(session.model))
     if not reached and lacks and not group.protected:
         return (
@@ -59,12 +58,11 @@ def _reason(view: GroupView) -> str:
         )
     if not reached and not group.protected:
         return "The target is out of reach, so nothing goes for now. The page Plan says why."
-    plain = by_hand.suggested(asked).edits or None
     drawn = widths.Widths(
-        planned.kept_or_whole(session.model, session.recipe, edits),
-        planned.kept_or_whole(session.model, session.recipe, plain), {}, {},
+        planned.kept_or_whole(session.model, asked),
+        planned.kept_or_whole(session.model, by_hand.suggested(asked)), {}, {},
     )  # fmt: skip
-    sentence = problems.plain(explanation.reason(view.network, asked, drawn, group.name).sentence)
+    sentence = problems.plain(explanation.reason(asked, drawn, group.name).sentence)
     if by_hand.is_held(group.name, asked.edits) and not group.protected:
         sentence = sentence[0].lower() + sentence[1:]
         return f"By hand, {view.kept:,} of {group.size:,} filters stay. Suggested: {sentence}"

@@ -11,6 +11,7 @@ from sfp_viz.core.evidence.evidence import missing, without
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan.plan import Removal
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.clusters import representative
 from sfp_viz.core.selection.analysis import GroupAnalysis
 from sfp_viz.core.selection.selection import select
@@ -74,9 +75,9 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
     """Gather the view; nothing goes where the recipe's target cannot be reached, or where it
     lacks evidence."""
     network, recipe, edits = loaders.network(session.model), usable(session), session.edits
-    asked = session.model, session.recipe
-    suggested = planned.kept_or_whole(*asked).get(group.name, group.size)
-    kept = planned.kept_or_whole(*asked, edits).get(group.name, group.size)
+    plain = Request(session.recipe)
+    suggested = planned.kept_or_whole(session.model, plain).get(group.name, group.size)
+    kept = planned.kept_or_whole(session.model, session.request).get(group.name, group.size)
     counted = suggested if kept < group.size else min(suggested, WHOLE_MOST)
     analysis = planned.group_analysis(session.model, group.name, recipe, counted)
     by_hand = dict(edits.clusters).get(group.name) if edits else None

@@ -13,6 +13,7 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import ModelError
 from sfp_viz.figures.filters.filter_map import filter_map
 from sfp_viz.figures.filters.pictures import data_uri, filter_pixels, glass
@@ -98,7 +99,7 @@ def alike(network: Network) -> None:
     """The layer that repeats itself most: its pairs most alike, its filters as points and as a
     table of similarities, by cluster: few clusters, so that the eye tells them apart."""
     recipe, group = replace(recipe_of(CLUSTER, 0.5), cluster_rule="share", kappa=FEW), repeated()
-    kept = planned.suggestion(MODEL, recipe)[group.name]
+    kept = planned.suggestion(MODEL, Request(recipe))[group.name]
     found = planned.group_analysis(MODEL, group.name, recipe, kept)
     _pairs(network, group, found.similarity)
     left, right = st.columns(2, gap="medium")
@@ -159,8 +160,8 @@ def measured(target: float) -> tuple[Point, ...]:
 
     def point(way: str, seed: int = 0) -> Point:
         recipe = recipe_of(way, target, seed)
-        found = pruned.pruned_accuracy(MODEL, recipe, None, DATA)
-        macs = cost(network, planned.plan(MODEL, recipe)).macs
+        found = pruned.pruned_accuracy(MODEL, Request(recipe), DATA)
+        macs = cost(network, planned.plan(MODEL, Request(recipe))).macs
         return Point(way, macs, *checks.accuracy(found), "plan", "one-shot")
 
     draws = sorted((point(RANDOM, seed) for seed in range(3)), key=lambda p: p.accuracy)

@@ -60,7 +60,7 @@ def change_text(before: Step | None, step: Step) -> str:
         if before is None or before.model != step.model:
             return f"{'Opened ' if before else ''}{network_title(step.model)}"
         network = loaders.network(step.model)
-        kept = tuple(planned.kept_or_whole(*s.plan_key) for s in (before, step))
+        kept = tuple(planned.kept_or_whole(s.model, s.request) for s in (before, step))
         return step_text.changes(network, before, step, kept)
     except SfpError:
         return "A deleted network"
@@ -76,7 +76,7 @@ def macs_change(step: Step) -> str:
     """The change of MACs of a step, as '−50.0 %'; computed. A dash where its target is too high."""
     try:
         network = loaders.network(step.model)
-        kept = planned.suggestion(*step.plan_key)
+        kept = planned.suggestion(step.model, step.request)
     except SfpError:
         return "–"
     return change(cost_of_widths(network, {}).macs, cost_of_widths(network, kept).macs)

@@ -11,8 +11,8 @@ import streamlit as st
 from sfp_viz.core.allocation.alternatives import SAID, Alternative
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe, Strategy
+from sfp_viz.core.plan.recipe import Strategy
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.allocation_legend import LegendEntry
@@ -35,18 +35,15 @@ _NEEDS: Mapping[str, str] = {
 def found() -> tuple[Alternative, ...]:
     """What each way would keep for the session's recipe and edits; worked out once for these."""
     now = state.session()
-    plain = replace(now.recipe, allocation="uniform")  # they are the same whichever is in use
-    return _found(now.model, plain, now.edits, evidence.studies(loaders.home()))
+    plain = now.request.with_recipe(allocation="uniform")  # the same whichever is in use
+    return _found(now.model, plain, evidence.studies(loaders.home()))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Working out what other allocations would keep")
-def _found(
-    key: str, recipe: Recipe, edits: Edits | None, version: tuple
-) -> tuple[Alternative, ...]:
+def _found(key: str, request: Request, version: tuple) -> tuple[Alternative, ...]:
     from sfp_viz.core.allocation.alternatives import alternatives
 
-    spread = planned.dispersions_or_none(key, recipe)
-    return alternatives(loaders.network(key), spread, recipe, edits, evidence.evidence(key))
+    return alternatives(planned.problem(key, request))
 
 
 def others(known: tuple[Alternative, ...], used: Strategy) -> dict[Strategy, Mapping[str, int]]:

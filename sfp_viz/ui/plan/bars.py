@@ -7,6 +7,7 @@ import streamlit as st
 from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.plan.request import Request
 from sfp_viz.text.groups import cause_sentence, tie_kind
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui.cached import planned
@@ -15,7 +16,6 @@ from sfp_viz.ui.plan import allocations
 from sfp_viz.ui.plan.widths import Others, Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe.actions import HOLD, asked, holds, keep, take
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state, view_options
 
 SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
@@ -98,7 +98,9 @@ def bars(network: Network, widths: Widths, others: Others) -> None:
     )
 
 
-def bar(network: Network, group: FilterGroup, wanted: Asked, widths: Widths, others: Others) -> Bar:
+def bar(
+    network: Network, group: FilterGroup, wanted: Request, widths: Widths, others: Others
+) -> Bar:
     """One group as a bar; ``others`` would keep so many units under other allocations."""
     kept = widths.kept.get(group.name, group.size)
     unrounded = widths.wanted.get(group.name, kept)
@@ -135,7 +137,7 @@ def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
     )
 
 
-def whole_because(group: FilterGroup, wanted: Asked) -> str:
+def whole_because(group: FilterGroup, wanted: Request) -> str:
     """Why a group is left whole, or what ties it; '' when there is nothing to say."""
     if group.protected:
         return f"Left whole: {cause_sentence(group)}"

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import streamlit as st
 
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.text.numbers import change, count, milliseconds, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, pruned
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.cached.planned import PlannedCost
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
 _MEASURED = "plan_latency"  # session_state: (subject, before, after) as measured last
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What was measured: a network cut by a recipe and edits."""
-
-    model: str
-    recipe: Recipe
-    edits: Edits | None
 
 
 def costs(network: Network, budget: PlannedCost) -> None:
@@ -54,7 +42,7 @@ def _one(label: str, now: str, moved: str, help: str | None = None) -> None:
 def _latency(network: Network, budget: PlannedCost) -> None:
     """The measured latency of exactly this plan, else the estimate, else how to get one."""
     now = state.session()
-    subject = Subject(now.model, now.recipe, now.edits)
+    subject = Subject(now.model, now.request)
     done = st.session_state.get(_MEASURED)
     if done and done[0] == subject:
         before, after = done[1], done[2]
@@ -90,7 +78,7 @@ def _latency(network: Network, budget: PlannedCost) -> None:
     if pressed:
         with problems.shown(), st.spinner("Pruning on a copy and taking the time"):
             before = pruned.latency(subject.model)
-            after = pruned.pruned_latency(subject.model, subject.recipe, subject.edits)
+            after = pruned.pruned_latency(subject.model, subject.request)
             st.session_state[_MEASURED] = (subject, before, after)
             st.rerun()
 

@@ -7,16 +7,16 @@ import streamlit as st
 from sfp_viz.core.allocation.explanation import Why
 from sfp_viz.core.allocation.explanation import why as reasons
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui import problems
-from sfp_viz.ui.cached import evidence, planned
+from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan.widths import Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe import training_reasons
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 
 
-def why(network: Network, asked: Asked, widths: Widths) -> None:
+def why(network: Network, asked: Request, widths: Widths) -> None:
     """The reason for what the chosen group keeps, or for its suggestion where a person set it."""
     group = planned.group_of(state.session())
     if group is None or by_hand.is_fixed(group, asked.edits):
@@ -27,7 +27,7 @@ def why(network: Network, asked: Asked, widths: Widths) -> None:
         st.write(text)
         return
     held = by_hand.is_held(group.name, asked.edits)
-    found = reason(network, asked, widths, group.name)
+    found = reason(asked, widths, group.name)
     st.markdown("**Why this suggestion?**" if held else "**Why this ratio?**")
     st.write(problems.plain(found.sentence))
     if found.formula_latex:
@@ -44,18 +44,9 @@ def in_lines(formula: str) -> str:
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
 
-def reason(network: Network, asked: Asked, widths: Widths, group: str) -> Why:
+def reason(asked: Request, widths: Widths, group: str) -> Why:
     """The reason of the suggestion for ``group``, with the other groups' widths by hand as the
     plan has them."""
     held = by_hand.is_held(group, asked.edits)
-    edits = by_hand.suggested(asked).edits if held else asked.edits
-    key = state.session().model
-    return reasons(
-        network,
-        planned.dispersions_or_none(key, asked.recipe),
-        asked.recipe,
-        edits,
-        widths.suggested if held else widths.kept,
-        group,
-        evidence.evidence(key),
-    )
+    problem = planned.problem(state.session().model, by_hand.suggested(asked) if held else asked)
+    return reasons(problem, widths.suggested if held else widths.kept, group)

@@ -7,27 +7,28 @@ from dataclasses import replace
 import streamlit as st
 
 from sfp_viz.core.allocation.feasibility import best_lift, furthest, in_percent
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.text.recipe import CHOICE_NAMES, goal_name
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence as learned
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.recipe import actions, edits
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
 
-def goal_form(network: Network, asked: Asked) -> None:
+def goal_form(network: Network, asked: Request) -> None:
     """The kind of goal, the share to save, and the way from an accuracy to a share."""
     _kind(network, asked)
     _target(network, asked)
     _by_accuracy(network, asked)
 
 
-def _kind(network: Network, asked: Asked) -> None:
+def _kind(network: Network, asked: Request) -> None:
     key, shown = f"plan_goal_{state.revision()}", asked.recipe.goal
 
     def chosen() -> None:
@@ -41,7 +42,7 @@ def _kind(network: Network, asked: Asked) -> None:
     )  # fmt: skip
 
 
-def _target(network: Network, asked: Asked) -> None:
+def _target(network: Network, asked: Request) -> None:
     key = f"plan_target_{state.revision()}"
     shown = round(100 * asked.recipe.target_reduction)
 
@@ -61,7 +62,7 @@ def _target(network: Network, asked: Asked) -> None:
     )  # fmt: skip
 
 
-def _by_accuracy(network: Network, asked: Asked) -> None:
+def _by_accuracy(network: Network, asked: Request) -> None:
     """Lose at most so many points: the largest saving that the sensitivity predicts for it."""
     evidence = learned.evidence(state.session().model)
     with st.popover("By accuracy", icon=":material/straighten:"):
@@ -79,36 +80,34 @@ def _by_accuracy(network: Network, asked: Asked) -> None:
         )  # fmt: skip
         if st.button("Set the target by it", key="plan_by_points", type="primary"):
             with problems.shown():
-                actions.take(Asked(losing(network, asked, points), asked.edits))
+                actions.take(Request(losing(asked, points), asked.edits))
                 st.rerun()
         st.caption("Estimated: what each group loses alone is put together.")
 
 
-def losing(network: Network, asked: Asked, points: float) -> Recipe:
+def losing(asked: Request, points: float) -> Recipe:
     """The recipe with the largest target that is predicted to lose at most ``points``."""
     from sfp_viz.core.allocation.accuracy_target import losing_at_most
 
-    key = state.session().model
-    spread = planned.dispersions_or_none(key, asked.recipe)
-    return losing_at_most(network, spread, asked.recipe, asked.edits, learned.evidence(key), points)
+    return losing_at_most(planned.problem(state.session().model, asked), points)
 
 
-def out_of_reach(network: Network, asked: Asked, problem: str) -> None:
+def out_of_reach(network: Network, asked: Request, message: str) -> None:
     """The target cannot be met: what prevents it, and each way out, a click away."""
-    evidence = learned.evidence(state.session().model)
-    st.error(problems.plain(problem), icon=":material/error:")
+    problem = Problem(network, asked, learned.evidence(state.session().model))
+    st.error(problems.plain(message), icon=":material/error:")
     with problems.shown(), st.container(horizontal=True):
-        nearest = furthest(network, asked.recipe, asked.edits, evidence)
+        nearest = furthest(problem)
         if nearest < asked.recipe.target_reduction:
             lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
             st.button(
                 f"Take {in_percent(nearest)} % instead", type="primary", key="plan_lower",
                 on_click=actions.take, args=(lower,),
             )  # fmt: skip
-        if lift := best_lift(network, asked.recipe, asked.edits, evidence):
+        if lift := best_lift(problem):
             st.button(
                 problems.plain(lift.sentence.rstrip(".")), key="plan_lift",
-                on_click=actions.take, args=(Asked(lift.recipe, lift.edits),),
+                on_click=actions.take, args=(lift.request,),
             )  # fmt: skip
         if asked.edits:
             st.button(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import streamlit as st
 
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.request import Request
 from sfp_viz.text import recipe as recipe_text
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
@@ -17,14 +16,13 @@ from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.plan.widths import Curves, Widths
 from sfp_viz.ui.recipe import edits as by_hand
 from sfp_viz.ui.recipe import plan_files, recipe_form
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import image_offer
 
 _CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
 
 
-def head(network: Network, asked: Asked) -> None:
+def head(network: Network, asked: Request) -> None:
     """The goal, the recipe, and files."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         goal_form.goal_form(network, asked)
@@ -33,19 +31,18 @@ def head(network: Network, asked: Asked) -> None:
             plan_files.recipe_files(network)
 
 
-def widths(network: Network, asked: Asked, budget: PlannedCost) -> Widths:
+def widths(network: Network, asked: Request, budget: PlannedCost) -> Widths:
     """All widths that the page draws: the plan's, the suggestion's, those before rounding."""
-    key, recipe, edits = state.session().model, asked.recipe, asked.edits or None
+    key = state.session().model
     wanted: dict[str, int] = {}
-    if recipe.rounding > 1:
-        wanted = planned.kept_or_whole(key, replace(recipe, rounding=1), edits)
-    plain = by_hand.suggested(asked).edits or None
-    suggested = planned.budget(key, recipe, plain).kept or budget.kept
+    if asked.recipe.rounding > 1:
+        wanted = planned.kept_or_whole(key, asked.with_recipe(rounding=1))
+    suggested = planned.budget(key, by_hand.suggested(asked)).kept or budget.kept
     curves, unit = lost_curves(asked)
     return Widths(budget.kept, suggested, wanted, curves, unit)
 
 
-def lost_curves(asked: Asked) -> tuple[Curves, str]:
+def lost_curves(asked: Request) -> tuple[Curves, str]:
     """What each group loses alone, by rising units kept, with the unit: measured sensitivity
     where there is one; where the recipe goes by function, the share of the signal that is lost."""
     key = state.session().model
@@ -65,7 +62,7 @@ def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
     return tuple((int(size - m), round(float(scale * lost[m]), 3)) for m in gone[::-1])
 
 
-def reached(network: Network, asked: Asked, drawn: Widths) -> None:
+def reached(network: Network, asked: Request, drawn: Widths) -> None:
     """How the plan stands to its target, in a sentence."""
     saved = planned.saved(state.session().model, asked.recipe.goal, drawn.kept)
     whole = sum(group.width for group in network.groups)

@@ -12,6 +12,7 @@ from sfp_viz.core.comparison.plan_diff import Change, Differences, differences
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.plan import Plan, plan_from_json
+from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import PlanError
 from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import change, count, size
@@ -86,11 +87,11 @@ def plan_of(side: Side) -> Plan:
     if side.plan is not None:
         return side.plan
     if side.step is None:
-        return planned.plan(now.model, recipes.uniform_l1(now.recipe.target_reduction), None)
+        return planned.plan(now.model, Request(recipes.uniform_l1(now.recipe.target_reduction)))
     step = state.tree().step(side.step)
     if step is None:
         raise PlanError("This step is no longer known. Choose another plan.")
-    return planned.plan(*step.plan_key)
+    return planned.plan(step.model, step.request)
 
 
 def opened(network: Network, name: str, content: bytes) -> None:
@@ -129,7 +130,9 @@ def _costs(network: Network, found: Differences, *sides: tuple[Side, Plan]) -> N
         ("MACs", count, "macs"), ("Params", count, "params"),
         ("Peak of activations", size, "peak_activation_bytes"),
     ]  # fmt: skip
-    whole = planned.budget(state.session().model, replace(plan_a.recipe, target_reduction=0.0))
+    whole = planned.budget(
+        state.session().model, Request(replace(plan_a.recipe, target_reduction=0.0))
+    )
     table = [
         {
             "Computed": name,

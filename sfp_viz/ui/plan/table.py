@@ -7,12 +7,12 @@ import streamlit as st
 
 from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
+from sfp_viz.core.plan.request import Request
 from sfp_viz.text.groups import cause_sentence
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan.widths import Others, Widths
 from sfp_viz.ui.recipe import actions, edits
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 
 _TYPED = ("keeps", "least", "most", "whole")
@@ -62,7 +62,7 @@ def table(network: Network, widths: Widths, others: Others) -> None:
 
 
 def row(
-    group: FilterGroup, wanted: Asked, widths: Widths, spread: dict[str, float], others: Others
+    group: FilterGroup, wanted: Request, widths: Widths, spread: dict[str, float], others: Others
 ) -> dict:
     """One group as numbers."""
     kept = widths.kept.get(group.name, group.size)

@@ -19,12 +19,12 @@ from sfp_viz.core.comparison.verdict import (
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Strategy
+from sfp_viz.core.plan.request import Request
 from sfp_viz.text.numbers import count, milliseconds, percent, size, span
 from sfp_viz.text.recipe import goal_name
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import allocations
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_panel, study_start
 
@@ -37,7 +37,7 @@ _WORDS = {
 }
 
 
-def panel(network: Network, asked: Asked) -> None:
+def panel(network: Network, asked: Request) -> None:
     """The measured trust, and a button to measure it anew."""
     drawer = study_panel.drawer(
         "How far can I trust this suggestion?", "trust_open", network, ("trust",)
@@ -63,7 +63,7 @@ def panel(network: Network, asked: Asked) -> None:
             _start(network, found is not None)
 
 
-def result(trust: Trust, asked: Asked) -> None:
+def result(trust: Trust, asked: Request) -> None:
     """The verdict, where each allocation stands, and how well each prediction ordered the plans."""
     from sfp_viz.figures.trust import predicted_against_measured
 
@@ -94,7 +94,7 @@ def result(trust: Trust, asked: Asked) -> None:
     )
 
 
-def _standings(trust: Trust, asked: Asked) -> None:
+def _standings(trust: Trust, asked: Request) -> None:
     """Each allocation as it was measured, and the best one a click away where it is not in use."""
     found, first = standings(trust), leaders(trust)
     if len(found) < 2:
@@ -120,12 +120,12 @@ def _standings(trust: Trust, asked: Asked) -> None:
         )  # fmt: skip
 
 
-def _same(trust: Trust, asked: Asked) -> bool:
+def _same(trust: Trust, asked: Request) -> bool:
     """Whether it was measured for what is asked now, but for the allocation: all are compared."""
     return replace(trust.recipe, allocation=asked.recipe.allocation) == asked.recipe
 
 
-def _used(one: Ranking, asked: Asked) -> bool:
+def _used(one: Ranking, asked: Request) -> bool:
     return one.allocation == asked.recipe.allocation
 
 

@@ -7,21 +7,21 @@ from dataclasses import replace
 import streamlit as st
 
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui.cached import evidence, loaders
 from sfp_viz.ui.recipe import edits as by_hand
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 
 HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
 
 
-def asked() -> Asked:
+def asked() -> Request:
     """The recipe and edits of the session."""
     now = state.session()
-    return Asked(now.recipe, loaders.edits_of(now))
+    return Request(now.recipe, loaders.edits_of(now))
 
 
-def take(after: Asked) -> None:
+def take(after: Request) -> None:
     """Put a changed recipe and edits into the session: one step of undo."""
     state.change(recipe=after.recipe, edits=after.edits)
 

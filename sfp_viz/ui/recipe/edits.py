@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sfp_viz.core.allocation.feasibility import furthest
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked on one network: the recipe, and what was changed by hand."""
-
-    recipe: Recipe
-    edits: Edits
+from sfp_viz.core.plan.request import Request
 
 
 def is_fixed(group: FilterGroup, edits: Edits) -> bool:
@@ -57,7 +51,7 @@ def tags(group: str, edits: Edits) -> str:
     return ", ".join(words)
 
 
-def drag(network: Network, asked: Asked, *, group: str, to: int, hold: bool) -> Asked:
+def drag(network: Network, asked: Request, *, group: str, to: int, hold: bool) -> Request:
     """``group`` shall keep ``to`` units, within its minimum and maximum by hand.
 
     The first width by hand settles what the other groups do: with ``hold`` they make up for it,
@@ -70,12 +64,12 @@ def drag(network: Network, asked: Asked, *, group: str, to: int, hold: bool) -> 
     return replace(asked, edits=edits.with_ratio(group, (it.size - to) / it.size))
 
 
-def hold_target(asked: Asked, hold: bool) -> Asked:
+def hold_target(asked: Request, hold: bool) -> Request:
     """Whether the groups without a width by hand make up for those with one."""
     return replace(asked, edits=replace(asked.edits, makeup=hold))
 
 
-def at_least(network: Network, asked: Asked, *, group: str, units: int | None) -> Asked:
+def at_least(network: Network, asked: Request, *, group: str, units: int | None) -> Request:
     """``group`` keeps at least ``units``; None lifts that. A width or a maximum by hand below it
     rises to it."""
     it = network.group(group)
@@ -89,7 +83,7 @@ def at_least(network: Network, asked: Asked, *, group: str, units: int | None) -
     return after
 
 
-def at_most(network: Network, asked: Asked, *, group: str, units: int | None) -> Asked:
+def at_most(network: Network, asked: Request, *, group: str, units: int | None) -> Request:
     """``group`` keeps at most ``units``; None lifts that. A width or a minimum by hand above it
     falls to it."""
     it = network.group(group)
@@ -104,28 +98,28 @@ def at_most(network: Network, asked: Asked, *, group: str, units: int | None) ->
 
 
 def lock(
-    network: Network, asked: Asked, *, group: str, locked: bool, evidence: Evidence | None = None
-) -> Asked:
+    network: Network, asked: Request, *, group: str, locked: bool, evidence: Evidence | None = None
+) -> Request:
     """Leave ``group`` whole, or free it again. Its width by hand goes.
 
     The others make up for it; where they cannot, the target falls to what can be reached.
     """
     edits = asked.edits.with_ratio(group, None).with_protected(group, locked)
     after = replace(asked, edits=edits)
-    most = furthest(network, after.recipe, edits, evidence)
+    most = furthest(Problem(network, after, evidence or Evidence()))
     if most < asked.recipe.target_reduction:
         after = replace(after, recipe=replace(asked.recipe, target_reduction=_down(most)))
     return after
 
 
-def suggested(asked: Asked, group: str | None = None) -> Asked:
+def suggested(asked: Request, group: str | None = None) -> Request:
     """Widths by hand given back to the suggestion: that of ``group``, or all."""
     if group is None:
         return replace(asked, edits=replace(asked.edits, ratios=()))
     return replace(asked, edits=asked.edits.with_ratio(group, None))
 
 
-def aim(network: Network, asked: Asked, recipe: Recipe) -> Asked:
+def aim(network: Network, asked: Request, recipe: Recipe) -> Request:
     """Another goal or target. Widths by hand go when they leave no group to reach it with."""
     open_groups = [
         group
@@ -135,7 +129,7 @@ def aim(network: Network, asked: Asked, recipe: Recipe) -> Asked:
         and not is_held(group.name, asked.edits)
     ]
     stays = open_groups or not asked.edits.makeup
-    return Asked(recipe, asked.edits if stays else replace(asked.edits, ratios=()))
+    return Request(recipe, asked.edits if stays else replace(asked.edits, ratios=()))
 
 
 def reduction(network: Network, kept: Mapping[str, int]) -> float:

@@ -53,14 +53,14 @@ def plan_button(network: Network, plan: Plan | None = None) -> None:
     Off when there is no plan because the target is out of reach.
     """
     now = state.session()
-    key, recipe, edits = now.model, now.recipe, now.edits  # the click comes from another thread
+    key, request = now.model, now.request  # the click comes from another thread
     st.download_button(
         "Plan",
-        lambda: plan_json(plan or planned.plan(key, recipe, edits)),
+        lambda: plan_json(plan or planned.plan(key, request)),
         file_name=f"{network.name}.plan.json",
         mime="application/json",
         key="take_plan",
-        disabled=plan is None and planned.budget(key, recipe, edits).after is None,
+        disabled=plan is None and planned.budget(key, request).after is None,
         on_click="ignore",
         icon=":material/download:",
     )

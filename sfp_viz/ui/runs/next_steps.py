@@ -50,8 +50,8 @@ def open_plan(run: Run | Summary, *, key: str, main: bool = False) -> None:
             st.switch_page("pages/plan.py")
         state.change(recipe=plan.recipe, edits=plan.edits, run=run.id)
         now = state.session()
-        if planned.budget(now.model, now.recipe, now.edits).after is None or (
-            planned.plan(now.model, now.recipe, now.edits).hash != plan.hash
+        if planned.budget(now.model, now.request).after is None or (
+            planned.plan(now.model, now.request).hash != plan.hash
         ):
             st.toast(_OTHER, icon=":material/info:")
         st.switch_page("pages/plan.py")

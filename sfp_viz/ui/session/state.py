@@ -10,6 +10,7 @@ import streamlit as st
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.tree import Tree
 
@@ -38,6 +39,11 @@ class Session:
     run: str = ""
     layer: str = ""
     step: int = field(default=0, compare=False)
+
+    @property
+    def request(self) -> Request:
+        """What is asked of the network: the recipe and the edits."""
+        return Request.of(self.recipe, self.edits)
 
 
 def history() -> History[Session]:

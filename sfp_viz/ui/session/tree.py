@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 
 MOST = 300  # steps kept; older ones are forgotten
 _LONGEST = 40  # characters of a name
@@ -32,6 +33,11 @@ class Step:
     recipe: Recipe
     edits: Edits | None
     name: str = ""
+
+    @property
+    def request(self) -> Request:
+        """What was asked of the network: the recipe and the edits."""
+        return Request.of(self.recipe, self.edits)
 
     @property
     def plan_key(self) -> PlanKey:

@@ -7,10 +7,10 @@ import streamlit as st
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.recipe import recipe_form, training_reasons
-from sfp_viz.ui.recipe.edits import Asked
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_panel, study_start
 
@@ -37,7 +37,7 @@ def take() -> None:
     state.change(recipe=recipe_form.taken("functional", state.session().recipe))
 
 
-def offer(network: Network, asked: Asked) -> None:
+def offer(network: Network, asked: Request) -> None:
     """For a plan from weights alone: one button for a better one, and how far that is."""
     found = evidence.evidence(state.session().model)
     if set(needs(asked.recipe)) - {"latency"} or training_reasons.in_force(asked.edits):
@@ -84,7 +84,7 @@ def _look(network: Network, data: str) -> None:
     study_start.ask(network, study_start.study_of("observe", _IMAGES), data)
 
 
-def seen_on(asked: Asked) -> str:
+def seen_on(asked: Request) -> str:
     """What a plan that uses images was seen on, in a sentence; '' for one that does not."""
     seen = evidence.evidence(state.session().model).observations
     if seen is None or "observations" not in needs(asked.recipe):

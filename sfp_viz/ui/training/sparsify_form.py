@@ -27,6 +27,7 @@ from sfp_viz.text.sparse_training import (
 )
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.training import (
     pace,
     run_location,
@@ -35,7 +36,6 @@ from sfp_viz.ui.training import (
     start_errors,
     training_fields,
 )
-from sfp_viz.ui.training.start import Subject
 
 _TUNING_LABELS = {
     "epochs": "Fine-tuning epochs",

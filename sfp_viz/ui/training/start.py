@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,12 +12,13 @@ import streamlit as st
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.figures.tradeoff.tradeoff import Kind
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.ui.cached import loaders, planned, pruned
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training import run_location
 
@@ -33,18 +34,6 @@ _SETTINGS: Mapping[tuple[str, str], Distillation] = {
     (QUICK, ""): Distillation(epochs=4, train_images=10_000, test_images=2_000),
     (STANDARD, ""): Distillation(epochs=20),
 }
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is pruned and trained: the network's key, recipe, edits, and the name of the images;
-    ``kind`` says whether the recipe is the plan's or a baseline's."""
-
-    model: str
-    recipe: Recipe
-    edits: Edits | None
-    data: str
-    kind: Kind = "plan"
 
 
 def preset(name: str, data: str) -> Distillation:
@@ -66,15 +55,15 @@ def start_training(
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.training import create_run
 
-    plan = planned.plan(subject.model, subject.recipe, subject.edits)
-    student = pruned.pruned(subject.model, subject.recipe, subject.edits, subject.data)
+    plan = planned.plan(subject.model, subject.request)
+    student = pruned.pruned(subject.model, subject.request, subject.data)
     network = loaders.network(subject.model)
     before, after = cost(network), cost(network, plan)
     facts = training_facts(
         digest=network.digest,
         model=subject.model,
         recipe=subject.recipe,
-        edits=subject.edits,
+        edits=subject.edits or None,
         plan=plan,
         before=(before.macs, before.params),
         after=(after.macs, after.params),
@@ -123,9 +112,5 @@ def baseline(
     recipe = make(
         target, seed=seed, max_ratio=0.99, coupled=subject.recipe.coupled, compensation=repair
     )
-    locks = Edits(loaders.digest(subject.model), protected=_locks(subject))
-    return replace(subject, recipe=recipe, edits=locks or None, kind=kind)
-
-
-def _locks(subject: Subject) -> tuple[str, ...]:
-    return subject.edits.protected if subject.edits else ()
+    locks = Edits(loaders.digest(subject.model), protected=subject.edits.protected)
+    return replace(subject, request=Request.of(recipe, locks), kind=kind)

@@ -13,6 +13,7 @@ from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.training import (
     pace,
     run_location,
@@ -23,7 +24,6 @@ from sfp_viz.ui.training import (
     sweep_form,
     training_fields,
 )
-from sfp_viz.ui.training.start import Subject
 
 _KINDS = {
     "once": "Once", "steps": "In steps", "training": "While training", "sweep": "Sweep",
@@ -38,11 +38,11 @@ _DESCRIPTIONS = {
 
 def plan_caption(subject: Subject) -> None:
     """Say which plan a new run prunes by; nothing while its target is out of reach."""
-    budget = planned.budget(subject.model, subject.recipe, subject.edits)
+    budget = planned.budget(subject.model, subject.request)
     if budget.after is None:
         return
     removed = 1 - budget.after.macs / max(1, budget.before.macs)
-    plan_hash = planned.hash_or_none(subject.model, subject.recipe, subject.edits)[:6]
+    plan_hash = planned.hash_or_none(subject.model, subject.request)[:6]
     edits = ", with manual edits" if subject.edits else ""
     st.markdown(
         f"Current plan: {run_labels.recipe_label(subject.recipe)}, {percent(removed, 0)} fewer "

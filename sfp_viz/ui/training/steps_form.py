@@ -11,6 +11,7 @@ from typing import get_args
 
 import streamlit as st
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.selection.iterative import check_steps
@@ -23,8 +24,8 @@ from sfp_viz.text import recipe
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.training import pace, run_location, start, start_errors, training_fields
-from sfp_viz.ui.training.start import Subject
 
 _GROWTH = {
     "linear": "Linear: the same amount in each stage",
@@ -104,7 +105,7 @@ def _steps(
     )  # fmt: skip
     try:
         steps = Steps(int(stages), growth or "geometric", int(between), int(last))
-        check_steps(network, subject.recipe, subject.edits, steps)
+        check_steps(Problem(network, subject.request), steps)
     except SfpError as problem:
         return None, start_errors.message(problem, _LABELS)
     return steps, ""
@@ -118,7 +119,7 @@ def description(network: Network, subject: Subject, settings: Distillation, step
         "Each stage makes a new plan for the trained network. The final reduction is "
         f"{percent(aims[-1], 0)} of the {goal}, after {steps.total} epochs. "
     )
-    if subject.edits and subject.edits.ratios:
+    if subject.edits.ratios:
         text += (
             "Manual ratios apply to the last stage; until then the other groups compensate for "
             "them. "
@@ -163,7 +164,7 @@ def start_steps(
         path = create_steps(
             loaders.home(),
             model_file=file,
-            order=StepsRequest(subject.recipe, subject.edits, steps),
+            order=StepsRequest(subject.recipe, subject.edits or None, steps),
             settings=settings,
             data=subject.data,
             name=network.name,
@@ -171,7 +172,7 @@ def start_steps(
                 digest=network.digest,
                 model=subject.model,
                 recipe=subject.recipe,
-                edits=subject.edits,
+                edits=subject.edits or None,
                 before=(before.macs, before.params),
             ),
         )

@@ -20,8 +20,8 @@ from sfp_viz.text import recipe
 from sfp_viz.text.recipe import RECIPE_NAMES
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
+from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.training import pace, run_location, start, start_errors, training_fields
-from sfp_viz.ui.training.start import Subject
 
 OWN = "own"  # the recipe of the page Plan, if it is not a named one
 _WAITS: dict[Where, str] = {
@@ -127,9 +127,9 @@ def description(
     runs = len(sweep)
     text = f"{' × '.join(parts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}. "
     text += f"Each is a separate run that {_WAITS[where]}. "
-    if subject.edits and subject.edits.protected:
+    if subject.edits.protected:
         text += "Locked groups are not pruned in any of them. "
-    if subject.edits and replace(subject.edits, protected=()):
+    if replace(subject.edits, protected=()):
         text += "Other manual edits are ignored. "
     how = "one after the other" if _one_by_one(where) else "less if several run at a time"
     return text + pace.training_sentence(network.digest, subject.data, settings, runs * epochs, how)
@@ -166,7 +166,7 @@ def start_sweep(
             sweep=sweep,
             settings=settings,
             data=subject.data,
-            locks=subject.edits.protected if subject.edits else (),
+            locks=subject.edits.protected,
             facts={"model": subject.model},
         )
     if where == "ray":

@@ -8,11 +8,13 @@ import pytest
 
 from sfp_viz.core.allocation.alternatives import COMPARED, alternatives, left_out
 from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import RecipeError
 from tests.core.made_up import evidence_of
 
@@ -22,11 +24,11 @@ RECIPE = Recipe(target_reduction=0.4)
 
 def test_each_known_allocation_keeps_what_a_recipe_with_it_would(plain):
     evidence = evidence_of(plain)
-    found = alternatives(plain, SPREAD, RECIPE, None, evidence)
+    found = alternatives(Problem(plain, Request(RECIPE), evidence, SPREAD))
     assert tuple(one.allocation for one in found) == COMPARED
     for one in found:
         its = replace(RECIPE, allocation=one.allocation)
-        assert one.kept == allocated_widths(plain, SPREAD, its, None, evidence)
+        assert one.kept == allocated_widths(Problem(plain, Request(its), evidence, SPREAD))
         assert one.known
         assert not one.why_not
     assert len({tuple(one.kept.values()) for one in found}) > 2
@@ -36,9 +38,9 @@ def test_they_cost_the_same_and_hold_to_what_was_set_by_hand_and_to_the_rounding
     wide = plain_of(widths=(64, 96, 128))
     recipe = replace(RECIPE, rounding=4, max_ratio=0.7)
     edits = Edits(wide.digest).with_ratio("conv1", 0.25).with_least("conv2", 60)
-    low, high = bounds(wide, recipe, edits)
+    low, high = bounds(Problem(wide, Request.of(recipe, edits)))
     budget = 0.6 * cost(wide).macs
-    for one in alternatives(wide, SPREAD, recipe, edits, evidence_of(wide)):
+    for one in alternatives(Problem(wide, Request.of(recipe, edits), evidence_of(wide), SPREAD)):
         assert one.kept["conv1"] == 48
         assert one.kept["conv2"] >= 60
         assert all(one.kept[name] % 4 == 0 for name in ("conv2", "conv3"))
@@ -49,7 +51,10 @@ def test_they_cost_the_same_and_hold_to_what_was_set_by_hand_and_to_the_rounding
 
 
 def test_without_evidence_they_say_what_is_missing(plain):
-    found = {one.allocation: one for one in alternatives(plain, SPREAD, RECIPE)}
+    found = {
+        one.allocation: one
+        for one in alternatives(Problem(plain, Request(RECIPE), dispersions=SPREAD))
+    }
     assert found["dispersion"].known
     assert found["uniform"].known
     assert found["functional"].lacks == ("observations",)
@@ -63,7 +68,9 @@ def test_without_evidence_they_say_what_is_missing(plain):
 def test_one_that_cannot_reach_the_target_says_so_and_the_others_stand(plain):
     evidence = evidence_of(plain, skip=("conv2", "conv3"))  # what was not seen stays whole
     far = replace(RECIPE, target_reduction=0.8)
-    found = {one.allocation: one for one in alternatives(plain, SPREAD, far, None, evidence)}
+    found = {
+        one.allocation: one for one in alternatives(Problem(plain, Request(far), evidence, SPREAD))
+    }
     assert found["uniform"].known
     assert found["functional"].problem
     assert found["functional"].why_not == "it cannot reach the target"
@@ -73,4 +80,6 @@ def test_one_that_cannot_reach_the_target_says_so_and_the_others_stand(plain):
 def test_evidence_of_other_weights_is_refused(plain, residual):
     other = evidence_of(residual)
     with pytest.raises(RecipeError, match="other weights"):
-        alternatives(plain, SPREAD, RECIPE, None, Evidence(observations=other.observations))
+        alternatives(
+            Problem(plain, Request(RECIPE), Evidence(observations=other.observations), SPREAD)
+        )

@@ -5,24 +5,27 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.allocation.explanation import why
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.rounding_cost import rounding_cost
 from sfp_viz.core.allocation.suggestion import allocate, allocated_widths
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from tests.core.made_up import evidence_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 
 
 def told(network, recipe, group, edits=None, evidence=None, spread=SPREAD):
-    kept = allocated_widths(network, spread, recipe, edits, evidence)
-    return why(network, spread, recipe, edits, kept, group, evidence)
+    problem = Problem(network, Request.of(recipe, edits), evidence or Evidence(), spread)
+    return why(problem, allocated_widths(problem), group)
 
 
 def test_the_formula_of_dispersion_gives_the_width(plain):
     recipe = Recipe()
-    found = allocate(plain, SPREAD, recipe)
+    found = allocate(Problem(plain, Request(recipe), dispersions=SPREAD))
     tau = found.widths.level
     answer = told(plain, recipe, "conv2")
     numbers = dict(answer.numbers)
@@ -37,20 +40,24 @@ def test_the_formula_of_dispersion_gives_the_width(plain):
 
 def test_uniform_names_the_share(plain):
     answer = told(plain, Recipe(allocation="uniform"), "conv2")
-    tau = allocate(plain, SPREAD, Recipe(allocation="uniform")).widths.level
+    tau = allocate(
+        Problem(plain, Request(Recipe(allocation="uniform")), dispersions=SPREAD)
+    ).widths.level
     assert rf"\tau = {tau:.3f}" in answer.formula_latex
     assert "same share everywhere" in answer.sentence
 
 
 def test_pooled_names_the_threshold(plain):
     answer = told(plain, Recipe(allocation="pooled"), "conv2")
-    level = allocate(plain, SPREAD, Recipe(allocation="pooled")).widths.level
+    level = allocate(
+        Problem(plain, Request(Recipe(allocation="pooled")), dispersions=SPREAD)
+    ).widths.level
     assert f"{level:.3f} times" in answer.sentence
 
 
 def test_functional_names_what_the_next_layers_lose(plain):
     evidence, recipe = evidence_of(plain), Recipe(allocation="functional")
-    kept = allocated_widths(plain, SPREAD, recipe, None, evidence)
+    kept = allocated_widths(Problem(plain, Request(recipe), evidence, SPREAD))
     name = next(name for name, units in kept.items() if units < plain.group(name).size)
     answer = told(plain, recipe, name, evidence=evidence)
     gone = plain.group(name).size - kept[name]
@@ -61,7 +68,7 @@ def test_functional_names_what_the_next_layers_lose(plain):
 
 def test_sensitivity_names_the_points(plain):
     evidence, recipe = evidence_of(plain), Recipe(allocation="sensitivity")
-    kept = allocated_widths(plain, SPREAD, recipe, None, evidence)
+    kept = allocated_widths(Problem(plain, Request(recipe), evidence, SPREAD))
     name = next(name for name, units in kept.items() if units < plain.group(name).size)
     answer = told(plain, recipe, name, evidence=evidence)
     assert f"{loss(evidence.sensitivity, name, kept[name]):.1f} points" in answer.sentence
@@ -106,8 +113,8 @@ def test_bounds_and_rounding_are_told(plain):
 
 
 def test_a_width_that_nobody_suggested_gets_the_plain_sentence(plain):
-    kept = {**allocated_widths(plain, SPREAD, Recipe()), "conv2": 23}
-    answer = why(plain, SPREAD, Recipe(), None, kept, "conv2")
+    kept = {**allocated_widths(Problem(plain, Request(Recipe()), dispersions=SPREAD)), "conv2": 23}
+    answer = why(Problem(plain, Request(Recipe()), dispersions=SPREAD), kept, "conv2")
     assert answer.formula_latex == ""
     assert answer.sentence.startswith("23 of 24")
 
@@ -141,13 +148,20 @@ def test_a_group_left_whole_among_others_has_no_formula_of_a_loss_of_nothing(pla
 
 def test_what_rounding_costs_is_the_difference_of_two_plans(plain):
     recipe = Recipe(rounding=8, target_reduction=0.4)
-    found = rounding_cost(plain, SPREAD, recipe)
-    assert found.rounded == allocated_widths(plain, SPREAD, recipe)
-    assert found.free == allocated_widths(plain, SPREAD, replace(recipe, rounding=1))
+    found = rounding_cost(Problem(plain, Request(recipe), dispersions=SPREAD))
+    assert found.rounded == allocated_widths(Problem(plain, Request(recipe), dispersions=SPREAD))
+    assert found.free == allocated_widths(
+        Problem(plain, Request(replace(recipe, rounding=1)), dispersions=SPREAD)
+    )
     assert found.with_it >= 0.4
     assert 0.4 <= found.without <= found.with_it
     assert f"{100 * found.with_it:.1f} % is saved instead of" in found.sentence
-    assert rounding_cost(plain, SPREAD, Recipe()).sentence == "Filters are not rounded."
-    gave_way = rounding_cost(plain, SPREAD, Recipe(rounding=16, target_reduction=0.9))
+    assert (
+        rounding_cost(Problem(plain, Request(Recipe()), dispersions=SPREAD)).sentence
+        == "Filters are not rounded."
+    )
+    gave_way = rounding_cost(
+        Problem(plain, Request(Recipe(rounding=16, target_reduction=0.9)), dispersions=SPREAD)
+    )
     assert gave_way.step == 1
     assert "cannot meet the target" in gave_way.sentence

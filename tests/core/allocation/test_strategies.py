@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.damage_curves import pieces_of
-from sfp_viz.core.allocation.strategies import by_curves, functional_curves, sensitivity_curves
+from sfp_viz.core.allocation.problem import Problem
+from sfp_viz.core.allocation.strategies import (
+    Budget,
+    by_curves,
+    functional_curves,
+    sensitivity_curves,
+)
 from sfp_viz.core.allocation.suggestion import allocate, allocated_widths
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
@@ -53,7 +60,7 @@ def test_on_convex_curves_it_is_the_unit_by_unit_greedy_and_gives_back(plain, se
     curves = convex({g.name: g.size for g in plain.groups}, seed)
     budget = 0.5 * count(count.sizes)
     low = np.array([2, 2, 2])
-    found = by_curves(plain, curves, count, budget, low, count.sizes)
+    found = by_curves(Budget(count, budget, low, count.sizes), curves)
     kept = dict(zip(count.names, found.kept.tolist(), strict=True))
     slow = greedy(plain, curves, budget, 2)
     assert count(found.kept) <= budget
@@ -71,7 +78,7 @@ def test_it_is_near_the_best_of_all_widths(plain_of):
     for seed in range(20):
         rng = np.random.default_rng(seed)
         curves = {g.name: np.cumsum([0, *rng.random(g.size) ** 2]) for g in network.groups}
-        found = by_curves(network, curves, count, budget, np.ones(3, int), count.sizes)
+        found = by_curves(Budget(count, budget, np.ones(3, int), count.sizes), curves)
         best = min(total(curves, count, kept) for kept in fitting)
         ratios.append(total(curves, count, found.kept) / best)
     assert np.mean(ratios) < 1.1
@@ -86,7 +93,7 @@ def test_a_cliff_behind_a_flat_start_and_a_plateau_behind_a_cliff_do_not_mislead
         "conv3": np.array([0.0] + [0.5] * 32),
     }
     count = objective_of(plain, "macs")
-    found = by_curves(plain, curves, count, 0.5 * count(count.sizes), np.ones(3, int), count.sizes)
+    found = by_curves(Budget(count, 0.5 * count(count.sizes), np.ones(3, int), count.sizes), curves)
     conv1, conv2, conv3 = found.kept.tolist()
     assert conv1 == 16
     assert conv2 >= 12
@@ -104,7 +111,7 @@ def test_the_goal_is_met_and_no_step_more_would_meet_it(name, goal, allocation, 
         goal=goal, allocation=allocation, rounding=rounding, target_reduction=0.2,
         coupled="shared", max_ratio=0.95,
     )  # fmt: skip
-    found = allocate(network, {}, recipe, None, evidence)
+    found = allocate(Problem(network, Request(recipe), evidence))
     count = objective_of(network, goal, evidence.latency)
     kept = np.array(list(found.kept.values()))
     most = 0.8 * count(count.sizes)
@@ -116,14 +123,14 @@ def test_the_goal_is_met_and_no_step_more_would_meet_it(name, goal, allocation, 
             more = kept.copy()
             more[place] = min(kept[place] + found.step, group.size)
             assert count(more) > most - 1e-6
-    again = allocated_widths(network, {}, recipe, None, evidence_of(network))
+    again = allocated_widths(Problem(network, Request(recipe), evidence_of(network)))
     assert again == found.kept
 
 
 def test_memory_is_only_cut_where_the_peak_is(plain):
     """conv2 reads 16 and writes 24, conv3 reads 24 and writes 32: the peak is at conv3."""
     kept = allocated_widths(
-        plain, {}, Recipe(goal="memory", target_reduction=0.2, allocation="uniform")
+        Problem(plain, Request(Recipe(goal="memory", target_reduction=0.2, allocation="uniform")))
     )
     assert kept["conv1"] == 16
     assert kept["conv2"] + kept["conv3"] == int(0.8 * 56)
@@ -132,7 +139,9 @@ def test_memory_is_only_cut_where_the_peak_is(plain):
 def test_a_group_that_was_not_seen_stays_whole(plain):
     for allocation in ("functional", "sensitivity"):
         recipe = Recipe(allocation=allocation, target_reduction=0.3)
-        kept = allocated_widths(plain, {}, recipe, None, evidence_of(plain, skip=("conv2",)))
+        kept = allocated_widths(
+            Problem(plain, Request(recipe), evidence_of(plain, skip=("conv2",)))
+        )
         assert kept["conv2"] == 24
         assert min(kept["conv1"] - 16, kept["conv3"] - 32) < 0
 
@@ -140,7 +149,7 @@ def test_a_group_that_was_not_seen_stays_whole(plain):
 def test_pooled_keeps_what_reaches_one_threshold(plain):
     """Slow twin: the fewest scores that must go, from the least important up."""
     recipe = Recipe(allocation="pooled", target_reduction=0.4, max_ratio=0.99)
-    found = allocate(plain, {}, recipe)
+    found = allocate(Problem(plain, Request(recipe)))
     layers = {n: np.abs(plain.layer(n).weight).sum(axis=(1, 2, 3)) for n in found.kept}
     scores = {n: s / s.mean() for n, s in layers.items()}
     for name, part in scores.items():
@@ -191,7 +200,7 @@ def test_curves_of_a_network_as_large_as_resnet50_take_less_than_100_ms(goal):
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        found = by_curves(network, curves, count, 0.5 * count(count.sizes), low, count.sizes)
+        found = by_curves(Budget(count, 0.5 * count(count.sizes), low, count.sizes), curves)
         times.append(time.perf_counter() - start)
     assert count(found.kept) <= 0.5 * count(count.sizes)
     assert min(times) < 0.1

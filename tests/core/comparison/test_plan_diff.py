@@ -1,11 +1,13 @@
 import pytest
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.comparison.plan_diff import Change, GroupDifference, differences
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
 
@@ -21,7 +23,7 @@ def plan_of(network, recipe=None, edits=None, **removed):
 
 
 def test_a_plan_does_not_differ_from_itself(plain):
-    plan = make_plan_for(plain, Recipe())
+    plan = make_plan_for(Problem(plain, Request(Recipe())))
     found = differences(plan, plan, plain)
     assert not found
     assert (found.recipe, found.edits, found.groups) == ((), (), ())
@@ -72,8 +74,10 @@ def test_edits_that_differ_are_named_with_their_group(plain):
 
 
 def test_it_turns_round_with_the_plans(plain):
-    a = make_plan_for(plain, Recipe(target_reduction=0.3))
-    b = make_plan_for(plain, Recipe(), Edits(plain.digest).with_ratio("conv1", 0.1))
+    a = make_plan_for(Problem(plain, Request(Recipe(target_reduction=0.3))))
+    b = make_plan_for(
+        Problem(plain, Request(Recipe(), Edits(plain.digest).with_ratio("conv1", 0.1)))
+    )
     one, two = differences(a, b, plain), differences(b, a, plain)
     assert (one.cost_a, one.cost_b) == (two.cost_b, two.cost_a)
     assert [(g.group, g.only_a, g.only_b) for g in one.groups] == [
@@ -83,4 +87,8 @@ def test_it_turns_round_with_the_plans(plain):
 
 def test_plans_of_other_weights_are_refused(plain, concat):
     with pytest.raises(PlanError, match="other weights"):
-        differences(make_plan_for(plain, Recipe()), make_plan_for(concat, Recipe()), plain)
+        differences(
+            make_plan_for(Problem(plain, Request(Recipe()))),
+            make_plan_for(Problem(concat, Request(Recipe()))),
+            plain,
+        )

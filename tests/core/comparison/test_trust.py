@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.bounds import bounds
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.comparison import sampled_plans as drawing
 from sfp_viz.core.comparison.sampled_plans import Draw, damage_by_dispersion, draws, edits_of
@@ -15,8 +16,10 @@ from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import gathered
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
-from sfp_viz.core.selection.analysis import analyze, dispersions
+from sfp_viz.core.redundancy.dispersion import dispersions
+from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.errors import SfpError
 
@@ -30,11 +33,11 @@ def wide(plain_of):
 
 
 def test_draws_cost_the_same_differ_and_stay_within_the_bounds(wide):
-    found = draws(wide, dispersions(wide, RECIPE), RECIPE)
+    found = draws(Problem(wide, Request(RECIPE), dispersions=dispersions(wide, RECIPE)))
     assert [d.kind for d in found] == ["suggestion", "uniform"] + 10 * ["mild"] + 10 * ["wild"]
     assert len({d.kept for d in found}) == 22
     budget = 0.5 * cost(wide).macs
-    low, high = bounds(wide, RECIPE)
+    low, high = bounds(Problem(wide, Request(RECIPE)))
     for draw in found:
         assert draw.cost <= budget
         more = [{**draw.widths, n: min(k + 1, wide.group(n).size)} for n, k in draw.kept]
@@ -47,13 +50,15 @@ def test_draws_cost_the_same_differ_and_stay_within_the_bounds(wide):
 
 def test_the_first_two_are_what_the_recipe_and_uniform_suggest(wide):
     spread = dispersions(wide, RECIPE)
-    best, plain, *_ = draws(wide, spread, RECIPE, count=2)
-    assert best.widths == allocated_widths(wide, spread, RECIPE)
-    assert plain.widths == allocated_widths(wide, spread, replace(RECIPE, allocation="uniform"))
+    best, plain, *_ = draws(Problem(wide, Request(RECIPE), dispersions=spread), count=2)
+    assert best.widths == allocated_widths(Problem(wide, Request(RECIPE), dispersions=spread))
+    assert plain.widths == allocated_widths(
+        Problem(wide, Request(replace(RECIPE, allocation="uniform")), dispersions=spread)
+    )
 
 
 def test_wild_plans_lie_further_from_the_suggestion_than_mild_ones(wide):
-    found = draws(wide, dispersions(wide, RECIPE), RECIPE)
+    found = draws(Problem(wide, Request(RECIPE), dispersions=dispersions(wide, RECIPE)))
     start = np.log(list(found[0].widths.values()))
     far = {
         kind: np.mean(
@@ -70,13 +75,17 @@ def test_wild_plans_lie_further_from_the_suggestion_than_mild_ones(wide):
 
 def test_the_same_seed_draws_the_same_plans_and_another_one_others(wide):
     spread = dispersions(wide, RECIPE)
-    assert draws(wide, spread, RECIPE, seed=3) == draws(wide, spread, RECIPE, seed=3)
-    assert draws(wide, spread, RECIPE, seed=3) != draws(wide, spread, RECIPE, seed=4)
+    assert draws(Problem(wide, Request(RECIPE), dispersions=spread), seed=3) == draws(
+        Problem(wide, Request(RECIPE), dispersions=spread), seed=3
+    )
+    assert draws(Problem(wide, Request(RECIPE), dispersions=spread), seed=3) != draws(
+        Problem(wide, Request(RECIPE), dispersions=spread), seed=4
+    )
 
 
 def test_a_network_of_few_filters_gets_as_many_plans_as_there_are(plain_of):
     tiny = plain_of(widths=(4, 4, 4))
-    found = draws(tiny, dispersions(tiny, RECIPE), RECIPE)
+    found = draws(Problem(tiny, Request(RECIPE), dispersions=dispersions(tiny, RECIPE)))
     assert 2 <= len(found) < 22
     assert all(d.cost <= 0.5 * cost(tiny).macs for d in found)
 
@@ -84,7 +93,9 @@ def test_a_network_of_few_filters_gets_as_many_plans_as_there_are(plain_of):
 def test_plans_made_from_a_draw_keep_its_units_and_what_was_edited(wide):
     edits = Edits(wide.digest, ratios=(("conv2", 0.25),), keep=(("conv1", 0),))
     analysis = analyze(wide, RECIPE)
-    for draw in draws(wide, analysis.dispersions, RECIPE, edits, count=6):
+    for draw in draws(
+        Problem(wide, Request.of(RECIPE, edits), dispersions=analysis.dispersions), count=6
+    ):
         assert draw.widths["conv2"] == 72
         plan = make_plan(wide, analysis, RECIPE, edits_of(wide, draw, edits))
         assert kept_units(wide, plan) == draw.widths
@@ -102,7 +113,7 @@ def test_damage_by_dispersion_is_least_where_the_rule_puts_it():
 def test_every_predictor_with_evidence_predicts(wide):
     points = [("", 0, 900), ("conv1", 32, 800), ("conv2", 48, 850), ("conv3", 64, 890)]
     seen = Evidence(sensitivity=gathered(wide, RECIPE, points, data="d", images=1000))
-    found = draws(wide, dispersions(wide, RECIPE), RECIPE, None, seen, count=4)
+    found = draws(Problem(wide, Request(RECIPE), seen, dispersions(wide, RECIPE)), count=4)
     assert all(set(dict(d.predicted)) == {"dispersion", "sensitivity"} for d in found)
     assert all(v >= 0 for d in found for _, v in d.predicted)
 

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.comparison.sampled_plans import Draw, draws
 from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json
 from sfp_viz.core.comparison.verdict import leaders, left_out, standings, verdict, which
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.selection.analysis import dispersions
+from sfp_viz.core.plan.request import Request
+from sfp_viz.core.redundancy.dispersion import dispersions
 from sfp_viz.errors import SfpError
 from tests.core.made_up import evidence_of
 
@@ -30,14 +32,19 @@ def measured(images: int = 1000, allocation="dispersion", **right: int) -> Trust
 def test_every_known_allocation_is_drawn_at_the_cost_of_the_suggestion(plain_of):
     wide = plain_of(widths=(64, 96, 128))
     recipe, spread = Recipe(), dispersions(wide, Recipe())
-    known = draws(wide, spread, recipe, None, evidence_of(wide), count=4)
+    known = draws(Problem(wide, Request(recipe), evidence_of(wide), spread), count=4)
     kinds = [draw.kind for draw in known]
     assert kinds[:4] == ["suggestion", "uniform", "functional", "sensitivity"]
     assert all(0.95 * 0.5 * cost(wide).macs < d.cost <= 0.5 * cost(wide).macs for d in known[:4])
     mine = replace(recipe, allocation="functional")
-    kinds = [draw.kind for draw in draws(wide, spread, mine, None, evidence_of(wide), count=4)]
+    kinds = [
+        draw.kind
+        for draw in draws(Problem(wide, Request(mine), evidence_of(wide), spread), count=4)
+    ]
     assert kinds[:4] == ["suggestion", "uniform", "dispersion", "sensitivity"]
-    assert [d.kind for d in draws(wide, spread, recipe, count=3)][2:] == ["mild", "wild", "wild"]
+    assert [d.kind for d in draws(Problem(wide, Request(recipe), dispersions=spread), count=3)][
+        2:
+    ] == ["mild", "wild", "wild"]
 
 
 def test_the_best_is_named_with_its_accuracy_interval_and_images():

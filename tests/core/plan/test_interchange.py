@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import torch
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import (
     SCHEMAS,
@@ -22,6 +23,7 @@ from sfp_viz.core.plan.interchange import (
 from sfp_viz.core.plan.plan import Plan, Removal, plan_json, recipe_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
@@ -70,7 +72,7 @@ def test_real_recipes_edits_and_plans_are_valid(name):
     edits = full_edits(network.digest)
     assert valid("recipe", recipe_json(recipe))
     assert valid("edits", edits_json(edits))
-    plan = make_plan_for(network, Recipe(target_reduction=0.1), edits)
+    plan = make_plan_for(Problem(network, Request.of(Recipe(target_reduction=0.1), edits)))
     assert valid("plan", plan_json(replace(plan, recipe=recipe)))
 
 
@@ -126,7 +128,7 @@ def torch_pruned(model: Model, ratios: dict[str, float]) -> dict[str, int]:
 @pytest.mark.parametrize("kind", ["plain", "residual"])
 def test_torch_pruning_comes_to_the_same_widths(kind):
     model, network = read(kind)
-    plan = make_plan_for(network, Recipe(target_reduction=0.45, coupled="shared"))
+    plan = make_plan_for(Problem(network, Request(Recipe(target_reduction=0.45, coupled="shared"))))
     ratios = pruning_ratio_dict(network, plan)
     kept = kept_units(network, plan)
     assert set(ratios) == {n for g in network.groups if kept[g.name] < g.size for n in g.layers}
@@ -146,7 +148,7 @@ def test_every_share_of_a_layer_comes_to_the_very_filter():
 
 def test_a_plan_of_other_weights_has_no_ratios():
     _, network = read("plain")
-    plan = make_plan_for(network, Recipe(target_reduction=0.2))
+    plan = make_plan_for(Problem(network, Request(Recipe(target_reduction=0.2))))
     with pytest.raises(PlanError, match="other weights"):
         pruning_ratio_dict(replace(network, digest="0" * 16), plan)
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
 from sfp_viz.core.selection.analysis import analyze, analyze_group
 from sfp_viz.core.selection.planner import make_plan
@@ -37,8 +39,8 @@ def test_dead_filters_are_counted_group_by_group():
 
 def test_the_analysis_of_a_group_counts_the_same_filters():
     read = network({"conv1": (2, 5)})
-    assert analyze_group(read, "conv1", Recipe(), 8).dead == 2
-    assert analyze_group(read, "conv2", Recipe(), 8).dead == 0
+    assert analyze_group(Problem(read, Request(Recipe())), "conv1", 8).dead == 2
+    assert analyze_group(Problem(read, Request(Recipe())), "conv2", 8).dead == 0
 
 
 def test_a_layer_that_is_wholly_dead_is_warned_of_and_keeps_one_filter():

@@ -9,14 +9,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
-from sfp_viz.core.selection.iterative import after, asked, check_steps, together, whole
+from sfp_viz.core.selection.iterative import after, check_steps, stage_request, together, whole
 from sfp_viz.core.selection.iterative_schedule import Steps, targets
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError, RecipeError
@@ -43,8 +45,9 @@ def carried_out(plain_of, original: Network, recipe: Recipe, edits: Edits | None
     """(target, what was asked, plan, student after it, what is left) of each stage."""
     student, left, found = original, whole(original), []
     for target in targets(steps, recipe.target_reduction):
-        wanted = asked(original, student, left, recipe, edits, target)
-        plan = make_plan_for(student, wanted.recipe, wanted.edits)
+        problem = Problem(original, Request.of(recipe, edits))
+        wanted = stage_request(problem, student, left, target)
+        plan = make_plan_for(Problem(student, wanted))
         left, student = after(left, plan), cut(plain_of, student, plan)
         found.append((target, wanted, plan, student, left))
     return found
@@ -70,7 +73,7 @@ def test_each_stage_meets_its_share_of_the_original_and_the_last_the_target(
 
 def test_locks_hold_in_every_stage_and_the_others_make_up(plain, plain_of):
     edits = Edits(plain.digest, protected=("conv1",))
-    check_steps(plain, Recipe(0.5), edits, STEPS)
+    check_steps(Problem(plain, Request.of(Recipe(0.5), edits)), STEPS)
     for _, _, plan, student, _ in carried_out(plain_of, plain, Recipe(0.5), edits):
         assert plan.removed("conv1") == ()
         assert student.group("conv1").size == 16
@@ -86,7 +89,11 @@ def test_a_ratio_by_hand_is_reached_at_the_end_in_shares_of_the_original(plain, 
         assert gone == np.ceil(12 * target / 0.6 - 1e-9)
         assert student.group("conv1").size == 16
         sizes.append(student.group("conv2").size)
-    assert sizes[-1] == 12 == kept_units(plain, make_plan_for(plain, Recipe(0.6), edits))["conv2"]
+    assert (
+        sizes[-1]
+        == 12
+        == kept_units(plain, make_plan_for(Problem(plain, Request.of(Recipe(0.6), edits))))["conv2"]
+    )
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -143,7 +150,7 @@ def test_clusters_by_hand_hold_for_the_filters_that_are_left(plain, plain_of):
 def test_the_stages_together_are_one_plan_of_the_original(plain, plain_of):
     edits = Edits(plain.digest, remove=(("conv3", 4),))
     stages = carried_out(plain_of, plain, Recipe(0.6, balance=0.0), edits)
-    plan = together(plain, Recipe(0.6), edits, [part[2] for part in stages])
+    plan = together(Problem(plain, Request.of(Recipe(0.6), edits)), [part[2] for part in stages])
     left, student = stages[-1][4], stages[-1][3]
     for group in plain.groups:
         rest = [unit for unit in range(group.size) if unit not in plan.removed(group.name)]
@@ -163,7 +170,7 @@ def test_a_reason_names_the_original_number_of_the_filter_that_stays(plain):
     first = Plan(plain.digest, recipe, edits, (Removal("conv1", (0, 2), (Reason("dead"),) * 2),))
     reasons = (Reason("redundant", other=3), Reason("unimportant"))
     second = Plan("s", recipe, edits, (Removal("conv1", (0, 1), reasons),))
-    both = together(plain, recipe, None, [first, second])
+    both = together(Problem(plain, Request(recipe)), [first, second])
     assert both.removals[0].filters == (0, 1, 2, 3)
     assert both.removals[0].reasons == (
         Reason("dead"), Reason("redundant", other=5), Reason("dead"), Reason("unimportant"),
@@ -173,9 +180,9 @@ def test_a_reason_names_the_original_number_of_the_filter_that_stays(plain):
 def test_a_stage_that_was_reached_already_asks_for_nothing(plain, plain_of):
     small = plain_of(0, (8, 8, 8))
     left = {name: units[:8] for name, units in whole(plain).items()}
-    wanted = asked(plain, small, left, Recipe(0.6), None, 0.1)
+    wanted = stage_request(Problem(plain, Request(Recipe(0.6))), small, left, 0.1)
     assert wanted.recipe.target_reduction == 0.0
-    assert make_plan_for(small, wanted.recipe, wanted.edits).removals == ()
+    assert make_plan_for(Problem(small, wanted)).removals == ()
     assert cost(small).macs < 0.9 * cost_of_widths(plain, {}).macs
 
 
@@ -193,4 +200,4 @@ def test_what_would_fail_in_a_late_stage_is_refused_at_the_start(
     plain, recipe, edits, problem, says
 ):
     with pytest.raises(problem, match=says):
-        check_steps(plain, recipe, Edits(plain.digest, **edits), STEPS)
+        check_steps(Problem(plain, Request(recipe, Edits(plain.digest, **edits))), STEPS)

@@ -4,9 +4,12 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.elimination import eliminate
+from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Clustering, ClusterRule, Recipe, fpgm, random, uniform_l1
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import analyze_group
 from sfp_viz.core.selection.selection import select
 from sfp_viz.errors import PlanError
@@ -23,7 +26,7 @@ def analyzed(single):
     def build(matrix, recipe=None, kept=None):
         recipe = recipe or Recipe()
         network = single(rows(matrix))
-        return analyze_group(network, "conv", recipe, kept or len(matrix))
+        return analyze_group(Problem(network, Request(recipe)), "conv", kept or len(matrix))
 
     return build
 
@@ -204,7 +207,13 @@ def test_the_order_of_filters_does_not_matter(single, seen_of, recipe):
         scores={name: {"conv": part["conv"][order]} for name, part in seen.scores.items()},
     )
     before, after = (
-        select(analyze_group(single(rows(m)), "conv", recipe, 6, s), 6, recipe)
+        select(
+            analyze_group(
+                Problem(single(rows(m)), Request(recipe), Evidence(observations=s)), "conv", 6
+            ),
+            6,
+            recipe,
+        )
         for m, s in ((matrix, seen), (matrix[order], turned))
     )
     reasons = dict(zip(before.filters, before.reasons, strict=True))
@@ -346,7 +355,11 @@ def test_clusters_by_hand_change_what_goes(analyzed):
 def test_ranking_by_reconstruction_is_the_order_of_elimination(plain, seen_of, keep):
     seen = seen_of(plain)
     recipe = Recipe(criterion="reconstruction", selection="ranking")
-    removal = select(analyze_group(plain, "conv1", recipe, keep, seen), keep, recipe)
+    removal = select(
+        analyze_group(Problem(plain, Request(recipe), Evidence(observations=seen)), "conv1", keep),
+        keep,
+        recipe,
+    )
     order = eliminate(seen.covariance["conv1"], seen.reach["conv1"]).order
     assert removal.filters == tuple(sorted(order[: 16 - keep]))
     assert set(removal.reasons) == {Reason("reconstructed")}
@@ -358,7 +371,8 @@ def test_a_unit_that_never_changes_goes_first_as_dead(plain, seen_of):
     covariance[7, :] = covariance[:, 7] = 0
     seen.covariance["conv1"] = covariance
     recipe = Recipe(similarity="activation", criterion="reconstruction")
-    removal = select(analyze_group(plain, "conv1", recipe, 15, seen), 15, recipe)
+    problem = Problem(plain, Request(recipe), Evidence(observations=seen))
+    removal = select(analyze_group(problem, "conv1", 15), 15, recipe)
     assert (removal.filters, removal.reasons) == ((7,), (Reason("dead"),))
 
 
@@ -370,6 +384,12 @@ def test_every_filter_that_goes_has_a_reason_whatever_was_seen(
     seen = seen_of(plain)
     recipe = Recipe(criterion=criterion, similarity=similarity, balance=0.7)
     for keep in (1, 7, 15):
-        removal = select(analyze_group(plain, "conv1", recipe, keep, seen), keep, recipe)
+        removal = select(
+            analyze_group(
+                Problem(plain, Request(recipe), Evidence(observations=seen)), "conv1", keep
+            ),
+            keep,
+            recipe,
+        )
         assert len(removal.filters) == len(removal.reasons) == 16 - keep
         assert all(removal.reasons)

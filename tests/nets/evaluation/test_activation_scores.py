@@ -6,9 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import DataError, RecipeError
 from sfp_viz.nets.data.datasets import Images
@@ -191,7 +193,7 @@ def test_what_was_seen_makes_plans_that_can_be_cut(images, recipe, name):
     model = tiny(name)
     network = read_network(model)
     seen = observe(model, images, scores=("taylor", "hrank", "chip"))
-    plan = make_plan_for(network, recipe, evidence=Evidence(observations=seen))
+    plan = make_plan_for(Problem(network, Request(recipe), Evidence(observations=seen)))
     assert cost(network, plan).macs <= 0.7 * cost(network).macs
     pruned = prune(model, plan, network=network)
     assert pruned.module(torch.zeros(1, 3, 8, 8)).shape == (1, 5)

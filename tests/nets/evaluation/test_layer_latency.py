@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.latency_table import estimate
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import ModelError
@@ -42,7 +44,7 @@ def test_a_table_measures_each_task_once_and_estimates_any_plan(tiny_model):
     assert (table.device, table.batch) == ("cpu", 1)
     assert table.threads == torch.get_num_threads()
     whole = estimate(network, table, {})
-    plan = make_plan_for(network, Recipe(target_reduction=0.3, coupled="shared"))
+    plan = make_plan_for(Problem(network, Request(Recipe(target_reduction=0.3, coupled="shared"))))
     assert 0 < estimate(network, table, kept_units(network, plan)) <= whole
 
 

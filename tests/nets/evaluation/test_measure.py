@@ -3,9 +3,11 @@ import pytest
 import torch
 from torch import nn
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
@@ -141,7 +143,9 @@ def test_the_planned_peak_is_that_of_the_pruned_network(tiny_model):
     network = read_network(tiny_model)
     assert count_peak_activations(tiny_model) == cost(network).peak_activation_bytes
     for target in (0.2, 0.5):
-        plan = make_plan_for(network, Recipe(target_reduction=target, coupled="shared"))
+        plan = make_plan_for(
+            Problem(network, Request(Recipe(target_reduction=target, coupled="shared")))
+        )
         small = prune(tiny_model, plan)
         assert count_peak_activations(small) == cost(network, plan).peak_activation_bytes
 
@@ -149,6 +153,6 @@ def test_the_planned_peak_is_that_of_the_pruned_network(tiny_model):
 @pytest.mark.parametrize("name", sample_names())
 def test_the_planned_peak_of_every_sample_is_that_of_its_pruned_network(name):
     model, network = load_model(name), sample_network(name)
-    plan = make_plan_for(network, Recipe())
+    plan = make_plan_for(Problem(network, Request(Recipe())))
     small = prune(model, plan)
     assert count_peak_activations(small) == cost(network, plan).peak_activation_bytes

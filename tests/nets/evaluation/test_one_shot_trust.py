@@ -1,7 +1,9 @@
 import numpy as np
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.comparison.sampled_plans import draws, edits_of
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.nets.data.datasets import Images
@@ -20,7 +22,7 @@ def images(count, split):
 def test_each_plan_counts_as_if_it_were_pruned_alone(plain_model):
     network, recipe = read_network(plain_model), Recipe(target_reduction=0.3)
     analysis = analyze(network, recipe)
-    drawn = draws(network, analysis.dispersions, recipe, count=4)
+    drawn = draws(Problem(network, Request(recipe), dispersions=analysis.dispersions), count=4)
     plans = [make_plan(network, analysis, recipe, edits_of(network, d)) for d in drawn]
     calibration, test = images(260, "train"), images(90, "test")
     found = list(measure_draws(plain_model, network, plans, calibration=calibration, test=test))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.evaluation.measure import count_macs, count_params
 from sfp_viz.nets.io.load import load_model
@@ -49,7 +51,7 @@ def test_default_plans_and_ratios_by_hand_cost_what_they_show(name):
     network = read_network(model)
     clustering = "agglomerative" if name in LARGE else "kmeans"  # k-means takes a minute there
     recipe = Recipe(target_reduction=0.2, clustering=clustering)
-    plan = make_plan_for(network, recipe)
+    plan = make_plan_for(Problem(network, Request(recipe)))
     assert plan.removals
     check(model, network, plan)
 
@@ -58,4 +60,4 @@ def test_default_plans_and_ratios_by_hand_cost_what_they_show(name):
     drawn = (0.6 * torch.rand(len(free), generator=draw)).tolist()
     by_hand = Edits(network.digest, ratios=tuple(zip(free, drawn, strict=True)))
     whole = Recipe(target_reduction=0.0, clustering=clustering)
-    check(model, network, make_plan_for(network, whole, by_hand))
+    check(model, network, make_plan_for(Problem(network, Request.of(whole, by_hand))))

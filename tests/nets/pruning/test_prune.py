@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.evaluation.measure import count_macs, count_params
@@ -74,10 +76,10 @@ def test_an_empty_plan_changes_nothing_but_the_chain(plain_model):
 
 
 def test_a_cut_network_can_be_read_and_cut_again(tiny_model):
-    once = prune(tiny_model, make_plan_for(read_network(tiny_model), Recipe(0.3)))
+    once = prune(tiny_model, make_plan_for(Problem(read_network(tiny_model), Request(Recipe(0.3)))))
     network = read_network(once)
     assert network.free
-    plan = make_plan_for(network, Recipe(0.2))
+    plan = make_plan_for(Problem(network, Request(Recipe(0.2))))
     twice = prune(once, plan, network=network)
     assert twice.plans == (*once.plans, plan)
     assert twice.base_digest == tiny_model.digest

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.sparsification import Sparsification
 from sfp_viz.errors import DataError, PlanError, RecipeError, RunError
@@ -88,7 +90,7 @@ def test_a_training_yields_its_history_and_ends_in_a_plan_that_prunes(settings):
     stripes = {"silenced_filter", "no_stripe"}
     kinds = stripes if settings.method == "stripes" else {"silenced", "small_norm"}
     assert {reason.kind for r in plan.removals for reason in r.reasons} <= kinds
-    again = make_plan_for(read_network(model), plan.recipe, plan.edits)
+    again = make_plan_for(Problem(read_network(model), Request.of(plan.recipe, plan.edits)))
     assert [(r.group, r.filters) for r in again.removals] == [
         (r.group, r.filters) for r in plan.removals
     ]

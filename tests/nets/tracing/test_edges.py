@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Compensation, Recipe, bn_scale, uniform_l1
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
@@ -101,7 +103,7 @@ def test_a_cut_behind_a_norm_without_gamma_is_repaired_whole(bare, images, kind)
 @pytest.mark.parametrize("recipe", [uniform_l1(0.5), Recipe(0.5), bn_scale(0.5)])
 def test_a_plan_for_norms_without_gamma_is_cut(bare, images, recipe):
     network = read_network(bare)
-    plan = make_plan_for(network, recipe)
+    plan = make_plan_for(Problem(network, Request(recipe)))
     small = prune(bare, plan, calibration=images, network=network)
     assert torch.isfinite(outputs(small, images)).all()
     assert [g.size for g in read_network(small).groups] == [
@@ -136,7 +138,7 @@ def test_a_network_for_inputs_of_any_size_is_read_alike_at_each_and_stays_one_wh
     sizes = [reading.layer("second").output_size for reading in readings]
     assert sizes == [(8, 8), (16, 12)]
     model = Model(module, name="any", input_shape=(3, 8, 8))
-    plan = make_plan_for(readings[0], uniform_l1(0.5))
+    plan = make_plan_for(Problem(readings[0], Request(uniform_l1(0.5))))
     small = prune(model, plan, network=readings[0])
     silent = AnySize().eval()
     silent.load_state_dict(module.state_dict())

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.network import Cause
 from sfp_viz.core.network_json import network_from_json, network_to_json
+from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
@@ -85,7 +87,9 @@ def test_a_stem_that_was_cut_narrow_stays_free(plain_model):
         network = read_network(small)
         size = network.group("conv1").size
         edits = Edits(network.digest, ratios=(("conv1", 1 - left / size),))
-        small = prune(small, make_plan_for(network, Recipe(0.0), edits), network=network)
+        small = prune(
+            small, make_plan_for(Problem(network, Request.of(Recipe(0.0), edits))), network=network
+        )
     assert read_network(small).layer("conv1").filters == 5
     assert not read_network(small).group("conv1").protected
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.network import filters_first
@@ -25,6 +26,7 @@ from sfp_viz.core.plan.recipe import (
     uniform_l1,
 )
 from sfp_viz.core.plan.recipe import taylor as taylor_of
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.importance import importance
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.data.datasets import Images
@@ -111,7 +113,8 @@ def test_a_dead_filter_has_no_importance_and_goes_first(network):
     expected = np.abs(network.layer("up").weight).sum((1, 2, 3))
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
     for recipe in (uniform_l1(0.1), Recipe(0.1), fpgm(0.1)):
-        removal = next(r for r in make_plan_for(network, recipe).removals if r.group == "up")
+        plan = make_plan_for(Problem(network, Request(recipe)))
+        removal = next(r for r in plan.removals if r.group == "up")
         assert dict(zip(removal.filters, removal.reasons, strict=True))[DEAD].kind == "dead"
 
 
@@ -156,7 +159,7 @@ def test_what_it_feeds_forward_is_observed_and_planned_with(model, network, imag
     for group, units in (("a", 20), ("up", 12), ("c", 10)):
         assert seen.covariance[group].shape == (units, units)
         assert all(seen.score(name, group).shape == (units,) for name in seen.scores)
-    plan = make_plan_for(network, recipe, evidence=Evidence(observations=seen))
+    plan = make_plan_for(Problem(network, Request(recipe), Evidence(observations=seen)))
     small = prune(model, plan, network=network, calibration=images)
     assert cost(network, plan).macs <= 0.5 * cost(network).macs
     assert small.module(torch.zeros(1, 3, 6, 6)).shape == (1, 5)
@@ -164,7 +167,7 @@ def test_what_it_feeds_forward_is_observed_and_planned_with(model, network, imag
 
 @pytest.mark.parametrize("recipe", [uniform_l1(0.5), Recipe(0.5), group_magnitude(0.5)])
 def test_it_is_cut_as_planned(model, network, recipe):
-    plan = make_plan_for(network, recipe)
+    plan = make_plan_for(Problem(network, Request(recipe)))
     gone = set(plan.removed("up"))
     assert gone
     small = prune(model, plan, network=network)
@@ -186,7 +189,10 @@ def test_a_reading_with_it_survives_json(model, network):
     for layer in network.layers:
         np.testing.assert_array_equal(again.layer(layer.name).weight, layer.weight)
     recipe = uniform_l1(0.5)
-    assert make_plan_for(again, recipe).hash == make_plan_for(network, recipe).hash
+    assert (
+        make_plan_for(Problem(again, Request(recipe))).hash
+        == make_plan_for(Problem(network, Request(recipe))).hash
+    )
 
 
 def test_its_old_reading_opens_and_is_of_an_older_version(model, network):

@@ -1,7 +1,9 @@
 import pytest
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.explore import group_edits
 
@@ -23,7 +25,7 @@ def test_clusters_are_merged_split_and_moved():
 def test_a_number_of_clusters_is_found_anew(method):
     network = sample_network("lenet5_digits")
     recipe = Recipe(clustering=method)
-    edits = group_edits.counted(Edits(network.digest), network, "conv1", recipe, k=3)
+    edits = group_edits.counted(Problem(network, Request(recipe)), "conv1", 3)
     assert set(dict(edits.clusters)["conv1"]) == {0, 1, 2}
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.comparison.tradeoff import Point
-from sfp_viz.core.selection.analysis import analyze, dispersions
+from sfp_viz.core.redundancy.dispersion import dispersions
+from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.learn import lesson

@@ -140,14 +140,14 @@ def test_ten_undos_and_ten_redos_give_the_same_plan_hash():
         edits = edits.with_ratio("conv2", (step + 1) / 48)
         state.change(edits=edits)
     now = state.session()
-    made = planned.plan(now.model, now.recipe, now.edits).hash
+    made = planned.plan(now.model, now.request).hash
     for _ in range(10):
         state.undo()
     assert state.session() == Session()
     for _ in range(10):
         state.redo()
     now = state.session()
-    assert planned.plan(now.model, now.recipe, now.edits).hash == made
+    assert planned.plan(now.model, now.request).hash == made
     assert now.step == 10
 
 

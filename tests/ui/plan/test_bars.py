@@ -13,12 +13,12 @@ from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Cause, CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui.components import ratio_bars
 from sfp_viz.ui.plan import bars, widths
 from sfp_viz.ui.plan import head as plan_head
 from sfp_viz.ui.plan import table as plan_table
 from sfp_viz.ui.recipe import actions
-from sfp_viz.ui.recipe.edits import Asked
 
 TIED = FilterGroup("a", ("a", "b"), 16, cause=Cause("residual_add"), followers=("d",))
 
@@ -43,25 +43,25 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
     edits = Edits(network.digest).with_ratio("a", 0.5).with_least("a", 4).with_most("a", 9)
     drawn = widths.Widths({"a": 8}, {"a": 10}, {"a": 9}, {"a": ((1, 9.0), (16, 0.0))}, "points")
     others = {"uniform": {"a": 12}, "functional": {"a": 6}}
-    bar = bars.bar(network, TIED, Asked(Recipe(rounding=8), edits), drawn, others)
+    bar = bars.bar(network, TIED, Request(Recipe(rounding=8), edits), drawn, others)
     assert (bar.kept, bar.suggested, bar.wanted, bar.least, bar.most) == (8, 10, 9, 4, 9)
     assert bar.held
     assert bar.tags == "held, min 4, max 9"
     assert bar.note.startswith("Without rounding it would keep 9; keeping 8 is −6.25 % of")
     assert bar.curve == ((1, 9.0), (16, 0.0))
     assert bar.others == (("uniform", "the same everywhere", 12), ("functional", "by function", 6))
-    row = plan_table.row(TIED, Asked(Recipe(), edits), drawn, {"a": 0.5}, others)
+    row = plan_table.row(TIED, Request(Recipe(), edits), drawn, {"a": 0.5}, others)
     assert (row["kept uniform"], row["kept functional"], row["keeps"]) == (12, 6, 8)
 
 
 def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(network):
-    none = Asked(Recipe(), Edits(network.digest))
+    none = Request(Recipe(), Edits(network.digest))
     assert "until you move the bar" in bars.whole_because(TIED, none)
-    few = Asked(Recipe(), none.edits.with_most("a", 8))
+    few = Request(Recipe(), none.edits.with_most("a", 8))
     assert bars.whole_because(TIED, few) == "Tied by a residual add with b."
-    moved = Asked(Recipe(), none.edits.with_ratio("a", 0.5))
+    moved = Request(Recipe(), none.edits.with_ratio("a", 0.5))
     assert bars.whole_because(TIED, moved) == "Tied by a residual add with b."
-    locked = Asked(Recipe(), none.edits.with_protected("a", True))
+    locked = Request(Recipe(), none.edits.with_protected("a", True))
     assert bars.whole_because(TIED, locked) == "Left whole: you locked it."
 
 

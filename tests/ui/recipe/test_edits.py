@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.plan.request import Request
 from sfp_viz.ui.recipe import edits
-from sfp_viz.ui.recipe.edits import Asked
 
 GROUPS = ("a", "b", "c")
 
@@ -38,12 +39,12 @@ def network() -> Network:
 
 
 @pytest.fixture
-def asked(network) -> Asked:
-    return Asked(Recipe(target_reduction=0.4), Edits(network.digest))
+def asked(network) -> Request:
+    return Request(Recipe(target_reduction=0.4), Edits(network.digest))
 
 
-def kept_of(network: Network, asked: Asked) -> dict[str, int]:
-    return allocated_widths(network, dict.fromkeys(GROUPS, 0.5), asked.recipe, asked.edits)
+def kept_of(network: Network, asked: Request) -> dict[str, int]:
+    return allocated_widths(Problem(network, asked, dispersions=dict.fromkeys(GROUPS, 0.5)))
 
 
 def test_a_dragged_bar_leaves_the_others_and_the_target_as_they_are(network, asked):
@@ -132,7 +133,7 @@ def test_a_new_target_takes_ratios_back_only_when_no_group_is_left_to_reach_it(n
     one = replace(asked, edits=asked.edits.with_ratio("a", 0.5))
     assert edits.aim(network, one, more).edits.ratios == (("a", 0.5),)
     both = replace(asked, edits=one.edits.with_ratio("b", 0.5))
-    assert edits.aim(network, both, more) == Asked(more, Edits(network.digest))
+    assert edits.aim(network, both, more) == Request(more, Edits(network.digest))
     alone = edits.hold_target(both, False)
     assert edits.aim(network, alone, more).edits == alone.edits
 
