@@ -28,7 +28,7 @@ import torch
 from torch.nn import functional as F
 
 import sfp_viz as sfp
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import sparse_settings
 from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
 LINES = Path(__file__).resolve().parent.parent / "docs" / "results" / "solvers.jsonl"
@@ -86,7 +86,7 @@ def way(options: Any, asked: dict[str, Any]) -> list[list[float]]:
     ends where the loss becomes infinite."""
     model = sfp.load_model(options.network)
     train, test = (sfp.load_data(options.data, part) for part in ("train", "test"))
-    settings = Sparsification(
+    settings = sparse_settings(
         **SOLVERS[asked["solver"]], learning_rate=asked["rate"], strength=asked["strength"],
         seed=asked["seed"], epochs=options.epochs, batch_size=64, refresh=10,
         augmentation="shift", train_images=options.images, settle=0.05, rho=RHO,

@@ -15,7 +15,7 @@ from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch, Refresh
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SSR, SparseSettings
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs.create.sparsify import create_sparsify
 from sfp_viz.runs.create.training import create_run
@@ -79,7 +79,7 @@ def sparsified_run(
     *,
     before: int = 8,
     accuracies: tuple[float, ...] = (0.97, 0.95),
-    settings: Sparsification | None = None,
+    settings: SparseSettings | None = None,
     tuning: Distillation | None = None,
 ) -> Path:
     """A finished run of the sample that pruned while training for ``before`` epochs, then was
@@ -87,7 +87,7 @@ def sparsified_run(
     count = len(accuracies)
     path = create_sparsify(
         home, model_file=sample_path(MODEL), data="digits",
-        settings=settings or Sparsification(epochs=before),
+        settings=settings or SSR(epochs=before),
         tuning=(tuning or Distillation(epochs=count)) if count else None,
         facts={"model": MODEL, "macs_before": 168_000},
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import sparse_settings
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
@@ -46,7 +46,7 @@ def thinned(
     """The network after its sparse training, cut; and the settings of the rest of the budget.
     ``strength`` is the penalty's lambda; None takes the method's own."""
     epochs = max(1, round(SHARE * tuning.epochs))
-    settings = Sparsification(
+    settings = sparse_settings(
         **METHODS[method], strength=strength, target_reduction=target,
         epochs=epochs, seed=tuning.seed,
         learning_rate=tuning.learning_rate, batch_size=tuning.batch_size,

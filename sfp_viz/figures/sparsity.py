@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.history import Refresh
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SSR, SparseSettings
 from sfp_viz.figures import theme
 
 if TYPE_CHECKING:
@@ -60,13 +60,12 @@ class Story:
     target: float | None
 
 
-def aims_at(settings: Sparsification) -> float | None:
+def aims_at(settings: SparseSettings) -> float | None:
     """Share of MACs that is to stay; None where what stays is found, not asked for."""
-    asked = settings.method in ("ssr_projection", "stripes") or settings.finish == "target"
-    return 1 - settings.target_reduction if asked else None
+    return 1 - settings.target_reduction if settings.meets_target else None
 
 
-def story(network: Network, refreshes: Sequence[Refresh], settings: Sparsification) -> Story:
+def story(network: Network, refreshes: Sequence[Refresh], settings: SparseSettings) -> Story:
     """The history ``refreshes`` of ``network``, a band for each of its layers."""
     shown = _thinned(refreshes)
     total = refreshes[-1].epochs if refreshes else settings.epochs
@@ -99,7 +98,7 @@ def live_filters(network: Network, live: Mapping[str, float]) -> dict[str, int]:
 def thinning_layers(network: Network, refreshes: Sequence[Refresh]) -> go.Figure:
     """A row for each layer that thins, over the epochs; the darker, the more of its weights stay
     (share of its filters times share of their stripes)."""
-    told = story(network, refreshes, Sparsification())
+    told = story(network, refreshes, SSR())
     bands = [band for band in told.bands if band.thins][::-1]
     if not refreshes or not bands:
         return theme.empty("Nothing has become sparse yet.")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from sfp_viz.core.training.sparsification import AULM, WORDS, Method, Sparsification
+from sfp_viz.core.training.sparsification import (
+    SSR,
+    WORDS,
+    Method,
+    SparseSettings,
+    SSRProjection,
+)
 from sfp_viz.text.numbers import percent
 
 METHODS: Mapping[Method, str] = {
@@ -45,12 +51,7 @@ SOURCES: Mapping[Method, str] = {
 }
 
 
-def exact(settings: Sparsification) -> bool:
-    """Whether a target of MACs decides how much is pruned, and not the penalty alone."""
-    return settings.method in ("ssr_projection", "stripes") or settings.finish == "target"
-
-
-def schedule_text(settings: Sparsification, groups: int, tuning_epochs: int) -> str:
+def schedule_text(settings: SparseSettings, groups: int, tuning_epochs: int) -> str:
     """What a sparse training will do, in sentences that end in a space.
 
     Args:
@@ -59,7 +60,7 @@ def schedule_text(settings: Sparsification, groups: int, tuning_epochs: int) -> 
         tuning_epochs: Epochs of fine-tuning after it, 0 for none.
     """
     goal = "until no weak filters are left"
-    if exact(settings):
+    if settings.meets_target:
         goal = f"until {percent(settings.target_reduction, 0)} of the MACs are removed"
     if settings.method == "stripes":
         first = round(settings.filter_share * settings.epochs)
@@ -72,7 +73,8 @@ def schedule_text(settings: Sparsification, groups: int, tuning_epochs: int) -> 
             f"{_epochs(settings.epochs)} each, {goal}. "
         )
     else:
-        action = "pulled towards their sparse copy" if settings.method in AULM else "shrunk"
+        has_copy = isinstance(settings, SSR | SSRProjection)
+        action = "pulled towards their sparse copy" if has_copy else "shrunk"
         text = (
             f"The network trains on labels for {_epochs(settings.epochs)} while the filters of "
             f"{groups} groups are {action}, {goal}. "

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SSR, SSRProjection, Stripes
 from sfp_viz.figures.sparsity import acting, aims_at, live_filters, story, thinning_layers
 from sfp_viz.nets.io.samples import sample_network
 from tests.made_refreshes import refreshes
 
-ASKED = Sparsification(epochs=4, finish="target", target_reduction=0.6)
+ASKED = SSR(epochs=4, finish="target", target_reduction=0.6)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_each_layer_has_a_band_and_only_those_of_trained_groups_thin(network):
 
 
 def test_stripes_thin_all_layers_and_what_acts_is_filters_times_stripes(network):
-    told = story(network, refreshes(network, stripes=True), Sparsification(method="stripes"))
+    told = story(network, refreshes(network, stripes=True), Stripes())
     assert [word for _, word in told.marks] == ["stripes", "decided"]
     thin = [band for band in told.bands if band.stripes]
     assert len(thin) == sum(layer.weight.shape[2] > 1 for layer in network.layers)
@@ -71,8 +71,8 @@ def test_a_long_history_is_thinned_but_keeps_its_last_moment_and_all_accuracies(
 
 def test_only_methods_with_a_target_aim_at_a_share_of_the_macs():
     assert aims_at(ASKED) == pytest.approx(0.4)
-    assert aims_at(Sparsification(target_reduction=0.6)) is None
-    assert aims_at(Sparsification(method="ssr_projection")) == 0.5
+    assert aims_at(SSR(target_reduction=0.6)) is None
+    assert aims_at(SSRProjection()) == 0.5
 
 
 def test_before_the_first_line_there_is_the_whole_network_alone(network):

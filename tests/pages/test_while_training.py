@@ -14,7 +14,7 @@ from sfp_viz.core.plan.plan import Plan, plan_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch, Refresh
-from sfp_viz.core.training.sparsification import USED_BY, Method, Sparsification, check_used
+from sfp_viz.core.training.sparsification import Method, check_used, methods_with, sparse_settings
 from sfp_viz.nets.io.samples import sample_network, sample_path
 from sfp_viz.runs import queue
 from sfp_viz.runs.create.sparsify import create_sparsify
@@ -88,7 +88,7 @@ def laid(workspace):
     def lay(*lines: Refresh, method: Method = "ssr_l21", tuned: bool = True) -> Path:
         path = create_sparsify(
             workspace, model_file=sample_path(MODEL), data="digits",
-            settings=Sparsification(method=method, epochs=4, refresh=10),
+            settings=sparse_settings(method, epochs=4, refresh=10),
             tuning=Distillation(epochs=2) if tuned else None, facts={"model": MODEL},
         )  # fmt: skip
         for line in lines:
@@ -166,8 +166,9 @@ def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, m
     press(app, "Start")
     asked = read_sparsify_request(started[0]).settings
     assert asked.method == method
-    assert asked.strength == Sparsification(method=method).strength
-    assert asked.growth == Sparsification(method=method).growth
+    usual = sparse_settings(method)
+    for name in ("strength", "growth"):
+        assert getattr(asked, name, None) == getattr(usual, name, None)
 
 
 FIELDS = {  # how the form names a setting
@@ -204,7 +205,8 @@ def test_the_form_shows_what_method_and_aim_use_and_nothing_else(
     assert chooses == (method not in ("ssr_projection", "stripes"))
     assert ("target_reduction" in there, "order" in there) == (aims, chooses and not aims)
     assert ("cutoff" in there) == (method == "group_lasso" and not aims)
-    own = {name for name, methods in USED_BY.items() if method in methods} - {"finish", "cutoff"}
+    special = {n: methods_with(n) for n in FIELDS.values() if methods_with(n) != tuple(METHODS)}
+    own = {n for n, methods in special.items() if method in methods} - {"finish", "cutoff"}
     assert own <= there
 
 
@@ -387,7 +389,7 @@ def trained(method: Method) -> tuple:
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.sparsity.sparse_training import SparseTraining
 
-    settings = Sparsification(
+    settings = sparse_settings(
         method, finish="target", epochs=4, batch_size=32, train_images=64, test_images=32, refresh=1
     )
     images = [load_data("digits", split) for split in ("train", "test")]

@@ -17,13 +17,15 @@ from sfp_viz.cli.options.training import Make, options_of_one_process
 from sfp_viz.cli.output.sparsify import SKIPPING
 from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.training.sparsification import (
+    SSR,
     STRENGTHS,
     TUNED,
     Finish,
     Method,
     Order,
-    Sparsification,
+    SparseSettings,
     check_used,
+    sparse_settings,
 )
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs.create.sparsify import create_sparsify
@@ -32,7 +34,7 @@ from sfp_viz.runs.folder import home, read_run
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
 
-_DEFAULT = Sparsification()
+_DEFAULT = SSR()
 _OWN = (
     "rho_most", "weights", "cutoff", "settle", "filter_share", "filter_part", "dead_gate",
     "reactivation",
@@ -156,8 +158,9 @@ def sparsify(
     images = data_name(model, data)
     tuning = make(images, seed=seed, epochs=max(1, tune_epochs))
     given = _given()
-    own = {f.name: getattr(_DEFAULT, f.name) for f in fields(_DEFAULT) if f.name in _OWN}
-    chosen = Sparsification(
+    records = get_args(SparseSettings)
+    own = {f.name: f.default for record in records for f in fields(record) if f.name in _OWN}
+    chosen = sparse_settings(
         target_reduction=target,
         refresh=refresh or (10 if images == "digits" else _DEFAULT.refresh),
         epochs=epochs,
@@ -196,7 +199,7 @@ def _given() -> list[str]:
     return [name for name in context.params if context.get_parameter_source(name) not in usual]
 
 
-def _lay_out(model: Model, net: str, images: str, settings: Sparsification, tuning: Any) -> Path:
+def _lay_out(model: Model, net: str, images: str, settings: SparseSettings, tuning: Any) -> Path:
     from sfp_viz.nets.evaluation.measure import count_macs, count_params
     from sfp_viz.nets.io.model_file import save_model
 

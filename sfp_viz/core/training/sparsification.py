@@ -1,14 +1,14 @@
-"""Settings of a training that makes filters or stripes go, and the lines of its history. No torch.
+"""Settings of a sparse training, one record for each method. No torch.
 
-SSR with its AULM solver (Lin et al. 2019), its rivals, multi-granularity pruning: docs/method.md.
+SSR with its AULM solver (Lin et al. 2019), group lasso, multi-granularity pruning: docs/method.md.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, get_args
 
 from sfp_viz.core.training.distillation import Augmentation
 from sfp_viz.errors import RecipeError
@@ -18,7 +18,6 @@ Order = Literal["whole", "layers"]
 Weights = Literal["relative", "size", "plain"]
 Finish = Literal["found", "target"]
 
-AULM: tuple[Method, ...] = ("ssr_l21", "ssr_l20", "ssr_projection")
 WORDS = {
     "ssr_l21": "SSR, l2,1",
     "ssr_l20": "SSR, l2,0",
@@ -35,71 +34,63 @@ STRENGTHS = {
     "proximal": 0.05,
     "stripes": 0.01,
 }
-_PENALTIES: tuple[Method, ...] = ("ssr_l21", "ssr_l20", "group_lasso", "proximal")
-USED_BY: dict[str, tuple[Method, ...]] = {  # the methods that use a setting; the others are for all
-    "strength": (*_PENALTIES, "stripes"),
-    "rho": AULM,
-    "growth": AULM,
-    "rho_most": AULM,
-    "cutoff": ("group_lasso",),
-    "finish": (*_PENALTIES, "ssr_projection"),
-    "filter_share": ("stripes",),
-    "filter_part": ("stripes",),
-    "dead_gate": ("stripes",),
-    "reactivation": ("stripes",),
-}
-TUNED = 0.25  # of the learning rate, after the cut: the teacher's pull is hard on shrunken outputs
-_GROWTH = {"ssr_l20": 1.05}  # the others need none
-LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (our finding)
+TUNED = 0.25  # of the learning rate, after pruning: distillation is hard on shrunken outputs
+LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (our measurement)
+
+_CHOICES = {"weights": Weights, "order": Order, "finish": Finish, "augmentation": Augmentation}
+_RANGES = {
+    "strength": (0.0, 1e6), "rho": (0.0, 1e6), "growth": (1.0, 10.0), "rho_most": (0.0, 1e6),
+    "target_reduction": (0.0, 0.95), "cutoff": (0.0, 0.5), "momentum": (0.0, 0.999),
+    "weight_decay": (0.0, 1.0), "filter_share": (0.0, 0.8), "filter_part": (0.0, 1.0),
+    "settle": (0.05, 0.8), "dead_gate": (0.0, 0.5),
+}  # fmt: skip
+_LEAST = {
+    "refresh": 1, "epochs": 1, "batch_size": 1, "seed": 0, "reactivation": 0, "train_images": 1,
+    "test_images": 0,
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Sparsification:
-    """How a network is made sparse while it trains on labels (cross-entropy).
+@dataclass(frozen=True, kw_only=True)
+class SparseSchedule:
+    """What the settings of all methods have in common. The network trains on labels.
 
-    ``method``: 'ssr_l21' and 'ssr_l20' alternate SGD, a proximal step on a copy and a multiplier
-    (AULM); 'ssr_projection' projects the copy onto ``target_reduction`` instead, so the target is
-    met exactly; 'group_lasso' is SGD on loss plus l2,1 penalty, 'proximal' proximal SGD;
-    'stripes' goes from filters to positions of each filter's window.
-    ``strength``: lambda, 0 or more; None takes the method's (STRENGTHS). ``weights`` says in what
-    unit: 'plain' the same number for every group (the authors); 'size' times sqrt(values of a
-    row) and the group's share of MACs (G.9); 'relative' measures rows in units of the group's
-    mean norm at the start, times the share of MACs, so that one number fits every network (ours).
-    The share of MACs is what goes with one filter over the mean, kept within 0.25 to 4.
-    ``rho``: pull between weights and copy, above 0 for SSR (0 would be plain SGD and is refused);
-    times ``growth`` (1 or more; None: 1.05 for 'ssr_l20', else 1) at every refresh, up to
-    ``rho_most``; for 'ssr_l20' it is lifted to 1.5 times its lambda in each group where it is below
-    (the training says so), and ``rho_most`` must allow that. With 'relative' it is in units of the
-    mean norm too.
-    ``refresh``: steps between updates of copy and multiplier.
-    ``order``: 'whole' network at once, or 'layers' one group after the other, ``epochs`` each,
-    only its own values trained (the authors' LeNet). ``coupled``: also groups of layers tied by an
-    addition, their rows together.
-    ``target_reduction``: share of MACs to remove, 0 to 0.95, for 'ssr_projection', 'stripes' and
-    ``finish`` = 'target': the rows with the largest norms stay, as many as meet it; with 'found'
-    those stay that the penalty left. ``cutoff``: rows below this share of their group's largest
-    count as gone for 'group_lasso', which never reaches 0.
-    ``epochs`` of the whole training; in the last ``settle`` of them (share, 0.05 to 0.8) what goes
-    is decided and at 0, nothing pulls, and the ``learning_rate``, held until then, falls to 0 by a
-    cosine. Rows under a penalty have no ``weight_decay`` besides, except for 'stripes', whose gates
-    have none.
-    For stripes: ``filter_share`` of the epochs at filter level, doing ``filter_part`` of the
-    work (exponents of the share of MACs left); in the last ``settle`` stripes are fixed. Gates up
-    to ``dead_gate`` count as 0, and come back if they rise above it within ``reactivation`` epochs.
+    Attributes:
+        method: The method.
+        target_reduction: Share of the MACs to remove, 0 to 0.95, where ``meets_target``.
+        weights: The unit of lambda in each group. 'plain': the same number (the authors). 'size':
+            times sqrt(values of a row) and the group's share of MACs. 'relative': rows are measured
+            in units of the group's mean norm at the start, times the share of MACs, so that one
+            number fits every network (ours). The share of MACs is what one filter costs over the
+            mean, kept within 0.25 to 4.
+        refresh: Steps between updates of copy and multiplier, and between lines of the history.
+        order: 'whole' network at once, or 'layers': one group after the other, ``epochs`` each,
+            and only its own values train (the authors' LeNet).
+        coupled: Whether groups of layers tied by an addition are made sparse too, their rows
+            together.
+        epochs: Epochs of the whole training (of each group with 'layers').
+        batch_size: Images in a batch.
+        learning_rate: Held until pruned rows are frozen, then a cosine to 0.
+        momentum: Of SGD, below 1.
+        weight_decay: Of parameters that the method does not penalize itself.
+        augmentation: How images are changed.
+        train_images: How many to train on; None for all.
+        test_images: How many to measure the accuracy on; None for all.
+        seed: Draws batches and augmentation.
+        settle: Share of the epochs at the end, 0.05 to 0.8, in which pruned rows are frozen at 0
+            and nothing is penalized.
+
+    Raises:
+        RecipeError: A value makes no sense; the message says what does.
     """
 
-    method: Method = "ssr_l21"
-    strength: float | None = None
+    METHODS: ClassVar[tuple[Method, ...]] = ()
+
+    method: Method
+    target_reduction: float = 0.5
     weights: Weights = "relative"
-    rho: float = 1.0
-    growth: float | None = None
-    rho_most: float = 10.0
     refresh: int = 50
     order: Order = "whole"
     coupled: bool = False
-    target_reduction: float = 0.5
-    finish: Finish = "found"
-    cutoff: float = 0.05
     epochs: int = 20
     batch_size: int = 128
     learning_rate: float = 0.02
@@ -110,59 +101,62 @@ class Sparsification:
     test_images: int | None = None
     seed: int = 0
     settle: float = 0.25
-    filter_share: float = 0.4
-    filter_part: float = 0.5
-    dead_gate: float = 0.01
-    reactivation: int = 5
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("method", Method), ("weights", Weights), ("order", Order), ("finish", Finish),
-            ("augmentation", Augmentation),
-        ):  # fmt: skip
-            if getattr(self, name) not in get_args(kind):
-                raise RecipeError(
-                    f"'{getattr(self, name)}' is no {name}. Choose one of: "
-                    f"{', '.join(get_args(kind))}."
-                )
-        if self.strength is None:
-            object.__setattr__(self, "strength", STRENGTHS[self.method])
-        if self.growth is None:
-            object.__setattr__(self, "growth", _GROWTH.get(self.method, 1.0))
-        self._check_numbers()
-        if self.method in AULM:
-            self._check_pull()
-        exact = self.method in ("stripes", "ssr_projection") or self.finish == "target"
-        if self.order == "layers" and exact:
+        if self.method not in self.METHODS:
+            raise _no_choice("method", self.method, self.METHODS)
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if name in _CHOICES and value not in get_args(_CHOICES[name]):
+                raise _no_choice(name, value, get_args(_CHOICES[name]))
+            if name in _RANGES:
+                low, high = _RANGES[name]
+                if not isinstance(value, int | float) or not low <= value <= high:
+                    raise RecipeError(
+                        f"{name} is a number from {low:g} to {high:g}, not {value!r}."
+                    )
+            every = value is None and name.endswith("_images")
+            if name in _LEAST and not every:
+                low = _LEAST[name]
+                if not isinstance(value, int) or not low <= value < 2**31:
+                    raise RecipeError(f"{name} is a whole number from {low} on, not {value!r}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise RecipeError(f"The learning rate must be above 0, not {self.learning_rate}.")
+        if self.order == "layers" and self.meets_target:
             raise RecipeError(
                 "One layer after the other cannot meet a target of the whole network. Set order "
                 "to 'whole', or finish to 'found' with a penalty."
             )
 
-    def _check_numbers(self) -> None:
-        for name, low, high in (
-            ("strength", 0.0, 1e6), ("rho", 0.0, 1e6), ("growth", 1.0, 10.0),
-            ("rho_most", 0.0, 1e6), ("target_reduction", 0.0, 0.95), ("cutoff", 0.0, 0.5),
-            ("momentum", 0.0, 0.999), ("weight_decay", 0.0, 1.0), ("filter_share", 0.0, 0.8),
-            ("filter_part", 0.0, 1.0), ("settle", 0.05, 0.8), ("dead_gate", 0.0, 0.5),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not low <= value <= high:
-                raise RecipeError(f"{name} is a number from {low:g} to {high:g}, not {value!r}.")
-        for name, low in (
-            ("refresh", 1), ("epochs", 1), ("batch_size", 1), ("seed", 0), ("reactivation", 0),
-            ("train_images", 1), ("test_images", 0),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            every = value is None and name.endswith("_images")
-            if not every and (not isinstance(value, int) or not low <= value < 2**31):
-                raise RecipeError(f"{name} is a whole number from {low} on, not {value!r}.")
-        if not 0 < self.learning_rate < math.inf:
-            raise RecipeError(f"The learning rate must be above 0, not {self.learning_rate}.")
-        if self.filter_share + self.settle >= 1 and self.method == "stripes":
-            raise RecipeError("filter_share and settle leave no epochs for the stripes.")
+    @property
+    def meets_target(self) -> bool:
+        """Whether ``target_reduction`` decides how much is pruned, and not a penalty alone."""
+        return True
 
-    def _check_pull(self) -> None:
+
+@dataclass(frozen=True, kw_only=True)
+class _Copy(SparseSchedule):
+    """AULM: SGD, a step on a sparse copy of the weights, and a multiplier take turns.
+
+    Attributes:
+        rho: Pull between weights and copy, above 0 (0 would be plain SGD). In units of the mean
+            norm with 'relative' weights.
+        growth: What rho is multiplied by at every refresh, 1 or more; None: 1.05 for 'ssr_l20',
+            else 1.
+        rho_most: The largest rho.
+        finish: 'target': the rows with the largest norms that meet the target are kept; 'found':
+            those that are not 0 in the copy.
+    """
+
+    rho: float = 1.0
+    growth: float | None = None
+    rho_most: float = 10.0
+    finish: Finish = "found"
+
+    def __post_init__(self) -> None:
+        if self.growth is None:
+            object.__setattr__(self, "growth", 1.05 if self.method == "ssr_l20" else 1.0)
+        super().__post_init__()
         if self.rho == 0:
             raise RecipeError(
                 "With rho 0 nothing ties the weights to their sparse copy: that would be plain "
@@ -170,6 +164,38 @@ class Sparsification:
             )
         if self.rho_most < self.rho:
             raise RecipeError(f"rho_most {self.rho_most:g} is below rho {self.rho:g}; raise it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Penalty(SparseSchedule):
+    """A penalty on rows or gates.
+
+    Attributes:
+        strength: Lambda, 0 or more; None takes the method's (STRENGTHS).
+    """
+
+    strength: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.strength is None:
+            object.__setattr__(self, "strength", STRENGTHS.get(self.method))
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSR(_Penalty, _Copy):
+    """Structured sparsity regularization (Lin et al. 2019): a penalty l2,1 or l2,0 on the copy.
+
+    With 'ssr_l20' rho is raised to 1.5 times its lambda in each group where it is below (the
+    training says so), and ``rho_most`` must allow that.
+    """
+
+    METHODS = ("ssr_l21", "ssr_l20")
+
+    method: Literal["ssr_l21", "ssr_l20"] = "ssr_l21"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         # some group's lambda is at least ``strength``, however groups are weighed
         least = LEAST_RATIO * (self.strength or 0.0)
         if self.method == "ssr_l20" and least > self.rho_most:
@@ -180,34 +206,160 @@ class Sparsification:
             )
 
     @property
-    def words(self) -> str:
-        """The method, in words: the start of each filter's reason."""
-        return WORDS[self.method]
+    def meets_target(self) -> bool:
+        return self.finish == "target"
 
 
-def check_used(settings: Sparsification, given: Collection[str]) -> None:
-    """Raise RecipeError when one of the settings ``given`` by a person does nothing here."""
-    for name in given:
-        methods = USED_BY.get(name, get_args(Method))
-        if settings.method not in methods:
+@dataclass(frozen=True, kw_only=True)
+class SSRProjection(_Copy):
+    """AULM whose copy is projected onto ``target_reduction`` instead of penalized, so that the
+    target is met exactly (ours)."""
+
+    METHODS = ("ssr_projection",)
+
+    method: Literal["ssr_projection"] = "ssr_projection"
+
+    @property
+    def strength(self) -> float:
+        """0: there is no penalty."""
+        return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupLasso(_Penalty):
+    """SGD on the loss plus the l2,1 penalty.
+
+    Attributes:
+        finish: 'target': the rows with the largest norms that meet the target are kept; 'found':
+            those above ``cutoff``.
+        cutoff: Share of the largest norm of a group up to which rows are pruned, as SGD never
+            reaches 0.
+    """
+
+    METHODS = ("group_lasso",)
+
+    method: Literal["group_lasso"] = "group_lasso"
+    finish: Finish = "found"
+    cutoff: float = 0.05
+
+    @property
+    def meets_target(self) -> bool:
+        return self.finish == "target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProximalLasso(_Penalty):
+    """Proximal SGD on the l2,1 penalty.
+
+    Attributes:
+        finish: 'target': the rows with the largest norms that meet the target are kept; 'found':
+            those above 0.
+    """
+
+    METHODS = ("proximal",)
+
+    method: Literal["proximal"] = "proximal"
+    finish: Finish = "found"
+
+    @property
+    def meets_target(self) -> bool:
+        return self.finish == "target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stripes(_Penalty):
+    """Multi-granularity pruning (Liu and Chen 2023, our reading): filters first, then positions of
+    each filter's window. Gates have no weight decay, rows do.
+
+    Attributes:
+        filter_share: Share of the epochs at filter level; in the last ``settle`` stripes are fixed.
+        filter_part: Share of the reduction that filters make (exponent of the MACs left).
+        dead_gate: Gates up to this value count as 0.
+        reactivation: Epochs within which such a gate comes back if it rises again.
+    """
+
+    METHODS = ("stripes",)
+
+    method: Literal["stripes"] = "stripes"
+    filter_share: float = 0.4
+    filter_part: float = 0.5
+    dead_gate: float = 0.01
+    reactivation: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.filter_share + self.settle >= 1:
+            raise RecipeError("filter_share and settle leave no epochs for the stripes.")
+
+
+SparseSettings = SSR | SSRProjection | GroupLasso | ProximalLasso | Stripes
+_RECORDS: dict[str, type[SparseSettings]] = {
+    method: record for record in get_args(SparseSettings) for method in record.METHODS
+}
+
+
+def sparse_settings(method: str = "ssr_l21", **values: Any) -> SparseSettings:
+    """The settings of a method.
+
+    Args:
+        method: The method.
+        values: Its settings by name. Those that only other methods have are left out, as in files
+            of version 0.1, which name all of them.
+
+    Raises:
+        RecipeError: The method is unknown, or a value makes no sense.
+        TypeError: No method has a setting of this name.
+    """
+    if method not in _RECORDS:
+        raise _no_choice("method", method, get_args(Method))
+    users = {name: methods_with(name) for name in values}
+    used: dict[str, Any] = {n: v for n, v in values.items() if not users[n] or method in users[n]}
+    return _RECORDS[method](**used | {"method": method})
+
+
+def methods_with(setting: str) -> tuple[Method, ...]:
+    """The methods that have a setting; () for a name that is none."""
+    return tuple(
+        method
+        for method in get_args(Method)
+        if any(field.name == setting for field in fields(_RECORDS[method]))
+    )
+
+
+def check_used(settings: SparseSettings, names: Collection[str]) -> None:
+    """Check that settings which a person chose have an effect.
+
+    Args:
+        settings: All settings.
+        names: Names of those that were chosen; others than settings are ignored.
+
+    Raises:
+        RecipeError: One of them has none with this method or goal.
+    """
+    for name in names:
+        methods = methods_with(name)
+        if methods and settings.method not in methods:
             raise RecipeError(
                 f"The method {settings.method} has no use for {name}, which is for "
                 f"{', '.join(methods)}. Leave it out, or choose another method."
             )
-    aims = settings.finish == "target" or settings.method in ("ssr_projection", "stripes")
-    if "target_reduction" in given and not aims:
+    if "target_reduction" in names and not settings.meets_target:
         raise RecipeError(
             "With finish 'found' those filters stay that the penalty left, so a target does "
             "nothing. Leave the target out, or set finish to 'target'."
         )
-    if "cutoff" in given and aims:
+    if "cutoff" in names and settings.meets_target:
         raise RecipeError(
             "With finish 'target' the largest filters that meet it stay, so a cutoff decides "
             "nothing. Leave the cutoff out, or set finish to 'found'."
         )
 
 
-def learning_rate(settings: Sparsification, progress: float) -> float:
-    """Learning rate at ``progress`` 0..1: held until what goes is decided, then a cosine to 0."""
+def learning_rate(settings: SparseSettings, progress: float) -> float:
+    """Learning rate at ``progress`` 0..1: held until pruned rows are frozen, then a cosine to 0."""
     rest = max(0.0, (progress - (1 - settings.settle)) / settings.settle)
     return settings.learning_rate * (1 + math.cos(math.pi * min(1.0, rest))) / 2
+
+
+def _no_choice(name: str, value: object, choices: Collection[str]) -> RecipeError:
+    return RecipeError(f"'{value}' is no {name}. Choose one of: {', '.join(choices)}.")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import alive, keep_factors, shrink_factors
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SSR, SSRProjection
 from sfp_viz.nets.sparsity.filter_rows import Rows, row_weights
 from sfp_viz.nets.sparsity.scales import Scales
 from sfp_viz.nets.sparsity.solver import Solver
@@ -36,7 +36,7 @@ class AULM(Solver):
         rows: Sequence[Rows],
         scales: Scales,
         network: Network,
-        settings: Sparsification,
+        settings: SSR | SSRProjection,
     ) -> None:
         self.rows, self._scales, self._settings = rows, scales, settings
         self._network, self._weights = network, row_weights(module, rows)
@@ -118,7 +118,7 @@ class AULM(Solver):
     ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         """The factor of each row [units] by group, and sentences about groups that would be left
         without a row."""
-        if self._settings.method == "ssr_projection":
+        if isinstance(self._settings, SSRProjection):
             share = min(1.0, 2 * progress)
             kept = self._scales.select_rows(self._network, norms, self._settings, share=share)
             return {name: rows.astype(float) for name, rows in kept.items()}, ()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SparseSettings
 from sfp_viz.nets.data.augmentation import augment, order
 from sfp_viz.nets.data.compatibility import check_images
 from sfp_viz.nets.data.datasets import Images
@@ -26,7 +26,7 @@ class Batches:
     """
 
     def __init__(
-        self, student: Model, images: Images, settings: Sparsification, device: torch.device
+        self, student: Model, images: Images, settings: SparseSettings, device: torch.device
     ) -> None:
         check_images(student, images)
         self._student, self._settings, self._device = student, settings, device

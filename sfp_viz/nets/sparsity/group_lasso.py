@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import alive, shrink_factors
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import GroupLasso, ProximalLasso
 from sfp_viz.nets.sparsity.filter_rows import Rows, row_weights
 from sfp_viz.nets.sparsity.scales import Scales
 from sfp_viz.nets.sparsity.solver import Solver
 
 
-class _Lasso(Solver):
+class _LassoSolver(Solver):
     """The penalty sum of lambda ||V|| over the rows V of ``module``."""
 
     _cutoff = 0.0  # rows up to this share of their group's largest count as 0
@@ -27,7 +27,7 @@ class _Lasso(Solver):
         rows: Sequence[Rows],
         scales: Scales,
         network: Network,
-        settings: Sparsification,
+        settings: GroupLasso | ProximalLasso,
     ) -> None:
         self.rows, self._scales, self._settings = rows, scales, settings
         self._network, self._weights = network, row_weights(module, rows)
@@ -65,7 +65,7 @@ class _Lasso(Solver):
         self._noted = {r.group for r, flag in noted if flag}
 
 
-class SubgradientLasso(_Lasso):
+class SubgradientSolver(_LassoSolver):
     """SGD on the loss plus the penalty, by its subgradient lambda V / ||V||. Rows never reach 0, so
     the settings' ``cutoff`` decides."""
 
@@ -75,7 +75,7 @@ class SubgradientLasso(_Lasso):
         rows: Sequence[Rows],
         scales: Scales,
         network: Network,
-        settings: Sparsification,
+        settings: GroupLasso,
     ) -> None:
         super().__init__(module, rows, scales, network, settings)
         self._cutoff = settings.cutoff
@@ -91,7 +91,7 @@ class SubgradientLasso(_Lasso):
                     weight.grad.addcmul_(weight.detach(), s.along(weight, slopes, 0.0))
 
 
-class ProximalLasso(_Lasso):
+class ProximalSolver(_LassoSolver):
     """A proximal step of the penalty after each step of SGD; a group keeps its largest row."""
 
     def after_step(self, learning_rate: float, step: int) -> None:

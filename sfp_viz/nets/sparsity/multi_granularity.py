@@ -18,7 +18,7 @@ from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.cost.stripes import share_for
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import Stripes
 from sfp_viz.nets.sparsity.filter_rows import Rows, mac_shares
 from sfp_viz.nets.sparsity.scales import Scales
 from sfp_viz.nets.sparsity.solver import Solver
@@ -38,7 +38,7 @@ class MultiGranularity(Solver):
         rows: Sequence[Rows],
         scales: Scales,
         network: Network,
-        settings: Sparsification,
+        settings: Stripes,
         steps_per_epoch: int,
     ) -> None:
         self.rows, self._network, self._settings = rows, network, settings

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.projection import rows_within
-from sfp_viz.core.training.sparsification import LEAST_RATIO, Sparsification
+from sfp_viz.core.training.sparsification import LEAST_RATIO, SparseSettings
 from sfp_viz.errors import RecipeError
 from sfp_viz.nets.sparsity.filter_rows import Rows, mac_shares
 
@@ -35,7 +35,7 @@ class Scales:
         self,
         network: Network,
         norms: Mapping[str, np.ndarray],
-        settings: Sparsification,
+        settings: SparseSettings,
         *,
         share: float = 1.0,
     ) -> dict[str, np.ndarray]:
@@ -54,7 +54,7 @@ def scales_of(
     rows: Sequence[Rows],
     weights: Mapping[str, Tensor],
     network: Network,
-    settings: Sparsification,
+    settings: SparseSettings,
 ) -> Scales:
     """The scales of each group at the start of a training, as ``settings.weights`` says.
 
@@ -82,7 +82,7 @@ def scales_of(
 
 
 def rho_factors(
-    strengths: Mapping[str, float], settings: Sparsification
+    strengths: Mapping[str, float], settings: SparseSettings
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """By group, what rho is multiplied by, and a sentence where that is more than 1.
 

@@ -15,7 +15,7 @@ from sfp_viz.nets.sparsity.filter_rows import Rows
 class Solver(Protocol):
     """A method at work on the rows of a network; by default it does nothing.
 
-    Implementations: ``AULM``, ``SubgradientLasso``, ``ProximalLasso``, ``MultiGranularity``, and
+    Implementations: ``AULM``, ``SubgradientSolver``, ``ProximalSolver``, ``MultiGranularity``, and
     ``FrozenRows`` at the end of a training.
 
     Attributes:

@@ -14,13 +14,17 @@ from sfp_viz.core.cost.cost import Cost
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.training.sparsification import AULM as AULM_METHODS
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import (
+    GroupLasso,
+    ProximalLasso,
+    SparseSettings,
+    Stripes,
+)
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.sparsity.aulm import AULM
 from sfp_viz.nets.sparsity.filter_rows import Rows, rows_of
 from sfp_viz.nets.sparsity.frozen_rows import FrozenRows
-from sfp_viz.nets.sparsity.group_lasso import ProximalLasso, SubgradientLasso
+from sfp_viz.nets.sparsity.group_lasso import ProximalSolver, SubgradientSolver
 from sfp_viz.nets.sparsity.multi_granularity import MultiGranularity
 from sfp_viz.nets.sparsity.scales import Scales, scales_of
 from sfp_viz.nets.sparsity.solver import Solver
@@ -49,7 +53,7 @@ class SparseNetwork:
     network: Network
     groups: Sequence[ChannelGroup]
     module: nn.Module
-    settings: Sparsification
+    settings: SparseSettings
     stages: Sequence[Sequence[Rows]]
     scales: Scales
     solver: Solver = field(init=False)
@@ -127,7 +131,7 @@ class SparseNetwork:
 def sparse_network(
     student: Model,
     network: Network,
-    settings: Sparsification,
+    settings: SparseSettings,
     device: torch.device,
 ) -> SparseNetwork:
     """A copy of ``student`` on ``device``, before its first stage.
@@ -172,12 +176,14 @@ def _solver(
     rows: Sequence[Rows],
     scales: Scales,
     network: Network,
-    settings: Sparsification,
+    settings: SparseSettings,
     steps_per_epoch: int,
 ) -> Solver:
-    if settings.method == "stripes":
+    """The solver that the settings ask for."""
+    if isinstance(settings, Stripes):
         return MultiGranularity(module, rows, scales, network, settings, steps_per_epoch)
-    if settings.method in AULM_METHODS:
-        return AULM(module, rows, scales, network, settings)
-    lasso = ProximalLasso if settings.method == "proximal" else SubgradientLasso
-    return lasso(module, rows, scales, network, settings)
+    if isinstance(settings, GroupLasso):
+        return SubgradientSolver(module, rows, scales, network, settings)
+    if isinstance(settings, ProximalLasso):
+        return ProximalSolver(module, rows, scales, network, settings)
+    return AULM(module, rows, scales, network, settings)

@@ -11,11 +11,11 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.reason import Reason, small_norm
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SparseSettings
 from sfp_viz.errors import PlanError
 
 
-def sparse_groups(network: Network, settings: Sparsification) -> tuple[str, ...]:
+def sparse_groups(network: Network, settings: SparseSettings) -> tuple[str, ...]:
     """Groups whose filters a sparse training may prune; tied ones only if the settings say so.
 
     Raises:
@@ -32,7 +32,7 @@ def sparse_plan(
     network: Network,
     live: Mapping[str, np.ndarray],
     norms: Mapping[str, np.ndarray],
-    settings: Sparsification,
+    settings: SparseSettings,
     removed_early: Mapping[str, np.ndarray],
 ) -> Plan:
     """The plan that removes what is not ``live``.

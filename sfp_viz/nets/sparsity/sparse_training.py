@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.history import Refresh
-from sfp_viz.core.training.sparsification import Sparsification, learning_rate
+from sfp_viz.core.training.sparsification import SparseSettings, learning_rate
 from sfp_viz.errors import RunError
 from sfp_viz.nets.data.compatibility import check_images
 from sfp_viz.nets.data.datasets import Images
@@ -64,7 +64,7 @@ class SparseTraining:
         *,
         train: Images,
         test: Images,
-        settings: Sparsification,
+        settings: SparseSettings,
         network: Network | None = None,
     ) -> None:
         self.settings = settings

@@ -17,7 +17,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.proximal import gate_weights, layer_weight, soft_threshold
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import Stripes
 
 _TENSORS = ("gates", "speed", "since", "masks")
 
@@ -34,7 +34,7 @@ class StripeGates:
     """
 
     def __init__(
-        self, module: nn.Module, layers: Sequence[str], network: Network, settings: Sparsification
+        self, module: nn.Module, layers: Sequence[str], network: Network, settings: Stripes
     ) -> None:
         every = dict(module.named_parameters())
         self.weights = {name: every[f"{name}.weight"] for name in layers}
@@ -162,9 +162,7 @@ def layer_mac_shares(network: Network, layers: Sequence[str]) -> dict[str, float
     return {name: min(4.0, max(0.25, x / mean)) for name, x in macs.items()}
 
 
-def filter_targets(
-    network: Network, groups: Sequence[str], settings: Sparsification
-) -> dict[str, float]:
+def filter_targets(network: Network, groups: Sequence[str], settings: Stripes) -> dict[str, float]:
     """Share of each group's filters that the first phase of multi-granularity pruning keeps, 0..1:
     the same everywhere, so that MACs come to (1 - reduction) ** filter_part."""
     left = (1 - settings.target_reduction) ** settings.filter_part

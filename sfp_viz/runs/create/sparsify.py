@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SparseSettings
 from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.runs.storage.facts import training_facts
@@ -20,7 +20,7 @@ def create_sparsify(
     home: Path,
     *,
     model_file: Path,
-    settings: Sparsification,
+    settings: SparseSettings,
     tuning: Distillation | None,
     data: str,
     name: str = "",
@@ -53,7 +53,7 @@ def create_sparsify(
     return create_folder(folder or free_folder(home, f"sparsify {name}"), entry, files)
 
 
-def _untuned(settings: Sparsification) -> Distillation:
+def _untuned(settings: SparseSettings) -> Distillation:
     """Settings to stand where no fine-tuning was asked for: they carry the images alone."""
     return Distillation(
         epochs=1,

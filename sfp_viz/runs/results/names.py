@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sfp_viz.core.training.sparsification import Sparsification, check_used
+from sfp_viz.core.training.sparsification import SparseSettings, check_used
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.sparsify import KIND, read_sparsify_request
@@ -97,7 +97,7 @@ def _told(run: Summary) -> dict[str, str]:
     return told | after | ({"plan": f"plan {run.plan[:6]}"} if run.plan else {})
 
 
-def _used(settings: Sparsification, name: str) -> bool:
+def _used(settings: SparseSettings, name: str) -> bool:
     try:
         check_used(settings, [name])
     except RecipeError:

@@ -17,7 +17,7 @@ from typing import Any
 
 from sfp_viz.core.cost.stripes import StripeChoice
 from sfp_viz.core.training.history import Epoch, Refresh
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SparseSettings, sparse_settings
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 
@@ -34,7 +34,7 @@ class SparsifyRequest:
     """What a run was asked for: how the network is made sparse, and whether the fine-tuning in
     the run's settings comes after it."""
 
-    settings: Sparsification
+    settings: SparseSettings
     tuned: bool
 
 
@@ -80,7 +80,7 @@ def read_sparsify_request(path: Path) -> SparsifyRequest:
     try:
         if value is None or value["format"] != 1:
             raise ValueError("there is no such file, or it is of a newer version")
-        return SparsifyRequest(Sparsification(**value["settings"]), bool(value["tuned"]))
+        return SparsifyRequest(sparse_settings(**value["settings"]), bool(value["tuned"]))
     except (KeyError, TypeError, ValueError, SfpError) as problem:
         raise RunError(
             f"{REQUEST_FILE} of the run at {path} is not readable: {problem}."

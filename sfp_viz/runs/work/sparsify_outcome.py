@@ -79,7 +79,7 @@ def _keep_striped(
 def _nothing(order: SparsifyRequest) -> str:
     """What to do when all is still there."""
     settings = order.settings
-    if settings.method in ("stripes", "ssr_projection") or settings.finish == "target":
+    if settings.meets_target:
         return "Nothing was removed: no filter may go, or the target is 0. Raise the target."
     return (
         f"The penalty removed no filter. Raise lambda (strength, now {settings.strength:g}), or "

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SparseSettings
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.scheduling.estimates import epoch_seconds, pace_key
 from sfp_viz.runs.storage.records import Run
@@ -38,7 +38,7 @@ def training_sentence(
 def sparse_sentence(
     digest: str,
     data: str,
-    settings: Sparsification,
+    settings: SparseSettings,
     tuning: Distillation | None,
     groups: int = 1,
 ) -> str:
@@ -73,7 +73,7 @@ def _seconds_per_epoch(digest: str, data: str, settings: Distillation) -> float 
     return epoch_seconds(loaders.home(), [run]).get(pace_key(run))
 
 
-def _sparse_seconds_per_epoch(digest: str, data: str, settings: Sparsification) -> float | None:
+def _sparse_seconds_per_epoch(digest: str, data: str, settings: SparseSettings) -> float | None:
     """Seconds of an epoch in the newest sparse training of the network on as many of the same
     images, with stripes if ``settings`` have them."""
     runs = [run for run in known_runs.runs_of(digest) if run.kind == KIND and run.data == data]

@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.training.sparsification import AULM, Sparsification
-from sfp_viz.text.sparse_training import exact
+from sfp_viz.core.training.sparsification import SSR, SparseSettings, SSRProjection, Stripes
 
 _WEIGHTS = {
     "relative": "By mean filter norm and MACs",
@@ -28,7 +27,7 @@ LABELS = {
 _NORMS = {"relative": "By mean filter norm", "plain": "Equally"}
 
 
-def basic(settings: Sparsification, key: str) -> dict[str, Any]:
+def basic(settings: SparseSettings, key: str) -> dict[str, Any]:
     """Draw the goal, the strength of the penalty, epochs, learning rate and batch size; returns
     their values by setting."""
     fields = _goal(settings, key)
@@ -57,10 +56,9 @@ def basic(settings: Sparsification, key: str) -> dict[str, Any]:
     return {**fields, "epochs": int(epochs), "learning_rate": rate, "batch_size": int(batch)}
 
 
-def _goal(settings: Sparsification, key: str) -> dict[str, Any]:
+def _goal(settings: SparseSettings, key: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    choice = settings.method not in ("ssr_projection", "stripes")
-    if choice:
+    if has_choice := not isinstance(settings, SSRProjection | Stripes):
         fields["finish"] = st.segmented_control(
             "How much to prune", ["target", "found"], default=settings.finish, required=True,
             key=f"sparse_finish_{key}",
@@ -68,7 +66,7 @@ def _goal(settings: Sparsification, key: str) -> dict[str, Any]:
             help="With a target, the filters with the largest norms that fit it are kept, so "
             "networks compare at equal cost. Without one, the strength decides, as in the paper.",
         )  # fmt: skip
-    if not choice or fields["finish"] == "target":
+    if not has_choice or fields["finish"] == "target":
         fields["target_reduction"] = st.slider(
             "MACs to remove, %", 5, 95, round(100 * settings.target_reduction), 5,
             key=f"sparse_target_{key}",
@@ -76,7 +74,7 @@ def _goal(settings: Sparsification, key: str) -> dict[str, Any]:
     return fields
 
 
-def detail(settings: Sparsification, key: str) -> dict[str, Any]:
+def detail(settings: SparseSettings, key: str) -> dict[str, Any]:
     """Draw the settings that only some methods have; returns their values by setting."""
     left, right = st.columns(2)
     fields: dict[str, Any] = {}
@@ -90,9 +88,9 @@ def detail(settings: Sparsification, key: str) -> dict[str, Any]:
         help="How often the sparse copy, or the set of pruned filters, is updated. Each refresh "
         "adds a point to the charts.",
     ))  # fmt: skip
-    if settings.method in AULM:
+    if isinstance(settings, SSR | SSRProjection):
         fields |= _aulm(settings, key)
-    if settings.method == "group_lasso" and not exact(settings):  # a target needs none
+    if settings.method == "group_lasso" and not settings.meets_target:  # a target needs none
         fields["cutoff"] = left.number_input(
             LABELS["cutoff"], value=settings.cutoff, step=0.01, key=f"sparse_cutoff_{key}",
             help="Filters whose norm is below this share of the largest one in their layer are "
@@ -107,7 +105,7 @@ def detail(settings: Sparsification, key: str) -> dict[str, Any]:
         help="Layers whose outputs are added must lose the same filters. If off, they are not "
         "pruned.",
     )  # fmt: skip
-    if not exact(settings):
+    if not settings.meets_target:
         layers = st.checkbox(
             "One group at a time", settings.order == "layers", key=f"sparse_order_{key}",
             help="Trains each group of filters for all epochs before the next, as the paper does "
@@ -117,7 +115,7 @@ def detail(settings: Sparsification, key: str) -> dict[str, Any]:
     return fields
 
 
-def _weights(settings: Sparsification, key: str) -> str:
+def _weights(settings: SparseSettings, key: str) -> str:
     projected = settings.method == "ssr_projection"  # it has no strength
     words = _NORMS if projected else _WEIGHTS
     return st.selectbox(
@@ -130,7 +128,7 @@ def _weights(settings: Sparsification, key: str) -> str:
     )  # fmt: skip
 
 
-def _aulm(settings: Sparsification, key: str) -> dict[str, Any]:
+def _aulm(settings: SSR | SSRProjection, key: str) -> dict[str, Any]:
     left, right = st.columns(2)
     return {
         "rho": left.number_input(
@@ -149,7 +147,7 @@ def _aulm(settings: Sparsification, key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _stripes(settings: Sparsification, key: str) -> dict[str, Any]:
+def _stripes(settings: Stripes, key: str) -> dict[str, Any]:
     left, right = st.columns(2)
     below, beside = st.columns(2)
     return {
@@ -176,7 +174,7 @@ def _stripes(settings: Sparsification, key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def advanced(settings: Sparsification, key: str) -> dict[str, Any]:
+def advanced(settings: SparseSettings, key: str) -> dict[str, Any]:
     """Draw momentum, weight decay and seed; returns their values by setting."""
     left, right = st.columns(2)
     return {

@@ -12,7 +12,13 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.core.training.sparsification import TUNED, Method, Sparsification, check_used
+from sfp_viz.core.training.sparsification import (
+    TUNED,
+    Method,
+    SparseSettings,
+    check_used,
+    sparse_settings,
+)
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.storage.state import Where
 from sfp_viz.text.numbers import percent
@@ -22,7 +28,6 @@ from sfp_viz.text.sparse_training import (
     METHODS,
     SOURCES,
     STRIPES_COST,
-    exact,
     schedule_text,
 )
 from sfp_viz.ui import problems
@@ -114,7 +119,7 @@ def _advanced_tuning(settings: Distillation) -> dict[str, Any]:
 
 def defaults(
     method: Method, settings: Distillation, subject: Subject, *, quick: bool = True
-) -> Sparsification:
+) -> SparseSettings:
     """Settings of ``method`` that suit the images: twice the epochs of a fine-tuning, and 70
     refreshes or more in all.
 
@@ -125,8 +130,8 @@ def defaults(
         quick: Whether ``settings`` is the quick preset, with fewer steps between refreshes.
     """
     target = min(0.95, max(0.05, subject.recipe.target_reduction or 0.5))
-    return Sparsification(
-        method=method,
+    return sparse_settings(
+        method,
         finish="found" if method in ("ssr_projection", "stripes") else "target",
         target_reduction=target,
         epochs=2 * settings.epochs,
@@ -140,7 +145,7 @@ def defaults(
 
 
 def description(
-    network: Network, subject: Subject, settings: Sparsification, tuning: Distillation | None
+    network: Network, subject: Subject, settings: SparseSettings, tuning: Distillation | None
 ) -> str:
     """What the run will do and how long it will take, in sentences."""
     groups = len(groups_of(network, settings))
@@ -150,7 +155,7 @@ def description(
     return text + pace.sparse_sentence(network.digest, subject.data, settings, tuning, groups)
 
 
-def groups_of(network: Network, settings: Sparsification) -> tuple[str, ...]:
+def groups_of(network: Network, settings: SparseSettings) -> tuple[str, ...]:
     """Names of the groups that may lose filters. Raises PlanError when none may."""
     from sfp_viz.nets.sparsity.sparse_plan import sparse_groups
 
@@ -167,8 +172,8 @@ def _goal(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(
-    network: Network, first: Sparsification, fields: dict[str, Any]
-) -> tuple[Sparsification | None, str]:
+    network: Network, first: SparseSettings, fields: dict[str, Any]
+) -> tuple[SparseSettings | None, str]:
     """The settings, or None and why they are invalid or out of reach."""
     try:
         wanted = replace(first, **fields)
@@ -176,7 +181,7 @@ def _checked(
         names = groups_of(network, wanted)
     except SfpError as problem:
         return None, start_errors.message(problem, sparsify_fields.LABELS)
-    if exact(wanted) and wanted.method != "stripes":
+    if wanted.meets_target and wanted.method != "stripes":
         least = cost_of_widths(network, dict.fromkeys(names, 1)).macs
         most = 1 - least / max(1, cost(network).macs)
         if wanted.target_reduction > most:
@@ -199,7 +204,7 @@ def _tuning(settings: Distillation, fields: dict[str, Any]) -> tuple[Distillatio
 def start_sparse_training(
     network: Network,
     subject: Subject,
-    settings: Sparsification,
+    settings: SparseSettings,
     tuning: Distillation | None,
     where: Where = "here",
 ) -> str:

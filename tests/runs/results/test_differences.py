@@ -8,7 +8,7 @@ from sfp_viz.core.comparison.tradeoff import Whole, changed, saved
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe, fpgm, random
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import sparse_settings
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.results.differences import (
     SECTIONS,
@@ -47,7 +47,7 @@ def test_only_rows_that_differ_are_there_and_the_rest_is_what_they_share(pair):
 
 
 def thinned(home, **more) -> Summary:
-    settings = Sparsification(epochs=8, **more)
+    settings = sparse_settings(epochs=8, **more)
     path = sparsified_run(home, settings=settings)
     return next(one for one in finished_runs(home) if one.id == path.name)
 

@@ -13,7 +13,7 @@ import pytest
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, stripe_cost
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SSR, Stripes
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
 from sfp_viz.runs.create.copy import copy_with
@@ -34,11 +34,12 @@ from sfp_viz.runs.worker import main
 from tests.half_written import nothing_is_half_written
 from tests.runs.killing import killed
 
-FEW = Sparsification(
-    method="ssr_l20", strength=0.3, rho=1.0, finish="target", epochs=2, refresh=3, batch_size=64,
-    learning_rate=0.05, augmentation="shift", train_images=200, test_images=100,
-)  # fmt: skip
-STRIPES = replace(FEW, method="stripes", strength=0.05, growth=1.0, finish="found", epochs=3)
+SHARED = {
+    "refresh": 3, "batch_size": 64, "learning_rate": 0.05, "augmentation": "shift",
+    "train_images": 200, "test_images": 100,
+}  # fmt: skip
+FEW = SSR(method="ssr_l20", strength=0.3, rho=1.0, finish="target", epochs=2, **SHARED)
+STRIPES = Stripes(strength=0.05, epochs=3, **SHARED)
 TUNING = Distillation(
     epochs=2, batch_size=64, augmentation="shift", learning_rate=0.05, train_images=200,
     test_images=100, checkpoint_steps=3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sfp_viz.core.training.sparsification import Sparsification
+from sfp_viz.core.training.sparsification import SSR, sparse_settings
 from sfp_viz.figures.sparsity import story
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.components.thinning import in_words, thinning_data
@@ -16,7 +16,7 @@ NETWORK = sample_network("vgg11_fashion")
 def data(*, stripes: bool = False, upto: int = 0) -> dict:
     method = "stripes" if stripes else "ssr_l21"
     return thinning_data(
-        story(NETWORK, refreshes(NETWORK, upto=upto, stripes=stripes), Sparsification(method))
+        story(NETWORK, refreshes(NETWORK, upto=upto, stripes=stripes), sparse_settings(method))
     )
 
 
@@ -47,7 +47,7 @@ def test_the_axis_shows_the_epochs_to_come():
 
 
 def test_the_words_for_screen_readers_say_what_is_left_and_where_most_went():
-    told = story(NETWORK, refreshes(NETWORK), Sparsification())
+    told = story(NETWORK, refreshes(NETWORK), SSR())
     assert "Epoch 4.0 of 4: 400 of 800 filters stay" in in_words(told)
     assert "16 of 32 are left" in in_words(told)
-    assert "Nothing has been trained" in in_words(story(NETWORK, (), Sparsification()))
+    assert "Nothing has been trained" in in_words(story(NETWORK, (), SSR()))
