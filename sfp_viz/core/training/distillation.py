@@ -1,4 +1,4 @@
-"""Settings of a training and the lines of its history. No torch."""
+"""Settings of a distillation training, and its schedules. No torch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def _one_of(choice: object) -> str:
 
 
 _NUMBER = (int, float)
-_LEAST, _MOST = 0.01, 1000.0  # temperatures at which float32 still tells classes apart
-_HOT = f"a number, {_LEAST:g} to {_MOST:,.0f}"
+_COLDEST, _HOTTEST = 0.01, 1000.0  # temperatures at which float32 still tells classes apart
+_TEMPERATURE = f"a number, {_COLDEST:g} to {_HOTTEST:,.0f}"
 
 # field, kind, what is allowed in words, and as a test; a NaN passes none of these tests
-_SENSE: tuple[tuple[str, type | tuple[type, ...], str, Callable[[Any], bool]], ...] = (
+_ALLOWED: tuple[tuple[str, type | tuple[type, ...], str, Callable[[Any], bool]], ...] = (
     ("epochs", int, "a whole number, 1 or more", lambda n: n >= 1),
     ("batch_size", int, "a whole number of images, 1 or more", lambda n: n >= 1),
     ("learning_rate", _NUMBER, "a finite number above 0", lambda x: 0 < x < math.inf),
@@ -31,8 +31,8 @@ _SENSE: tuple[tuple[str, type | tuple[type, ...], str, Callable[[Any], bool]], .
     ("weight_decay", _NUMBER, "a finite number, 0 or more", lambda x: 0 <= x < math.inf),
     ("warmup", _NUMBER, "a share of all steps, 0 or more, below 1", lambda x: 0 <= x < 1),
     ("alpha", _NUMBER, "the teacher's share of the loss, 0 to 1", lambda x: 0 <= x <= 1),
-    ("temperature_start", _NUMBER, _HOT, lambda x: _LEAST <= x <= _MOST),
-    ("temperature_end", _NUMBER, _HOT, lambda x: _LEAST <= x <= _MOST),
+    ("temperature_start", _NUMBER, _TEMPERATURE, lambda x: _COLDEST <= x <= _HOTTEST),
+    ("temperature_end", _NUMBER, _TEMPERATURE, lambda x: _COLDEST <= x <= _HOTTEST),
     ("schedule", str, _one_of(Schedule), lambda name: name in get_args(Schedule)),
     ("label_smoothing", _NUMBER, "a number, 0 or more, below 1", lambda x: 0 <= x < 1),
     ("augmentation", str, _one_of(Augmentation), lambda name: name in get_args(Augmentation)),
@@ -47,31 +47,50 @@ _SENSE: tuple[tuple[str, type | tuple[type, ...], str, Callable[[Any], bool]], .
     ("teacher_views", int, "a whole number, 0 (off) to 64", lambda n: 0 <= n <= 64),
     ("checkpoint_steps", int, "a whole number of steps, 0 (after epochs alone) or more",
      lambda n: n >= 0),
-    ("processes", int, "a whole number, 1 to 64 (one a GPU is right)", lambda n: 1 <= n <= 64),
+    ("processes", int, "a whole number, 1 to 64 (one per GPU is right)", lambda n: 1 <= n <= 64),
 )  # fmt: skip
-_OPEN = ("train_images", "test_images")  # None takes all
+_OPTIONAL = ("train_images", "test_images")  # None takes all
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """How a student is trained: distillation from the unpruned teacher, or labels alone.
+    """Settings of a training: distillation from the unpruned teacher, or labels alone.
 
-    ``alpha`` in 0..1 is the teacher's share of the loss (0: labels alone). The temperature goes
-    from ``temperature_start`` to ``temperature_end`` along ``schedule``; 'cosine' 4 -> 1 is our
-    reading of the paper's 'variable temperature coefficient' (its formula was not available).
-    ``standardize`` compares logits less their mean and over their standard deviation (Sun et al.
-    2024; a start of 2 suits it), ``dkd`` weighs (the label's class, the others) of the teacher's
-    part on their own (Zhao et al. 2022: (1, 8)); None keeps them together.
-    ``learning_rate`` falls to 0 by a cosine, after a linear ``warmup`` (share of all steps, 0..1).
-    ``ema`` in 0..1 is the decay of a running average of the weights, which is what is measured and
-    kept; ``clip`` the largest norm of a gradient; 0 turns either off. ``teacher_views``: so many
-    changed copies of each image, over and over, so that the teacher looks at each only once; 0
-    draws new ones in each epoch. Without augmentation the teacher looks only once anyway.
-    ``train_images`` and ``test_images`` limit the data; None takes all of it. A checkpoint is kept
-    after each epoch and every ``checkpoint_steps`` steps (0: after epochs alone). ``processes``
-    share each batch among them, one a GPU, or all on the CPU; BatchNorm's statistics are then
-    each process's own. Temperatures are 0.01 to 1,000: beyond, float32 no longer tells the classes
-    apart. RecipeError, with what is allowed, for anything else that makes no sense.
+    Attributes:
+        epochs: Epochs of the training.
+        batch_size: Images in a batch.
+        learning_rate: Its highest value; a cosine to 0 after the warm-up.
+        momentum: Of SGD, below 1.
+        weight_decay: Of weights; norm scales and biases have none.
+        warmup: Share of all steps, 0..1, in which the learning rate rises linearly.
+        alpha: The teacher's share of the loss, 0..1; 0 trains on labels alone.
+        temperature_start: Temperature of the distillation, 0.01 to 1,000: beyond, float32 no longer
+            tells the classes apart.
+        temperature_end: The same at the other end of the schedule.
+        schedule: How the temperature changes; 'cosine' 4 -> 1 is our reading of the paper's
+            'variable temperature coefficient' (its formula was not available).
+        label_smoothing: Of the cross-entropy, 0..1.
+        augmentation: How images are changed.
+        precision: Number format of the forward pass.
+        train_images: How many to train on; None for all.
+        test_images: How many to measure the accuracy on; None for all.
+        seed: Draws batches, augmentation and dropout.
+        standardize: Whether logits are compared minus their mean and over their standard deviation
+            (Sun et al. 2024; a start of 2 suits it).
+        dkd: Weights of the label's class and of the others in the teacher's part (Zhao et al. 2022:
+            (1, 8)); None keeps them together.
+        ema: Decay of an exponential moving average of the weights, 0..1; the average is measured
+            and kept. 0: off.
+        clip: The largest norm of a gradient; 0: off.
+        teacher_views: So many augmented copies of each image, over and over, so that the teacher
+            sees each only once; 0 draws new ones in each epoch. Without augmentation the teacher
+            sees each image only once anyway.
+        checkpoint_steps: Steps between checkpoints within an epoch; 0: after epochs alone.
+        processes: Processes that share each batch, one per GPU, or all on the CPU. BatchNorm's
+            statistics are then each process's own.
+
+    Raises:
+        RecipeError: A value makes no sense; the message says what does.
     """
 
     epochs: int = 20
@@ -101,12 +120,12 @@ class Distillation:
     def __post_init__(self) -> None:
         if self.dkd is not None:
             object.__setattr__(self, "dkd", _weights(self.dkd))
-        for name, kind, words, fits in _SENSE:
+        for name, kind, words, fits in _ALLOWED:
             value = getattr(self, name)
-            if value is None and name in _OPEN:
+            if value is None and name in _OPTIONAL:
                 continue
-            known = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
-            if not known or not fits(value):
+            typed = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+            if not typed or not fits(value):
                 raise RecipeError(
                     f"The training's setting {name} has to be {words}, not {value!r}."
                 )
@@ -142,13 +161,18 @@ SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
 
 
 def temperature(settings: Distillation, progress: float, gap: float = 1.0) -> float:
-    """Temperature at ``progress`` 0..1 of all steps (docs/method.md; the schedule is our reading).
+    """The temperature at a step (docs/method.md; the schedule is our reading).
 
     cosine: T = T1 + (T0 - T1)(1 + cos(pi t)) / 2; 'step' halves at each quarter, not below T1;
     'increasing' is the cosine run backwards, from ``temperature_end`` up to the start. 'adaptive'
-    follows the student: T = T1 + (T0 - T1) g with ``gap`` g, what is left of its first distance
-    to the teacher, clipped to 0..1; a student no worse than its teacher goes at T1 (our own
-    variant, docs/method.md; nets/training/losses.py, Gap).
+    follows the student: T = T1 + (T0 - T1) g; a student no worse than its teacher trains at T1 (our
+    own variant; nets/training/losses.py, TeacherGap).
+
+    Args:
+        settings: The schedule, T0 and T1.
+        progress: Share t of all steps that is done, 0..1.
+        gap: For 'adaptive', g: what is left of the student's first gap to the teacher, clipped to
+            0..1.
     """
     start, end = settings.temperature_start, settings.temperature_end
     if settings.schedule == "adaptive":
@@ -157,7 +181,7 @@ def temperature(settings: Distillation, progress: float, gap: float = 1.0) -> fl
 
 
 def learning_rate(settings: Distillation, progress: float) -> float:
-    """Learning rate at ``progress`` 0..1: a linear warm-up, then a cosine to 0."""
+    """Learning rate at ``progress`` 0..1 of all steps: a linear warm-up, then a cosine to 0."""
     if progress < settings.warmup:
         return settings.learning_rate * min(1.0, (progress + 1e-3) / settings.warmup)
     rest = (progress - settings.warmup) / (1 - settings.warmup)

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of a history. Accuracies 0..1, measured; losses are means over the epoch.
+    """An epoch of fine-tuning.
 
-    ``memory`` is the most bytes used so far, measured: resident in main memory, or allocated on
-    the GPU; of all processes together, 0 where it was not measured.
+    Attributes:
+        epoch: Its number, from 1.
+        epochs: Epochs of the whole training.
+        loss: Mean over the epoch, measured.
+        train_accuracy: On the training images while training, 0..1, measured.
+        test_accuracy: On the test images after the epoch, 0..1, measured.
+        test_images: How many these were.
+        temperature: At the last step.
+        learning_rate: At the last step.
+        images_per_second: Training images per second, measured.
+        seconds: The whole epoch, measured.
+        memory: Most bytes used so far by all processes, measured: resident in main memory, or
+            allocated on the GPU; 0 where it was not measured.
     """
 
     epoch: int
@@ -28,17 +39,31 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Refresh:
-    """One line of the history: what training came to since the line before.
+    """The steps of a sparse training since the line before.
 
-    ``step`` of ``steps``; ``loss`` the mean cross-entropy over these steps, measured in training
-    (steps of one image alone are skipped and do not count; where there is no other, it is the loss
-    of the line before). ``seconds`` they took, also before a pause, without the pause.
-    ``residual``: ||W - F|| / ||W|| of each group, by name (empty without a copy). ``live``: share
-    of each group's filters that stay, 0..1; ``stripes``: share of each layer's stripes that stay,
-    and ``gates`` the 0, 25, 50, 75 and 100 % points of |S| of each layer. ``macs`` and ``params``
-    are counted for what stays (stripes as if each ran alone: computed, never a time), and so is
-    ``activation_bytes``, the most that one layer's input and output take in float32.
-    ``test_accuracy`` 0..1 of the network with all that goes at 0, measured, else None.
+    Attributes:
+        step: Steps done.
+        steps: Steps of the whole training.
+        epoch: Epochs done.
+        epochs: Epochs of the whole training.
+        phase: What the training does: the group at work, 'whole', 'filters', 'stripes', 'frozen'.
+        loss: Mean cross-entropy of these steps, measured while training (without skipped steps of
+            one image; of the line before where all were skipped).
+        residual: ||W - F|| / ||W|| by group; () without a copy.
+        live: Share of the filters that are kept, 0..1, by group.
+        stripes: Share of the stripes that act, 0..1, by layer.
+        gates: The 0, 25, 50, 75 and 100 % points of |S| by layer.
+        macs: Of what is kept, computed (each stripe as if it ran alone: never a time).
+        params: Of what is kept, computed.
+        activation_bytes: The most that one layer's input and output take in float32, computed.
+        rho: Pull between weights and copy; 0 without a copy.
+        learning_rate: At the last step.
+        images_per_second: Training images per second, measured.
+        seconds: Of these steps, without a pause between them.
+        test_accuracy: 0..1, of the network with all that is pruned at 0, measured at the end of an
+            epoch; else None.
+        test_images: On how many images.
+        notes: Sentences, such as on groups that the penalty would have left without a filter.
     """
 
     step: int

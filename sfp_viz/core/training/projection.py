@@ -1,4 +1,4 @@
-"""Projection onto the filters that meet a cost target."""
+"""Projection onto the filters that meet a MACs target."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ def rows_within(
     *,
     coupled: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Which rows stay so that MACs fall by at least the target: bool [units] for each group.
+    """The rows with the largest scores that meet a MACs target: bool [units] by group.
 
     The projection of ADMM with a hard constraint (docs/method.md, our reading): one threshold on
-    ``scores`` (one array [units] for each group to be cut, comparable between groups), then rows
-    come back by falling score while the target holds. So the target is met exactly: MACs are at
-    or below it, and no further row of the group that would fit is left out. Every group keeps a
-    row. ``coupled``: groups of several layers may be cut too. Raises PlanError when the target
-    cannot be met.
+    the scores, then rows come back by falling score while the target holds. MACs are at or below
+    the target, no further row would fit, and every group keeps one.
+
+    Args:
+        network: The network.
+        scores: A score of each row [units] of the groups that may be pruned, comparable between
+            groups.
+        target_reduction: Share of the MACs to remove, 0..1.
+        coupled: Whether groups of several layers may be pruned too.
+
+    Raises:
+        PlanError: The target cannot be met.
     """
     sizes = np.array([group.size for group in network.groups], dtype=np.int64)
     free = [
@@ -36,26 +43,26 @@ def rows_within(
     low = np.where(free, 1, sizes)
     count = objective_of(network, "macs")
     budget = float(np.floor((1 - target_reduction) * count(count.sizes) + 1e-6))
-    room = Budget(count, budget, low, sizes)
-    if not room.fits(low):
+    constraint = Budget(count, budget, low, sizes)
+    if not constraint.fits(low):
         most = 1 - count(low) / count(count.sizes)
         raise PlanError(
-            f"{100 * target_reduction:.1f} % of the MACs cannot go: with one filter left in every "
-            f"group that may be cut, {100 * most:.1f} % are saved. Lower the target reduction."
+            f"{100 * target_reduction:.1f} % of the MACs cannot be removed: at one filter in every "
+            f"prunable group {100 * most:.1f} % are. Lower the target reduction."
         )
     full = [
         np.asarray(scores.get(group.name, np.full(group.size, np.inf)), dtype=float)
         for group in network.groups
     ]
-    kept = by_threshold(room, full).kept
+    widths = by_threshold(constraint, full).kept
     return {
-        group.name: _largest(full[place], int(kept[place]))
-        for place, group in enumerate(network.groups)
+        group.name: _largest(values, int(width))
+        for group, values, width in zip(network.groups, full, widths, strict=True)
         if group.name in scores
     }
 
 
 def _largest(scores: np.ndarray, count: int) -> np.ndarray:
-    stay = np.zeros(len(scores), dtype=bool)
-    stay[np.argsort(-scores, kind="stable")[:count]] = True
-    return stay
+    kept = np.zeros(len(scores), dtype=bool)
+    kept[np.argsort(-scores, kind="stable")[:count]] = True
+    return kept

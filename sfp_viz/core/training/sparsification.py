@@ -314,7 +314,8 @@ def sparse_settings(method: str = "ssr_l21", **values: Any) -> SparseSettings:
         raise _no_choice("method", method, get_args(Method))
     users = {name: methods_with(name) for name in values}
     used: dict[str, Any] = {n: v for n, v in values.items() if not users[n] or method in users[n]}
-    return _RECORDS[method](**used | {"method": method})
+    used["method"] = method
+    return _RECORDS[method](**used)
 
 
 def methods_with(setting: str) -> tuple[Method, ...]:

@@ -124,5 +124,5 @@ def test_tied_groups_stay_whole_unless_asked_and_too_much_is_refused(residual):
     scores = {group.name: np.arange(group.size, dtype=float) for group in residual.groups}
     assert rows_within(residual, scores, 0.3)["stem"].all()
     assert not rows_within(residual, scores, 0.6, coupled=True)["stem"].all()
-    with pytest.raises(PlanError, match=r"cannot go.*Lower the target"):
+    with pytest.raises(PlanError, match=r"cannot be removed.*Lower the target"):
         rows_within(residual, scores, 0.99)
