@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sfp_viz.core.plan.reason import Reason, ReasonKind
-from sfp_viz.core.training.sparsification import WORDS
+from sfp_viz.core.training.sparsification import METHOD_NAMES
 
 _WORDS: Mapping[ReasonKind, str] = {
     "by_hand": "by hand",
@@ -26,7 +26,7 @@ def reason_text(reason: Reason) -> str:
     """Why a filter is removed, in a few words: 'redundant with 37'."""
     if reason.kind == "redundant":
         return f"redundant with {reason.other}"
-    method = WORDS.get(reason.detail, reason.detail)
+    method = METHOD_NAMES.get(reason.detail, reason.detail)
     if reason.kind == "silenced":
         return f"silenced during training ({method})"
     if reason.kind == "small_norm":

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe, name_of
-from sfp_viz.core.training.sparsification import WORDS
+from sfp_viz.core.training.sparsification import METHOD_NAMES
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.text.numbers import duration, percent
@@ -54,7 +54,7 @@ def title(run: Run | Summary) -> str:
     if run.kind == "sweep":
         return KINDS["sweep"]
     if run.kind == "sparsify":
-        return WORDS.get(str(run.facts.get("recipe")), KINDS["sparsify"])
+        return METHOD_NAMES.get(str(run.facts.get("recipe")), KINDS["sparsify"])
     text = _plan_of(run)
     if kind != "plan" and kind in PRUNED_BY:
         text = PRUNED_BY[kind]

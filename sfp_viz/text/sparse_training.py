@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import get_args
 
 from sfp_viz.core.training.sparsification import (
+    METHOD_NAMES,
     SSR,
-    WORDS,
     Method,
     SparseSettings,
     SSRProjection,
@@ -15,7 +15,7 @@ from sfp_viz.core.training.sparsification import (
 from sfp_viz.text.numbers import percent
 
 METHODS: Mapping[Method, str] = {
-    name: f"{WORDS[name][0].upper()}{WORDS[name][1:]}" for name in get_args(Method)
+    name: f"{METHOD_NAMES[name][0].upper()}{METHOD_NAMES[name][1:]}" for name in get_args(Method)
 }
 ABOUT = (
     "SSR is structured sparsity regularization: it drives whole filters to 0 while the network "

@@ -19,7 +19,7 @@ from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.training.sparsification import (
     SSR,
     STRENGTHS,
-    TUNED,
+    TUNING_RATE,
     Finish,
     Method,
     Order,
@@ -177,7 +177,7 @@ def sparsify(
         )
     if chosen.method == "stripes" and not as_json:
         click.echo(SKIPPING, err=True)
-    rate = tune_learning_rate or TUNED * tuning.learning_rate
+    rate = tune_learning_rate or TUNING_RATE * tuning.learning_rate
     after = replace(tuning, learning_rate=rate) if tune_epochs else None
     path = _lay_out(model, net, images, chosen, after)
     start_training(path, background=background, where=where)

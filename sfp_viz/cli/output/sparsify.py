@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.training.history import Refresh
-from sfp_viz.core.training.sparsification import WORDS
+from sfp_viz.core.training.sparsification import METHOD_NAMES
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import (
@@ -52,7 +52,7 @@ def sparse_facts(run: Run) -> list[tuple[str, Any]]:
         settings = read_sparsify_request(run.path).settings
     except SfpError:
         return []
-    lines: list[tuple[str, Any]] = [("method", WORDS[settings.method])]
+    lines: list[tuple[str, Any]] = [("method", METHOD_NAMES[settings.method])]
     if outcome := read_outcome(run.path):
         lines += _costs(outcome)
     return lines

@@ -18,7 +18,7 @@ Order = Literal["whole", "layers"]
 Weights = Literal["relative", "size", "plain"]
 Finish = Literal["found", "target"]
 
-WORDS = {
+METHOD_NAMES = {
     "ssr_l21": "SSR, l2,1",
     "ssr_l20": "SSR, l2,0",
     "ssr_projection": "SSR, projection",
@@ -34,8 +34,8 @@ STRENGTHS = {
     "proximal": 0.05,
     "stripes": 0.01,
 }
-TUNED = 0.25  # of the learning rate, after pruning: distillation is hard on shrunken outputs
-LEAST_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (our measurement)
+TUNING_RATE = 0.25  # of the learning rate, after pruning: distillation is hard on shrunken outputs
+MIN_RHO_RATIO = 1.5  # of rho to lambda, below which l2,0 did not converge (our measurement)
 
 _CHOICES = {"weights": Weights, "order": Order, "finish": Finish, "augmentation": Augmentation}
 _RANGES = {
@@ -197,11 +197,11 @@ class SSR(_Penalty, _Copy):
     def __post_init__(self) -> None:
         super().__post_init__()
         # some group's lambda is at least ``strength``, however groups are weighed
-        least = LEAST_RATIO * (self.strength or 0.0)
+        least = MIN_RHO_RATIO * (self.strength or 0.0)
         if self.method == "ssr_l20" and least > self.rho_most:
             raise RecipeError(
                 f"l2,0 does not converge at lambda {self.strength:g}: rho must be at least "
-                f"{LEAST_RATIO:g} times that, {least:g}, but may not rise above rho_most "
+                f"{MIN_RHO_RATIO:g} times that, {least:g}, but may not rise above rho_most "
                 f"{self.rho_most:g}. Lower lambda, or raise rho_most."
             )
 
@@ -346,12 +346,12 @@ def check_used(settings: SparseSettings, names: Collection[str]) -> None:
             )
     if "target_reduction" in names and not settings.meets_target:
         raise RecipeError(
-            "With finish 'found' those filters stay that the penalty left, so a target does "
+            "With finish 'found' the penalty decides how many filters are kept, so a target does "
             "nothing. Leave the target out, or set finish to 'target'."
         )
     if "cutoff" in names and settings.meets_target:
         raise RecipeError(
-            "With finish 'target' the largest filters that meet it stay, so a cutoff decides "
+            "With finish 'target' the largest filters that meet it are kept, so a cutoff decides "
             "nothing. Leave the cutoff out, or set finish to 'found'."
         )
 

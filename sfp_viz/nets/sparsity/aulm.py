@@ -129,7 +129,7 @@ class AULM(Solver):
             factors[name], saved = alive(prox(norm, threshold), norm)
             if saved:
                 notes.append(
-                    f"The penalty would leave '{name}' no filter, so its largest stays. "
+                    f"The penalty would leave '{name}' no filter, so its largest is kept. "
                     "Lower lambda."
                 )
         return factors, tuple(notes)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.projection import rows_within
-from sfp_viz.core.training.sparsification import LEAST_RATIO, SparseSettings
+from sfp_viz.core.training.sparsification import MIN_RHO_RATIO, SparseSettings
 from sfp_viz.errors import RecipeError
 from sfp_viz.nets.sparsity.filter_rows import Rows, mac_shares
 
@@ -95,18 +95,16 @@ def rho_factors(
     """
     if settings.method != "ssr_l20":
         return dict.fromkeys(strengths, 1.0), ()
-    factors = {n: max(1.0, LEAST_RATIO * each / settings.rho) for n, each in strengths.items()}
+    factors = {n: max(1.0, MIN_RHO_RATIO * each / settings.rho) for n, each in strengths.items()}
     group = max(factors, key=lambda name: factors[name])
     rho = factors[group] * settings.rho
-    words = (
-        f"lambda is {strengths[group]:.3g} for '{group}', by its MACs and the weights it is given"
-    )
+    lambda_ = f"lambda of '{group}' is {strengths[group]:.3g} (by its MACs and the layer weighting)"
     if rho > settings.rho_most:
         raise RecipeError(
-            f"l2,0 would not converge: {words}, and rho must be at least {LEAST_RATIO:g} times "
-            f"that, but may not rise above rho_most {settings.rho_most:g}. Lower lambda, raise "
-            "rho_most, or weigh groups as 'relative'."
+            f"l2,0 would not converge: the {lambda_}, and rho must be at least {MIN_RHO_RATIO:g} "
+            f"times that, but may not rise above rho_most {settings.rho_most:g}. Lower lambda, "
+            "raise rho_most, or weigh groups as 'relative'."
         )
     if factors[group] == 1:
         return factors, ()
-    return factors, (f"rho is {rho:.3g} there instead of {settings.rho:g}: {words}.",)
+    return factors, (f"The {lambda_}, so rho is {rho:.3g} there instead of {settings.rho:g}.",)

@@ -11,7 +11,7 @@ from typing import Any
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, plan_from_json
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.training.sparsification import WORDS, check_used
+from sfp_viz.core.training.sparsification import METHOD_NAMES, check_used
 from sfp_viz.errors import RecipeError, RunError, SfpError
 from sfp_viz.runs.results.points import best_epoch_text, epochs_around_cut
 from sfp_viz.runs.results.summary import Summary
@@ -135,7 +135,7 @@ def _thinning(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
     except RunError:
         return
     values = {
-        **asdict(settings), "method": WORDS[settings.method],
+        **asdict(settings), "method": METHOD_NAMES[settings.method],
         "target_reduction": _percent(settings.target_reduction),
     }  # fmt: skip
     for name, value in values.items():

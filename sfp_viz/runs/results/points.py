@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sfp_viz.core.comparison.tradeoff import Kind, Point, Whole
 from sfp_viz.core.measurement import wilson
-from sfp_viz.core.training.sparsification import WORDS
+from sfp_viz.core.training.sparsification import METHOD_NAMES
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.results.latencies import WHOLE, RunLatency
 from sfp_viz.runs.results.names import distinct_titles, setting_text
@@ -60,7 +60,7 @@ def best_epoch_text(run: Summary) -> str:
 
 def _family(run: Summary) -> str:
     """The recipe or the method, in words; '' where it has no name."""
-    return WORDS.get(run.recipe) or run.recipe.replace("_", " ")
+    return METHOD_NAMES.get(run.recipe) or run.recipe.replace("_", " ")
 
 
 def points_of(

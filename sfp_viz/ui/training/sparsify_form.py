@@ -13,7 +13,7 @@ from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import (
-    TUNED,
+    TUNING_RATE,
     Method,
     SparseSettings,
     check_used,
@@ -102,7 +102,7 @@ def form(network: Network, subject: Subject, settings: Distillation, key: str) -
 def _distillation(settings: Distillation, key: str) -> dict[str, Any]:
     """Draw the fields of the fine-tuning alone."""
     rate = st.number_input(
-        _TUNING_LABELS["learning_rate"], value=TUNED * settings.learning_rate, step=0.005,
+        _TUNING_LABELS["learning_rate"], value=TUNING_RATE * settings.learning_rate, step=0.005,
         format="%.4f",
         key=f"sparse_tuning_rate_{key}",
         help="By default a quarter of the rate above: distillation is unstable on a network whose "

@@ -5,9 +5,9 @@ import pytest
 
 from sfp_viz.core.plan.reason import Reason, small_norm
 from sfp_viz.core.training.sparsification import (
+    METHOD_NAMES,
     SSR,
     STRENGTHS,
-    WORDS,
     GroupLasso,
     Method,
     ProximalLasso,
@@ -25,7 +25,7 @@ def test_every_method_has_a_strength_and_words():
     for method, strength in STRENGTHS.items():
         settings = sparse_settings(method)
         assert settings.strength == strength
-        assert WORDS[method]
+        assert METHOD_NAMES[method]
     assert SSR(strength=0.0).strength == 0
     assert SSR(method="ssr_l20").growth > 1 == SSR().growth
     assert hash(SSR()) == hash(SSR())
