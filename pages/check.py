@@ -1,4 +1,4 @@
-"""Check: prune for real, on a copy, and measure before and after."""
+"""Check: prune a copy of the network, and measure it before and after."""
 
 import streamlit as st
 
@@ -14,14 +14,14 @@ with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
 
-st.markdown("Prunes a copy: filters are really taken out, and what is left is measured here.")
-beside = bool(image_field.here(network))  # else a sentence stands between field and button
-with st.container(horizontal=beside, vertical_alignment="bottom"):
+st.markdown("Prunes a copy of the network and measures it on this machine, before any fine-tuning.")
+has_images = bool(image_field.here(network))  # else a sentence separates field and button
+with st.container(horizontal=has_images, vertical_alignment="bottom"):
     data = image_field.ask_images(network, key="check_images")
     clicked = st.button("Prune and measure", type="primary", disabled=not network.free)
 
 if not network.free:
-    st.info("No group of this network can be cut. The page Model says why for each layer.")
+    st.info("No group of this network can be pruned. The Model page says why for each layer.")
     st.stop()
 
 subject = Subject(session.model, session.request, data)
@@ -32,24 +32,26 @@ if clicked:
         place.status("Pruning and measuring", expanded=True),
         progress_line.line("text") as progress,
     ):
-        saved_check.keep(subject, checks.check(subject, progress=progress))
+        saved_check.save(subject, checks.measure_check(subject, progress=progress))
     place.empty()
 
 with problems.stopping():
-    found = saved_check.find(subject)
-if found is None:
+    saved = saved_check.find(subject)
+if saved is None:
     st.caption(
         "The plan or the images have changed since the last check."
         if measurements.has_any(saved_check.WHAT, session.model)
-        else "Nothing has been pruned yet. It takes seconds; the unpruned network stays as it is."
+        else "Nothing has been measured yet. It takes seconds and does not change your network."
     )
     st.stop()
 
 with problems.stopping():
     plan = planned.plan(subject.model, subject.request)
-    check_view.numbers(found.check, found.when)
-    repair_view.show(session.recipe, found.repair, data)
+    check_view.numbers(saved.check, saved.when)
+    repair_view.show(session.recipe, saved.repair, data)
     check_view.stages(subject)
     check_view.widths(network, plan)
     check_view.removed(plan)
-    st.page_link("pages/finetune.py", label="Fine-tune it", icon=":material/arrow_forward:")
+    st.page_link(
+        "pages/finetune.py", label="Fine-tune the pruned network", icon=":material/arrow_forward:"
+    )

@@ -1,11 +1,10 @@
-"""Explore: which filters of a layer are alike, and what becomes of them."""
+"""Explore: which filters of a layer are alike, and which of them the plan keeps."""
 
 import streamlit as st
 
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
-from sfp_viz.ui.explore import depth
-from sfp_viz.ui.explore import panels as explore
+from sfp_viz.ui.explore import depth, panels
 from sfp_viz.ui.explore.ratio_panel import ratio_panel
 from sfp_viz.ui.session import entry, state
 
@@ -16,14 +15,14 @@ with problems.stopping():
     group = planned.group_of(session)
     if group is None:
         st.info(
-            "No group of filters could be found in this network, so there is nothing to cut. "
-            "The Model page names the reasons."
+            "This network has no group of filters, so there is nothing to prune. The Model page "
+            "says why."
         )
         st.stop()
 
-    explore.strip()
-    explore.begin()
-    explore.linked()
-    view = explore.current_view()
+    panels.strip()
+    panels.begin()
+    panels.linked()
+    view = panels.current_view()
     ratio_panel(view)
     depth.dispersion_over_depth(view)

@@ -1,4 +1,4 @@
-"""Learn: a lesson of ten minutes on the digits network. Predict, prune, see, check yourself."""
+"""Learn: a ten-minute lesson on the digits network: predict, prune, see, check yourself."""
 
 import streamlit as st
 
@@ -12,34 +12,34 @@ entry.enter_through_app("pages/learn.py")
 with problems.stopping():
     network = loaders.network(lesson.MODEL)
 
-st.title("Which filters can go?")
+st.title("Which filters can be pruned?")
 st.markdown(
-    "A lesson of ten minutes on a small network that reads digits. It stands apart from the "
-    "network that you are working on."
+    "A ten-minute lesson on a small network that reads digits. It does not affect the network "
+    "you are working on."
 )
 
 st.header("1. What a filter is")
 st.markdown(
-    "The first layer looks at the image through these small windows, its **filters**. Each gives "
-    "one map of the image. Teal weights count for, orange ones against."
+    "The first layer scans the image with these small windows, its **filters**. Each filter "
+    "produces one feature map. Teal: positive weights; orange: negative weights."
 )
 
 lesson.filters(network)
 
 st.header("2. Filters that are alike")
 with problems.shown():
-    st.markdown(lesson.chance(network))
-    lesson.alike(network)
-st.caption("Only neighborhoods can be read from the points: distances between islands say little.")
+    st.markdown(lesson.redundancy_text(network))
+    lesson.similar_filters(network)
+st.caption("On the map only neighborhoods are meaningful; distances between clusters are not.")
 
 st.header("3. Predict")
 share = st.segmented_control(
-    "Share of the MACs that goes", list(lesson.TARGETS), default="half", required=True,
+    "MACs to remove", list(lesson.TARGETS), default="half", required=True,
     key="lesson_share",
 )  # fmt: skip
 target = lesson.TARGETS[str(share)]
 guess = st.radio(
-    "Which filters should go, so that most of the accuracy is left, without any training?",
+    "Which filters should be pruned to lose the least accuracy, without any training?",
     (lesson.RANDOM, lesson.NORM, lesson.CLUSTER), index=None, key="lesson_guess",
 )  # fmt: skip
 
@@ -57,10 +57,12 @@ elif lesson.shown(target):
 st.header("5. Check yourself")
 quiz.quiz()
 
-st.header("Go on")
-st.markdown("Open this network and merge clusters by hand, or drag the share of each layer.")
+st.header("Next steps")
+st.markdown(
+    "Open this network to merge clusters by hand, or choose how many filters each layer keeps."
+)
 with st.container(horizontal=True):
-    if st.button("Open it in Explore", key="lesson_open"):
-        state.change(model=lesson.MODEL, group=lesson.repeated().name)
+    if st.button("Open in Explore", key="lesson_open"):
+        state.change(model=lesson.MODEL, group=lesson.redundant_group().name)
         st.switch_page("pages/explore.py")
-    st.button("Start the lesson anew", key="lesson_reset", on_click=lesson.anew)
+    st.button("Restart the lesson", key="lesson_reset", on_click=lesson.restart)

@@ -1,4 +1,4 @@
-"""Model: open a network, and read what it is made of and what of it can be cut."""
+"""Model: open a network and see its layers and which of them can be pruned."""
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ left, right = st.columns([3, 2], gap="medium")
 with right, st.container(border=True):
     st.markdown("**Open another network**")
     kind = st.segmented_control(
-        "What to open", list(FORMS), default="A file", key="open kind",
+        "Source", list(FORMS), default="A file", key="open kind",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
     with problems.shown():
@@ -34,15 +34,15 @@ except SfpError as problem:
     st.stop()
 
 with left, problems.shown(), st.container(border=True):
-    st.markdown("**What it is**")
+    st.markdown("**Overview**")
     report.facts()
     if network.free:
         report.prunability(network)
     report.dead(network)
 if not network.free:
     with left, st.container(border=True):
-        report.nothing_to_cut(network)
+        report.nothing_to_prune(network)
 with left if network.free else right, problems.shown(), st.container(border=True):
     report.baseline(network)
 with problems.shown():
-    layer_report.table(network)
+    layer_report.layer_table(network)

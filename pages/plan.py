@@ -1,4 +1,4 @@
-"""Plan: how many filters each group keeps, under a target, and what that costs."""
+"""Plan: how many filters each group keeps to meet a target, and what the plan costs."""
 
 import streamlit as st
 
@@ -18,26 +18,26 @@ entry.enter_through_app("pages/plan.py")
 with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
-    image_offer.settle(network)
+    image_offer.apply_finished(network)
     asked = actions.asked()
 
 if not network.groups:
-    st.info("This network has no layer whose filters could be cut: there is nothing to plan.")
+    st.info("This network has no layer whose filters can be pruned, so there is nothing to plan.")
     st.stop()
 
 plan_head.head(network, asked)
-if evidence_panel.ask_for(network, asked.recipe):
-    study_start.carry_out(network)
+if evidence_panel.request_missing(network, asked.recipe):
+    study_start.start_requested(network)
     st.stop()
 budget = planned.budget(session.model, session.request)
 if budget.after is None:
     goal_form.out_of_reach(network, asked, budget.problem)
-    study_start.carry_out(network)
+    study_start.start_requested(network)
     st.stop()
 
 with problems.stopping():
     widths = plan_head.widths(network, asked, budget)
-    plan_head.reached(network, asked, widths)
+    plan_head.target_summary(network, asked, widths)
     image_offer.offer(network, asked)
     plan_cost.costs(network, budget)
 bars.narrow_style()
@@ -53,4 +53,4 @@ with right.container(border=True), problems.shown():
 with left, problems.shown():
     evidence_panel.panel(network, widths)
     trust_panel.panel(network, asked)
-study_start.carry_out(network)
+study_start.start_requested(network)

@@ -1,4 +1,4 @@
-"""What stands above every page: the network, what goes on, costs before and after, undo, redo."""
+"""The bar above every page: the network, running jobs, costs before and after, undo, redo."""
 
 from __future__ import annotations
 
@@ -31,9 +31,12 @@ _STRIP = (
 
 
 def top(page: str = "", title: str = "") -> None:
-    """The bar above the page called ``page``: title, what goes on, and the budget on the left;
-    undo, redo, steps and link on the right. ``title`` stands above it where the screen is so
-    narrow that the bar of pages is folded away."""
+    """The bar above a page: network, running jobs and costs; undo, redo, steps and link.
+
+    Args:
+        page: name of the page in the address.
+        title: its title, shown where the screen is so narrow that the page bar is folded away.
+    """
     session = state.session()
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         with st.container(gap=None, width="stretch"):
@@ -63,13 +66,18 @@ def _name(title: str) -> str:
 
 
 def strip(budget: planned.PlannedCost, free: bool = True, lacks: tuple[str, ...] = ()) -> str:
-    """MACs and params, before and after, as one line of HTML; ``free``: something can be cut;
-    ``lacks``: the evidence that the recipe needs and has not."""
+    """MACs and params, before and after, as one line of HTML.
+
+    Args:
+        budget: the planned cost.
+        free: whether something can be pruned.
+        lacks: the evidence that the recipe needs and that is missing.
+    """
     if budget.after is None:
-        why = "the target is out of reach: see Plan" if free else "nothing can be cut: see Model"
+        why = "target cannot be reached: see Plan" if free else "cannot be pruned: see Model"
         if free and lacks:
             evidence_names = " and ".join(EVIDENCE_NAMES[name] for name in lacks)
-            why = f"no plan yet without {evidence_names}: see Plan"
+            why = f"no plan without {evidence_names}: see Plan"
         return (
             f'<div class="budget"><span data-testid="budget-macs">{_one("MACs", budget.before)}'
             f"</span><i>{why}</i></div>"
@@ -102,10 +110,10 @@ def _steps() -> None:
     )  # fmt: skip
     panel = st.popover(
         "Steps", key="steps_open", type="tertiary", icon=":material/account_tree:",
-        on_change="rerun", help="Every plan you made here, and the way back to it. The keys of "
-        "Undo take back what was written while you are in a text field",
+        on_change="rerun", help="All plans of this session. Click one to return to it. "
+        "In a text field, the Undo key undoes your typing.",
     )  # fmt: skip
-    if panel.open:  # drawn only when it is looked at
+    if panel.open:
         with panel:
             steps_panel.steps_panel()
     copy_link()

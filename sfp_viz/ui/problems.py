@@ -1,4 +1,4 @@
-"""How a problem looks on a page: one clear sentence, never a traceback."""
+"""Problems on a page: one clear sentence, never a traceback."""
 
 from __future__ import annotations
 

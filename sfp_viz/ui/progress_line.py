@@ -1,4 +1,4 @@
-"""Lines about long work, where it happens on a page, from inside cached functions too."""
+"""Progress of long work on a page, from inside cached functions too."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ Progress = Callable[[str], None]
 
 @contextmanager
 def line(draw: str = "caption") -> Iterator[Progress]:
-    """A place for one line that is replaced by the next, and gone after the block; nothing is
-    drawn before the first. ``draw``: 'caption', or 'status' for a box with a running sign.
+    """Yields a function that shows one line, in place of the line before; nothing is left after it.
 
-    A cached function replays what is drawn in it whenever it is asked again. A line about its
-    work is no part of what it found, so it is drawn as if outside. Each line also lets Streamlit
-    stop the work, as when somebody leaves the page.
+    A cached function replays what is drawn in it with every call. A progress line is no part of
+    its result, so it is drawn as if outside. Each line also lets Streamlit stop the work, as when
+    somebody leaves the page.
+
+    Args:
+        draw: 'caption', 'text', or 'status' for a box with a spinner.
     """
     outside, places = copy_context(), []
 
@@ -29,7 +31,7 @@ def line(draw: str = "caption") -> Iterator[Progress]:
         if not places:
             places.append(st.empty())
         place: Any = places[0]
-        getattr(place, draw)(plain(text))
+        getattr(place, draw)(text if draw == "text" else plain(text))  # text knows no markup
 
     try:
         yield lambda text: outside.run(write, text)

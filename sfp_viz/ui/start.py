@@ -1,4 +1,4 @@
-"""The Start page's panels: the network on the screen, the others, and the runs that are going."""
+"""The Start page's panels: the network on the screen, other networks, and the newest runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sfp_viz.text.numbers import percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
-from sfp_viz.ui.group import filter_maps as maps
+from sfp_viz.ui.group import filter_maps
 from sfp_viz.ui.group.group_view import group_view, pixels, points_of
 from sfp_viz.ui.navigation import saved_sessions, steps_panel
 from sfp_viz.ui.runs import job_chip
@@ -25,75 +25,81 @@ from sfp_viz.ui.session.tree import Step
 MAP_HEIGHT = 400
 
 
-def go_on() -> None:
-    """The way back to where the last browser session of this workspace stood; nothing where this
-    one has begun something itself, or there was none."""
-    left = saved_sessions.last_session()
-    if left is None:
+def resume_offer() -> None:
+    """A button that resumes the last browser session of this workspace; nothing where there was
+    none, or where this one has done something already."""
+    last = saved_sessions.last_session()
+    if last is None:
         return
-    title = problems.plain(steps_panel.network_title(left.step.model))
-    then = datetime.fromtimestamp(left.time)
+    title = problems.plain(steps_panel.network_title(last.step.model))
+    then, plan = datetime.fromtimestamp(last.time), _plan_text(last.step)
     day = "today" if then.date() == datetime.now().date() else f"{then:%d %b %Y}"
     with st.container(
         border=True, key="go_on_box", horizontal=True, horizontal_alignment="distribute",
         vertical_alignment="center",
     ):  # fmt: skip
         st.markdown(
-            f"**Go on where you were:** {title}, {_went(left.step)}, {day} at {then:%H:%M}",
+            f"**Resume your last session:** {title}, {plan}, {day} at {then:%H:%M}",
             width="content",
         )
         st.button(
-            "Go on",
+            "Resume",
             key="go_on",
             on_click=saved_sessions.resume_last,
-            args=(left,),
+            args=(last,),
             icon=":material/history:",
         )
 
 
-def _went(step: Step) -> str:
-    """The plan of a step in words, with the share of MACs that it takes away (computed)."""
-    hand = ", with changes by hand" if step.edits else ""
-    return f"{run_labels.recipe_label(step.recipe)} {steps_panel.macs_change(step)} MACs{hand}"
+def _plan_text(step: Step) -> str:
+    """The plan of a step in words, with the share of MACs that it saves (computed)."""
+    edits = ", with manual changes" if step.edits else ""
+    return f"{run_labels.recipe_label(step.recipe)} {steps_panel.macs_change(step)} MACs{edits}"
 
 
-def picture() -> None:
+def map_panel() -> None:
     """The filter map of one layer of the network on the screen."""
     session = state.session()
     group = planned.group_of(session)
     if group is None:
-        st.info("This network has no group of filters that could be shown.")
+        st.info("This network has no filters to show.")
         return
-    found = planned.dispersions(session.model, session.recipe)
-    read = loaders.network(session.model)
-    drawn = "neurons" if read.layer(group.layers[0]).neurons else "filters"
+    spread = planned.dispersions(session.model, session.recipe)
+    network = loaders.network(session.model)
+    noun = "units" if network.layer(group.layers[0]).neurons else "filters"
     st.markdown(
-        f"**{problems.plain(group.layers[0])}** &nbsp; {group.size:,} {drawn}, each a point; like "
-        f"{drawn} lie together"
+        f"**{problems.plain(group.layers[0])}** &nbsp; {group.size:,} {noun}, each shown as a "
+        f"point; similar {noun} are close together"
     )
-    chosen = session.selection if session.group == group.name else ()
+    selection = session.selection if session.group == group.name else ()
     filter_map(
-        _points(session, group), key="start map", selected=chosen, revision=state.revision(),
+        _points(session, group), key="start map", selected=selection, revision=state.revision(),
         on_change=lambda: _map_chose(group.name), height=MAP_HEIGHT,
     )  # fmt: skip
-    if group.name in found and not session.group:
-        st.caption(standing(read, found, group.name))
+    if group.name in spread and not session.group:
+        st.caption(dispersion_note(network, spread, group.name))
     if st.button("Explore this layer", type="primary", key="explore"):
         state.change(group=group.name)
         st.switch_page("pages/explore.py")
 
 
-def standing(network: Network, found: Mapping[str, float], group: str) -> str:
-    """How the layer stands among the others by Kernel Dispersion (``found``, by group)."""
-    spread = found[group]
-    lower = [network.group(name) for name, one in found.items() if one < spread]
-    measure = f"Kernel Dispersion {spread:.2f}, where 1 is as spread as random filters (computed)."
-    if spread > 0.95 and not lower:
-        return f"No layer repeats itself much; this one has {measure}"
+def dispersion_note(network: Network, dispersions: Mapping[str, float], group: str) -> str:
+    """How redundant a layer is compared with the others, in a sentence.
+
+    Args:
+        network: the network.
+        dispersions: Kernel Dispersion 0..1 by group.
+        group: the group of the layer.
+    """
+    value = dispersions[group]
+    lower = [network.group(name) for name, other in dispersions.items() if other < value]
+    measure = f"Kernel Dispersion {value:.2f}; random filters have 1 (computed)."
+    if value > 0.95 and not lower:
+        return f"No layer is very redundant. This one has {measure}"
     if not lower:
-        return f"Of all layers this one repeats itself most: {measure}"
-    if all(network.layer(one.layers[0]).neurons for one in lower):
-        return f"Layers of neurons aside, this one repeats itself most: {measure}"
+        return f"This layer is the most redundant one: {measure}"
+    if all(network.layer(other.layers[0]).neurons for other in lower):
+        return f"Among convolutions, this layer is the most redundant one: {measure}"
     return measure
 
 
@@ -104,8 +110,8 @@ def _map_chose(group: str) -> None:
 
 def _points(session: state.Session, group: FilterGroup) -> Points:
     """The map's points; a sample ships its clusters, so that nothing has to be clustered first."""
-    places = maps.places(session.model, group.name).points
-    labels = maps.shipped_labels(session.model, group.name)
+    places = filter_maps.places(session.model, group.name).points
+    labels = filter_maps.shipped_labels(session.model, group.name)
     if labels is None:
         return points_of(group_view(session, group, group.layers[0]), places)
     network = loaders.network(session.model)
@@ -113,7 +119,7 @@ def _points(session: state.Session, group: FilterGroup) -> Points:
     return Points(
         name=f"{network.digest} {group.layers[0]}",
         title=group.layers[0],
-        places=maps.apart(places),
+        places=filter_maps.spread_apart(places),
         clusters=labels,
         notes=[_mates(sizes[label] - 1) for label in labels],
         pixels=pixels(network, group.layers[0], group.size),
@@ -125,7 +131,7 @@ def _mates(others: int) -> str:
 
 
 def facts() -> None:
-    """What is known of the network on the screen."""
+    """Training data, accuracy and layers of the network on the screen."""
     session = state.session()
     network = loaders.network(session.model)
     if session.model in samples.sample_names():
@@ -136,35 +142,35 @@ def facts() -> None:
 
 
 def made_of(network: Network) -> str:
-    """'2 convolutions and 1 layer of neurons in 3 groups; all of them can be cut.'"""
+    """'2 convolutions and 1 linear layer in 3 groups. All of them can be pruned.'"""
     free, groups = len(network.free), len(network.groups)
     hidden = sum(layer.neurons for layer in network.layers)
-    maps = len(network.layers) - hidden
-    told = [f"{maps} convolution{'' if maps == 1 else 's'}"] if maps else []
-    told += [f"{hidden} layer{'' if hidden == 1 else 's'} of neurons"] if hidden else []
-    if not told:
-        return "No layer has filters that could be cut."
-    share = "all of them" if free == groups else f"{free} of the groups"
-    ties = f"{groups} group{'' if groups == 1 else 's'}"
-    return f"{' and '.join(told)} in {ties}; {share} can be cut."
+    convs = len(network.layers) - hidden
+    counts = [f"{convs} convolution{'' if convs == 1 else 's'}"] if convs else []
+    counts += [f"{hidden} linear layer{'' if hidden == 1 else 's'}"] if hidden else []
+    if not counts:
+        return "No layer has filters that can be pruned."
+    in_groups = f"{groups} group{'' if groups == 1 else 's'}"
+    share = "All" if free == groups else f"{free:,}" if free else "None"
+    return f"{' and '.join(counts)} in {in_groups}. {share} of them can be pruned."
 
 
 def _accuracy(card: dict) -> str:
     try:
         interval = tuple(float(bound) for bound in card["interval"])
         return (
-            f"{percent(float(card['accuracy']))} of {int(card['test_images']):,} test images "
-            f"right (measured when it was made; 95 % interval {span((interval[0], interval[1]))})"
+            f"{percent(float(card['accuracy']))} accuracy on {int(card['test_images']):,} test "
+            f"images (measured after training; 95 % interval {span((interval[0], interval[1]))})"
         )
     except (KeyError, ValueError, TypeError, IndexError):
-        return "Its accuracy is not known."
+        return "Its accuracy is unknown."
 
 
 def others() -> None:
-    """The other samples, each as one line with a button."""
-    now = state.session().model
+    """The other samples, each with a button that opens it."""
+    current = state.session().model
     for name in samples.sample_names():
-        if name == now:
+        if name == current:
             continue
         with problems.shown(), st.container(border=True, key=f"sample {name}"):
             card = samples.sample_card(name)
@@ -178,28 +184,27 @@ def others() -> None:
 
 
 def stored() -> None:
-    """Networks opened before, which lie in the workspace."""
-    found = [
-        it for it in model_store.stored_models(loaders.home()) if it.digest != state.session().model
-    ]
-    for it in found[:6]:
+    """Networks of the workspace, which were opened before."""
+    current = state.session().model
+    models = [m for m in model_store.stored_models(loaders.home()) if m.digest != current]
+    for model in models[:6]:
         st.button(
-            problems.plain(f"{it.name[:60]}, {size(it.size)}"), key=f"stored {it.digest}",
-            type="tertiary", on_click=state.change, kwargs={"model": it.digest},
+            problems.plain(f"{model.name[:60]}, {size(model.size)}"), key=f"stored {model.digest}",
+            type="tertiary", on_click=state.change, kwargs={"model": model.digest},
             icon=":material/history:",
         )  # fmt: skip
 
 
 def runs() -> None:
-    """The newest runs, each with a way back to it."""
-    found = catalog.newest(loaders.home(), 4)
-    if not found:
+    """The newest runs, each with a button that opens it."""
+    newest = catalog.newest(loaders.home(), 4)
+    if not newest:
         return
     st.markdown("**Runs**")
-    for run in found:
+    for run in newest:
         kind, state = run_labels.KINDS.get(run.kind, run.kind), run_labels.STATES[run.state]
-        words = f"{job_chip.network_of(run)}: {kind.lower()}, {state.lower()}"
+        label = f"{job_chip.network_of(run)}: {kind.lower()}, {state.lower()}"
         if run.epochs:
-            words += f", {len(run.epochs)} of {run.epochs[-1].epochs} epochs"
-        if st.button(problems.plain(words), key=f"run {run.id}", icon=":material/monitoring:"):
+            label += f", {len(run.epochs)} of {run.epochs[-1].epochs} epochs"
+        if st.button(problems.plain(label), key=f"run {run.id}", icon=":material/monitoring:"):
             job_chip.open_run(run)

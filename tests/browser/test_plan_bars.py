@@ -54,8 +54,8 @@ def test_a_name_shows_why_and_a_locked_group_no_longer_moves(page: Page):
     page.goto("/plan")
     press(page, page.get_by_role("button", name="conv1: show why"))
     expect(page.get_by_role("heading", name="conv1")).to_have_count(1)
-    press(page, page.get_by_text("Leave it whole"))
-    expect(page.get_by_text("Left whole: you locked it.")).to_have_count(1)
+    press(page, page.get_by_text("Do not prune"))
+    expect(page.get_by_text("Not pruned: you set 'Do not prune'.")).to_have_count(1)
     expect(page.get_by_role("slider", name="Filters kept in conv1")).to_have_count(0)
 
 

@@ -60,5 +60,5 @@ def test_a_network_becomes_sparse_on_the_page_and_its_plan_opens(home, page):
     press(page, page.get_by_role("button", name="Open as a plan"))
     page.wait_for_url(re.compile("/plan"))
     still(page)
-    expect(page.get_by_text("training took the other").first).to_be_visible()
-    expect(page.get_by_text("Which filters go, and why")).to_be_visible()
+    expect(page.get_by_text("sparse training silenced the others").first).to_be_visible()
+    expect(page.get_by_text("Pruned filters and why")).to_be_visible()

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.explore.panels import believed
+from sfp_viz.ui.explore.panels import trust_text
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from tests.pages.page_words import press, said, undo
@@ -51,21 +51,21 @@ def test_the_trust_in_the_map_is_called_estimated(open_page):
 
 @pytest.mark.parametrize(
     ("trust", "words"),
-    [(0.95, "are alike, with few exceptions"), (0.85, "not all"), (0.67, "often not alike")],
+    [(0.95, "almost all neighbors"), (0.85, "most neighbors"), (0.67, "often not similar")],
 )
 def test_a_poor_map_warns_and_a_good_one_reassures(trust, words):
-    assert words in believed(trust)
+    assert words in trust_text(trust)
 
 
 def test_the_words_of_filters_that_go_are_as_dark_as_others(open_page):
     css = next(block.body for block in open_page("explore").html if ".tiles" in block.body)
-    assert ".goes img{opacity" in css
-    assert ".goes{opacity" not in css
+    assert ".pruned img{opacity" in css
+    assert ".pruned{opacity" not in css
 
 
 def test_the_table_says_what_goes_and_why(open_page):
     plan = open_page("explore").dataframe[0].value["plan"]
-    assert sum(text.startswith("removed: ") for text in plan) == 24
+    assert sum(text.startswith("pruned: ") for text in plan) == 24
     assert sum(text == "kept" for text in plan) == 24
 
 
@@ -77,15 +77,15 @@ def test_the_pictures_follow_the_selection(exploring):
 
 def test_the_neurons_of_a_linear_layer_are_drawn_as_the_maps_they_read(exploring):
     app = exploring(group="fc1")
-    assert "64 neurons, each a filter of 48 × 2 × 2" in said(app)
-    assert "The first 16 of 48 maps of each filter." in said(app)
+    assert "64 units, each a filter of 48 × 2 × 2" in said(app)
+    assert "Shown: the first 16 of 48 maps of each filter." in said(app)
     assert "1 × 1" not in said(app)
 
 
 def test_splitting_off_makes_one_cluster_more_and_is_undone_in_one_step(exploring):
     app = exploring(3, 5, 9)
     before = len(set(app.dataframe[0].value["cluster"]))
-    press(app, "Split off")
+    press(app, "Split")
     labels = app.dataframe[0].value["cluster"]
     assert len({labels[unit] for unit in (3, 5, 9)}) == 1
     assert list(labels).count(labels[3]) == 3
@@ -108,7 +108,7 @@ def test_moving_puts_filters_into_the_cluster_that_was_named(exploring):
     app = exploring(0)
     menu = next(box for box in app.selectbox if box.label == "Cluster")
     menu.set_value(4).run()
-    press(app, "Move them")
+    press(app, "Move")
     labels = list(app.dataframe[0].value["cluster"])
     assert labels.count(labels[0]) > 1
 
@@ -118,13 +118,13 @@ def test_another_number_of_clusters_is_found_anew(exploring):
     app.number_input[0].set_value(5).run()
     assert not app.exception
     assert set(app.dataframe[0].value["cluster"]) == set(range(5))
-    press(app, "Back to the suggested clusters")
+    press(app, "Reset to suggested clusters")
     assert now(app).edits is None
 
 
 def test_where_the_whole_group_is_ranked_the_acts_say_so_and_lead_to_clusters(exploring):
     app = exploring(0, 1, recipe=RANKING)
-    assert said(app).count("clusters show what is alike but do not decide which filters go") == 2
+    assert said(app).count("clusters show which filters are similar but do not affect") == 2
     plan = list(app.dataframe[0].value["plan"])
     app.button(key="in clusters acts").click().run()
     assert not app.exception
@@ -145,17 +145,17 @@ def test_only_where_filters_are_chosen_in_clusters_some_stand_for_theirs(explori
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [
-        (Recipe(), "Suggested: 50 % of the 24 filters suggested to stay. Found by: k-means."),
-        (Recipe(cluster_rule="one_each"), "one for each of the 24 filters suggested to stay"),
-        (Recipe(cluster_rule="silhouette"), "the number that separates them best"),
-        (Recipe(clustering="hdbscan"), "Suggested: as many as are found"),
+        (Recipe(), "Suggested: 50 % of the 24 filters suggested to be kept. Method: k-means."),
+        (Recipe(cluster_rule="one_each"), "one for each of the 24 filters suggested to be kept"),
+        (Recipe(cluster_rule="silhouette"), "the number with the best silhouette score"),
+        (Recipe(clustering="hdbscan"), "Suggested: the number found by HDBSCAN"),
     ],
 )
 def test_the_suggested_number_of_clusters_says_where_it_comes_from(exploring, recipe, words):
     assert words in said(exploring(recipe=recipe))
 
 
-@pytest.mark.parametrize(("button", "word"), [("Keep", "kept"), ("Remove", "removed: by hand")])
+@pytest.mark.parametrize(("button", "word"), [("Keep", "kept"), ("Remove", "pruned: by hand")])
 def test_the_fate_of_filters_is_fixed_by_hand_and_released(exploring, button, word):
     app = exploring(2, 7)
     press(app, button)
@@ -175,8 +175,8 @@ def test_a_ratio_by_hand_is_said_to_be_one_and_can_be_taken_back(exploring):
     app = exploring()
     app.slider[0].set_value(10).run()
     assert dict(now(app).edits.ratios)["conv2"] == pytest.approx(38 / 48)
-    assert "By hand, 10 of 48 filters stay" in said(app)
-    press(app, "Back to the suggestion")
+    assert "Set manually: 10 of 48 filters kept" in said(app)
+    press(app, "Reset to suggestion")
     assert now(app).edits is None
 
 
@@ -196,7 +196,7 @@ def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
     app.switch_page("pages/explore.py").run()
     assert not app.exception
     assert set(app.dataframe[0].value["plan"]) == {"kept"}
-    assert "The target is out of reach" in said(app)
+    assert "The target cannot be reached" in said(app)
     assert "can be met elsewhere" not in said(app)
 
 
@@ -215,7 +215,7 @@ def test_dispersion_over_depth_is_drawn_when_it_is_opened(exploring):
 def test_a_network_without_groups_gets_a_sentence(open_page, monkeypatch):
     bare = Network("bare", "0" * 16, (3, 8, 8), (), (), ())
     monkeypatch.setattr(loaders, "network", lambda key: bare)
-    assert "there is nothing to cut" in said(open_page("explore"))
+    assert "there is nothing to prune" in said(open_page("explore"))
 
 
 def test_a_link_brings_group_selection_and_target_back(unopened):

@@ -14,7 +14,7 @@ from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
-from sfp_viz.ui.network.layer_report import ALONG, LARGE, NO, YES, _columns, lines
+from sfp_viz.ui.network.layer_report import FOLLOWS, LARGE, NO, YES, _columns, layer_rows
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from tests.pages.page_words import press, said
@@ -28,39 +28,39 @@ def tiny(name: str) -> Model:
 @pytest.mark.parametrize("name", [*NETS, "sample"])
 def test_every_layer_has_a_line_and_its_macs_add_up_to_the_whole(name):
     network = sample_network("resnet20_cifar10") if name == "sample" else read_network(tiny(name))
-    found = lines(network)
+    found = layer_rows(network)
     assert {layer.name for layer in network.layers} <= {line.layer for line in found}
     whole = cost_of_widths(network, {})
     assert sum(line.macs for line in found) == whole.macs
     assert sum(line.params for line in found) <= whole.params
     assert all(line.why for line in found if line.freedom != YES)
     assert found[-1].freedom == NO
-    assert "answer" in found[-1].why
+    assert "Output layer" in found[-1].why
 
 
 def test_a_depthwise_layer_goes_along_with_the_layer_before_it():
-    found = {line.layer: line for line in lines(read_network(tiny("depthwise")))}
-    assert found["depth.0"].freedom == ALONG
+    found = {line.layer: line for line in layer_rows(read_network(tiny("depthwise")))}
+    assert found["depth.0"].freedom == FOLLOWS
     assert found["depth.0"].why.startswith("Depthwise")
-    assert found["expand"].freedom == ALONG
+    assert found["expand"].freedom == FOLLOWS
     assert found["expand"].why.startswith("A gate")
-    assert "go along" in found["stem.0"].why
+    assert "pruned with it" in found["stem.0"].why
     assert "stem.0" in found["depth.0"].why
     assert found["depth.0"].group == found["stem.0"].group
 
 
 def test_tied_layers_are_told_with_what_ties_them():
-    found = {line.layer: line for line in lines(read_network(tiny("residual")))}
+    found = {line.layer: line for line in layer_rows(read_network(tiny("residual")))}
     assert found["stem.0"].group == found["outer.0"].group == "stem.0"
     assert "outer.0" in found["stem.0"].why
 
 
 def test_a_hidden_linear_layer_is_told_by_its_neurons_and_the_maps_they_read():
-    found = {line.layer: line for line in lines(sample_network("lenet5_digits"))}
+    found = {line.layer: line for line in layer_rows(sample_network("lenet5_digits"))}
     assert (found["fc1"].freedom, found["fc1"].size) == (YES, "48 × 2 × 2")
-    assert "neurons" in found["fc1"].why
+    assert "units" in found["fc1"].why
     assert found["conv2"].size == "20 × 3 × 3"
-    assert "neurons" not in found["conv2"].why
+    assert "units" not in found["conv2"].why
 
 
 def test_the_answers_of_the_last_layer_are_not_called_filters(open_page):
@@ -76,7 +76,7 @@ def test_a_linear_layer_too_large_to_compare_says_so():
     network = sample_network("lenet5_digits")
     big = CostTerm("huge", 1, 1, 0, (("", 3000),), (("", 2000),))
     last = network.terms[-1]
-    found = lines(replace(network, terms=(*network.terms[:-1], big, last)))
+    found = layer_rows(replace(network, terms=(*network.terms[:-1], big, last)))
     line = next(line for line in found if line.layer == "huge")
     assert line.freedom == NO
     assert "4 million" in line.why
@@ -85,12 +85,12 @@ def test_a_linear_layer_too_large_to_compare_says_so():
 def test_times_are_measured_on_a_click_and_say_on_what(open_page):
     app = open_page("model")
     assert "ms" not in app.dataframe[0].value
-    app = press(app, "Measure the layers")
+    app = press(app, "Measure layer times")
     table = app.dataframe[0].value
     assert (table["ms"] > 0).all()
     assert table["of time"].sum() == pytest.approx(100)
     assert "measured on this machine's CPU" in said(app)
-    assert "batch 1" in said(app)
+    assert "batch size 1" in said(app)
 
 
 def test_a_network_of_which_nothing_can_be_cut_gets_a_screen_of_its_own(unopened, workspace):
@@ -102,11 +102,11 @@ def test_a_network_of_which_nothing_can_be_cut_gets_a_screen_of_its_own(unopened
     assert not app.exception
     assert not app.error
     words = said(app)
-    assert "Nothing of this network can be cut" in words
-    assert "What works all the same" in words
+    assert "This network cannot be pruned" in words
+    assert "What still works" in words
     assert "What to try" in words
     table = app.dataframe[0].value
-    assert set(table["can be cut"]) == {"no"}
+    assert set(table["can be pruned"]) == {"no"}
     assert all("stage2.0" in why for why in table["why"][:-1]), "the place is named"
     press(app, "Open the sample network")
     assert app.session_state["session"].current.model == "lenet5_digits"

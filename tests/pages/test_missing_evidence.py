@@ -20,18 +20,18 @@ def frame(app: AppTest) -> str:
     [
         (
             Recipe(goal="latency"),
-            "no plan yet without the time of each layer on this machine: see Plan",
-            "The latency goal needs the time of each layer on this machine, which was not",
+            "no plan without the latency of each layer on this machine: see Plan",
+            "The latency goal needs the latency of each layer on this machine, which has not",
         ),
         (
             functional(),
-            "no plan yet without a look at images: see Plan",
-            "This recipe needs a look at images; there is none",
+            "no plan without image evidence: see Plan",
+            "This recipe needs image evidence, which is not",
         ),
         (
             functional(goal="latency"),
-            "no plan yet without a look at images and the time of each layer",
-            "This recipe needs a look at images, its latency goal the time of each layer",
+            "no plan without image evidence and the latency of each layer",
+            "This recipe needs image evidence, and its latency goal needs the latency",
         ),
     ],
 )
@@ -54,4 +54,4 @@ def test_a_target_that_is_too_high_still_says_so(unopened):
         Session(recipe=Recipe(target_reduction=0.98, max_ratio=0.1))
     )
     app.run()
-    assert "the target is out of reach: see Plan" in frame(app)
+    assert "target cannot be reached: see Plan" in frame(app)

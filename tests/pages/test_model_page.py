@@ -25,7 +25,7 @@ def offered(open_page):
     def offered(name: str, content: bytes):
         app = open_page("model")
         app.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
-        return press(app, "Open the file")
+        return press(app, "Open file")
 
     return offered
 
@@ -42,7 +42,7 @@ def test_the_report_lists_each_layer_with_cost_and_freedom(open_page):
     assert list(table["filters"])[:2] == [20, 48]
     assert list(table["MACs"])[:2] == [11_520, 138_240]
     assert list(table["params"])[:2] == [200, 8_688]
-    assert set(table["can be cut"][:2]) == {"yes"}
+    assert set(table["can be pruned"][:2]) == {"yes"}
     assert table["of MACs"].sum() == pytest.approx(100)
     assert "1 × 8 × 8" in said(app)
 
@@ -88,14 +88,14 @@ def test_an_image_side_that_cannot_be_is_said_and_nothing_is_built(open_page, si
     app = open_page("model")
     where = next(c for c in app.get("button_group") if "By name" in str(c.options))
     where.set_value("By name").run()
-    field = next(f for f in app.number_input if f.label == "Image side in pixels")
+    field = next(f for f in app.number_input if f.label == "Image size in pixels")
     field.set_value(side).run()
     assert f"from 8 to 1,024, not {side:,}" in app.error[0].value
-    assert next(b for b in app.button if b.label == "Build it").disabled
+    assert next(b for b in app.button if b.label == "Build").disabled
     assert app.session_state["session"].current.model == "lenet5_digits"
     field.set_value(64).run()
     assert not app.error
-    assert not next(b for b in app.button if b.label == "Build it").disabled
+    assert not next(b for b in app.button if b.label == "Build").disabled
 
 
 def test_a_size_of_images_that_cannot_be_is_said_and_the_file_stays_closed(open_page):
@@ -104,7 +104,7 @@ def test_a_size_of_images_that_cannot_be_is_said_and_the_file_stays_closed(open_
     app.file_uploader[0].set_value(("mine.pt", content, "application/octet-stream")).run()
     app.checkbox(key="own size").check().run()
     app.number_input(key="channels").set_value(0).run()
-    assert "The number of channels is a whole number from 1 to 16, not 0." in app.error[0].value
+    assert "The number of channels must be from 1 to 16, not 0." in app.error[0].value
     assert app.button(key="open file").disabled
 
 
@@ -116,8 +116,8 @@ def test_a_hostile_file_name_is_neither_path_nor_markup(offered, workspace):
 
 
 def test_the_baseline_is_measured_on_a_click_and_says_on_what(open_page):
-    app = press(open_page("model"), "Measure it")
-    assert "of 360 test images right (measured here" in said(app)
+    app = press(open_page("model"), "Measure accuracy")
+    assert "** accuracy on 360 test images (measured" in said(app)
 
 
 def test_data_that_are_not_here_are_said_to_be_missing(open_page, workspace, monkeypatch):
@@ -139,7 +139,7 @@ def test_a_stored_network_that_was_damaged_leaves_a_way_on(unopened, workspace):
     app.run()
     app.switch_page("pages/model.py").run()
     assert not app.exception
-    press(app, "Go on with the sample network")
+    press(app, "Open the sample network")
     assert app.session_state["session"].current.model == "lenet5_digits"
 
 
@@ -147,7 +147,7 @@ def test_an_architecture_of_ours_is_built_by_name_at_its_own_size(open_page):
     app = open_page("model")
     app.button_group[0].set_value("By name").run()
     app.selectbox(key="by name").set_value("cifar_alexnet").run()
-    press(app, "Build it")
+    press(app, "Build")
     assert not app.error
     table = app.dataframe[0].value
     told = dict(zip(table["layer"], table["one filter"], strict=True))

@@ -20,11 +20,11 @@ from sfp_viz.runs.folder import list_runs
 from sfp_viz.runs.storage.records import Finding
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
-from sfp_viz.ui.studies.study_start import Wanted
+from sfp_viz.ui.studies.study_start import StudyRequest
 from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
-LOOK, USE = "Look at images for a better plan", "Use what the images showed"
+LOOK, USE = "Improve the plan with images", "Use the image evidence"
 
 
 @pytest.fixture
@@ -74,14 +74,14 @@ def test_images_are_looked_at_and_the_recipe_changes_in_one_step(
     assert recipe(app) == replace(
         recipes.functional(0.4), rounding=2, goal="params", coupled="shared"
     )
-    assert "seen on 64 training images of digits" in said(app)
+    assert "using 64 training images of digits" in said(app)
     assert app.session_state["session"].past[-1].recipe == mine
     assert len(app.session_state["session"].past) == 1
 
 
 def test_a_study_that_was_asked_for_twice_is_started_once(open_page, workspace, started, seen):
     app = press(open_page("plan"), LOOK)
-    app.session_state["study_asked"] = Wanted(seen.digest, Study("observe"), "digits")
+    app.session_state["study_asked"] = StudyRequest(seen.digest, Study("observe"), "digits")
     app.run()
     assert not app.exception
     assert len(started) == len(list_runs(workspace)) == 1
@@ -90,7 +90,7 @@ def test_a_study_that_was_asked_for_twice_is_started_once(open_page, workspace, 
 
 def test_a_start_that_was_broken_off_begins_again(open_page, started, seen):
     app = open_page("plan")
-    app.session_state["study_asked"] = Wanted(seen.digest, Study("latency"), "")
+    app.session_state["study_asked"] = StudyRequest(seen.digest, Study("latency"), "")
     app.run()
     assert not app.exception
     assert len(started) == 1
@@ -116,6 +116,4 @@ def test_without_the_images_on_this_machine_nothing_is_offered(open_page):
 
 def test_the_start_page_lists_a_study_in_words(open_page, workspace, seen):
     looked_at(workspace / "runs" / "seen", seen)
-    assert any(
-        label.endswith(": a look at images, finished") for label in labels(open_page("start"))
-    )
+    assert any(label.endswith(": image analysis, finished") for label in labels(open_page("start")))

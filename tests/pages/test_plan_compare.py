@@ -15,7 +15,7 @@ from sfp_viz.ui.session.tree import Tree
 from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"
-STATES = ("Unpruned", "A", "B", "B against A")
+STATES = ("Unpruned", "A", "B", "B vs. A")
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def test_the_step_before_and_the_plan_now_are_compared_at_once(stepped):
     app = stepped()
     assert [box.label for box in app.selectbox] == ["Plan A", "Plan B"]
     costs, groups, wishes = (table.value for table in app.dataframe)
-    assert list(costs["Computed"]) == ["MACs", "Params", "Peak of activations"]
-    assert costs["B against A"][0].startswith(("−", "+", "no change"))
+    assert list(costs["Computed"]) == ["MACs", "Params", "Peak activation memory"]
+    assert costs["B vs. A"][0].startswith(("−", "+", "no change"))
     by_name = groups.set_index("Group")
     assert by_name.loc["conv2", "B keeps"] == 36
-    assert list(wishes["What"]) == ["conv2: removed by hand"]
+    assert list(wishes["Setting"]) == ["conv2: share pruned, set manually"]
     assert list(wishes["B"]) == ["25 % of its filters"]
 
 
@@ -59,7 +59,7 @@ def test_the_numbers_are_those_of_the_plans(stepped):
         gone_a, gone_b = set(a.removed(name)), set(b.removed(name))
         assert row["A keeps"] == row["Filters"] - len(gone_a)
         assert row["B keeps"] == row["Filters"] - len(gone_b)
-        assert row["Gone only in A"].split(" and ")[0].split(", ")[0] in {
+        assert row["Pruned only in A"].split(" and ")[0].split(", ")[0] in {
             str(unit) for unit in gone_a - gone_b
         } | {""}
     assert f"A is plan {a.hash[:6]}, B is plan {b.hash[:6]}" in said(app)
@@ -69,7 +69,7 @@ def test_a_plan_compared_with_itself_shows_no_difference(stepped):
     app = stepped()
     app.selectbox[0].set_value("step 1").run()
     assert not app.exception
-    assert "the same" in said(app)
+    assert "identical" in said(app)
     assert len(app.dataframe) == 1
 
 
@@ -77,11 +77,11 @@ def test_the_plain_way_is_always_there_to_compare_with(stepped):
     app = stepped()
     app.selectbox[0].set_value("uniform").run()
     assert not app.exception
-    assert "Allocation across groups" in list(app.dataframe[-1].value["What"])
+    assert "Allocation across groups" in list(app.dataframe[-1].value["Setting"])
 
 
 def test_going_on_with_a_plan_is_a_step_that_can_be_undone(stepped):
-    app = press(stepped(), "Go on with A")
+    app = press(stepped(), "Continue with A")
     history = app.session_state["session"]
     assert history.current.edits is None
     assert history.past[-1].edits is not None
@@ -99,7 +99,7 @@ def test_a_plan_file_can_be_compared(stepped):
     app = offered(stepped(), plan)
     app.selectbox[0].set_value("file other.json").run()
     assert not app.exception
-    assert "Target reduction" in list(app.dataframe[-1].value["What"])
+    assert "Target reduction" in list(app.dataframe[-1].value["Setting"])
 
 
 def test_a_plan_of_other_weights_is_refused_in_a_sentence(stepped):

@@ -95,7 +95,7 @@ def test_what_other_allocations_would_keep_is_worked_out_once_for_a_target(plan,
     asked: list[Recipe] = []
     real = alternatives.alternatives
     monkeypatch.setattr(
-        alternatives, "alternatives", lambda *all: asked.append(all[2]) or real(*all)
+        alternatives, "alternatives", lambda *all: asked.append(all[0].recipe) or real(*all)
     )
     slide(plan, "Target", 60)
     plan.session_state["plan_hidden_marks"] = ("uniform",)
@@ -116,51 +116,51 @@ def test_another_goal_is_met_and_said(plan):
 
 def test_the_one_slider_holds_its_group_and_leaves_the_others(plan):
     before = kept(plan)
-    slide(plan, "Filters kept", 20)
+    slide(plan, "Filters to keep", 20)
     assert kept(plan) == {**before, "conv2": 20}
     assert not session(plan).edits.makeup
-    assert "1 width is held by hand, the others stay." in said(plan)
-    press(plan, "Accept all suggestions")
+    assert "1 width is fixed manually; the other groups keep their widths." in said(plan)
+    press(plan, "Reset all widths")
     assert session(plan).edits is None
 
 
 def test_with_the_target_held_the_others_make_up_for_a_width(plan):
-    turn(plan, "Hold the target", True)
+    turn(plan, "Keep the target", True)
     before = kept(plan)
-    slide(plan, "Filters kept", 40)
+    slide(plan, "Filters to keep", 40)
     assert session(plan).edits.makeup
     assert kept(plan)["conv2"] == 40
     assert kept(plan)["conv1"] < before["conv1"]
-    turn(plan, "Hold the target", False)
+    turn(plan, "Keep the target", False)
     assert kept(plan) == {**before, "conv2": 40}
 
 
 def test_a_width_is_held_where_it_is_and_given_back(plan):
     before = kept(plan)
-    turn(plan, "Hold this width", True)
+    turn(plan, "Fix this width", True)
     assert dict(session(plan).edits.ratios).keys() == {"conv2"}
     assert kept(plan) == before
-    turn(plan, "Hold this width", False)
+    turn(plan, "Fix this width", False)
     assert session(plan).edits is None
 
 
 def test_a_minimum_is_set_and_lifted(plan):
-    least = next(n for n in plan.number_input if n.label == "Keeps at least")
+    least = next(n for n in plan.number_input if n.label == "Keep at least")
     least.set_value(30).run()
     assert session(plan).edits.least == (("conv2", 30),)
     assert kept(plan)["conv2"] >= 30
-    press(plan, "Back to the suggestion")
+    press(plan, "Reset to suggestion")
     assert session(plan).edits is None
 
 
 def test_a_maximum_is_set_and_lifted(plan):
     before = kept(plan)
-    most = next(n for n in plan.number_input if n.label == "Keeps at most")
+    most = next(n for n in plan.number_input if n.label == "Keep at most")
     most.set_value(10).run()
     assert session(plan).edits.most == (("conv2", 10),)
     assert kept(plan)["conv2"] <= 10
     assert kept(plan)["fc1"] >= before["fc1"]
-    press(plan, "Back to the suggestion")
+    press(plan, "Reset to suggestion")
     assert session(plan).edits is None
     assert kept(plan) == before
 
@@ -183,7 +183,7 @@ def test_the_reason_shows_the_formula_with_this_groups_numbers(plan):
 def test_rounding_says_what_it_costs(plan):
     with_session(plan, recipe=Recipe(rounding=8), group="conv2")
     assert kept(plan)["conv2"] % 8 == 0
-    assert "Rounding changes" in said(plan)
+    assert "Rounding costs" in said(plan)
 
 
 def test_a_named_recipe_keeps_its_name_whatever_rounding_and_ties_are(plan):
@@ -193,9 +193,9 @@ def test_a_named_recipe_keeps_its_name_whatever_rounding_and_ties_are(plan):
 
 def test_a_recipe_that_needs_images_offers_them_and_the_way_back(plan):
     with_session(plan, recipe=Recipe(allocation="functional"))
-    assert "needs a look at images" in said(plan)
-    assert any(b.label == "Look at images" for b in plan.button)
-    press(plan, "Do without it")
+    assert "needs image evidence" in said(plan)
+    assert any(b.label == "Analyze images" for b in plan.button)
+    press(plan, "Use a weights-only recipe")
     assert session(plan).recipe == Recipe()
 
 
@@ -204,17 +204,17 @@ def test_latency_is_measured_on_a_click_and_says_how(plan):
     press(plan, "Measure the latency of this plan")
     latency = next(m for m in plan.metric if m.label == "Latency, measured")
     assert "median of 30" in latency.help
-    slide(plan, "Filters kept", 20)
+    slide(plan, "Filters to keep", 20)
     assert not any("Latency" in m.label for m in plan.metric)
 
 
 def test_a_loss_not_to_exceed_sets_the_target(sensitive, open_page):
-    app = press(open_page("plan"), "Set the target by it")
+    app = press(open_page("plan"), "Apply as target")
     target = session(app).recipe.target_reduction
     assert 0 < target < 0.5
-    points = next(n for n in app.number_input if n.label.startswith("Points of"))
+    points = next(n for n in app.number_input if n.label.startswith("Percentage points of"))
     points.set_value(20.0).run()
-    press(app, "Set the target by it")
+    press(app, "Apply as target")
     assert session(app).recipe.target_reduction > target
 
 
@@ -224,7 +224,7 @@ def test_what_was_measured_sets_the_ratios_and_goes_stale_with_the_recipe(sensit
     app.session_state["evidence_open"] = True
     app.run()
     assert "Measured on 360 images" in said(app)
-    press(app, "Set ratios by sensitivity")
+    press(app, "Allocate by sensitivity")
     assert session(app).recipe.allocation == "sensitivity"
     assert kept(app)["conv1"] >= before["conv1"]
     with_session(app, recipe=Recipe(criterion="l2"))

@@ -39,15 +39,15 @@ def without_images(app: AppTest) -> AppTest:
 
 def test_the_check_shows_the_error_of_each_refitted_layer_on_seen_and_on_new_images(open_page):
     app = press(with_session(open_page("check"), recipe=REPAIRED), "Prune and measure")
-    table = next(d.value for d in app.dataframe if "New: after" in d.value.columns)
+    table = next(d.value for d in app.dataframe if "New images: after" in d.value.columns)
     layers = pruned.repair(MODEL, Request(REPAIRED), "digits").layers
     assert list(table["Layer"]) == [layer.name for layer in layers]
     for row, layer in zip(table.to_dict("records"), layers, strict=True):
         assert row["After"] == pytest.approx(100 * layer.seen.after)
-        assert row["New: before"] == pytest.approx(100 * layer.unseen.before)
-        assert row["New: after"] == pytest.approx(100 * layer.unseen.after)
+        assert row["New images: before"] == pytest.approx(100 * layer.unseen.before)
+        assert row["New images: after"] == pytest.approx(100 * layer.unseen.after)
         assert row["After"] < row["Before"]
-    assert "on images that are new to it" in said(app)
+    assert "on new images" in said(app)
     assert "128 test images of digits" in said(app)
     assert "'fc1' is refitted channel by channel" in said(app).replace("\\", "")
     assert not app.warning
@@ -55,14 +55,14 @@ def test_the_check_shows_the_error_of_each_refitted_layer_on_seen_and_on_new_ima
 
 def test_a_check_without_a_fit_shows_no_errors_of_fits(open_page):
     app = press(open_page("check"), "Prune and measure")
-    assert not [d for d in app.dataframe if "New: after" in d.value.columns]
+    assert not [d for d in app.dataframe if "New images: after" in d.value.columns]
 
 
 def test_a_check_without_images_names_the_repair_that_was_left_out(open_page):
     app = without_images(with_session(open_page("check"), recipe=REPAIRED))
     press(app, "Prune and measure")
     text = app.warning[0].value.replace("\\", "")
-    assert "'Least squares, by window' needs images, and none were given" in text
+    assert "'Least squares per window' needs images, and none were given" in text
     assert "BatchNorm keeps its old statistics" in text
     assert "Choose images" in text
 
@@ -110,7 +110,7 @@ def test_each_step_of_a_check_is_told(workspace):
     lines.clear()
     pruned.pruned(MODEL, Request(REPAIRED), "digits", progress=lines.append)
     assert lines == []
-    checks.check(Subject(MODEL, Request(REPAIRED), "digits"), progress=lines.append)
+    checks.measure_check(Subject(MODEL, Request(REPAIRED), "digits"), progress=lines.append)
     assert "Measuring the unpruned network: 0 of 360 images" in lines
     assert lines[-1] == "Measuring the pruned network: 0 of 360 images"
 

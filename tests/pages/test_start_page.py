@@ -29,21 +29,25 @@ def test_the_sample_is_on_the_screen_without_a_click(unopened):
 
 
 def test_it_says_what_was_measured_and_on_how_many_images(open_page):
-    assert "of 360 test images right (measured when it was made" in said(open_page("start"))
+    assert "accuracy on 360 test images (measured after training" in said(open_page("start"))
 
 
 def test_it_says_what_the_network_is_made_of_and_claims_no_more_than_holds(open_page):
     words = said(open_page("start"))
-    assert "2 convolutions and 1 layer of neurons in 3 groups; all of them can be cut." in words
-    assert "Layers of neurons aside, this one repeats itself most" in words
+    assert "2 convolutions and 1 linear layer in 3 groups. All of them can be pruned." in words
+    assert "Among convolutions, this layer is the most redundant one" in words
 
 
 def test_only_the_least_spread_layer_is_said_to_repeat_itself_most():
     network = samples.sample_network("lenet5_digits")
     found = {"conv1": 0.9, "conv2": 0.7, "fc1": 0.8}
-    assert start.standing(network, found, "conv2").startswith("Of all layers this one")
-    assert start.standing(network, found, "fc1").startswith("Kernel Dispersion 0.80")
-    assert start.standing(network, dict.fromkeys(found, 1.0), "fc1").startswith("No layer repeats")
+    assert start.dispersion_note(network, found, "conv2").startswith(
+        "This layer is the most redundant"
+    )
+    assert start.dispersion_note(network, found, "fc1").startswith("Kernel Dispersion 0.80")
+    assert start.dispersion_note(network, dict.fromkeys(found, 1.0), "fc1").startswith(
+        "No layer is very redundant"
+    )
 
 
 def test_another_sample_opens_with_one_click(open_page):
@@ -78,7 +82,7 @@ def test_start_says_what_the_app_is_for(open_page):
 
 def test_after_the_tab_was_closed_start_leads_back_to_the_plan_that_was_made(open_page):
     app = open_page("start")
-    assert "Go on where you were" not in said(app)
+    assert "Resume your last session" not in said(app)
     with_session(app, state.change, recipe=Recipe(0.3))
     app = open_page("start")  # another browser session of the same workspace, at "/"
     assert "LeNet-5-like on digits, similarity −30." in said(app).replace("\\", "")
@@ -86,7 +90,7 @@ def test_after_the_tab_was_closed_start_leads_back_to_the_plan_that_was_made(ope
     assert not app.exception
     assert app.session_state["session"].current.recipe == Recipe(0.3)
     assert app.session_state["session"].past
-    assert "Go on where you were" not in said(app)
+    assert "Resume your last session" not in said(app)
 
 
 def with_session(app, act, **fields) -> None:

@@ -426,8 +426,8 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     ]
     app.switch_page("pages/plan.py").run()
     assert not app.exception
-    assert "training took the other" in said(app)
-    assert "rests on the weights alone" not in said(app)
+    assert "sparse training silenced the others" in said(app)
+    assert "uses the weights alone" not in said(app)
     table = next(d.value for d in app.dataframe if "why" in d.value)
     assert all("(SSR, " in why for why in table["why"])
     app.switch_page("pages/explore.py").run()
@@ -489,15 +489,17 @@ def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     removal = plan.removals[0]
     rest = (Reason("unimportant"),) * (len(removal.filters) - 1)
     plain = replace(removal, reasons=(Reason("by_hand"), *rest))
-    told = training_reasons.told(plain, plan.digest)
+    told = training_reasons.with_training_reasons(plain, plan.digest)
     assert told.reasons == (removal.reasons[0], *plain.reasons[1:])
-    assert training_reasons.told(plain, NETWORK.digest) == plain
+    assert training_reasons.with_training_reasons(plain, NETWORK.digest) == plain
     fewer = replace(plan.edits, remove=plan.edits.remove[1:])
-    assert training_reasons.in_force(plan.edits)
-    assert not training_reasons.in_force(fewer)
+    assert training_reasons.apply_to(plan.edits)
+    assert not training_reasons.apply_to(fewer)
     group = group_view.loaders.network(session.model).group(removal.group)
     kept = group.size - len(removal.filters)
-    assert "training took the other" in training_reasons.sentence(group, kept, plan.edits)
+    assert "sparse training silenced the others" in training_reasons.sentence(
+        group, kept, plan.edits
+    )
     assert training_reasons.sentence(group, kept, fewer) == ""
 
 

@@ -58,11 +58,11 @@ def test_a_target_out_of_reach_names_the_nearest_and_offers_it(open_page):
     edits = Edits(digest, protected=("conv1", "conv2", "fc1"))
     with_session(app, edits=edits)
     assert "cannot be reached" in app.error[0].value
-    press(app, "Take 0.0 % instead")
+    press(app, "Use 0.0 % instead")
     assert not app.error
-    assert "No filter goes" in said(app)
+    assert "prunes no filters" in said(app)
     undo(app)
-    press(app, "Undo all changes by hand")
+    press(app, "Undo all manual changes")
     assert session(app).edits is None
 
 
@@ -71,15 +71,15 @@ def test_the_way_out_promises_what_the_sentence_above_it_says(open_page):
     for most in (0.5, 0.6, 0.7, 0.8, 0.9):
         app = with_session(open_page("plan"), recipe=Recipe(target_reduction=0.99, max_ratio=most))
         at_most = app.error[0].value.split("at most ")[1].split(" %")[0]
-        assert f"Take {at_most} % instead" in [button.label for button in app.button]
+        assert f"Use {at_most} % instead" in [button.label for button in app.button]
 
 
 def test_a_locked_group_is_left_whole_and_can_be_freed(open_page):
     app = with_session(open_page("plan"), group="conv2")
-    toggle = next(t for t in app.toggle if t.label == "Leave it whole")
+    toggle = next(t for t in app.toggle if t.label == "Do not prune")
     toggle.set_value(True).run()
     assert session(app).edits.protected == ("conv2",)
-    next(t for t in app.toggle if t.label == "Leave it whole").set_value(False).run()
+    next(t for t in app.toggle if t.label == "Do not prune").set_value(False).run()
     assert session(app).edits is None
 
 
@@ -87,7 +87,7 @@ def test_accepting_the_suggestion_takes_ratios_back_and_keeps_locks(open_page):
     digest = sample_network(MODEL).digest
     edits = Edits(digest, ratios=(("conv1", 0.25),), protected=("conv2",))
     app = with_session(open_page("plan"), edits=edits, recipe=Recipe(target_reduction=0.1))
-    press(app, "Accept all suggestions")
+    press(app, "Reset all widths")
     assert session(app).edits == Edits(digest, protected=("conv2",))
 
 
@@ -129,7 +129,7 @@ def test_check_prunes_on_a_click_and_shows_both_networks(open_page):
     assert not app.metric
     press(app, "Prune and measure")
     assert [m.label for m in app.metric] == [
-        "MACs", "Params", "File", "Latency", "One-shot accuracy",
+        "MACs", "Params", "File size", "Latency", "One-shot accuracy",
     ]  # fmt: skip
     assert "360 images" in said(app)
     with_session(app, recipe=Recipe(target_reduction=0.3))
@@ -142,7 +142,7 @@ def test_without_images_everything_but_accuracy_works_and_says_so(open_page):
     app.selectbox[0].select("cifar10").run()
     assert "not on this machine" in app.info[0].value
     press(app, "Prune and measure")
-    assert [m.label for m in app.metric] == ["MACs", "Params", "File", "Latency"]
+    assert [m.label for m in app.metric] == ["MACs", "Params", "File size", "Latency"]
     assert "Accuracy was not measured" in said(app)
 
 
@@ -178,19 +178,19 @@ def test_fine_tune_starts_with_settings_that_suit_the_digits(open_page):
 
 def test_the_lesson_answers_only_after_a_guess(open_page):
     app = open_page("learn")
-    assert "Shown in 8 clusters. Below, a layer has as many clusters as filters stay" in said(app)
+    assert "Shown here: 8 clusters. Below, each layer has as many clusters as kept" in said(app)
     button = next(b for b in app.button if b.label == "Prune three times and measure")
     assert button.disabled
-    guess = next(r for r in app.radio if "Which filters should go" in r.label)
-    guess.set_value("At random").run()
+    guess = next(r for r in app.radio if "Which filters should be pruned" in r.label)
+    guess.set_value("Random filters").run()
     press(app, "Prune three times and measure")
     assert "360 test images" in said(app)
-    press(app, "Start the lesson anew")
+    press(app, "Restart the lesson")
     assert "Choose an answer first" in said(app)
 
 
 def test_the_quiz_says_why(open_page):
     app = open_page("learn")
-    quiz = next(r for r in app.radio if "How much of the MACs" in r.label)
+    quiz = next(r for r in app.radio if "How many MACs" in r.label)
     quiz.set_value("Half").run()
-    assert "It is: About three quarters." in said(app)
+    assert "Not quite: About three quarters." in said(app)

@@ -49,7 +49,7 @@ def test_a_strangers_name_keeps_only_letters_and_digits(name):
 
 def test_points_in_one_place_are_drawn_apart_and_others_stay():
     points = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [5.0, 5.0]])
-    drawn = filter_maps.apart(points)
+    drawn = filter_maps.spread_apart(points)
     assert len({tuple(point) for point in drawn.round(6)}) == 4
     assert np.abs(drawn - points).max() < 0.2
     assert (drawn[3] == points[3]).all()
@@ -57,4 +57,4 @@ def test_points_in_one_place_are_drawn_apart_and_others_stay():
 
 @pytest.mark.parametrize("points", [np.zeros((0, 2)), np.zeros((1, 2)), np.zeros((5, 2))])
 def test_few_or_equal_points_are_no_trouble(points):
-    assert np.isfinite(filter_maps.apart(points)).all()
+    assert np.isfinite(filter_maps.spread_apart(points)).all()

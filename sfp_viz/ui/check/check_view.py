@@ -1,4 +1,4 @@
-"""The check on the screen: five numbers, the widths, and every filter that went."""
+"""The check on the screen: five numbers, the widths, and every pruned filter."""
 
 from __future__ import annotations
 
@@ -23,79 +23,86 @@ from sfp_viz.ui.recipe import training_reasons
 
 _STAGES = {
     "unpruned": "Unpruned",
-    "cut": "Cut",
+    "cut": "Pruned",
     "compensated": "Compensated",
     "re-estimated": "BatchNorm re-estimated",
 }
 _STAGED = "stages"  # what was measured stage by stage, as it is kept
 
 
-def numbers(found: Check, when: str) -> None:
-    """MACs, params, file size, latency and accuracy, each beside its value before; ``when`` says
-    in words when they were measured."""
-    before, after = found.before, found.after
+def numbers(check: Check, when: str) -> None:
+    """MACs, params, file size, latency and accuracy, each beside its value before.
+
+    Args:
+        check: the measurements.
+        when: when they were measured, in words.
+    """
+    before, after = check.before, check.after
     with st.container(horizontal=True):
-        _one("MACs", count(after.macs), change(before.macs, after.macs), count(before.macs))
-        _one(
+        _metric("MACs", count(after.macs), change(before.macs, after.macs), count(before.macs))
+        _metric(
             "Params", count(after.params), change(before.params, after.params), count(before.params)
         )
-        _one(
-            "File", size(after.file_bytes), change(before.file_bytes, after.file_bytes),
+        _metric(
+            "File size", size(after.file_bytes), change(before.file_bytes, after.file_bytes),
             size(before.file_bytes),
         )  # fmt: skip
-        then, now = before.latency.latency_ms or 0, after.latency.latency_ms or 0
-        _one("Latency", milliseconds(now), change(then, now), milliseconds(then))
+        times = before.latency.latency_ms or 0, after.latency.latency_ms or 0
+        _metric("Latency", milliseconds(times[1]), change(*times), milliseconds(times[0]))
         if before.accuracy and after.accuracy:
-            was, is_now = before.accuracy.accuracy or 0, after.accuracy.accuracy or 0
-            moved = f"{'−' if is_now < was else '+'}{abs(100 * (is_now - was)):.1f} points"
-            _one("One-shot accuracy", percent(is_now), moved, percent(was))
-    st.caption(f"{how_measured(found)} {when}")
-    _remarks(found)
+            share, pruned_share = before.accuracy.accuracy or 0, after.accuracy.accuracy or 0
+            sign = "−" if pruned_share < share else "+"
+            points = f"{sign}{abs(100 * (pruned_share - share)):.1f} points"
+            _metric("One-shot accuracy", percent(pruned_share), points, percent(share))
+    st.caption(f"{how_measured(check)} {when}")
+    _remarks(check)
 
 
 def stages(subject: Subject) -> None:
-    """Accuracy after each stage, on a click: what the cut takes, and what is won back."""
+    """Accuracy after each stage of pruning, measured on a click."""
     if not subject.data:
         return
     with st.expander("Accuracy after each stage"), problems.shown():
-        if st.button("Measure each stage", help="The network is cut and measured once more."):
+        if st.button(
+            "Measure each stage", help="Prunes the network again and measures it after each stage."
+        ):
             stages, notes = checks.stages(subject)
-            value = [[[name, asdict(one)] for name, one in stages], list(notes)]
+            value = [[[name, asdict(accuracy)] for name, accuracy in stages], list(notes)]
             measurements.keep(_STAGED, subject, value)
         known = measurements.find(_STAGED, subject)
         if known is None:
-            st.caption("What the cut takes, and what compensation and BatchNorm win back.")
+            st.caption("How much accuracy pruning loses, and how much compensation recovers.")
             return
         stages, notes = known.value
-        found = [(name, measurements.measured_of(one) or Measured()) for name, one in stages]
+        measured = [(name, measurements.measured_of(m) or Measured()) for name, m in stages]
         rows = [
-            (_STAGES.get(name, name), percent(one.accuracy or 0), span(one.interval))
-            for name, one in found
+            (_STAGES.get(name, name), percent(m.accuracy or 0), span(m.interval))
+            for name, m in measured
         ]
         table = pd.DataFrame(rows, columns=["Stage", "Accuracy", "95 % interval"])
         st.dataframe(table, hide_index=True)
-        last = found[-1][1]
-        on = f"On {last.images:,} images ({last.data}), before any training."
+        last = measured[-1][1]
+        on = f"On {last.images:,} images ({last.data}), before any fine-tuning."
         st.caption(f"{on} {measurements.when(known)}")
         for note in notes:
             st.caption(problems.plain(note))
 
 
-def how_measured(found: Check) -> str:
-    """Which number was counted and which was measured, on what."""
-    latency = found.after.latency
+def how_measured(check: Check) -> str:
+    """Which numbers were counted and which measured, and how."""
+    latency = check.after.latency
     text = (
-        "MACs and params: counted on the pruned network. Latency: measured here, "
-        f"{latency.device}, batch {latency.batch}, {latency.threads} thread"
-        f"{'s' if latency.threads != 1 else ''}, "
-        f"median of {latency.repeats}; the middle half lay within {_quartiles(latency)}."
+        "MACs and params: counted on the pruned network. Latency: measured on this machine "
+        f"({latency.device}, batch size {latency.batch}, {latency.threads} thread"
+        f"{'s' if latency.threads != 1 else ''}), median of {latency.repeats} passes, "
+        f"interquartile range {_quartiles(latency)}."
     )
-    accuracy = found.after.accuracy
+    accuracy = check.after.accuracy
     if accuracy is None:
-        return text + " Accuracy was not measured: there are no images."
+        return text + " Accuracy was not measured because there are no images."
     return text + (
         f" Accuracy: measured on {accuracy.images:,} images ({accuracy.data}), before any "
-        f"training; 95 % interval {span(accuracy.interval)}."
+        f"fine-tuning; 95 % interval {span(accuracy.interval)}."
     )
 
 
@@ -103,13 +110,13 @@ def widths(network: Network, plan: Plan) -> None:
     """Filters of every layer before and after, as a chart and as a table."""
     left = kept_units(network, plan)
     st.subheader("Width of each layer")
-    gone = sum(len(removal.filters) for removal in plan.removals)
+    pruned = sum(len(removal.filters) for removal in plan.removals)
     charts.draw(
         layer_widths(network, left),
         key="check_widths",
-        alt=f"Filters of each layer before and after; {gone} filters or groups of filters go.",
+        alt=f"Filters of each layer before and after; {pruned} filters (or tied sets) pruned.",
     )
-    with st.expander("The same as a table"):
+    with st.expander("As a table"):
         rows = [
             (layer.name, layer.filters, kept_filters(network, layer.name, left))
             for layer in network.layers
@@ -118,19 +125,21 @@ def widths(network: Network, plan: Plan) -> None:
 
 
 def removed(plan: Plan) -> None:
-    """Every filter that went, with its reason."""
+    """Every pruned filter, with its reason."""
     rows = [
         (removal.group, unit, reason_text(why))
-        for removal in (training_reasons.told(one, plan.digest) for one in plan.removals)
+        for removal in (
+            training_reasons.with_training_reasons(r, plan.digest) for r in plan.removals
+        )
         for unit, why in zip(removal.filters, removal.reasons, strict=True)
     ]
-    with st.expander(f"Which filters went, and why ({len(rows)})"):
+    with st.expander(f"Pruned filters and why ({len(rows)})"):
         st.dataframe(pd.DataFrame(rows, columns=["Group", "Filter", "Reason"]), hide_index=True)
 
 
-def _one(label: str, now: str, moved: str, before: str) -> None:
+def _metric(label: str, after: str, change: str, before: str) -> None:
     st.metric(
-        label, now, f"{moved} from {before}", delta_color="off", delta_arrow="off", border=True
+        label, after, f"{change} from {before}", delta_color="off", delta_arrow="off", border=True
     )
 
 
@@ -139,17 +148,19 @@ def _quartiles(latency: Measured) -> str:
     return f"{milliseconds(low)} to {milliseconds(high)}"
 
 
-def _remarks(found: Check) -> None:
-    before, after = found.before.latency, found.after.latency
-    then, now = before.latency_iqr_ms or (0.0, 0.0), after.latency_iqr_ms or (0.0, 0.0)
-    if (after.latency_ms or 0) > 1.05 * (before.latency_ms or 0) and now[0] > then[1]:
+def _remarks(check: Check) -> None:
+    before, after = check.before.latency, check.after.latency
+    unpruned = before.latency_iqr_ms or (0.0, 0.0)
+    pruned = after.latency_iqr_ms or (0.0, 0.0)
+    if (after.latency_ms or 0) > 1.05 * (before.latency_ms or 0) and pruned[0] > unpruned[1]:
         st.warning(
-            "It got slower here. Fewer MACs are not always less time: small networks are held up "
-            "by other work, and odd numbers of filters run slowly. Try filters in multiples of 8 "
-            "(Plan, Recipe)."
+            "The pruned network is slower on this machine. Fewer MACs do not always save time: in "
+            "small networks other work dominates, and odd numbers of filters run slowly. Try "
+            "multiples of 8 filters (Plan, Recipe)."
         )
-    elif now[1] >= then[0]:
-        st.caption("The times before and after overlap, so the difference in latency is not sure.")
-    was, is_now = found.before.accuracy, found.after.accuracy
-    if was and is_now and (was.accuracy or 0) - (is_now.accuracy or 0) > 0.2:
-        st.caption("Such a fall is usual before training. Fine-tuning brings most of it back.")
+    elif pruned[1] >= unpruned[0]:
+        st.caption("The interquartile ranges overlap, so the difference in latency is not certain.")
+    accuracies = check.before.accuracy, check.after.accuracy
+    shares = [m.accuracy or 0 for m in accuracies if m]
+    if len(shares) == 2 and shares[0] - shares[1] > 0.2:
+        st.caption("Such a loss is usual before fine-tuning, which recovers most of it.")

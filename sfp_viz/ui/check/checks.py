@@ -39,37 +39,48 @@ class Check:
     data: str
 
 
-def check(subject: Subject, *, progress: Progress | None = None) -> Check:
-    """Prune on a copy and measure both. Takes seconds: on a click. ``progress`` gets a line about
-    each step. Raises SfpError."""
-    say = progress or (lambda line: None)
+def measure_check(subject: Subject, *, progress: Progress | None = None) -> Check:
+    """Prune a copy of the network, and measure the network and the copy. Takes seconds: on a click.
+
+    Args:
+        subject: the network, the request and the images.
+        progress: is called with a line about each step.
+
+    Raises:
+        SfpError: there is no plan, or the images cannot be read.
+    """
+    report = progress or (lambda line: None)
     key, data = subject.model, subject.data
     pruned.pruned(key, subject.request, data, progress=progress)
-    say("Measuring the unpruned network")
-    before = unpruned(key, data, lambda far: say(f"Measuring the unpruned network: {far}"))
-    say("Measuring the pruned network")
-    after = one_shot(subject, lambda far: say(f"Measuring the pruned network: {far}"))
+    report("Measuring the unpruned network")
+    before = unpruned(key, data, lambda done: report(f"Measuring the unpruned network: {done}"))
+    report("Measuring the pruned network")
+    after = one_shot(subject, lambda done: report(f"Measuring the pruned network: {done}"))
     return Check(before, after, data)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def unpruned(key: str, data: str, _progress: Progress | None = None) -> Sizes:
-    """Sizes of the network as it was opened; ``_tell`` hears how many images were seen."""
-    found = pruned.accuracy(key, data, _progress=_progress) if data else None
-    return _sizes(loaders.model(key), found)
+    """Sizes of the network as it was opened; ``_progress`` is called with the images measured."""
+    accuracy = pruned.accuracy(key, data, _progress=_progress) if data else None
+    return _sizes(loaders.model(key), accuracy)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def one_shot(subject: Subject, _progress: Progress | None = None) -> Sizes:
-    """Sizes of the network pruned by a recipe, before any training; ``_tell`` as above."""
+    """Sizes of the pruned network before any fine-tuning; ``_progress`` as above."""
     key, request, data = subject.model, subject.request, subject.data
     accuracy = pruned.pruned_accuracy(key, request, data, progress=_progress) if data else None
     return _sizes(pruned.pruned(key, request, data), accuracy)
 
 
 def stages(subject: Subject) -> tuple[tuple[tuple[str, Measured], ...], tuple[str, ...]]:
-    """Accuracy after each stage of the cut, and a sentence about each layer that could not be
-    compensated. Takes seconds: on a click. Raises SfpError."""
+    """Accuracy after each stage of pruning, and a sentence about each layer that could not be
+    compensated. Takes seconds: on a click.
+
+    Raises:
+        SfpError: there is no plan, or the images are not on this machine.
+    """
     plan = planned.plan(subject.model, subject.request)
     with progress_line.line() as progress:
         return _stages(subject.model, plan.hash, subject.data, plan, progress)
@@ -77,23 +88,23 @@ def stages(subject: Subject) -> tuple[tuple[tuple[str, Measured], ...], tuple[st
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring after each stage")
 def _stages(key: str, plan_hash: str, data: str, _plan: Plan, _progress: Progress):
-    from sfp_viz.nets.evaluation.prune_stages import stages as measured
+    from sfp_viz.nets.evaluation.prune_stages import stages as measure_stages
 
     train, test = (pruned.data_or_none(data, split) for split in ("train", "test"))
     if train is None or test is None:
         raise DataError(f"The data '{data}' are not on this machine, so nothing was measured.")
-    found = tuple(measured(loaders.model(key), _plan, train, test, progress=_progress))
-    notes = tuple(note for stage in found for note in stage.notes)
-    return tuple((stage.name, stage.measured()) for stage in found), notes
+    stages = tuple(measure_stages(loaders.model(key), _plan, train, test, progress=_progress))
+    notes = tuple(note for stage in stages for note in stage.notes)
+    return tuple((stage.name, stage.measured()) for stage in stages), notes
 
 
-def accuracy(found: Measured) -> tuple[float, tuple[float, float] | None]:
+def accuracy(measured: Measured) -> tuple[float, tuple[float, float] | None]:
     """Accuracy 0..1 and its interval, of a measurement that has them."""
-    return found.accuracy or 0.0, found.interval
+    return measured.accuracy or 0.0, measured.interval
 
 
 def file_of(model: Any) -> bytes:
-    """The model as a safetensors file; it says which of its layers leave stripes out."""
+    """The model as a safetensors file, with the stripes that its layers leave out."""
     from sfp_viz.nets.stripes.striped_file import save_as_it_runs
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""How the check's network was made up for what went: what was left out, and what the fits err."""
+"""The compensation of the check's network: what was left out, and the errors of the fits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from sfp_viz.text.numbers import percent
 from sfp_viz.text.recipe import CHOICE_NAMES
 from sfp_viz.ui import problems
 
-_FORMS = {"window": "by window", "channel": "by channel", "bias": "its mean alone"}
+_FORMS = {"window": "per window", "channel": "per channel", "bias": "mean only"}
 _SHARE = "%.1f %%"
-_BEFORE = "of what the layer put out in the unpruned network, after the cut and before its fit"
-_AFTER = "the same after its fit"
+_BEFORE = "relative to the layer's output in the unpruned network, after pruning and before its fit"
+_AFTER = "the same, after its fit"
 
 
 def without_images(recipe: Recipe, *, how: str) -> None:
-    """Warn that nothing, or not all, is made up for without images, and ``how`` to change that."""
+    """Warn that compensation without images is missing or partial.
+
+    Args:
+        recipe: the recipe of the plan.
+        how: a sentence on what to do.
+    """
     kind = recipe.compensation
     undone = left_out(kind, CHOICE_NAMES["compensation"].get(kind, kind))
     if undone:
@@ -29,42 +34,48 @@ def without_images(recipe: Recipe, *, how: str) -> None:
         st.caption(problems.plain(f"Without images {NORMS_STAY} {how}"))
 
 
-def errors(found: Any, data: str) -> None:
-    """``found``, a Repair: the error of each refitted layer before and after its fit, on images of
-    the fit and on test images of ``data``; what could not be done as asked; nothing for neither."""
-    layers = [layer for layer in found.layers if layer.seen and layer.unseen]
-    if not layers and not found.notes:
+def errors(repair: Any, data: str) -> None:
+    """The error of each refitted layer before and after its fit, and what could not be done.
+
+    Args:
+        repair: a Repair (nets.pruning.compensation).
+        data: name of the images.
+    """
+    layers = [layer for layer in repair.layers if layer.seen and layer.unseen]
+    if not layers and not repair.notes:
         return
-    many = f"{len(layers)} layer{'s' if len(layers) != 1 else ''}"
-    with st.expander(f"How well the repair fits ({many})" if layers else "What was not repaired"):
+    count = f"{len(layers)} layer{'s' if len(layers) != 1 else ''}"
+    with st.expander(
+        f"Errors of the compensation ({count})" if layers else "What was not compensated"
+    ):
         if layers:
-            st.markdown(problems.plain(_sum(layers)))
+            st.markdown(problems.plain(_summary(layers)))
             st.dataframe(_table(layers), hide_index=True, column_config=_columns())
-            st.caption(problems.plain(_explained(layers[0], data)))
-        for note in found.notes:
+            st.caption(problems.plain(_explanation(layers[0], data)))
+        for note in repair.notes:
             st.caption(problems.plain(note))
 
 
-def _sum(layers: list[Any]) -> str:
+def _summary(layers: list[Any]) -> str:
     def fall(side: str) -> str:
         pairs = [getattr(layer, side) for layer in layers]
-        was, now = median(p.before for p in pairs), median(p.after for p in pairs)
-        return f"{percent(was)} to {percent(now)}"
+        before, after = median(p.before for p in pairs), median(p.after for p in pairs)
+        return f"{percent(before)} to {percent(after)}"
 
     which = "The median error of these layers falls" if len(layers) > 1 else "Its error falls"
     return (
-        f"{which} from {fall('seen')} on images that the fit was made on, and from "
-        f"{fall('unseen')} on images that are new to it."
+        f"{which} from {fall('seen')} on the images used for the fit, and from {fall('unseen')} on "
+        "new images."
     )
 
 
-def _explained(layer: Any, data: str) -> str:
+def _explanation(layer: Any, data: str) -> str:
     return (
-        "0 %: the layer puts out what it did in the unpruned network. 100 %: it knows no more than "
-        "the mean of each output. Much more on new images than on the fit's: the fit followed "
-        "chance, and more training images would help. Measured layer by layer, after the repair "
-        f"of those before it, on {layer.seen.images:,} images of the fit and "
-        f"{layer.unseen.images:,} test images of {data}, which no fit has seen."
+        "0 %: the output of the layer is the same as in the unpruned network. 100 %: it is no "
+        "better than the mean of each output. If the error on new images is much larger, the fit "
+        "is overfitted, and more training images would help. Measured layer by layer, after "
+        f"compensating the earlier layers, on {layer.seen.images:,} images of the fit and "
+        f"{layer.unseen.images:,} test images of {data}."
     )
 
 
@@ -74,9 +85,9 @@ def _table(layers: list[Any]) -> pd.DataFrame:
             "Layer": layer.name,
             "Before": 100 * layer.seen.before,
             "After": 100 * layer.seen.after,
-            "New: before": 100 * layer.unseen.before,
-            "New: after": 100 * layer.unseen.after,
-            "Fitted": _FORMS[layer.form],
+            "New images: before": 100 * layer.unseen.before,
+            "New images: after": 100 * layer.unseen.after,
+            "Fit": _FORMS[layer.form],
         }
         for layer in layers
     ]
@@ -89,14 +100,14 @@ def _columns() -> dict[str, Any]:
         "Layer": st.column_config.TextColumn(pinned=True),
         "Before": number(format=_SHARE, help=f"Error on images of the fit: {_BEFORE}"),
         "After": number(format=_SHARE, help=f"Error on images of the fit: {_AFTER}"),
-        "New: before": number(format=_SHARE, help=f"Error on test images: {_BEFORE}"),
-        "New: after": number(format=_SHARE, help=f"Error on test images: {_AFTER}"),
+        "New images: before": number(format=_SHARE, help=f"Error on test images: {_BEFORE}"),
+        "New images: after": number(format=_SHARE, help=f"Error on test images: {_AFTER}"),
     }
 
 
-def show(recipe: Recipe, found: Any, data: str) -> None:
-    """What the check of a network says of its repair ``found``; None without images."""
-    if found is None:
+def show(recipe: Recipe, repair: Any, data: str) -> None:
+    """The compensation of the checked network; ``repair`` is None without images."""
+    if repair is None:
         without_images(recipe, how="Choose images above, then prune again.")
         return
-    errors(found, data)
+    errors(repair, data)

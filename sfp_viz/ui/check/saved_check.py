@@ -1,4 +1,4 @@
-"""The check's results as they are kept in the workspace, so that a reload shows them again."""
+"""The check's results as saved in the workspace, so that a reload shows them again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ WHAT = "check"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A check, how its network was repaired (as a PruneReport has it; None without
+class SavedCheck:
+    """A check, how its network was compensated (as a PruneReport has it; None without
     images), and when it was measured, in words."""
 
     check: Check
@@ -26,29 +26,34 @@ class Found:
     when: str
 
 
-def keep(subject: Subject, check: Check) -> None:
-    """Keep what was measured just now of its network."""
+def save(subject: Subject, check: Check) -> None:
+    """Save a check.
+
+    Args:
+        subject: the network, the request and the images that were measured.
+        check: the measurements.
+    """
     repair = pruned.repair(subject.model, subject.request, subject.data) if subject.data else None
     value = {"check": asdict(check), "repair": asdict(repair) if repair else None}
     measurements.keep(WHAT, subject, json.loads(json.dumps(value, default=float)))
 
 
-def find(subject: Subject) -> Found | None:
-    """What was measured of exactly this plan and these images; None where nothing was."""
-    found = measurements.find(WHAT, subject)
-    return _read(found) if found else None
+def find(subject: Subject) -> SavedCheck | None:
+    """The saved check of exactly this plan and these images; None where there is none."""
+    saved = measurements.find(WHAT, subject)
+    return _read(saved) if saved else None
 
 
-def _read(found: SavedMeasurement) -> Found | None:
+def _read(saved: SavedMeasurement) -> SavedCheck | None:
     try:
-        value = found.value["check"]
+        value = saved.value["check"]
         check = Check(_sizes(value["before"]), _sizes(value["after"]), str(value["data"]))
         repair = json.loads(
-            json.dumps(found.value["repair"]), object_hook=lambda one: SimpleNamespace(**one)
+            json.dumps(saved.value["repair"]), object_hook=lambda fields: SimpleNamespace(**fields)
         )
     except (KeyError, TypeError):
         return None  # another version wrote it
-    return Found(check, repair, measurements.when(found))
+    return SavedCheck(check, repair, measurements.when(saved))
 
 
 def _sizes(value: dict[str, Any]) -> Sizes:

@@ -1,7 +1,7 @@
-"""Buttons that change clusters and the fate of filters; each press is one undo step.
+"""Buttons that change clusters and keep or remove filters; each click is one undo step.
 
-They live in the fragment of the linked panels, but what they change stands outside of it too, so a
-change asks for one run of the whole page.
+They belong to the fragment of the linked panels, but they change what is outside of it too, so a
+change requests one run of the whole page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sfp_viz.text.recipe import CHOICE_NAMES
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import group_edits
-from sfp_viz.ui.group.group_view import WHOLE_MOST, GroupView, usable
+from sfp_viz.ui.group.group_view import WHOLE_MOST, GroupView, usable_recipe
 from sfp_viz.ui.session import state
 
 _CHANGED = "edits changed in the fragment"
@@ -29,7 +29,7 @@ _PROBLEM = "problem of an act"
 
 
 def settle() -> None:
-    """At the head of the fragment: draw the whole page anew after a change, show a problem."""
+    """At the start of the fragment: redraw the whole page after a change, show a problem."""
     if st.session_state.pop(_CHANGED, False):
         st.rerun()
     if problem := st.session_state.pop(_PROBLEM, None):
@@ -37,7 +37,7 @@ def settle() -> None:
 
 
 def cluster_menu(view: GroupView) -> None:
-    """The number of clusters, and the way back to the recipe's."""
+    """The number of clusters, and a button that restores the recipe's."""
     count, name = len(view.clusters), view.group.name
     live = sum(label >= 0 for label in view.labels)
     with st.popover(f"{count} clusters", icon=":material/bubble_chart:"):
@@ -46,44 +46,48 @@ def cluster_menu(view: GroupView) -> None:
             "Number of clusters", 1, max(1, live), min(max(count, 1), max(1, live)), key=key,
             on_change=_count, args=(key, name, count),
         )  # fmt: skip
-        st.caption("Changed by hand." if view.by_hand else suggested(view, state.session().recipe))
+        st.caption(
+            "Changed manually."
+            if view.by_hand
+            else suggested_clusters(view, state.session().recipe)
+        )
         st.button(
-            "Back to the suggested clusters", disabled=not view.by_hand, key="reset clusters",
-            on_click=_do, args=(lambda edits: edits.with_clusters(name, None),),
+            "Reset to suggested clusters", disabled=not view.by_hand, key="reset clusters",
+            on_click=_apply, args=(lambda edits: edits.with_clusters(name, None),),
         )  # fmt: skip
         _ranked(place="menu")
 
 
-def suggested(view: GroupView, recipe: Recipe) -> str:
+def suggested_clusters(view: GroupView, recipe: Recipe) -> str:
     """Where the suggested number of clusters comes from, in a sentence."""
     method = CHOICE_NAMES["clustering"][recipe.clustering]
     if recipe.clustering == "hdbscan":
-        return f"Suggested: as many as are found. {method}."
-    counted = f"the {view.suggested:,} filters suggested to stay"
+        return f"Suggested: the number found by {method}."
+    filters = f"the {view.suggested:,} filters suggested to be kept"
     if view.kept == view.group.size and view.suggested > WHOLE_MOST:
-        counted = f"{WHOLE_MOST} filters, as all {view.kept:,} stay"
+        filters = f"{WHOLE_MOST} filters, as all {view.kept:,} are kept"
     rule = {
-        "share": f"{percent(recipe.kappa, 0)} of {counted}",
-        "one_each": f"one for each of {counted}",
-        "threshold": "as many as leave the filters of each alike by 0.5 or more",
-        "silhouette": "the number that separates them best",
+        "share": f"{percent(recipe.kappa, 0)} of {filters}",
+        "one_each": f"one for each of {filters}",
+        "threshold": "the fewest that keep similarities within each cluster at 0.5 or more",
+        "silhouette": "the number with the best silhouette score",
     }
-    return f"Suggested: {rule[recipe.cluster_rule]}. Found by: {method}."
+    return f"Suggested: {rule[recipe.cluster_rule]}. Method: {method}."
 
 
 def _ranked(*, place: str) -> None:
-    """Where the recipe ranks the whole group: that clusters decide nothing, and what to do."""
+    """Where the recipe ranks the whole group: a note that clusters have no effect, and a button."""
     if state.session().recipe.selection == "clusters":
         return
     st.caption(
-        "This recipe ranks the whole group, so clusters show what is alike but do not decide "
-        "which filters go."
+        "This recipe ranks the whole group: clusters show which filters are similar but do not "
+        "affect which of them are pruned."
     )
     st.button(
-        "Choose filters in clusters", key=f"in clusters {place}", on_click=_in_clusters,
+        "Choose filters by cluster", key=f"in clusters {place}", on_click=_in_clusters,
         icon=":material/bubble_chart:",
-        help="Changes the recipe: some filters of every cluster stay while there is room. One "
-        "step, which Undo takes back.",
+        help="Changes the recipe so that filters of every cluster are kept as far as possible. "
+        "You can undo it.",
     )  # fmt: skip
 
 
@@ -93,58 +97,58 @@ def _in_clusters() -> None:
     st.session_state[_CHANGED] = True
 
 
-def fate_menu(view: GroupView, chosen: Sequence[int]) -> None:
-    """What can be done with the chosen filters."""
-    name, labels, units = view.group.name, view.labels, tuple(chosen)
+def fate_menu(view: GroupView, selected: Sequence[int]) -> None:
+    """Buttons for the selected filters."""
+    name, labels, units = view.group.name, view.labels, tuple(selected)
     touched = {labels[unit] for unit in units} - {-1}
     edits = loaders.edits_of(state.session())
     fixed = {unit for where, unit in (*edits.keep, *edits.remove) if where == name}
     with st.container(horizontal=True, gap="small", key="fate menu"):
-        _button("Merge", lambda e: group_edits.merged(e, name, labels, units),
-                off=len(touched) < 2, help="Make their clusters one")  # fmt: skip
-        _button("Split off", lambda e: group_edits.split_off(e, name, labels, units),
+        _button("Merge", lambda e: group_edits.merge(e, name, labels, units),
+                off=len(touched) < 2, help="Merge their clusters into one")  # fmt: skip
+        _button("Split", lambda e: group_edits.split(e, name, labels, units),
                 off=not touched, help="Make them a cluster of their own")  # fmt: skip
         with st.popover("Move to", disabled=not touched):
             key = f"move {name} {state.revision()}"
             target = st.selectbox("Cluster", view.clusters, key=key)
-            _button("Move them", lambda e: group_edits.moved(e, name, labels, units, int(target)))
+            _button("Move", lambda e: group_edits.move(e, name, labels, units, int(target)))
         whole = view.group.protected
-        _button("Keep", lambda e: group_edits.fated(e, name, units, "keep"),
-                off=whole, help="They stay, whatever the recipe says")  # fmt: skip
-        _button("Remove", lambda e: group_edits.fated(e, name, units, "remove"),
-                off=whole, help="They go, whatever the recipe says")  # fmt: skip
+        _button("Keep", lambda e: group_edits.set_fate(e, name, units, "keep"),
+                off=whole, help="Always keep these filters")  # fmt: skip
+        _button("Remove", lambda e: group_edits.set_fate(e, name, units, "remove"),
+                off=whole, help="Always remove these filters")  # fmt: skip
         if fixed & set(units):
-            _button("Release", lambda e: group_edits.fated(e, name, units, None),
-                    help="Leave them to the recipe again")  # fmt: skip
+            _button("Release", lambda e: group_edits.set_fate(e, name, units, None),
+                    help="Let the recipe decide again")  # fmt: skip
     if not whole:
         _ranked(place="acts")
 
 
 def _button(
-    label: str, act: Callable[[Edits], Edits], *, off: bool = False, help: str | None = None
+    label: str, edit: Callable[[Edits], Edits], *, off: bool = False, help: str | None = None
 ) -> None:
-    st.button(label, on_click=_do, args=(act,), disabled=off, help=help, key=f"act {label}")
+    st.button(label, on_click=_apply, args=(edit,), disabled=off, help=help, key=f"act {label}")
 
 
 def _count(key: str, group: str, shown: int) -> None:
     session, wanted = state.session(), int(st.session_state.get(key, shown))
     if wanted == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
-    network, seen = loaders.network(session.model), evidence.evidence(session.model)
-    recipe = usable(session)
-    _do(
-        lambda edits: group_edits.counted(
-            Problem(network, Request(recipe, edits), seen), group, wanted
+    network, known = loaders.network(session.model), evidence.evidence(session.model)
+    recipe = usable_recipe(session)
+    _apply(
+        lambda edits: group_edits.with_cluster_count(
+            Problem(network, Request(recipe, edits), known), group, wanted
         )
     )
 
 
-def _do(act: Callable[[Edits], Edits]) -> None:
-    """One step, unless no plan could be made with it: then say why, and change nothing."""
+def _apply(edit: Callable[[Edits], Edits]) -> None:
+    """Change the edits in one step, unless no plan can be made with them: then say why."""
     session = state.session()
     before = loaders.edits_of(session)
     try:
-        after = act(before)
+        after = edit(before)
         if after.remove != before.remove:
             planned.suggestion(session.model, Request(session.recipe, after))
     except SfpError as problem:

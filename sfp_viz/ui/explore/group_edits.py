@@ -1,4 +1,4 @@
-"""What a person does to one group by hand: pure functions from Edits to Edits."""
+"""Manual changes of one group: pure functions from Edits to Edits."""
 
 from __future__ import annotations
 
@@ -13,46 +13,58 @@ from sfp_viz.core.selection.analysis import cluster_group
 Labels = tuple[int, ...]
 
 
-def merged(edits: Edits, group: str, labels: Labels, units: Iterable[int]) -> Edits:
+def merge(edits: Edits, group: str, labels: Labels, units: Iterable[int]) -> Edits:
     """The clusters of ``units`` become one."""
     return edits.with_clusters(group, clusters.merge(labels, units))
 
 
-def split_off(edits: Edits, group: str, labels: Labels, units: Iterable[int]) -> Edits:
+def split(edits: Edits, group: str, labels: Labels, units: Iterable[int]) -> Edits:
     """``units`` become a cluster of their own."""
     return edits.with_clusters(group, clusters.split(labels, units))
 
 
-def moved(edits: Edits, group: str, labels: Labels, units: Iterable[int], cluster: int) -> Edits:
-    """``units`` go to ``cluster``."""
+def move(edits: Edits, group: str, labels: Labels, units: Iterable[int], cluster: int) -> Edits:
+    """``units`` join ``cluster``."""
     return edits.with_clusters(group, clusters.move(labels, units, cluster))
 
 
-def counted(problem: Problem, group: str, k: int) -> Edits:
-    """The problem's edits with ``k`` clusters in place of the number that the recipe finds."""
+def with_cluster_count(problem: Problem, group: str, k: int) -> Edits:
+    """The problem's edits with ``k`` clusters of a group instead of the suggested number.
+
+    Args:
+        problem: network, request and evidence.
+        group: name of the group.
+        k: number of clusters, at least 1.
+    """
     return problem.edits.with_clusters(group, cluster_group(problem, group, k).labels)
 
 
-def fated(edits: Edits, group: str, units: Iterable[int], fate: str | None) -> Edits:
+def set_fate(edits: Edits, group: str, units: Iterable[int], fate: str | None) -> Edits:
     """Fix ``units``: 'keep', 'remove', or None to leave them to the recipe."""
     for unit in units:
         edits = edits.with_filter(group, int(unit), fate)
     return edits
 
 
-def keeping(edits: Edits, group: str, *, size: int, kept: int, hold: bool = False) -> Edits:
-    """The group keeps ``kept`` of ``size`` units by hand, and is no longer left whole.
+def with_width(edits: Edits, group: str, *, size: int, kept: int, hold: bool = False) -> Edits:
+    """A manual width of a group, which lifts its protection from pruning.
 
-    The first width by hand settles whether the others make up for it (``hold``).
+    Args:
+        edits: the edits so far.
+        group: name of the group.
+        size: units of the group.
+        kept: units to keep, 1..size.
+        hold: whether the other groups adjust so that the target is still met; decided by the
+            first manual width alone.
     """
     if not edits.ratios:
         edits = replace(edits, makeup=hold)
     return edits.with_protected(group, False).with_ratio(group, (size - kept) / size)
 
 
-def untouched(edits: Edits, group: str) -> Edits:
-    """Everything changed by hand on ``group`` is taken back."""
+def reset(edits: Edits, group: str) -> Edits:
+    """All manual changes of ``group`` undone."""
     edits = edits.with_protected(group, False).with_ratio(group, None).with_clusters(group, None)
     edits = edits.with_least(group, None).with_most(group, None)
     units = [unit for name, unit in (*edits.keep, *edits.remove) if name == group]
-    return fated(edits, group, units, None)
+    return set_fate(edits, group, units, None)

@@ -1,4 +1,4 @@
-"""The Explore page's panels: the map, the chosen filters and their table, linked both ways."""
+"""The Explore page's panels: map, selected filters and table, which share one selection."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sfp_viz.ui.components.filter_map import filter_map, gesture
 from sfp_viz.ui.components.layer_strip import cells, layer_strip
 from sfp_viz.ui.explore.cluster_actions import cluster_menu, fate_menu, settle
 from sfp_viz.ui.group import filter_maps, gallery
-from sfp_viz.ui.group.group_view import GroupView, group_view, points_of, usable
+from sfp_viz.ui.group.group_view import GroupView, group_view, points_of, usable_recipe
 from sfp_viz.ui.navigation import links
 from sfp_viz.ui.session import state, view_options
 
 MAP_HEIGHT = 430
-_TOLD = "table told"  # selections that the table has yet to echo
-_ROWS = "table rows"  # what the table said last
-_ECHO = "map echo"  # (selection the map is told of, revision of that message)
+_SENT = "table told"  # selections that the table has yet to echo
+_ROWS = "table rows"  # what the table reported last
+_MAP = "map echo"  # (selection sent to the map, revision of that message)
 
 
 def strip() -> None:
@@ -32,13 +32,13 @@ def strip() -> None:
     layer_strip(
         cells(
             loaders.network(session.model),
-            planned.dispersions(session.model, usable(session)),
+            planned.dispersions(session.model, usable_recipe(session)),
             planned.kept_or_whole(session.model, session.request),
         ),
         key="strip",
         chosen=layer_in_view(group) if group else "",
         group=group.name if group else "",
-        on_change=_layer_chosen,
+        on_change=_layer_clicked,
     )
 
 
@@ -48,7 +48,7 @@ def layer_in_view(group: FilterGroup) -> str:
     return layer if layer in group.layers else group.layers[0]
 
 
-def _layer_chosen() -> None:
+def _layer_clicked() -> None:
     name = (st.session_state.get("strip") or {}).get("chosen")
     group = loaders.network(state.session().model).group_of(name) if name else None
     if group is None:
@@ -57,56 +57,61 @@ def _layer_chosen() -> None:
 
 
 def begin() -> None:
-    """Progress map and table what is chosen; in each full run, before they are drawn."""
-    chosen = state.session().selection
-    _tell_map(chosen)
-    _tell_table(chosen)
+    """Send the selection to map and table; in each full run, before they are drawn."""
+    selection = state.session().selection
+    _send_to_map(selection)
+    _send_to_table(selection)
 
 
-def choose(units: Iterable[int], source: str) -> None:
-    """The one place where a selection changes; ``source`` already shows it."""
+def select_filters(units: Iterable[int], source: str) -> None:
+    """Select filters of the group on the screen: the one place where a selection changes.
+
+    Args:
+        units: numbers of the filters.
+        source: 'map', 'table' or another name; the one named already shows the selection.
+    """
     group = planned.group_of(state.session())
     state.change(group=group.name if group else "", selection=tuple(units))
-    chosen = state.session().selection
+    selection = state.session().selection
     if source != "map":
-        _tell_map(chosen)
+        _send_to_map(selection)
     if source != "table":
-        _tell_table(chosen)
+        _send_to_table(selection)
 
 
-def _tell_map(chosen: Sequence[int]) -> None:
-    _, revision = st.session_state.get(_ECHO, ((), 0))
-    st.session_state[_ECHO] = (tuple(chosen), revision + 1)
+def _send_to_map(selection: Sequence[int]) -> None:
+    _, revision = st.session_state.get(_MAP, ((), 0))
+    st.session_state[_MAP] = (tuple(selection), revision + 1)
 
 
-def _tell_table(chosen: Sequence[int]) -> None:
-    st.session_state[table_key()] = {"selection": {"rows": list(chosen), "columns": []}}
-    st.session_state[_TOLD] = (*st.session_state.get(_TOLD, ())[-8:], tuple(chosen))
+def _send_to_table(selection: Sequence[int]) -> None:
+    st.session_state[table_key()] = {"selection": {"rows": list(selection), "columns": []}}
+    st.session_state[_SENT] = (*st.session_state.get(_SENT, ())[-8:], tuple(selection))
 
 
 def table_key() -> str:
-    """One table a group, so that rows of another group are never taken for this one's."""
+    """The key of the table, one per group, so that rows of groups are never confused."""
     session = state.session()
     group = planned.group_of(session)
     return f"table {session.model} {group.name if group else ''}"
 
 
-def _map_chose() -> None:
+def _map_changed() -> None:
     if (units := gesture("map")) is not None:
-        choose(units, "map")
+        select_filters(units, "map")
 
 
-def _table_chose() -> None:
+def _table_changed() -> None:
     rows = tuple(sorted(st.session_state[table_key()]["selection"]["rows"]))
-    told = st.session_state.get(_TOLD, ())
+    sent = st.session_state.get(_SENT, ())
     if st.session_state.get(_ROWS) == (table_key(), rows):
         return  # nothing new: Streamlit calls again when a run was interrupted
     st.session_state[_ROWS] = (table_key(), rows)
-    if rows in told:  # an echo, perhaps of something that is already over: no gesture
-        st.session_state[_TOLD] = told[told.index(rows) + 1 :]
+    if rows in sent:  # an echo, perhaps of an earlier selection: no gesture
+        st.session_state[_SENT] = sent[sent.index(rows) + 1 :]
     elif rows != state.session().selection:
-        st.session_state[_TOLD] = ()
-        choose(rows, "table")
+        st.session_state[_SENT] = ()
+        select_filters(rows, "table")
 
 
 @st.fragment
@@ -122,16 +127,20 @@ def linked() -> None:
         with left, st.container(border=True, height="stretch", key="map panel"):
             _map_panel(view)
         with right, st.container(border=True, height="stretch", key="chosen panel"):
-            _chosen_panel(view)
+            _selection_panel(view)
         links.update_address(state.session())
 
 
 def current_view() -> GroupView:
-    """The view of the group on the screen; there must be one."""
+    """The view of the group on the screen.
+
+    Raises:
+        ModelError: the network has no group.
+    """
     session = state.session()
     group = planned.group_of(session)
     if group is None:
-        raise ModelError("This network has no group of filters that could be shown.")
+        raise ModelError("This network has no filters to show.")
     return group_view(session, group, layer_in_view(group))
 
 
@@ -140,75 +149,77 @@ def _map_panel(view: GroupView) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        st.markdown(f"**{problems.plain(view.layer.name)}** &nbsp; {gallery.what(view)}")
+        st.markdown(f"**{problems.plain(view.layer.name)}** &nbsp; {gallery.layer_title(view)}")
         with st.container(
             horizontal=True, width="content", gap="small", vertical_alignment="center"
         ):
             wanted = view_options.option_control("map", "Map")
             cluster_menu(view)
-    found = filter_maps.places(session.model, view.group.name, wanted=wanted)
-    echo, revision = st.session_state.get(_ECHO, ((), 0))
+    places = filter_maps.places(session.model, view.group.name, wanted=wanted)
+    selection, revision = st.session_state.get(_MAP, ((), 0))
     filter_map(
-        points_of(view, found.points), key="map", selected=echo, revision=revision,
-        on_change=_map_chose, height=MAP_HEIGHT,
+        points_of(view, places.points), key="map", selected=selection, revision=revision,
+        on_change=_map_changed, height=MAP_HEIGHT,
     )  # fmt: skip
-    _honesty(session.model, view, found)
-    if found.waiting and wanted == "UMAP":
+    _trust_note(session.model, view, places)
+    if places.waiting and wanted == "UMAP":
         _wait_for_umap(session.model, view.group.name)
 
 
-def _honesty(key: str, view: GroupView, found: filter_maps.Places) -> None:
-    """How far the map is to be believed, in one line."""
-    trust = filter_maps.trust(key, view.group.name, found.kind, found.points)
+def _trust_note(key: str, view: GroupView, places: filter_maps.Places) -> None:
+    """How far the map can be trusted, in one line."""
+    trust = filter_maps.trust(key, view.group.name, places.kind, places.points)
     if trust != trust:
-        st.caption(f"{found.kind}: too few filters to say how far the map can be trusted.")
+        st.caption(f"{places.kind}: too few filters to estimate how far the map can be trusted.")
         return
-    st.caption(f"{found.kind}, {believed(trust)}; distances between islands say little.")
+    st.caption(
+        f"{places.kind}, {trust_text(trust)}. Distances between clusters are not meaningful."
+    )
 
 
-def believed(trust: float) -> str:
-    """How far near neighbors on a map of that trustworthiness, 0..1, are to be believed."""
+def trust_text(trust: float) -> str:
+    """How far neighbors on a map of that trustworthiness, 0..1, are really similar."""
     if trust >= 0.9:
-        grade, words = "good", "filters that lie near each other are alike, with few exceptions"
+        grade, words = "good", "almost all neighbors on the map are similar filters"
     elif trust >= 0.8:
-        grade, words = "fair", "most filters that lie near each other are alike, not all"
+        grade, words = "fair", "most neighbors on the map are similar filters"
     else:
         grade = "poor"
-        words = "filters that lie near each other are often not alike, so look them up in the table"
+        words = "neighbors on the map are often not similar; check the similarity in the table"
     return f"trustworthiness {trust:.2f} ({grade}, estimated): {words}"
 
 
 @st.fragment(run_every=2.0)
 def _wait_for_umap(key: str, group: str) -> None:
     if filter_maps.places(key, group).waiting:
-        st.caption("This is the PCA. The UMAP is being computed and takes its place when ready.")
+        st.caption("PCA is shown until the UMAP has been computed.")
     else:
         st.rerun()
 
 
-def _chosen_panel(view: GroupView) -> None:
-    chosen = [unit for unit in state.session().selection if unit < view.group.size]
+def _selection_panel(view: GroupView) -> None:
+    selected = [unit for unit in state.session().selection if unit < view.group.size]
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        st.markdown(f"**Chosen** &nbsp; {len(chosen):,} of {view.group.size:,}")
+        st.markdown(f"**Selected** &nbsp; {len(selected):,} of {view.group.size:,}")
         st.button(
-            "Clear", on_click=choose, args=((), "clear"), disabled=not chosen, type="tertiary",
-            icon=":material/close:", key="clear",
+            "Clear", on_click=select_filters, args=((), "clear"), disabled=not selected,
+            type="tertiary", icon=":material/close:", key="clear",
         )  # fmt: skip
-    if chosen:
-        fate_menu(view, chosen)
+    if selected:
+        fate_menu(view, selected)
     else:
         st.caption(
-            "Draw a loop on the map, click a filter or a cluster, or tick rows of the table."
+            "Draw a loop on the map, click a filter or a cluster, or select rows of the table."
         )
     pictures, table = st.tabs(["Pictures", "Table"])
     with pictures:
-        shown = chosen or list(range(view.group.size))
+        shown = selected or list(range(view.group.size))
         height = MAP_HEIGHT - 20 if len(shown) > gallery.FEW else "content"
         with st.container(height=height, border=False):
             st.html(gallery.html(view, shown))
-        st.caption(gallery.words(view, len(shown)))
+        st.caption(gallery.legend(view, len(shown)))
     with table:
         _table(view)
 
@@ -224,14 +235,14 @@ def _table(view: GroupView) -> None:
                 "filter": list(units),
                 "cluster": list(view.labels),
                 "plan": [
-                    f"removed: {reason_text(reasons[u])}" if u in reasons else "kept" for u in units
+                    f"pruned: {reason_text(reasons[u])}" if u in reasons else "kept" for u in units
                 ],
                 "importance": [float(x) for x in view.analysis.importance],
-                "most like": list(view.analysis.nearest),
+                "most similar": list(view.analysis.nearest),
                 "similarity": [round(float(x), 3) for x in view.analysis.nearest_similarity],
             }
         ),
-        key=table_key(), on_select=_table_chose, selection_mode="multi-row", hide_index=True,
+        key=table_key(), on_select=_table_changed, selection_mode="multi-row", hide_index=True,
         column_config={"importance": st.column_config.NumberColumn(format="%.2f")},
         row_height=28, height=MAP_HEIGHT + 40,
     )  # fmt: skip

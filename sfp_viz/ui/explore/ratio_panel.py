@@ -1,4 +1,4 @@
-"""How many filters a group keeps: the suggestion with its reason, and the ratio by hand."""
+"""How many filters a group keeps: the suggestion with its reason, and a manual width."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from sfp_viz.ui.session import state
 
 
 def ratio_panel(view: GroupView) -> None:
-    """Suggestion and reason on the left, the hand on the right."""
+    """The suggestion with its reason on the left, the manual width on the right."""
     group, edits = view.group, loaders.edits_of(state.session())
     with st.container(border=True, key="ratio panel"):
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            st.markdown("**How many filters stay**")
+            st.markdown("**Filters kept**")
             st.write(_reason(view))
             if len(group.layers) + len(group.followers) > 1:
                 tied = (*group.layers, *group.followers)
-                st.caption(f"Cut together: {problems.plain(join_names(tied))}.")
+                st.caption(f"Pruned together: {problems.plain(join_names(tied))}.")
         with right:
             if group.protected:
-                st.caption("This group cannot be cut, so there is nothing to set here.")
+                st.caption("This group cannot be pruned, so there is nothing to set here.")
                 return
             _slider(view)
-            touched = group_edits.untouched(edits, group.name) != edits
+            changed = group_edits.reset(edits, group.name) != edits
             with st.container(horizontal=True, gap="small"):
                 st.button(
-                    "Back to the suggestion", on_click=_back, args=(group.name,),
-                    disabled=not touched, key="ratio back",
-                    help="Takes back every change by hand on this group",
+                    "Reset to suggestion", on_click=_reset, args=(group.name,),
+                    disabled=not changed, key="ratio back",
+                    help="Undoes all manual changes of this group",
                 )  # fmt: skip
-                _whole_toggle(group.name, group.name in edits.protected)
+                _protect_toggle(group.name, group.name in edits.protected)
 
 
 def _reason(view: GroupView) -> str:
-    """Why so many stay: the sentence of the page Plan."""
+    """Why the group keeps so many filters: the sentence of the Plan page."""
     session = state.session()
     if text := training_reasons.sentence(view.group, view.kept, session.edits):
         return text
@@ -53,11 +53,11 @@ def _reason(view: GroupView) -> str:
     lacks = missing(session.recipe, evidence.evidence(session.model))
     if not reached and lacks and not group.protected:
         return (
-            f"{recipe_form.lacking(lacks)} Until then nothing goes, and filters are compared by "
-            "what is known; the page Plan leads on."
+            f"{recipe_form.missing_evidence(lacks)} Until then nothing is pruned, and "
+            "filters are compared by their weights. The Plan page shows how to continue."
         )
     if not reached and not group.protected:
-        return "The target is out of reach, so nothing goes for now. The page Plan says why."
+        return "The target cannot be reached, so nothing is pruned. The Plan page says why."
     drawn = widths.Widths(
         planned.kept_or_whole(session.model, asked),
         planned.kept_or_whole(session.model, by_hand.suggested(asked)), {}, {},
@@ -65,7 +65,7 @@ def _reason(view: GroupView) -> str:
     sentence = problems.plain(explanation.reason(asked, drawn, group.name).sentence)
     if by_hand.is_held(group.name, asked.edits) and not group.protected:
         sentence = sentence[0].lower() + sentence[1:]
-        return f"By hand, {view.kept:,} of {group.size:,} filters stay. Suggested: {sentence}"
+        return f"Set manually: {view.kept:,} of {group.size:,} filters kept. Suggestion: {sentence}"
     return sentence
 
 
@@ -73,13 +73,13 @@ def _slider(view: GroupView) -> None:
     group, key = view.group, f"kept {view.group.name} {state.revision()}"
     if group.size > 1:
         st.slider(
-            "Filters that stay", 1, group.size, view.kept, key=key,
-            on_change=_set, args=(key, group.name, group.size, view.kept),
+            "Filters to keep", 1, group.size, view.kept, key=key,
+            on_change=_set_width, args=(key, group.name, group.size, view.kept),
         )  # fmt: skip
     saved = _saving(view)
     st.caption(
         f"Removes {percent(1 - view.kept / group.size, 0)} of the filters of this group"
-        + (f"; cutting it alone saves {count(saved)} MACs (computed)." if saved else ".")
+        + (f"; pruning it alone saves {count(saved)} MACs (computed)." if saved else ".")
     )
 
 
@@ -90,11 +90,11 @@ def _saving(view: GroupView) -> int:
     return whole.macs - cost_of_widths(view.network, {view.group.name: view.kept}).macs
 
 
-def _set(key: str, group: str, size: int, shown: int) -> None:
+def _set_width(key: str, group: str, size: int, shown: int) -> None:
     session = state.session()
     if int(st.session_state.get(key, shown)) == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
-    after = group_edits.keeping(
+    after = group_edits.with_width(
         loaders.edits_of(session),
         group,
         size=size,
@@ -104,16 +104,18 @@ def _set(key: str, group: str, size: int, shown: int) -> None:
     state.change(edits=after)
 
 
-def _back(group: str) -> None:
-    state.change(edits=group_edits.untouched(loaders.edits_of(state.session()), group))
+def _reset(group: str) -> None:
+    state.change(edits=group_edits.reset(loaders.edits_of(state.session()), group))
 
 
-def _whole_toggle(group: str, whole: bool) -> None:
+def _protect_toggle(group: str, protected: bool) -> None:
     key = f"whole {group} {state.revision()}"
-    st.toggle("Leave whole", whole, key=key, on_change=_set_whole, args=(key, group, whole))
+    st.toggle(
+        "Do not prune", protected, key=key, on_change=_set_protected, args=(key, group, protected)
+    )
 
 
-def _set_whole(key: str, group: str, shown: bool) -> None:
+def _set_protected(key: str, group: str, shown: bool) -> None:
     wanted = bool(st.session_state.get(key, shown))
     if wanted != shown:
         edits = loaders.edits_of(state.session())

@@ -1,4 +1,4 @@
-"""Where a group's filters lie on the map: UMAP, shipped or from the warm process, else PCA."""
+"""Where a group's filters are on the map: UMAP, shipped or from the warm process, else PCA."""
 
 from __future__ import annotations
 
@@ -27,15 +27,21 @@ class Places:
 
 
 def places(key: str, group: str, *, wanted: str = "UMAP") -> Places:
-    """The best places there are now; a UMAP that is missing is asked for, and PCA stands in."""
+    """The places of a group's filters; a missing UMAP is requested, with PCA until it is ready.
+
+    Args:
+        key: the network.
+        group: name of the group.
+        wanted: 'UMAP' or 'PCA'.
+    """
     size = loaders.network(key).group(group).size
     if wanted == "PCA" or size < FEWEST:
         return Places(_pca(key, group), "PCA")
-    found = _shipped(key, group)
-    if found is None:
-        found = _from_pool(key, group)
-    if found is not None:
-        return Places(found, "UMAP")
+    points = _shipped(key, group)
+    if points is None:
+        points = _from_pool(key, group)
+    if points is not None:
+        return Places(points, "UMAP")
     return Places(_pca(key, group), "PCA", waiting=not _problem(key, group))
 
 
@@ -52,8 +58,8 @@ def trust(key: str, group: str, kind: str, points: np.ndarray) -> float:
     return trustworthiness(matrix(key, group), points)
 
 
-def apart(points: np.ndarray) -> np.ndarray:
-    """Points that fall together are spread a little around their place, so that each is seen."""
+def spread_apart(points: np.ndarray) -> np.ndarray:
+    """Coinciding points are spread a little around their place, so that each can be seen."""
     points = np.array(points, float)
     if not len(points):
         return points
@@ -73,8 +79,8 @@ def apart(points: np.ndarray) -> np.ndarray:
 def _shipped(key: str, group: str) -> np.ndarray | None:
     if key not in samples.sample_names():
         return None
-    found = _sample_maps(key)["coordinates"].get(group)
-    points = np.array(found, float) if found is not None else np.empty(0)
+    coordinates = _sample_maps(key)["coordinates"].get(group)
+    points = np.array(coordinates, float) if coordinates is not None else np.empty(0)
     fits = points.shape == (loaders.network(key).group(group).size, 2)
     return points if fits else None
 
@@ -96,13 +102,14 @@ def _from_pool(key: str, group: str) -> np.ndarray | None:
     from sfp_viz.runs import pool
 
     name = _entry(key, group)
-    found = pool.embedding(loaders.home(), name)
-    if found is None and not pool.embedding_problem(loaders.home(), name):
+    points = pool.embedding(loaders.home(), name)
+    if points is None and not pool.embedding_problem(loaders.home(), name):
         try:
             pool.request_embedding(loaders.home(), name, matrix(key, group))
-        except (SfpError, OSError):  # a full disk, or no process: the PCA stays
+        except (SfpError, OSError):  # a full disk, or no process: PCA remains
             return None
-    return found if found is not None and found.shape == (len(matrix(key, group)), 2) else None
+    fits = points is not None and points.shape == (len(matrix(key, group)), 2)
+    return points if fits else None
 
 
 def _problem(key: str, group: str) -> str:

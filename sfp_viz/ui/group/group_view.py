@@ -1,4 +1,4 @@
-"""What the Explore page shows of one group, gathered from the floors below."""
+"""What the Explore page shows of one group, gathered from the rooms below."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from sfp_viz.figures.filters.windows import window_of
 from sfp_viz.text.reasons import reason_text
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.filter_map import Points
-from sfp_viz.ui.group.filter_maps import apart
+from sfp_viz.ui.group.filter_maps import spread_apart
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.session.state import Session
 
 SHOWN_KERNELS = 16
-WHOLE_MOST = 128  # filters that set the number of clusters where all stay: more only cost time
+WHOLE_MOST = 128  # filters that set the number of clusters where all are kept: more cost time
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class GroupView:
     """One group under the session's recipe and edits; ``layer`` is the one whose kernels show.
 
     ``labels`` are the clusters in force, ``by_hand`` whether a person set them; ``kept`` units
-    the plan keeps, ``suggested`` without edits; ``removal`` the filters that go, with reasons;
-    ``stands`` the kept representative of each cluster; none where the recipe ranks the whole group.
+    the plan keeps, ``suggested`` without edits; ``removal`` the pruned filters, with reasons;
+    ``representatives`` one kept filter of each cluster; none where the recipe ranks the group.
     """
 
     network: Network
@@ -46,7 +46,7 @@ class GroupView:
     kept: int
     suggested: int
     removal: Removal
-    stands: tuple[int, ...]
+    representatives: tuple[int, ...]
 
     @property
     def clusters(self) -> tuple[int, ...]:
@@ -54,17 +54,17 @@ class GroupView:
         return tuple(sorted({label for label in self.labels if label >= 0}))
 
     def note(self, unit: int) -> str:
-        """One sentence on a filter: what becomes of it, and what it is like."""
-        fate = dict(zip(self.removal.filters, self.removal.reasons, strict=True)).get(unit)
-        alike = self.analysis.nearest[unit]
-        near = f"most like {alike} ({self.analysis.nearest_similarity[unit]:.2f})"
+        """One sentence on a filter: whether it is kept, and which filter is most similar."""
+        reason = dict(zip(self.removal.filters, self.removal.reasons, strict=True)).get(unit)
+        nearest, similarity = self.analysis.nearest[unit], self.analysis.nearest_similarity[unit]
+        likeness = f"most similar to {nearest} ({similarity:.2f})"
         if self.group.size < 2:
-            near = "the only one"
-        return f"{'kept' if fate is None else 'removed: ' + reason_text(fate)}; {near}"
+            likeness = "the only filter"
+        return f"{'kept' if reason is None else 'pruned: ' + reason_text(reason)}; {likeness}"
 
 
-def usable(session: Session) -> Recipe:
-    """The recipe; where it lacks evidence, with choices in its place that need only weights."""
+def usable_recipe(session: Session) -> Recipe:
+    """The session's recipe; choices whose evidence is missing are replaced by weights-only ones."""
     lacks = missing(session.recipe, evidence.evidence(session.model))
     if lacks == ("latency",):
         return replace(session.recipe, goal=Recipe().goal)
@@ -72,31 +72,36 @@ def usable(session: Session) -> Recipe:
 
 
 def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
-    """Gather the view; nothing goes where the recipe's target cannot be reached, or where it
-    lacks evidence."""
-    network, recipe, edits = loaders.network(session.model), usable(session), session.edits
+    """The view of a group; nothing is pruned without evidence or where the target is out of reach.
+
+    Args:
+        session: model, recipe and edits.
+        group: the group.
+        layer: name of its layer whose kernels are shown.
+    """
+    network, recipe, edits = loaders.network(session.model), usable_recipe(session), session.edits
     plain = Request(session.recipe)
     suggested = planned.kept_or_whole(session.model, plain).get(group.name, group.size)
     kept = planned.kept_or_whole(session.model, session.request).get(group.name, group.size)
-    counted = suggested if kept < group.size else min(suggested, WHOLE_MOST)
-    analysis = planned.group_analysis(session.model, group.name, recipe, counted)
+    for_clusters = suggested if kept < group.size else min(suggested, WHOLE_MOST)
+    analysis = planned.group_analysis(session.model, group.name, recipe, for_clusters)
     by_hand = dict(edits.clusters).get(group.name) if edits else None
     labels = by_hand or analysis.clusters.labels
-    mine = {"keep": (), "remove": ()}
-    for fate in mine if edits else ():
-        mine[fate] = tuple(unit for name, unit in getattr(edits, fate) if name == group.name)
+    forced = {"keep": (), "remove": ()}
+    for fate in forced if edits else ():
+        forced[fate] = tuple(unit for name, unit in getattr(edits, fate) if name == group.name)
     removal = select(
         analysis, kept, recipe,
-        labels=labels, forced_keep=mine["keep"], forced_remove=mine["remove"],
+        labels=labels, forced_keep=forced["keep"], forced_remove=forced["remove"],
     )  # fmt: skip
-    removal = training_reasons.told(removal, network.digest)
-    gone = set(removal.filters)
-    stay = tuple(-1 if unit in gone else label for unit, label in enumerate(labels))
-    picked = set(stay) if recipe.selection == "clusters" else ()
-    stands = {representative(stay, analysis.importance, c) for c in picked if c >= 0}
+    removal = training_reasons.with_training_reasons(removal, network.digest)
+    pruned = set(removal.filters)
+    kept_labels = tuple(-1 if unit in pruned else label for unit, label in enumerate(labels))
+    clusters = set(kept_labels) if recipe.selection == "clusters" else ()
+    chosen = {representative(kept_labels, analysis.importance, c) for c in clusters if c >= 0}
     return GroupView(
         network, group, network.layer(layer), analysis, tuple(labels), by_hand is not None,
-        kept, suggested, removal, tuple(sorted(stands)),
+        kept, suggested, removal, tuple(sorted(chosen)),
     )  # fmt: skip
 
 
@@ -105,11 +110,11 @@ def points_of(view: GroupView, places: np.ndarray) -> Points:
     return Points(
         name=f"{view.network.digest} {view.layer.name}",
         title=view.layer.name,
-        places=apart(places),
+        places=spread_apart(places),
         clusters=view.labels,
         notes=[view.note(unit) for unit in range(view.group.size)],
         goes=view.removal.filters,
-        stands=view.stands,
+        stands=view.representatives,
         pixels=pixels(view.network, view.layer.name, view.group.size),
     )
 

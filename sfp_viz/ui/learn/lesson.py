@@ -1,4 +1,4 @@
-"""The first lesson: which filters of the digits network can go?"""
+"""The first lesson: which filters of the digits network can be pruned?"""
 
 from __future__ import annotations
 
@@ -30,29 +30,34 @@ from sfp_viz.ui.learn.quiz import QUESTIONS
 from sfp_viz.ui.session.state import Session
 
 MODEL, DATA = "lenet5_digits", "digits"
-RANDOM, NORM, CLUSTER = "At random", "The smallest ones", "All but one of each cluster"
+RANDOM, NORM, CLUSTER = "Random filters", "The smallest filters", "All but one of each cluster"
 TARGETS = {"a third": 0.33, "half": 0.5, "three quarters": 0.75}
-FEW = 0.25  # clusters that are drawn, for each filter that stays
-PAIRS = 3  # of filters most alike, drawn side by side
+FEW = 0.25  # clusters that are drawn, per kept filter
+PAIRS = 3  # most similar pairs of filters that are drawn
 _SHOWN = "lesson_shown"  # session_state: the share that was measured last
 
 
-def recipe_of(way: str, target: float, seed: int = 0) -> Recipe:
-    """The three ways differ in the choice of filters alone: every group loses the same share."""
-    if way == RANDOM:
+def recipe_of(method: str, target: float, seed: int = 0) -> Recipe:
+    """The recipe of one of the three answers; they differ only in which filters are pruned.
+
+    Args:
+        method: RANDOM, NORM or CLUSTER.
+        target: share of MACs to remove, 0..1.
+        seed: of the random choice.
+    """
+    if method == RANDOM:
         return recipes.random(target, seed=seed)
-    if way == NORM:
+    if method == NORM:
         return recipes.uniform_l1(target)
     return Recipe(target_reduction=target, allocation="uniform", cluster_rule="one_each")
 
 
-def repeated() -> FilterGroup:
-    """The convolution of the lesson's network whose filters repeat one another most, by its
-    Kernel Dispersion."""
-    found = planned.group_of(Session(model=MODEL, recipe=recipe_of(CLUSTER, 0.5)))
-    if found is None:
-        raise ModelError(f"The lesson's network {MODEL} has no filters to show. Install it anew.")
-    return found
+def redundant_group() -> FilterGroup:
+    """The most redundant convolution of the lesson's network, by Kernel Dispersion."""
+    group = planned.group_of(Session(model=MODEL, recipe=recipe_of(CLUSTER, 0.5)))
+    if group is None:
+        raise ModelError(f"The lesson's network {MODEL} has no filters to show. Reinstall sfp-viz.")
+    return group
 
 
 def filters(network: Network) -> None:
@@ -80,50 +85,56 @@ def _tiles(label: str, tiles: Sequence[str], *, wide: int) -> None:
     )
 
 
-def chance(network: Network) -> str:
-    """What likeness is by chance, and which layer has more of it: by Kernel Dispersion."""
-    group, first = repeated(), network.layers[0]
-    found = planned.dispersions(MODEL, recipe_of(CLUSTER, 0.5))
-    here, there = found[group.name], network.group_of(first.name)
+def redundancy_text(network: Network) -> str:
+    """What Kernel Dispersion is, and which layer is the most redundant."""
+    group, first = redundant_group(), network.layers[0]
+    spread = planned.dispersions(MODEL, recipe_of(CLUSTER, 0.5))
+    first_group = network.group_of(first.name)
     text = (
-        "Some filters are alike by chance. **Kernel Dispersion** tells how spread the filters of "
-        "a layer are: 1 is as spread as random filters, 0 is copies of one another. The layer "
-        f"that repeats itself most is **{group.name}**, {here:.2f}"
+        "Even random filters are somewhat similar. **Kernel Dispersion** measures how diverse the "
+        "filters of a layer are: 1 for random filters, 0 for copies. The most redundant layer is "
+        f"**{group.name}** with {spread[group.name]:.2f}"
     )
-    if there is not None and there.name != group.name and there.name in found:
-        return f"{text}; {first.name}, above, has {found[there.name]:.2f}."
+    if first_group and first_group.name != group.name and first_group.name in spread:
+        return f"{text}; {first.name}, shown above, has {spread[first_group.name]:.2f}."
     return f"{text}."
 
 
-def alike(network: Network) -> None:
-    """The layer that repeats itself most: its pairs most alike, its filters as points and as a
-    table of similarities, by cluster: few clusters, so that the eye tells them apart."""
-    recipe, group = replace(recipe_of(CLUSTER, 0.5), cluster_rule="share", kappa=FEW), repeated()
+def similar_filters(network: Network) -> None:
+    """The most redundant layer: its most similar pairs, and its filters as points and as a matrix
+    of similarities, in few clusters, so that the eye tells them apart."""
+    group = redundant_group()
+    recipe = replace(recipe_of(CLUSTER, 0.5), cluster_rule="share", kappa=FEW)
     kept = planned.suggestion(MODEL, Request(recipe))[group.name]
-    found = planned.group_analysis(MODEL, group.name, recipe, kept)
-    _pairs(network, group, found.similarity)
+    analysis = planned.group_analysis(MODEL, group.name, recipe, kept)
+    _pairs(network, group, analysis.similarity)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown("**As points.** Filters that are alike lie near each other.")
+        st.markdown("**As points.** Similar filters are close together.")
         points = filter_maps.places(MODEL, group.name).points
         charts.draw(
-            filter_map(points, found.clusters.labels), key="lesson_map",
-            alt=f"{group.size} filters as points in {found.clusters.k} clusters.",
+            filter_map(points, analysis.clusters.labels), key="lesson_map",
+            alt=f"{group.size} filters as points in {analysis.clusters.k} clusters.",
         )  # fmt: skip
     with right:
-        st.markdown("**As pairs.** Each field is one pair; the blocks are clusters.")
+        st.markdown("**As pairs.** Each cell compares two filters; the blocks are clusters.")
         charts.draw(
-            similarity_map(found.similarity, found.clusters.labels), key="lesson_pairs",
+            similarity_map(analysis.similarity, analysis.clusters.labels), key="lesson_pairs",
             alt="The similarity of every pair of filters, sorted by cluster.",
         )  # fmt: skip
     st.caption(
-        f"Shown in {found.clusters.k} clusters. Below, a layer has as many clusters as filters "
-        "stay in it, so that one of each can stay."
+        f"Shown here: {analysis.clusters.k} clusters. Below, each layer has as many clusters as "
+        "kept filters, so that one filter of each cluster is kept."
     )
 
 
 def closest(similarity: np.ndarray, count: int = PAIRS) -> list[tuple[int, int]]:
-    """The ``count`` pairs of filters most alike, no filter in two of them."""
+    """The ``count`` most similar pairs of filters; each filter is in one of them at most.
+
+    Args:
+        similarity: float [filters, filters].
+        count: number of pairs.
+    """
     rows, columns = np.triu_indices(len(similarity), 1)
     pairs: list[tuple[int, int]] = []
     for at in np.argsort(-similarity[rows, columns], kind="stable"):
@@ -141,81 +152,82 @@ def _pairs(network: Network, group: FilterGroup, similarity: np.ndarray) -> None
         "<div>" + "".join(_tile(drawn[unit], str(unit)) for unit in pair) + "</div>"
         for pair in pairs
     ]
-    words = "; ".join(f"{a} and {b}: {similarity[a, b]:.2f}" for a, b in pairs)
-    st.markdown(f"**The pairs most alike in {layer}.**")
+    values = "; ".join(f"{a} and {b}: {similarity[a, b]:.2f}" for a, b in pairs)
+    st.markdown(f"**The most similar pairs in {layer}**")
     _tiles(f"Pairs of filters of {layer}", tiles, wide=88)
     st.caption(
-        f"Similarity (cosine; 1 is the same direction): {words}. Each field is the kernel for one "
-        f"of the maps that the filter reads, the first {drawn.shape[1]} of them."
+        f"Cosine similarity (1: same direction): {values}. Each tile shows the kernels for the "
+        f"first {drawn.shape[1]} input maps of a filter."
     )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def measured(target: float) -> tuple[Point, ...]:
-    """One-shot accuracy of the three ways at the same widths. Takes seconds: on a click.
+    """One-shot accuracy of the three answers at the same widths. Takes seconds: on a click.
 
-    Of three draws at random, the middle one is given.
+    For random filters it is the median of three draws.
     """
     network = loaders.network(MODEL)
 
-    def point(way: str, seed: int = 0) -> Point:
-        recipe = recipe_of(way, target, seed)
-        found = pruned.pruned_accuracy(MODEL, Request(recipe), DATA)
+    def point(method: str, seed: int = 0) -> Point:
+        recipe = recipe_of(method, target, seed)
+        accuracy = pruned.pruned_accuracy(MODEL, Request(recipe), DATA)
         macs = cost(network, planned.plan(MODEL, Request(recipe))).macs
-        return Point(way, macs, *checks.accuracy(found), "plan", "one-shot")
+        return Point(method, macs, *checks.accuracy(accuracy), "plan", "one-shot")
 
     draws = sorted((point(RANDOM, seed) for seed in range(3)), key=lambda p: p.accuracy)
     return draws[1], point(NORM), point(CLUSTER)
 
 
 def shown(target: float) -> bool:
-    """Whether the answer for this share has been asked for."""
+    """Whether the answer for this share was requested."""
     return st.session_state.get(_SHOWN) == target
 
 
 def show(target: float) -> None:
-    """Remember that the answer was asked for."""
+    """Remember that the answer was requested."""
     st.session_state[_SHOWN] = target
 
 
-def anew() -> None:
+def restart() -> None:
     """Forget every answer."""
     for key in (_SHOWN, "lesson_guess", *(f"quiz_{name}" for name in QUESTIONS)):
         st.session_state[key] = None
 
 
 def answer(target: float, guess: str) -> None:
-    """The three accuracies, and how the guess stands to them."""
+    """The three accuracies, and whether the guess was right."""
     points = measured(target)
     charts.draw(
         accuracy_bars(points, chosen=guess), key="lesson_answer",
         alt="; ".join(f"{p.label}: {percent(p.accuracy)}" for p in points),
     )  # fmt: skip
     st.markdown(verdict(points, guess))
-    whole = pruned.accuracy(MODEL, DATA)
+    unpruned = pruned.accuracy(MODEL, DATA)
     st.caption(
-        f"Measured on {whole.images:,} test images, before any training; the unpruned network has "
-        f"{percent(whole.accuracy or 0)} ({span(whole.interval)}). All three have the same widths. "
-        "At random: the middle one of three draws."
+        f"Measured on {unpruned.images:,} test images, before any fine-tuning. Unpruned network: "
+        f"{percent(unpruned.accuracy or 0)} ({span(unpruned.interval)}). All three have the same "
+        "widths. Random filters: the median of three draws."
     )
 
 
 def verdict(points: tuple[Point, ...], guess: str) -> str:
-    """Whether the guess held: the same caution for a right one as for a wrong one.
+    """Whether the guess was right, with the same caution for a right one as for a wrong one.
 
-    A right guess is held against the best of the others, a wrong one against the best of all.
+    A right guess is compared with the best of the others, a wrong one with the best of all.
     """
-    mine = next(p for p in points if p.label == guess)
-    other = max((p for p in points if p is not mine), key=lambda p: p.accuracy)
-    right = mine.accuracy >= other.accuracy
-    best, less = (mine, other) if right else (other, mine)
+    guessed = next(p for p in points if p.label == guess)
+    other = max((p for p in points if p is not guessed), key=lambda p: p.accuracy)
+    right = guessed.accuracy >= other.accuracy
+    best, less = (guessed, other) if right else (other, guessed)
     clear = (less.interval or (0, 1))[1] < (best.interval or (0, 1))[0]
     figures = (
         f"'{best.label}' keeps {percent(best.accuracy)}, '{less.label}' {percent(less.accuracy)}"
     )
     if not clear:
         return (
-            f"**This does not decide it**: {figures}, but their intervals overlap, so other test "
-            "images may turn it around."
+            f"**This is not conclusive**: {figures}, but their intervals overlap, so the order "
+            "could be different on other test images."
         )
-    return f"**You were {'right' if right else 'not right'}**: {figures}, clear of the intervals."
+    answer = "right" if right else "not right"
+    return f"**You were {answer}**: {figures}, and the intervals do not overlap."

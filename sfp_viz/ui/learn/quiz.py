@@ -10,7 +10,7 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its answers; ``right`` is the one that holds, ``because`` says why."""
+    """A question with its answers; ``right`` is the correct one, ``because`` says why."""
 
     text: str
     answers: tuple[str, ...]
@@ -20,24 +20,24 @@ class Question:
 
 QUESTIONS: Mapping[str, Question] = {
     "duplicates": Question(
-        "Two filters of a layer are exactly alike. What is lost when one of them goes?",
-        ("Half of the layer", "Almost nothing, once the next layer counts the other one twice",
+        "Two filters of a layer are identical. What is lost when one of them is pruned?",
+        ("Half of the layer", "Almost nothing, once the next layer weights the other one twice",
          "The network no longer runs"),
-        "Almost nothing, once the next layer counts the other one twice",
-        "Both say the same; the next layer only has to weigh the one that stays a little more. "
-        "That is what training, or a correction of the next layer, does.",
+        "Almost nothing, once the next layer weights the other one twice",
+        "Both have the same output, so the next layer only has to double the weight of the kept "
+        "one. Compensation or fine-tuning does this.",
     ),
     "small": Question(
-        "A filter has small weights. Can it go without harm?",
-        ("Always", "Not always: what it says may be said by no other filter", "Never"),
-        "Not always: what it says may be said by no other filter",
-        "Size is not the same as being replaceable; and a layer after it may scale it up again.",
+        "A filter has small weights. Can it be pruned without harm?",
+        ("Always", "Not always: no other filter may have its output", "Never"),
+        "Not always: no other filter may have its output",
+        "Small is not the same as redundant, and a later layer may scale its output up.",
     ),
     "ratio": Question(
-        "Half of the filters of every layer go. How much of the MACs of a middle layer is saved?",
+        "Half of the filters of every layer are pruned. How many MACs does a middle layer save?",
         ("Half", "About three quarters", "A quarter"),
         "About three quarters",
-        "A layer has half as many filters, and each of them sees half as many channels.",
+        "The layer has half as many filters, and each of them reads half as many channels.",
     ),
 }  # fmt: skip
 
@@ -45,7 +45,7 @@ QUESTIONS: Mapping[str, Question] = {
 def quiz() -> None:
     """The questions; each answer is judged at once."""
     for name, question in QUESTIONS.items():
-        said = st.radio(question.text, question.answers, index=None, key=f"quiz_{name}")
-        if said is not None:
-            word = "Right." if said == question.right else f"It is: {question.right}."
-            st.caption(f"{word} {question.because}")
+        answer = st.radio(question.text, question.answers, index=None, key=f"quiz_{name}")
+        if answer is not None:
+            verdict = "Correct." if answer == question.right else f"Not quite: {question.right}."
+            st.caption(f"{verdict} {question.because}")

@@ -1,4 +1,4 @@
-"""The prunability report: each layer, whether it can be cut and why, what it costs and takes."""
+"""The layer report: whether each layer can be pruned and why, its cost and its time."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state
 
-YES, ALONG, NO = "yes", "goes along", "no"
-LARGE = 4_000_000  # weights of a linear layer; nets.execution reads no neurons of larger ones
+YES, FOLLOWS, NO = "yes", "with its group", "no"
+LARGE = 4_000_000  # weights of a linear layer; nets.tracing compares no units of larger ones
 
 
 @dataclass(frozen=True)
-class Line:
+class LayerRow:
     """One layer, with its ``filters``, or the outputs of a layer that has none.
 
-    ``freedom``: YES, ALONG (its channels follow those of its group) or NO; ``why`` says what ties
-    it or why it stays whole. ``macs`` and ``params`` are its own, computed; ``size`` is that of
-    one filter in words, empty for a layer that has none.
+    ``freedom``: YES, FOLLOWS (its channels follow those of its group) or NO; ``why`` says what ties
+    it or why it cannot be pruned. ``macs`` and ``params`` are its own, computed; ``size`` is that
+    of one filter in words, empty for a layer that has none.
     """
 
     layer: str
@@ -53,7 +53,7 @@ class Times:
     repeats: int
 
 
-def lines(network: Network) -> tuple[Line, ...]:
+def layer_rows(network: Network) -> tuple[LayerRow, ...]:
     """Every layer that multiplies, in order of execution."""
     terms: dict[str, list] = {}
     for term in network.terms:
@@ -61,26 +61,26 @@ def lines(network: Network) -> tuple[Line, ...]:
     filtered = {layer.name for layer in network.layers}
     working = [name for name, own in terms.items() if any(term.macs for term in own)]
     working += [layer.name for layer in network.layers if layer.name not in terms]
-    found = []
+    rows = []
     for name in working:
         cost = cost_of_widths(replace(network, terms=tuple(terms.get(name, ()))), {})
         if name in filtered:
-            found.append(_filtered(network, name, cost.macs, cost.params))
+            rows.append(_filtered(network, name, cost.macs, cost.params))
         else:
             width = _width(network, terms[name][0])
             why = _why_not(cost.params, last=name == working[-1])
-            found.append(Line(name, "", width, "", NO, why, cost.macs, cost.params))
-    return tuple(found)
+            rows.append(LayerRow(name, "", width, "", NO, why, cost.macs, cost.params))
+    return tuple(rows)
 
 
 def _why_not(params: int, *, last: bool) -> str:
     """Why a layer that multiplies has no filters here."""
     if last:
-        return "It gives the answer: each output is a class."
-    kept = "it loses the inputs that go, its outputs stay."
+        return "Output layer: one output per class."
+    kept = "only its inputs can be pruned, not its outputs."
     if params > LARGE:
-        return f"Over {LARGE // 10**6} million weights, too many to compare its neurons: {kept}"
-    return f"Its outputs are not told apart: {kept}"
+        return f"More than {LARGE // 10**6} million weights, too many to compare its units: {kept}"
+    return f"Its outputs cannot be told apart: {kept}"
 
 
 def _width(network: Network, term) -> int:
@@ -89,13 +89,13 @@ def _width(network: Network, term) -> int:
     return sum(factor * (widths[name] if name else 1) for name, factor in term.outs)
 
 
-def _filtered(network: Network, name: str, macs: int, params: int) -> Line:
+def _filtered(network: Network, name: str, macs: int, params: int) -> LayerRow:
     layer, group = network.layer(name), network.group_of(name)
     freedom, why = _freedom(network, group, name)
     if freedom == YES and not why and layer.neurons:
-        why = "Its neurons are its filters."
-    home, size = group.name if group else "", size_words(network, layer)
-    return Line(name, home, layer.filters, size, freedom, why, macs, params)
+        why = "Its units count as filters."
+    group_name, size = group.name if group else "", size_words(network, layer)
+    return LayerRow(name, group_name, layer.filters, size, freedom, why, macs, params)
 
 
 def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[str, str]:
@@ -105,39 +105,44 @@ def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[s
         return NO, cause_sentence(group)
     if layer in group.followers:
         kind = "Depthwise" if network.layer(layer).conv_groups > 1 else "A gate"
-        return ALONG, f"{kind}: its channels go with the filters of {join_names(group.layers)}."
+        tied = join_names(group.layers)
+        return FOLLOWS, f"{kind}: its channels are pruned with the filters of {tied}."
     if group.followers and len(group.layers) == 1:
-        verb = "goes" if len(group.followers) == 1 else "go"
-        return YES, cause_sentence(group) or f"{join_names(group.followers)} {verb} along."
+        verb = "is" if len(group.followers) == 1 else "are"
+        followers = join_names(group.followers)
+        return YES, cause_sentence(group) or f"{followers} {verb} pruned with it."
     return YES, cause_sentence(group)
 
 
-def table(network: Network) -> None:
-    """All layers, sortable; a chosen row leads to its map."""
+def layer_table(network: Network) -> None:
+    """All layers, sortable; a selected row can be opened in Explore."""
     import pandas as pd
 
-    found = lines(network)
+    layers = layer_rows(network)
     times = st.session_state.get(_key(network))
     head, button = st.columns([5, 2], vertical_alignment="bottom")
     head.subheader("Layers")
     with button.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Measure the layers", key="measure_layers", icon=":material/timer:"):
+        if st.button("Measure layer times", key="measure_layers", icon=":material/timer:"):
             with problems.shown(), st.spinner("Measuring each layer on this machine"):
                 times = st.session_state[_key(network)] = _times(state.session().model)
-    rows = [_row(line, _whole(network), times, found) for line in found]
-    drawn = pd.DataFrame(rows).astype({"filters": "Int64"})  # with gaps: an answer is no filter
-    chosen = st.dataframe(
-        drawn, placeholder="", hide_index=True, key=f"layers {network.digest}", row_height=30,
+    rows = [_row(layer, _whole(network), times, layers) for layer in layers]
+    frame = pd.DataFrame(rows).astype(
+        {"filters": "Int64"}
+    )  # with gaps: not every layer has filters
+    selected = st.dataframe(
+        frame, placeholder="", hide_index=True, key=f"layers {network.digest}", row_height=30,
         on_select="rerun", selection_mode="single-row", column_config=_columns(rows),
         height="content" if len(rows) < 17 else 540,
     )["selection"]["rows"]  # fmt: skip
-    layer = found[chosen[0]].layer if chosen else ""
+    row = layers[selected[0]] if selected else None
+    layer = row.layer if row else ""
     group = network.group_of(layer) if layer else None
     if group and st.button(f"Explore {problems.plain(layer)}", type="primary", key="to map"):
         state.change(group=group.name, layer=layer if layer in group.layers[1:] else "")
         st.switch_page("pages/explore.py")
-    if layer:
-        text = found[chosen[0]].why if group else f"No filters to look at. {found[chosen[0]].why}"
+    if row:
+        text = row.why if group else f"No filters to show. {row.why}"
         st.caption(problems.plain(f"{layer}: {text}" if text else ""))
     st.caption(_words(times))
 
@@ -159,33 +164,37 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "layer": text(pinned=True, width=wide("layer", 128, 260)),
         "filters": number(format="localized"),
-        "one filter": text(alignment="right", help="channels × height × width"),
-        "why": text(width=wide("why", 160, 460), help="a ticked row says it whole, below"),
-        "MACs": number(format="localized", help="computed, for one image"),
-        "of MACs": bar("of MACs", "computed"),
-        "params": number(format="localized", help="computed"),
-        "of params": bar("of params", "computed; norms hold the rest"),
-        "ms": number(format="%.3f", help="measured here"),
-        "of time": bar("of time", "measured; of the layers listed"),
+        "one filter": text(alignment="right", help="Channels × height × width"),
+        "why": text(
+            width=wide("why", 160, 460), help="Select a row to read its full text below the table"
+        ),
+        "MACs": number(format="localized", help="Computed, for one image"),
+        "of MACs": bar("of MACs", "Computed"),
+        "params": number(format="localized", help="Computed"),
+        "of params": bar("of params", "Computed; the rest is in normalization layers"),
+        "ms": number(format="%.3f", help="Measured on this machine"),
+        "of time": bar("of time", "Measured; share of the layers listed"),
     }
 
 
-def _row(line: Line, whole: tuple[int, int], times: Times | None, found: Sequence[Line]) -> dict:
+def _row(
+    layer: LayerRow, whole: tuple[int, int], times: Times | None, layers: Sequence[LayerRow]
+) -> dict:
     row: dict[str, Any] = {
-        "layer": line.layer,
-        "filters": line.filters if line.size else None,
-        "one filter": line.size,
-        "can be cut": line.freedom,
-        "why": line.why,
-        "group": line.group,
-        "MACs": line.macs,
-        "of MACs": 100 * line.macs / max(1, whole[0]),
-        "params": line.params,
-        "of params": 100 * line.params / max(1, whole[1]),
+        "layer": layer.layer,
+        "filters": layer.filters if layer.size else None,
+        "one filter": layer.size,
+        "can be pruned": layer.freedom,
+        "why": layer.why,
+        "group": layer.group,
+        "MACs": layer.macs,
+        "of MACs": 100 * layer.macs / max(1, whole[0]),
+        "params": layer.params,
+        "of params": 100 * layer.params / max(1, whole[1]),
     }
     if times:
-        total = sum(times.layers.get(one.layer, 0.0) for one in found)
-        taken = times.layers.get(line.layer)
+        total = sum(times.layers.get(other.layer, 0.0) for other in layers)
+        taken = times.layers.get(layer.layer)
         row["ms"] = taken
         row["of time"] = 100 * taken / total if taken is not None and total else None
     return row
@@ -198,14 +207,14 @@ def _whole(network: Network) -> tuple[int, int]:
 
 def _words(times: Times | None) -> str:
     text = (
-        "Tick a row to explore that layer; a click on a heading sorts. MACs and params: computed."
+        "Select a row to explore that layer. Click a heading to sort. MACs and params are computed."
     )
     if times is None:
         return text
     threads = f"{times.threads} thread{'s' if times.threads != 1 else ''}"
     return (
-        f"{text} Times: measured on this machine's CPU, {threads}, batch {times.batch}, each layer "
-        f"in its place, the least of {times.repeats} passes; the whole pass takes "
+        f"{text} Times are measured on this machine's CPU ({threads}, batch size {times.batch}): "
+        f"the minimum of {times.repeats} forward passes for each layer. A whole pass takes "
         f"{milliseconds(times.whole)} (median)."
     )
 

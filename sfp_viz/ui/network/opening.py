@@ -1,7 +1,7 @@
-"""Open a network: a sample, an architecture by name, or a file somebody brings.
+"""Open a network: a sample, an architecture by name, or an uploaded file.
 
-Files are hostile: they go to a folder of ours under a cleaned name, and only through `load_model`,
-which runs no code.
+Files are not trusted: they are written to a temporary folder under a cleaned name and opened only
+by `load_model`, which runs no code.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ BY_NAME = (
     "torchvision:alexnet", "torchvision:googlenet", "torchvision:mobilenet_v2",
     "torchvision:densenet121", "torchvision:regnet_y_400mf", "torchvision:convnext_tiny",
 )  # fmt: skip
-ITSELF = "recognize it from the file"
-OURS = (
+AUTOMATIC = "Recognize it from the file"
+BUILT_IN = (
     "lenet5", "lenet_caffe", "cifar_resnet", "slim_vgg11", "cifar_vgg16", "cifar_alexnet",
     "cifar_googlenet",
 )  # fmt: skip
@@ -36,29 +36,29 @@ _SIDES = (8, 1024)  # pixels
 
 
 def sample_form() -> None:
-    """One of the networks that come along."""
+    """One of the sample networks."""
     names = samples.sample_names()
     titles = {name: str(samples.sample_card(name).get("title", name)) for name in names}
     chosen = st.selectbox("Sample network", names, format_func=lambda n: titles[n], key="sample")
-    if st.button("Open it", type="primary", key="open sample") and chosen:
+    if st.button("Open", type="primary", key="open sample") and chosen:
         _show(chosen)
 
 
 def name_form() -> None:
-    """An architecture of ours, torchvision or timm, untrained."""
+    """An untrained architecture of sfp-viz, torchvision or timm."""
     name = st.selectbox(
         "Architecture", (*BY_NAME, *_SMALL), key="by name", accept_new_options=True,
-        help="torchvision:NAME or timm:NAME; type any name those libraries know",
+        help="Type torchvision:NAME or timm:NAME for any model of these libraries",
     )  # fmt: skip
     small = name in _SMALL
-    side = _number("Image side in pixels", 32 if small else 224, key=f"side by name {small}")
-    fits = _fits({"The image side": (side, _SIDES)})
+    side = _number("Image size in pixels", 32 if small else 224, key=f"side by name {small}")
+    fits = _fits({"The image size": (side, _SIDES)})
     st.caption(
-        "Its weights are random: costs are exact, but its filters mean nothing until it is "
-        "trained. Nothing is downloaded."
+        "The weights are random: costs are exact, but the filters are meaningless until the "
+        "network is trained. Nothing is downloaded."
     )
-    asked = st.button("Build it", type="primary", key="open name", disabled=not (name and fits))
-    if asked and name and fits:  # a click may come with the very number that does not fit
+    clicked = st.button("Build", type="primary", key="open name", disabled=not (name and fits))
+    if clicked and name and fits:  # a click may come with a number out of range
         _open(clean(str(name), keep=":./-"), input_shape=(3, side, side))
 
 
@@ -66,21 +66,24 @@ def file_form() -> None:
     """Weights from a file."""
     upload = st.file_uploader(
         "Weights", type=list(SUFFIXES), key=f"upload {state.revision()}",
-        help="A state_dict (.pt, .pth, .th, .safetensors) or a file that this app exported",
+        help="A state_dict (.pt, .pth, .th, .safetensors) or a file exported by this app",
     )  # fmt: skip
     architecture = st.selectbox(
-        "Architecture", (ITSELF, *OURS, *BY_NAME), key="architecture", accept_new_options=True
+        "Architecture",
+        (AUTOMATIC, *BUILT_IN, *BY_NAME),
+        key="architecture",
+        accept_new_options=True,
     )
-    own_size = st.checkbox("Its images have another size than usual", key="own size")
-    shape, fits = _shape() if own_size else (None, True)
+    custom_size = st.checkbox("Custom input size", key="own size")
+    shape, fits = _shape() if custom_size else (None, True)
     off = upload is None or not fits
-    if st.button("Open the file", type="primary", key="open file", disabled=off) and not off:
-        given = None if architecture == ITSELF else clean(str(architecture), keep=":./-")
-        _open(upload, architecture=given, input_shape=shape)
+    if st.button("Open file", type="primary", key="open file", disabled=off) and not off:
+        name = None if architecture == AUTOMATIC else clean(str(architecture), keep=":./-")
+        _open(upload, architecture=name, input_shape=shape)
 
 
 def _shape() -> tuple[tuple[int, int, int], bool]:
-    """Channels, height and width of images, and whether all of them will do."""
+    """Channels, height and width of the images, and whether all are valid."""
     with st.container(horizontal=True):
         channels = _number("Channels", 3, key="channels")
         height = _number("Height", 32, key="height")
@@ -94,38 +97,48 @@ def _shape() -> tuple[tuple[int, int, int], bool]:
 
 
 def _number(label: str, value: int, *, key: str) -> int:
-    """A field without limits: with them the browser would keep quiet about a number that is out of
-    them, and go on with the last one that was not."""
+    """A field without limits: a browser silently ignores numbers outside the limits of a field and
+    keeps the last valid one."""
     return int(st.number_input(label, value=value, step=1, key=key))
 
 
 def _fits(numbers: Mapping[str, tuple[int, tuple[int, int]]]) -> bool:
     """Whether each number lies within its limits; a sentence for those that do not."""
-    bad = {name: it for name, it in numbers.items() if not it[1][0] <= it[0] <= it[1][1]}
-    for name, (number, (low, high)) in bad.items():
-        st.error(f"{name} is a whole number from {low:,} to {high:,}, not {number:,}.")
-    return not bad
+    valid = True
+    for name, (number, (low, high)) in numbers.items():
+        if not low <= number <= high:
+            st.error(f"{name} must be from {low:,} to {high:,}, not {number:,}.")
+            valid = False
+    return valid
 
 
 def _open(source, **options) -> None:
-    """Open, read and keep the network, then show it; a problem leaves the app as it was."""
+    """Open, read and store the network, then show it; a problem leaves the app as it was."""
     try:
-        with st.spinner("Opening: reading the layers and what ties them together"):
-            key = keep(source, **options)
+        with st.spinner("Opening the network and tracing its layers"):
+            key = import_network(source, **options)
     except SfpError as problem:
         problems.say(problem)
         return
     _show(key)
 
 
-def keep(source, **options) -> str:
-    """Import a name or an upload into the workspace; its key. Loads torch; raises ModelError."""
+def import_network(source, **options) -> str:
+    """Import a network into the workspace; returns its key. Loads torch.
+
+    Args:
+        source: the name of an architecture, or an uploaded file.
+        **options: passed to `load_model`.
+
+    Raises:
+        ModelError: it cannot be opened.
+    """
     from sfp_viz.nets.io.load import load_model
 
     if isinstance(source, str):
         if source in samples.sample_names():
             return source
-        if not source.startswith(("torchvision:", "timm:")) and source not in OURS:
+        if not source.startswith(("torchvision:", "timm:")) and source not in BUILT_IN:
             source = f"torchvision:{source}"  # a bare name is never a path on this machine
         model = load_model(source, **options)
         return model_store.import_model(
@@ -133,7 +146,7 @@ def keep(source, **options) -> str:
         )
     suffix = Path(source.name).suffix.lower()
     if suffix.lstrip(".") not in SUFFIXES:
-        raise ModelError(f"Weights come as {', '.join(SUFFIXES)}; this file is of another kind.")
+        raise ModelError(f"Weights must be a file of type {', '.join(SUFFIXES)}.")
     title = clean(Path(source.name).stem) or "weights"
     with tempfile.TemporaryDirectory(prefix="sfp-viz-") as folder:
         path = Path(folder) / f"{title}{suffix}"
@@ -143,7 +156,7 @@ def keep(source, **options) -> str:
 
 
 def clean(name: str, *, keep: str = "-") -> str:
-    """A name out of a stranger's hands: letters, digits, '_' and ``keep``, at most 60 of them."""
+    """An untrusted name cleaned: letters, digits, '_' and ``keep``, at most 60 characters."""
     return re.sub(rf"[^A-Za-z0-9_{re.escape(keep)}]+", "_", name)[:60].strip("._-")
 
 

@@ -1,4 +1,4 @@
-"""The Model page's report: facts, what can be cut, the measured baseline."""
+"""The Model page's report: facts, what can be pruned, the measured baseline."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def facts() -> None:
     shape = " × ".join(str(n) for n in network.input_shape)
     st.markdown(
         f"{count(whole.macs)} MACs for one image, {count(whole.params)} params (computed). "
-        f"File: {size(path.stat().st_size)}."
+        f"File size: {size(path.stat().st_size)}."
     )
     st.markdown(f"Input: {shape} (channels, height, width). {_normalization(header)}")
-    classes = f"{network.classes} classes" if network.classes else "An unknown number of classes"
-    data = f", trained for {problems.plain(network.data)}" if network.data else ""
+    classes = f"{network.classes} classes" if network.classes else "Unknown number of classes"
+    data = f", trained on {problems.plain(network.data)}" if network.data else ""
     st.markdown(f"{classes}{data}.")
     if header.get("plans"):
-        st.markdown(f"Already pruned {len(header['plans'])} times.")
+        times = len(header["plans"])
+        st.markdown(f"Already pruned {'once' if times == 1 else f'{times} times'}.")
 
 
 def path_of(key: str):
@@ -56,22 +57,22 @@ def _normalization(header: dict[str, Any]) -> str:
     if not mean:
         return ""
     return (
-        "Pixels 0 to 1, minus " + ", ".join(f"{x:.3f}" for x in mean) + ", divided by "
+        "Pixels from 0 to 1, minus " + ", ".join(f"{x:.3f}" for x in mean) + ", divided by "
         + ", ".join(f"{x:.3f}" for x in std) + "."
     )  # fmt: skip
 
 
 def prunability(network: Network) -> None:
-    """How much of the network can be cut, in a sentence, and why not the rest."""
+    """How much of the network can be pruned, in a sentence, and why the rest cannot."""
     free = network.free
     filters = sum(group.width for group in network.groups)
-    loose = sum(group.width for group in free)
+    free_filters = sum(group.width for group in free)
     st.markdown(
-        f"**{len(free)} of {len(network.groups)} groups can be cut**: {loose:,} of "
+        f"**{len(free)} of {len(network.groups)} groups can be pruned**: {free_filters:,} of "
         f"{filters:,} filters."
     )
     for cause, names in list(protected_groups(network).items())[:4]:
-        st.caption(f"Left whole: {problems.plain(join_names(names))}. {problems.plain(cause)}")
+        st.caption(f"Not prunable: {problems.plain(join_names(names))}. {problems.plain(cause)}")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -81,29 +82,29 @@ def _dead(key: str, digest: str) -> tuple[Dead, ...]:
 
 def dead(network: Network) -> None:
     """How many filters of each group are dead, and a warning where a whole layer is."""
-    found = _dead(state.session().model, network.digest)
-    if text := warning(found):
+    groups = _dead(state.session().model, network.digest)
+    if text := warning(groups):
         st.warning(problems.plain(text))
-    if text := counted(found):
+    if text := counted(groups):
         st.caption(problems.plain(text))
 
 
-def nothing_to_cut(network: Network) -> None:
-    """The designed screen of a network without a group that can be cut: why, and what works."""
-    st.subheader("Nothing of this network can be cut")
+def nothing_to_prune(network: Network) -> None:
+    """The screen for a network without a group that can be pruned: why, and what still works."""
+    st.subheader("This network cannot be pruned")
     for cause, names in list(protected_groups(network).items())[:4]:
         st.markdown(problems.plain(cause))
         st.caption(f"Applies to {problems.plain(join_names(names))}.")
     if not network.groups:
-        st.markdown("It has no convolution or hidden linear layer whose filters can be told apart.")
+        st.markdown("It has no convolution or hidden linear layer whose filters can be compared.")
     st.markdown(
-        "**What works all the same**: the map of every layer's filters, which of them are alike, "
-        "how spread each layer is, what each layer costs and how long it takes here."
+        "**What still works**: the map of every layer's filters, their clusters, the Kernel "
+        "Dispersion of each layer, and the cost and time of each layer."
     )
     st.markdown(
-        "**What to try**: an architecture whose channels only meet in additions and "
-        "concatenations (ResNet, VGG, MobileNet, DenseNet, EfficientNet); or the same network with "
-        "the operation named above written as a layer of its own that keeps the channels in order."
+        "**What to try**: an architecture whose channels are combined only by additions and "
+        "concatenations (ResNet, VGG, MobileNet, DenseNet, EfficientNet), or the same network with "
+        "the operation named above written as a separate layer that keeps the order of channels."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         if network.groups:
@@ -117,41 +118,41 @@ def nothing_to_cut(network: Network) -> None:
 
 
 def baseline(network: Network) -> None:
-    """Accuracy of the uncut network, measured on a click."""
+    """Accuracy of the unpruned network, measured on a click."""
     from sfp_viz.nets.data.datasets import available
 
-    st.markdown("**Accuracy before anything is cut**")
+    st.markdown("**Accuracy before pruning**")
     names = ("digits", "fashion_mnist", "cifar10", "cifar100")
     known = [name for name in names if available(name, "test")]
     options = sorted({*known, *([network.data] if network.data else [])})
     default = options.index(network.data) if network.data in options else None
     data = st.selectbox("Test images", options, default, key=f"data {network.digest}")
     if data is None:
-        st.caption("Choose the images that the network was trained for.")
+        st.caption("Choose the dataset that the network was trained on.")
         return
     if data not in known:
         st.info(
-            f"{data} is not on this machine, so its accuracy cannot be measured; everything else "
-            "works. The README says where images are looked for."
+            f"{data} is not on this machine, so the accuracy cannot be measured. Everything else "
+            "works. The README says where to put the images."
         )
         return
-    if st.button("Measure it", key="measure"):
-        with problems.shown(), st.spinner("Measuring: the network names every test image"):
+    if st.button("Measure accuracy", key="measure"):
+        with problems.shown(), st.spinner("Measuring accuracy on the test images"):
             st.session_state[f"measured {network.digest} {data}"] = pruned.accuracy(
                 state.session().model, str(data)
             )
-    found = st.session_state.get(f"measured {network.digest} {data}")
-    if found:
+    measured = st.session_state.get(f"measured {network.digest} {data}")
+    if measured:
         st.markdown(
-            f"**{percent(found.accuracy)}** of {found.images:,} test images right "
-            f"(measured here; 95 % interval {span(found.interval)})"
+            f"**{percent(measured.accuracy)}** accuracy on {measured.images:,} test images "
+            f"(measured; 95 % interval {span(measured.interval)})"
         )
 
 
 def damaged(problem: SfpError) -> None:
-    """The network on the screen cannot be read: say so, and offer the first sample."""
+    """The network on the screen cannot be read: the reason, and a button to open a sample."""
     problems.say(problem)
     st.button(
-        "Go on with the sample network", on_click=state.change,
+        "Open the sample network", on_click=state.change,
         kwargs={"model": state.DEFAULT_MODEL}, key="to sample",
     )  # fmt: skip

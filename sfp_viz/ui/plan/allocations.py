@@ -1,5 +1,4 @@
-"""The ways of sharing out, side by side: what each would keep, what is not known yet, and taking
-one of them."""
+"""The allocations side by side: what each would keep, and which evidence is missing."""
 
 from __future__ import annotations
 
@@ -13,42 +12,42 @@ from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.core.plan.request import Request
-from sfp_viz.ui import image_field, problems
+from sfp_viz.ui import image_field
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.allocation_legend import LegendEntry
 from sfp_viz.ui.components.allocation_legend import allocation_legend as draw
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
-HIDDEN = "plan_hidden_marks"  # session_state: names of ways whose marks are not drawn
-OPEN = "evidence_open"  # key of the drawer where images are chosen
+HIDDEN = "plan_hidden_marks"  # session_state: allocations whose marks are hidden
+OPEN = "evidence_open"  # key of the expander where images are chosen
 _IMAGES: Mapping[Kind, int] = {"observe": 1024, "sensitivity": 512}
 _STUDY: Mapping[str, Kind] = {"observations": "observe", "sensitivity": "sensitivity"}
-_OFFER: Mapping[Kind, str] = {"observe": "Look at images", "sensitivity": "Measure sensitivity"}
+_OFFER: Mapping[Kind, str] = {"observe": "Analyze images", "sensitivity": "Measure sensitivity"}
 _NEEDS: Mapping[str, str] = {
-    "observations": "needs a look at images",
-    "sensitivity": "needs the measured sensitivity",
-    "latency": "needs the time of each layer",
+    "observations": "needs image analysis",
+    "sensitivity": "needs measured sensitivity",
+    "latency": "needs layer times",
 }
 
 
-def found() -> tuple[Alternative, ...]:
-    """What each way would keep for the session's recipe and edits; worked out once for these."""
-    now = state.session()
-    plain = now.request.with_recipe(allocation="uniform")  # the same whichever is in use
-    return _found(now.model, plain, evidence.studies(loaders.home()))
+def alternatives() -> tuple[Alternative, ...]:
+    """What each allocation would keep for the session's recipe and edits; cached."""
+    session = state.session()
+    request = session.request.with_recipe(allocation="uniform")  # the same whichever is in use
+    return _alternatives(session.model, request, evidence.studies(loaders.home()))
 
 
-@st.cache_resource(max_entries=64, show_spinner="Working out what other allocations would keep")
-def _found(key: str, request: Request, version: tuple) -> tuple[Alternative, ...]:
-    from sfp_viz.core.allocation.alternatives import alternatives
+@st.cache_resource(max_entries=64, show_spinner="Computing the other allocations")
+def _alternatives(key: str, request: Request, version: tuple) -> tuple[Alternative, ...]:
+    from sfp_viz.core.allocation import alternatives
 
-    return alternatives(planned.problem(key, request))
+    return alternatives.alternatives(planned.problem(key, request))
 
 
 def others(known: tuple[Alternative, ...], used: Strategy) -> dict[Strategy, Mapping[str, int]]:
-    """Units kept by group, for each known way but the one in use."""
-    return {o.allocation: o.kept for o in known if o.known and o.allocation != used}
+    """Units kept by group, for each known allocation except the one in use."""
+    return {a.allocation: a.kept for a in known if a.known and a.allocation != used}
 
 
 def legend(
@@ -58,79 +57,85 @@ def legend(
     *,
     marks: bool,
 ) -> None:
-    """The ways with the units that they keep of the group on the screen, and what can be done with
-    each; ``marks`` where there are bars whose marks can be hidden. ``kept`` is the plan's."""
-    now = state.session()
-    used, group = now.recipe.allocation, planned.group_of(now)
-    shown = [way(network, one, used, group) for one in known]
-    if all(one.allocation != used for one in known):
-        shown.insert(0, LegendEntry(used, SAID[used], used=True))
+    """The allocations with the units that they keep of the group on the screen, and a button each.
+
+    Args:
+        network: the network.
+        known: what each allocation would keep.
+        kept: units that the plan keeps, by group.
+        marks: whether there are bars, whose marks can be hidden.
+    """
+    session = state.session()
+    used, group = session.recipe.allocation, planned.group_of(session)
+    entries = [legend_entry(network, alternative, used, group) for alternative in known]
+    if all(alternative.allocation != used for alternative in known):
+        entries.insert(0, LegendEntry(used, SAID[used], used=True))
     if group is not None:
-        shown = [replace(w, kept=kept.get(group.name)) if w.used else w for w in shown]
+        entries = [replace(e, kept=kept.get(group.name)) if e.used else e for e in entries]
     draw(
-        shown,
+        entries,
         key="ratio_ways" if marks else "table_ways",
-        group=problems.plain(group.name) if group else "",
+        group=group.name if group else "",
         filters=group.size if group else 0,
         hidden=hidden(),
         marks=marks,
-        on_show=show,
-        on_offer=lambda name: offered(network, known, name),
+        on_show=show_marks,
+        on_offer=lambda name: use_or_measure(network, known, name),
     )
 
 
-def way(
-    network: Network, one: Alternative, used: Strategy, group: FilterGroup | None
+def legend_entry(
+    network: Network, alternative: Alternative, used: Strategy, group: FilterGroup | None
 ) -> LegendEntry:
-    """A way as the legend shows it."""
-    words = SAID[one.allocation]
-    if one.allocation == used:
-        return LegendEntry(used, words, used=True)
-    if one.known:
-        kept = one.kept.get(group.name) if group else None
-        return LegendEntry(one.allocation, words, kept=kept, offer="Use")
-    off = LegendEntry(one.allocation, words, known=False)
-    if one.problem:
-        return replace(off, note="cannot reach this target", why=one.problem)
-    note = " and ".join(_NEEDS[name] for name in one.lacks)
-    kind = _STUDY.get(one.lacks[0])
+    """An allocation in the legend, with a button that uses it or measures what it lacks."""
+    label = SAID[alternative.allocation]
+    if alternative.allocation == used:
+        return LegendEntry(used, label, used=True)
+    if alternative.known:
+        kept = alternative.kept.get(group.name) if group else None
+        return LegendEntry(alternative.allocation, label, kept=kept, offer="Use")
+    unknown = LegendEntry(alternative.allocation, label, known=False)
+    if alternative.problem:
+        return replace(unknown, note="cannot reach this target", why=alternative.problem)
+    note = " and ".join(_NEEDS[name] for name in alternative.lacks)
+    kind = _STUDY.get(alternative.lacks[0])
     if kind is None:
-        return replace(off, note=note)
-    if going := study_start.under_way(network, kind):
-        return replace(off, note="is being measured", why=going)
+        return replace(unknown, note=note)
+    if progress := study_start.under_way(network, kind):
+        return replace(unknown, note="is being measured", why=progress)
     if image_field.here(network):
-        return replace(off, offer=_OFFER[kind], why=note)
-    return replace(off, offer="Choose images", note=note)
+        return replace(unknown, offer=_OFFER[kind], why=note)
+    return replace(unknown, offer="Choose images", note=note)
 
 
-def offered(network: Network, known: tuple[Alternative, ...], name: str) -> None:
-    """A way was chosen, or what it lacks is to be gathered."""
-    one = next((one for one in known if one.allocation == name), None)
-    if one is None:
+def use_or_measure(network: Network, known: tuple[Alternative, ...], name: str) -> None:
+    """Use the allocation ``name``, or measure the evidence that it lacks."""
+    alternative = next((a for a in known if a.allocation == name), None)
+    if alternative is None:
         return
-    if one.known:
-        use(one.allocation)
+    if alternative.known:
+        use(alternative.allocation)
         return
-    kind = _STUDY.get(one.lacks[0]) if one.lacks else None
+    kind = _STUDY.get(alternative.lacks[0]) if alternative.lacks else None
     data = image_field.here(network)
     if kind and data:
-        study_start.ask(network, study_start.study_of(kind, _IMAGES[kind]), data)
+        study_start.request(network, study_start.study_of(kind, _IMAGES[kind]), data)
     elif kind:
         st.session_state[OPEN] = True
-        st.toast("Choose images under the bars, at 'What images and measurements tell'.")
+        st.toast("Choose images below the bars, under 'Evidence from images and measurements'.")
 
 
 def use(allocation: Strategy) -> None:
-    """The recipe shares out this way; all else, changes by hand too, stays: one step of undo."""
+    """Change the recipe's allocation alone, in one step of undo; manual changes are kept."""
     state.change(recipe=replace(state.session().recipe, allocation=allocation))
 
 
 def hidden() -> tuple[str, ...]:
-    """Names of the ways whose marks are not drawn."""
+    """Names of the allocations whose marks are hidden."""
     return tuple(st.session_state.get(HIDDEN, ()))
 
 
-def show(name: str, shown: bool) -> None:
-    """Draw the marks of a way, or do not: only looking, so no step of undo."""
+def show_marks(name: str, shown: bool) -> None:
+    """Show or hide the marks of an allocation; no step of undo."""
     rest = [other for other in hidden() if other != name]
     st.session_state[HIDDEN] = tuple(rest if shown else [*rest, name])

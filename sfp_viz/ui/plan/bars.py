@@ -1,4 +1,4 @@
-"""The plan on the screen: the bars, what a gesture on them does, and their table twin."""
+"""The plan on the screen: the bars, what a gesture on them does, and the same as a table."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _NARROW = (
 
 
 def narrow_style() -> None:
-    """On a narrow page the details stand below the bars: Streamlit's columns only do so later."""
+    """On a narrow page, place the details below the bars; Streamlit's columns wrap only later."""
     st.html(_NARROW)
 
 
 def body(network: Network, widths: Widths) -> None:
-    """The bars or the table, and whether the target is held."""
+    """The bars or the table, with their buttons."""
     from sfp_viz.ui.plan.table import table
 
     with st.container(horizontal=True, horizontal_alignment="distribute"):
@@ -40,8 +40,8 @@ def body(network: Network, widths: Widths) -> None:
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if asked().edits.ratios:
                 st.button(
-                    "Accept all suggestions",
-                    help="Takes back every width set by hand; locks, bounds and clusters stay.",
+                    "Reset all widths",
+                    help="Undoes all manual widths; minimums, maximums and clusters are kept.",
                     on_click=take,
                     args=(by_hand.suggested(asked()),),
                     key="plan_accept",
@@ -49,12 +49,12 @@ def body(network: Network, widths: Widths) -> None:
                     icon=":material/done_all:",
                 )
             _hold_toggle()
-    known = allocations.found()
+    known = allocations.alternatives()
     others = allocations.others(known, asked().recipe.allocation)
     allocations.legend(network, known, widths.kept, marks=view != "Table")
     if view == "Table":
         table(network, widths, others)
-        st.caption("'Keeps', 'At least', 'At most' and 'Left whole' can be changed here.")
+        st.caption("You can edit 'Kept', 'At least', 'At most' and 'Do not prune'.")
     else:
         bars(network, widths, others)
         st.caption(_legend(network, widths))
@@ -63,7 +63,7 @@ def body(network: Network, widths: Widths) -> None:
 def _hold_toggle() -> None:
     key, shown = f"hold_{state.revision()}", holds()
 
-    def turned() -> None:
+    def on_change() -> None:
         wanted = bool(st.session_state.get(key, shown))
         if wanted == shown:  # an interrupted run reports what it showed as new
             return
@@ -72,12 +72,12 @@ def _hold_toggle() -> None:
             take(by_hand.hold_target(asked(), wanted))
 
     st.toggle(
-        "Hold the target",
+        "Keep the target",
         value=shown,
         key=key,
-        on_change=turned,
-        help="On: the other groups make up for what you change, so that the target holds. "
-        "Off: they stay as they are, and the plan saves more or less than its target.",
+        on_change=on_change,
+        help="On: the other groups adjust to your changes so that the target is still met. Off: "
+        "they keep their widths, and the plan saves more or less than its target.",
     )
 
 
@@ -101,7 +101,15 @@ def bars(network: Network, widths: Widths, others: Others) -> None:
 def bar(
     network: Network, group: FilterGroup, wanted: Request, widths: Widths, others: Others
 ) -> Bar:
-    """One group as a bar; ``others`` would keep so many units under other allocations."""
+    """One group as a bar.
+
+    Args:
+        network: the network.
+        group: the group.
+        wanted: recipe and edits.
+        widths: the widths that are drawn.
+        others: units kept by group under other allocations.
+    """
     kept = widths.kept.get(group.name, group.size)
     unrounded = widths.wanted.get(group.name, kept)
     return Bar(
@@ -117,7 +125,7 @@ def bar(
         most=by_hand.most_of(group.name, wanted.edits),
         wanted=unrounded if unrounded != kept else None,
         tags=by_hand.tags(group.name, wanted.edits),
-        why=whole_because(group, wanted),
+        why=restriction(group, wanted),
         note=rounding_note(network, group, kept, unrounded),
         ghosts=ghosts(group),
         curve=tuple(widths.curves.get(group.name, ())),
@@ -126,28 +134,28 @@ def bar(
 
 
 def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
-    """The layers that move along with a group's first one, each with the reason."""
+    """The layers that are pruned with a group's first one, each with the reason."""
     reason = f"{tie_kind(group) or 'pruned together'} with {group.name}"
     if group.protected:
-        reason = f"left whole with {group.name}"
-    follows = f"one channel for each filter of {group.name}"
+        reason = f"not pruned, like {group.name}"
+    follows = f"one channel per filter of {group.name}"
     return (
         *((layer, reason) for layer in group.layers[1:]),
         *((layer, follows) for layer in group.followers),
     )
 
 
-def whole_because(group: FilterGroup, wanted: Request) -> str:
-    """Why a group is left whole, or what ties it; '' when there is nothing to say."""
+def restriction(group: FilterGroup, wanted: Request) -> str:
+    """Why a group is not pruned, or what ties it; '' when there is nothing to say."""
     if group.protected:
-        return f"Left whole: {cause_sentence(group)}"
+        return f"Not pruned: {cause_sentence(group)}"
     if group.name in wanted.edits.protected:
-        return "Left whole: you locked it."
-    cut = by_hand.is_held(group.name, wanted.edits) or by_hand.most_of(group.name, wanted.edits)
-    if by_hand.is_tied(group, wanted.recipe) and not cut:
-        return (
-            f"{cause_sentence(group)} The recipe leaves such layers whole until you move the bar."
-        )
+        return "Not pruned: you set 'Do not prune'."
+    most = by_hand.most_of(group.name, wanted.edits)
+    width_set = by_hand.is_held(group.name, wanted.edits) or most
+    if by_hand.is_tied(group, wanted.recipe) and not width_set:
+        cause = cause_sentence(group)
+        return f"{cause} The recipe does not prune such layers until you move the bar."
     return cause_sentence(group)
 
 
@@ -155,25 +163,24 @@ def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) 
     """What rounding this one group costs; '' where it changed nothing."""
     if kept == wanted:
         return ""
-    whole = cost_of_widths(network, {}).macs
+    unpruned = cost_of_widths(network, {}).macs
     more = cost_of_widths(network, {group.name: kept}).macs
     more -= cost_of_widths(network, {group.name: wanted}).macs
     sign = "+" if more > 0 else "−"
     return (
-        f"Without rounding it would keep {wanted:,}; keeping {kept:,} is "
-        f"{sign}{percent(abs(more) / max(whole, 1), 2)} of the network's MACs (computed, this "
-        "group alone)."
+        f"Without rounding it would keep {wanted:,}; keeping {kept:,} changes the network's MACs "
+        f"by {sign}{percent(abs(more) / max(unpruned, 1), 2)} (computed for this group alone)."
     )
 
 
 def _legend(network: Network, widths: Widths) -> str:
-    text = "Filled: what stays. Dots: the suggestion."
+    text = "Bars: kept filters. Dots: the suggestion."
     if any(ghosts(group) for group in network.groups):
-        text += " Dashed outlines: layers that move along."
+        text += " Dashed outlines: layers pruned with their group."
     if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
         text += " Small triangles: the width before rounding."
     if asked().edits.least or asked().edits.most:
-        text += " Angles: the fewest and the most that may stay."
+        text += " Brackets: your minimum and maximum."
     if widths.curves:
-        text += f" Lines: what each group costs alone, in {widths.unit} (estimated)."
+        text += f" Lines: the loss from pruning each group alone, in {widths.unit} (estimated)."
     return text

@@ -1,4 +1,4 @@
-"""What the plan costs, as four numbers: three computed, the latency estimated or measured."""
+"""The cost of the plan as four numbers: three computed, the latency estimated or measured."""
 
 from __future__ import annotations
 
@@ -18,77 +18,83 @@ _MEASURED = "plan_latency"  # session_state: (subject, before, after) as measure
 
 
 def costs(network: Network, budget: PlannedCost) -> None:
-    """MACs, params, peak activation memory and latency of the plan, each beside what it was."""
+    """MACs, params, peak activation memory and latency of the plan, each with its change."""
     before, after = budget.before, budget.after
     if after is None:
         return
     peaks = before.peak_activation_bytes, after.peak_activation_bytes
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-        _one("MACs, computed", count(after.macs), change(before.macs, after.macs))
-        _one("Params, computed", count(after.params), change(before.params, after.params))
-        _one(
+        _metric("MACs, computed", count(after.macs), change(before.macs, after.macs))
+        _metric("Params, computed", count(after.params), change(before.params, after.params))
+        _metric(
             "Peak memory, computed", size(peaks[1]), change(*peaks),
-            help="The most that the input and output of one layer take in float32, for one image.",
+            help="The largest input plus output of any layer in float32, for one image.",
         )  # fmt: skip
         _latency(network, budget)
 
 
-def _one(label: str, now: str, moved: str, help: str | None = None) -> None:
+def _metric(label: str, value: str, change: str, help: str | None = None) -> None:
     st.metric(
-        label, now, moved or None, delta_color="off", delta_arrow="off", help=help, width="content"
+        label,
+        value,
+        change or None,
+        delta_color="off",
+        delta_arrow="off",
+        help=help,
+        width="content",
     )
 
 
 def _latency(network: Network, budget: PlannedCost) -> None:
-    """The measured latency of exactly this plan, else the estimate, else how to get one."""
+    """The measured latency of exactly this plan, else the estimate, else a button to measure."""
     now = state.session()
     subject = Subject(now.model, now.request)
     done = st.session_state.get(_MEASURED)
     if done and done[0] == subject:
         before, after = done[1], done[2]
-        _one(
+        _metric(
             "Latency, measured",
             milliseconds(after.latency_ms or 0),
             change(before.latency_ms or 0, after.latency_ms or 0),
-            help=how(before, after),
+            help=how_measured(before, after),
         )
     elif (table := evidence.evidence(now.model).latency) is not None:
         from sfp_viz.core.cost.latency_table import estimate
 
         times = [estimate(network, table, kept) for kept in ({}, budget.kept)]
-        _one(
+        _metric(
             "Latency, estimated",
             milliseconds(times[1]),
             change(*times),
-            help=f"From the times of each layer on {table.device}, batch {table.batch}, "
+            help=f"From the layer times on {table.device}, batch size {table.batch}, "
             f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
         )
     with st.container(gap="xxsmall", width="content"):
         if evidence.evidence(now.model).latency is None:
             study_start.start_button(
-                network, "latency", "Time each layer, to estimate latency", quiet=True, place="cost"
+                network, "latency", "Time the layers to estimate latency", quiet=True, place="cost"
             )
         pressed = st.button(
             "Measure the latency of this plan",
             key="plan_measure",
             type="tertiary",
             icon=":material/timer:",
-            help="Prunes on a copy and takes the time of both networks here: seconds.",
+            help="Prunes a copy and times both networks on this machine. Takes seconds.",
         )
     if pressed:
-        with problems.shown(), st.spinner("Pruning on a copy and taking the time"):
+        with problems.shown(), st.spinner("Pruning a copy and measuring latency"):
             before = pruned.latency(subject.model)
             after = pruned.pruned_latency(subject.model, subject.request)
             st.session_state[_MEASURED] = (subject, before, after)
             st.rerun()
 
 
-def how(before: Measured, after: Measured) -> str:
-    """How it was measured, with the middle half of the times."""
+def how_measured(before: Measured, after: Measured) -> str:
+    """How the latency was measured, with the interquartile range."""
     low, high = after.latency_iqr_ms or (0.0, 0.0)
     return (
-        f"Measured here on {after.device}: median of {after.repeats} passes, batch {after.batch}, "
-        f"{after.threads} thread{'s' if after.threads != 1 else ''}; the middle half lay within "
+        f"Measured on {after.device}: median of {after.repeats} passes, batch size {after.batch}, "
+        f"{after.threads} thread{'s' if after.threads != 1 else ''}; interquartile range "
         f"{milliseconds(low)} to {milliseconds(high)}. "
         f"Unpruned: {milliseconds(before.latency_ms or 0)}."
     )

@@ -1,4 +1,4 @@
-"""The chosen group: one slider for what it keeps, locks and bounds, and why it keeps so many."""
+"""The selected group: its width, minimum and maximum, and its pruned filters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sfp_viz.ui.session import state
 
 
 def details(network: Network, widths: Widths) -> None:
-    """The panel of the chosen group."""
+    """The panel of the selected group."""
     group = planned.group_of(state.session())
     if group is None:
         return
@@ -28,7 +28,7 @@ def details(network: Network, widths: Widths) -> None:
     kept = widths.kept.get(group.name, group.size)
     st.subheader(problems.plain(group.name))
     st.markdown(_numbers(network, group, kept, widths.suggested.get(group.name, group.size)))
-    if why := bars.whole_because(group, wanted):
+    if why := bars.restriction(group, wanted):
         st.caption(problems.plain(why))
     if group.protected:
         return
@@ -46,7 +46,7 @@ def _numbers(network: Network, group: FilterGroup, kept: int, suggested: int) ->
         text += f", {kept * group.repeats:,} of {group.width:,} channels"
     text += f"; suggested: {suggested}."
     if saved:
-        text += f" Cutting it alone saves {count(saved)} MACs."
+        text += f" Pruning it alone saves {count(saved)} MACs."
     return text
 
 
@@ -58,7 +58,7 @@ def _slider(network: Network, group: FilterGroup, kept: int) -> None:
         if to != kept:  # an interrupted run reports what it showed as new
             actions.keep(network, group.name, to)
 
-    st.slider("Filters kept", 1, group.size, kept, key=key, on_change=moved)
+    st.slider("Filters to keep", 1, group.size, kept, key=key, on_change=moved)
 
 
 def _locks(network: Network, group: FilterGroup, kept: int) -> None:
@@ -68,31 +68,31 @@ def _locks(network: Network, group: FilterGroup, kept: int) -> None:
     ends = f"{group.name}_{state.revision()}"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.toggle(
-            "Hold this width", value=held, key=f"held_{ends}", disabled=whole,
-            help="On: the suggestion leaves this group at what it keeps now.",
+            "Fix this width", value=held, key=f"held_{ends}", disabled=whole,
+            help="On: the group keeps its current width, whatever the target.",
             on_change=_held, args=(network, group.name, kept, held, f"held_{ends}"),
         )  # fmt: skip
         st.toggle(
-            "Leave it whole", value=whole, key=f"lock_{ends}",
+            "Do not prune", value=whole, key=f"lock_{ends}",
             on_change=_whole, args=(network, group.name, whole, f"lock_{ends}"),
         )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.number_input(
-            "Keeps at least", 1, group.size, least or None, key=f"least_{ends}", width=170,
-            placeholder="no minimum", help="The suggestion goes no lower. Empty lifts it.",
+            "Keep at least", 1, group.size, least or None, key=f"least_{ends}", width=170,
+            placeholder="no minimum", help="The suggestion keeps at least this many filters.",
             disabled=whole,
             on_change=_least, args=(network, group.name, least, f"least_{ends}"),
         )  # fmt: skip
         st.number_input(
-            "Keeps at most", 1, group.size, most or None, key=f"most_{ends}", width=170,
-            placeholder="no maximum", help="The suggestion goes no higher. Empty lifts it.",
+            "Keep at most", 1, group.size, most or None, key=f"most_{ends}", width=170,
+            placeholder="no maximum", help="The suggestion keeps at most this many filters.",
             disabled=whole,
             on_change=_most, args=(network, group.name, most, f"most_{ends}"),
         )  # fmt: skip
         if held or whole or least or most:
             st.button(
-                "Back to the suggestion", key="plan_back",
-                help="Takes back the width, the lock and the bounds of this group.",
+                "Reset to suggestion", key="plan_back",
+                help="Undoes the manual width, minimum and maximum of this group.",
                 on_click=actions.give_back, args=(group.name,),
             )  # fmt: skip
 
@@ -137,33 +137,35 @@ def rounding_cost(network: Network, widths: Widths) -> str:
     whole = cost_of_widths(network, {}).macs
     more = cost_of_widths(network, widths.kept).macs - cost_of_widths(network, widths.wanted).macs
     return (
-        f"Rounding changes {percent(abs(more) / max(whole, 1), 2)} of the MACs "
-        f"({'more' if more > 0 else 'fewer'} than the same plan without it; computed)."
+        f"Rounding costs {percent(abs(more) / max(whole, 1), 2)} "
+        f"{'more' if more > 0 else 'fewer'} MACs (computed)."
     )
 
 
 def filters(network: Network) -> None:
-    """The filters of the group on the screen that go, each with its reason; the table is made
-    when it is opened, since choosing filters takes a moment in large networks."""
+    """The pruned filters of the group on the screen, each with its reason.
+
+    The table is computed when it is opened: in large networks, choosing filters takes a moment.
+    """
     session = state.session()
     group = planned.group_of(session)
     if group is None or group.protected:
         return
-    known = bool(training_reasons.known(network.digest))
-    held = st.expander(
-        "Which filters go, and why", expanded=known, on_change="rerun", key="plan_filters"
+    known = bool(training_reasons.reasons_of(network.digest))
+    panel = st.expander(
+        "Pruned filters and why", expanded=known, on_change="rerun", key="plan_filters"
     )
-    if not held.open:
+    if not panel.open:
         return
-    with held:
+    with panel:
         removal = group_view.group_view(session, group, group.layers[0]).removal
         if not removal.filters:
-            st.caption("None: all filters of this group stay.")
+            st.caption("None: all filters of this group are kept.")
             return
         rows = {"filter": removal.filters, "why": [reason_text(r) for r in removal.reasons]}
         st.dataframe(
             pd.DataFrame(rows), hide_index=True, row_height=28,
             height=min(38 + 28 * len(removal.filters), 320), placeholder="",
             column_config={"filter": st.column_config.NumberColumn("Filter", width=60),
-                           "why": st.column_config.TextColumn("Why it goes", width="large")},
+                           "why": st.column_config.TextColumn("Why it is pruned", width="large")},
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Why a group keeps what it keeps: a sentence, the formula, and this group's numbers in it."""
+"""Why a group keeps so many filters: a sentence, the formula, and the group's numbers in it."""
 
 from __future__ import annotations
 
@@ -17,30 +17,36 @@ from sfp_viz.ui.session import state
 
 
 def why(network: Network, asked: Request, widths: Widths) -> None:
-    """The reason for what the chosen group keeps, or for its suggestion where a person set it."""
+    """The reason for the width of the selected group, or for its suggestion if set manually.
+
+    Args:
+        network: the network.
+        asked: recipe and edits.
+        widths: the widths that are drawn.
+    """
     group = planned.group_of(state.session())
     if group is None or by_hand.is_fixed(group, asked.edits):
         return
     kept = widths.kept.get(group.name, group.size)
     if text := training_reasons.sentence(group, kept, asked.edits):
-        st.markdown("**Why this ratio?**")
+        st.markdown("**Why this width?**")
         st.write(text)
         return
     held = by_hand.is_held(group.name, asked.edits)
-    found = reason(asked, widths, group.name)
-    st.markdown("**Why this suggestion?**" if held else "**Why this ratio?**")
-    st.write(problems.plain(found.sentence))
-    if found.formula_latex:
-        st.latex(in_lines(found.formula_latex))
-    if found.numbers:
-        with st.expander("The numbers in it"):
-            st.table({"Value": dict(found.numbers)}, border="horizontal")
+    explanation = reason(asked, widths, group.name)
+    st.markdown("**Why this suggestion?**" if held else "**Why this width?**")
+    st.write(problems.plain(explanation.sentence))
+    if explanation.formula_latex:
+        st.latex(aligned_latex(explanation.formula_latex))
+    if explanation.numbers:
+        with st.expander("Numbers in the formula"):
+            st.table({"Value": dict(explanation.numbers)}, border="horizontal")
 
 
-def in_lines(formula: str) -> str:
+def aligned_latex(formula: str) -> str:
     """A chain of equalities with each on a line of its own, for a narrow column."""
     first, *rest = formula.split(" = ")
-    lines = [rf"{first} &= {rest[0]}", *(f"&= {part}" for part in rest[1:])] if rest else [first]
+    lines = [rf"{first} &= {rest[0]}", *(f"&= {term}" for term in rest[1:])] if rest else [first]
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
 

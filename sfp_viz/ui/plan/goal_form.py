@@ -1,4 +1,4 @@
-"""What the plan is to reach: a share of MACs, params, memory or latency, or a loss not exceeded."""
+"""The goal of the plan: a share of MACs, params, memory or latency to save, or a maximum loss."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.text.recipe import CHOICE_NAMES, goal_name
 from sfp_viz.ui import problems
-from sfp_viz.ui.cached import evidence as learned
-from sfp_viz.ui.cached import planned
+from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.recipe import actions, edits
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
 
 def goal_form(network: Network, asked: Request) -> None:
-    """The kind of goal, the share to save, and the way from an accuracy to a share."""
+    """Fields for the cost to reduce, the share to save, and a limit of the accuracy loss."""
     _kind(network, asked)
     _target(network, asked)
     _by_accuracy(network, asked)
@@ -37,7 +36,7 @@ def _kind(network: Network, asked: Request) -> None:
             actions.take(edits.aim(network, asked, replace(asked.recipe, goal=goal)))
 
     st.segmented_control(
-        "The target counts", list(CHOICE_NAMES["goal"]), default=shown, required=True, key=key,
+        "Reduce", list(CHOICE_NAMES["goal"]), default=shown, required=True, key=key,
         format_func=lambda goal: CHOICE_NAMES["goal"][goal], on_change=chosen,
     )  # fmt: skip
 
@@ -52,56 +51,67 @@ def _target(network: Network, asked: Request) -> None:
         recipe = replace(asked.recipe, target_reduction=st.session_state[key] / 100)
         after = edits.aim(network, asked, recipe)
         if asked.edits.ratios and not after.edits.ratios:
-            st.toast("The widths set by hand were taken back. Undo brings them again.")
+            st.toast("Manual widths were reset. Undo restores them.")
         actions.take(after)
 
     st.slider(
-        f"Target: share of {goal_name(asked.recipe.goal)} to save",
+        f"Target: {goal_name(asked.recipe.goal)} to save",
         0, 99, shown, 1,
         format="%d %%", key=key, on_change=moved, width=340,
     )  # fmt: skip
 
 
 def _by_accuracy(network: Network, asked: Request) -> None:
-    """Lose at most so many points: the largest saving that the sensitivity predicts for it."""
-    evidence = learned.evidence(state.session().model)
-    with st.popover("By accuracy", icon=":material/straighten:"):
-        st.markdown(f"**The largest saving of {goal_name(asked.recipe.goal)} that loses at most**")
-        if evidence.sensitivity is None:
+    """The largest saving that is predicted to lose at most so many points of accuracy."""
+    known = evidence.evidence(state.session().model)
+    with st.popover("Limit accuracy loss", icon=":material/straighten:"):
+        st.markdown(f"**Largest saving of {goal_name(asked.recipe.goal)} with a loss of at most**")
+        if known.sensitivity is None:
             st.caption(
                 "This needs the sensitivity of each group: one-shot accuracy with one group "
-                "thinned at a time. It is measured once, in the background."
+                "pruned at a time. It is measured once, in the background."
             )
-            study_start.start_button(network, "sensitivity", "Measure it", place="goal")
+            study_start.start_button(network, "sensitivity", "Measure sensitivity", place="goal")
             return
         points = st.number_input(
-            "Points of one-shot accuracy", 0.1, 90.0, 2.0, 0.5, key="plan_points",
-            help="Predicted from the sensitivity, before any training.",
+            "Percentage points of one-shot accuracy", 0.1, 90.0, 2.0, 0.5, key="plan_points",
+            help="Predicted from the sensitivity, before any fine-tuning.",
         )  # fmt: skip
-        if st.button("Set the target by it", key="plan_by_points", type="primary"):
+        if st.button("Apply as target", key="plan_by_points", type="primary"):
             with problems.shown():
-                actions.take(Request(losing(asked, points), asked.edits))
+                actions.take(Request(limit_loss(asked, points), asked.edits))
                 st.rerun()
-        st.caption("Estimated: what each group loses alone is put together.")
+        st.caption("Estimated by combining the loss of each group pruned alone.")
 
 
-def losing(asked: Request, points: float) -> Recipe:
-    """The recipe with the largest target that is predicted to lose at most ``points``."""
+def limit_loss(asked: Request, points: float) -> Recipe:
+    """The recipe with the largest target that is predicted to lose at most ``points`` of accuracy.
+
+    Args:
+        asked: recipe and edits.
+        points: percentage points of one-shot accuracy, above 0.
+    """
     from sfp_viz.core.allocation.accuracy_target import losing_at_most
 
     return losing_at_most(planned.problem(state.session().model, asked), points)
 
 
 def out_of_reach(network: Network, asked: Request, message: str) -> None:
-    """The target cannot be met: what prevents it, and each way out, a click away."""
-    problem = Problem(network, asked, learned.evidence(state.session().model))
+    """Why the target cannot be reached, with a button for each solution.
+
+    Args:
+        network: the network.
+        asked: recipe and edits.
+        message: the reason, in a sentence.
+    """
+    problem = Problem(network, asked, evidence.evidence(state.session().model))
     st.error(problems.plain(message), icon=":material/error:")
     with problems.shown(), st.container(horizontal=True):
         nearest = furthest(problem)
         if nearest < asked.recipe.target_reduction:
             lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
             st.button(
-                f"Take {in_percent(nearest)} % instead", type="primary", key="plan_lower",
+                f"Use {in_percent(nearest)} % instead", type="primary", key="plan_lower",
                 on_click=actions.take, args=(lower,),
             )  # fmt: skip
         if lift := best_lift(problem):
@@ -111,6 +121,6 @@ def out_of_reach(network: Network, asked: Request, message: str) -> None:
             )  # fmt: skip
         if asked.edits:
             st.button(
-                "Undo all changes by hand", key="plan_reset",
+                "Undo all manual changes", key="plan_reset",
                 on_click=actions.take, args=(replace(asked, edits=Edits(network.digest)),),
             )  # fmt: skip

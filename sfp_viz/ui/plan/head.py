@@ -1,4 +1,4 @@
-"""The head of the page Plan: the goal, the recipe, files to take along, and how the plan stands."""
+"""The head of the Plan page: the goal, the recipe, files, and whether the plan meets its target."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sfp_viz.ui.recipe import plan_files, recipe_form
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import image_offer
 
-_CURVE_POINTS = 40  # of one curve under a bar; more cannot be told apart there
+_CURVE_POINTS = 40  # of one curve under a bar; more would not be visible
 
 
 def head(network: Network, asked: Request) -> None:
-    """The goal, the recipe, and files."""
+    """The fields of the goal, the recipe and files."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         goal_form.goal_form(network, asked)
         recipe_form.recipe_popover(asked.recipe, evidence.evidence(state.session().model))
@@ -32,7 +32,7 @@ def head(network: Network, asked: Request) -> None:
 
 
 def widths(network: Network, asked: Request, budget: PlannedCost) -> Widths:
-    """All widths that the page draws: the plan's, the suggestion's, those before rounding."""
+    """All widths that the page draws: the plan's, the suggestion's and those before rounding."""
     key = state.session().model
     wanted: dict[str, int] = {}
     if asked.recipe.rounding > 1:
@@ -43,40 +43,40 @@ def widths(network: Network, asked: Request, budget: PlannedCost) -> Widths:
 
 
 def lost_curves(asked: Request) -> tuple[Curves, str]:
-    """What each group loses alone, by rising units kept, with the unit: measured sensitivity
-    where there is one; where the recipe goes by function, the share of the signal that is lost."""
+    """The loss from pruning each group alone, by rising units kept, and its unit: points of
+    accuracy from the measured sensitivity, else the share of the signal lost."""
     key = state.session().model
-    found = evidence.evidence(key)
-    if found.sensitivity is not None:
+    known = evidence.evidence(key)
+    if known.sensitivity is not None:
         return {n: _thinned(c, 1.0) for n, c in evidence.losses(key).items()}, "points"
-    if found.observations is not None and asked.recipe.allocation == "functional":
+    if known.observations is not None and asked.recipe.allocation == "functional":
         lost = evidence.signal_lost(key)
         return {name: _thinned(c[:-1], 100.0) for name, c in lost.items()}, "% of the signal"
     return {}, ""
 
 
 def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
-    """(kept, lost), by rising kept, of a curve whose entry m is with m units gone."""
+    """(kept, lost), by rising kept, of a curve whose entry m is the loss with m units pruned."""
     size = len(lost)
-    gone = np.unique(np.linspace(0, size - 1, min(size, _CURVE_POINTS)).round().astype(int))
-    return tuple((int(size - m), round(float(scale * lost[m]), 3)) for m in gone[::-1])
+    pruned = np.unique(np.linspace(0, size - 1, min(size, _CURVE_POINTS)).round().astype(int))
+    return tuple((int(size - m), round(float(scale * lost[m]), 3)) for m in pruned[::-1])
 
 
-def reached(network: Network, asked: Request, drawn: Widths) -> None:
-    """How the plan stands to its target, in a sentence."""
+def target_summary(network: Network, asked: Request, drawn: Widths) -> None:
+    """How far the plan meets its target, in a sentence."""
     saved = planned.saved(state.session().model, asked.recipe.goal, drawn.kept)
     whole = sum(group.width for group in network.groups)
     left = sum(drawn.kept.get(g.name, g.size) * g.repeats for g in network.groups)
     if left == whole:
-        st.caption("No filter goes with this plan. Raise the target, or drag a bar to the left.")
+        st.caption("This plan prunes no filters. Raise the target, or drag a bar to the left.")
         return
     fewer = "fewer" if asked.recipe.goal in ("macs", "params") else "less"
     text = (
         f"{percent(saved)} {fewer} {recipe_text.goal_name(asked.recipe.goal)}, {whole - left:,} of "
-        f"{whole:,} filters go. Target: at least {percent(asked.recipe.target_reduction)}."
+        f"{whole:,} filters pruned. Target: at least {percent(asked.recipe.target_reduction)}."
     )
     if held := len(asked.edits.ratios):
-        text += f" {held} width{'s are' if held > 1 else ' is'} held by hand"
-        text += ", the others make up for it." if asked.edits.makeup else ", the others stay."
+        text += f" {held} width{'s are' if held > 1 else ' is'} fixed manually; the other groups "
+        text += "adjust." if asked.edits.makeup else "keep their widths."
     text += f" {plan_details.rounding_cost(network, drawn)}"
-    st.caption(f"{text.rstrip()} {image_offer.seen_on(asked)}")
+    st.caption(f"{text.rstrip()} {image_offer.images_used(asked)}")

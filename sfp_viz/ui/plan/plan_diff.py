@@ -1,4 +1,4 @@
-"""Two plans of one network side by side: only what differs between them."""
+"""Two plans of one network side by side: only their differences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_FILES = 8
 
 @dataclass(frozen=True)
 class Side:
-    """One plan that can be chosen: its ``label`` and, for a step of the tree, its id."""
+    """A plan to choose: its ``label`` and, for a step of the tree, its id."""
 
     label: str
     plan: Plan | None
@@ -36,11 +36,11 @@ class Side:
 
 
 def page(network: Network) -> None:
-    """Choose two plans; see what differs."""
+    """Choose two plans and see their differences."""
     sides = choices(network)
     names = list(sides)
     first, second = defaults(names)
-    st.markdown("Two plans of this network, and only what differs between them.")
+    st.markdown("The differences between two plans of this network.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         a = _choose("Plan A", "compare a", sides, names.index(first))
         b = _choose("Plan B", "compare b", sides, names.index(second))
@@ -48,133 +48,150 @@ def page(network: Network) -> None:
             _open_file(network)
     with problems.stopping():
         plan_a, plan_b = plan_of(a), plan_of(b)
-        found = differences(plan_a, plan_b, network)
-    _costs(network, found, (a, plan_a), (b, plan_b))
-    if not found:
-        st.info("The two plans are the same: the same recipe, the same filters go.")
+        diff = differences(plan_a, plan_b, network)
+    _costs(diff, (a, plan_a), (b, plan_b))
+    if not diff:
+        st.info("The two plans are identical: same recipe, same pruned filters.")
         return
-    _groups(found)
-    _wishes(found)
+    _groups(diff)
+    _settings(diff)
 
 
 def choices(network: Network) -> dict[str, Side]:
-    """Every plan there is to compare, by a name: steps, the plain way, opened files."""
-    now = state.session()
-    found = {
+    """Every plan that can be compared, by a name: steps, uniform L1, opened files."""
+    session = state.session()
+    sides = {
         f"step {step.id}": Side(steps_panel.step_label(step), None, step.id)
         for step in reversed(state.tree().steps)
-        if step.model == now.model
+        if step.model == session.model
     }
-    found["uniform"] = Side(f"Uniform L1, target {100 * now.recipe.target_reduction:.3g} %", None)
+    sides["uniform"] = Side(
+        f"Uniform L1, target {100 * session.recipe.target_reduction:.3g} %", None
+    )
     opened: Mapping[str, Plan] = st.session_state.get(_FILES, {})
     for name, plan in opened.items():
         if plan.digest == network.digest:
-            found[f"file {name}"] = Side(f"File {name}", plan)
-    return found
+            sides[f"file {name}"] = Side(f"File {name}", plan)
+    return sides
 
 
 def defaults(names: list[str]) -> tuple[str, str]:
-    """The step before and the step now; the plain way where there is one step alone."""
-    at = state.session().step
-    step = state.tree().step(at)
+    """The previous and the current step; uniform L1 and the current step where it is the first."""
+    current = state.session().step
+    step = state.tree().step(current)
     before = f"step {step.parent}" if step else ""
-    return before if before in names else "uniform", f"step {at}"
+    return before if before in names else "uniform", f"step {current}"
 
 
 def plan_of(side: Side) -> Plan:
-    """The plan of a side. Raises PlanError when its target is out of reach."""
-    now = state.session()
+    """The plan of a side.
+
+    Raises:
+        PlanError: its target is out of reach, or its step is gone.
+    """
+    session = state.session()
     if side.plan is not None:
         return side.plan
     if side.step is None:
-        return planned.plan(now.model, Request(recipes.uniform_l1(now.recipe.target_reduction)))
+        return planned.plan(
+            session.model, Request(recipes.uniform_l1(session.recipe.target_reduction))
+        )
     step = state.tree().step(side.step)
     if step is None:
-        raise PlanError("This step is no longer known. Choose another plan.")
+        raise PlanError("This step no longer exists. Choose another plan.")
     return planned.plan(step.model, step.request)
 
 
-def opened(network: Network, name: str, content: bytes) -> None:
-    """Keep an opened plan for comparing. Raises PlanError when it does not fit."""
+def open_plan(network: Network, name: str, content: bytes) -> None:
+    """Keep an opened plan for comparing.
+
+    Args:
+        network: the network on the screen.
+        name: name of the file.
+        content: its bytes.
+
+    Raises:
+        PlanError: it is no plan of this network.
+    """
     try:
         plan = plan_from_json(content.decode())
     except UnicodeDecodeError as problem:
-        raise PlanError("The file is no text, so it holds no plan.") from problem
-    differences(plan, plan, network)  # refuses one of other weights, or of filters that are not
+        raise PlanError("The file is not text, so it is no plan.") from problem
+    differences(plan, plan, network)  # refuses other weights and unknown filters
     files = st.session_state.get(_FILES, {})
-    kept = dict([*files.items()][-(_MOST_FILES - 1) :])
-    st.session_state[_FILES] = {**kept, name[:60]: plan}
+    newest = dict([*files.items()][-(_MOST_FILES - 1) :])
+    st.session_state[_FILES] = {**newest, name[:60]: plan}
 
 
 def _choose(label: str, key: str, sides: Mapping[str, Side], index: int) -> Side:
-    """A list of plans; it goes back to its default when the steps have changed."""
+    """A list of plans; it returns to its default when the steps have changed."""
     name = st.selectbox(
         label, list(sides), index, key=f"{key} {state.revision()}",
-        format_func=lambda one: sides[one].label if one in sides else "",
+        format_func=lambda name: sides[name].label if name in sides else "",
     )  # fmt: skip
     return sides[str(name)]
 
 
 def _open_file(network: Network) -> None:
-    file = st.file_uploader("A plan file of ours", type=["json"], max_upload_size=16)
+    file = st.file_uploader("Plan file (JSON)", type=["json"], max_upload_size=16)
     if file is not None and file.file_id != st.session_state.get("compared file"):
         with problems.shown():
-            opened(network, file.name, file.getvalue())
+            open_plan(network, file.name, file.getvalue())
             st.session_state["compared file"] = file.file_id
             st.rerun()
 
 
-def _costs(network: Network, found: Differences, *sides: tuple[Side, Plan]) -> None:
+def _costs(diff: Differences, *sides: tuple[Side, Plan]) -> None:
     (a, plan_a), (b, plan_b) = sides
     rows = [
         ("MACs", count, "macs"), ("Params", count, "params"),
-        ("Peak of activations", size, "peak_activation_bytes"),
+        ("Peak activation memory", size, "peak_activation_bytes"),
     ]  # fmt: skip
-    whole = planned.budget(
+    unpruned = planned.budget(
         state.session().model, Request(replace(plan_a.recipe, target_reduction=0.0))
     )
     table = [
         {
             "Computed": name,
-            "Unpruned": said(getattr(whole.before, field)),
-            "A": said(getattr(found.cost_a, field)),
-            "B": said(getattr(found.cost_b, field)),
-            "B against A": change(getattr(found.cost_a, field), getattr(found.cost_b, field)),
+            "Unpruned": format_value(getattr(unpruned.before, field)),
+            "A": format_value(getattr(diff.cost_a, field)),
+            "B": format_value(getattr(diff.cost_b, field)),
+            "B vs. A": change(getattr(diff.cost_a, field), getattr(diff.cost_b, field)),
         }
-        for name, said, field in rows
+        for name, format_value, field in rows
     ]
     with st.container(border=True):
         right = st.column_config.TextColumn(alignment="right")
-        _table(table, dict.fromkeys(("Unpruned", "A", "B", "B against A"), right))
+        _table(table, dict.fromkeys(("Unpruned", "A", "B", "B vs. A"), right))
         st.caption(f"A is plan {plan_a.hash[:6]}, B is plan {plan_b.hash[:6]}.")
         with st.container(horizontal=True):
             for letter, side in (("A", a), ("B", b)):
                 if side.step is not None and side.step != state.session().step:
                     st.button(
-                        f"Go on with {letter}", key=f"go {letter}", on_click=state.go_to_step,
+                        f"Continue with {letter}", key=f"go {letter}", on_click=state.go_to_step,
                         args=(side.step,), icon=":material/arrow_forward:",
                     )  # fmt: skip
 
 
-def _groups(found: Differences) -> None:
-    if not found.groups:
-        st.caption("Every group loses the same filters.")
+def _groups(diff: Differences) -> None:
+    if not diff.groups:
+        st.caption("The same filters are pruned in every group.")
         return
-    st.subheader("Groups that are cut differently")
+    st.subheader("Groups pruned differently")
     bar = st.column_config.ProgressColumn
     _table(
         [
             {
-                "Group": one.group,
-                "Filters": one.size,
-                "A keeps": one.kept_a,
-                "share A": 100 * one.kept_a / one.size,
-                "B keeps": one.kept_b,
-                "share B": 100 * one.kept_b / one.size,
-                "Gone only in A": units(one.only_a),
-                "Gone only in B": units(one.only_b),
+                "Group": group.group,
+                "Filters": group.size,
+                "A keeps": group.kept_a,
+                "share A": 100 * group.kept_a / group.size,
+                "B keeps": group.kept_b,
+                "share B": 100 * group.kept_b / group.size,
+                "Pruned only in A": units(group.only_a),
+                "Pruned only in B": units(group.only_b),
             }
-            for one in found.groups
+            for group in diff.groups
         ],
         {
             "Group": st.column_config.TextColumn(pinned=True),
@@ -184,11 +201,11 @@ def _groups(found: Differences) -> None:
     )
 
 
-def _wishes(found: Differences) -> None:
-    rows = [row(one) for one in (*found.recipe, *found.edits)]
+def _settings(diff: Differences) -> None:
+    rows = [row(difference) for difference in (*diff.recipe, *diff.edits)]
     if rows:
-        st.subheader("Recipe and changes by hand that differ")
-        _table([{"What": what, "A": a, "B": b} for what, a, b in rows], {})
+        st.subheader("Differences in recipe and manual changes")
+        _table([{"Setting": what, "A": a, "B": b} for what, a, b in rows], {})
 
 
 def _table(rows: list[dict[str, Any]], columns: dict[str, Any]) -> None:
@@ -199,28 +216,29 @@ def _table(rows: list[dict[str, Any]], columns: dict[str, Any]) -> None:
 
 
 _EDITS = {
-    "ratio": "removed by hand",
-    "locked": "left whole",
-    "clusters": "clusters by hand",
-    "kept": "kept by hand",
-    "removed": "removed by hand",
+    "ratio": "share pruned, set manually",
+    "locked": "not pruned",
+    "clusters": "clusters set manually",
+    "kept": "kept manually",
+    "removed": "removed manually",
     "minimum": "keeps at least",
     "maximum": "keeps at most",
-    "makeup": "The others make up for changes by hand",
+    "makeup": "Other groups adjust to manual changes",
 }
 
 
-def row(one: Change) -> tuple[str, str, str]:
-    """(what, value in A, value in B) of one difference."""
-    if not one.group and one.what not in _EDITS:
-        label = FIELD_LABELS.get(one.what, one.what.replace("_", " ").capitalize())
-        return label, _choice(one.what, one.a), _choice(one.what, one.b)
-    what = f"{one.group}: {_EDITS[one.what]}" if one.group else _EDITS[one.what]
-    return what, _edit(one.what, one.a), _edit(one.what, one.b)
+def row(difference: Change) -> tuple[str, str, str]:
+    """(setting, value in A, value in B) of one difference."""
+    what = difference.what
+    if not difference.group and what not in _EDITS:
+        label = FIELD_LABELS.get(what, what.replace("_", " ").capitalize())
+        return label, _choice(what, difference.a), _choice(what, difference.b)
+    label = f"{difference.group}: {_EDITS[what]}" if difference.group else _EDITS[what]
+    return label, _edit(what, difference.a), _edit(what, difference.b)
 
 
 def units(numbers: Sequence[int], *, most: int = 12) -> str:
-    """Filters by their numbers: '3, 7, 20', of many only how many more."""
+    """Filters by their numbers: '3, 7, 20 and 5 more', with at most ``most`` numbers."""
     shown = ", ".join(str(unit) for unit in numbers[:most])
     more = len(numbers) - most
     return f"{shown} and {more} more" if more > 0 else shown

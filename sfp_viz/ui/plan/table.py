@@ -1,4 +1,4 @@
-"""The bars as a table: the same numbers, and the same three of them can be typed."""
+"""The bars as a table: the same numbers; widths and their limits can be edited."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sfp_viz.ui.recipe import actions, edits
 from sfp_viz.ui.session import state
 
 _TYPED = ("keeps", "least", "most", "whole")
-_OTHER = "What another allocation would keep at the same target."
+_OTHER = "Filters kept by another allocation at the same target."
 
 
 def table(network: Network, widths: Widths, others: Others) -> None:
-    """One row a group that can be cut; the others are named below with their reason."""
+    """One row per group that can be pruned; the others are listed below with their reason."""
     wanted = actions.asked()
     spread = planned.dispersions_or_none(state.session().model, wanted.recipe)
     free = [group for group in network.groups if not group.protected]
@@ -29,20 +29,24 @@ def table(network: Network, widths: Widths, others: Others) -> None:
     number = st.column_config.NumberColumn
     columns = {
         "group": st.column_config.TextColumn("Group", pinned=True),
-        "keeps": number("Keeps", min_value=1, step=1),
+        "keeps": number("Kept", min_value=1, step=1),
         "filters": number("Of"),
         "suggested": number("Suggested"),
         **{f"kept {way}": number(f"Kept {SAID[way]}", help=_OTHER) for way in others},
         "removed": number("Removed", format="%.0f %%"),
         "least": number("At least", min_value=1, step=1),
         "most": number("At most", min_value=1, step=1),
-        "whole": st.column_config.CheckboxColumn("Left whole"),
-        "held": st.column_config.CheckboxColumn("By hand"),
-        "dispersion": number("Dispersion", format="%.3f", help="Kernel Dispersion"),
+        "whole": st.column_config.CheckboxColumn("Do not prune"),
+        "held": st.column_config.CheckboxColumn("Set manually"),
+        "dispersion": number(
+            "Dispersion",
+            format="%.3f",
+            help="Kernel Dispersion: 0 for copies, 1 for random filters",
+        ),
         "layers": number("Layers"),
     }
     if widths.curves:
-        columns["lost"] = number(f"Lost alone, {widths.unit}", format="%.1f")
+        columns["lost"] = number(f"Loss alone, {widths.unit}", format="%.1f")
     st.data_editor(
         pd.DataFrame(rows, columns=list(columns)),
         key=key,
@@ -52,19 +56,19 @@ def table(network: Network, widths: Widths, others: Others) -> None:
         num_rows="fixed",
         disabled=[name for name in columns if name not in _TYPED],
         column_config=columns,
-        on_change=typed,
+        on_change=apply_typed,
         args=(network, free, rows, key),
     )
     for group in network.groups:
         if group.protected:
-            words = f"{group.name}: {group.size:,} filters, left whole. {cause_sentence(group)}"
-            st.caption(problems.plain(words))
+            text = f"{group.name}: {group.size:,} filters, not pruned. {cause_sentence(group)}"
+            st.caption(problems.plain(text))
 
 
 def row(
     group: FilterGroup, wanted: Request, widths: Widths, spread: dict[str, float], others: Others
 ) -> dict:
-    """One group as numbers."""
+    """One group as numbers, by the names of columns."""
     kept = widths.kept.get(group.name, group.size)
     curve = widths.curves.get(group.name, ())
     return {
@@ -85,19 +89,25 @@ def row(
 
 
 def lost_at(curve: tuple[tuple[int, float], ...], kept: int) -> float:
-    """The curve (kept, lost), by rising kept, read at ``kept``; straight lines between points."""
+    """The loss at ``kept`` units, interpolated from a curve of (kept, lost) by rising kept."""
     import numpy as np
 
-    return float(np.interp(kept, [at for at, _ in curve], [lost for _, lost in curve]))
+    return float(np.interp(kept, [units for units, _ in curve], [lost for _, lost in curve]))
 
 
-def typed(network: Network, groups: list[FilterGroup], shown: list[dict], key: str) -> None:
-    """A number or a tick was changed; what equals the row shown is no change.
+def apply_typed(network: Network, groups: list[FilterGroup], shown: list[dict], key: str) -> None:
+    """Apply edited cells of the table; a cell that equals the row shown is no change.
 
     Streamlit reports the cells of an interrupted run again.
+
+    Args:
+        network: the network.
+        groups: the group of each row.
+        shown: the rows as they are drawn.
+        key: key of the table.
     """
-    for place, cells in st.session_state[key]["edited_rows"].items():
-        group, before = groups[int(place)], shown[int(place)]
+    for index, cells in st.session_state[key]["edited_rows"].items():
+        group, before = groups[int(index)], shown[int(index)]
         changed = {name: value for name, value in cells.items() if value != before.get(name)}
         if "whole" in changed:
             actions.lock(network, group.name, bool(changed["whole"]))

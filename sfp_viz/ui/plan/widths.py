@@ -15,9 +15,9 @@ Curves = Mapping[str, tuple[tuple[int, float], ...]]
 
 @dataclass(frozen=True)
 class Widths:
-    """What is drawn of a plan: units that each group keeps, by name.
+    """The widths that are drawn of a plan: units that each group keeps, by name.
 
-    ``kept`` under the plan, ``suggested`` without widths by hand, ``wanted`` without rounding
+    ``kept`` under the plan, ``suggested`` without manual widths, ``wanted`` without rounding
     ({} where nothing is rounded). ``curves``: (kept, lost) by rising kept, in ``unit``; {} for
     none. All computed.
     """

@@ -1,4 +1,4 @@
-"""Recipe and plan as files: taken along, and brought back."""
+"""Recipe and plan as files: download and upload."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from sfp_viz.ui.session import state
 
 
 def recipe_files(network: Network) -> None:
-    """Buttons that hand out the recipe and the plan, and a place to open one."""
-    st.markdown("**Take along**")
+    """Buttons that download the recipe and the plan, and a field to open one."""
+    st.markdown("**Download**")
     with st.container(horizontal=True):
         recipe_button(network)
         plan_button(network)
     st.caption(
-        "The recipe says how to choose and fits any network. The plan names the exact filters of "
-        "these exact weights."
+        "A recipe says how filters are chosen and fits any network. A plan lists the filters to "
+        "prune and fits only these weights."
     )
     st.markdown("**Open a recipe or a plan**")
     file = st.file_uploader(
-        "A JSON file of ours",
+        "Recipe or plan file (JSON)",
         type=["json"],
         key=f"plan_file_{state.revision()}",
         max_upload_size=16,
     )
     if file is not None:
         with problems.shown():
-            opened(network, file.getvalue())
+            open_file(network, file.getvalue())
 
 
 def recipe_button(network: Network, plan: Plan | None = None) -> None:
@@ -48,10 +48,7 @@ def recipe_button(network: Network, plan: Plan | None = None) -> None:
 
 
 def plan_button(network: Network, plan: Plan | None = None) -> None:
-    """Download of ``plan``, else of the session's, which is made when it is clicked.
-
-    Off when there is no plan because the target is out of reach.
-    """
+    """Download of ``plan``, else of the session's plan, which is made on the click."""
     now = state.session()
     key, request = now.model, now.request  # the click comes from another thread
     st.download_button(
@@ -66,27 +63,35 @@ def plan_button(network: Network, plan: Plan | None = None) -> None:
     )
 
 
-def opened(network: Network, content: bytes) -> None:
-    """Put an opened recipe or plan into the session. Raises PlanError when it is neither."""
+def open_file(network: Network, content: bytes) -> None:
+    """Put an opened recipe or plan into the session.
+
+    Args:
+        network: the network on the screen.
+        content: the bytes of the file.
+
+    Raises:
+        PlanError: it is neither, or the plan is of other weights.
+    """
     try:
         text = content.decode()
     except UnicodeDecodeError as problem:
-        raise PlanError("The file is no text, so it holds no recipe and no plan.") from problem
-    now = state.session()
-    if (found := _recipe_in(text)) is not None:
-        after = {"recipe": found}
+        raise PlanError("The file is not text, so it is no recipe or plan.") from problem
+    if (recipe := _recipe_in(text)) is not None:
+        fields = {"recipe": recipe}
     else:
         plan = plan_from_json(text)
         if plan.digest != network.digest:
             raise PlanError(
-                f"The plan was made for other weights ({plan.digest}, here {network.digest}). "
-                "Open the network it belongs to; its recipe alone fits any network."
+                f"The plan is for other weights ({plan.digest}; this network: {network.digest}). "
+                "Open its network, or use its recipe, which fits any network."
             )
-        after = {"recipe": plan.recipe, "edits": plan.edits}
-    if all(getattr(now, name) == (value or None) for name, value in after.items()):
-        st.caption("That is what is in use already.")
+        fields = {"recipe": plan.recipe, "edits": plan.edits}
+    session = state.session()
+    if all(getattr(session, name) == (value or None) for name, value in fields.items()):
+        st.caption("This file is already in use.")
         return
-    state.change(**after)
+    state.change(**fields)
     st.rerun()
 
 

@@ -17,8 +17,12 @@ from sfp_viz.ui.session import state
 Fields = dict[str, Any]
 
 
-def lacking(lacks: tuple[str, ...]) -> str:
-    """What is missing, and who needs it: the recipe, or a goal of latency; one sentence."""
+def missing_evidence(lacks: tuple[str, ...]) -> str:
+    """Which evidence is missing, and whether the recipe or its latency goal needs it; a sentence.
+
+    Args:
+        lacks: names of the missing evidence, as in EVIDENCE_NAMES.
+    """
     times = EVIDENCE_NAMES["latency"]
     rest = " and ".join(EVIDENCE_NAMES[name] for name in lacks if name != "latency")
     if not rest:
@@ -29,7 +33,7 @@ def lacking(lacks: tuple[str, ...]) -> str:
 
 
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
-    """A button that opens the recipe; 'Use it' puts the changed recipe into the session."""
+    """A button that opens the recipe as a form; its button puts the recipe into the session."""
     name = recipes.name_of(recipe)
     key = f"recipe_name_{state.revision()}"
     with st.popover("Recipe", icon=":material/tune:", help="How filters are compared and chosen"):
@@ -38,87 +42,87 @@ def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
             list(RECIPE_NAMES),
             index=list(RECIPE_NAMES).index(name) if name else None,
             format_func=lambda known: RECIPE_NAMES[known],
-            placeholder="Your own",
+            placeholder="Custom recipe",
             key=key,
-            on_change=named,
+            on_change=apply_named,
             args=(key, name),
         )
         with st.form(f"recipe_{state.revision()}", border=False):
             left, middle, right = st.columns(3)
             with left:
-                changed = _alike(recipe)
+                changed = _comparison(recipe)
             with middle:
-                changed |= _chosen(recipe)
+                changed |= _selection(recipe)
             with right:
-                changed |= _shared_out(recipe)
+                changed |= _allocation(recipe)
             _evidence_note(evidence)
-            if st.form_submit_button("Use it", type="primary"):
+            if st.form_submit_button("Apply", type="primary"):
                 state.change(recipe=replace(recipe, **changed))
                 st.rerun()
         choice_help.choice_meanings()
 
 
-def named(key: str, shown: str) -> None:
-    """A named recipe was picked; its goal, target, seed, rounding and ties stay as they are."""
+def apply_named(key: str, shown: str) -> None:
+    """A named recipe was chosen: keep the goal, target, seed, rounding and ties."""
     name = st.session_state.get(key) or ""
     if not name or name == shown:  # an interrupted run reports what it showed as new
         return
-    state.change(recipe=taken(name, state.session().recipe))
+    state.change(recipe=named_recipe(name, state.session().recipe))
 
 
-def taken(name: str, now: Recipe) -> Recipe:
-    """The named recipe with the goal, target, seed, rounding and ties of ``now``."""
-    made = recipes.NAMED[name](now.target_reduction, seed=now.seed)
-    return replace(made, goal=now.goal, rounding=now.rounding, coupled=now.coupled)
+def named_recipe(name: str, current: Recipe) -> Recipe:
+    """The named recipe with the goal, target, seed, rounding and ties of ``current``."""
+    recipe = recipes.NAMED[name](current.target_reduction, seed=current.seed)
+    return replace(recipe, goal=current.goal, rounding=current.rounding, coupled=current.coupled)
 
 
 def _choice(recipe: Recipe, field: str) -> str:
-    known = CHOICE_NAMES[field]
+    names = CHOICE_NAMES[field]
     return st.selectbox(
         FIELD_LABELS[field],
-        list(known),
-        index=list(known).index(getattr(recipe, field)),
-        format_func=lambda value: known[value],
+        list(names),
+        index=list(names).index(getattr(recipe, field)),
+        format_func=lambda value: names[value],
         help=choice_help.help_of(field, getattr(recipe, field)),
     )
 
 
-def _alike(recipe: Recipe) -> Fields:
-    """How filters are compared and put into clusters."""
+def _comparison(recipe: Recipe) -> Fields:
+    """How filters are compared and clustered."""
     return _choices(recipe, "similarity", "clustering", "cluster_rule") | {
         "kappa": st.number_input(
-            "Clusters for each kept filter", 0.01, 1.0, recipe.kappa, 0.05,
+            "Clusters per kept filter (κ)", 0.01, 1.0, recipe.kappa, 0.05,
             help="Used where the number of clusters is a share of the kept filters.",
         ),
         "seed": int(st.number_input("Seed", 0, 2**31 - 1, recipe.seed)),
     }  # fmt: skip
 
 
-def _chosen(recipe: Recipe) -> Fields:
-    """Which filters of a group stay, and what is made up for."""
+def _selection(recipe: Recipe) -> Fields:
+    """Which filters of a group are kept, and how the others are compensated."""
     return {
         **_choices(recipe, "selection", "criterion"),
         "balance": st.slider(
-            "Importance against variety", 0.0, 1.0, recipe.balance, 0.05,
-            help="1 keeps the most important filters of a cluster, 0 the most different ones.",
+            "Importance vs. diversity", 0.0, 1.0, recipe.balance, 0.05,
+            help="1 keeps the most important filters of a cluster, 0 the most diverse ones.",
         ),
         **_choices(recipe, "compensation", "coupled"),
     }  # fmt: skip
 
 
-def _shared_out(recipe: Recipe) -> Fields:
-    """How the target is shared out among the groups."""
+def _allocation(recipe: Recipe) -> Fields:
+    """How the target is divided among the groups."""
     return _choices(recipe, "allocation", "dispersion") | {
         "gamma": st.number_input(
-            "Gamma", 0.0, 16.0, recipe.gamma, 0.5,
-            help="0 treats all groups alike; the larger, the more dispersion decides.",
+            "Gamma (γ)", 0.0, 16.0, recipe.gamma, 0.5,
+            help="0 treats all groups alike; larger values give Kernel Dispersion more weight.",
         ),
         "max_ratio": st.number_input(
-            "No group loses more than", 0.0, 0.99, recipe.max_ratio, 0.05
+            "Maximum share pruned per group", 0.0, 0.99, recipe.max_ratio, 0.05
         ),
         "rounding": int(st.number_input(
-            "Kept filters are a multiple of", 1, 64, recipe.rounding,
-            help="8 often runs faster on the same number of MACs.",
+            "Round kept filters to multiples of", 1, 64, recipe.rounding,
+            help="Multiples of 8 often run faster at the same MACs.",
         )),
     }  # fmt: skip
 
@@ -128,8 +132,10 @@ def _choices(recipe: Recipe, *fields: str) -> Fields:
 
 
 def _evidence_note(evidence: Evidence) -> None:
-    """What is there of the evidence that some choices ask for."""
-    here = [words for name, words in EVIDENCE_NAMES.items() if getattr(evidence, name) is not None]
-    text = "Choices marked 'images' need a look at images, 'sensitivity' a measurement."
-    text += f" There is: {', '.join(here)}." if here else " There is neither yet."
-    st.caption(text + " What a recipe lacks can be gathered on this page once it is in use.")
+    """Which evidence is available for the choices that need some."""
+    available = [
+        label for name, label in EVIDENCE_NAMES.items() if getattr(evidence, name) is not None
+    ]
+    text = "Choices marked 'images' need image analysis; 'sensitivity' needs a measurement."
+    text += f" Available: {', '.join(available)}." if available else " Neither is available yet."
+    st.caption(text + " Apply the recipe first; this page then offers to measure what is missing.")

@@ -1,7 +1,7 @@
-"""Why filters go that a training made sparse: kept beside the weights, shown where they are seen.
+"""Why sparse training removed filters: saved beside the weights, shown with the filters.
 
-Opened as a plan, such filters count as removed by hand. The training's own plan, beside the stored
-network, says better: 'silenced during training ...', 'none of its stripes is left ...'.
+Opened as a plan, such filters count as removed by hand. The plan of the training, beside the stored
+network, has the real reasons: 'silenced during training ...', 'none of its stripes is left ...'.
 """
 
 from __future__ import annotations
@@ -25,48 +25,48 @@ FILE = "trained.plan.json"  # in the folder of the stored network
 _BY_HAND = Reason("by_hand")
 
 
-def keep(plan: Plan) -> None:
-    """Keep the plan that a training ended in beside its weights, which must be stored already."""
-    write_whole(_place(plan.digest), plan_json(plan))
+def save(plan: Plan) -> None:
+    """Save the plan that a sparse training ended in beside its weights, which must be stored."""
+    write_whole(_path(plan.digest), plan_json(plan))
 
 
-def known(digest: str) -> Mapping[tuple[str, int], Reason]:
+def reasons_of(digest: str) -> Mapping[tuple[str, int], Reason]:
     """(group, filter) -> reason, of the weights ``digest``; {} for all others."""
     try:
-        file = _place(digest)
+        file = _path(digest)
         return _read(file, file.stat().st_mtime_ns)
     except (SfpError, OSError):
         return {}
 
 
-def told(removal: Removal, digest: str) -> Removal:
-    """``removal`` with the training's reasons where it says no more than 'by hand'."""
-    found = known(digest)
-    if not found or _BY_HAND not in removal.reasons:
+def with_training_reasons(removal: Removal, digest: str) -> Removal:
+    """``removal`` with the reasons of the training in place of 'by hand'."""
+    known = reasons_of(digest)
+    if not known or _BY_HAND not in removal.reasons:
         return removal
     reasons = tuple(
-        found.get((removal.group, unit), why) if why == _BY_HAND else why
+        known.get((removal.group, unit), why) if why == _BY_HAND else why
         for unit, why in zip(removal.filters, removal.reasons, strict=True)
     )
     return replace(removal, reasons=reasons)
 
 
-def in_force(edits: Edits | None) -> bool:
-    """Whether ``edits`` still remove all that a training made go, of the same weights."""
-    found = known(edits.digest) if edits else {}
-    return bool(found) and set(found) <= set(edits.remove if edits else ())
+def apply_to(edits: Edits | None) -> bool:
+    """Whether ``edits`` still remove all filters that a training removed, of the same weights."""
+    known = reasons_of(edits.digest) if edits else {}
+    return bool(known) and set(known) <= set(edits.remove if edits else ())
 
 
 def sentence(group: FilterGroup, kept: int, edits: Edits | None) -> str:
-    """Why ``group`` keeps ``kept`` filters, where a training decided that; '' elsewhere."""
-    if edits is None or not in_force(edits):
+    """Why a group keeps ``kept`` filters, in a sentence, where a training decided it; else ''."""
+    if edits is None or not apply_to(edits):
         return ""
-    gone = sum(name == group.name for name, _ in known(edits.digest))
-    if group.protected or kept != group.size - gone:
+    removed = sum(name == group.name for name, _ in reasons_of(edits.digest))
+    if group.protected or kept != group.size - removed:
         return ""
-    if not gone:
-        return f"All {group.size:,} filters stay: training took none of them to 0."
-    return f"{kept:,} of {group.size:,} filters stay: training took the other {gone:,} to 0."
+    if not removed:
+        return f"All {group.size:,} filters are kept: sparse training silenced none of them."
+    return f"{kept:,} of {group.size:,} filters are kept: sparse training silenced the others."
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -79,5 +79,5 @@ def _read(file: Path, written: int) -> dict[tuple[str, int], Reason]:
     }
 
 
-def _place(digest: str) -> Path:
+def _path(digest: str) -> Path:
     return stored_path(loaders.home(), digest).with_name(FILE)

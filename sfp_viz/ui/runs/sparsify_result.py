@@ -77,7 +77,7 @@ def open_plan(run: Path) -> None:
     method = METHODS[read_sparsify_request(run).settings.method]
     named = replace(trained, name=f"{trained.name}, after {method}")
     key = import_model(loaders.home(), named)
-    training_reasons.keep(plan)
+    training_reasons.save(plan)
     state.change(model=key, recipe=plan.recipe, edits=plan.edits)
 
 

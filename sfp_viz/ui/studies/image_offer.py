@@ -1,4 +1,4 @@
-"""Planning by what images show: offered where the plan rests on the weights alone."""
+"""Planning with images: offered where the plan uses the weights alone."""
 
 from __future__ import annotations
 
@@ -14,41 +14,43 @@ from sfp_viz.ui.recipe import recipe_form, training_reasons
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_panel, study_start
 
-_IMAGES = 1024  # training images that are looked at
+_IMAGES = 1024  # training images that are analyzed
 _WANTED = "plan_by_images"  # session_state: digest of the network whose recipe is to change
 
 
-def settle(network: Network) -> None:
-    """Once the images that were asked for have been looked at, the recipe goes by function."""
+def apply_finished(network: Network) -> None:
+    """Change the recipe to functional redundancy once the requested image analysis has finished."""
     if st.session_state.get(_WANTED) != network.digest:
         return
-    now = state.session()
-    if evidence.evidence(now.model).observations is None:
+    session = state.session()
+    if evidence.evidence(session.model).observations is None:
         return
     del st.session_state[_WANTED]
-    if "observations" not in needs(now.recipe):
-        take()
-        st.toast("The plan goes by what the images showed. Undo brings the one before back.")
+    if "observations" not in needs(session.recipe):
+        use_functional()
+        st.toast("The plan now uses the image evidence. Undo restores the previous plan.")
         st.rerun()
 
 
-def take() -> None:
-    """The named recipe 'functional' with the target, rounding and ties of the one now: one step."""
-    state.change(recipe=recipe_form.taken("functional", state.session().recipe))
+def use_functional() -> None:
+    """Change to the recipe 'functional' with the current target, rounding and ties, in one step."""
+    state.change(recipe=recipe_form.named_recipe("functional", state.session().recipe))
 
 
 def offer(network: Network, asked: Request) -> None:
-    """For a plan from weights alone: one button for a better one, and how far that is."""
-    found = evidence.evidence(state.session().model)
-    if set(needs(asked.recipe)) - {"latency"} or training_reasons.in_force(asked.edits):
+    """For a plan from weights alone: a button that improves it with images, or its progress."""
+    known = evidence.evidence(state.session().model)
+    if set(needs(asked.recipe)) - {"latency"} or training_reasons.apply_to(asked.edits):
         return
-    if found.observations is not None:
+    if known.observations is not None:
         with _box():
             st.markdown(problems.plain(
-                f"This plan rests on the weights alone. {_counted(found.observations)} were looked "
-                "at: with them it usually keeps far more accuracy."
+                f"This plan uses the weights alone. {_image_count(known.observations)} have been "
+                "analyzed: a plan that uses them usually keeps far more accuracy."
             ))  # fmt: skip
-            st.button("Use what the images showed", key="offer_use", type="primary", on_click=take)
+            st.button("Use the image evidence", key="offer_use", type="primary",
+                on_click=use_functional,
+            )  # fmt: skip
         return
     data, run = image_field.here(network), study_panel.newest("observe", network.digest)
     waiting = st.session_state.get(_WANTED) == network.digest
@@ -56,45 +58,47 @@ def offer(network: Network, asked: Request) -> None:
         if waiting:
             with st.container(border=True, key="image_offer"):
                 study_panel.watch(run, place="offer")
-                st.caption("When it is done, the plan goes by what the images showed.")
+                st.caption("When it has finished, the plan will use the image evidence.")
         return
     if data:
-        _ask(network, data, waiting and bool(study_start.under_way(network, "observe")))
+        _offer_box(network, data, waiting and bool(study_start.under_way(network, "observe")))
         if waiting and run is not None and run.state != "finished":
             study_panel.watch(run, place="offer")
 
 
-def _ask(network: Network, data: str, starting: bool) -> None:
+def _offer_box(network: Network, data: str, starting: bool) -> None:
     with _box():
         st.markdown(problems.plain(
-            f"This plan rests on the weights alone. With what images ({data}) show it usually "
+            f"This plan uses the weights alone. A plan that also uses images ({data}) usually "
             "keeps far more accuracy."
         ))  # fmt: skip
         st.button(
-            "Starting" if starting else "Look at images for a better plan",
-            key="offer_look", type="primary", disabled=starting, on_click=_look,
+            "Starting" if starting else "Improve the plan with images",
+            key="offer_look", type="primary", disabled=starting, on_click=_request_analysis,
             args=(network, data), icon=":material/image_search:",
-            help=f"Looks at {_IMAGES:,} training images in the background, then changes the "
-            "recipe; the target stays, and Undo brings the plan before back.",
+            help=f"Analyzes {_IMAGES:,} training images in the background, then changes the "
+            "recipe. The target is kept, and Undo restores the previous plan.",
         )  # fmt: skip
 
 
-def _look(network: Network, data: str) -> None:
+def _request_analysis(network: Network, data: str) -> None:
     st.session_state[_WANTED] = network.digest
-    study_start.ask(network, study_start.study_of("observe", _IMAGES), data)
+    study_start.request(network, study_start.study_of("observe", _IMAGES), data)
 
 
-def seen_on(asked: Request) -> str:
-    """What a plan that uses images was seen on, in a sentence; '' for one that does not."""
+def images_used(asked: Request) -> str:
+    """Which images the plan uses, in a sentence; '' for a plan from weights alone."""
     seen = evidence.evidence(state.session().model).observations
     if seen is None or "observations" not in needs(asked.recipe):
         return ""
-    by_function = asked.recipe.allocation == "functional"
-    how = "Widths and filters by function" if by_function else "Filters are judged"
-    return problems.plain(f"{how}, seen on {_counted(seen)}.")
+    functional = asked.recipe.allocation == "functional"
+    ranked = (
+        "Widths and filters chosen by functional redundancy," if functional else "Filters ranked"
+    )
+    return problems.plain(f"{ranked} using {_image_count(seen)}.")
 
 
-def _counted(seen: Observations) -> str:
+def _image_count(seen: Observations) -> str:
     """'1,024 training images of cifar10'."""
     name, _, split = seen.data.rpartition(", ")
     if not name:

@@ -1,4 +1,4 @@
-"""Studies of a network: runs that gather evidence, started, watched and stopped from a page."""
+"""Studies of a network: runs that measure evidence, started, watched and stopped from a page."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from sfp_viz.runs.launch import process
 from sfp_viz.runs.results import catalog
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import duration
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state
 
-WORDS = {
-    "observe": "Looking at images",
-    "sensitivity": "Measuring the sensitivity",
+RUNNING = {
+    "observe": "Analyzing images",
+    "sensitivity": "Measuring sensitivity",
     "latency": "Timing the layers",
-    "trust": "Measuring plans around the suggestion",
+    "trust": "Testing the suggestion",
 }
 _STARTED = "study_started"  # session_state: the kind that was started last, until it is seen
 NEEDS_IMAGES = ("observe", "sensitivity", "trust")
@@ -40,31 +41,37 @@ def newest(kind: str, digest: str) -> Run | None:
 
 
 def images_for(network: Network, kind: str) -> str | None:
-    """The images that a study of ``kind`` takes; None where it needs some and there are none."""
-    found = image_field.here(network)
-    return found if found or kind not in NEEDS_IMAGES else None
+    """The name of the images for a study of ``kind``; None where required ones are missing."""
+    data = image_field.here(network)
+    return data if data or kind not in NEEDS_IMAGES else None
 
 
-def begin(study: Study, data: str) -> None:
-    """Lay out the folder of a study of the session's network and start its worker; a problem
-    becomes a toast. Loads torch."""
+def start_study(study: Study, data: str) -> None:
+    """Create a study of the session's network and start its worker; a problem becomes a toast.
+
+    Loads torch.
+
+    Args:
+        study: its settings.
+        data: name of its images; '' for none.
+    """
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.study import create_study
 
-    now = state.session()
+    session = state.session()
     try:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.safetensors"
-            save_model(loaders.model(now.model), file)
+            save_model(loaders.model(session.model), file)
             path = create_study(
                 loaders.home(),
                 kind=study.kind,
                 model_file=file,
-                recipe=now.recipe,
+                recipe=session.recipe,
                 data=data,
-                settings=replace(study, recipe=now.recipe, edits=now.edits),
-                edits=now.edits,
-                facts={"model": now.model},
+                settings=replace(study, recipe=session.recipe, edits=session.edits),
+                edits=session.edits,
+                facts={"model": session.model},
             )
         process.launch(path)
         st.session_state[_STARTED] = study.kind
@@ -75,62 +82,72 @@ def begin(study: Study, data: str) -> None:
 def drawer(
     label: str, key: str, network: Network, kinds: tuple[str, ...], always: bool = False
 ) -> ExpanderContainer:
-    """An expander that opens when a study of ``kinds`` starts or goes on, or ``always`` holds.
+    """An expander that opens when a study starts or is running; draw its content while it is open.
 
-    Its content is only worked out while it is ``open``.
+    Args:
+        label: its title.
+        key: its key in the session_state.
+        network: the network of the studies.
+        kinds: kinds of studies.
+        always: open it at first in any case.
     """
     runs = [newest(kind, network.digest) for kind in kinds]
-    going = any(run is not None and not run.over for run in runs)
+    running = any(run is not None and not run.over for run in runs)
     if st.session_state.get(_STARTED) in kinds:
         st.session_state[key] = True
         del st.session_state[_STARTED]
     elif key not in st.session_state:
-        st.session_state[key] = going or always
+        st.session_state[key] = running or always
     return st.expander(label, key=key, on_change="rerun")
 
 
 def watch(run: Run, *, place: str = "") -> None:
-    """The study with its progress, read again each second while it goes; ``place`` tells it from
-    the same study elsewhere on the page."""
+    """A study with its progress, read again each second while it runs.
 
-    def look() -> None:
+    Args:
+        run: the study.
+        place: a name that distinguishes it from the same study elsewhere on the page.
+    """
+
+    def refresh() -> None:
         with problems.shown():
             if not run.path.exists():
                 st.rerun()
-            now = read_run(run.path)
-            if now.over != run.over:  # the evidence is there, or it stopped: all of the page
+            current = read_run(run.path)
+            if current.over != run.over:  # it has finished or stopped: redraw the page
                 st.rerun()
-            _draw(now, place)
+            _draw(current, place)
 
-    st.fragment(look, run_every=None if run.over else 1.0)()
+    st.fragment(refresh, run_every=None if run.over else 1.0)()
 
 
 def _draw(run: Run, place: str) -> None:
-    """Progress while it goes; why it stopped, where it did."""
+    """Its progress while it runs; why it stopped, where it did."""
     if not run.over:
-        st.progress(run.progress, text=progress(run))
+        st.progress(run.progress, text=progress_text(run))
         st.button(
             "Cancel", key=f"cancel_{run.id}{place}", disabled=run.state == "cancelling",
-            on_click=act, args=(process.request_cancel, run),
+            on_click=apply, args=(process.request_cancel, run),
         )  # fmt: skip
     elif run.state in RESUMABLE:
-        words = {
+        endings = {
             "cancelled": "was cancelled", "failed": "failed", "lost": "lost its worker",
-            "paused": "is paused",
+            "paused": "was paused",
         }  # fmt: skip
-        note = f"{WORDS[run.kind]} {words[run.state]} after {run.done} points. {run.message}"
+        title = run_labels.KINDS[run.kind]
+        note = f"{title} {endings[run.state]} after {run.done} measurements. {run.message}"
         st.warning(problems.plain(note), icon=":material/pause:")
         st.button(
-            "Go on with it", key=f"resume_{run.id}{place}", on_click=act,
+            "Resume", key=f"resume_{run.id}{place}", on_click=apply,
             args=(resume.resume, run),
         )  # fmt: skip
 
 
-def progress(run: Run) -> str:
-    """How far a study is, in words."""
+def progress_text(run: Run) -> str:
+    """The progress of a running study in words."""
     if run.state == "cancelling":
-        return "Stopping"
-    text = WORDS[run.kind]
+        return "Cancelling"
+    text = RUNNING[run.kind]
     if run.total:
         text += f": {run.done} of {run.total}"
     if run.seconds_left is not None:
@@ -138,9 +155,9 @@ def progress(run: Run) -> str:
     return text
 
 
-def act(what: Callable, run: Run) -> None:
-    """Stop or resume a study; a problem becomes a toast."""
+def apply(action: Callable, run: Run) -> None:
+    """Apply ``action`` (cancel, resume) to the folder of a study; a problem becomes a toast."""
     try:
-        what(run.path)
+        action(run.path)
     except (SfpError, OSError) as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")

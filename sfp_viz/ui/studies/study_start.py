@@ -1,6 +1,6 @@
-"""Studies by one click: asked for at once, started when the page is drawn, however often clicked.
+"""Studies by one click: a click leaves a request, and drawing the page starts the study.
 
-A start loads torch first. A second click would break it off, so the click only leaves a note.
+A start loads torch first, and a second click would interrupt it; so a click only leaves a request.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_panel
 
-_ASKED = "study_asked"  # session_state: the Wanted study, until it was started
+_REQUEST = "study_asked"  # session_state: the StudyRequest, until the study was started
 _CHOICES = (256, 512, 1024, 2048, 5000)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A study of the weights with ``digest`` on images ``data`` that was asked for."""
+class StudyRequest:
+    """A requested study of the weights with ``digest`` on images ``data``."""
 
     digest: str
     study: Study
@@ -34,76 +34,85 @@ def start_button(
     network: Network, kind: Kind, label: str, *, quiet: bool = False, place: str = "",
     settings: Callable[[int], Study] | None = None,
 ) -> None:  # fmt: skip
-    """A button that starts a study, with the number of images beside it where it takes some."""
+    """A button that starts a study, with the number of images beside it where it uses some.
+
+    Args:
+        network: the network.
+        kind: kind of the study.
+        label: label of the button.
+        quiet: a less prominent button.
+        place: a name that distinguishes it from the same button elsewhere on the page.
+        settings: the study for a number of images; None for `study_of`.
+    """
     if note := under_way(network, kind):
         st.caption(note, width="content")
         return
     data = study_panel.images_for(network, kind)
-    counted = kind in study_panel.NEEDS_IMAGES and bool(data)
+    asks_count = kind in study_panel.NEEDS_IMAGES and bool(data)
 
-    def clicked() -> None:
+    def on_click() -> None:
         images = int(st.session_state.get(_count_key(kind, place)) or 0)
-        ask(network, settings(images) if settings else study_of(kind, images), data or "")
+        request(network, settings(images) if settings else study_of(kind, images), data or "")
 
-    if counted:
+    if asks_count:
         again = st.popover(label, type="tertiary") if quiet else None
         with again or st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            _ask_count(kind, place)
-            _button("Start" if quiet else label, f"start_{kind}{place}", clicked)
+            _count_field(kind, place)
+            _button("Start" if quiet else label, f"start_{kind}{place}", on_click)
     else:
-        _button(label, f"start_{kind}{place}", clicked, off=data is None, quiet=quiet)
+        _button(label, f"start_{kind}{place}", on_click, off=data is None, quiet=quiet)
 
 
 def under_way(network: Network, kind: str) -> str:
-    """How far a study that was asked for or goes on is, in words; '' where there is none."""
-    asked = st.session_state.get(_ASKED)
-    if asked is not None and (asked.digest, asked.study.kind) == (network.digest, kind):
+    """The progress of a requested or running study in words; '' where there is none."""
+    requested = st.session_state.get(_REQUEST)
+    if requested is not None and (requested.digest, requested.study.kind) == (network.digest, kind):
         return "Starting"
     run = study_panel.newest(kind, network.digest)
-    return study_panel.progress(run) if run is not None and not run.over else ""
+    return study_panel.progress_text(run) if run is not None and not run.over else ""
 
 
-def ask(network: Network, study: Study, data: str) -> None:
-    """Leave a note that a study is wanted; asked again, it stays one study."""
+def request(network: Network, study: Study, data: str) -> None:
+    """Request a study of a network on images ``data``; a second request changes nothing."""
     if not under_way(network, study.kind):
-        st.session_state[_ASKED] = Wanted(network.digest, study, data)
+        st.session_state[_REQUEST] = StudyRequest(network.digest, study, data)
 
 
-def carry_out(network: Network) -> None:
-    """Start what was asked for; called at the end of a page. An interrupted start begins again."""
-    asked = st.session_state.get(_ASKED)
-    if asked is None:
+def start_requested(network: Network) -> None:
+    """Start the requested study; called at the end of a page. An interrupted start is repeated."""
+    requested = st.session_state.get(_REQUEST)
+    if requested is None:
         return
-    run = study_panel.newest(asked.study.kind, asked.digest)
+    run = study_panel.newest(requested.study.kind, requested.digest)
     try:
-        if asked.digest == network.digest and (run is None or run.over):
-            study_panel.begin(asked.study, asked.data)
-    except Exception:  # an interruption by Streamlit is none, and leaves the note where it is
-        del st.session_state[_ASKED]
+        if requested.digest == network.digest and (run is None or run.over):
+            study_panel.start_study(requested.study, requested.data)
+    except Exception:  # an interruption by Streamlit is no Exception and keeps the request
+        del st.session_state[_REQUEST]
         raise
-    del st.session_state[_ASKED]
+    del st.session_state[_REQUEST]
     st.rerun()
 
 
 def study_of(kind: Kind, images: int) -> Study:
     """The settings of a study with ``images`` images."""
     if kind == "observe":
-        now = state.session()
-        seen = evidence.evidence(now.model).observations
-        scores = {*scores_of(now.recipe), *(seen.scores if seen else ())}
+        session = state.session()
+        seen = evidence.evidence(session.model).observations
+        scores = {*scores_of(session.recipe), *(seen.scores if seen else ())}
         return Study("observe", calibration=images, scores=tuple(sorted(scores)))
     return Study(kind) if kind == "latency" else Study(kind, images=images)
 
 
 def _button(
-    label: str, key: str, clicked: Callable[[], None], *, off: bool = False, quiet: bool = False
+    label: str, key: str, on_click: Callable[[], None], *, off: bool = False, quiet: bool = False
 ) -> None:
     st.button(
         label,
         key=key,
-        on_click=clicked,
+        on_click=on_click,
         disabled=off,
-        help="Needs images: choose some first." if off else None,
+        help="Choose images first." if off else None,
         type="tertiary" if quiet else "secondary",
         icon=":material/play_arrow:",
     )
@@ -113,10 +122,10 @@ def _count_key(kind: str, place: str) -> str:
     return f"count_{kind}{place}"
 
 
-def _ask_count(kind: str, place: str) -> None:
+def _count_field(kind: str, place: str) -> None:
     st.selectbox(
         "Images", _CHOICES, index=2 if kind == "observe" else 1, width=110,
         key=_count_key(kind, place),
-        help="More images make it slower and surer: 500 tell accuracies apart that differ by "
-        "about 4 points, 2,000 by about 2.",
+        help="More images take longer and are more precise: 500 images distinguish accuracies that "
+        "differ by about 4 points, 2,000 images about 2 points.",
     )  # fmt: skip

@@ -16,34 +16,36 @@ def labels_of(edits):
 
 
 def test_clusters_are_merged_split_and_moved():
-    assert labels_of(group_edits.merged(NONE, "g", LABELS, (0, 2))) == (0, 0, 0, 0, 1, 1)
-    assert labels_of(group_edits.split_off(NONE, "g", LABELS, (1, 2))) == (0, 1, 1, 2, 3, 3)
-    assert labels_of(group_edits.moved(NONE, "g", LABELS, (0,), 2)) == (0, 1, 2, 2, 0, 0)
+    assert labels_of(group_edits.merge(NONE, "g", LABELS, (0, 2))) == (0, 0, 0, 0, 1, 1)
+    assert labels_of(group_edits.split(NONE, "g", LABELS, (1, 2))) == (0, 1, 1, 2, 3, 3)
+    assert labels_of(group_edits.move(NONE, "g", LABELS, (0,), 2)) == (0, 1, 2, 2, 0, 0)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "complete", "hdbscan"])
 def test_a_number_of_clusters_is_found_anew(method):
     network = sample_network("lenet5_digits")
     recipe = Recipe(clustering=method)
-    edits = group_edits.counted(Problem(network, Request(recipe)), "conv1", 3)
+    edits = group_edits.with_cluster_count(Problem(network, Request(recipe)), "conv1", 3)
     assert set(dict(edits.clusters)["conv1"]) == {0, 1, 2}
 
 
 def test_filters_are_kept_removed_and_released():
-    kept = group_edits.fated(NONE, "g", (1, 2), "keep")
+    kept = group_edits.set_fate(NONE, "g", (1, 2), "keep")
     assert kept.keep == (("g", 1), ("g", 2))
-    assert group_edits.fated(kept, "g", (2,), "remove").remove == (("g", 2),)
-    assert group_edits.fated(kept, "g", (1, 2), None) == NONE
+    assert group_edits.set_fate(kept, "g", (2,), "remove").remove == (("g", 2),)
+    assert group_edits.set_fate(kept, "g", (1, 2), None) == NONE
 
 
 def test_a_ratio_by_hand_frees_a_group_that_was_left_whole():
-    edits = group_edits.keeping(NONE.with_protected("g", True), "g", size=8, kept=6)
+    edits = group_edits.with_width(NONE.with_protected("g", True), "g", size=8, kept=6)
     assert edits.protected == ()
     assert edits.ratios == (("g", 0.25),)
 
 
 def test_everything_on_a_group_is_taken_back_and_nothing_elsewhere():
     other = NONE.with_ratio("h", 0.5).with_filter("h", 1, "keep")
-    edits = group_edits.merged(group_edits.keeping(other, "g", size=8, kept=6), "g", LABELS, (0, 2))
-    edits = group_edits.fated(edits, "g", (0,), "remove")
-    assert group_edits.untouched(edits, "g") == other
+    edits = group_edits.merge(
+        group_edits.with_width(other, "g", size=8, kept=6), "g", LABELS, (0, 2)
+    )
+    edits = group_edits.set_fate(edits, "g", (0,), "remove")
+    assert group_edits.reset(edits, "g") == other

@@ -34,9 +34,12 @@ def test_it_teaches_on_the_convolution_that_repeats_itself_most():
     network = sample_network(lesson.MODEL)
     found = dispersions(network, lesson.recipe_of(lesson.CLUSTER, 0.5))
     convs = [g.name for g in network.free if not network.layer(g.layers[0]).neurons]
-    assert lesson.repeated().name == min(convs, key=lambda name: found[name])
-    words = lesson.chance(network)
-    assert f"**{lesson.repeated().name}**, {found[lesson.repeated().name]:.2f}" in words
+    assert lesson.redundant_group().name == min(convs, key=lambda name: found[name])
+    words = lesson.redundancy_text(network)
+    assert (
+        f"**{lesson.redundant_group().name}** with {found[lesson.redundant_group().name]:.2f}"
+        in words
+    )
     assert f"has {found['conv1']:.2f}" in words
 
 
@@ -57,7 +60,7 @@ def points(*accuracies: float, wide: float) -> tuple[Point, ...]:
 @pytest.mark.parametrize("guess", [lesson.NORM, lesson.CLUSTER])
 def test_a_small_difference_is_said_with_the_same_caution_whatever_was_guessed(guess):
     text = lesson.verdict(points(0.5, 0.958, 0.964, wide=0.02), guess)
-    assert text.startswith("**This does not decide it**")
+    assert text.startswith("**This is not conclusive**")
     assert "keeps 96.4 %" in text
     assert "95.8 %" in text
     assert "intervals overlap" in text
@@ -69,4 +72,4 @@ def test_a_clear_difference_is_said_plainly_both_ways():
     wrong = lesson.verdict(measured, lesson.RANDOM)
     assert wrong.startswith("**You were not right**")
     assert "keeps 96.0 %" in wrong
-    assert "'At random' 50.0 %" in wrong
+    assert "'Random filters' 50.0 %" in wrong

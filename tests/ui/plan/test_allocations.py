@@ -29,7 +29,7 @@ def here(monkeypatch) -> dict:
     done: dict = {"state": {}, "images": "digits", "going": ""}
     monkeypatch.setattr(allocations.study_start, "under_way", lambda *_: done["going"])
     monkeypatch.setattr(allocations.image_field, "here", lambda _: done["images"])
-    monkeypatch.setattr(allocations.study_start, "ask", lambda *told: done.update(asked=told))
+    monkeypatch.setattr(allocations.study_start, "request", lambda *told: done.update(asked=told))
     monkeypatch.setattr(allocations.study_start, "study_of", lambda kind, images: (kind, images))
     monkeypatch.setattr(allocations.state, "session", lambda: Session(recipe=Recipe(0.6, gamma=3)))
     monkeypatch.setattr(allocations.state, "change", lambda **fields: done.update(fields))
@@ -39,48 +39,48 @@ def here(monkeypatch) -> dict:
 
 
 def shown() -> list[component.LegendEntry]:
-    return [allocations.way(NETWORK, one, "dispersion", GROUP) for one in KNOWN]
+    return [allocations.legend_entry(NETWORK, one, "dispersion", GROUP) for one in KNOWN]
 
 
 def test_each_way_says_what_it_keeps_or_what_it_lacks(here):
     used, plain, seen, far = shown()
     assert (used.used, used.offer) == (True, "")
     assert (plain.kept, plain.offer, plain.known) == (11, "Use", True)
-    assert (seen.offer, seen.why, seen.known) == ("Look at images", "needs a look at images", False)
+    assert (seen.offer, seen.why, seen.known) == ("Analyze images", "needs image analysis", False)
     assert (far.note, far.offer, far.known) == ("cannot reach this target", "", False)
     assert "20 %" in far.why
 
 
 def test_without_images_they_are_to_be_chosen_first_and_while_measured_nothing_is_offered(here):
     here["images"] = None
-    assert (shown()[2].offer, shown()[2].note) == ("Choose images", "needs a look at images")
-    allocations.offered(NETWORK, KNOWN, "functional")
+    assert (shown()[2].offer, shown()[2].note) == ("Choose images", "needs image analysis")
+    allocations.use_or_measure(NETWORK, KNOWN, "functional")
     assert here["state"] == {"evidence_open": True}
     assert "asked" not in here
-    here["going"] = "Looking at images: 3 of 40"
+    here["going"] = "Analyzing images: 3 of 40"
     assert (shown()[2].offer, shown()[2].note) == ("", "is being measured")
-    assert shown()[2].why == "Looking at images: 3 of 40"
+    assert shown()[2].why == "Analyzing images: 3 of 40"
 
 
 def test_taking_a_way_changes_the_allocation_alone(here):
-    allocations.offered(NETWORK, KNOWN, "uniform")
+    allocations.use_or_measure(NETWORK, KNOWN, "uniform")
     assert here["recipe"] == Recipe(0.6, gamma=3, allocation="uniform")
 
 
 def test_what_a_way_lacks_is_gathered_and_what_is_out_of_reach_or_unknown_is_left(here):
-    allocations.offered(NETWORK, KNOWN, "functional")
+    allocations.use_or_measure(NETWORK, KNOWN, "functional")
     assert here["asked"] == (NETWORK, ("observe", 1024), "digits")
     del here["asked"]
     for name in ("sensitivity", "pooled", "nonsense"):
-        allocations.offered(NETWORK, KNOWN, name)
+        allocations.use_or_measure(NETWORK, KNOWN, name)
     assert not {"asked", "recipe"} & set(here)
 
 
 def test_marks_are_hidden_and_shown_again(here):
-    allocations.show("uniform", False)
-    allocations.show("functional", False)
+    allocations.show_marks("uniform", False)
+    allocations.show_marks("functional", False)
     assert allocations.hidden() == ("uniform", "functional")
-    allocations.show("uniform", True)
+    allocations.show_marks("uniform", True)
     assert allocations.hidden() == ("functional",)
 
 

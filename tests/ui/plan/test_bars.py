@@ -32,10 +32,10 @@ def network() -> Network:
 def test_layers_that_move_along_are_named_with_the_reason():
     assert bars.ghosts(TIED) == (
         ("b", "residual add with a"),
-        ("d", "one channel for each filter of a"),
+        ("d", "one channel per filter of a"),
     )
     fixed = replace(TIED, protected=True, cause=Cause("network_output"), followers=())
-    assert bars.ghosts(fixed) == (("b", "left whole with a"),)
+    assert bars.ghosts(fixed) == (("b", "not pruned, like a"),)
     assert bars.ghosts(FilterGroup("c", ("c",), 4)) == ()
 
 
@@ -47,7 +47,9 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
     assert (bar.kept, bar.suggested, bar.wanted, bar.least, bar.most) == (8, 10, 9, 4, 9)
     assert bar.held
     assert bar.tags == "held, min 4, max 9"
-    assert bar.note.startswith("Without rounding it would keep 9; keeping 8 is −6.25 % of")
+    assert bar.note.startswith(
+        "Without rounding it would keep 9; keeping 8 changes the network's MACs by −6.25 %"
+    )
     assert bar.curve == ((1, 9.0), (16, 0.0))
     assert bar.others == (("uniform", "the same everywhere", 12), ("functional", "by function", 6))
     row = plan_table.row(TIED, Request(Recipe(), edits), drawn, {"a": 0.5}, others)
@@ -56,13 +58,13 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
 
 def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(network):
     none = Request(Recipe(), Edits(network.digest))
-    assert "until you move the bar" in bars.whole_because(TIED, none)
+    assert "until you move the bar" in bars.restriction(TIED, none)
     few = Request(Recipe(), none.edits.with_most("a", 8))
-    assert bars.whole_because(TIED, few) == "Tied by a residual add with b."
+    assert bars.restriction(TIED, few) == "Tied by a residual add with b."
     moved = Request(Recipe(), none.edits.with_ratio("a", 0.5))
-    assert bars.whole_because(TIED, moved) == "Tied by a residual add with b."
+    assert bars.restriction(TIED, moved) == "Tied by a residual add with b."
     locked = Request(Recipe(), none.edits.with_protected("a", True))
-    assert bars.whole_because(TIED, locked) == "Left whole: you locked it."
+    assert bars.restriction(TIED, locked) == "Not pruned: you set 'Do not prune'."
 
 
 def test_a_gesture_that_the_browser_reports_twice_counts_once(monkeypatch):
@@ -94,7 +96,7 @@ def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_not
         {"whole": False},
     ):
         state["table"] = {"edited_rows": {0: cells}}
-        plan_table.typed(network, [TIED], rows, "table")
+        plan_table.apply_typed(network, [TIED], rows, "table")
     assert calls == [
         ("keep", "a", 16),
         ("keep_least", "a", 5),
@@ -132,8 +134,8 @@ def test_a_score_that_was_not_taken_down_is_missing_though_images_were_seen():
     assert evidence.missing(Recipe(), Evidence()) == ()
 
 
-def test_a_formula_stands_in_lines_that_fit_a_narrow_column():
-    from sfp_viz.ui.plan.explanation import in_lines
+def test_a_formula_stands_aligned_latex_that_fit_a_narrow_column():
+    from sfp_viz.ui.plan.explanation import aligned_latex
 
-    assert in_lines("a = b = c") == r"\begin{aligned}a &= b \\ &= c\end{aligned}"
-    assert in_lines("a") == r"\begin{aligned}a\end{aligned}"
+    assert aligned_latex("a = b = c") == r"\begin{aligned}a &= b \\ &= c\end{aligned}"
+    assert aligned_latex("a") == r"\begin{aligned}a\end{aligned}"

@@ -13,14 +13,20 @@ from sfp_viz.ui.plan.plan_diff import row, units
     [
         (Change("target_reduction", 0.5, 0.625), ("Target reduction", "50 %", "62.5 %")),
         (Change("gamma", 2.0, 0.5), ("Gamma", "2", "0.5")),
-        (Change("ratio", None, 0.25, "g"), ("g: removed by hand", "–", "25 % of its filters")),
-        (Change("locked", True, None, "g"), ("g: left whole", "yes", "–")),
-        (Change("clusters", (0, 0, 1, -1), None, "g"), ("g: clusters by hand", "2 clusters", "–")),
-        (Change("kept", (1, 4), None, "g"), ("g: kept by hand", "1 and 4", "–")),
+        (
+            Change("ratio", None, 0.25, "g"),
+            ("g: share pruned, set manually", "–", "25 % of its filters"),
+        ),
+        (Change("locked", True, None, "g"), ("g: not pruned", "yes", "–")),
+        (
+            Change("clusters", (0, 0, 1, -1), None, "g"),
+            ("g: clusters set manually", "2 clusters", "–"),
+        ),
+        (Change("kept", (1, 4), None, "g"), ("g: kept manually", "1 and 4", "–")),
         (Change("minimum", None, 8, "g"), ("g: keeps at least", "–", "8 filters")),
         (
             Change("makeup", True, False),
-            ("The others make up for changes by hand", "yes", "no"),
+            ("Other groups adjust to manual changes", "yes", "no"),
         ),
     ],
 )

@@ -49,7 +49,7 @@ def test_a_named_recipe_is_recognized_whatever_its_target_and_what_stays_when_it
     assert recipes.name_of(Recipe(gamma=7.0)) == ""
     own = Recipe(target_reduction=0.6, goal="params", rounding=8, coupled="shared", seed=3)
     for name in recipes.NAMED:
-        taken = recipe_form.taken(name, own)
+        taken = recipe_form.named_recipe(name, own)
         assert recipes.name_of(taken) == name
         assert (taken.rounding, taken.coupled, taken.goal) == (8, "shared", "params")
 
