@@ -31,7 +31,7 @@ def test_a_click_on_a_point_opens_its_plan_and_undo_goes_back(page, run):
     before = asked(page)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.get_by_test_id("stMetric").filter(has_text="Best epoch")).to_have_count(1)
-    press(page, button(page, "Open its plan"))
+    press(page, button(page, "Open plan"))
     page.wait_for_url("**/plan?*")
     until_asked(page, before, other=True)
     press(page, button(page, "Undo"))

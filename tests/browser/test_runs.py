@@ -110,7 +110,7 @@ def test_a_killed_worker_is_seen_at_once_and_resume_goes_on(page, home):
     worker = re.search(r'"pid": (\d+)', (path / "worker.json").read_text())
     assert worker
     os.kill(int(worker[1]), signal.SIGKILL)
-    says(page, "Worker gone")
+    says(page, "Worker lost")
     expect(page.get_by_text(re.compile("worker died, or was killed"))).to_have_count(1)
     done = len(read_run(path).epochs)
     press(page, button(page, "Resume"))
@@ -153,7 +153,7 @@ def test_after_too_little_memory_the_page_offers_half_the_batch(page, home):
     page.goto("/finetune")
     says(page, "Failed")
     expect(page.get_by_text(told)).to_have_count(1)
-    press(page, button(page, "Start again with half the batch (32 images)"))
+    press(page, button(page, "Restart with batch size 32"))
     says(page, "Running")
     copies = [read_run(path) for path in (home / "runs").glob("*/")]
     assert sorted(run.settings.batch_size for run in copies) == [32, 64]

@@ -30,26 +30,26 @@ def test_an_axis_has_round_numbers_in_its_range_about_as_many_as_wanted(
 ):
     for wanted, whole in product((2, 4, 9), (False, True)):
         scale = computed(f"ticks({low}, {high}, {wanted}, {str(whole).lower()})")
-        found = scale["found"]
-        assert all(low - 1e-6 <= value <= high * (1 + 1e-9) for value in found)
-        assert len(found) <= wanted + 1
+        values = scale["values"]
+        assert all(low - 1e-6 <= value <= high * (1 + 1e-9) for value in values)
+        assert len(values) <= wanted + 1
         if not whole:
-            assert len(found) >= wanted / 2.5 - 1
-        steps = [after - before for before, after in pairwise(found)]
+            assert len(values) >= wanted / 2.5 - 1
+        steps = [after - before for before, after in pairwise(values)]
         assert all(step == pytest.approx(steps[0]) for step in steps)
         if steps and not whole:
             lead = f"{steps[0]:.6e}"[0]
             assert lead in "125"
-        told = [float(f"{value:.{scale['digits']}f}") for value in found]
-        assert told == pytest.approx(found)
+        told = [float(f"{value:.{scale['digits']}f}") for value in values]
+        assert told == pytest.approx(values)
 
 
 def test_an_axis_of_whole_numbers_has_no_parts(computed: Callable[[str], Any]):
-    assert computed("ticks(0, 3, 10, true)")["found"] == [0, 1, 2, 3]
+    assert computed("ticks(0, 3, 10, true)")["values"] == [0, 1, 2, 3]
 
 
 def test_an_axis_without_a_range_has_its_one_number(computed: Callable[[str], Any]):
-    assert computed("ticks(2, 2, 4, false)")["found"] == [2]
+    assert computed("ticks(2, 2, 4, false)")["values"] == [2]
 
 
 @pytest.mark.parametrize(

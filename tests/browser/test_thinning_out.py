@@ -57,7 +57,7 @@ def test_a_network_becomes_sparse_on_the_page_and_its_plan_opens(home, page):
     story.locator("svg.story").press("Escape")
     expect(story.locator(".when")).to_contain_text("At the end")
 
-    press(page, page.get_by_role("button", name="Open as a plan"))
+    press(page, page.get_by_role("button", name="Open as plan"))
     page.wait_for_url(re.compile("/plan"))
     still(page)
     expect(page.get_by_text("sparse training silenced the others").first).to_be_visible()

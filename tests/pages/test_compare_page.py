@@ -109,7 +109,7 @@ def test_a_clicked_run_opens_its_plan_as_one_step_that_can_be_undone(open_page, 
     app = choose(open_page("compare"), three["other"])
     text = said(app)
     assert "Accuracy measured on 360 test images" in text
-    press(app, "Open its plan")
+    press(app, "Open plan")
     now = app.session_state["session"].current
     assert now.recipe == fpgm(0.3)
     assert now.edits.ratios == (("conv1", 0.25),)
@@ -147,7 +147,7 @@ def test_a_clicked_run_can_be_opened_and_exported(open_page, three):
 
 def test_a_run_without_a_plan_says_so_instead_of_opening_another(open_page, workspace):
     path = finished_run(workspace)
-    app = press(choose(open_page("compare"), path), "Open its plan")
+    app = press(choose(open_page("compare"), path), "Open plan")
     assert "has no plan" in app.error[0].value
     assert app.session_state["session"].current.recipe == Recipe()
 
@@ -249,7 +249,7 @@ def test_one_shot_points_open_their_plan_too(open_page, workspace):
     app = press(open_page("compare"), "Measure one-shot accuracies")
     app.session_state[CHOSEN] = ("one-shot uniform",)
     app.run()
-    press(app, "Open its plan")
+    press(app, "Open plan")
     assert app.session_state["session"].current.recipe.criterion == "l1"
     assert app.session_state["session"].current.recipe.allocation == "uniform"
 

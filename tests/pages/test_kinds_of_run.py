@@ -79,7 +79,7 @@ def test_steps_that_cannot_be_gone_say_why_and_cannot_be_started(open_page, monk
     app = open_page("finetune")
     session = app.session_state["session"]
     app.session_state["session"] = History(
-        replace(session.now, recipe=Recipe(0.5, allocation="sensitivity"))
+        replace(session.current, recipe=Recipe(0.5, allocation="sensitivity"))
     )
     app = choose(app.run(), "steps")
     assert "cannot go by the sensitivity" in said(app)
@@ -151,7 +151,7 @@ def swept(workspace) -> Path:
 def watch(app, name: str):
     """Watch the run called ``name``."""
     session = app.session_state["session"]
-    app.session_state["session"] = History(replace(session.now, run=name))
+    app.session_state["session"] = History(replace(session.current, run=name))
     app.run()
     assert not app.exception
     return app
@@ -174,7 +174,7 @@ def test_a_sweep_says_how_many_of_its_runs_are_trained_and_puts_lost_ones_back(
     assert "orange-badge[1 of 2 trained]" in said(watch(open_page("finetune"), swept.name))
     back = []
     monkeypatch.setattr(queue, "enqueue", lambda path, **_: back.append(path))
-    press(watch(open_page("finetune"), swept.name), "Put 1 back in line")
+    press(watch(open_page("finetune"), swept.name), "Queue 1 again")
     assert back == [lost]
 
 

@@ -86,7 +86,7 @@ def click(app: AppTest, key: str) -> AppTest:
 
 def test_nothing_is_drawn_where_nothing_waits(open_page, workspace):
     app = open_page("finetune")
-    assert "In line" not in said(app)
+    assert "Queued" not in said(app)
     assert not [b for b in app.button if str(b.key).startswith(("queue", "job"))]
 
 
@@ -96,7 +96,7 @@ def test_the_line_shows_places_and_estimated_starts_and_its_order_can_be_changed
     at_work(workspace)
     first, second, third = in_line(workspace, 3)
     app = open_page("finetune")
-    assert "In line: 3" in said(app)
+    assert "Queued: 3" in said(app)
     assert [row.split(".")[0] for row in rows(app)] == ["1", "2", "3"]
     assert all("starts about" in row for row in rows(app))  # an epoch took a minute
     assert "estimated" in said(app)
@@ -109,7 +109,7 @@ def test_the_line_shows_places_and_estimated_starts_and_its_order_can_be_changed
     assert [run.id for run in queue.queued_runs(workspace)] == [third.name, first.name, second.name]
     click(app, f"queue_close_{first.name}")
     assert read_run(first).state == "cancelled"
-    assert "In line: 2" in said(app)
+    assert "Queued: 2" in said(app)
 
 
 def test_runs_of_the_same_plan_in_line_are_told_apart(open_page, workspace):
@@ -154,7 +154,7 @@ def test_a_run_that_left_the_line_before_it_began_promises_no_curves(open_page, 
     assert "Its curves appear here" in said(open_page("finetune"))
     queue.withdraw(path)
     told = said(open_page("finetune"))
-    assert "stopped before its first epoch had ended" in told
+    assert "stopped before the end of its first epoch" in told
     assert "Its curves appear here" not in told
 
 
@@ -191,7 +191,7 @@ def test_the_chip_says_what_runs_how_far_it_is_and_what_waits(workspace, monkeyp
     app = AppTest.from_function(_chip_on_plan, default_timeout=60).run()
     assert not app.exception
     label = app.button(key="job").label.replace("\\", "")
-    assert label == "Fine-tuning LeNet-5-like on digits: 25 %, 2 in line"
+    assert label == "Fine-tuning: LeNet-5-like on digits, 25 %, 2 queued"
     click(app, "job")
     assert app.session_state["session"].current.run == read_activity(workspace).working[0].id
     assert gone == ["pages/finetune.py"]
@@ -252,7 +252,7 @@ def _chip_on_plan() -> None:
 
 def test_a_start_says_the_day_when_it_is_not_today():
     noon = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
-    assert queue_panel.when(None, noon) == "start not known yet"
-    assert queue_panel.when(noon + 3600, noon) == "starts about 13:00"
-    assert queue_panel.when(noon + 86400, noon) == "starts about Tuesday 12:00"
-    assert queue_panel.when(noon + 10 * 86400, noon) == "starts about 12 Mar"
+    assert queue_panel.start_text(None, noon) == "start time not known yet"
+    assert queue_panel.start_text(noon + 3600, noon) == "starts about 13:00"
+    assert queue_panel.start_text(noon + 86400, noon) == "starts about Tuesday 12:00"
+    assert queue_panel.start_text(noon + 10 * 86400, noon) == "starts about 12 Mar"

@@ -72,7 +72,7 @@ def test_a_finished_run_is_shown_with_its_accuracies_and_listed(open_page, works
 def test_a_network_without_runs_says_where_those_of_others_are(open_page, workspace):
     assert "page Start" not in said(open_page("finetune"))
     finished_run(workspace, model="lenet5_digits", digest="f" * 16)
-    assert "Those of others are on the page Start" in said(open_page("finetune"))
+    assert "The others are on the page Start" in said(open_page("finetune"))
 
 
 def test_only_a_finished_run_offers_the_ways_on_from_it(open_page, workspace):
@@ -108,7 +108,7 @@ def test_a_run_is_deleted_without_a_question_and_can_be_put_back(open_page, work
     app = press(open_page("finetune"), "Delete")
     assert not path.exists()
     assert "was deleted" in said(app)
-    app = press(app, "Put it back")
+    app = press(app, "Restore")
     assert {file.name for file in path.iterdir()} == {*files, "launch.lock"}
     assert "Fine-tuned" in {metric.label for metric in app.metric}
     assert app.session_state["session"].current.run == path.name
@@ -158,7 +158,7 @@ def test_no_two_rows_of_the_list_read_the_same(open_page, workspace):
 def test_without_a_line_of_uniform_l1_the_page_says_how_to_get_one(open_page, workspace):
     path = run_folder(workspace, epochs=2)
     app = open_page("finetune")
-    assert "The page Compare can fine-tune one" in said(app)
+    assert "The page Compare can start one" in said(app)
     run_folder(workspace, epochs=2, kind="uniform")
     session = app.session_state["session"].current
     app.session_state["session"] = History(replace(session, run=path.name))
@@ -172,7 +172,7 @@ def test_export_offers_the_plans_run_before_a_baselines(open_page, workspace):
     run_folder(workspace, epochs=2, kind="uniform")
     app = open_page("export")
     options = app.radio[0].options
-    assert re.match(r"This plan, fine-tuned: similarity \([0-9a-f]{6}\): 95.0 %", options[0])
+    assert re.match(r"This plan, fine-tuned: similarity \([0-9a-f]{6}\), 95.0 %", options[0])
     assert options[1].startswith("This plan, fine-tuned: uniform L1")
     assert "--teacher lenet5_digits --data digits" in app.code[0].value
     assert "--epochs 2" in app.code[0].value
@@ -223,5 +223,5 @@ def test_with_many_runs_start_and_export_open_few_of_them(open_page, workspace, 
 @pytest.mark.slow
 def test_export_makes_and_checks_an_onnx_file(open_page, workspace):
     run_folder(workspace, epochs=2)
-    app = press(open_page("export"), "Make and check")
-    assert "Largest difference of its logits" in said(app)
+    app = press(open_page("export"), "Export and check")
+    assert "Largest difference in logits" in said(app)

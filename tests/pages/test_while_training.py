@@ -60,7 +60,7 @@ def field(app, kind: str, label: str):
 
 def watch(app, path: Path):
     session = app.session_state["session"]
-    app.session_state["session"] = History(replace(session.now, run=path.name))
+    app.session_state["session"] = History(replace(session.current, run=path.name))
     app.run()
     assert not app.exception
     return app
@@ -319,18 +319,18 @@ def test_a_run_shows_its_layers_as_they_thin_out(laid, open_page):
     app = watch(open_page("finetune"), path)
     assert story(app)
     last = refreshes(NETWORK, upto=4)[-1]
-    assert numbers(app)["Accuracy now"] == "90.0 %"
+    assert numbers(app)["Current accuracy"] == "90.0 %"
     saved = 1 - last.macs / cost(NETWORK).macs
     assert next(m.delta for m in app.metric if m.label == "MACs") == f"−{100 * saved:.1f} %"
     assert "measured on 360 test images" in said(app)
-    assert not any(b.label == "Open as a plan" for b in app.button)
+    assert not any(b.label == "Open as plan" for b in app.button)
 
 
 def test_what_was_trained_so_far_can_be_saved_before_anything_was_cut(laid, open_page):
     path = laid(*refreshes(NETWORK, upto=4))
     (path / "request").write_text("cancel\n")
     app = watch(open_page("finetune"), path)
-    assert "When it stopped" in numbers(app)
+    assert "When stopped" in numbers(app)
     assert not app.get("download_button")
     (path / "sparsifying").mkdir()
     (path / "sparsifying" / "checkpoint-1.safetensors").write_bytes(b"")
@@ -348,27 +348,27 @@ def test_a_finished_run_shows_costs_before_and_after_beside_its_curves(laid, ope
     finish(path)
     app = watch(open_page("finetune"), path)
     assert story(app)
-    assert "How it became sparse" in said(app)
+    assert "**Sparse training**" in said(app)
     found = numbers(app)
-    assert (found["After the cut"], found["Fine-tuned"], found["Feature maps"]) == (
+    assert (found["After the cut"], found["Fine-tuned"], found["Activation memory"]) == (
         "80.0 %", "95.0 %", "3.80 kB",
     )  # fmt: skip
-    assert "Counted and measured" not in said(app)
+    assert "MACs and latency" not in said(app)
 
 
 def test_counted_macs_and_measured_times_of_stripes_stand_apart(laid, open_page):
     path = laid(*refreshes(NETWORK, stripes=True), method="stripes")
     finish(path, timed=StripeTimes(0.1, 0.3, 0.1, 1, 2, 30))
     app = watch(open_page("finetune"), path)
-    counted = next(d.value for d in app.dataframe if "MACs, counted (computed)" in d.value)
-    timed = next(d.value for d in app.dataframe if "Time, measured here" in d.value)
+    counted = next(d.value for d in app.dataframe if "MACs (computed)" in d.value)
+    timed = next(d.value for d in app.dataframe if "Latency (measured here)" in d.value)
     assert list(counted["MACs"]) == [160_000, 100_000, 80_000]
-    assert list(timed["One pass"]) == ["0.1 ms", "0.3 ms", "0.1 ms"]
-    assert "change the counted MACs by −20.0 %" in said(app)
+    assert list(timed["Forward pass"]) == ["0.100 ms", "0.300 ms", "0.100 ms"]
+    assert "changes the counted MACs by −20.0 %" in said(app)
     assert "takes 3.0 times as long" in said(app)
-    (layers,) = (d.value for d in app.dataframe if "Runs" in d.value)
-    assert list(layers["Runs"]) == ["with zeros"]
-    assert "Smaller window" not in layers
+    (layers,) = (d.value for d in app.dataframe if "Saved form" in d.value)
+    assert list(layers["Saved form"]) == ["zeros"]
+    assert "Smaller kernel" not in layers
 
 
 def test_a_layer_that_runs_with_a_smaller_window_says_so_with_its_time(laid, open_page):
@@ -376,10 +376,10 @@ def test_a_layer_that_runs_with_a_smaller_window_says_so_with_its_time(laid, ope
     choice = StripeChoice("conv2", 200, 432, 0.02, 0.08, "smaller", (2, 3), 0.01)
     finish(path, timed=StripeTimes(0.1, 0.3, 0.1, 1, 2, 30), choice=choice)
     app = watch(open_page("finetune"), path)
-    (layers,) = (d.value for d in app.dataframe if "Runs" in d.value)
+    (layers,) = (d.value for d in app.dataframe if "Saved form" in d.value)
     told = layers.iloc[0]
-    assert (told["Smaller window"], told["Smaller, ms"], told["Runs"]) == (
-        "2 x 3", 0.01, "smaller window",
+    assert (told["Smaller kernel"], told["Smaller, ms"], told["Saved form"]) == (
+        "2 × 3", 0.01, "smaller kernel",
     )  # fmt: skip
 
 
@@ -416,7 +416,7 @@ def sparse_run(laid):
 
 def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, open_page):
     app = watch(open_page("finetune"), sparse_run)
-    press(app, "Open as a plan")
+    press(app, "Open as plan")
     plan = ended_in(sparse_run)
     session = app.session_state["session"].current
     assert (session.model, session.edits) == (plan.digest, plan.edits)
@@ -441,7 +441,7 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
 def test_a_plan_with_stripes_says_which_filters_have_none_left(laid, open_page):
     path = lay_trained(laid, "stripes")
     app = watch(open_page("finetune"), path)
-    press(app, "Open as a plan")
+    press(app, "Open as plan")
     app.switch_page("pages/plan.py").run()
     assert not app.exception
     table = next(d.value for d in app.dataframe if "why" in d.value)
@@ -454,7 +454,7 @@ def test_the_page_compare_knows_it_and_opens_its_plan_on_its_own_weights(sparse_
     app.run()
     assert not app.exception
     assert "SSR, l2,1" in app.dataframe[-1].value["Network"].iloc[-1]
-    press(app, "Open its plan")
+    press(app, "Open plan")
     plan = ended_in(sparse_run)
     session = app.session_state["session"].current
     assert (session.model, session.edits) == (plan.digest, plan.edits)
@@ -484,7 +484,7 @@ def test_a_baseline_is_not_trained_with_the_few_epochs_after_its_cut(sparse_run,
 
 def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     app = watch(open_page("finetune"), sparse_run)
-    press(app, "Open as a plan")
+    press(app, "Open as plan")
     session, plan = app.session_state["session"].current, ended_in(sparse_run)
     removal = plan.removals[0]
     rest = (Reason("unimportant"),) * (len(removal.filters) - 1)
@@ -508,8 +508,8 @@ def test_a_plan_that_is_not_of_the_weights_beside_it_is_refused(sparse_run, open
 
     shutil.copy(sample_path(MODEL), sparse_run / SPARSE)
     app = watch(open_page("finetune"), sparse_run)
-    press(app, "Open as a plan")
-    assert "not of the weights beside it" in said(app)
+    press(app, "Open as plan")
+    assert "does not match its weights" in said(app)
     assert app.session_state["session"].current.model == MODEL
 
 
@@ -517,6 +517,6 @@ def test_the_verdict_on_skipping_says_when_it_saves():
     found = Outcome((100, 50), (10, 5), (1, 1), 80, 8)
     faster = sparsify_result.verdict(found, StripeTimes(1.0, 0.8, 0.8, 1, 1, 30))
     slower = sparsify_result.verdict(found, StripeTimes(1.0, 1.5, 1.0, 1, 1, 30))
-    assert "saves 20 % of the time" in faster
-    assert "takes 50 % longer" in slower
+    assert "takes 20 % less time" in faster
+    assert "takes 50 % more time" in slower
     assert "counted MACs by −37.5 %" in slower

@@ -15,7 +15,7 @@ from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.compare import chart as compare_chart
-from sfp_viz.ui.runs import next_steps as run_ways
+from sfp_viz.ui.runs import next_steps
 from sfp_viz.ui.session import state
 
 
@@ -85,15 +85,15 @@ def _facts(point: Point, run: Summary | None, timed: RunLatency | None) -> str:
 
 
 def _run_ways(run: Summary) -> None:
-    run_ways.open_plan(run, key="card_plan", main=True)
+    next_steps.plan_button(run, key="card_plan", main=True)
     if st.button("Open the run", key="card_run", icon=":material/show_chart:"):
         state.change(run=run.id)
         st.switch_page("pages/finetune.py")
-    run_ways.export(run, key="card_export")
+    next_steps.export_button(run, key="card_export")
 
 
 def _subject_ways(subject: Subject) -> None:
-    if st.button("Open its plan", key="card_plan", icon=":material/tune:", type="primary"):
+    if st.button("Open plan", key="card_plan", icon=":material/tune:", type="primary"):
         open_plan(subject)
         st.switch_page("pages/plan.py")
     if subject.kind == "plan" and st.button(

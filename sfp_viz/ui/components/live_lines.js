@@ -1,13 +1,13 @@
-// Curves of trainings that grow while they go: small charts with one scale of epochs. They are
-// redrawn in place, so nothing flickers, and the pointer, the zoom and the keys keep their place.
+// Curves of trainings under way: small charts with one scale of epochs. They are redrawn in place,
+// so nothing flickers, and the pointer, the zoom and the keys keep their place.
 // data = {first, last, runs: [{name, slot, x, main, epochs, best: [epoch, value] | null}], stages: [[epoch, name]],
 //   panels: [{title, unit, digits, zero, tall, refs: [{name, value, start}],
 //             best, series: [{run, name, head, aside, values}]}], still, marks, alt}
 const LEFT = 42, GAP = 30, HEAD = 26, FOOT = 22;
 const DASHES = ['', '7 3', '2 3', '10 3 2 3', '4 2', '14 4', '1 4', '6 2 1 2'];
 
-// The theme's accent and orange, then colors found by search: any two of six stay apart (at least 30
-// in CIELAB) also with protanopia and deuteranopia, each at 3:1 or more on its ground. Dashes differ too.
+// The theme's accent and orange, then colors from a search: any two of the six differ by at least 30
+// in CIELAB, also with protanopia and deuteranopia, each with a contrast of 3:1 or more. Dashes differ too.
 const COLORS = {
   light: ['#0b6e74', '#c2541d', '#2f2fe0', '#0f0f6f', '#4c87fe', '#6f0f0f'],
   dark: ['#4fb8bd', '#f09058', '#4c4cfe', '#feff19', '#628fe8', '#b2ffcc'],
@@ -20,23 +20,23 @@ function colors(element) {
 }
 
 
-// Where each small chart stands: two tall ones above the others, or all below each other.
+// The places of the charts: two tall ones above the others, or all below each other.
 function places(panels, width) {
-  const wide = width >= 620, found = [];
+  const wide = width >= 620, placed = [];
   let top = 0;
   for (const tall of [true, false]) {
     const row = panels.filter((p) => p.tall === tall), across = wide ? row.length : 1;
     const each = (width - GAP * (across - 1)) / Math.max(1, across), height = tall ? (wide ? 196 : 150) : wide ? 92 : 62;
     row.forEach((panel, i) => {
       const x = (i % across) * (each + GAP), last = wide || (!tall && i === row.length - 1);
-      found.push({ panel, x: x + LEFT, w: each - LEFT - 6, y: top + HEAD, h: height, last });
+      placed.push({ panel, x: x + LEFT, w: each - LEFT - 6, y: top + HEAD, h: height, last });
       if (i % across === across - 1) top += HEAD + height + (last ? FOOT + (tall ? 12 : 0) : 10);
     });
   }
-  return { found, height: top + 2 };
+  return { placed, height: top + 2 };
 }
 
-// The scale of one chart. A start far below everything else would flatten the rest: it is left out.
+// The scale of one chart. A start far below everything else is left out, as it would flatten the rest.
 function range(panel, runs, from, to) {
   const values = panel.series.flatMap((s) => s.values.filter((v, i) => there(v) && runs[s.run].x[i] >= Math.max(1, from) && runs[s.run].x[i] <= to));
   const starts = panel.refs.filter((r) => r.start).map((r) => r.value);
@@ -52,13 +52,13 @@ function range(panel, runs, from, to) {
 function paint(me) {
   const { data, base, svg, width } = me, [from, to] = me.zoom ?? [data.first, data.last];
   const X = (p, v) => p.x + (p.w * (v - from)) / Math.max(1e-9, to - from);
-  const { found, height } = places(data.panels, width);
-  Object.assign(me, { found, X, from, to });
+  const { placed, height } = places(data.panels, width);
+  Object.assign(me, { panels: placed, X, from, to });
   svg.setAttribute('height', height);
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   svg.setAttribute('aria-label', data.alt);
   base.replaceChildren();
-  found.forEach((p, index) => {
+  placed.forEach((p, index) => {
     const [low, high] = range(p.panel, data.runs, from, to);
     p.Y = (v) => p.y + p.h * (1 - (v - low) / (high - low));
     const title = put(base, 'text', { x: p.x - LEFT, y: p.y - 11, class: 'title' }, p.panel.title);
@@ -66,9 +66,9 @@ function paint(me) {
     p.title = (title.getComputedTextLength?.() ?? 90) + 8;
     const empty = !p.panel.series.some((s) => s.values.some(there));
     const clip = put(put(base, 'clipPath', { id: `${me.id}-${index}` }), 'rect', { x: p.x - 1, y: p.y - 4, width: p.w + 6, height: p.h + 5 }) && `url(#${me.id}-${index})`;
-    let scale = ticks(low, high, p.panel.tall ? 4 : 2); // one tick alone says nothing of the rest
-    for (let n = 3; scale.found.length < 2 && n < 9; n++) scale = ticks(low, high, n);
-    if (!empty || p.panel.refs.length) for (const t of scale.found) {
+    let scale = ticks(low, high, p.panel.tall ? 4 : 2); // one tick alone does not show the scale
+    for (let n = 3; scale.values.length < 2 && n < 9; n++) scale = ticks(low, high, n);
+    if (!empty || p.panel.refs.length) for (const t of scale.values) {
       if (p.Y(t) < p.y - 1) continue;
       put(base, 'line', { x1: p.x, x2: p.x + p.w, y1: p.Y(t), y2: p.Y(t), class: 'grid' });
       put(base, 'text', { x: p.x - 8, y: p.Y(t) + 4, 'text-anchor': 'end', class: 'tick' }, number(t, scale.digits));
@@ -86,7 +86,7 @@ function paint(me) {
 }
 
 function epochs(base, p, X, from, to) {
-  const scale = ticks(from, to, Math.min(8, Math.max(2, p.w / 42)), true).found;
+  const scale = ticks(from, to, Math.min(8, Math.max(2, p.w / 42)), true).values;
   for (const t of scale) put(base, 'text', { x: X(p, t), y: p.y + p.h + 15, 'text-anchor': 'middle', class: 'tick' }, number(t, 0));
   put(base, 'text', { x: p.x - LEFT, y: p.y + p.h + 15, class: 'tick' }, 'epoch');
 }
@@ -121,16 +121,16 @@ function best(me, p, group, run, color) {
   put(group, 'circle', { cx: x, cy: p.Y(value), r: 4.4, class: 'ring', stroke: color });
 }
 
-// A text at the first of the places [x, y, 0 begins there .. 1 ends there] that hides least.
+// A text at the first of the places [x, y, anchor 0 (start) .. 1 (end)] that hides least.
 function label(base, p, kind, text, spots) {
   const element = put(base, 'text', { class: kind }, text), w = (element.getComputedTextLength?.() || text.length * 6) + 4;
-  const found = spots.map(([x, y, at]) => {
+  const candidates = spots.map(([x, y, at]) => {
     const left = x - at * w, top = y - 10, hits = (q) => q[0] > left - 3 && q[0] < left + w + 3 && q[1] > top - 2 && q[1] < top + 14;
     const over = p.placed.filter((o) => o[0] < left + w && o[0] + o[2] > left && Math.abs(o[1] - top) < 13).length;
     const out = left < p.x - 1 || left + w > p.x + p.w + 8 || top < p.y - 16 || y > p.y + p.h;
     return { left, top, y, cost: p.busy.filter(hits).length + 40 * over + (out ? 30 : 0) };
   });
-  const best = found.reduce((a, b) => (b.cost < a.cost ? b : a));
+  const best = candidates.reduce((a, b) => (b.cost < a.cost ? b : a));
   element.setAttribute('x', best.left + 1);
   element.setAttribute('y', best.y);
   p.placed.push([best.left, best.top, w]);
@@ -172,7 +172,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const show = (at) => { if (at !== me.at) { me.at = at; point(me); } };
   const under = (event) => {
     const from = svg.getBoundingClientRect(), x = event.clientX - from.left, y = event.clientY - from.top;
-    const p = me.found.find((q) => x > q.x - LEFT && x < q.x + q.w + GAP / 2 && y > q.y - HEAD && y < q.y + q.h + FOOT) ?? me.found[0];
+    const p = me.panels.find((q) => x > q.x - LEFT && x < q.x + q.w + GAP / 2 && y > q.y - HEAD && y < q.y + q.h + FOOT) ?? me.panels[0];
     return Math.min(me.to, Math.max(me.from, me.from + ((x - p.x) / p.w) * (me.to - me.from)));
   };
   const nearest = (v) => places.reduce((a, b) => (Math.abs(b - v) < Math.abs(a - v) ? b : a), places[0] ?? null);
@@ -202,7 +202,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   svg.onblur = () => show(null);
   box.querySelector('.marks').textContent = data.marks;
   box.dataset.epochs = data.runs.map((run) => run.x.filter((v) => v > 0).length).join();
-  // Without a clock, a tab looks again when it comes back into view: another may have gone on.
+  // Without a clock, a tab refreshes when it comes back into view: another may have started a run.
   document.removeEventListener('visibilitychange', me.back);
   me.back = () => { if (document.visibilityState === 'visible' && data.still) setTriggerValue('look', Date.now()); };
   document.addEventListener('visibilitychange', me.back);

@@ -1,4 +1,4 @@
-"""Curves of trainings, redrawn in place each second. JavaScript and CSS stand beside it."""
+"""Curves of trainings, redrawn in place each second; its JavaScript and CSS are beside it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sfp_viz.core.training.history import Epoch
 from sfp_viz.ui.components.load import load
 
 _lines = load("live_lines", "svg", "live_reading")
-_MOST = 600  # places on a curve; of a longer history every n-th epoch is drawn, and the last
+_MOST = 600  # points of a curve; of a longer history every n-th epoch is drawn, and the last
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One training on the charts. ``slot`` gives it its color and dashes, 0 is the accent;
-    ``start`` is its accuracy 0..1 before the first epoch, drawn at epoch 0; ``total`` the epochs
-    it will have; ``main`` marks the one that is watched. The first ``before`` epochs are of
-    networks with more filters, of earlier stages: none of them is the best one."""
+    """One training on the charts. ``slot`` selects its color and dashes, 0 is the accent; ``start``
+    is its accuracy 0..1 before the first epoch, drawn at epoch 0; ``total`` its planned epochs;
+    ``main`` marks the watched run. The first ``before`` epochs belong to earlier stages with more
+    filters, so none of them is the best one."""
 
     name: str
     epochs: tuple[Epoch, ...]
@@ -30,14 +30,14 @@ class Curve:
 
     @property
     def best(self) -> Epoch | None:
-        """The best epoch of the network that the training has come to."""
+        """The best epoch of the last stage."""
         return best_epoch(self.epochs[self.before :])
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A horizontal line at an accuracy 0..1. ``start``: it lies below the curves, which come from
-    there, so it may fall off the scale."""
+    """A horizontal line at an accuracy 0..1. ``start``: the curves start there, so it may be off
+    the scale."""
 
     name: str
     value: float
@@ -48,9 +48,9 @@ class Reference:
 class _Panel:
     title: str
     unit: str
-    digits: int | None  # None: three that count
+    digits: int | None  # None: three significant ones
     series: tuple[tuple[str, Callable[[Epoch], float]], ...]
-    zero: bool = True  # whether the scale begins at 0
+    zero: bool = True  # whether the scale starts at 0
     tall: bool = False
 
 
@@ -77,16 +77,23 @@ def live_lines(
     stages: Sequence[tuple[float, str]] = (),
     still: bool = False,
 ) -> None:
-    """Small charts of ``curves`` with one scale of epochs: accuracy, loss, temperature, learning
-    rate, speed, and memory where it was measured. ``stages`` are (epoch, name) of thin vertical
-    lines. Hovering, dragging to zoom and the arrow keys stay in the browser. ``still``: no clock
-    runs, so the page is drawn anew when its tab comes back into view."""
+    """Draw small charts with one scale of epochs: accuracy, loss, temperature, learning rate,
+    speed, and memory where it was measured. Hovering, zooming and the arrow keys are handled in the
+    browser.
+
+    Args:
+        curves: The trainings, the watched one first.
+        key: Key of the component.
+        references: Horizontal lines on the chart of accuracy.
+        stages: (epoch, name) of vertical lines.
+        still: Whether no clock runs: then the page refreshes when its tab comes back into view.
+    """
     data = lines_data(curves, references=references, stages=stages)
-    _lines(key=key, data={**data, "still": still}, on_look_change=_again)
+    _lines(key=key, data={**data, "still": still}, on_look_change=_refresh)
 
 
-def _again() -> None:
-    """Nothing to do but to draw anew, which follows by itself."""
+def _refresh() -> None:
+    """The page is redrawn after the callback; there is nothing else to do."""
 
 
 def lines_data(
@@ -95,13 +102,14 @@ def lines_data(
     references: Sequence[Reference] = (),
     stages: Sequence[tuple[float, str]] = (),
 ) -> dict[str, Any]:
-    """What is drawn: for each run its epochs, for each chart the values at them, None for none."""
-    shown = [_thinned(curve) for curve in curves]
+    """What is drawn, as JSON values: the epochs of each run, and the values of each chart at them
+    (None where there is none). The arguments are those of ``live_lines``."""
+    shown = [_sampled(curve) for curve in curves]
     measured = any(_memory(epoch) for epochs in shown for epoch in epochs)
     last = max([1, *(max(c.total, len(c.epochs)) for c in curves)])
-    begun = any(c.start is not None for c in curves)
+    has_start = any(c.start is not None for c in curves)
     return {
-        "first": 0 if begun or last == 1 else 1,
+        "first": 0 if has_start or last == 1 else 1,
         "last": last,
         "runs": [_run(curve, epochs) for curve, epochs in zip(curves, shown, strict=True)],
         "panels": [
@@ -110,18 +118,18 @@ def lines_data(
         ],
         "stages": [[round(at, 3), name] for at, name in stages],
         "marks": _MARKS if any(shown) else "",
-        "alt": "; ".join(_in_words(curve, many=len(curves) > 1) for curve in curves),
+        "alt": "; ".join(_description(curve, many=len(curves) > 1) for curve in curves),
     }
 
 
 _MARKS = (
-    "Point at a chart to read an epoch, drag to zoom. Thin: training. "
-    "Ring: best epoch by test accuracy. Dot: last epoch, the one that is kept."
+    "Hover to read an epoch, drag to zoom. Thin line: training. Ring: best epoch by test accuracy. "
+    "Dot: last epoch (saved)."
 )
 
 
 def best_epoch(epochs: Sequence[Epoch]) -> Epoch | None:
-    """The epoch with the highest test accuracy, the first of equals; None for no epochs."""
+    """The epoch with the highest test accuracy, the first of several; None for no epochs."""
     return max(epochs, key=lambda epoch: (epoch.test_accuracy, -epoch.epoch), default=None)
 
 
@@ -147,8 +155,8 @@ def _panel(
     for run, (curve, epochs) in enumerate(zip(curves, shown, strict=True)):
         for place, (name, value) in enumerate(panel.series):
             test = panel.title == "Accuracy" and place == 0
-            begun = round(100 * curve.start, 3) if test and curve.start is not None else None
-            before = [] if curve.start is None else [begun]
+            start = round(100 * curve.start, 3) if test and curve.start is not None else None
+            before = [] if curve.start is None else [start]
             values = before + [float(f"{value(epoch):.6g}") for epoch in epochs]
             line = {"run": run, "name": name, "head": _HEADS.get(name, name), "aside": place > 0}
             series.append({**line, "values": values})
@@ -159,7 +167,7 @@ def _panel(
     }  # fmt: skip
 
 
-def _thinned(curve: Curve) -> tuple[Epoch, ...]:
+def _sampled(curve: Curve) -> tuple[Epoch, ...]:
     """At most about ``_MOST`` of the epochs: every n-th, the best and the last."""
     epochs, best = curve.epochs, curve.best
     step = -(-len(epochs) // _MOST)
@@ -173,10 +181,10 @@ def _memory(epoch: Epoch) -> int:
     return int(getattr(epoch, "memory", 0) or 0)
 
 
-def _in_words(curve: Curve, *, many: bool) -> str:
+def _description(curve: Curve, *, many: bool) -> str:
     name = f"{curve.name}: " if many else ""
     if not curve.epochs:
-        return f"{name}No epoch has ended yet."
+        return f"{name}No epoch is finished yet."
     last, best = curve.epochs[-1], curve.best
     text = (
         f"{name}After epoch {last.epoch} of {curve.total}: test accuracy "

@@ -1,4 +1,4 @@
-// What is read off the curves of live_lines.js: its parts and state (`me`) are made there.
+// The readout of the curves of live_lines.js, where its elements and state (`me`) are made.
 const number = (v, digits) => {
   if (!there(v)) return '–';
   v += 0; // no minus zero
@@ -6,30 +6,30 @@ const number = (v, digits) => {
   return v === 0 ? '0' : Math.abs(v) < 1e-4 ? v.toExponential(1) : String(Number(v.toPrecision(3)));
 };
 
-// What the pointer or the keys are at: a line through all charts, a dot on each curve, and the table.
+// The selected epoch: a line through all charts, a dot on each curve, and the table.
 function point(me) {
   const { data, over, at, from, to } = me;
   over.replaceChildren();
   const several = data.runs.length > 1;
-  if (at !== null && at >= from && at <= to) for (const p of me.found) {
+  if (at !== null && at >= from && at <= to) for (const p of me.panels) {
     put(over, 'line', { x1: me.X(p, at), x2: me.X(p, at), y1: p.y, y2: p.y + p.h, class: 'cross' });
-    const said = [];
+    const labels = [];
     for (const s of p.panel.series) {
       const v = s.values[data.runs[s.run].x.indexOf(at)], fill = me.colors[data.runs[s.run].slot % me.colors.length];
       if (there(v) && p.Y(v) <= p.y + p.h + 4) put(over, 'circle', { cx: me.X(p, at), cy: p.Y(v), r: s.aside ? 2.6 : 3.6, fill });
-      if (there(v) && !(several && s.aside)) said.push({ text: number(v, p.panel.digits), fill, r: s.aside ? 2.2 : 3.2 });
+      if (there(v) && !(several && s.aside)) labels.push({ text: number(v, p.panel.digits), fill, r: s.aside ? 2.2 : 3.2 });
     }
-    said.forEach((one) => (one.w = one.text.length * 6.6 + 18));
-    while (said.length > 1 && said.reduce((sum, one) => sum + one.w, 0) > p.w + LEFT - p.title) said.pop(); // the watched one stays
+    labels.forEach((label) => (label.w = label.text.length * 6.6 + 18));
+    while (labels.length > 1 && labels.reduce((sum, label) => sum + label.w, 0) > p.w + LEFT - p.title) labels.pop(); // the watched run keeps its label
     let x = p.x + p.w;
-    for (const one of said.reverse()) {
-      put(over, 'text', { x, y: p.y - 11, 'text-anchor': 'end', class: 'now' }, one.text);
-      put(over, 'circle', { cx: x - one.w + 9, cy: p.y - 15, r: one.r, fill: one.fill });
-      x -= one.w;
+    for (const label of labels.reverse()) {
+      put(over, 'text', { x, y: p.y - 11, 'text-anchor': 'end', class: 'now' }, label.text);
+      put(over, 'circle', { cx: x - label.w + 9, cy: p.y - 15, r: label.r, fill: label.fill });
+      x -= label.w;
     }
   }
   shade(me);
-  if (me.brush) for (const p of me.found) {
+  if (me.brush) for (const p of me.panels) {
     const [a, b] = [...me.brush].sort((m, n) => m - n).map((v) => me.X(p, v));
     put(over, 'rect', { x: a, y: p.y, width: b - a, height: p.h, class: 'brush' });
   }
@@ -53,7 +53,7 @@ function table(me) {
     name.prepend(sign);
     cell(row, 'td', i >= 0 && run.x[i] !== undefined ? `${run.x[i]} / ${run.epochs}` : '–');
     for (const wanted of heads) {
-      const s = series.find((one) => one.run === index && one.head === wanted);
+      const s = series.find((line) => line.run === index && line.head === wanted);
       cell(row, 'td', number(s && i >= 0 ? s.values[i] : null, s ? s.panel.digits : 0));
     }
     cell(row, 'td', run.best ? `${number(run.best[1], 1)} at ${run.best[0]}` : '–');

@@ -1,4 +1,4 @@
-// What the drawings share; load.py puts it before those that ask for it.
+// Shared by the drawings; load.py puts it before the scripts that need it.
 
 /** Add an SVG element with `attributes`, and `text` inside, to `parent`; returns it. */
 function put(parent, kind, attributes, text) {
@@ -12,19 +12,19 @@ function put(parent, kind, attributes, text) {
 /** Whether `v` is a number that can be drawn. */
 const there = (v) => v !== null && v !== undefined && isFinite(v);
 
-/** Round numbers from `low` to `high`, about `wanted` of them, and the digits that they need;
- * `whole`: no parts. */
+/** About `wanted` round numbers from `low` to `high`, and the digits that they need; `whole`:
+ * integers only. */
 function ticks(low, high, wanted, whole) {
   const rough = (high - low) / wanted || 1, size = 10 ** Math.floor(Math.log10(rough));
   let step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
   if (whole) step = Math.max(1, Math.round(step));
-  const found = [];
-  for (let t = Math.ceil(low / step - 1e-9) * step + 0; t <= high + 1e-9 * step; t += step) found.push(t + 0);
-  return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+  const values = [];
+  for (let t = Math.ceil(low / step - 1e-9) * step + 0; t <= high + 1e-9 * step; t += step) values.push(t + 0);
+  return { values, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
 
-/** Numbers in words: with so many digits, a share in per cent, a count as
- * figures/numbers.py writes it. */
+/** Numbers as text: with fixed digits, a share in per cent, and a count as text/numbers.py writes
+ * it. */
 const fixed = (v, digits) => v.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const percent = (share, digits = 0) => `${fixed(100 * share, digits)} %`;
 const count = (n) => {

@@ -1,17 +1,17 @@
-// A network that thins out while it trains: its layers as they stand, each layer's way over the
-// epochs as a ribbon, and small charts below on the same scale. Redrawn in place, so nothing flickers.
-// data = {epochs: [...], total, bands: [{name, short, filters, live, stripes, gates, residual, thins}],
-//   macs, whole, target, loss, accuracy: [[epoch, value]], marks: [[epoch, word]], going, alt, hint}
+// A network that becomes sparse while it trains: its current layers, each layer over the epochs as a
+// ribbon, and small charts below on the same scale. Redrawn in place, so nothing flickers.
+// data = {epochs: [...], total, layers: [{name, short, filters, live, stripes, gates, residual, prunable}],
+//   macs, whole, target, loss, accuracy: [[epoch, value]], marks: [[epoch, word]], active, alt, hint}
 const HEAD = 24, FOOT = 20, GAP = 30, LEFT = 46;
-const FEW = 6; // lines that need no bold one in their middle
+const FEW = 6; // lines without a bold median
 
-const middle = (values) => { const v = values.filter(there).sort((a, b) => a - b); return v.length ? v[(v.length - 1) >> 1] : null; };
+const median = (values) => { const v = values.filter(there).sort((a, b) => a - b); return v.length ? v[(v.length - 1) >> 1] : null; };
 
-// What is drawn of the history, and where: ribbons above, charts below.
+// The places of what is drawn: ribbons above, charts below.
 function places(me) {
-  const { data, width } = me, rows = data.bands.map((band, i) => ({ band, i })).filter((r) => r.band.thins), wide = width >= 620;
-  const names = Math.min(wide ? 150 : 104, Math.max(40, ...rows.map((r) => r.band.short.length * 6.3 + 10)));
-  const counts = 14 + 6.3 * Math.max(7, ...rows.map((r) => left(r.band, 0).length - (r.band.stripes ? 1 : 0))), each = rows.length <= 4 ? 34 : rows.length <= 14 ? 22 : rows.length <= 30 ? 17 : 13;
+  const { data, width } = me, rows = data.layers.map((layer, i) => ({ layer, i })).filter((r) => r.layer.prunable), wide = width >= 620;
+  const names = Math.min(wide ? 150 : 104, Math.max(40, ...rows.map((r) => r.layer.short.length * 6.3 + 10)));
+  const counts = 14 + 6.3 * Math.max(7, ...rows.map((r) => left(r.layer, 0).length - (r.layer.stripes ? 1 : 0))), each = rows.length <= 4 ? 34 : rows.length <= 14 ? 22 : rows.length <= 30 ? 17 : 13;
   const head = HEAD + (data.marks.length ? 12 : 0), ribbons = { x: names, w: width - names - counts, y: head, each, h: each * rows.length };
   const panels = charts(data), across = !wide ? 1 : panels.length === 3 ? 3 : Math.min(2, panels.length);
   const one = (width - GAP * (across - 1)) / across, high = wide ? 104 : 84;
@@ -25,15 +25,15 @@ function places(me) {
 }
 
 function charts(data) {
-  const bands = data.bands, found = [], shares = data.macs.map((m) => (100 * m) / data.whole);
-  found.push({ title: 'MACs left', unit: '%, counted', low: 0, high: 104, digits: 0, lines: [{ values: shares }], ref: data.target === null ? null : [`target ${percent(data.target)}`, 100 * data.target] });
-  found.push({ title: 'Test accuracy', unit: '%, measured', digits: 1, dots: data.accuracy, lines: [], empty: 'after the first epoch' });
-  found.push({ title: 'Loss', unit: 'training', digits: 3, low: 0, lines: [{ values: data.loss }] });
-  const apart = [...new Map(bands.filter((b) => b.residual).map((b) => [b.residual.join(), b])).values()];
-  if (apart.length) found.push({ title: 'Distance to the sparse copy', unit: '‖W−F‖ / ‖W‖', digits: 3, low: 0, band: 'residual', lines: [...apart.map((b) => ({ values: b.residual, kind: apart.length > FEW ? 'line aside' : 'line each' })), ...(apart.length > FEW ? [{ values: data.epochs.map((_, i) => middle(apart.map((b) => b.residual[i]))) }] : [])], middle: data.epochs.map((_, i) => middle(apart.map((b) => b.residual[i]))) });
-  const gated = bands.filter((b) => b.gates);
-  if (gated.length) found.push({ title: 'Gates', unit: 'size', digits: 2, low: 0, band: 'gates', gated, lines: [] });
-  return found;
+  const layers = data.layers, panels = [], shares = data.macs.map((m) => (100 * m) / data.whole);
+  panels.push({ title: 'MACs kept', unit: '%, counted', low: 0, high: 104, digits: 0, lines: [{ values: shares }], ref: data.target === null ? null : [`target ${percent(data.target)}`, 100 * data.target] });
+  panels.push({ title: 'Test accuracy', unit: '%, measured', digits: 1, dots: data.accuracy, lines: [], empty: 'after the first epoch' });
+  panels.push({ title: 'Loss', unit: 'training', digits: 3, low: 0, lines: [{ values: data.loss }] });
+  const apart = [...new Map(layers.filter((b) => b.residual).map((b) => [b.residual.join(), b])).values()];
+  if (apart.length) panels.push({ title: 'Distance to the sparse copy', unit: '‖W−F‖ / ‖W‖', digits: 3, low: 0, series: 'residual', lines: [...apart.map((b) => ({ values: b.residual, kind: apart.length > FEW ? 'line aside' : 'line each' })), ...(apart.length > FEW ? [{ values: data.epochs.map((_, i) => median(apart.map((b) => b.residual[i]))) }] : [])], median: data.epochs.map((_, i) => median(apart.map((b) => b.residual[i]))) });
+  const gated = layers.filter((b) => b.gates);
+  if (gated.length) panels.push({ title: 'Gates', unit: 'magnitude', digits: 2, low: 0, series: 'gates', gated, lines: [] });
+  return panels;
 }
 
 function paint(me) {
@@ -51,20 +51,20 @@ function paint(me) {
 function ribbon(me, base, rows, at) {
   const { data, X } = me;
   const title = put(base, 'text', { x: 0, y: 12, class: 'title' }, 'Each layer over the epochs');
-  if (at.x + at.w > 330) put(title, 'tspan', { class: 'unit' }, ', thickness: share that stays');
-  put(base, 'text', { x: at.x + at.w + 10, y: 12, class: 'tick' }, data.bands.some((b) => b.stripes) ? 'filters, stripes' : 'filters');
-  for (const t of ticks(0, data.total, Math.min(10, Math.max(2, at.w / 50)), true).found) {
+  if (at.x + at.w > 330) put(title, 'tspan', { class: 'unit' }, ', thickness: share kept');
+  put(base, 'text', { x: at.x + at.w + 10, y: 12, class: 'tick' }, data.layers.some((b) => b.stripes) ? 'filters, stripes' : 'filters');
+  for (const t of ticks(0, data.total, Math.min(10, Math.max(2, at.w / 50)), true).values) {
     put(base, 'line', { x1: X(at, t), x2: X(at, t), y1: at.y, y2: at.y + at.h, class: 'grid' });
     put(base, 'text', { x: X(at, t), y: at.y + at.h + 15, 'text-anchor': 'middle', class: 'tick' }, t);
   }
   put(base, 'text', { x: 0, y: at.y + at.h + 15, class: 'tick' }, 'epoch');
-  rows.forEach(({ band }, i) => {
+  rows.forEach(({ layer }, i) => {
     const y = at.y + (i + 0.5) * at.each, half = at.each / 2 - 1.5;
-    put(base, 'text', { x: 0, y: y + 4, class: 'name' }, short(band.short, at.x - 8));
+    put(base, 'text', { x: 0, y: y + 4, class: 'name' }, short(layer.short, at.x - 8));
     put(base, 'rect', { x: at.x, y: y - half, width: X(at, data.epochs.at(-1)) - at.x, height: 2 * half, class: 'gone' });
     for (const [kind, share] of [['pale', live], ['core', core]]) {
-      if (kind === 'pale' && !band.stripes) continue;
-      const top = data.epochs.map((e, k) => [X(at, e), half * share(band, k)]);
+      if (kind === 'pale' && !layer.stripes) continue;
+      const top = data.epochs.map((e, k) => [X(at, e), half * share(layer, k)]);
       const way = [...top.map(([x, h]) => [x, y - h]), ...top.reverse().map(([x, h]) => [x, y + h])];
       put(base, 'polygon', { points: way.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join(' '), class: kind });
     }
@@ -97,13 +97,13 @@ function chart(me, base, p) {
   const title = put(base, 'text', { x: p.x - LEFT, y: p.y - 10, class: 'title' }, p.title);
   put(title, 'tspan', { class: 'unit' }, `, ${p.unit}`);
   const grid = ticks(low, high, 3);
-  for (const t of grid.found) {
+  for (const t of grid.values) {
     if (p.Y(t) < p.y - 1) continue;
     put(base, 'line', { x1: p.x, x2: p.x + p.w, y1: p.Y(t), y2: p.Y(t), class: 'grid' });
     put(base, 'text', { x: p.x - 7, y: p.Y(t) + 4, 'text-anchor': 'end', class: 'tick' }, fixed(t, grid.digits));
   }
   put(base, 'line', { x1: p.x, x2: p.x + p.w, y1: p.y + p.h, y2: p.y + p.h, class: 'axis' });
-  for (const t of ticks(0, data.total, Math.min(8, Math.max(2, p.w / 44)), true).found) put(base, 'text', { x: X(p, t), y: p.y + p.h + 14, 'text-anchor': 'middle', class: 'tick' }, t);
+  for (const t of ticks(0, data.total, Math.min(8, Math.max(2, p.w / 44)), true).values) put(base, 'text', { x: X(p, t), y: p.y + p.h + 14, 'text-anchor': 'middle', class: 'tick' }, t);
   put(base, 'text', { x: p.x - LEFT, y: p.y + p.h + 14, class: 'tick' }, 'epoch');
   marks(me, base, p, false);
   if (p.gated) fan(me, base, p, p.gated);
@@ -119,7 +119,7 @@ function chart(me, base, p) {
   }
 }
 
-// The name of the horizontal line, where the curve is farthest from it: below or above, along it.
+// The name of the horizontal line, where it hides least of the curve: below or above the line.
 function reference(me, base, p, values) {
   const [name, value] = p.ref, w = name.length * 6.2, y = p.Y(value), on = me.data.epochs.map((e, i) => [me.X(p, e), p.Y(values[i])]);
   const spots = [0, 0.35, 0.7, 1].flatMap((at) => [13, -5].map((down) => [p.x + 4 + at * (p.w - w - 4), y + down]));
@@ -133,32 +133,32 @@ function line(me, base, p, values, kind) {
   put(base, 'polyline', { points: on.map(([x, v]) => `${x.toFixed(1)},${p.Y(v).toFixed(1)}`).join(' '), class: kind });
 }
 
-// All gates, their middle half and their median: of one layer, or of the middle layer of all.
-function fan(me, base, p, bands, chosen) {
-  const points = me.data.epochs.map((e, i) => [e, [0, 1, 2, 3, 4].map((k) => middle(bands.map((b) => b.gates[i]?.[k])))]).filter((q) => there(q[1][2]));
+// Range, interquartile range and median of the gates: of one layer, or of the median layer.
+function fan(me, base, p, layers, chosen) {
+  const points = me.data.epochs.map((e, i) => [e, [0, 1, 2, 3, 4].map((k) => median(layers.map((b) => b.gates[i]?.[k])))]).filter((q) => there(q[1][2]));
   const on = ([e, v], k) => `${me.X(p, e).toFixed(1)},${p.Y(v[k]).toFixed(1)}`;
   if (!chosen) for (const [a, b] of [[0, 4], [1, 3]]) put(base, 'polygon', { points: [...points.map((q) => on(q, a)), ...[...points].reverse().map((q) => on(q, b))].join(' '), class: 'fan' });
   for (const k of chosen ? [0, 4] : []) put(base, 'polyline', { points: points.map((q) => on(q, k)).join(' '), class: 'line on dash' });
   put(base, 'polyline', { points: points.map((q) => on(q, 2)).join(' '), class: chosen ? 'line on' : 'line' });
 }
 
-// What the pointer or the keys are at: a moment, a layer, or both.
+// Draws what the pointer or the keys select: an epoch, a layer, or both.
 function show(me) {
   const { data, over, X } = me, at = now(me);
   over.replaceChildren();
   network(me);
-  const chosen = me.row === null ? null : data.bands[me.row];
-  me.rows.forEach(({ band, i }, place) => {
+  const chosen = me.row === null ? null : data.layers[me.row];
+  me.rows.forEach(({ layer, i }, place) => {
     const r = me.ribbons, y = r.y + (place + 0.5) * r.each, on = me.row === i;
     if (on) put(over, 'rect', { x: -4, y: y - r.each / 2, width: me.width + 8, height: r.each, class: 'row', rx: 3 });
-    put(over, 'text', { x: r.x + r.w + 10, y: y + 4, class: 'count' + (on ? ' on' : '') }, left(band, at));
+    put(over, 'text', { x: r.x + r.w + 10, y: y + 4, class: 'count' + (on ? ' on' : '') }, left(layer, at));
   });
   for (const p of me.panels) {
-    if (chosen?.[p.band]) {
-      if (p.band === 'gates') fan(me, over, p, [chosen], true);
-      else line(me, over, p, chosen[p.band], 'line on');
+    if (chosen?.[p.series]) {
+      if (p.series === 'gates') fan(me, over, p, [chosen], true);
+      else line(me, over, p, chosen[p.series], 'line on');
     }
-    const value = p.dots ? p.dots.filter(([e]) => e <= data.epochs[at] + 1e-6).at(-1)?.[1] : p.gated ? (chosen?.gates ? chosen : null)?.gates[at]?.[2] ?? middle(p.gated.map((b) => b.gates[at]?.[2])) : chosen?.[p.band] ? chosen[p.band][at] : (p.middle ?? p.lines.at(-1).values)[at];
+    const value = p.dots ? p.dots.filter(([e]) => e <= data.epochs[at] + 1e-6).at(-1)?.[1] : p.gated ? (chosen?.gates ? chosen : null)?.gates[at]?.[2] ?? median(p.gated.map((b) => b.gates[at]?.[2])) : chosen?.[p.series] ? chosen[p.series][at] : (p.median ?? p.lines.at(-1).values)[at];
     if (there(value)) put(over, 'text', { x: p.x + p.w, y: p.y - 10, 'text-anchor': 'end' }, fixed(value, p.digits));
     if (me.at !== null) put(over, 'line', { x1: X(p, data.epochs[at]), x2: X(p, data.epochs[at]), y1: p.y, y2: p.y + p.h, class: 'cross' });
   }
@@ -167,25 +167,25 @@ function show(me) {
 }
 
 function words(me, at, chosen) {
-  const { data } = me, filters = data.bands.reduce((s, b) => s + b.filters, 0), stay = data.bands.reduce((s, b) => s + b.live[at], 0);
+  const { data } = me, filters = data.layers.reduce((s, b) => s + b.filters, 0), stay = data.layers.reduce((s, b) => s + b.live[at], 0);
   const bold = document.createElement('b'), rest = document.createElement('i');
-  const when = at === 0 ? 'Before the first step' : me.at === null ? (data.going ? 'Now' : data.epochs.at(-1) > data.total - 1e-6 ? 'At the end' : 'When it stopped') : `Epoch ${fixed(data.epochs[at], 1)}`;
+  const when = at === 0 ? 'Before the first step' : me.at === null ? (data.active ? 'Now' : data.epochs.at(-1) > data.total - 1e-6 ? 'At the end' : 'When stopped') : `Epoch ${fixed(data.epochs[at], 1)}`;
   bold.textContent = when + (at && me.at === null ? `, epoch ${fixed(data.epochs[at], 1)} of ${data.total}` : me.at === null || !at ? '' : ` of ${data.total}`);
   rest.textContent = chosen
-    ? ` · ${chosen.name}: ${fixed(chosen.live[at], 0)} of ${fixed(chosen.filters, 0)} filters` + (chosen.stripes ? `, ${percent(chosen.stripes[at])} of their stripes` : '') + (chosen.thins ? '' : ', left whole')
+    ? ` · ${chosen.name}: ${fixed(chosen.live[at], 0)} of ${fixed(chosen.filters, 0)} filters` + (chosen.stripes ? `, ${percent(chosen.stripes[at])} of their stripes` : '') + (chosen.prunable ? '' : ', not pruned')
     : ` · ${fixed(stay, 0)} of ${fixed(filters, 0)} filters · ${count(data.macs[at])} MACs, ${percent(data.macs[at] / data.whole)}`;
   me.when.replaceChildren(bold, rest);
 }
 
 function key(me) {
-  const { data, box } = me, place = box.querySelector('.key'), found = [['core', 'stays']];
-  if (data.bands.some((b) => b.stripes)) found.push(['pale', 'filter stays, this share of its stripes is gone']);
-  found.push(['gone', 'gone']);
-  if (data.bands.some((b) => !b.thins)) found.push(['whole', 'layer left whole']);
-  const height = `bars: layers in order, as high as ${uneven(data) ? 'the square root of their' : 'their number of'} filters`;
-  if (place.dataset.key === found.join() + height) return;
-  place.dataset.key = found.join() + height;
-  place.replaceChildren(...found.map(([kind, word]) => {
+  const { data, box } = me, place = box.querySelector('.key'), entries = [['core', 'kept']];
+  if (data.layers.some((b) => b.stripes)) entries.push(['pale', 'stripes pruned in kept filters']);
+  entries.push(['gone', 'pruned']);
+  if (data.layers.some((b) => !b.prunable)) entries.push(['whole', 'layer not pruned']);
+  const height = `bars: layers in order; height: ${uneven(data) ? 'square root of the ' : ''}number of filters`;
+  if (place.dataset.key === entries.join() + height) return;
+  place.dataset.key = entries.join() + height;
+  place.replaceChildren(...entries.map(([kind, word]) => {
     const one = document.createElement('span'), sign = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     put(put(sign, 'g', { class: kind }), 'rect', { width: 12, height: 10, rx: 2, class: kind === 'whole' ? 'core' : kind });
     one.append(sign, word);
@@ -198,7 +198,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const me = (box.me ??= { at: null, row: null, playing: 0 }), play = box.querySelector('.play');
   Object.assign(me, { data, box, svg, net, base: svg.querySelector('.base'), over: svg.querySelector('.over'), when: box.querySelector('.when') });
   if (me.at !== null && me.at >= data.epochs.length) me.at = null;
-  if (me.row !== null && me.row >= data.bands.length) me.row = null;
+  if (me.row !== null && me.row >= data.layers.length) me.row = null;
   me.draw = () => { me.width = Math.max(260, box.clientWidth); key(me); paint(me); show(me); };
   me.label = () => { play.textContent = me.playing ? 'Stop' : 'Replay'; play.hidden = data.epochs.length < 4; };
   const under = (event) => {
@@ -226,7 +226,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   box.querySelector('.hint').textContent = data.hint;
   box.dataset.moments = data.epochs.length - 1;
   me.label();
-  // Without a clock, a tab looks again when it comes back into view: another may have gone on.
+  // Without a clock, a tab refreshes when it comes back into view: another may have started a run.
   document.removeEventListener('visibilitychange', me.back);
   me.back = () => { if (document.visibilityState === 'visible' && data.still) setTriggerValue('look', Date.now()); };
   document.addEventListener('visibilitychange', me.back);

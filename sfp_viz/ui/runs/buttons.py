@@ -1,4 +1,4 @@
-"""What can be done with a run, in each of its states: one row of buttons."""
+"""The buttons of a run: what can be done with it in its state."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ from sfp_viz.ui.session import state
 
 
 def buttons(run: Run) -> None:
-    """Pause and cancel while it goes; resume, save and delete once it stopped."""
+    """Draw pause and cancel for a run under way; resume, save and delete for one that stopped."""
     with st.container(horizontal=True, width="content", gap="small"):
         if run.state in ("waiting", "running", "pausing"):
             _button("Pause", "pause", _pause, run, off=run.state == "pausing")
         if not run.over:
-            label = "Take out of the line" if run.state == "queued" else "Cancel"
+            label = "Remove from queue" if run.state == "queued" else "Cancel"
             _button(label, "cancel", process.request_cancel, run, off=run.state == "cancelling")
         if run.state in RESUMABLE:
-            _button("Resume", "play_arrow", resume.resume, run, main=not short_of_memory(run))
+            _button("Resume", "play_arrow", resume.resume, run, main=not out_of_memory(run))
         if run.over and run.state != "finished" and has_checkpoint(run):
             _save(run)
         if run.over:
-            kept = deletion_note(run) if run.kind == SWEEP else None
-            _button("Delete", "delete", trash.discard, run, words=kept)
+            note = deletion_note(run) if run.kind == SWEEP else None
+            _button("Delete", "delete", trash.discard, run, help=note)
 
 
-def offer(run: Run) -> None:
-    """After a failure for want of memory: the same again with smaller batches."""
+def restart_button(run: Run) -> None:
+    """After running out of memory: offer the same run with half the batch size."""
     half = run.settings.batch_size // 2
-    if run.state == "failed" and short_of_memory(run) and half >= 1:
+    if run.state == "failed" and out_of_memory(run) and half >= 1:
         st.button(
-            f"Start again with half the batch ({half} images)", key="run_half", type="primary",
-            icon=":material/restart_alt:", on_click=_again, args=(run, half),
+            f"Restart with batch size {half}", key="run_half", type="primary",
+            icon=":material/restart_alt:", on_click=_restart, args=(run, half),
         )  # fmt: skip
 
 
-def short_of_memory(run: Run) -> bool:
-    """Whether the run failed because the memory did not suffice."""
+def out_of_memory(run: Run) -> bool:
+    """Whether the run failed because it ran out of memory."""
     return run.state == "failed" and run.trouble == "memory"
 
 
 def has_checkpoint(run: Run) -> bool:
-    """Whether something of the training lies in its folder, or in that of a stage."""
-    if run.kind == SPARSIFY and (run.path / PRUNED).exists():  # cut, and not tuned yet
+    """Whether the run's folder, or that of one of its stages, has a checkpoint."""
+    if run.kind == SPARSIFY and (run.path / PRUNED).exists():  # pruned, and not fine-tuned yet
         return True
     return run.kind in TRAININGS and any(
         any(run.path.glob(f"{place}checkpoint*.safetensors"))
@@ -69,24 +69,24 @@ def has_checkpoint(run: Run) -> bool:
 def _button(
     label: str,
     icon: str,
-    what: Callable,
+    action: Callable,
     run: Run,
     *,
     off: bool = False,
     main: bool = False,
-    words: str | None = None,
+    help: str | None = None,
 ) -> None:
     st.button(
-        label, key=f"run_{icon}", on_click=_act, args=(what, run), disabled=off,
+        label, key=f"run_{icon}", on_click=_act, args=(action, run), disabled=off,
         icon=f":material/{icon}:", type="primary" if main else "secondary",
-        help=words,
+        help=help,
     )  # fmt: skip
 
 
-def _act(what: Callable, run: Run) -> None:
-    """Do it; a problem becomes a toast, not a page in ruins."""
+def _act(action: Callable, run: Run) -> None:
+    """Do ``action`` with the run's folder and show an error as a toast."""
     try:
-        what(run.path)
+        action(run.path)
     except (SfpError, OSError) as problem:
         text = str(problem)
         if isinstance(problem, OSError):
@@ -98,17 +98,17 @@ def _pause(path: Path) -> None:
     process.request_pause(path)
 
 
-def _again(run: Run, batch: int) -> None:
+def _restart(run: Run, batch: int) -> None:
     def start(path: Path) -> None:
-        fresh = copy_with(path, batch_size=batch)
-        queue.enqueue(fresh)
-        state.change(run=fresh.name)
+        copy = copy_with(path, batch_size=batch)
+        queue.enqueue(copy)
+        state.change(run=copy.name)
 
     _act(start, run)
 
 
 def _save(run: Run) -> None:
-    """Hands out the network of the newest checkpoint; made on the click, which loads torch."""
+    """Draw the download of the newest checkpoint's network, which is made on the click."""
 
     def content() -> io.BytesIO:
         from sfp_viz.runs.results.saved_network import save_network
@@ -119,8 +119,8 @@ def _save(run: Run) -> None:
             return io.BytesIO(file.read_bytes())
 
     st.download_button(
-        "Save the network so far", content, key="run_save",
+        "Save current network", content, key="run_save",
         file_name=f"{run.id}-epoch-{run.done}.safetensors",
         icon=":material/download:", on_click="ignore",
-        help="The network of the last checkpoint, as a file that sfp-viz opens.",
+        help="The network of the last checkpoint, as a file that sfp-viz can open.",
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""The job chip: on every page, what is at work, how many wait for their turn, what failed.
+"""The job chip: on every page, which runs are under way, how many are queued, which failed.
 
-It looks again at a calm pace while something goes, and not at all otherwise. A page has one clock:
-on Fine-tune that is the page's own, as long as runs of its network go.
+It refreshes every few seconds while a run is under way, and not at all otherwise. A page has one
+clock: on Fine-tune that is the page's own, as long as runs of its network are under way.
 """
 
 from __future__ import annotations
@@ -15,24 +15,15 @@ from sfp_viz.nets.io import samples
 from sfp_viz.runs import queue
 from sfp_viz.runs.scheduling.activity import Activity, mark_seen, read_activity
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.navigation import links, steps_panel
 from sfp_viz.ui.session import state
 
-EVERY = 3.0  # seconds between two looks while something goes
+EVERY = 3.0  # seconds between two refreshes while a run is under way
 WATCHED = "finetune"  # the page with a clock of its own
-DOING = {
-    "finetune": "Fine-tuning",
-    "steps": "Pruning in steps:",
-    "sparsify": "Making sparse:",
-    "sweep": "Sweep of",
-    "sensitivity": "Sensitivity of",
-    "trust": "Putting to the test:",
-    "latency": "Timing the layers of",
-    "observe": "Looking at images for",
-}
 _STYLE = (
     "<style>.st-key-jobs{flex-wrap:nowrap;position:relative;top:7px}"
     ".st-key-jobs button{min-height:26px;padding:0 10px}"  # no higher than the title beside it
@@ -42,94 +33,97 @@ _STYLE = (
 
 
 def chip(page: str = "") -> None:
-    """The chip on the page called ``page``; nothing where nothing goes and nothing failed."""
-    first = _look()
-    moving = _moving(first)
-    clock = moving and not (page == WATCHED and _of_this_network(first))
+    """Draw the chip on the page called ``page``; nothing if no run is under way and none failed."""
+    first = _activity()
+    busy = _busy(first)
+    clock = busy and not (page == WATCHED and _of_this_network(first))
     if page == WATCHED:
-        _note_failures(first)  # they stand in the list of this page
-    kept = [first]
+        _note_failures(first)  # the list of this page shows them
+    unread = [first]
 
     def draw() -> None:
-        now = kept.pop() if kept else _look()
-        changed = _moving(now) != moving
-        if changed or (page == WATCHED and _standing(now) != _standing(first)):
-            st.rerun()  # the clock stops, or the line and the list on the page are others now
-        _draw(now, progress=clock)
+        activity = unread.pop() if unread else _activity()
+        changed = _busy(activity) != busy
+        if changed or (page == WATCHED and _ids(activity) != _ids(first)):
+            st.rerun()  # the clock stops, or the queue and the list on the page change
+        _draw(activity, progress=clock)
 
     st.fragment(draw, run_every=EVERY if clock else None)()
 
 
-def words(now: Activity, *, progress: bool = True) -> str:
-    """What goes on, in a few words: the newest run at work, how far it is, and how many more."""
+def label(activity: Activity, *, progress: bool = True) -> str:
+    """The label of the chip: the newest run under way, how many more there are, and how many are
+    queued; with the ``progress`` of that run, or without it where nothing updates the label."""
     parts = []
-    if now.working:
-        run = now.working[0]
-        name = f"{DOING.get(run.kind, run.kind)} {network_of(run)}"
-        far = percent(run.progress, 0) if run.state == "running" else run.state
-        parts.append(f"{name}: {far}" if progress else name)
-        if more := len(now.working) - 1:
+    if activity.working:
+        run = activity.working[0]
+        parts.append(f"{run_labels.KINDS.get(run.kind, run.kind)}: {network_of(run)}")
+        if progress:
+            running = run.state == "running"
+            state = percent(run.progress, 0) if running else run_labels.STATES[run.state].lower()
+            parts.append(state)
+        if more := len(activity.working) - 1:
             parts.append(f"{more} more")
-    if now.queued:
-        parts.append(f"{len(now.queued)} in line")
+    if activity.queued:
+        parts.append(f"{len(activity.queued)} queued")
     return ", ".join(parts)
 
 
 def network_of(run: Run) -> str:
-    """The name of the network that ``run`` is about."""
+    """The name of the network of ``run``."""
     name = run.facts.get("model")
     return steps_panel.network_title(name) if name in samples.sample_names() else run.name
 
 
 def open_run(run: Run) -> None:
-    """Go to ``run`` on its page, with its network if that is known here."""
+    """Open ``run`` on its page, with its network if the workspace has it."""
     model = run.facts.get("model")
-    known = {"model": model} if model in links.known_models() else {}
+    change = {"model": model} if model in links.known_models() else {}
     watched = run.kind in known_runs.KINDS
-    state.change(**known, **({"run": run.id} if watched else {}))
+    state.change(**change, **({"run": run.id} if watched else {}))
     st.switch_page("pages/finetune.py" if watched else "pages/plan.py")
 
 
-def _draw(now: Activity, *, progress: bool) -> None:
-    if not _moving(now) and not now.failed:
+def _draw(activity: Activity, *, progress: bool) -> None:
+    if not _busy(activity) and not activity.failed:
         return
     with st.container(
         horizontal=True, vertical_alignment="center", width="content", gap="small", key="jobs"
     ):
         st.html(_STYLE)
-        if _moving(now):
-            label = problems.plain(words(now, progress=progress))
-            if st.button(label, key="job", icon=":material/progress_activity:", help=label):
-                open_run((now.working or now.queued)[0])
-        if now.failed:
-            label = f"{len(now.failed)} failed"
-            if st.button(label, key="job_failed", icon=":material/error:", help="Show the newest"):
-                for run in now.failed:
+        if _busy(activity):
+            text = problems.plain(label(activity, progress=progress))
+            if st.button(text, key="job", icon=":material/progress_activity:", help=text):
+                open_run((activity.working or activity.queued)[0])
+        if activity.failed:
+            text = f"{len(activity.failed)} failed"
+            if st.button(text, key="job_failed", icon=":material/error:", help="Show the newest"):
+                for run in activity.failed:
                     mark_seen(run.path)
-                open_run(now.failed[0])
+                open_run(activity.failed[0])
 
 
-def _look() -> Activity:
-    """What goes on; a line without a dispatcher gets one. Trouble with it is told elsewhere."""
+def _activity() -> Activity:
+    """The runs of the workspace; a queue without a dispatcher gets one."""
     home = loaders.home()
-    now = read_activity(home)
-    with suppress(SfpError, OSError):
-        queue.ensure_dispatcher(home, now=now)
-    return now
+    activity = read_activity(home)
+    with suppress(SfpError, OSError):  # reported where runs are started
+        queue.ensure_dispatcher(home, now=activity)
+    return activity
 
 
-def _note_failures(now: Activity) -> None:
+def _note_failures(activity: Activity) -> None:
     digest = _digest()
-    for run in now.failed:
+    for run in activity.failed:
         if run.facts.get("digest") == digest:
             mark_seen(run.path)
 
 
-def _of_this_network(now: Activity) -> bool:
-    """Whether runs of the network on the screen go: then the page Fine-tune has a clock."""
+def _of_this_network(activity: Activity) -> bool:
+    """Whether runs of the current network are under way: then the page Fine-tune has a clock."""
     digest = _digest()
-    ours = [run for run in (*now.working, *now.queued) if run.kind in known_runs.KINDS]
-    return any(run.facts.get("digest") == digest for run in ours)
+    runs = [r for r in (*activity.working, *activity.queued) if r.kind in known_runs.KINDS]
+    return any(run.facts.get("digest") == digest for run in runs)
 
 
 def _digest() -> str:
@@ -139,9 +133,9 @@ def _digest() -> str:
         return ""
 
 
-def _moving(now: Activity) -> bool:
-    return bool(now.working or now.queued)
+def _busy(activity: Activity) -> bool:
+    return bool(activity.working or activity.queued)
 
 
-def _standing(now: Activity) -> tuple[tuple[str, ...], ...]:
-    return tuple(run.id for run in now.working), tuple(run.id for run in now.queued)
+def _ids(activity: Activity) -> tuple[tuple[str, ...], ...]:
+    return tuple(run.id for run in activity.working), tuple(run.id for run in activity.queued)

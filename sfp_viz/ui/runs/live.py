@@ -1,4 +1,4 @@
-"""The live part of the page Fine-tune: the list of runs, the line, and what is drawn; one timer."""
+"""The live part of the page Fine-tune: the list of runs, the queue and the curves; one timer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.runs import queue_panel, run_list, run_view, selection
 
-EVERY = 1.0  # seconds between two looks while something goes
-# what is being drawn anew stays as it is meanwhile, instead of fading on a busy machine
+EVERY = 1.0  # seconds between two refreshes while a run is under way
+# elements that are being redrawn do not fade meanwhile, as they would on a busy machine
 _STYLE = (
     "<style>.st-key-live [data-stale=true],.st-key-live_list [data-stale=true]"
     "{opacity:1!important;transition:none!important}</style>"
@@ -22,10 +22,15 @@ _STYLE = (
 
 
 def watch(digest: str, *, listed: Any, place: Any) -> None:
-    """The runs of the network ``digest``: the list in the container ``listed``, the curves in
-    ``place``; read again each second while one of them goes, and the clock stops with them."""
+    """Draw the runs of a network, and refresh them each second while one of them is under way.
+
+    Args:
+        digest: Digest of the network.
+        listed: Container of the list and the queue.
+        place: Container of the curves.
+    """
     runs = known_runs.runs_of(digest)
-    ids, going = _standing(runs), any(not run.over for run in runs)
+    ids, active = _ids(runs), any(not run.over for run in runs)
     selection.read(runs)
     with listed:
         listed = st.container(key="live_list")
@@ -33,34 +38,37 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
         st.html(_STYLE)
         place = st.container(key="live")
 
-    def look() -> None:
+    def refresh() -> None:
         with problems.shown():
-            now = known_runs.runs_of(digest)
-            selection.stay(now)
+            current = known_runs.runs_of(digest)
+            selection.keep_watching(current)
             with listed:
-                if now:
-                    run_list.table(now)
+                if current:
+                    run_list.table(current)
                 queue_panel.panel()
             with place:
-                run_view.draw(selection.together(now), now) if now else _nothing()
-            selection.write(now)
-            if _standing(now) != ids or any(not run.over for run in now) != going:
-                st.rerun()  # a run came or went: the form, the chip and the clock change too
+                if current:
+                    run_view.draw(selection.selected(current), current)
+                else:
+                    _no_runs()
+            selection.write(current)
+            if _ids(current) != ids or any(not run.over for run in current) != active:
+                st.rerun()  # the form, the chip and the clock change too
 
-    st.fragment(look, run_every=EVERY if going else None)()
+    st.fragment(refresh, run_every=EVERY if active else None)()
 
 
-def _standing(runs: Sequence[Run]) -> list[tuple[str, bool]]:
-    """Which runs there are, and which of them wait in line."""
+def _ids(runs: Sequence[Run]) -> list[tuple[str, bool]]:
+    """The ids of the runs, and whether each is queued."""
     return [(run.id, run.state == "queued") for run in runs]
 
 
-def _nothing() -> None:
-    st.subheader("No run yet")
+def _no_runs() -> None:
+    st.subheader("No runs yet")
     st.caption(
-        "The pruned network learns from the unpruned one, in a process of its own: a run goes on "
-        "when this page is closed, and is found again from here. Accuracy, loss, temperature, "
-        "learning rate and speed appear epoch by epoch."
+        "The pruned network is trained with the unpruned one as its teacher, in a separate "
+        "process: a run continues when you close this page, and you find it here again. Accuracy, "
+        "loss, temperature, learning rate and speed appear after each epoch."
     )
     if entries(loaders.home(), known_runs.KINDS):
-        st.caption("Here are the runs of this network. Those of others are on the page Start.")
+        st.caption("This page shows the runs of this network. The others are on the page Start.")

@@ -1,4 +1,4 @@
-"""The line of trainings on a page: who is next, when that may be, and the order to be changed."""
+"""The queue of runs: their order, which can be changed, and when each is expected to start."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.runs import job_chip, run_names
 from sfp_viz.ui.session import state
 
-SHOWN = 6  # runs of a long line that are shown at first
-_ALL = "queue_all"  # session_state: whether the whole line is shown
+SHOWN = 6  # runs of a long queue that are shown at first
+_ALL = "queue_all"  # session_state: whether the whole queue is shown
 
 
 _STYLE = (
@@ -32,47 +32,48 @@ _STYLE = (
 
 
 def panel() -> None:
-    """The runs in line, the next one first; nothing where nothing waits."""
+    """Draw the queued runs, the next one first; nothing if the queue is empty."""
     home = loaders.home()
-    now = read_activity(home)
-    if not now.queued:
+    activity = read_activity(home)
+    if not activity.queued:
         return
-    starts = _starts(home, tuple(run.id for run in (*now.working, *now.queued)))
-    many = len(now.queued) > SHOWN and not st.session_state.get(_ALL)
+    starts = _starts(home, tuple(run.id for run in (*activity.working, *activity.queued)))
+    many = len(activity.queued) > SHOWN and not st.session_state.get(_ALL)
     with st.container(border=True, key="queue", gap="small"):
         st.html(_STYLE)
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
-            st.markdown(f"**In line: {len(now.queued)}**", width="content")
-            _at_once()
-        called = run_names.in_list(now.queued)
-        for place, run in enumerate(now.queued[: SHOWN if many else None]):
-            _row(run, called[place], place, len(now.queued), starts.get(run.id))
+            st.markdown(f"**Queued: {len(activity.queued)}**", width="content")
+            _slots_field()
+        names = run_names.list_names(activity.queued)
+        for place, run in enumerate(activity.queued[: SHOWN if many else None]):
+            _row(run, names[place], place, len(activity.queued), starts.get(run.id))
         if many:
             st.button(
-                f"Show {len(now.queued) - SHOWN} more", key="queue_more", type="tertiary",
+                f"Show {len(activity.queued) - SHOWN} more", key="queue_more", type="tertiary",
                 on_click=st.session_state.__setitem__, args=(_ALL, True),
             )  # fmt: skip
-        st.caption("Starts are estimated from epochs of runs of the same network that are done.")
+        st.caption("Start times are estimated from finished epochs of the same network.")
 
 
-def when(start: float | None, now: float) -> str:
-    """The time of day at which something starts, in words; both in seconds since 1970."""
+def start_text(start: float | None, now: float) -> str:
+    """When a run is expected to start, in words; both times in seconds since 1970."""
     if start is None:
-        return "start not known yet"
+        return "start time not known yet"
     at, today = datetime.fromtimestamp(start), datetime.fromtimestamp(now)
     if at.date() == today.date():
         return f"starts about {at:%H:%M}"
     return f"starts about {at:%A %H:%M}" if start - now < 6 * 86400 else f"starts about {at:%d %b}"
 
 
-@st.cache_data(ttl=15, max_entries=16, show_spinner=False)  # the page is drawn each second
+@st.cache_data(ttl=15, max_entries=16, show_spinner=False)  # the page refreshes each second
 def _starts(home: Path, runs: tuple[str, ...]) -> dict[str, float | None]:
-    """When each run in line starts, estimated, in seconds since 1970; ``runs`` is what it is of."""
-    found = queue.expected_starts(home)
+    """When each queued run is expected to start, in seconds since 1970; ``runs`` is the cache
+    key."""
     now = time.time()
-    return {name: None if left is None else now + left for name, left in found.items()}
+    waits = queue.expected_starts(home)
+    return {run: None if wait is None else now + wait for run, wait in waits.items()}
 
 
 def _row(run: Run, name: str, place: int, count: int, start: float | None) -> None:
@@ -80,43 +81,43 @@ def _row(run: Run, name: str, place: int, count: int, start: float | None) -> No
         horizontal=True, vertical_alignment="center", gap="small", key=f"queue_row_{run.id}"
     ):
         epochs = setting_text("epochs", run.total)
-        what = name if epochs in name else f"{name}, {epochs}"
+        label = name if epochs in name else f"{name}, {epochs}"
         if run.facts.get("digest") != loaders.digest(state.session().model):
-            what = f"{job_chip.network_of(run)}, {what}"
+            label = f"{job_chip.network_of(run)}, {label}"
         if run.done:
-            what += f", {run.done} done"
-        text = f"{place + 1}\\. {problems.plain(what)}  \n:gray[{when(start, time.time())}]"
+            label += f", {run.done} done"
+        text = f"{place + 1}\\. {problems.plain(label)}  \n:gray[{start_text(start, time.time())}]"
         st.markdown(text, width="stretch")
         with st.container(horizontal=True, width="content", gap=None):
-            _button(run, "keyboard_arrow_up", "Earlier", _by(-1), off=place == 0)
-            _button(run, "keyboard_arrow_down", "Later", _by(1), off=place == count - 1)
-            _button(run, "close", "Take it out of the line", _withdraw)
+            _button(run, "keyboard_arrow_up", "Move up", _move_by(-1), off=place == 0)
+            _button(run, "keyboard_arrow_down", "Move down", _move_by(1), off=place == count - 1)
+            _button(run, "close", "Remove from queue", _withdraw)
 
 
 def _button(
-    run: Run, icon: str, label: str, what: Callable[[Run], None], *, off: bool = False
+    run: Run, icon: str, label: str, action: Callable[[Run], None], *, off: bool = False
 ) -> None:
     st.button(
         "", key=f"queue_{icon}_{run.id}", icon=f":material/{icon}:", help=label, type="tertiary",
-        disabled=off, on_click=_act, args=(what, run),
+        disabled=off, on_click=_act, args=(action, run),
     )  # fmt: skip
 
 
-def _act(what: Callable[[Run], None], run: Run) -> None:
-    """Do it; a problem, such as that the run has started meanwhile, becomes a toast."""
+def _act(action: Callable[[Run], None], run: Run) -> None:
+    """Do ``action``; an error, such as that the run has started meanwhile, becomes a toast."""
     try:
-        what(run)
+        action(run)
     except (SfpError, OSError) as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")
 
 
-def _by(steps: int) -> Callable[[Run], None]:
-    """Move a run by so many places, from where it stands now: others may have left the line."""
+def _move_by(steps: int) -> Callable[[Run], None]:
+    """Move a run by ``steps`` places from where it is at the click."""
 
     def move(run: Run) -> None:
         home = loaders.home()
-        names = [other.id for other in queue.queued_runs(home)]
-        place = names.index(run.id) if run.id in names else 0
+        ids = [other.id for other in queue.queued_runs(home)]
+        place = ids.index(run.id) if run.id in ids else 0
         queue.move(run.path, max(0, place + steps), home=home)
 
     return move
@@ -126,8 +127,8 @@ def _withdraw(run: Run) -> None:
     queue.withdraw(run.path, home=loaders.home())
 
 
-def _at_once() -> None:
-    """How many may work at a time; only said where the environment decides."""
+def _slots_field() -> None:
+    """Draw how many runs may be under way at a time; as text if the environment decides."""
     home = loaders.home()
     number, source = slots.slot_setting(home)
     if source == "variable":
@@ -136,19 +137,19 @@ def _at_once() -> None:
     key = f"queue_at_once_{number}"  # the value comes from the workspace, not from this session
     options = sorted({1, 2, 3, 4, 6, 8, number})
 
-    def chosen() -> None:
-        wanted = st.session_state[key]
-        if wanted == number:
+    def change() -> None:
+        value = st.session_state[key]
+        if value == number:
             return
         try:
-            slots.set_slots(home, wanted)
+            slots.set_slots(home, value)
             queue.start_waiting(home)
         except SfpError as problem:
             st.toast(problems.plain(str(problem)), icon=":material/error:")
 
     st.selectbox(
-        "At a time", options, index=options.index(number), key=key, on_change=chosen, width=130,
+        "At a time", options, index=options.index(number), key=key, on_change=change, width=130,
         format_func=lambda n: f"{n} at a time", label_visibility="collapsed",
-        help="So many trainings work at once. More than one makes each of them slower, unless each "
-        "has its own graphics card.",
+        help="How many runs are under way at a time. With more than one, each is slower unless "
+        "it has its own GPU.",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A training on the screen: its state and what can be done, its numbers, its curves."""
+"""A run on the page: its state and buttons, its numbers, its curves."""
 
 from __future__ import annotations
 
@@ -17,92 +17,103 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.components.live_lines import Curve, best_epoch, live_lines
 from sfp_viz.ui.runs import buttons as run_buttons
-from sfp_viz.ui.runs import next_steps as run_ways
-from sfp_viz.ui.runs import references, run_names, sparsify_result, sparsify_view, sweep_view
-
-_NO_LINE = (
-    "No line of uniform L1: no run of it has the same MACs, images and epochs. The page Compare "
-    "can fine-tune one."
+from sfp_viz.ui.runs import (
+    next_steps,
+    references,
+    run_names,
+    sparsify_result,
+    sparsify_view,
+    sweep_view,
 )
-_MEMORY_IS = (
-    "The most that the training took, measured: both networks, the images and the program. The "
-    "pruned network by itself needs far less."
+
+_NO_BASELINE = (
+    "No reference line for uniform L1: no such run has the same MACs, images and epochs. The page "
+    "Compare can start one."
+)
+_MEMORY_HELP = (
+    "Peak memory of the training (measured): both networks, the images and the program. The pruned "
+    "network alone needs far less."
 )
 _FIRST = {"steps": "After the first cut", "sparsify": "After the cut"}  # else it is one-shot
 _FIRST_HELP = "Measured right after filters were pruned, before any fine-tuning."
 
 
-def draw(together: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
-    """The watched run, first of ``together``, with the others' curves over its own; ``runs`` are
-    all of this network, among which uniform L1 at equal MACs is looked for."""
-    run = together[0][0]
+def draw(selected: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
+    """Draw the watched run, with the curves of other selected runs over its own.
+
+    Args:
+        selected: The selected runs with their color slots, the watched one first.
+        runs: All runs of the network, which may have the uniform L1 reference.
+    """
+    run = selected[0][0]
     head(run, runs)
     if run.kind == "sweep":
         sweep_view.draw(run)
         return
-    sweep_view.of_sweep(run)
-    still = all(one.over for one in runs)
+    sweep_view.sweep_link(run)
+    still = all(other.over for other in runs)
     if run.kind == sparsify.KIND:
-        sparsify_result.ways(run)
+        sparsify_result.buttons(run)
     else:
-        run_ways.ways(run)
+        next_steps.buttons(run)
     _numbers(run)
-    _lines(run, [(one, slot) for one, slot in together if one.kind != "sweep"], runs, still=still)
+    drawn = [(other, slot) for other, slot in selected if other.kind != "sweep"]
+    _curves(run, drawn, runs, still=still)
     if run.kind == sparsify.KIND:
         if run.before or run.epochs:
-            st.markdown("**How it became sparse**")
+            st.markdown("**Sparse training**")
             sparsify_result.outcome(run)
         else:
             sparsify_view.numbers(run)
-        sparsify_view.thins(run, still=still)
+        sparsify_view.thinning_charts(run, still=still)
 
 
-def _lines(
-    run: Run, together: Sequence[tuple[Run, int]], runs: Sequence[Run], *, still: bool
+def _curves(
+    run: Run, drawn: Sequence[tuple[Run, int]], runs: Sequence[Run], *, still: bool
 ) -> None:
-    """The curves of the trainings ``together``, and what they were measured on."""
-    if run.kind == sparsify.KIND:  # while it has no epochs, its own story stands for it
-        together = [(one, slot) for one, slot in together if one.epochs]
-    shown = [one for one, _ in together]
-    if not any(one.epochs or one.before for one in shown):
+    """The curves of the runs ``drawn``, and what they were measured on."""
+    if run.kind == sparsify.KIND:  # before its fine-tuning it has charts of its own
+        drawn = [(other, slot) for other, slot in drawn if other.epochs]
+    shown = [other for other, _ in drawn]
+    if not any(other.epochs or other.before for other in shown):
         if run.kind != sparsify.KIND:
             st.caption(
-                "It stopped before its first epoch had ended, so it has no curves."
+                "It stopped before the end of its first epoch, so it has no curves."
                 if run.over
-                else "Its curves appear here, epoch by epoch, once the first one has ended."
+                else "Its curves appear here after the first epoch."
             )
         return
-    names = run_names.apart(shown)
+    names = run_names.unique_names(shown)
     curves = [
         Curve(
             name=name,
-            epochs=one.epochs,
-            total=one.settings.epochs,
+            epochs=other.epochs,
+            total=other.settings.epochs,
             slot=slot,
-            start=one.before.one_shot if one.before else None,
-            main=one is run,
-            before=len(one.epochs) - len(final_network_epochs(one)),
+            start=other.before.one_shot if other.before else None,
+            main=other is run,
+            before=len(other.epochs) - len(final_network_epochs(other)),
         )
-        for (one, slot), name in zip(together, names, strict=True)
+        for (other, slot), name in zip(drawn, names, strict=True)
     ]
     lines = references.references(run, runs)
     live_lines(curves, key="lines", references=lines, stages=stages(run), still=still)
     _measured_on(shown)
-    mine = run.result and run.kind == TRAINING and not references.is_plain(run)
-    if mine and references.uniform(run, runs) is None:
-        st.caption(_NO_LINE)
+    comparable = run.result and run.kind == TRAINING and not references.is_uniform(run)
+    if comparable and references.uniform(run, runs) is None:
+        st.caption(_NO_BASELINE)
 
 
 def stages(run: Run) -> list[tuple[float, str]]:
-    """Where the stages of a run in steps begin: epochs before each, and what it takes away."""
+    """Where the stages of a run in steps begin: (epochs before it, its number and reduction)."""
     if run.kind != "steps":
         return []
     from sfp_viz.runs.storage.steps import read_stages, read_steps_request
 
-    each = read_steps_request(run.path).steps.epochs_of
+    epochs = read_steps_request(run.path).steps.epochs_of
     return [
         (
-            float(sum(each[: stage.number - 1])),
+            float(sum(epochs[: stage.number - 1])),
             f"stage {stage.number}: −{percent(stage.reduction, 0)}",
         )
         for stage in read_stages(run.path)
@@ -110,7 +121,7 @@ def stages(run: Run) -> list[tuple[float, str]]:
 
 
 def head(run: Run, runs: Sequence[Run] = ()) -> None:
-    """Name, state and buttons; what went wrong or can be done; how far it is while it goes."""
+    """Draw name, state, buttons and message of a run, and its progress while it is under way."""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
@@ -122,58 +133,58 @@ def head(run: Run, runs: Sequence[Run] = ()) -> None:
                 st.badge("On the cluster", color="gray")
         run_buttons.buttons(run)
     if run.message:
-        say = {"failed": st.error, "lost": st.warning}.get(run.state, st.caption)
-        say(problems.plain(run.message))
-    run_buttons.offer(run)
+        show = {"failed": st.error, "lost": st.warning}.get(run.state, st.caption)
+        show(problems.plain(run.message))
+    run_buttons.restart_button(run)
     if run.state == "queued":
-        st.caption(_in_line(run))
+        st.caption(_queue_text(run))
     elif not run.over:
         st.progress(run.progress, text=run_labels.progress(run))
 
 
-def _in_line(run: Run) -> str:
-    """Its place in line and when it starts, estimated from runs of the same network."""
+def _queue_text(run: Run) -> str:
+    """The place of ``run`` in the queue and when it starts, estimated from earlier epochs."""
     home = loaders.home()
-    line, seconds = queue.queued_runs(home), queue.expected_starts(home).get(run.id)
-    place = next((at for at, one in enumerate(line, 1) if one.id == run.id), 1)
-    text = "Next in line" if place == 1 else f"Number {place} in line"
+    queued, seconds = queue.queued_runs(home), queue.expected_starts(home).get(run.id)
+    place = next((at for at, other in enumerate(queued, 1) if other.id == run.id), 1)
+    text = "Next in the queue" if place == 1 else f"Number {place} in the queue"
     if seconds is not None:
         text += f", starts in about {duration(seconds)} (estimated from earlier epochs)"
-    return f"{text}. It starts by itself, also when this page is closed."
+    return f"{text}. It starts automatically, even if you close this page."
 
 
 def _numbers(run: Run) -> None:
     if run.before is None and not run.epochs:
         return
-    now = run.result.accuracy if run.result else None
-    now = run.epochs[-1].test_accuracy if now is None and run.epochs else now
+    accuracy = run.result.accuracy if run.result else None
+    accuracy = run.epochs[-1].test_accuracy if accuracy is None and run.epochs else accuracy
     with st.container(horizontal=True):
         if run.before:
             label = _FIRST.get(run.kind, "One-shot accuracy")
             st.metric(label, percent(run.before.one_shot), help=_FIRST_HELP)
-        done = "Fine-tuned" if run.epochs else "Accuracy"
-        label = done if run.result else "When it stopped" if run.over else "Now"
-        st.metric(label, percent(now) if now is not None else "–")
+        final = "Fine-tuned" if run.epochs else "Accuracy"
+        label = final if run.result else "When stopped" if run.over else "Current accuracy"
+        st.metric(label, percent(accuracy) if accuracy is not None else "–")
         if best := best_epoch(final_network_epochs(run)):
-            st.metric(f"Best, epoch {best.epoch}", percent(best.test_accuracy))
+            st.metric(f"Best (epoch {best.epoch})", percent(best.test_accuracy))
         if run.before and run.before.teacher_accuracy is not None:
             st.metric("Unpruned", percent(run.before.teacher_accuracy))
         if run.before:
             st.metric("MACs", count(run.before.macs))
         if peak := max((getattr(epoch, "memory", 0) for epoch in run.epochs), default=0):
-            st.metric("Memory of the training", size(peak), help=_MEMORY_IS)
+            st.metric("Training memory", size(peak), help=_MEMORY_HELP)
 
 
 def _measured_on(shown: Sequence[Run]) -> None:
-    """Where the numbers come from, in small print."""
+    """What the numbers were measured on, as a caption."""
     run = shown[0]
     if run.before is None and not run.epochs:
         return
     images = run.before.images if run.before else run.epochs[-1].test_images
     text = f"Accuracies measured on {images:,} test images of {problems.plain(run.data)}"
     if run.result:
-        text += f"; 95 % interval of the fine-tuned one {span(run.result.interval)}"
-        text += f"; trained for {duration(run.result.seconds)}"
+        text += f"; 95 % interval after fine-tuning {span(run.result.interval)}"
+        text += f"; training time {duration(run.result.seconds)}"
     if any(other.data != run.data for other in shown[1:]):
-        text += ". The runs drawn here used different images, so their accuracies do not compare"
+        text += ". These runs used different images, so their accuracies cannot be compared"
     st.caption(text + ". MACs counted; speed, memory and losses measured in training.")

@@ -1,6 +1,6 @@
-"""Which runs are drawn together: the one that is watched, and others over it, each with its slot.
+"""The selected runs, which are drawn together: the watched one and others, each with a color slot.
 
-The choice stands in the address as ``runs``, so that a refresh, a link and a second tab show it.
+The address holds the selection as ``runs``, so that a reload, a link and a second tab show it.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ import streamlit as st
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.ui.session import state
 
-MOST = 6  # curves that can be told apart
-_KEY = "runs drawn"  # session_state: {id of a run: its slot}, in the order they were chosen
+MOST = 6  # curves that can be distinguished
+_KEY = "runs drawn"  # session_state: {id of a run: its slot}, in order of selection
 _QUERY = "runs"
 
 
 def watched(runs: Sequence[Run]) -> Run | None:
-    """The run being watched: the session's, else one that is going, else the newest."""
-    named = next((run for run in runs if run.id == state.session().run), None)
-    going = [run for run in runs if not run.over]
-    at_work = [run for run in going if run.state != "queued"]
-    return named or next(iter([*at_work, *going, *runs]), None)
+    """The run to watch: that of the session, else one under way, else the newest; None for none."""
+    chosen = next((run for run in runs if run.id == state.session().run), None)
+    active = [run for run in runs if not run.over]
+    working = [run for run in active if run.state != "queued"]
+    return chosen or next(iter([*working, *active, *runs]), None)
 
 
-def stay(runs: Sequence[Run]) -> None:
-    """Watch from now on the run that is on the screen, whatever becomes of it or of others: its
-    buttons must not turn into those of another run under a hand."""
+def keep_watching(runs: Sequence[Run]) -> None:
+    """Make the watched run that of the session, so that the page keeps showing it when another one
+    starts: its buttons must not change under the pointer."""
     main = watched(runs)
     if main is not None and main.id != state.session().run:
         state.change(run=main.id)
 
 
-def together(runs: Sequence[Run]) -> tuple[tuple[Run, int], ...]:
-    """The watched run first, then those that are drawn with it, each with its slot 0..5."""
+def selected(runs: Sequence[Run]) -> tuple[tuple[Run, int], ...]:
+    """The selected runs with their slots 0..5, the watched one first; () without runs."""
     main, chosen = watched(runs), _chosen()
     if main is None:
         return ()
-    if main.id not in chosen:  # chosen elsewhere, such as by a start: it stands alone
+    if main.id not in chosen:  # it was not selected in the list, but for example just started
         return ((main, 0),)
     others = [run for run in runs if run.id in chosen and run is not main]
     if not others:
@@ -47,38 +47,38 @@ def together(runs: Sequence[Run]) -> tuple[tuple[Run, int], ...]:
 
 
 def choose(ids: Sequence[str], main: str = "") -> None:
-    """Draw the runs ``ids``; the one that is new among them is watched from now on, ``main`` was
-    until now. The others keep their slots, hence their colors."""
+    """Select the runs ``ids`` and watch the newly selected one; ``main`` was watched before. Runs
+    that stay selected keep their slots, hence their colors."""
     before = _chosen()
     if main not in before:
         before = {main: 0}
     kept = {name: slot for name, slot in before.items() if name in ids}
-    fresh = [name for name in ids if name not in kept][: MOST - len(kept)]
-    for name in fresh:
+    added = [name for name in ids if name not in kept][: MOST - len(kept)]
+    for name in added:
         kept[name] = next(slot for slot in range(MOST) if slot not in kept.values())
     st.session_state[_KEY] = kept
-    if fresh:
-        state.change(run=fresh[-1])
+    if added:
+        state.change(run=added[-1])
     elif kept and main not in kept:
         state.change(run=next(iter(kept)))
 
 
 def read(runs: Sequence[Run]) -> None:
-    """Take over what the address says, on the first look of a browser session."""
+    """Take over the selection in the address, once in a browser session."""
     if _KEY in st.session_state:
         return
     known = {run.id for run in runs}
-    asked = [name for name in st.query_params.get(_QUERY, "")[:600].split(".") if name in known]
-    if asked and not state.session().run:
-        choose(asked[:MOST], main=asked[0])
-        state.change(run=asked[0])
+    ids = [name for name in st.query_params.get(_QUERY, "")[:600].split(".") if name in known]
+    if ids and not state.session().run:
+        choose(ids[:MOST], main=ids[0])
+        state.change(run=ids[0])
     else:
         st.session_state[_KEY] = {}
 
 
 def write(runs: Sequence[Run]) -> None:
-    """Bring the address up to date."""
-    text = ".".join(run.id for run, _ in together(runs))
+    """Write the selection into the address."""
+    text = ".".join(run.id for run, _ in selected(runs))
     if not text:
         st.query_params.pop(_QUERY, None)
     elif st.query_params.get(_QUERY) != text:

@@ -1,8 +1,8 @@
-"""What a run that prunes while training came to, and the ways on from it."""
+"""The result of a sparse training, and the buttons that open, compare and export it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,27 +26,28 @@ from sfp_viz.text.sparse_training import METHODS
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.recipe import training_reasons
+from sfp_viz.ui.runs.sparsify_view import ACTIVATION_HELP
 from sfp_viz.ui.session import state
 
-_RUNS: dict[StripeKind, str] = {
-    "dense": "with zeros",
-    "stripes": "skipping",
-    "smaller": "smaller window",
+_FORMS: Mapping[StripeKind, str] = {
+    "dense": "zeros",
+    "stripes": "skipped",
+    "smaller": "smaller kernel",
 }
 
 
-def ways(run: Run) -> None:
-    """Open the plan, once there is one; export and compare, once it is finished."""
+def buttons(run: Run) -> None:
+    """Draw the buttons: open the plan, if there is one; compare and export, once it is finished."""
     if not (run.path / "plan.json").is_file() or not (run.path / SPARSE).is_file():
         return
     with st.container(horizontal=True):
         if st.button(
-            "Open as a plan",
+            "Open as plan",
             key="sparse_open",
             icon=":material/tune:",
             type="primary",
-            help="Opens the trained, uncut network with the filters that went to 0 as its plan: "
-            "one step, which Undo takes back. A plan holds whole filters; stripes are not in it.",
+            help="Opens the trained network before pruning, with the filters that reached 0 as its "
+            "plan. Undo reverts it. A plan contains whole filters only, no stripes.",
         ):
             with problems.shown():
                 with st.spinner("Reading the trained network"):
@@ -62,60 +63,66 @@ def ways(run: Run) -> None:
 
 
 def open_plan(run: Path) -> None:
-    """Keep the trained weights of the run in the folder ``run`` as a network of the workspace, and
-    open it with the run's plan, as one step of undo. Raises RunError where the folder lacks
-    either, ModelError for bad weights."""
+    """Save the trained weights of a run as a network of the workspace and open it with the run's
+    plan, as one step of undo.
+
+    Args:
+        run: The folder of the run.
+
+    Raises:
+        RunError: The folder has no weights or no plan, or the plan is of other weights.
+        ModelError: The weights cannot be read.
+    """
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.io.model_store import import_model
 
     plan, file = plan_of(run), run / SPARSE
     if plan is None or not file.is_file():
-        raise RunError("This run has no plan any more: files are missing in its folder.")
+        raise RunError("This run no longer has a plan: files are missing in its folder.")
     trained = load_saved(file)
     if trained.digest != plan.digest:
-        raise RunError("The plan of this run is not of the weights beside it. Start it again.")
+        raise RunError("The plan of this run does not match its weights. Start the run again.")
     method = METHODS[read_sparsify_request(run).settings.method]
-    named = replace(trained, name=f"{trained.name}, after {method}")
-    key = import_model(loaders.home(), named)
+    network = replace(trained, name=f"{trained.name}, after {method}")
+    key = import_model(loaders.home(), network)
     training_reasons.save(plan)
     state.change(model=key, recipe=plan.recipe, edits=plan.edits)
 
 
 def outcome(run: Run) -> None:
-    """Costs before and after, computed; for stripes, beside them what was measured."""
-    found = read_outcome(run.path)
-    if found is None:
+    """Draw the costs before and after (computed) and, for stripes, the measured latency."""
+    result = read_outcome(run.path)
+    if result is None:
         return
     with st.container(horizontal=True):
-        _cost("MACs", found.macs)
-        _cost("Params", found.params)
-        _cost("Feature maps", found.activation_bytes, bytes_=True)
-    if found.timed:
-        _times(found, found.timed)
+        _cost("MACs", result.macs)
+        _cost("Params", result.params)
+        _cost("Activation memory", result.activation_bytes, memory=True)
+    if result.timed:
+        _times(result, result.timed)
 
 
-def _cost(label: str, pair: tuple[int, int], *, bytes_: bool = False) -> None:
-    before, after = pair
-    say = size if bytes_ else count
+def _cost(label: str, costs: tuple[int, int], *, memory: bool = False) -> None:
+    before, after = costs
+    text = size if memory else count
     st.metric(
-        label, say(after), f"{change(before, after)} from {say(before)}", delta_color="off",
+        label, text(after), f"{change(before, after)} from {text(before)}", delta_color="off",
         delta_arrow="off",
-        help="The most memory that one layer's input and output take for one image, in 32-bit "
-        "numbers: what a small device needs besides the weights." if bytes_ else None,
+        help=ACTIVATION_HELP if memory else None,
     )  # fmt: skip
 
 
-def _times(found: Outcome, timed: StripeTimes) -> None:
-    """Counted MACs on the left, measured times on the right, never in one column."""
-    st.markdown("**Counted and measured are two things**")
+def _times(result: Outcome, timed: StripeTimes) -> None:
+    """Counted MACs on the left, measured latency on the right, never in one column."""
+    st.markdown("**MACs and latency**")
     left, right = st.columns(2, gap="medium")
     with left:
-        whole = found.macs[0]
+        whole = result.macs[0]
         st.dataframe(
             pd.DataFrame({
-                "MACs, counted (computed)": ["Unpruned", "Filters gone", "Stripes gone too"],
-                "MACs": [whole, found.dense_macs, found.macs[1]],
-                "Left": [100.0, 100 * found.dense_macs / whole, 100 * found.macs[1] / whole],
+                "MACs (computed)": ["Unpruned", "Filters pruned", "Filters and stripes pruned"],
+                "MACs": [whole, result.dense_macs, result.macs[1]],
+                "Left": [100.0, 100 * result.dense_macs / whole, 100 * result.macs[1] / whole],
             }),
             hide_index=True, row_height=30, placeholder="", key="sparse_counted",
             column_config={
@@ -126,68 +133,69 @@ def _times(found: Outcome, timed: StripeTimes) -> None:
     with right:
         st.dataframe(
             pd.DataFrame({
-                "Time, measured here": [
-                    "Dead stripes as zeros", "All dead stripes skipped",
-                    "Each layer the fastest way (kept)",
+                "Latency (measured here)": [
+                    "Pruned stripes as zeros", "Pruned stripes skipped",
+                    "Fastest form of each layer (saved)",
                 ],
-                "One pass": [milliseconds(x) for x in (timed.dense, timed.skipping, timed.mixed)],
+                "Forward pass": [
+                    milliseconds(ms) for ms in (timed.dense, timed.skipping, timed.mixed)
+                ],
             }),
             hide_index=True, row_height=30, placeholder="", key="sparse_timed",
         )  # fmt: skip
-    st.caption(verdict(found, timed))
+    st.caption(verdict(result, timed))
     with st.expander("Layer by layer"):
-        _layers(found)
+        _layers(result)
 
 
-def verdict(found: Outcome, timed: StripeTimes) -> str:
-    """Whether skipping stripes paid off, in sentences with what was counted and measured."""
-    stripes = change(found.dense_macs, found.macs[1])
-    moved = 100 * (timed.skipping / timed.dense - 1) if timed.dense else 0.0
-    if moved >= 100:
-        times = timed.skipping / timed.dense
-        text = f"takes {times:.1f} times as long as computing with their zeros"
-    elif moved > 0:
-        text = f"takes {moved:.0f} % longer than computing with their zeros"
+def verdict(result: Outcome, timed: StripeTimes) -> str:
+    """Whether skipping stripes is faster, in sentences with the counted and measured numbers."""
+    stripes = change(result.dense_macs, result.macs[1])
+    slower = 100 * (timed.skipping / timed.dense - 1) if timed.dense else 0.0
+    if slower >= 100:
+        text = f"{timed.skipping / timed.dense:.1f} times as long as"
+    elif slower > 0:
+        text = f"{slower:.0f} % more time than"
     else:
-        text = f"saves {-moved:.0f} % of the time against computing with their zeros"
-    images = "image" if timed.batch == 1 else "images"
+        text = f"{-slower:.0f} % less time than"
     return (
-        f"The dead stripes change the counted MACs by {stripes}; skipping all of them {text}. "
-        f"Medians of {timed.repeats} passes of {timed.batch} {images}, CPU of this machine, "
+        f"Pruning stripes changes the counted MACs by {stripes}. Skipping all of them takes {text} "
+        f"computing them as zeros. Medians of {timed.repeats} passes, batch size {timed.batch}, on "
+        "the CPU of this machine, "
         f"{timed.threads} thread{'' if timed.threads == 1 else 's'}."
     )
 
 
-def _layers(found: Outcome) -> None:
-    time = st.column_config.NumberColumn(format="%.3f", help="Measured: median of one call")
+def _layers(result: Outcome) -> None:
+    time = st.column_config.NumberColumn(format="%.3f", help="Measured: median of one forward pass")
     st.dataframe(
-        pd.DataFrame(layer_rows(found.choices)),
+        pd.DataFrame(layer_rows(result.choices)),
         hide_index=True, row_height=30, placeholder="", key="sparse_layers",
         column_config={
             "As zeros, ms": time, "Skipped, ms": time, "Smaller, ms": time,
-            "Smaller window": st.column_config.TextColumn(
-                help="What is left of the window without the rows and columns at its border where "
-                "the stripes of all filters are dead. Other dead stripes are zeros in it."
+            "Smaller kernel": st.column_config.TextColumn(
+                help="The kernel without the border rows and columns where the stripes of all "
+                "filters are pruned. Other pruned stripes remain as zeros."
             ),
         },
     )  # fmt: skip
 
 
 def layer_rows(choices: Sequence[StripeChoice]) -> list[dict[str, Any]]:
-    """A row for each layer; what smaller windows take only where there are any."""
-    smaller = any(one.window for one in choices)
+    """A row for each layer, with columns of smaller kernels if there are any."""
+    smaller = any(choice.window for choice in choices)
     rows = []
-    for one in choices:
+    for choice in choices:
         row = {
-            "Layer": one.layer,
-            "Runs": _RUNS[one.kind],
-            "Stripes left": one.live,
-            "Of": one.stripes,
-            "As zeros, ms": one.dense_ms,
-            "Skipped, ms": one.stripes_ms,
+            "Layer": choice.layer,
+            "Saved form": _FORMS[choice.kind],
+            "Stripes kept": choice.live,
+            "Of": choice.stripes,
+            "As zeros, ms": choice.dense_ms,
+            "Skipped, ms": choice.stripes_ms,
         }
         if smaller:
-            row["Smaller window"] = "{} x {}".format(*one.window) if one.window else ""
-            row["Smaller, ms"] = one.smaller_ms
+            row["Smaller kernel"] = "{} × {}".format(*choice.window) if choice.window else ""
+            row["Smaller, ms"] = choice.smaller_ms
         rows.append(row)
     return rows

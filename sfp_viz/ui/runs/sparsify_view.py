@@ -1,4 +1,4 @@
-"""A run that prunes while training on the screen: its layers as they thin out, and its numbers."""
+"""A sparse training on the page: its layers as filters are pruned, and its numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sfp_viz.core.cost.cost import Cost, cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.training.history import Refresh
 from sfp_viz.errors import SfpError
-from sfp_viz.figures.sparsity import story
+from sfp_viz.figures.sparsity import sparsity_history
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import SparsifyRequest, read_refreshes, read_sparsify_request
 from sfp_viz.text.numbers import change, count, percent, size
@@ -20,108 +20,113 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.components.thinning import thinning
 
+ACTIVATION_HELP = (
+    "Peak activation memory: the largest input and output of one layer for one image, in "
+    "float32. A small device needs it besides the weights."
+)
+
 
 @dataclass(frozen=True)
-class History:
-    """What is known of the first part of a run: what was asked for, and its lines."""
+class SparsePhase:
+    """The sparse phase of a run: what was requested, and its refreshes so far."""
 
-    asked: SparsifyRequest
-    lines: tuple[Refresh, ...]
+    request: SparsifyRequest
+    refreshes: tuple[Refresh, ...]
 
     @property
-    def sparse(self) -> bool:
-        """Whether the first part is over."""
-        return bool(self.lines) and self.lines[-1].step >= self.lines[-1].steps
+    def finished(self) -> bool:
+        """Whether the phase is over."""
+        return bool(self.refreshes) and self.refreshes[-1].step >= self.refreshes[-1].steps
 
 
-def history(run: Run) -> History:
-    """Read what the run's folder says. Raises RunError where it is not readable."""
+def sparse_phase(run: Run) -> SparsePhase:
+    """Read the sparse phase from the folder of ``run``. Raises RunError if it is not readable."""
     file = run.path / "refreshes.jsonl"
-    facts = file.stat() if file.is_file() else None
-    return _history(run.path, (facts.st_mtime_ns, facts.st_size) if facts else (0, 0))
+    stat = file.stat() if file.is_file() else None
+    return _sparse_phase(run.path, (stat.st_mtime_ns, stat.st_size) if stat else (0, 0))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _history(path: Path, stamp: tuple[int, int]) -> History:
-    return History(read_sparsify_request(path), read_refreshes(path))
+def _sparse_phase(path: Path, stamp: tuple[int, int]) -> SparsePhase:
+    return SparsePhase(read_sparsify_request(path), read_refreshes(path))
 
 
-def thins(run: Run, *, still: bool) -> None:
-    """The shrinking network and its charts; ``still``: no clock runs on the page."""
+def thinning_charts(run: Run, *, still: bool) -> None:
+    """Draw the layers over the epochs and their charts; ``still``: no clock runs on the page."""
     with problems.shown():
-        found, network = history(run), _network(run)
+        phase, network = sparse_phase(run), _network(run)
         if network is None:
             st.caption("The unpruned network of this run is no longer in the workspace.")
             return
-        if not found.lines:
-            _soon(run, found.asked)
+        if not phase.refreshes:
+            _no_refresh(run, phase.request)
             return
-        told = story(network, found.lines, found.asked.settings)
-        going = not run.over and not found.sparse
-        thinning(told, key="thinning", going=going, still=still)
-        st.caption(_measured_on(run, found))
+        history = sparsity_history(network, phase.refreshes, phase.request.settings)
+        active = not run.over and not phase.finished
+        thinning(history, key="thinning", active=active, still=still)
+        st.caption(_measured_on(run, phase))
 
 
 def numbers(run: Run) -> None:
-    """The first part in numbers, while there is nothing of the second."""
+    """Draw the numbers of the sparse phase, for a run without any of its fine-tuning."""
     with problems.shown():
-        found, network = history(run), _network(run)
-        if network is None or not found.lines:
+        phase, network = sparse_phase(run), _network(run)
+        if network is None or not phase.refreshes:
             return
-        last, whole = found.lines[-1], cost(network)
+        last, before = phase.refreshes[-1], cost(network)
         with st.container(horizontal=True):
-            right = [one for one in found.lines if one.test_accuracy is not None]
-            if right:
-                stopped = "When it stopped" if run.over else "Accuracy now"
-                label = "Accuracy" if found.sparse else stopped
-                st.metric(label, percent(right[-1].test_accuracy or 0))
-            _costs(last, whole)
+            tested = [r.test_accuracy for r in phase.refreshes if r.test_accuracy is not None]
+            if tested:
+                stopped = "When stopped" if run.over else "Current accuracy"
+                st.metric("Accuracy" if phase.finished else stopped, percent(tested[-1]))
+            _costs(last, before)
 
 
-def _costs(last: Refresh, whole: Cost) -> None:
-    st.metric("MACs", count(last.macs), **_less(last.macs, whole.macs))
-    st.metric("Params", count(last.params), **_less(last.params, whole.params))
+def _costs(last: Refresh, before: Cost) -> None:
+    st.metric("MACs", count(last.macs), **_delta(last.macs, before.macs))
+    st.metric("Params", count(last.params), **_delta(last.params, before.params))
     st.metric(
-        "Feature maps", size(last.activation_bytes),
-        **_less(last.activation_bytes, whole.peak_activation_bytes),
-        help="The most memory that one layer's input and output take for one image, in 32-bit "
-        "numbers: what a small device needs besides the weights.",
+        "Activation memory", size(last.activation_bytes),
+        **_delta(last.activation_bytes, before.peak_activation_bytes),
+        help=ACTIVATION_HELP,
     )  # fmt: skip
 
 
-def _less(now: int, before: int) -> dict:
-    return {"delta": change(before, now), "delta_color": "off", "delta_arrow": "off"}
+def _delta(after: int, before: int) -> dict:
+    return {"delta": change(before, after), "delta_color": "off", "delta_arrow": "off"}
 
 
-def _soon(run: Run, asked: SparsifyRequest) -> None:
-    method = METHODS[asked.settings.method]
+def _no_refresh(run: Run, request: SparsifyRequest) -> None:
+    method = METHODS[request.settings.method]
     if run.over:
-        st.caption(f"{method}: it ended before its first refresh.")
+        st.caption(f"{method}. The run ended before the first refresh.")
         return
-    st.caption(f"{method}. Its layers appear here after the first {asked.settings.refresh} steps.")
+    steps = request.settings.refresh
+    st.caption(f"{method}. The layers appear here after the first {steps} steps.")
 
 
 def _network(run: Run) -> Network | None:
-    """The unpruned network: as the run's starter names it, else by its weights."""
+    """The unpruned network of ``run``; None if the workspace no longer has it."""
     for key in (run.facts.get("model"), run.facts.get("digest")):
         try:
-            found = loaders.network(str(key))
+            network = loaders.network(str(key))
         except SfpError:
             continue
-        if found.digest == run.facts.get("digest"):
-            return found
+        if network.digest == run.facts.get("digest"):
+            return network
     return None
 
 
-def _measured_on(run: Run, found: History) -> str:
-    images = next((one.test_images for one in found.lines if one.test_images), 0)
-    text = f"{METHODS[found.asked.settings.method]}. "
+def _measured_on(run: Run, phase: SparsePhase) -> str:
+    method = phase.request.settings.method
+    images = next((refresh.test_images for refresh in phase.refreshes if refresh.test_images), 0)
+    text = f"{METHODS[method]}. "
     if images:
         text += (
-            f"Accuracy measured on {images:,} test images of {problems.plain(run.data)}, with all "
-            "that goes at 0. "
+            f"Accuracy measured on {images:,} test images of {problems.plain(run.data)}, with the "
+            "pruned weights at 0. "
         )
-    text += "MACs, params and memory of feature maps computed; loss measured in training."
-    if found.asked.settings.method == "stripes":
-        text += " MACs are counted as if each stripe ran alone; times are measured at the end."
+    text += "MACs, params and activation memory computed; loss measured in training."
+    if method == "stripes":
+        text += " MACs do not include pruned stripes; the latency is measured at the end."
     return text

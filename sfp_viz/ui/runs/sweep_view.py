@@ -1,4 +1,4 @@
-"""A sweep on the screen: what each recipe comes to at each target, and the runs behind it."""
+"""A sweep on the page: the accuracy of each recipe at each target, and its runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from sfp_viz.errors import SfpError
+from sfp_viz.runs import sweep_control
 from sfp_viz.runs.results.sweeps import (
     Cell,
     Child,
@@ -19,8 +20,6 @@ from sfp_viz.runs.results.sweeps import (
     sweep_summary,
 )
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.sweep_control import lost_children, put_back, stop_children
-from sfp_viz.runs.sweep_control import put_back_text as line_words
 from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import percent
 from sfp_viz.text.recipe import RECIPE_NAMES
@@ -35,99 +34,105 @@ _COLORS: Mapping[str, _Color] = {  # by state
 
 
 def draw(run: Run) -> None:
-    """How far the sweep ``run`` is, the means of its recipes, and its runs, each a row to open."""
-    found = sweep_children(run)
-    cells = sweep_summary(found)
-    done, of = sum(cell.done for cell in cells), sum(cell.of for cell in cells)
-    going = [child for child in found if child.run is not None and not child.run.over]
-    st.progress(done / max(1, of), text=f"{done} of {of} trainings finished")
-    lost = lost_children(run)
-    if lost and run.state == "finished":  # else the sweep itself is resumed, and does it
+    """Draw the progress of the sweep ``run``, the means of its recipes, and its runs, which open on
+    a click."""
+    members = sweep_children(run)
+    cells = sweep_summary(members)
+    done, total = sum(cell.done for cell in cells), sum(cell.of for cell in cells)
+    active = [child for child in members if child.run is not None and not child.run.over]
+    st.progress(done / max(1, total), text=f"{done} of {total} trainings finished")
+    lost = sweep_control.lost_children(run)
+    if lost and run.state == "finished":  # else resuming the sweep does it
         st.button(
-            f"Put {len(lost)} back in line", key="sweep_back", icon=":material/play_arrow:",
-            on_click=_back, args=(run,),
-            help="Trainings whose workers are gone or never started go on from their last "
-            "checkpoints.",
+            f"Queue {len(lost)} again", key="sweep_back", icon=":material/play_arrow:",
+            on_click=_requeue, args=(run,),
+            help="Trainings whose worker was lost or never started continue from their last "
+            "checkpoint.",
         )  # fmt: skip
-    if note := line_words(run, 0):
+    if note := sweep_control.put_back_text(run, 0):
         st.caption(problems.plain(note))
-    if going:
+    if active:
         st.button(
-            "Stop all its trainings", key="sweep_stop", icon=":material/stop:",
+            "Stop all trainings", key="sweep_stop", icon=":material/stop:",
             on_click=_stop, args=(run,),
-            help="Those in line leave it, those at work stop. Each can be resumed.",
+            help="Removes queued trainings from the queue and stops running ones. Each can be "
+            "resumed.",
         )  # fmt: skip
     st.dataframe(
         pd.DataFrame([_row(cell) for cell in cells]), hide_index=True, row_height=30,
         placeholder="",
         column_config={
-            "MACs": st.column_config.NumberColumn(format="compact", help="Counted, the mean"),
+            "MACs": st.column_config.NumberColumn(format="compact", help="Mean (counted)"),
         },
     )  # fmt: skip
     st.caption(
-        "Accuracies measured on test images: the mean over seeds, ± their standard deviation where "
-        "there are two or more."
+        "Accuracies measured on test images: mean over seeds, ± standard deviation for two or more."
     )
     if done and st.button("Compare", key="sweep_compare", icon=":material/scatter_plot:"):
         st.switch_page("pages/compare.py")
     for text in dict.fromkeys(f"{_name(c.recipe)}: {c.problem}" for c in cells if c.problem):
         st.caption(problems.plain(text))
-    _runs(run, [child for child in found if child.run is not None])
+    _runs(run, [child for child in members if child.run is not None])
     if run.over:
-        left = deletion_note(run)
-        st.caption(f"Before you delete this sweep: {left[0].lower()}{left[1:]}")
+        note = deletion_note(run)
+        st.caption(f"If you delete this sweep: {note[0].lower()}{note[1:]}")
 
 
-def state_words(run: Run, runs: Sequence[Run]) -> str:
-    """The state of the sweep ``run`` for its badge; ``runs`` are all of its network. A sweep whose
-    members are all laid out is finished for its worker, and for a person when they are trained."""
+def state_label(run: Run, runs: Sequence[Run]) -> str:
+    """The state of a run for its badge. The worker of a sweep is finished once it has created all
+    trainings; the label counts those that are trained.
+
+    Args:
+        run: The run.
+        runs: All runs of its network.
+    """
     if run.kind != "sweep" or run.state != "finished":
         return run_labels.STATES[run.state]
-    mine = [one for one in runs if one.facts.get("sweep") == run.id]
-    done = sum(one.state == "finished" for one in mine)
-    return f"{done} of {len(mine)} trained" if done < len(mine) else run_labels.STATES[run.state]
+    members = [other for other in runs if other.facts.get("sweep") == run.id]
+    done, total = sum(other.state == "finished" for other in members), len(members)
+    return f"{done} of {total} trained" if done < total else run_labels.STATES[run.state]
 
 
 def badge(run: Run, runs: Sequence[Run]) -> None:
-    """The state of a run, in its color: blue while it, or a training of it, goes on."""
-    words = state_words(run, runs)
+    """Draw the state of a run in its color: blue while it or one of its trainings is under way."""
+    label = state_label(run, runs)
     color = _COLORS.get(run.state, "gray")
-    if words != run_labels.STATES[run.state]:
-        mine = [one for one in runs if one.facts.get("sweep") == run.id]
-        color = "orange" if all(one.over for one in mine) else "blue"
-    st.badge(words, color=color)
+    if label != run_labels.STATES[run.state]:
+        members = [other for other in runs if other.facts.get("sweep") == run.id]
+        color = "orange" if all(other.over for other in members) else "blue"
+    st.badge(label, color=color)
 
 
-def of_sweep(run: Run) -> None:
-    """A way back to the sweep that a run belongs to; nothing for other runs."""
+def sweep_link(run: Run) -> None:
+    """Draw the button that opens the sweep of a run; nothing for a run without one."""
     sweep = str(run.facts.get("sweep") or "")
     if sweep and (run.path.parent / sweep / "sweep.json").exists():
         st.button(
             "Part of a sweep", key="run_sweep", type="tertiary", icon=":material/grid_view:",
-            on_click=state.change, kwargs={"run": sweep}, help="Show the whole sweep.",
+            on_click=state.change, kwargs={"run": sweep}, help="Open the sweep.",
         )  # fmt: skip
 
 
-def _runs(run: Run, found: Sequence[Child]) -> None:
-    if not found:
+def _runs(run: Run, members: Sequence[Child]) -> None:
+    if not members:
         return
-    ids = [child.run.id for child in found if child.run is not None]
-    names = hashlib.sha256(" ".join([run.id, *ids]).encode()).hexdigest()[:16]
-    key = f"sweep_runs_{names}"
+    ids = [child.run.id for child in members if child.run is not None]
+    digest = hashlib.sha256(" ".join([run.id, *ids]).encode()).hexdigest()[:16]
+    key = f"sweep_runs_{digest}"
 
-    def picked() -> None:
+    def open_row() -> None:
         rows = st.session_state[key]["selection"]["rows"]
         if rows and ids[rows[0]] != state.session().run:
             state.change(run=ids[rows[0]])
 
-    st.markdown("**Its trainings.** Choose a row to open one.")
+    st.markdown("**Trainings.** Select a row to open one.")
     number = st.column_config.NumberColumn
     st.dataframe(
-        pd.DataFrame([_child(child) for child in found]), key=key, hide_index=True,
-        on_select=picked, selection_mode="single-row", row_height=30, placeholder="",
+        pd.DataFrame([_child(child) for child in members]), key=key, hide_index=True,
+        on_select=open_row, selection_mode="single-row", row_height=30, placeholder="",
         column_config={
             "One-shot": number(format="%.1f %%"),
-            "Accuracy": number(format="%.1f %%", help="Measured after the last epoch"),
+            "Accuracy": number(format="%.1f %%", help="After the last epoch (measured)"),
         },
     )  # fmt: skip
 
@@ -160,8 +165,7 @@ def _child(child: Child) -> dict:
 
 
 def _name(recipe: str) -> str:
-    own = "Recipe of the page Plan"
-    return own if recipe == "own" else RECIPE_NAMES.get(recipe, recipe).split(" (")[0]
+    return "Custom recipe" if recipe == "own" else RECIPE_NAMES.get(recipe, recipe).split(" (")[0]
 
 
 def _spread(value: Spread | None) -> str:
@@ -172,15 +176,15 @@ def _spread(value: Spread | None) -> str:
 
 
 def _stop(run: Run) -> None:
-    _act(stop_children, run)
+    _act(sweep_control.stop_children, run)
 
 
-def _back(run: Run) -> None:
-    _act(put_back, run)
+def _requeue(run: Run) -> None:
+    _act(sweep_control.put_back, run)
 
 
-def _act(what: Callable[[Run], int], run: Run) -> None:
+def _act(action: Callable[[Run], int], run: Run) -> None:
     try:
-        what(run)
+        action(run)
     except (SfpError, OSError) as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")

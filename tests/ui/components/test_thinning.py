@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from sfp_viz.core.training.sparsification import SSR, sparse_settings
-from sfp_viz.figures.sparsity import story
+from sfp_viz.figures.sparsity import sparsity_history
 from sfp_viz.nets.io.samples import sample_network
-from sfp_viz.ui.components.thinning import in_words, thinning_data
+from sfp_viz.ui.components.thinning import description, thinning_data
 from tests.made_refreshes import refreshes
 
 NETWORK = sample_network("vgg11_fashion")
@@ -16,7 +16,9 @@ NETWORK = sample_network("vgg11_fashion")
 def data(*, stripes: bool = False, upto: int = 0) -> dict:
     method = "stripes" if stripes else "ssr_l21"
     return thinning_data(
-        story(NETWORK, refreshes(NETWORK, upto=upto, stripes=stripes), sparse_settings(method))
+        sparsity_history(
+            NETWORK, refreshes(NETWORK, upto=upto, stripes=stripes), sparse_settings(method)
+        )
     )
 
 
@@ -24,17 +26,17 @@ def test_everything_drawn_has_a_value_for_each_moment_and_can_be_sent():
     for drawn in (data(), data(stripes=True)):
         moments = len(drawn["epochs"])
         assert len(drawn["macs"]) == len(drawn["loss"]) == moments
-        for band in drawn["bands"]:
+        for layer in drawn["layers"]:
             for name in ("live", "stripes", "gates", "residual"):
-                assert band[name] is None or len(band[name]) == moments
+                assert layer[name] is None or len(layer[name]) == moments
         assert json.loads(json.dumps(drawn)) == drawn
 
 
 def test_gates_and_distances_are_there_only_where_the_method_has_them():
     pull, thin = data(), data(stripes=True)
-    assert any(band["residual"] for band in pull["bands"])
-    assert not any(band["stripes"] or band["gates"] for band in pull["bands"])
-    assert any(band["gates"] for band in thin["bands"])
+    assert any(layer["residual"] for layer in pull["layers"])
+    assert not any(layer["stripes"] or layer["gates"] for layer in pull["layers"])
+    assert any(layer["gates"] for layer in thin["layers"])
     assert (pull["target"], thin["target"]) == (None, 0.5)
     assert "Gates" in thin["hint"]
     assert "Gates" not in pull["hint"]
@@ -47,7 +49,7 @@ def test_the_axis_shows_the_epochs_to_come():
 
 
 def test_the_words_for_screen_readers_say_what_is_left_and_where_most_went():
-    told = story(NETWORK, refreshes(NETWORK), SSR())
-    assert "Epoch 4.0 of 4: 400 of 800 filters stay" in in_words(told)
-    assert "16 of 32 are left" in in_words(told)
-    assert "Nothing has been trained" in in_words(story(NETWORK, (), SSR()))
+    history = sparsity_history(NETWORK, refreshes(NETWORK), SSR())
+    assert "Epoch 4.0 of 4: 400 of 800 filters and" in description(history)
+    assert ": 16 of 32" in description(history)
+    assert "Nothing has been trained" in description(sparsity_history(NETWORK, (), SSR()))

@@ -34,7 +34,7 @@ def run(name: str, kind: str = "plan", kind_of_run: str = "finetune", **more) ->
 
 
 def slots(runs) -> list[tuple[str, int]]:
-    return [(one.id, slot) for one, slot in selection.together(runs)]
+    return [(one.id, slot) for one, slot in selection.selected(runs)]
 
 
 def test_what_is_at_work_is_watched_before_what_waits_and_what_is_newest():
@@ -48,13 +48,13 @@ def test_what_is_at_work_is_watched_before_what_waits_and_what_is_newest():
 def test_the_run_on_the_screen_stays_when_it_stops_and_when_another_starts(session):
     runs = [run("new", state="cancelled"), run("work", state="running")]
     selection.read(runs)
-    selection.stay(runs)
+    selection.keep_watching(runs)
     selection.write(runs)
     assert session["runs"] == "work"  # a reload brings it back
     stopped = [run("fresh", state="running"), runs[0], run("work", state="paused")]
-    selection.stay(stopped)
+    selection.keep_watching(stopped)
     assert slots(stopped) == [("work", 0)]
-    selection.stay(stopped[:2])  # it was deleted
+    selection.keep_watching(stopped[:2])  # it was deleted
     assert slots(stopped) == [("fresh", 0)]
 
 
@@ -154,12 +154,12 @@ def test_a_run_without_measurements_has_no_lines_to_be_held_against():
 def test_runs_are_told_apart_by_what_differs_and_by_their_time_where_nothing_does():
     quick = run("a", settings=Distillation(epochs=9, learning_rate=0.1))
     same = run("c", created=60.0)
-    names = run_names.apart([quick, run("b", "uniform"), same, run("d", created=3660.0)])
+    names = run_names.unique_names([quick, run("b", "uniform"), same, run("d", created=3660.0)])
     assert names[0] == "plan abcdef, learning rate 0.1"
     assert names[1] == "uniform L1, learning rate 0.02"
     assert names[2].startswith("plan abcdef, learning rate 0.02, ")
     assert names[2] != names[3]
-    assert run_names.apart([quick]) == ["plan abcdef"]
+    assert run_names.unique_names([quick]) == ["plan abcdef"]
 
 
 def test_rows_of_a_list_never_read_the_same_and_say_what_differs():
@@ -168,7 +168,7 @@ def test_rows_of_a_list_never_read_the_same_and_say_what_differs():
         for epochs in (4, 20) for seed in (0, 1)
     ]  # fmt: skip
     twins = [replace(tuned[0], id="twin", created=9.0), replace(tuned[0], id="second", created=9.0)]
-    names = run_names.in_list([*tuned, *twins, run("plain", "uniform")])
+    names = run_names.list_names([*tuned, *twins, run("plain", "uniform")])
     assert len(set(names)) == len(names)
     assert names[1:4] == [
         "plan abcdef, 4 epochs, seed 1", "plan abcdef, 20 epochs, seed 0",
@@ -188,7 +188,7 @@ def test_what_is_needed_to_tell_runs_apart_is_named_though_it_comes_late():
         for before, epochs in ((dear, 4), (cheap, 20)) for data in ("digits", "mine")
         for momentum in (0.5, 0.9)
     ]  # fmt: skip
-    names = run_names.apart(each)
+    names = run_names.unique_names(each)
     assert names[0] == "plan abcdef, 4 epochs, 9.00 k MACs, learning rate 0.025, momentum 0.5, " \
         "on digits"  # fmt: skip
     assert len(set(names)) == 8

@@ -48,7 +48,7 @@ def test_only_the_last_ones_are_kept(home):
 
 def test_what_is_gone_cannot_be_put_back(home):
     for name in ("nothing", "1.nothing", "../../etc", "..", ""):
-        with pytest.raises(RunError, match="cannot be put back"):
+        with pytest.raises(RunError, match="cannot be restored"):
             trash.restore(name)
 
 
@@ -63,7 +63,7 @@ def test_a_run_with_a_worker_is_not_deleted(home):
 def test_a_run_in_line_says_how_it_can_be_deleted(home):
     path = run(home)
     (path / "queued.json").write_text('{"order": 0, "time": 1}')
-    with pytest.raises(RunError, match="Take it out of the line"):
+    with pytest.raises(RunError, match="Remove it from the queue"):
         trash.discard(path)
     assert path.exists()
 
