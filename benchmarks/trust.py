@@ -46,7 +46,7 @@ from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.evaluation.observe import observe
-from sfp_viz.nets.evaluation.one_shot import measure_draws, measure_points, tasks
+from sfp_viz.nets.evaluation.one_shot import measure_plans, measure_sensitivity_points, sensitivity_tasks
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
@@ -79,8 +79,8 @@ def sensitivity_of(
     points, started = file.with_suffix(".points"), time.time()
     done = [tuple(json.loads(line)) for line in _lines(points)]
     known = {(group, kept) for group, kept, _ in done}
-    todo = [task for task in tasks(network, recipe) if task not in known]
-    for point in measure_points(model, network, recipe, todo=todo, calibration=train, test=test):
+    todo = [task for task in sensitivity_tasks(network, recipe) if task not in known]
+    for point in measure_sensitivity_points(model, network, recipe, todo=todo, calibration=train, test=test):
         done.append(point)
         with points.open("a") as out:
             out.write(json.dumps(point) + "\n")
@@ -118,7 +118,7 @@ def measure(name: str, target: float, work: Path, compensation: str) -> None:
     lines, started = file.with_suffix(".lines"), time.time()
     done = dict(json.loads(line) for line in _lines(lines))
     todo = [plan for plan in plans if plan.hash not in done]
-    counted = measure_draws(model, network, todo, calibration=train, test=test)
+    counted = measure_plans(model, network, todo, calibration=train, test=test)
     for plan, right in zip(todo, counted, strict=True):
         done[plan.hash] = right
         with lines.open("a") as out:
@@ -148,7 +148,7 @@ def compare(name: str, target: float, work: Path, compensation: str) -> None:
         for allocation in ALLOCATIONS
     ]
     plans = [make_plan_for(Problem(network, Request(recipe), evidence)) for recipe in recipes]
-    right = measure_draws(model, network, plans, calibration=train, test=test)
+    right = measure_plans(model, network, plans, calibration=train, test=test)
     found = {r.allocation: count for r, count in zip(recipes, right, strict=True)}
     file.write_text(json.dumps(found))
 

@@ -20,7 +20,7 @@ from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.sparsity.sparse_training import SparseTraining
-from sfp_viz.nets.stripes.striped_model import hold_stripes
+from sfp_viz.nets.stripes.striped_model import freeze_stripes
 from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.training.distill import Training
 
@@ -63,7 +63,7 @@ def thinned(
 def held(training: Training, method: str) -> Training:
     """``training`` with the stripes that are 0 kept there."""
     if method == "multi_granularity":
-        hold_stripes(training.module)
+        freeze_stripes(training.module)
     return training
 
 

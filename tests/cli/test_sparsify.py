@@ -79,16 +79,16 @@ def test_a_window_with_a_dead_border_is_exported_smaller_and_stays_so(tmp_path):
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.stripes.striped_file import load_striped
-    from sfp_viz.nets.stripes.striped_model import smaller_layers
+    from sfp_viz.nets.stripes.striped_model import cropped_layers
 
     model = load_model(NET)
     model.module.get_submodule("conv2").weight.data[:, :, 0] = 0
     files = [str(tmp_path / f"{name}.safetensors") for name in ("zeros", "smaller", "again")]
     save_model(model.with_module(model.module), files[0])
     call("export", files[0], "--safetensors", files[1], "--stripes", "smaller")
-    assert smaller_layers(load_striped(files[1])) == ("conv2",)
+    assert cropped_layers(load_striped(files[1])) == ("conv2",)
     call("export", files[1], "--safetensors", files[2])  # as its file says
-    assert smaller_layers(load_striped(files[2])) == ("conv2",)
+    assert cropped_layers(load_striped(files[2])) == ("conv2",)
     onnx = str(tmp_path / "net.onnx")
     found = value("export", files[2], "--onnx", onnx)[onnx]
     plain = value("export", files[2], "--onnx", onnx, "--stripes", "zeros")[onnx]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import DataError
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice
 from sfp_viz.nets.tracing.execution import Execution, tensors_of
 
 FEW = 128  # images for HRank and CHIP, which decompose every map
@@ -38,9 +38,13 @@ def taylor(
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     for group in groups:
-        for reach in group.reaches:
-            if reach.side == "out" and reach.name in group.layers:
-                gate = _Gate(group.name, reach, execution.norms.get(reach.name, reach.name))
+        for span in group.slices:
+            if span.side == "out" and span.name in group.layers:
+                gate = _Gate(
+                    group.name,
+                    span,
+                    execution.norms.get(span.name, span.name),
+                )
                 hooks.append(module.get_submodule(gate.behind).register_forward_hook(gate.apply))
                 gates.append(gate)
     sums = {group.name: np.zeros(group.size) for group in groups}
@@ -55,7 +59,11 @@ def taylor(
                 slope = None if gate.value is None else next(slopes)
                 if slope is not None:
                     found = slope.detach().double().cpu().numpy()
-                    np.add.at(once[gate.group], gate.reach.units, found[gate.reach.channels])
+                    np.add.at(
+                        once[gate.group],
+                        gate.span.units,
+                        found[gate.span.channels],
+                    )
                 gate.value = None
             for name, found in once.items():
                 sums[name] += np.square(found)
@@ -69,8 +77,8 @@ def taylor(
 class _Gate:
     """A factor of 1 on the channels that a module gives; its gradient says what they are worth."""
 
-    def __init__(self, group: str, reach: Reach, behind: str) -> None:
-        self.group, self.reach, self.behind = group, reach, behind
+    def __init__(self, group: str, span: ChannelSlice, behind: str) -> None:
+        self.group, self.span, self.behind = group, span, behind
         self.value: Tensor | None = None
 
     def apply(self, part: nn.Module, ins: tuple[Any, ...], out: Tensor) -> Tensor:
@@ -95,7 +103,7 @@ def _loss(module: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(found, labels)
 
 
-class Maps:
+class MapScores:
     """Mean rank (HRank) and channel independence (CHIP) of the maps A_i that a layer takes in.
 
     hrank: mean over images, and the maps of a unit, of rank(A_i). Range: 0 to the shorter side of
@@ -111,7 +119,7 @@ class Maps:
     are none, and the scores stay 0.
     """
 
-    def __init__(self, reader: Reach, names: Sequence[str]) -> None:
+    def __init__(self, reader: ChannelSlice, names: Sequence[str]) -> None:
         order = np.argsort(reader.units, kind="stable")
         self._channels = torch.from_numpy(reader.channels[order].copy())
         self._units = int(reader.units.max()) + 1

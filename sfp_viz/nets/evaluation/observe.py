@@ -15,9 +15,9 @@ from sfp_viz.core.evidence.observations import SCORES, Observations
 from sfp_viz.errors import RecipeError
 from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.evaluation.activation_scores import Maps, taylor
+from sfp_viz.nets.evaluation.activation_scores import MapScores, taylor
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice
 from sfp_viz.nets.tracing.coupled_weights import input_slices
 from sfp_viz.nets.tracing.execution import Execution, execute
 from sfp_viz.nets.tracing.read_network import channel_groups
@@ -57,7 +57,7 @@ def observe(
     powers = {name: _Power() for name in {group[0].name for group in readers.values()}}
     after = {name: _next_reader(module, execution, every, name) for name in powers}
     wanted = [name for name in scores if name != "taylor"]
-    maps = {name: Maps(group[0], wanted) for name, group in readers.items()} if wanted else {}
+    maps = {name: MapScores(group[0], wanted) for name, group in readers.items()} if wanted else {}
     parts = [(part.reader.name, part) for part in sums.values()]
     parts += [(readers[name][0].name, part) for name, part in maps.items()]
     hooks = [module.get_submodule(name).register_forward_pre_hook(part.add) for name, part in parts]
@@ -118,13 +118,13 @@ def _batches(model: Model, images: Images, chosen: np.ndarray) -> Iterator[Batch
         yield model.normalize(pixels), torch.from_numpy(images.labels[part]).to(device)
 
 
-def _readers(module: nn.Module, group: ChannelGroup) -> list[Reach]:
+def _readers(module: nn.Module, group: ChannelGroup) -> list[ChannelSlice]:
     """Layers that read the group's channels with weights of their own, the first to run first."""
     found = []
-    for reach in group.reaches:
-        part: Any = module.get_submodule(reach.name) if reach.side == "in" else None
+    for span in group.slices:
+        part: Any = module.get_submodule(span.name) if span.side == "in" else None
         if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            found.append(reach)
+            found.append(span)
     return found
 
 
@@ -137,11 +137,11 @@ def _next_reader(
     kinds = nn.Conv2d | nn.Linear | nn.ConvTranspose2d
     order = [n for n in execution.calls if isinstance(module.get_submodule(n), kinds)]
     into = {
-        reach.name
+        span.name
         for group in groups
-        if any(reach.name == name and reach.side == "out" for reach in group.reaches)
-        for reach in group.reaches
-        if reach.side in ("in", "both")  # 'both': depthwise
+        if any(span.name == name and span.side == "out" for span in group.slices)
+        for span in group.slices
+        if span.side in ("in", "both")  # 'both': depthwise
     }
     return next((n for n in order[order.index(name) + 1 :] if n in into), "")
 
@@ -187,7 +187,7 @@ class _Power:
 class _Sums:
     """Running sums of a group's values and of their products, in float64."""
 
-    def __init__(self, reader: Reach) -> None:
+    def __init__(self, reader: ChannelSlice) -> None:
         self.reader = reader
         order = np.argsort(reader.units, kind="stable")
         self._channels = torch.from_numpy(reader.channels[order].copy())
@@ -212,20 +212,20 @@ class _Sums:
         return (self._second / max(1, self._count) - torch.outer(mean, mean)).numpy()
 
 
-def _gram(module: nn.Module, execution: Execution, readers: Sequence[Reach]) -> np.ndarray:
+def _gram(module: nn.Module, execution: Execution, readers: Sequence[ChannelSlice]) -> np.ndarray:
     """Sum over the readers of W_i . W_j, over outputs and window positions, [units, units]."""
     total: np.ndarray | None = None
-    for reach in readers:
-        part: Any = module.get_submodule(reach.name)
-        norm: Any = module.get_submodule(execution.norms.get(reach.name, ""))
+    for span in readers:
+        part: Any = module.get_submodule(span.name)
+        norm: Any = module.get_submodule(execution.norms.get(span.name, ""))
         scale = None
         if isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:
             scale = (norm.running_var + norm.eps).double().rsqrt()
             scale = scale if norm.weight is None else scale * norm.weight.detach().double()
         slices = input_slices(part, scale).cpu()
-        order = np.argsort(reach.units, kind="stable")
-        units = int(reach.units.max()) + 1
-        rows = slices[torch.from_numpy(reach.channels[order].copy())].reshape(units, -1)
+        order = np.argsort(span.units, kind="stable")
+        units = int(span.units.max()) + 1
+        rows = slices[torch.from_numpy(span.channels[order].copy())].reshape(units, -1)
         gram = (rows @ rows.T).numpy()
         total = gram if total is None else total + gram
     assert total is not None

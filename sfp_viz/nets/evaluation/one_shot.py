@@ -29,7 +29,7 @@ RATIOS = (0.25, 0.5, 0.75, 0.9)
 CALIBRATION = 512  # images that re-estimate BatchNorm at each point; 'prune' itself takes 2,560
 
 
-def tasks(
+def sensitivity_tasks(
     network: Network, recipe: Recipe, ratios: Sequence[float] = RATIOS
 ) -> tuple[tuple[str, int], ...]:
     """What there is to measure: the whole network, ('', 0), the same with its BatchNorm estimated
@@ -47,7 +47,7 @@ def tasks(
     return tuple(found)
 
 
-def measure_points(
+def measure_sensitivity_points(
     model: Model,
     network: Network,
     recipe: Recipe,
@@ -98,7 +98,7 @@ def single_cut(
     )
 
 
-def measure_draws(
+def measure_plans(
     model: Model,
     network: Network,
     plans: Sequence[Plan],

@@ -24,7 +24,7 @@ WEIGHTS, READING = "model.safetensors", "reading.json"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredModel:
     """An imported network: its digest, its name, the size of its file in bytes, and when it was
     imported (seconds since 1970)."""
 
@@ -70,7 +70,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
     return model.digest
 
 
-def stored_models(home: str | Path) -> tuple[Stored, ...]:
+def stored_models(home: str | Path) -> tuple[StoredModel, ...]:
     """The imported networks, newest first. Loads no torch."""
     found = []
     for reading in (Path(home) / "models").glob(f"[!.]*/{READING}"):
@@ -80,7 +80,7 @@ def stored_models(home: str | Path) -> tuple[Stored, ...]:
             facts = weights.stat()
         except (ModelError, OSError):  # half a folder is no network
             continue
-        found.append(Stored(reading.parent.name, name, facts.st_size, facts.st_mtime))
+        found.append(StoredModel(reading.parent.name, name, facts.st_size, facts.st_mtime))
     return tuple(sorted(found, key=lambda stored: (-stored.imported, stored.digest)))
 
 

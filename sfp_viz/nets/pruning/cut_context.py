@@ -11,7 +11,12 @@ import numpy as np
 from torch import nn
 
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, channels_of, part_of, silence
+from sfp_viz.nets.tracing.channel_groups import (
+    ChannelGroup,
+    module_or_parameter,
+    removed_slices,
+    silence,
+)
 from sfp_viz.nets.tracing.execution import Execution
 from sfp_viz.nets.tracing.read_network import trace_model
 
@@ -57,8 +62,8 @@ class CutContext:
 
     def removed_outputs(self) -> dict[str, np.ndarray]:
         """Layers that lose outputs, with the positions of the outputs that they lose."""
-        slices = channels_of(self.groups, self.removed)
-        return {reach.name: channels for reach, channels in slices if reach.side == "out"}
+        slices = removed_slices(self.groups, self.removed)
+        return {span.name: channels for span, channels in slices if span.side == "out"}
 
 
 def cut_context(model: Model, removed: Removed) -> CutContext:
@@ -72,11 +77,11 @@ def cut_context(model: Model, removed: Removed) -> CutContext:
     module = copy.deepcopy(model.module).eval()
     readers: dict[str, np.ndarray] = {}
     notes: dict[str, None] = {}
-    for reach, channels in channels_of(groups, removed):
-        layer: Any = part_of(module, reach.name) if reach.side == "in" else None
+    for span, channels in removed_slices(groups, removed):
+        layer: Any = module_or_parameter(module, span.name) if span.side == "in" else None
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            readers[reach.name] = np.union1d(readers.get(reach.name, channels), channels)
+            readers[span.name] = np.union1d(readers.get(span.name, channels), channels)
         elif layer is not None:
             kind = type(layer).__name__
-            notes[f"'{reach.name}' ({kind}) cannot take up what the removed filters fed it."] = None
+            notes[f"'{span.name}' ({kind}) cannot take up what the removed filters fed it."] = None
     return CutContext(model, module, groups, removed, execution, readers, tuple(notes))

@@ -17,7 +17,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.pruning.calibration import add_constant, constant_outputs, input_means
 from sfp_viz.nets.pruning.cut_context import CutContext
 from sfp_viz.nets.pruning.layer_fits import PruneReport
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, Reach, part_of
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice, module_or_parameter
 from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS
 
 MERGE_COSINE = 0.9  # 'merge': below this cosine a removed filter is just dropped
@@ -133,10 +133,10 @@ def _nearest(
 def _unit_weights(module: nn.Module, group: ChannelGroup) -> Tensor:
     """All weights that write each unit, float64 [units, weights], each layer at norm 1."""
     rows = []
-    for reach in group.reaches:
-        layer: Any = part_of(module, reach.name)
-        if reach.side != "in" and isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
-            row = _weight_by_output(layer)[_by_unit(reach)].reshape(group.size, -1)
+    for span in group.slices:
+        layer: Any = module_or_parameter(module, span.name)
+        if span.side != "in" and isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
+            row = _weight_by_output(layer)[_by_unit(span)].reshape(group.size, -1)
             rows.append(row / row.norm().clamp_min(1e-30))
     return torch.cat(rows, 1)
 
@@ -146,22 +146,22 @@ def _weight_by_output(layer: Any) -> Tensor:
     return weight.transpose(0, 1) if getattr(layer, "transposed", False) else weight
 
 
-def _by_unit(reach: Reach) -> np.ndarray:
+def _by_unit(span: ChannelSlice) -> np.ndarray:
     """The channels of a slice, unit after unit; those of one unit in order."""
-    return reach.channels[np.lexsort((reach.channels, reach.units))]
+    return span.channels[np.lexsort((span.channels, span.units))]
 
 
 def _merge_inputs(module: nn.Module, group: ChannelGroup, pairs: Pairs) -> Iterator[str]:
     """Let every reader of ``group`` read S times unit j where it read unit i, in place; yields a
     sentence about each reader in which that cannot be done."""
-    for reach in group.reaches:
-        layer: Any = part_of(module, reach.name)
-        if reach.side != "in" or not isinstance(layer, nn.Conv2d | nn.Linear):
+    for span in group.slices:
+        layer: Any = module_or_parameter(module, span.name)
+        if span.side != "in" or not isinstance(layer, nn.Conv2d | nn.Linear):
             continue
         if getattr(layer, "groups", 1) > 1:
-            yield f"'{reach.name}' is a grouped convolution, so nothing is merged in it."
+            yield f"'{span.name}' is a grouped convolution, so nothing is merged in it."
             continue
-        channels = _by_unit(reach).reshape(group.size, -1)
+        channels = _by_unit(span).reshape(group.size, -1)
         with torch.no_grad():
             for removed, kept, factor in pairs:
                 layer.weight[:, channels[kept]] += factor * layer.weight[:, channels[removed]]
@@ -175,12 +175,12 @@ def _only_norm(module: nn.Module, norms: Mapping[str, str], group: ChannelGroup)
         return None, f"grouped convolutions tie {many} filters to a unit, and the factor is for one"
     if len(group.layers) + len(group.followers) > 1:
         return None, "several layers write its channels"
-    passed = {reach.name for reach in group.reaches if reach.side == "both"} - {group.name}
+    passed = {span.name for span in group.slices if span.side == "both"} - {group.name}
     if passed - {norms.get(group.name, "")}:
         return None, "more than the norm behind its layer acts on its channels"
     if not passed:
         return None, ""
-    norm: Any = part_of(module, next(iter(passed)))
+    norm: Any = module_or_parameter(module, next(iter(passed)))
     if not isinstance(norm, BATCH_NORMS) or norm.running_var is None:
         return None, "its norm keeps no running statistics"
     return norm, ""

@@ -291,10 +291,10 @@ def _unit_size(name: str, groups: Sequence[ChannelGroup]) -> int:
     """How many features in a row are one unit of a layer's inputs; 0 when that differs."""
     sizes = set()
     for group in groups:
-        for reach in group.reaches:
-            if reach.name == name and reach.side == "in":
-                order = np.argsort(reach.channels)
-                channels, units = reach.channels[order], reach.units[order]
+        for span in group.slices:
+            if span.name == name and span.side == "in":
+                order = np.argsort(span.channels)
+                channels, units = span.channels[order], span.units[order]
                 changes = np.flatnonzero(np.diff(units) | (np.diff(channels) != 1)) + 1
                 firsts = np.concatenate([[0], changes, [len(units)]])
                 runs, starts = np.diff(firsts), channels[firsts[:-1]]

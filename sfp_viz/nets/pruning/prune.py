@@ -24,7 +24,7 @@ from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.channel_groups import silence
 from sfp_viz.nets.tracing.dependency_groups import cut as cut_channels
 from sfp_viz.nets.tracing.execution import tensors_of
-from sfp_viz.nets.tracing.verification import disagreement
+from sfp_viz.nets.tracing.verification import output_gap
 
 TOLERANCE = 1e-3  # float32, of the output's scale; rounding alone is below 1e-5
 
@@ -192,7 +192,7 @@ def _cut_and_check(cut: CutContext) -> None:
         with torch.no_grad():
             silent = tensors_of(module(image))
             cut_channels(module, cut.groups, cut.removed)
-            gap = disagreement(silent, tensors_of(module(image)))
+            gap = output_gap(silent, tensors_of(module(image)))
     except Exception as problem:  # a wrongly cut network may fail in any way
         raise SurgeryError(
             f"The cut network '{name}' does not run: {problem}. Leave the groups around "

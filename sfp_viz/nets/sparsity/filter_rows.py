@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup, part_of
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, module_or_parameter
 
 _SMALLEST_SHARE, _LARGEST_SHARE = 0.25, 4.0
 
@@ -114,15 +114,15 @@ def row_weights(module: nn.Module, rows: Sequence[Rows]) -> dict[str, nn.Paramet
 def _rows(module: nn.Module, group: ChannelGroup, owned: Mapping[int, str]) -> Rows:
     slices: dict[tuple[str, int], RowSlice] = {}
     values = 0
-    for reach in group.reaches:
-        if reach.side == "in":
+    for span in group.slices:
+        if span.side == "in":
             continue
-        for parameter, axis in _writers(part_of(module, reach.name), reach.axis):
+        for parameter, axis in _writers(module_or_parameter(module, span.name), span.axis):
             name = owned[id(parameter)]
             if (name, axis) in slices:  # one parameter under two names: a row holds it once
                 continue
-            channels = torch.from_numpy(reach.channels.copy()).to(parameter.device)
-            units = torch.from_numpy(reach.units.copy()).to(parameter.device)
+            channels = torch.from_numpy(span.channels.copy()).to(parameter.device)
+            units = torch.from_numpy(span.units.copy()).to(parameter.device)
             whole = len(channels) == parameter.shape[axis] and bool(
                 (channels == torch.arange(len(channels), device=channels.device)).all()
             )

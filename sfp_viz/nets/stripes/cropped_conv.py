@@ -9,7 +9,7 @@ from torch.nn import functional as F
 Ends = tuple[int, int]
 
 
-class SmallerConv(nn.Module):
+class CroppedConv(nn.Module):
     """What ``conv`` computes when the positions outside ``window`` are 0 in every filter.
 
     ``window`` is (first, last + 1) of its rows and of its columns (core.stripes.live_window). A

@@ -14,13 +14,13 @@ from sfp_viz.files import name_beside
 from sfp_viz.nets.io.model_file import load_saved, model_bytes, save_model
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.stripes.striped_model import (
+    can_leave_out_stripes,
+    cropped_layers,
     dense_twin,
-    may_be_thinned,
-    put,
-    skipping,
-    smaller_layers,
+    replace_layer,
     stripe_layers,
-    with_smaller_window,
+    with_cropped_window,
+    with_skipped_stripes,
 )
 
 ENTRY = "sfp_viz_stripes"
@@ -46,7 +46,7 @@ def save_striped(model: Model, path: str | Path) -> None:
         with safe_open(beside, framework="numpy") as file:
             facts = dict(file.metadata() or {})
         facts[ENTRY] = json.dumps(
-            {"format": FORMAT, "layers": stripe_layers(model), "smaller": smaller_layers(model)}
+            {"format": FORMAT, "layers": stripe_layers(model), "smaller": cropped_layers(model)}
         )
         beside.write_bytes(save(load(content), metadata=facts))
         beside.replace(path)
@@ -58,7 +58,7 @@ def save_striped(model: Model, path: str | Path) -> None:
 
 def save_as_it_runs(model: Model, path: str | Path) -> None:
     """Write ``model``, with how its layers leave stripes out where any do. Raises ModelError."""
-    thinner = stripe_layers(model) + smaller_layers(model)
+    thinner = stripe_layers(model) + cropped_layers(model)
     (save_striped if thinner else save_model)(model, path)
 
 
@@ -77,14 +77,14 @@ def load_striped(path: str | Path) -> Model:
     parts = dict(module.named_modules())
     for name in (*skip, *smaller):
         conv, part = parts.get(name), None
-        if type(conv) is nn.Conv2d and may_be_thinned(conv):
-            part = with_smaller_window(conv) if name in smaller else skipping(conv)
+        if type(conv) is nn.Conv2d and can_leave_out_stripes(conv):
+            part = with_cropped_window(conv) if name in smaller else with_skipped_stripes(conv)
         if part is None:
             raise ModelError(
                 f"{Path(path).name} names a layer '{name[:100]}' with stripes that its network "
                 "does not have. Save it again."
             )
-        put(module, name, part)
+        replace_layer(module, name, part)
     return model.with_module(module, base_digest=model.base_digest)
 
 

@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, live_window
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.stripes.cropped_conv import SmallerConv
+from sfp_viz.nets.stripes.cropped_conv import CroppedConv
 from sfp_viz.nets.stripes.stripe_conv import StripeConv
 from sfp_viz.nets.tracing.execution import execute
 
-Asked = Literal["fastest", "stripes", "smaller"]
+RunKind = Literal["fastest", "stripes", "smaller"]
 
 
-def live_mask(conv: nn.Conv2d | SmallerConv) -> Tensor:
+def live_mask(conv: nn.Conv2d | CroppedConv) -> Tensor:
     """Stripes of a convolution that are not 0 everywhere: bool [filters, height, width]."""
     return conv.weight.detach().ne(0).any(1)
 
 
 def striped(
-    model: Model, *, kind: Asked = "fastest", batch: int = 1, repeats: int = 15
+    model: Model, *, kind: RunKind = "fastest", batch: int = 1, repeats: int = 15
 ) -> tuple[Model, tuple[StripeChoice, ...]]:
     """A copy of ``model`` whose convolutions leave dead stripes out, and what was chosen for each.
 
@@ -47,7 +47,7 @@ def striped(
             times = {way: _fast(part, maps, repeats) for way, part in ways.items()}
         chosen = _chosen(kind, ways, times)
         choices.append(_choice(name, live_mask(conv), ways, times, chosen))
-        put(module, name, ways[chosen])
+        replace_layer(module, name, ways[chosen])
     module.train(model.module.training)
     return model.with_module(module, base_digest=model.base_digest), tuple(choices)
 
@@ -57,8 +57,8 @@ def dense_twin(model: Model) -> Model:
     architecture."""
     module = copy.deepcopy(model.module)
     for name, part in list(module.named_modules()):
-        if isinstance(part, (StripeConv, SmallerConv)):
-            put(module, name, part.dense())
+        if isinstance(part, (StripeConv, CroppedConv)):
+            replace_layer(module, name, part.dense())
     return model.with_module(module)
 
 
@@ -67,33 +67,33 @@ def stripe_layers(model: Model) -> tuple[str, ...]:
     return tuple(n for n, part in model.module.named_modules() if isinstance(part, StripeConv))
 
 
-def smaller_layers(model: Model) -> tuple[str, ...]:
+def cropped_layers(model: Model) -> tuple[str, ...]:
     """Names of the layers with a smaller window than they had."""
-    return tuple(n for n, part in model.module.named_modules() if isinstance(part, SmallerConv))
+    return tuple(n for n, part in model.module.named_modules() if isinstance(part, CroppedConv))
 
 
-def put(module: nn.Module, name: str, part: nn.Module) -> None:
+def replace_layer(module: nn.Module, name: str, part: nn.Module) -> None:
     """Put ``part`` in the place of the layer ``name``, in place."""
     owner, _, leaf = name.rpartition(".")
     setattr(module.get_submodule(owner), leaf, part)
 
 
-def skipping(conv: nn.Conv2d) -> StripeConv:
+def with_skipped_stripes(conv: nn.Conv2d) -> StripeConv:
     """``conv`` with its dead stripes skipped."""
     return StripeConv(conv, live_mask(conv))
 
 
-def with_smaller_window(conv: nn.Conv2d) -> SmallerConv | None:
+def with_cropped_window(conv: nn.Conv2d) -> CroppedConv | None:
     """``conv`` without the border rows and columns that are dead for all filters; None: none is."""
     window = live_window(live_mask(conv).cpu().numpy())
-    return SmallerConv(conv, window) if window else None
+    return CroppedConv(conv, window) if window else None
 
 
-def hold_stripes(module: nn.Module) -> None:
+def freeze_stripes(module: nn.Module) -> None:
     """Keep the dead stripes of ``module`` at 0 through any training of it: their gradients are 0
     from now on, so that neither momentum nor decay moves them. In place; a copy does not."""
     for conv in module.modules():
-        if not (type(conv) is nn.Conv2d or isinstance(conv, SmallerConv)):
+        if not (type(conv) is nn.Conv2d or isinstance(conv, CroppedConv)):
             continue
         if bool((live := live_mask(conv)).all()):
             continue
@@ -101,7 +101,7 @@ def hold_stripes(module: nn.Module) -> None:
         conv.weight.register_hook(lambda gradient, mask=mask: gradient * mask)
 
 
-def may_be_thinned(conv: nn.Conv2d) -> bool:
+def can_leave_out_stripes(conv: nn.Conv2d) -> bool:
     """Whether a convolution pads with zeros, by numbers: others have to run as they are."""
     return conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
 
@@ -109,7 +109,7 @@ def may_be_thinned(conv: nn.Conv2d) -> bool:
 def _thinned(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
     """Convolutions with dead stripes that can leave them out."""
     for name, part in list(module.named_modules()):
-        if type(part) is not nn.Conv2d or not may_be_thinned(part):
+        if type(part) is not nn.Conv2d or not can_leave_out_stripes(part):
             continue
         mask = live_mask(part)
         if mask[0].numel() > 1 and bool(mask.any()) and not bool(mask.all()):
@@ -119,14 +119,14 @@ def _thinned(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
 def _ways(conv: nn.Conv2d) -> dict[StripeKind, nn.Module]:
     """How a convolution with dead stripes can run; the first is taken where two are as fast."""
     found: dict[StripeKind, nn.Module] = {"dense": conv}
-    if smaller := with_smaller_window(conv):
+    if smaller := with_cropped_window(conv):
         found["smaller"] = smaller
-    found["stripes"] = skipping(conv)
+    found["stripes"] = with_skipped_stripes(conv)
     return found
 
 
 def _chosen(
-    kind: Asked, ways: Mapping[StripeKind, nn.Module], times: Mapping[StripeKind, float]
+    kind: RunKind, ways: Mapping[StripeKind, nn.Module], times: Mapping[StripeKind, float]
 ) -> StripeKind:
     """A layer that was not measured, because nothing calls it, stays as it is."""
     if kind == "fastest":
@@ -149,7 +149,7 @@ def _choice(
         dense_ms=times.get("dense"),
         stripes_ms=times.get("stripes"),
         kind=chosen,
-        window=smaller.size if isinstance(smaller, SmallerConv) else None,
+        window=smaller.size if isinstance(smaller, CroppedConv) else None,
         smaller_ms=times.get("smaller"),
     )
 

@@ -14,8 +14,8 @@ from sfp_viz.core.network import Cause
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Where the channels of a group lie in one module (or bare parameter) called ``name``.
+class ChannelSlice:
+    """The channels of a group in one module (or bare parameter) called ``name``.
 
     ``side``: 'out' they are written, 'in' read, 'both' passed through (norms, depthwise).
     ``channels`` are positions along that side, ``units`` the unit of the group each belongs to.
@@ -43,7 +43,7 @@ class ChannelGroup:
     repeats: int
     layers: tuple[str, ...]
     followers: tuple[str, ...]
-    reaches: tuple[Reach, ...]
+    slices: tuple[ChannelSlice, ...]
     operations: frozenset[str]
     problem: Cause | None = None
     moved_by: Cause | None = None
@@ -59,12 +59,12 @@ def silence(
     module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
 ) -> None:
     """Set every parameter that writes the removed channels to 0, in place: pass a copy."""
-    for reach, channels in channels_of(groups, removed):
-        if reach.side == "in":
+    for span, channels in removed_slices(groups, removed):
+        if span.side == "in":
             continue
-        part = part_of(module, reach.name)
+        part = module_or_parameter(module, span.name)
         if isinstance(part, nn.Parameter):
-            _zero(part, reach.axis, channels)
+            _zero(part, span.axis, channels)
             continue
         if getattr(part, "weight", None) is not None and not isinstance(part, nn.PReLU):
             _zero(part.weight, 1 if getattr(part, "transposed", False) else 0, channels)
@@ -74,10 +74,10 @@ def silence(
             _zero(part.bias, 0, channels)
 
 
-def shorten(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:
+def remove_entries(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:
     """Take ``channels`` of a bare parameter away along ``axis``, in place."""
     path, _, last = name.rpartition(".")
-    old = part_of(module, name)
+    old = module_or_parameter(module, name)
     keep = [place for place in range(old.shape[axis]) if place not in channels]
     short = old.detach().index_select(axis, torch.tensor(keep, device=old.device))
     setattr(module.get_submodule(path), last, nn.Parameter(short, old.requires_grad))
@@ -88,17 +88,20 @@ def _zero(tensor: Any, axis: int, channels: np.ndarray) -> None:
         tensor.index_fill_(axis, torch.from_numpy(channels).to(tensor.device), 0)
 
 
-def channels_of(
+def removed_slices(
     groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
-) -> Iterator[tuple[Reach, np.ndarray]]:
-    """Every place that the removed units reach, with the channels that they have there."""
+) -> Iterator[tuple[ChannelSlice, np.ndarray]]:
+    """Every place that the removed units span, with the channels that they have there."""
     for group in groups:
         units = removed.get(group.name, ())
-        for reach in group.reaches if len(units) else ():
-            yield reach, np.unique(reach.channels[np.isin(reach.units, np.asarray(units))])
+        for span in group.slices if len(units) else ():
+            yield (
+                span,
+                np.unique(span.channels[np.isin(span.units, np.asarray(units))]),
+            )
 
 
-def part_of(module: nn.Module, name: str) -> Any:
+def module_or_parameter(module: nn.Module, name: str) -> Any:
     """The module or bare parameter at a dotted path."""
     path, _, last = name.rpartition(".")
     return getattr(module.get_submodule(path), last)
@@ -109,12 +112,12 @@ def without_overlaps(groups: Sequence[ChannelGroup]) -> Iterator[ChannelGroup]:
     owner: dict[tuple[str, str, int], str] = {}
     mixed: dict[str, str] = {}
     for group in groups:
-        for reach in group.reaches:
-            side = "out" if reach.side == "both" else reach.side
-            for channel in reach.channels.tolist():
-                first = owner.setdefault((reach.name, side, channel), group.name)
+        for span in group.slices:
+            side = "out" if span.side == "both" else span.side
+            for channel in span.channels.tolist():
+                first = owner.setdefault((span.name, side, channel), group.name)
                 if first != group.name:
-                    mixed = {first: reach.name, group.name: reach.name, **mixed}
+                    mixed = {first: span.name, group.name: span.name, **mixed}
     for group in groups:
         met_at = mixed.get(group.name, "")
         problem = group.problem or (rearranged(group.moved_by, met_at) if met_at else None)

@@ -38,7 +38,7 @@ _ARITHMETIC = {"add", "sub", "mul", "div", "__add__", "__sub__", "__mul__", "__t
 
 
 @dataclass(frozen=True)
-class Move:
+class ChannelOperation:
     """An operation that moves or mixes channels: its ``operation`` and ``place``, and how surely
     it does. ``rank`` 0: channels are mixed in products; 1: they are split or moved; 2: they are
     normalized together, or dimensions only change places; 3: maps are joined."""
@@ -53,24 +53,24 @@ class Move:
         return Cause("rearranged", operation=self.operation, place=self.place)
 
 
-class Places(TorchFunctionMode):
-    """While it is entered, notes every operation of ``module`` that moves or mixes channels.
+class OperationRecorder(TorchFunctionMode):
+    """Inside its context, records every operation of ``module`` that moves or mixes channels.
 
-    ``moves`` maps the autograd node of its result to the operation, in order of execution.
+    ``operations`` maps the autograd node of its result to the operation, in order of execution.
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.moves: dict[Any, Move] = {}
+        self.operations: dict[Any, ChannelOperation] = {}
         self._path: list[str] = []
         self._hooks: list[Any] = []
         self._module = module
 
-    def __enter__(self) -> Places:
-        for name, part in self._module.named_modules():
+    def __enter__(self) -> OperationRecorder:
+        for name, layer in self._module.named_modules():
             self._hooks += [
-                part.register_forward_pre_hook(lambda *_, name=name: self._path.append(name)),
-                part.register_forward_hook(self._leave),
+                layer.register_forward_pre_hook(lambda *_, name=name: self._path.append(name)),
+                layer.register_forward_hook(self._leave),
             ]
         return super().__enter__()
 
@@ -91,14 +91,16 @@ class Places(TorchFunctionMode):
         for out in tensors_of(result) if self._path else ():
             rank = _rank(name, args, kwargs, out)
             if rank is not None and out.grad_fn is not None:
-                move = Move(rank, _NAMES.get(name, name.strip("_")), self._path[-1])
-                self.moves.setdefault(out.grad_fn, move)
+                operation = ChannelOperation(
+                    rank, _NAMES.get(name, name.strip("_")), self._path[-1]
+                )
+                self.operations.setdefault(out.grad_fn, operation)
         return result
 
     def first(self) -> Cause | None:
         """The first operation of the lowest rank, 0 or 1; None when there is none."""
-        moves = [move for move in self.moves.values() if move.rank < 2]
-        return min(moves, key=lambda move: move.rank).cause if moves else None
+        operations = [operation for operation in self.operations.values() if operation.rank < 2]
+        return min(operations, key=lambda operation: operation.rank).cause if operations else None
 
 
 def _rank(name: str, args: Any, kwargs: Mapping[str, Any], out: Tensor) -> int | None:
@@ -113,7 +115,7 @@ def _rank(name: str, args: Any, kwargs: Mapping[str, Any], out: Tensor) -> int |
     if _along_channels(name, args, kwargs, first):
         return 1
     if name in _ARITHMETIC:
-        return 1 if any(_is_constant(part, out) for part in args) else None
+        return 1 if any(_is_constant(value, out) for value in args) else None
     if name in _JOINING:
         return 3
     if name in _LEARNED or out.ndim < 2 or out.shape[1] == first.shape[1]:
@@ -129,14 +131,14 @@ def _along_channels(name: str, args: Any, kwargs: Mapping[str, Any], first: Tens
         return len(index) > 1 and isinstance(index[1], list | Tensor)
     if name not in _DIM:
         return False
-    place = _DIM[name]
-    dims = kwargs.get("dim", kwargs.get("dims", args[place] if len(args) > place else None))
-    whole = [dims] if isinstance(dims, int) else list(dims or ())
-    return any(dim % first.ndim == 1 for dim in whole)
+    index = _DIM[name]
+    dims = kwargs.get("dim", kwargs.get("dims", args[index] if len(args) > index else None))
+    listed = [dims] if isinstance(dims, int) else list(dims or ())
+    return any(dim % first.ndim == 1 for dim in listed)
 
 
-def _is_constant(part: Any, out: Tensor) -> bool:
-    """A tensor with a value for each channel that nothing learns: a buffer, or one made anew."""
-    if not isinstance(part, torch.Tensor) or part.requires_grad or part.ndim < 3:
+def _is_constant(value: Any, out: Tensor) -> bool:
+    """A tensor with a value for each channel that nothing learns: a buffer, or a new tensor."""
+    if not isinstance(value, torch.Tensor) or value.requires_grad or value.ndim < 3:
         return False
-    return part.shape[-3] == out.shape[1] > 1
+    return value.shape[-3] == out.shape[1] > 1

@@ -30,7 +30,7 @@ def cost_terms(
     widths = _Widths.of(groups)
     seen: set[int] = set()  # a parameter that two modules share is counted once
     parts = dict(module.named_modules())
-    order = {name: place for place, name in enumerate(execution.calls)}
+    order = {name: index for index, name in enumerate(execution.calls)}
     terms: list[CostTerm] = []
     for name in sorted(parts, key=lambda n: order.get(n, len(order))):
         part = parts[name]
@@ -55,10 +55,10 @@ class _Widths:
         sides: dict[tuple[str, str], Counter[str]] = {}
         whole = {group.name: group.size * group.repeats for group in groups}
         for group in groups:
-            for reach in group.reaches:
-                for side in ("out", "in") if reach.side == "both" else (reach.side,):
-                    found = sides.setdefault((reach.name, side), Counter())
-                    found[group.name] += len(reach.channels) // whole[group.name]
+            for span in group.slices:
+                for side in ("out", "in") if span.side == "both" else (span.side,):
+                    counts = sides.setdefault((span.name, side), Counter())
+                    counts[group.name] += len(span.channels) // whole[group.name]
         return _Widths(sides, whole)
 
     def sum(self, name: str, side: str, channels: int) -> Width:
@@ -125,16 +125,16 @@ def _linear(
     widths: _Widths,
 ) -> CostTerm:
     calls = execution.calls.get(name, ())
-    places = [math.prod(outs[1:-1]) for _, outs in calls]
+    positions = [math.prod(outs[1:-1]) for _, outs in calls]
     return CostTerm(
         owner=name,
-        macs=sum(places),
+        macs=sum(positions),
         params=int("weight" in own),
         bias=int("bias" in own),
         outs=widths.sum(name, "out", part.out_features),
         ins=widths.sum(name, "in", part.in_features),
-        map_size=max(places, default=0),
-        in_map_size=max(places, default=0),
+        map_size=max(positions, default=0),
+        in_map_size=max(positions, default=0),
     )
 
 

@@ -45,7 +45,7 @@ class Execution:
         return any(len(outs) > 2 for _, outs in self.calls.get(name, ()))
 
 
-def blank(module: nn.Module) -> nn.Module:
+def meta_copy(module: nn.Module) -> nn.Module:
     """A copy in evaluation mode on the 'meta' device: shapes only, no values, no memory."""
     memo: dict[int, Any] = {}
     for parameter in module.parameters():
@@ -90,7 +90,7 @@ def execute(module: nn.Module, input_shape: tuple[int, int, int], *, name: str =
     problem: Exception | None = None
     kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     for device in ("meta", "cpu"):  # some networks make tensors of their own, on the CPU
-        dry = blank(module) if device == "meta" else copy.deepcopy(module).cpu().eval()
+        dry = meta_copy(module) if device == "meta" else copy.deepcopy(module).cpu().eval()
         try:
             return _executed(dry, torch.zeros(1, *input_shape, dtype=kind, device=device))
         except Exception as found:  # a foreign forward pass may raise anything

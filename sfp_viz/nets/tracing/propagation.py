@@ -1,8 +1,8 @@
 """From the filters of one layer to every channel that goes with them, along a traced graph.
 
-Torch-Pruning's own walk returns to a node for every new list of channels, which does not end in
-reasonable time where channels are shifted inside a loop (padding, rolling or slicing beside a
-residual add). This one visits each channel of each node once, so its work is bounded.
+Torch-Pruning's own traversal returns to a node for every new list of channels, which does not
+end in reasonable time where channels are shifted inside a loop (padding, rolling or slicing
+beside a residual add). This one visits each channel of each node once, so its work is bounded.
 """
 
 from __future__ import annotations
@@ -11,50 +11,67 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
-class Index(NamedTuple):
-    """A channel here, and the filter of the first layer that it goes with."""
+class ChannelIndex(NamedTuple):
+    """A channel of a node, and the filter of the first layer that it belongs to. Torch-Pruning's
+    mappings read these field names."""
 
     idx: int
     root_idx: int
 
 
 @dataclass(frozen=True)
-class Item:
-    """What is cut at one node: ``target`` node, ``handler`` of the cut, channels with filters."""
+class NodeChannels:
+    """Channels cut at one node of the graph.
+
+    Attributes:
+        target: The node.
+        handler: Torch-Pruning's function that cuts it.
+        filters: The filter of the first layer, by channel.
+    """
 
     target: Any
     handler: Any
-    found: dict[int, int] = field(default_factory=dict)
+    filters: dict[int, int] = field(default_factory=dict)
 
     @property
     def channels(self) -> list[int]:
-        return list(self.found)
+        return list(self.filters)
 
     @property
     def roots(self) -> list[int]:
-        return list(self.found.values())
+        return list(self.filters.values())
 
 
-def walk(node: Any, handler: Any, width: int, limit: int) -> list[Item]:
+def propagate(node: Any, handler: Any, width: int, limit: int) -> list[NodeChannels]:
     """Everything tied to the ``width`` channels that ``handler`` cuts at ``node``, itself first.
 
     Channels from ``limit`` on, which no module has, are not followed: shifts in a loop would
-    count them up for ever. Where a channel is met twice, the filter it was first met with
-    counts; what is tied in two ways is found by the checks behind.
+    count them up for ever. A channel that is met twice keeps its first filter; later checks
+    reject what is tied in two ways.
+
+    Args:
+        node: The node of the first layer.
+        handler: The function that cuts its outputs.
+        width: Its number of outputs.
+        limit: Channels from here on are not followed.
     """
-    items: dict[tuple[Any, Any], Item] = {}
-    waiting = [(node, handler, [Index(channel, channel) for channel in range(width)])]
-    while waiting:
-        node, handler, indices = waiting.pop()
-        item = items.setdefault((node, handler), Item(node, handler))
-        new = [index for index in indices if index.idx < limit and index.idx not in item.found]
-        item.found.update({index.idx: index.root_idx for index in reversed(new)})
+    visited: dict[tuple[Any, Any], NodeChannels] = {}
+    pending = [(node, handler, [ChannelIndex(channel, channel) for channel in range(width)])]
+    while pending:
+        node, handler, indices = pending.pop()
+        node_channels = visited.setdefault((node, handler), NodeChannels(node, handler))
+        new = [
+            index
+            for index in indices
+            if index.idx < limit and index.idx not in node_channels.filters
+        ]
+        node_channels.filters.update({index.idx: index.root_idx for index in reversed(new)})
         for dependency in node.dependencies if new else ():
             if not dependency.is_triggered_by(handler):
                 continue
-            moved: Any = new
+            mapped: Any = new
             for mapping in dependency.index_mapping:
-                moved = mapping(moved) if mapping is not None else moved
-            if moved:
-                waiting.append((dependency.target, dependency.handler, moved))
-    return list(items.values())
+                mapped = mapping(mapped) if mapping is not None else mapped
+            if mapped:
+                pending.append((dependency.target, dependency.handler, mapped))
+    return list(visited.values())

@@ -14,10 +14,10 @@ from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.cost_terms import cost_terms
-from sfp_viz.nets.tracing.coupled_weights import weights_along
+from sfp_viz.nets.tracing.coupled_weights import coupled_weights
 from sfp_viz.nets.tracing.dependency_groups import TraceError, trace
 from sfp_viz.nets.tracing.execution import Execution, execute, layers_of
-from sfp_viz.nets.tracing.verification import wrongly_cut
+from sfp_viz.nets.tracing.verification import failing_groups
 
 STEM_INPUTS = 4  # a first layer with so few input channels and filters is left whole (G.6)
 STEM_FILTERS = 16
@@ -40,7 +40,7 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     free = [group for group in groups if not group.problem]
     terms = cost_terms(model.module, execution, free)
     say(f"Cutting all {len(free)} groups that can be cut on a trial copy, and comparing")
-    wrong = wrongly_cut(model.module, model.input_shape, free, terms)
+    wrong = failing_groups(model.module, model.input_shape, free, terms)
     if wrong:
         groups = [
             replace(g, problem=g.moved_by or Cause("trial_cut")) if g.name in wrong else g
@@ -57,7 +57,7 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
         terms=terms,
         classes=model.classes,
         data=model.data,
-        along=weights_along(model.module, free),
+        along=coupled_weights(model.module, free),
     )
 
 

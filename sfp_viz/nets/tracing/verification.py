@@ -25,20 +25,20 @@ TOLERANCE = 1e-6  # in float64, of the output's scale; a wrong cut is off by 1e-
 _SHARE = 3  # every third unit is cut
 
 
-def wrongly_cut(
+def failing_groups(
     module: nn.Module,
     input_shape: tuple[int, int, int],
     groups: Sequence[ChannelGroup],
     terms: Sequence[CostTerm],
 ) -> frozenset[str]:
-    """Names of the ``groups`` that cannot be cut rightly: values, MACs or params would be off.
+    """Names of the ``groups`` that cannot be cut correctly: values, MACs or params would be wrong.
 
-    All groups are tried at once, and halves of them, on top of those already found right, where
-    that fails; so what is found right is right together. Weights are drawn anew in a copy,
+    All groups are tried at once, and where that fails halves of them, on top of those already
+    found right; so what is found right is right together. Weights are drawn anew in a copy,
     because dead filters or tiny scales would hide a mistake.
     """
     trial = _Trial(
-        redrawn(module, input_shape) if groups else module,
+        with_random_weights(module, input_shape) if groups else module,
         _images(input_shape, 1),
         Network(
             "trial",
@@ -53,54 +53,54 @@ def wrongly_cut(
     wrong: set[str] = set()
     pending = [list(groups)] if groups else []
     while pending:
-        some = pending.pop()
-        if trial.agrees([*right, *some]):
-            right += some
-        elif len(some) == 1:
-            wrong.add(some[0].name)
+        batch = pending.pop()
+        if trial.agrees([*right, *batch]):
+            right += batch
+        elif len(batch) == 1:
+            wrong.add(batch[0].name)
         else:
-            pending += [some[len(some) // 2 :], some[: len(some) // 2]]
+            pending += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
     return frozenset(wrong)
 
 
-def redrawn(module: nn.Module, input_shape: tuple[int, int, int]) -> nn.Module:
+def with_random_weights(module: nn.Module, input_shape: tuple[int, int, int]) -> nn.Module:
     """A copy in float64 and evaluation mode whose values are all drawn anew, from a fixed seed.
 
     Weights keep the scale of what they pass on; norms get statistics of random images, and
     gammas and betas that are neither 1 nor 0.
     """
-    drawn = copy.deepcopy(module).cpu().double().eval()
-    source = torch.Generator().manual_seed(0)
+    copied = copy.deepcopy(module).cpu().double().eval()
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in drawn.parameters():
+        for parameter in copied.parameters():
             if parameter.ndim > 1 and min(parameter.shape[:2]) > 0 and parameter.numel() > 1:
-                reach = (6 / max(1, parameter[0].numel())) ** 0.5
+                bound = (6 / max(1, parameter[0].numel())) ** 0.5
                 if max(parameter.shape) < parameter.numel():
-                    parameter.uniform_(-reach, reach, generator=source)
+                    parameter.uniform_(-bound, bound, generator=generator)
                     continue
-            parameter.uniform_(0.5, 1.5, generator=source)
-        norms = [part for part in drawn.modules() if isinstance(part, BATCH_NORMS)]
+            parameter.uniform_(0.5, 1.5, generator=generator)
+        norms = [layer for layer in copied.modules() if isinstance(layer, BATCH_NORMS)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             if norm.bias is not None:
-                norm.bias.uniform_(-0.5, 0.5, generator=source)
+                norm.bias.uniform_(-0.5, 0.5, generator=generator)
             if norm.track_running_stats:
                 norm.reset_running_stats()
                 norm.momentum = None
                 norm.train()
-        drawn(_images(input_shape, 2))
+        copied(_images(input_shape, 2))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.eval()
-    return drawn
+    return copied
 
 
-def disagreement(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
+def output_gap(outputs: Sequence[Tensor], others: Sequence[Tensor]) -> float:
     """Largest difference of two outputs, as a share of the first one's largest value."""
-    if [tensor.shape for tensor in one] != [tensor.shape for tensor in other]:
+    if [tensor.shape for tensor in outputs] != [tensor.shape for tensor in others]:
         return float("inf")
     worst = 0.0
-    for first, second in zip(one, other, strict=True):
+    for first, second in zip(outputs, others, strict=True):
         scale = first.abs().max().item() or 1.0
         gap = (first - second).abs().max().item() / scale
         worst = max(worst, gap if gap == gap else float("inf"))
@@ -109,7 +109,7 @@ def disagreement(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A network with drawn weights, an image, and what its cuts should cost."""
+    """A network with random weights, an image, and what its cuts should cost."""
 
     module: nn.Module
     images: Tensor
@@ -117,24 +117,24 @@ class _Trial:
 
     def agrees(self, groups: Sequence[ChannelGroup]) -> bool:
         """Whether a cut of every third unit of ``groups`` has the right values and costs."""
-        source = np.random.default_rng(0)
+        generator = np.random.default_rng(0)
         removed = {
-            group.name: source.choice(
+            group.name: generator.choice(
                 group.size, max(1, group.size // _SHARE), replace=False
             ).tolist()
             for group in groups
         }
-        tried = copy.deepcopy(self.module)
+        module = copy.deepcopy(self.module)
         try:
             with torch.no_grad():
-                silence(tried, groups, removed)
-                silent = tensors_of(tried(self.images))
-                cut(tried, groups, removed)
-                gap = disagreement(silent, tensors_of(tried(self.images)))
+                silence(module, groups, removed)
+                silent = tensors_of(module(self.images))
+                cut(module, groups, removed)
+                gap = output_gap(silent, tensors_of(module(self.images)))
         except Exception:  # a wrongly cut network may fail in any way
             return False
         kept = {group.name: group.size - len(removed[group.name]) for group in groups}
-        return gap <= TOLERANCE and self._costs(tried, kept)
+        return gap <= TOLERANCE and self._costs(module, kept)
 
     def _costs(self, module: nn.Module, kept: Mapping[str, int]) -> bool:
         """Whether the cost terms give the MACs and params that the cut module really has."""
@@ -148,5 +148,5 @@ class _Trial:
 
 
 def _images(input_shape: tuple[int, int, int], count: int) -> Tensor:
-    source = torch.Generator().manual_seed(1)
-    return torch.randn(count, *input_shape, generator=source, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(count, *input_shape, generator=generator, dtype=torch.float64)

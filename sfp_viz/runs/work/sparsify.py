@@ -167,7 +167,7 @@ def _tune(task: Task, checkpoints: Checkpoints) -> Model:
     """Fine-tune the cut network with the unpruned one as its teacher; what is 0 by its stripes
     stays 0."""
     from sfp_viz.nets.io.model_file import load_saved
-    from sfp_viz.nets.stripes.striped_model import hold_stripes
+    from sfp_viz.nets.stripes.striped_model import freeze_stripes
     from sfp_viz.nets.training.distill import Training
 
     path, settings = task.run.path, task.run.settings
@@ -179,7 +179,7 @@ def _tune(task: Task, checkpoints: Checkpoints) -> Model:
         settings=settings,
     )
     if task.order.settings.method == "stripes":
-        hold_stripes(training.module)
+        freeze_stripes(training.module)
     if checkpoints.last is not None:
         training.load_state_dict(dict(checkpoints.last.state))
     rewrite(path / EPOCHS, read_epochs(path)[: training.done])  # the others are done again

@@ -32,7 +32,7 @@ class Job:
     took, and tells how far it is where that takes long; and the ``images`` of ``data`` it counts
     on."""
 
-    tasks: tuple[Task, ...]
+    sensitivity_tasks: tuple[Task, ...]
     measure: Callable[[Sequence[Task]], Iterator[Any]]
     content: Callable[[Mapping[Task, Any], float, Progress], str | bytes]
     data: str = ""
@@ -102,7 +102,7 @@ def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.evidence.sensitivity import gathered, sensitivity_json
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.evaluation.one_shot import measure_points, tasks
+    from sfp_viz.nets.evaluation.one_shot import measure_sensitivity_points, sensitivity_tasks
 
     recipe, evidence = single_group_recipe(study.recipe), evidence_in(run.path / "evidence")
     calibration = load_data(run.data, "train")
@@ -110,7 +110,7 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
     data = f"{test.name}, {test.split}"
 
     def measure(todo: Sequence[Task]) -> Iterator[int]:
-        found = measure_points(
+        found = measure_sensitivity_points(
             model, network, recipe, todo=todo, calibration=calibration, test=test,
             evidence=evidence, most=study.calibration,
         )  # fmt: skip
@@ -121,7 +121,7 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
         whole = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
         return sensitivity_json(whole)
 
-    return Job(tasks(network, recipe, study.ratios), measure, content, data, len(test))
+    return Job(sensitivity_tasks(network, recipe, study.ratios), measure, content, data, len(test))
 
 
 def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
@@ -167,7 +167,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.selection.analysis import analyze
     from sfp_viz.core.selection.planner import make_plan
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.evaluation.one_shot import measure_draws
+    from sfp_viz.nets.evaluation.one_shot import measure_plans
 
     recipe, edits, evidence = study.recipe, study.edits, evidence_in(run.path / "evidence")
     analysis = analyze(network, recipe, evidence)
@@ -181,7 +181,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
 
     def measure(todo: Sequence[Task]) -> Iterator[int]:
         some = [plans[number] for number, _ in todo]
-        return measure_draws(
+        return measure_plans(
             model, network, some, calibration=calibration, test=test, most=study.calibration
         )
 

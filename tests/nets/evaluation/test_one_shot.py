@@ -6,7 +6,11 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
-from sfp_viz.nets.evaluation.one_shot import measure_points, single_cut, tasks
+from sfp_viz.nets.evaluation.one_shot import (
+    measure_sensitivity_points,
+    sensitivity_tasks,
+    single_cut,
+)
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
@@ -21,7 +25,7 @@ def images(count, split="test", seed=0):
 
 def test_the_whole_network_comes_first_then_every_group_that_can_be_cut(residual_model):
     network = read_network(residual_model)
-    todo = tasks(network, Recipe(coupled="protect"), (0.5, 0.9))
+    todo = sensitivity_tasks(network, Recipe(coupled="protect"), (0.5, 0.9))
     assert todo[:2] == (("", 0), ("", 1))
     names = {name for name, _ in todo[2:]}
     assert names == {group.name for group in network.free}
@@ -32,7 +36,7 @@ def test_the_whole_network_comes_first_then_every_group_that_can_be_cut(residual
 
 def test_widths_that_come_out_alike_are_measured_once(plain_model):
     network = read_network(plain_model)
-    todo = tasks(network, Recipe(), (0.5, 0.501, 0.999, 1e-6))
+    todo = sensitivity_tasks(network, Recipe(), (0.5, 0.501, 0.999, 1e-6))
     assert len(todo) == len(set(todo))
     sizes = {group.name: group.size for group in network.groups}
     assert all(1 <= kept < sizes[name] for name, kept in todo[2:])
@@ -41,9 +45,11 @@ def test_widths_that_come_out_alike_are_measured_once(plain_model):
 def test_a_point_is_what_pruning_that_group_alone_leaves(tiny_model):
     network, recipe = read_network(tiny_model), Recipe()
     calibration, test = images(300, "train", 1), images(64)
-    todo = tasks(network, recipe, (0.5,))
+    todo = sensitivity_tasks(network, recipe, (0.5,))
     found = list(
-        measure_points(tiny_model, network, recipe, todo=todo, calibration=calibration, test=test)
+        measure_sensitivity_points(
+            tiny_model, network, recipe, todo=todo, calibration=calibration, test=test
+        )
     )
     assert [(name, kept) for name, kept, _ in found] == list(todo)
     assert found[0][2] == count_right(tiny_model, test)

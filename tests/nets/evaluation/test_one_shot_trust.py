@@ -8,7 +8,7 @@ from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
-from sfp_viz.nets.evaluation.one_shot import measure_draws
+from sfp_viz.nets.evaluation.one_shot import measure_plans
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
 
@@ -25,7 +25,7 @@ def test_each_plan_counts_as_if_it_were_pruned_alone(plain_model):
     drawn = draws(Problem(network, Request(recipe), dispersions=analysis.dispersions), count=4)
     plans = [make_plan(network, analysis, recipe, edits_of(network, d)) for d in drawn]
     calibration, test = images(260, "train"), images(90, "test")
-    found = list(measure_draws(plain_model, network, plans, calibration=calibration, test=test))
+    found = list(measure_plans(plain_model, network, plans, calibration=calibration, test=test))
     alone = [count_right(prune(plain_model, p, calibration=calibration), test) for p in plans]
     assert found == alone
     assert len(found) == len(drawn) >= 2

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from sfp_viz.nets.model import digest_of
-from sfp_viz.nets.stripes.cropped_conv import SmallerConv
-from sfp_viz.nets.stripes.striped_model import live_mask, with_smaller_window
+from sfp_viz.nets.stripes.cropped_conv import CroppedConv
+from sfp_viz.nets.stripes.striped_model import live_mask, with_cropped_window
 
 
 def cut_window(conv, window, seed=0):
@@ -40,7 +40,7 @@ def test_a_smaller_window_equals_its_masked_dense_twin(stride, padding, dilation
         maps = torch.randn(2, 6, 11, 12)
         for seed, window in enumerate(itertools.product(parts(3), parts(3))):
             conv = nn.Conv2d(6, 12, 3, stride, padding, dilation, groups, bias=seed % 2 == 0)
-            smaller = with_smaller_window(cut_window(conv, window, seed))
+            smaller = with_cropped_window(cut_window(conv, window, seed))
             if window == ((0, 3), (0, 3)):
                 assert smaller is None
                 continue
@@ -56,7 +56,7 @@ def test_a_smaller_window_equals_its_masked_dense_twin(stride, padding, dilation
 @pytest.mark.parametrize("window", list(itertools.product(parts(5), parts(3)))[::3])
 def test_maps_smaller_than_the_window_keep_their_outputs(size, window):
     conv = cut_window(nn.Conv2d(2, 3, (5, 3), 2, (4, 2), 2), window)
-    smaller = SmallerConv(conv, window)
+    smaller = CroppedConv(conv, window)
     maps = torch.arange(4.0 * size * size).view(2, 2, size, size)
     assert torch.allclose(smaller(maps), conv(maps), atol=1e-4, rtol=1e-5)
 
@@ -66,14 +66,14 @@ def test_a_digest_tells_where_the_window_lay():
     with torch.no_grad():
         first.weight.zero_()[:, :, 0] = 1
         last.weight.zero_()[:, :, 2] = 1
-    found = [digest_of(with_smaller_window(conv)) for conv in (first, last)]
+    found = [digest_of(with_cropped_window(conv)) for conv in (first, last)]
     assert found[0] != found[1]
 
 
 def test_the_twin_keeps_precision_and_what_is_frozen_or_training():
     conv = cut_window(nn.Conv2d(2, 4, 3, padding=1), ((0, 2), (0, 3))).double().eval()
     conv.requires_grad_(False)
-    twin = with_smaller_window(conv).eval().dense()
+    twin = with_cropped_window(conv).eval().dense()
     assert twin.weight.dtype == torch.float64
     assert torch.equal(twin.weight, conv.weight)
     assert not twin.training
@@ -87,4 +87,4 @@ def test_padding_that_is_not_zeros_in_numbers_is_refused(padding):
     conv = cut_window(nn.Conv2d(2, 4, 3, **padding), ((0, 2), (0, 3)))
     assert not live_mask(conv).all()
     with pytest.raises(ValueError, match="zero padding"):
-        SmallerConv(conv, ((0, 2), (0, 3)))
+        CroppedConv(conv, ((0, 2), (0, 3)))

@@ -16,14 +16,14 @@ from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_file import read_header
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.stripes import striped_model
-from sfp_viz.nets.stripes.cropped_conv import SmallerConv
+from sfp_viz.nets.stripes.cropped_conv import CroppedConv
 from sfp_viz.nets.stripes.stripe_conv import StripeConv
 from sfp_viz.nets.stripes.striped_file import load_striped, save_striped
 from sfp_viz.nets.stripes.striped_model import (
+    cropped_layers,
     dense_twin,
-    hold_stripes,
+    freeze_stripes,
     live_mask,
-    smaller_layers,
     stripe_layers,
     striped,
 )
@@ -128,9 +128,9 @@ def slow_but(*fast):
     [
         (nn.Conv2d, {"dense"}),
         (StripeConv, {"stripes"}),
-        (SmallerConv, {"smaller", "dense"}),
-        ((StripeConv, SmallerConv, nn.Conv2d), {"dense"}),
-        ((StripeConv, SmallerConv), {"smaller", "stripes"}),
+        (CroppedConv, {"smaller", "dense"}),
+        ((StripeConv, CroppedConv, nn.Conv2d), {"dense"}),
+        ((StripeConv, CroppedConv), {"smaller", "stripes"}),
     ],
 )
 def test_of_three_ways_the_fastest_is_taken_and_of_equals_the_plainer(monkeypatch, fast, kinds):
@@ -141,7 +141,7 @@ def test_of_three_ways_the_fastest_is_taken_and_of_equals_the_plainer(monkeypatc
     assert {choice.kind for choice in choices} == kinds
     for choice in choices:
         assert (choice.window is None) == (choice.smaller_ms is None)
-        assert (choice.layer in smaller_layers(thin)) == (choice.kind == "smaller")
+        assert (choice.layer in cropped_layers(thin)) == (choice.kind == "smaller")
         assert (choice.layer in stripe_layers(thin)) == (choice.kind == "stripes")
     assert dense_twin(thin).digest == model.digest
 
@@ -150,7 +150,7 @@ def test_windows_become_smaller_where_a_border_is_dead_in_all_filters():
     model = resnet(bordered)
     thin, choices = striped(model, kind="smaller")
     sizes = {choice.layer: choice.window for choice in choices if choice.kind == "smaller"}
-    assert set(sizes) == set(smaller_layers(thin)) != {choice.layer for choice in choices}
+    assert set(sizes) == set(cropped_layers(thin)) != {choice.layer for choice in choices}
     for name, size in sizes.items():
         assert tuple(thin.module.get_submodule(name).weight.shape[2:]) == size < (3, 3)
     images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -203,7 +203,7 @@ def test_training_leaves_dead_stripes_dead():
 def test_training_a_smaller_window_leaves_the_dead_stripes_inside_dead_when_they_are_held():
     thin, _ = striped(resnet(bordered), kind="smaller")
     before = stripes_of(read_network(dense_twin(thin)))
-    hold_stripes(thin.module)
+    freeze_stripes(thin.module)
     optimizer = torch.optim.SGD(thin.module.parameters(), lr=0.1, momentum=0.9)
     thin.module(torch.ones(4, 3, 16, 16)).square().mean().backward()
     optimizer.step()
@@ -215,7 +215,7 @@ def test_training_a_smaller_window_leaves_the_dead_stripes_inside_dead_when_they
 def test_held_stripes_stay_dead_with_any_padding(padding):
     module = thinned(nn.Sequential(nn.Conv2d(3, 4, 3, **padding), nn.Conv2d(4, 2, 1)))
     before = live_mask(module[0])
-    hold_stripes(module)
+    freeze_stripes(module)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
     for _ in range(2):
         optimizer.zero_grad()
@@ -246,12 +246,12 @@ def say(path, said):
 
 
 def test_a_file_keeps_which_windows_are_smaller_and_which_layers_skip(tmp_path, monkeypatch):
-    monkeypatch.setattr(striped_model, "_fast", slow_but(StripeConv, SmallerConv))
+    monkeypatch.setattr(striped_model, "_fast", slow_but(StripeConv, CroppedConv))
     thin, _ = striped(resnet(bordered))
     path = tmp_path / "thin.safetensors"
     save_striped(thin, path)
     again = load_striped(path)
-    assert smaller_layers(again) == smaller_layers(thin) != ()
+    assert cropped_layers(again) == cropped_layers(thin) != ()
     assert stripe_layers(again) == stripe_layers(thin) != ()
     assert again.digest == thin.digest
     assert load_model(str(path)).digest == dense_twin(thin).digest
@@ -284,7 +284,7 @@ def test_a_file_that_lies_about_its_stripes_is_refused(tmp_path, said):
 @pytest.mark.parametrize("kind", ["stripes", "smaller"])
 def test_a_striped_network_goes_to_onnx_and_to_a_program(tmp_path, kind):
     thin, _ = striped(resnet(bordered), kind=kind)
-    assert stripe_layers(thin) + smaller_layers(thin)
+    assert stripe_layers(thin) + cropped_layers(thin)
     assert export_onnx(thin, tmp_path / "thin.onnx") <= 1e-4
     assert export_torch(thin, tmp_path / "thin.pt2") <= 1e-4
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sfp_viz.core.network import Cause
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.channel_operations import Places
+from sfp_viz.nets.tracing.channel_operations import OperationRecorder
 from sfp_viz.nets.tracing.read_network import read_network
 
 
@@ -75,9 +75,9 @@ def test_operations_inside_a_channel_are_not_named_and_its_filters_can_go():
 
     assert not reading(inside).group("stem").protected
     step = Step(inside)
-    with Places(step) as places:
+    with OperationRecorder(step) as recorder:
         step(torch.zeros(1, 4, 8, 8, requires_grad=True))
-    assert not places.moves
+    assert not recorder.operations
 
 
 def test_layers_that_share_their_weight_stay_whole_and_name_each_other():

@@ -15,7 +15,7 @@ from sfp_viz.errors import SurgeryError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
-from sfp_viz.nets.tracing.verification import disagreement, redrawn
+from sfp_viz.nets.tracing.verification import output_gap, with_random_weights
 
 
 class Turned(nn.Module):
@@ -64,13 +64,13 @@ def test_a_wrong_cut_is_not_handed_out():
 def test_redrawn_copies_are_the_same_each_time_and_leave_the_original(residual_model):
     images = torch.ones(1, 3, 8, 8, dtype=torch.float64)
     with torch.no_grad():
-        outputs = [redrawn(residual_model.module, (3, 8, 8))(images) for _ in range(2)]
+        outputs = [with_random_weights(residual_model.module, (3, 8, 8))(images) for _ in range(2)]
     assert torch.equal(*outputs)
     assert next(residual_model.module.parameters()).dtype == torch.float32
 
 
 def test_disagreement_is_a_share_of_the_scale_and_endless_for_broken_outputs():
     one, other = torch.tensor([0.0, 10.0]), torch.tensor([1.0, 10.0])
-    assert disagreement([one], [other]) == pytest.approx(0.1)
-    assert disagreement([one], [torch.tensor([float("nan"), 1.0])]) == float("inf")
-    assert disagreement([one], [torch.zeros(3)]) == float("inf")
+    assert output_gap([one], [other]) == pytest.approx(0.1)
+    assert output_gap([one], [torch.tensor([float("nan"), 1.0])]) == float("inf")
+    assert output_gap([one], [torch.zeros(3)]) == float("inf")

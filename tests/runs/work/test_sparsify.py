@@ -125,7 +125,7 @@ def test_stripes_are_kept_as_they_run_faster_and_counted_apart_from_time(
 ):
     from sfp_viz.nets.io.export import export_onnx
     from sfp_viz.nets.stripes.striped_file import load_striped
-    from sfp_viz.nets.stripes.striped_model import smaller_layers, stripe_layers
+    from sfp_viz.nets.stripes.striped_model import cropped_layers, stripe_layers
 
     path = new_sparsify(STRIPES)
     assert main([str(path)]) == 0
@@ -144,7 +144,7 @@ def test_stripes_are_kept_as_they_run_faster_and_counted_apart_from_time(
         kind: [c.layer for c in outcome.choices if c.kind == kind] for kind in get_args(StripeKind)
     }
     assert list(stripe_layers(kept)) == runs["stripes"]
-    assert list(smaller_layers(kept)) == runs["smaller"]
+    assert list(cropped_layers(kept)) == runs["smaller"]
     assert {c.layer: c.live for c in outcome.choices} == dict(read_stripes(network))
     start = read_stripes(read(path / "start2.safetensors"))
     assert read_stripes(network) == start  # training brought none back

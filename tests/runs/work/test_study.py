@@ -83,7 +83,7 @@ def test_settings_that_measure_nothing_are_refused(wrong):
 def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, network_file, tmp_path):
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation.measure import count_right
-    from sfp_viz.nets.evaluation.one_shot import single_cut, tasks
+    from sfp_viz.nets.evaluation.one_shot import sensitivity_tasks, single_cut
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.pruning.prune import prune
     from sfp_viz.nets.tracing.read_network import read_network
@@ -103,7 +103,7 @@ def test_a_sensitivity_study_ends_with_what_the_library_measures(new_study, netw
     chosen = [round(i * (len(calibration) - 1) / 31) for i in range(32)]
     few = replace(calibration, pixels=calibration.pixels[chosen], labels=calibration.labels[chosen])
     assert points[0][1] == count_right(prune(model, plan, calibration=few), test)
-    assert {p.task for p in run.points} == set(tasks(network, Recipe(), FEW.ratios))
+    assert {p.task for p in run.points} == set(sensitivity_tasks(network, Recipe(), FEW.ratios))
     assert {p.task[0] for p in run.points} == {"", *found.right} != {""}
     assert (run.finding.digest, run.finding.images) == (found.digest, 60)
     assert run.finding.seconds >= sum(point.seconds for point in run.points) > 0
