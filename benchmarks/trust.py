@@ -46,7 +46,11 @@ from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.evaluation.observe import observe
-from sfp_viz.nets.evaluation.one_shot import measure_plans, measure_sensitivity_points, sensitivity_tasks
+from sfp_viz.nets.evaluation.one_shot import (
+    measure_plans,
+    measure_sensitivity_points,
+    sensitivity_tasks,
+)
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
@@ -80,7 +84,9 @@ def sensitivity_of(
     done = [tuple(json.loads(line)) for line in _lines(points)]
     known = {(group, kept) for group, kept, _ in done}
     todo = [task for task in sensitivity_tasks(network, recipe) if task not in known]
-    for point in measure_sensitivity_points(model, network, recipe, todo=todo, calibration=train, test=test):
+    for point in measure_sensitivity_points(
+        model, network, recipe, todo=todo, calibration=train, test=test
+    ):
         done.append(point)
         with points.open("a") as out:
             out.write(json.dumps(point) + "\n")
