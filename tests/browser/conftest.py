@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from sfp_viz.runs.pool import stop_pool
@@ -58,16 +59,18 @@ def workspace(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def address(workspace):
-    """The address of a running app with an empty workspace and no data but the digits."""
+def address(workspace, fork_server):
+    """The address of a running app with an empty workspace and no data but the digits; it and its
+    workers are forks of a process that has torch loaded."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
     command.append(f"--server.port={port}")
-    environment = {**os.environ, "SFP_VIZ_HOME": str(workspace), "OMP_NUM_THREADS": "1"}
-    with (workspace / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    environment = {"SFP_VIZ_HOME": str(workspace), "SFP_VIZ_DATA": "", "OMP_NUM_THREADS": "1"}
+    with (workspace / "server.log").open("wb") as log, contextlib.chdir(ROOT):
+        number = fork_server.start(command, output=log, environment=environment)
+    server = psutil.Process(number)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
         yield f"http://127.0.0.1:{port}"
@@ -75,20 +78,21 @@ def address(workspace):
         server.terminate()
         try:
             server.wait(20)
-        except subprocess.TimeoutExpired:  # a machine that is busy elsewhere is no failure
+        except psutil.TimeoutExpired:  # a machine that is busy elsewhere is no failure
             server.kill()
             server.wait()
         stop_pool(workspace)
 
 
-def _wait_for(url: str, server: subprocess.Popen) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "the app ended before it answered"
+def _wait_for(url: str, server: psutil.Process) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert server.is_running(), "the app ended before it answered"
         try:
             with urllib.request.urlopen(url, timeout=1):
                 return
         except OSError:
-            time.sleep(0.2)
+            time.sleep(0.05)
     raise AssertionError("the app did not answer within a minute")
 
 
