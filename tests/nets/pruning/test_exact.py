@@ -58,12 +58,13 @@ def drawn_plan(network, *, seed=0, coupled=True) -> Plan:
     return Plan(network.digest, Recipe(), Edits(network.digest), tuple(removals))
 
 
-def check_exact(model: Model) -> None:
+def check_exact(model: Model, *, also_without_ties: bool = True) -> None:
     network = read_network(model)
     assert (cost(network).macs, cost(network).params) == (count_macs(model), count_params(model))
     assert network.free
     images = torch.randn(2, *model.input_shape, generator=torch.Generator().manual_seed(3))
-    for coupled in {any(len(group.layers) > 1 for group in network.free), False}:
+    tied = any(len(group.layers) > 1 for group in network.free)
+    for coupled in {tied, False} if also_without_ties else {tied}:
         plan = drawn_plan(network, seed=int(coupled), coupled=coupled)
         pruned, twin = prune(model, plan, network=network), masked(model, plan, network)
         counted = (count_macs(pruned), count_params(pruned))
@@ -95,4 +96,4 @@ def test_a_sample_architecture_is_cut_as_its_cost_and_its_silenced_twin_say(name
 
 @pytest.mark.parametrize("name", LARGE)
 def test_a_torchvision_network_is_cut_as_its_cost_and_its_silenced_twin_say(name):
-    check_exact(built(name))
+    check_exact(built(name), also_without_ties=False)
