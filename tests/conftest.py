@@ -8,8 +8,37 @@ from pathlib import Path
 
 import pytest
 
+TESTS = Path(__file__).parent
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: one thread each, before torch is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# What takes longest comes first, so that no process is left with it when the others are done.
+LONGEST = ("browser", "runs/work", "nets/pruning", "runs", "pages", "nets", "cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders of LONGEST come first, in their order."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(TESTS).as_posix()
+        return next((n for n, room in enumerate(LONGEST) if path.startswith(room)), len(LONGEST))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """A file's tests run in one process; all browser tests do, which share one app."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "browser" if "/browser/" in file else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +58,7 @@ def forked_workers(fork_server, monkeypatch) -> None:
     from sfp_viz.runs.launch import process
 
     monkeypatch.setattr(process, "start_process", fork_server.start)
-    monkeypatch.setattr(queue, "start", fork_server.start)
+    monkeypatch.setattr(queue, "start_process", fork_server.start)
 
 
 @pytest.fixture
@@ -40,7 +69,7 @@ def new_processes(monkeypatch) -> None:
     from sfp_viz.runs.storage.processes import start_process
 
     monkeypatch.setattr(process, "start_process", start_process)
-    monkeypatch.setattr(queue, "start", start_process)
+    monkeypatch.setattr(queue, "start_process", start_process)
 
 
 @pytest.fixture

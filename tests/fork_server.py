@@ -149,8 +149,9 @@ def serve(address: str) -> None:
                     call_itself(request["command"])
                     asked.sendall(f"{os.getpid()}\n".encode())
                     os.closerange(3, output)
-                    start = partial(fork, Path(address))  # what it starts is forked too
-                    process.start = queue.start = start
+                    for module in (process, queue):  # what it starts is forked too
+                        assert module.start_process
+                        module.start_process = partial(fork, Path(address))
                     work(output, **request)
                 os.close(output)
 

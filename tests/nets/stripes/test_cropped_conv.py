@@ -30,9 +30,9 @@ def parts(size):
     return [(a, b) for a in range(size) for b in range(a + 1, size + 1)]
 
 
-@pytest.mark.parametrize("stride", [1, 2, (2, 1), 3])
-@pytest.mark.parametrize("padding", [0, 1, (2, 1), 4])
-@pytest.mark.parametrize("dilation", [1, 2, (1, 3)])
+@pytest.mark.parametrize("stride", [1, (2, 1), 3])
+@pytest.mark.parametrize("padding", [0, (2, 1), 4])
+@pytest.mark.parametrize("dilation", [1, (1, 3)])
 @pytest.mark.parametrize("groups", [1, 2, 6])
 def test_a_smaller_window_equals_its_masked_dense_twin(stride, padding, dilation, groups):
     with torch.random.fork_rng(devices=[]):

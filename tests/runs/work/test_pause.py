@@ -212,6 +212,8 @@ def test_nothing_that_a_worker_started_is_left_running(new_run, monkeypatch, tmp
     child = int((path / "child").read_text())
     assert psutil.pid_exists(child)
     os.kill(number, signal.SIGSTOP if how == "frozen" else signal.SIGKILL)
-    assert cancel(path, wait=0.2).over
+    run = cancel(path, wait=0.2)
+    assert run.over
+    assert run.state == "cancelled" or how == "killed"
     assert gone(number)
     assert gone(child)

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +19,9 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import read_json
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.launch.process import cancel, delete, launch, watch
 from sfp_viz.runs.resume import resume
-from sfp_viz.runs.storage.processes import ROOT
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.worker import main
 from tests.half_written import nothing_is_half_written
@@ -32,10 +30,11 @@ LONG = Distillation(epochs=4000, batch_size=16, learning_rate=0.01, augmentation
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Also for the runs that the module's fixtures start: bits depend on the number of threads."""
+def _one_thread(fork_server):
+    """Also for the run that the module's fixture starts: bits depend on the number of threads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(process, "start_process", fork_server.start)
         yield
 
 
@@ -133,19 +132,15 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run):
+def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run, monkeypatch, capsys):
     path = new_run(settings=LONG)
     pid = launch(path)
     with pytest.raises(RunError, match="already"):
         launch(path)
     until(path, lambda run: len(run.epochs) >= 1)
-    again = subprocess.run(
-        [sys.executable, "-m", "sfp_viz.runs.worker", str(path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert (again.returncode, "already" in again.stderr) == (2, True)  # never two
+    monkeypatch.setattr("sfp_viz.runs.worker.PATIENCE", 0.1)
+    assert main([str(path)]) == 2  # never two
+    assert "already" in capsys.readouterr().err
     with pytest.raises(RunError, match="Cancel it first"):
         delete(path)
     run = cancel(path)
@@ -154,10 +149,9 @@ def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run):
     resume(path)
     more = until(path, lambda now: len(now.epochs) > len(run.epochs))
     assert more.state == "running"
-    frozen = read_json(path / "worker.json")["pid"]
-    os.kill(frozen, signal.SIGSTOP)  # a worker that heeds nothing
-    assert cancel(path, wait=0.2).state == "cancelled"
-    assert gone(frozen)
+    pid = read_json(path / "worker.json")["pid"]
+    assert cancel(path).state == "cancelled"
+    assert gone(pid)
     delete(path)
     assert list(path.parent.iterdir()) == []
 
