@@ -31,7 +31,7 @@ from sfp_viz.core.comparison.trust import (
     trust_from_json,
     trust_json,
 )
-from sfp_viz.core.comparison.verdict import agreement, verdict
+from sfp_viz.core.comparison.verdict import agreement
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
@@ -54,6 +54,7 @@ from sfp_viz.nets.evaluation.one_shot import (
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.text.verdict import verdict
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "trust.json"
 NETWORKS = {  # name: (what to open, data)

@@ -29,7 +29,7 @@ def measured(workspace) -> Path:
         Draw(kind, (("conv1", 4 + i),), 81_000.0, (("dispersion", float(i)),), right)
         for i, (kind, right) in enumerate(rights.items())
     )
-    left = (("sensitivity", "the sensitivity was not measured"),)
+    left = (("sensitivity", ("sensitivity",)),)
     trust = Trust(network.digest, "digits, test", 360, Recipe(), draws, 1.0, left)
     run = workspace / "runs" / "trusted"
     run.mkdir(parents=True)

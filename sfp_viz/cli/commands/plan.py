@@ -22,9 +22,10 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
-from sfp_viz.core.redundancy.dead_filters import counted, dead_filters, warning
+from sfp_viz.core.redundancy.dead_filters import dead_filters
 from sfp_viz.errors import PlanError
 from sfp_viz.files import write_whole
+from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -77,7 +78,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     value |= _estimated(network, kept, known) | {"evidence": known.value}
     text = f"{network_title(network)}\n\n{_group_table(network, spread, kept)}\n"
     text += "\n" + fact_list(reasons.items()) + "\n" if why else ""
-    text += "".join(f"\n{line}\n" for line in (counted(dead), warning(dead)) if line)
+    text += "".join(f"\n{line}\n" for line in (dead_count(dead), dead_layers_warning(dead)) if line)
     text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
     print_result(value, _with_sources(text, known), as_json=as_json)
 

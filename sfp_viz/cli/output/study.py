@@ -111,19 +111,20 @@ def _found(run: Run) -> Any:
 def _standing(file: Path) -> dict[str, Any]:
     """The verdict of a trust record, and its allocations, the one that measured best first."""
     from sfp_viz.core.comparison.trust import trust_from_json
-    from sfp_viz.core.comparison.verdict import leaders, standings, verdict
+    from sfp_viz.core.comparison.verdict import leaders, rankings
+    from sfp_viz.text.verdict import verdict
 
     it = trust_from_json(file.read_text())
     first = leaders(it)
     ranked = [
         {
             "allocation": s.allocation,
-            "accuracy": s.share,
+            "accuracy": s.accuracy,
             "interval": s.interval,
             "left": s.cost,
             "told_apart_from_best": s not in first,
         }
-        for s in standings(it)
+        for s in rankings(it)
     ]
     return {"verdict": verdict(it), "allocations": ranked}
 
@@ -166,8 +167,8 @@ def _latency(file: Path) -> str:
 
 def _trust(file: Path) -> str:
     from sfp_viz.core.comparison.trust import trust_from_json
-    from sfp_viz.core.comparison.verdict import verdict
     from sfp_viz.core.measurement import wilson
+    from sfp_viz.text.verdict import verdict
 
     it = trust_from_json(file.read_text())
     rows = []

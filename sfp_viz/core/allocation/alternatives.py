@@ -5,26 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
-from sfp_viz.core.evidence.evidence import needs
+from sfp_viz.core.evidence.evidence import Part, needs
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.errors import PlanError
 
 COMPARED: tuple[Strategy, ...] = ("dispersion", "uniform", "functional", "sensitivity")
-SAID: Mapping[Strategy, str] = {
-    "dispersion": "by Kernel Dispersion",
-    "uniform": "the same everywhere",
-    "functional": "by function",
-    "sensitivity": "by sensitivity",
-    "pooled": "one threshold for all",
-}
-_LACKING = {
-    "observations": "no images were looked at",
-    "sensitivity": "the sensitivity was not measured",
-    "latency": "the layers were not timed",
-}
+Lack = Part | Literal["target"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +25,12 @@ class Alternative:
 
     allocation: Strategy
     kept: Mapping[str, int] = field(default_factory=dict)
-    lacks: tuple[str, ...] = ()
+    lacks: tuple[Lack, ...] = ()
     problem: str = ""
 
     @property
     def known(self) -> bool:
         return not self.lacks and not self.problem
-
-    @property
-    def why_not(self) -> str:
-        """Why it is not known, in the middle of a sentence; '' where it is."""
-        if self.lacks:
-            return " and ".join(_LACKING[name] for name in self.lacks)
-        return "it cannot reach the target" if self.problem else ""
 
 
 def alternatives(problem: Problem) -> tuple[Alternative, ...]:
@@ -58,7 +41,9 @@ def alternatives(problem: Problem) -> tuple[Alternative, ...]:
     found = []
     for allocation in COMPARED:
         other = problem.with_recipe(allocation=allocation)
-        lacks = tuple(n for n in needs(other.recipe) if getattr(other.evidence, n) is None)
+        lacks: tuple[Lack, ...] = tuple(
+            n for n in needs(other.recipe) if getattr(other.evidence, n) is None
+        )
         if lacks:
             found.append(Alternative(allocation, lacks=lacks))
             continue
@@ -69,6 +54,11 @@ def alternatives(problem: Problem) -> tuple[Alternative, ...]:
     return tuple(found)
 
 
-def left_out(found: tuple[Alternative, ...]) -> tuple[tuple[Strategy, str], ...]:
-    """Those of ``found`` that are not known, each with the reason."""
-    return tuple((one.allocation, one.why_not) for one in found if not one.known)
+def left_out(
+    alternatives: tuple[Alternative, ...],
+) -> tuple[tuple[Strategy, tuple[Lack, ...]], ...]:
+    """Those that are not known, each with the evidence that it lacks, or 'target' where the
+    target is out of its reach."""
+    return tuple(
+        (one.allocation, one.lacks or ("target",)) for one in alternatives if not one.known
+    )

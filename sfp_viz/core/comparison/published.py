@@ -12,20 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from sfp_viz.errors import DataError
 
-CAVEATS = (
-    "Other people's networks: baselines, trainings, schedules and ways to count FLOPs differ, so "
-    "only changes are drawn, against the share that was saved; absolute accuracies are not.",
-    "They are not measured here. Each is one number of a paper or a README, without an interval.",
-    "The similarity-based SFP has no row: its tables were not available. 'Soft filter pruning' is "
-    "the method of He et al. 2018.",
-)
-_FROM = {
-    "own": "reported by the method's authors",
-    "third-party": "reprinted by others, not by the method's authors",
-}
+Origin = Literal["own", "third-party"]
+Caveat = Literal["change_only", "from_image", "from_row_order"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Published:
     base: float | None
     pruned: float | None
     source: str
-    origin: str
+    origin: Origin
     note: str
     as_printed: bool
     doubtful: bool
@@ -59,16 +51,14 @@ class Published:
         return f"{self.network} on {self.dataset}"
 
     @property
-    def caveats(self) -> tuple[str, ...]:
-        """What to keep in mind about this row, in sentences."""
-        found = [f"{_FROM[self.origin].capitalize()}."]
-        if self.as_printed:
-            found.append("The source prints the change alone, without both accuracies.")
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What to keep in mind about this row, besides its origin and its note."""
+        caveats: list[Caveat] = ["change_only"] if self.as_printed else []
         if "image in repo" in self.source:
-            found.append("Read by eye from an image of a table.")
+            caveats.append("from_image")
         if self.source.startswith("FPGM paper") and "FPGM" in self.method:
-            found.append("Whether it was trained from scratch follows from the order of rows.")
-        return (*found, *([f"{self.note}."] if self.note else []))
+            caveats.append("from_row_order")
+        return tuple(caveats)
 
 
 @cache
@@ -133,7 +123,7 @@ def _number(text: str) -> float | None:
     return value
 
 
-def _known(origin: str) -> str:
-    if origin not in _FROM:
+def _known(origin: str) -> Origin:
+    if origin not in ("own", "third-party"):
         raise ValueError(origin)
     return origin

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from sfp_viz.core.allocation.alternatives import COMPARED
+from sfp_viz.core.allocation.alternatives import COMPARED, Lack
 from sfp_viz.core.comparison.sampled_plans import KINDS, PREDICTORS, Draw, Kind
 from sfp_viz.core.json_format import read_json
 from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
@@ -15,14 +16,21 @@ from sfp_viz.core.plan.recipe import Recipe, Strategy
 from sfp_viz.errors import PlanError, SfpError
 
 FORMAT = 1
+LeftOut = tuple[tuple[Strategy, tuple[Lack, ...]], ...]
+_SENTENCES: dict[str, Lack] = {  # as version 0.1 wrote them
+    "no images were looked at": "observations",
+    "the sensitivity was not measured": "sensitivity",
+    "the layers were not timed": "latency",
+    "it cannot reach the target": "target",
+}
 
 
 @dataclass(frozen=True)
 class Trust:
     """Measured on ``images`` test images of ``data``: ``draws`` with their counts.
 
-    ``left_out``: (allocation, why) of those whose plan could not be drawn; None for an older
-    record, made when only the suggestion and uniform were compared.
+    ``left_out``: (allocation, what it lacks) of those whose plan could not be drawn; None for an
+    older record, made when only the suggestion and uniform were compared.
     """
 
     digest: str
@@ -31,7 +39,7 @@ class Trust:
     recipe: Recipe
     draws: tuple[Draw, ...]
     seconds: float = 0.0
-    left_out: tuple[tuple[Strategy, str], ...] | None = ()
+    left_out: LeftOut | None = ()
 
     def draw(self, kind: Kind) -> Draw | None:
         """The measured suggestion or uniform plan; None when it was not measured."""
@@ -59,7 +67,7 @@ def trust_json(trust: Trust) -> str:
         "seconds": round(trust.seconds, 3),
     }
     if trust.left_out is not None:
-        value["left_out"] = [list(pair) for pair in trust.left_out]
+        value["left_out"] = [[name, list(lacks)] for name, lacks in trust.left_out]
     return json.dumps(value, sort_keys=True, indent=1)
 
 
@@ -80,13 +88,19 @@ def trust_from_json(text: str) -> Trust:
         ) from problem
 
 
-def _left_out(value: dict) -> tuple[tuple[Strategy, str], ...] | None:
+def _left_out(value: dict) -> LeftOut | None:
     if "left_out" not in value:
         return None
-    pairs = [(str(name), str(why)) for name, why in value["left_out"]]
-    if any(name not in COMPARED for name, _ in pairs):
-        raise PlanError("This is no trust record of ours: an allocation in it is not known.")
-    return tuple((known, why) for name, why in pairs for known in COMPARED if known == name)
+    strategies: dict[Any, Strategy] = {name: name for name in COMPARED}
+    return tuple((strategies[name], _lacks(lacks)) for name, lacks in value["left_out"])
+
+
+def _lacks(value: Any) -> tuple[Lack, ...]:
+    """What an allocation lacks: codes, or the sentence of an earlier version."""
+    if isinstance(value, str):
+        return tuple(_SENTENCES[part] for part in value.split(" and "))
+    codes: dict[Any, Lack] = {lack: lack for lack in _SENTENCES.values()}
+    return tuple(codes[lack] for lack in value)
 
 
 def _draw(value: dict, images: int) -> Draw:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RecipeError
 
-_CALLS = {
+Part = Literal["observations", "sensitivity", "latency"]  # fields of Evidence
+_CALLS: dict[Part, str] = {
     "observations": "Look at images first: observe(model, images), or 'sfp-viz observe'.",
     "sensitivity": "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity'.",
     "latency": "Measure the layers first: latency_table(model), or 'sfp-viz latency'.",
@@ -34,7 +36,7 @@ class Evidence:
     damage: Mapping[str, np.ndarray] | None = None
 
 
-def needs(recipe: Recipe) -> tuple[str, ...]:
+def needs(recipe: Recipe) -> tuple[Part, ...]:
     """What ``recipe`` asks for besides weights: names of fields of Evidence."""
     by_images = (
         recipe.similarity == "activation"
@@ -42,12 +44,12 @@ def needs(recipe: Recipe) -> tuple[str, ...]:
         or recipe.allocation == "functional"
         or (recipe.dispersion == "activation" and recipe.allocation == "dispersion")
     )  # fmt: skip
-    asked = {
+    needed: dict[Part, bool] = {
         "observations": by_images,
         "sensitivity": recipe.allocation == "sensitivity",
         "latency": recipe.goal == "latency",
     }
-    return tuple(name for name, needed in asked.items() if needed)
+    return tuple(name for name, is_needed in needed.items() if is_needed)
 
 
 def scores_of(recipe: Recipe) -> tuple[str, ...]:

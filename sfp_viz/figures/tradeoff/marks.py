@@ -26,6 +26,7 @@ from sfp_viz.core.comparison.tradeoff import (
 )
 from sfp_viz.figures.colors import GREY, PALETTE
 from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
+from sfp_viz.text.published import row_caveats
 
 _NAMES = {"plan": "this plan", "uniform": "uniform L1", "random": "random", "unpruned": "unpruned"}
 _STYLES = {
@@ -171,7 +172,7 @@ def _published(row: Published, axis: Axis) -> Mark:
         f"{row.method}: {row.subject}",
         f"{signed(100 * change)} points, {percent(less)} of the {_AXES[axis]} saved, published",
         f"Source: {row.source}.",
-        *row.caveats,
+        *row_caveats(row),
     )
     series = Series("published", *_PUBLISHED)
     return Mark("", series, 100 * less, 100 * change, None, None, words)

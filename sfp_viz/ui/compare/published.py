@@ -6,9 +6,10 @@ import re
 
 import streamlit as st
 
-from sfp_viz.core.comparison.published import CAVEATS, Published, drawable, published, subjects
+from sfp_viz.core.comparison.published import Published, drawable, published, subjects
 from sfp_viz.core.comparison.tradeoff import Axis
 from sfp_viz.core.network import Network
+from sfp_viz.text.published import CAVEATS
 from sfp_viz.ui import problems
 from sfp_viz.ui.session import view_options
 

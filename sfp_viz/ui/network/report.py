@@ -8,10 +8,11 @@ import streamlit as st
 
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import Network
-from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
+from sfp_viz.core.redundancy.dead_filters import DeadFilters, dead_filters
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
 from sfp_viz.text.groups import protected_groups
 from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent, size, span
@@ -76,16 +77,16 @@ def prunability(network: Network) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _dead(key: str, digest: str) -> tuple[Dead, ...]:
+def _dead(key: str, digest: str) -> tuple[DeadFilters, ...]:
     return dead_filters(loaders.network(key))
 
 
 def dead(network: Network) -> None:
     """How many filters of each group are dead, and a warning where a whole layer is."""
     groups = _dead(state.session().model, network.digest)
-    if text := warning(groups):
+    if text := dead_layers_warning(groups):
         st.warning(problems.plain(text))
-    if text := counted(groups):
+    if text := dead_count(groups):
         st.caption(problems.plain(text))
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.allocation.alternatives import SAID, Alternative
+from sfp_viz.core.allocation.alternatives import Alternative
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.core.plan.request import Request
+from sfp_viz.text.allocations import ALLOCATIONS
 from sfp_viz.ui import image_field
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.allocation_legend import LegendEntry
@@ -69,7 +70,7 @@ def legend(
     used, group = session.recipe.allocation, planned.group_of(session)
     entries = [legend_entry(network, alternative, used, group) for alternative in known]
     if all(alternative.allocation != used for alternative in known):
-        entries.insert(0, LegendEntry(used, SAID[used], used=True))
+        entries.insert(0, LegendEntry(used, ALLOCATIONS[used], used=True))
     if group is not None:
         entries = [replace(e, kept=kept.get(group.name)) if e.used else e for e in entries]
     draw(
@@ -88,7 +89,7 @@ def legend_entry(
     network: Network, alternative: Alternative, used: Strategy, group: FilterGroup | None
 ) -> LegendEntry:
     """An allocation in the legend, with a button that uses it or measures what it lacks."""
-    label = SAID[alternative.allocation]
+    label = ALLOCATIONS[alternative.allocation]
     if alternative.allocation == used:
         return LegendEntry(used, label, used=True)
     if alternative.known:

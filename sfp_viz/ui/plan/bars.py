@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.request import Request
+from sfp_viz.text.allocations import ALLOCATIONS
 from sfp_viz.text.groups import cause_sentence, tie_kind
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui.cached import planned
@@ -129,7 +129,7 @@ def bar(
         note=rounding_note(network, group, kept, unrounded),
         ghosts=ghosts(group),
         curve=tuple(widths.curves.get(group.name, ())),
-        others=tuple((way, SAID[way], kept[group.name]) for way, kept in others.items()),
+        others=tuple((way, ALLOCATIONS[way], kept[group.name]) for way, kept in others.items()),
     )
 
 

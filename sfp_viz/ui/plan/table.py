@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.request import Request
+from sfp_viz.text.allocations import ALLOCATIONS
 from sfp_viz.text.groups import cause_sentence
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
@@ -32,7 +32,7 @@ def table(network: Network, widths: Widths, others: Others) -> None:
         "keeps": number("Kept", min_value=1, step=1),
         "filters": number("Of"),
         "suggested": number("Suggested"),
-        **{f"kept {way}": number(f"Kept {SAID[way]}", help=_OTHER) for way in others},
+        **{f"kept {way}": number(f"Kept {ALLOCATIONS[way]}", help=_OTHER) for way in others},
         "removed": number("Removed", format="%.0f %%"),
         "least": number("At least", min_value=1, step=1),
         "most": number("At most", min_value=1, step=1),

@@ -6,22 +6,16 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.allocation.alternatives import SAID
 from sfp_viz.core.comparison.trust import PREDICTORS, Trust
-from sfp_viz.core.comparison.verdict import (
-    Ranking,
-    agreement,
-    findings,
-    leaders,
-    standings,
-    verdict,
-)
+from sfp_viz.core.comparison.verdict import Ranking, agreement, leaders, rankings
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.core.plan.request import Request
+from sfp_viz.text.allocations import ALLOCATIONS
 from sfp_viz.text.numbers import count, milliseconds, percent, size, span
 from sfp_viz.text.recipe import goal_name
+from sfp_viz.text.verdict import verdict, verdict_parts
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence
 from sfp_viz.ui.plan import allocations
@@ -66,7 +60,7 @@ def result(trust: Trust, asked: Request) -> None:
     """The verdict, the rank of each allocation, and how well each prediction ordered the plans."""
     from sfp_viz.figures.trust import predicted_against_measured
 
-    *standing, order = findings(trust)
+    *standing, order = verdict_parts(trust)
     for text in standing:
         st.markdown(problems.plain(text))
     st.caption(problems.plain(order))
@@ -92,8 +86,8 @@ def result(trust: Trust, asked: Request) -> None:
 
 def _standings(trust: Trust, asked: Request) -> None:
     """The measured allocations, and a button that uses the best one where it is not in use."""
-    rankings, first = standings(trust), leaders(trust)
-    if len(rankings) < 2:
+    ranked, first = rankings(trust), leaders(trust)
+    if len(ranked) < 2:
         return
     goal = trust.recipe.goal
     label, format_cost = f"Remaining {goal_name(goal)}", _FORMATS.get(goal, count)
@@ -101,17 +95,17 @@ def _standings(trust: Trust, asked: Request) -> None:
         [
             {
                 "Allocation": _capitalized(r.allocation) + (", in use" if _used(r, asked) else ""),
-                "One-shot accuracy, measured": f"{percent(r.share)} ({span(r.interval)})",
+                "One-shot accuracy, measured": f"{percent(r.accuracy)} ({span(r.interval)})",
                 f"{label}, computed": format_cost(r.cost),
             }
-            for r in rankings
+            for r in ranked
         ],
         border="horizontal",
     )
     if len(first) == 1 and not _used(first[0], asked) and _same(trust, asked):
         best = first[0].allocation
         st.button(
-            f"Allocate {SAID[best]}", key="trust_best", on_click=allocations.use, args=(best,),
+            f"Allocate {ALLOCATIONS[best]}", key="trust_best", on_click=allocations.use, args=(best,),
             help="Changes only the allocation of the recipe. You can undo it.",
         )  # fmt: skip
 
@@ -126,7 +120,7 @@ def _used(ranking: Ranking, asked: Request) -> bool:
 
 
 def _capitalized(allocation: Strategy) -> str:
-    return SAID[allocation][:1].upper() + SAID[allocation][1:]
+    return ALLOCATIONS[allocation][:1].upper() + ALLOCATIONS[allocation][1:]
 
 
 def _start(network: Network, again: bool) -> None:

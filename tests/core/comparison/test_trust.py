@@ -10,7 +10,7 @@ from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.comparison import sampled_plans as drawing
 from sfp_viz.core.comparison.sampled_plans import Draw, damage_by_dispersion, draws, edits_of
 from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json
-from sfp_viz.core.comparison.verdict import agreement, spearman, verdict
+from sfp_viz.core.comparison.verdict import agreement, agreements, spearman
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import gathered
@@ -153,20 +153,12 @@ def test_plans_not_yet_measured_play_no_part():
     assert agreement(trust, "dispersion").plans == 4
 
 
-def test_the_verdict_says_plainly_when_uniform_is_as_good():
-    assert "no better than uniform" in verdict(made([800, 795, 700, 600]))
-    assert "is better than the same ratio" in verdict(made([800, 600, 700, 650]))
-    assert "worse than the same ratio" in verdict(made([600, 800, 700, 650]))
-    assert "not both been measured" in verdict(made([600, None, 700, 650]))
-
-
-def test_the_verdict_says_how_well_plans_are_ordered():
+def test_an_agreement_says_how_well_plans_are_ordered():
     falling = [900 - 10 * i for i in range(22)]
-    assert "orders plans well" in verdict(made(falling))
-    assert "wrong way round" in verdict(made(falling[::-1]))
-    shuffled = list(np.random.default_rng(1).permutation(falling))
-    assert "not order plans better than chance" in verdict(made([int(x) for x in shuffled]))
-    assert "Too few plans" in verdict(made([900, 800, 700]))
+    shuffled = [int(x) for x in np.random.default_rng(1).permutation(falling)]
+    found = [agreement(made(rights), "dispersion") for rights in (falling, falling[::-1], shuffled)]
+    assert [one.kind for one in found] == ["strong", "reversed", "chance"]
+    assert agreements(made([900, 800, 700])) == ()
 
 
 def test_json_goes_both_ways():

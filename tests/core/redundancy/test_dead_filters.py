@@ -1,4 +1,4 @@
-"""Dead filters are counted for each group, and a layer without a live one is warned of."""
+"""Dead filters are counted for each group, and a layer without a live one is named."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
-from sfp_viz.core.redundancy.dead_filters import Dead, counted, dead_filters, warning
+from sfp_viz.core.redundancy.dead_filters import DeadFilters, dead_filters
 from sfp_viz.core.selection.analysis import analyze, analyze_group
 from sfp_viz.core.selection.planner import make_plan
 from tests.core.conftest import plain_network
@@ -24,17 +24,13 @@ def network(dead: dict[str, tuple[int, ...]]):
     return plain_network(weights=weights)
 
 
-def test_a_network_without_dead_filters_says_nothing():
+def test_a_network_without_dead_filters_has_none():
     assert dead_filters(network({})) == ()
-    assert counted(()) == warning(()) == ""
 
 
 def test_dead_filters_are_counted_group_by_group():
     found = dead_filters(network({"conv1": (2, 5), "conv3": (31,)}))
-    assert found == (Dead("conv1", 16, (2, 5), ()), Dead("conv3", 32, (31,), ()))
-    assert counted(found).startswith("3 filters are dead")
-    assert "conv1 2 of 16, conv3 1 of 32" in counted(found)
-    assert warning(found) == ""
+    assert found == (DeadFilters("conv1", 16, (2, 5), ()), DeadFilters("conv3", 32, (31,), ()))
 
 
 def test_the_analysis_of_a_group_counts_the_same_filters():
@@ -43,11 +39,10 @@ def test_the_analysis_of_a_group_counts_the_same_filters():
     assert analyze_group(Problem(read, Request(Recipe())), "conv2", 8).dead == 0
 
 
-def test_a_layer_that_is_wholly_dead_is_warned_of_and_keeps_one_filter():
+def test_a_layer_that_is_wholly_dead_is_named_and_keeps_one_filter():
     read = network({"conv2": tuple(range(24))})
     found = dead_filters(read)
-    assert found == (Dead("conv2", 24, tuple(range(24)), ("conv2",)),)
-    assert "Every filter of 'conv2' is dead" in warning(found)
+    assert found == (DeadFilters("conv2", 24, tuple(range(24)), ("conv2",)),)
     recipe = Recipe(target_reduction=0.5)
     removal = next(
         one
@@ -57,7 +52,7 @@ def test_a_layer_that_is_wholly_dead_is_warned_of_and_keeps_one_filter():
     assert set(removal.reasons) == {Reason("dead")}
 
 
-def test_one_dead_layer_of_a_group_is_warned_of_though_its_units_live(residual):
+def test_one_dead_layer_of_a_group_is_named_though_its_units_live(residual):
     from dataclasses import replace
 
     group = next(group for group in residual.groups if len(group.layers) > 1)
@@ -68,8 +63,6 @@ def test_one_dead_layer_of_a_group_is_warned_of_though_its_units_live(residual):
     )
     (found,) = dead_filters(replace(residual, layers=layers))
     assert (found.group, found.units, found.layers) == (group.name, (), (gone,))
-    assert counted((found,)) == ""
-    assert gone in warning((found,))
 
 
 def test_weights_that_are_not_finite_are_left_to_those_who_say_so():

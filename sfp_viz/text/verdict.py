@@ -1,0 +1,127 @@
+"""What measured plans say about an allocation, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sfp_viz.core.comparison.trust import Trust
+from sfp_viz.core.comparison.verdict import (
+    Agreement,
+    AgreementKind,
+    Ranking,
+    against_uniform,
+    agreements,
+    leaders,
+    rankings,
+)
+from sfp_viz.text.allocations import ALLOCATIONS, lacks_text
+from sfp_viz.text.numbers import percent, signed
+
+PREDICTOR_NAMES = {
+    "dispersion": "Kernel Dispersion",
+    "functional": "The functional error",
+    "sensitivity": "The measured sensitivity",
+}
+_ORDERS: Mapping[AgreementKind, str] = {
+    "reversed": "orders plans the wrong way round",
+    "chance": "does not order plans better than chance",
+    "strong": "orders plans well",
+    "weak": "orders plans only roughly",
+}
+_ON_TEST = (
+    "The sensitivity was measured on test images too, so the accuracy of its plan may be a little "
+    "too high."
+)
+
+
+def verdict(trust: Trust) -> str:
+    """What the measurement says about the allocation, in sentences."""
+    return " ".join(verdict_parts(trust))
+
+
+def verdict_parts(trust: Trust) -> tuple[str, ...]:
+    """The verdict in its parts: against uniform, which allocation measured best, and how well the
+    predictions order the plans."""
+    parts = _uniform_sentence(trust), best_sentence(trust), _order_sentences(trust)
+    return tuple(part for part in parts if part)
+
+
+def best_sentence(trust: Trust) -> str:
+    """Which allocation measured best, and what was not compared; where fewer than two were
+    measured, only the latter."""
+    ranked, best = rankings(trust), leaders(trust)
+    if len(ranked) < 2:
+        return not_compared(trust)
+    rest = ranked[len(best) :]
+    on = f"measured on {trust.images:,} images, one-shot"
+    if len(best) == len(ranked):
+        text = f"The allocations cannot be told apart: {_all(ranked)} ({on})."
+    elif len(best) == 1:
+        text = f"{_named(best[0])} measured best: {_figure(best[0])}, against {_all(rest)} ({on})."
+    else:
+        text = (
+            f"{_named(best[0])} measured best with {_figure(best[0])}, but cannot be told apart "
+            f"from {_all(best[1:])}; worse: {_all(rest)} ({on})."
+        )
+    if any(one.allocation == "sensitivity" for one in best) and len(best) < len(ranked):
+        text += f" {_ON_TEST}"
+    return f"{text} {not_compared(trust)}".rstrip()
+
+
+def not_compared(trust: Trust) -> str:
+    """Which allocations were not measured, and why; '' where all were."""
+    if trust.left_out is None:
+        return (
+            "This is an older measurement, of this plan and the uniform one alone. Measure again "
+            "to compare the other allocations."
+        )
+    parts = [f"{ALLOCATIONS[name]} ({lacks_text(lacks)})" for name, lacks in trust.left_out]
+    return f"Not compared: {', '.join(parts)}." if parts else ""
+
+
+def _uniform_sentence(trust: Trust) -> str:
+    found = against_uniform(trust)
+    if found is None:
+        return "The suggestion and the uniform plan have not both been measured yet."
+    figures = (
+        f"{percent(found.suggestion)} against {percent(found.uniform)} one-shot, "
+        f"{trust.images:,} images"
+    )
+    if found.kind == "same":
+        return f"The suggestion is the uniform plan itself ({percent(found.suggestion)} one-shot)."
+    if found.kind == "overlap":
+        return (
+            "The suggestion is no better than uniform, the same ratio everywhere: their intervals "
+            f"overlap ({figures})."
+        )
+    return f"The suggestion is {found.kind} than the same ratio everywhere ({figures})."
+
+
+def _order_sentences(trust: Trust) -> str:
+    found = agreements(trust)
+    if not found:
+        return "Too few plans were measured to say whether the predictions order them correctly."
+    return " ".join(map(_order_sentence, found))
+
+
+def _order_sentence(found: Agreement) -> str:
+    low, high = found.interval
+    return (
+        f"{PREDICTOR_NAMES[found.predictor]} {_ORDERS[found.kind]} (rank correlation "
+        f"{signed(found.correlation)}, 95 % interval {signed(low)} to {signed(high)}, "
+        f"{found.plans} plans of equal cost)."
+    )
+
+
+def _all(ranked: tuple[Ranking, ...]) -> str:
+    return ", ".join(f"{ALLOCATIONS[one.allocation]} {_figure(one)}" for one in ranked)
+
+
+def _figure(one: Ranking) -> str:
+    low, high = (100 * end for end in one.interval)
+    return f"{percent(one.accuracy)} (95 %: {low:.1f} to {high:.1f} %)"
+
+
+def _named(one: Ranking) -> str:
+    text = ALLOCATIONS[one.allocation]
+    return text[:1].upper() + text[1:]
