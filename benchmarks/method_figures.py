@@ -38,7 +38,7 @@ from sfp_viz.core.training.distillation import SCHEDULES, Distillation, Schedule
 from sfp_viz.nets.evaluation.measure import measure_accuracy
 from sfp_viz.nets.evaluation.observe import observe
 from sfp_viz.nets.tracing.read_network import read_network
-from sfp_viz.text.reasons import reason_text
+from sfp_viz.text.plan.reasons import reason_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "results"
 NETWORK, SHIPPED = "resnet20", "vgg11_fashion"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -186,6 +187,47 @@ def test_no_folder_holds_more_modules_than_one_can_overlook():
 def test_torch_pruning_is_known_to_one_file_only():
     knowing = [p for p in FILES if any(n.startswith("torch_pruning") for n in imports(p))]
     assert [p.name for p in knowing] == ["dependency_groups.py"]
+
+
+# Modules of core that may hold sentences: those of version 0.1, which it still reads, and parts of
+# messages that are raised elsewhere in the module.
+SENTENCES_IN = {
+    "network_json.py", "plan/version_1.py", "plan/recipe.py", "evidence/evidence.py",
+    "training/distillation.py",
+}  # fmt: skip
+WORDS_OF_A_SENTENCE = 6
+
+
+def sentences(path: Path) -> list[str]:
+    """String literals of a module that are LaTeX, end a sentence or have as many words as one;
+    docstrings, what is raised and the text of exceptions (``__str__``) aside."""
+    tree, skipped = ast.parse(path.read_text()), set()
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.FunctionDef) and node.name == "__str__"
+        if isinstance(node, ast.Raise) or is_text:
+            skipped |= set(ast.walk(node))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(node.value)
+    literals = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped
+    ]
+    return [
+        text
+        for text in literals
+        if re.search(r"\\[a-zA-Z]{2,}", text)
+        or (" " in text and text.endswith("."))
+        or (len(re.findall(r"[a-zA-Z]{2,}", text)) >= WORDS_OF_A_SENTENCE and " " in text)
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_core_holds_records_and_no_sentences_or_latex(path):
+    if path.relative_to(PACKAGE / "core").as_posix() not in SENTENCES_IN:
+        assert not sentences(path), "make it a record, and its words in sfp_viz/text"
 
 
 @pytest.mark.parametrize("path", [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))], ids=str)

@@ -32,7 +32,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except SfpError as problem:
-            raise click.ClickException(str(problem)) from problem
+            from sfp_viz.text.plan.feasibility import error_text
+
+            raise click.ClickException(error_text(problem)) from problem
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of work, not of the alphabet

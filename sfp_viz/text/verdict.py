@@ -14,8 +14,8 @@ from sfp_viz.core.comparison.verdict import (
     leaders,
     rankings,
 )
-from sfp_viz.text.allocations import ALLOCATIONS, lacks_text
 from sfp_viz.text.numbers import percent, signed
+from sfp_viz.text.plan.allocations import ALLOCATIONS, lacks_text
 
 PREDICTOR_NAMES = {
     "dispersion": "Kernel Dispersion",

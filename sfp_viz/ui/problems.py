@@ -31,7 +31,9 @@ def stopping() -> Iterator[None]:
 
 def say(problem: SfpError) -> None:
     """The text of a problem, as plain text: names out of a file are never read as markup."""
-    st.error(plain(str(problem)), icon=":material/error:")
+    from sfp_viz.text.plan.feasibility import error_text
+
+    st.error(plain(error_text(problem)), icon=":material/error:")
 
 
 def plain(text: str) -> str:

@@ -90,7 +90,7 @@ def test_analyze_says_what_each_group_can_lose_and_why():
     text = call("analyze", NET, "--why").output
     assert "dispersion" in text
     assert "computed" in text
-    assert "filters stay" in text
+    assert "filters are kept" in text
 
 
 def test_a_target_out_of_reach_is_explained_beside_the_analysis():

@@ -202,7 +202,7 @@ def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
 
 def test_the_reason_is_the_one_that_plan_gives(exploring):
     app = exploring(group="fc1")
-    sentence = next(text for text in said(app).splitlines() if "44 of 64 filters stay" in text)
+    sentence = next(text for text in said(app).splitlines() if "44 of 64 filters are kept" in text)
     app.switch_page("pages/plan.py").run()
     assert sentence in said(app)
 

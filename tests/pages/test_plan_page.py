@@ -168,7 +168,7 @@ def test_a_maximum_is_set_and_lifted(plan):
 def test_a_target_out_of_reach_offers_to_lift_what_prevents_it(plan):
     digest = sample_network(MODEL).digest
     with_session(plan, edits=Edits(digest, protected=("conv1", "conv2", "fc1")))
-    lift = next(b for b in plan.button if b.label.startswith("Freeing conv2"))
+    lift = next(b for b in plan.button if b.label.startswith("Unlocking conv2"))
     lift.click().run()
     assert not plan.exception
     assert session(plan).edits.protected == ("conv1", "fc1")
@@ -177,7 +177,7 @@ def test_a_target_out_of_reach_offers_to_lift_what_prevents_it(plan):
 
 def test_the_reason_shows_the_formula_with_this_groups_numbers(plan):
     assert r"\tau" in plan.latex[0].value
-    assert "filters stay" in said(plan)
+    assert "filters are kept" in said(plan)
 
 
 def test_rounding_says_what_it_costs(plan):

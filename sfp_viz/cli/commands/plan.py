@@ -38,8 +38,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @with_json
 def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     """Kernel Dispersion of each group of NET, and the filters it could lose (computed)."""
-    from sfp_viz.core.allocation.reasons import why_ratio
+    from sfp_viz.core.allocation.reasons import width_reason
     from sfp_viz.core.allocation.suggestion import allocated_widths
+    from sfp_viz.text.plan.feasibility import error_text
+    from sfp_viz.text.plan.widths import width_sentence
 
     network = find_network(net)
     dead = dead_filters(network)
@@ -50,8 +52,10 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     try:
         kept = allocated_widths(problem)
     except PlanError as error:
-        note = str(error)
-    reasons = {g.name: why_ratio(problem, g.name, kept[g.name]) for g in network.groups}
+        note = error_text(error)
+    reasons = {
+        g.name: width_sentence(width_reason(problem, g.name, kept[g.name])) for g in network.groups
+    }
     before, after = cost(network), cost_of_widths(network, kept)
     groups = [
         {

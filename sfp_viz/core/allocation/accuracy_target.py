@@ -7,21 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from sfp_viz.core.allocation.feasibility import best_lift, furthest, nearest_feasible
+from sfp_viz.core.allocation.feasibility import furthest
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
-from sfp_viz.core.cost.objective import WORDS
 from sfp_viz.core.evidence.sensitivity import Sensitivity, predicted_loss
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError, RecipeError
-
-__all__ = [
-    "WORDS",
-    "best_lift",
-    "furthest",
-    "losing_at_most",
-    "nearest_feasible",
-]
 
 _STEP = 0.001  # targets are tried in steps of a tenth of a percent
 

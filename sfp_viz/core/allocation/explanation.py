@@ -1,4 +1,4 @@
-"""Why this ratio? The formula of the allocation with one group's numbers in it."""
+"""Why this ratio? The numbers of the allocation's formula for one group."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import on_steps
-from sfp_viz.core.allocation.damage_curves import energy, functional_curves
+from sfp_viz.core.allocation.damage_curves import energy
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.reasons import held_by, why_ratio
+from sfp_viz.core.allocation.reasons import WidthReason, fixed_width, width_reason
 from sfp_viz.core.allocation.suggestion import Allocation, allocate, curves_of, pooled_scores
-from sfp_viz.core.cost.objective import WORDS
 from sfp_viz.core.evidence.sensitivity import losses
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.recipe import Recipe
@@ -20,195 +19,123 @@ from sfp_viz.errors import SfpError
 
 
 @dataclass(frozen=True)
-class Why:
-    """Why a group keeps what it keeps: one or more sentences; the formula in LaTeX with this
-    group's numbers, empty where no formula decided; and those numbers as (what, value) in words,
-    in the order of the formula and of what was done to its result."""
+class Adjustment:
+    """What rounding, bounds and giving back did to the units that the formula gives.
 
-    sentence: str
-    formula_latex: str = ""
-    numbers: tuple[tuple[str, str], ...] = ()
+    ``step``: the multiple in use; below the recipe's rounding where that could not meet the
+    target. ``rounded``: the units rounded to it. ``bounded``: those within ``low`` and ``high``.
+    ``kept``: with those given back while the target still holds.
+    """
+
+    wanted: float
+    step: int
+    rounded: int
+    bounded: int
+    low: int
+    high: int
+    kept: int
 
 
-def why(problem: Problem, kept: Mapping[str, int], group: str) -> Why:
+@dataclass(frozen=True)
+class WidthFormula:
+    """The formula of the recipe's allocation with the numbers of ``group``.
+
+    ``level``: what is the same for all groups, so that the target is met: the share tau
+    ('uniform', 'dispersion'), the threshold on importance ('pooled'), or the damage accepted for
+    each unit of the goal ('functional', 'sensitivity'). ``dispersion``: Kernel Dispersion of the
+    group. ``importances``: the lowest and highest, relative to the group's mean ('pooled').
+    ``lost``: what is lost without the pruned filters, the share 0..1 of the next layers' input
+    energy after the best refit ('functional') or points of accuracy ('sensitivity').
+    ``energy``: the energy that the next layers read here, against the stream they disturb.
+    ``damage``: of the group's damage curve at this width; None where it has none.
+    ``images`` of ``data`` were observed or measured.
+    """
+
+    group: FilterGroup
+    recipe: Recipe
+    level: float
+    adjustment: Adjustment
+    dispersion: float = 1.0
+    importances: tuple[float, float] = (0.0, 0.0)
+    lost: float = 0.0
+    energy: float = 0.0
+    damage: float | None = None
+    images: int = 0
+    data: str = ""
+
+    @property
+    def pruned(self) -> int:
+        """Units that the group loses."""
+        return self.group.size - self.adjustment.kept
+
+
+def explain_width(
+    problem: Problem, kept: Mapping[str, int], group: str
+) -> WidthReason | WidthFormula:
     """Why ``group`` keeps ``kept[group]`` units of the network.
 
-    ``kept`` is what ``allocated_widths`` returned for the same problem; where it raises, or a
-    person moved the group since, the sentence stands without the formula. Raises PlanError for a
-    group that the network has not.
+    Args:
+        problem: The network and what is asked of it.
+        kept: Units of each group, as ``allocated_widths`` returned them for the same problem.
+            Where it raises, or the group was moved since, the reason is without a formula.
+        group: Name of the group.
+
+    Raises:
+        PlanError: The network has no such group.
     """
-    it, recipe = problem.network.group(group), problem.recipe
-    if held := held_by(problem, it, kept[group]):
-        return Why(held)
-    plain = Why(why_ratio(problem, group, kept[group]))
+    fg = problem.network.group(group)
+    if fixed := fixed_width(problem, fg, kept[group]):
+        return fixed
+    plain = width_reason(problem, group, kept[group])
     try:
-        found = allocate(problem)
+        allocation = allocate(problem)
     except SfpError:
         return plain
-    if found.kept[group] != kept[group]:
+    if allocation.kept[group] != kept[group]:
         return plain
+    if np.array_equal(allocation.widths.kept, allocation.high):
+        return WidthReason("target_met", fg, kept[group], problem.recipe)
     place = [g.name for g in problem.network.groups].index(group)
-    if np.array_equal(found.widths.kept, found.high):
-        if found.kept[group] == it.size:
-            return Why(f"All {it.size:,} filters stay: the target is met without cutting any.")
-        by_hand = "no more may stay by hand, and the target is met without cutting any other"
-        return Why(f"{_stay(it, found)}: {by_hand}.")
+    return WidthFormula(
+        fg,
+        problem.recipe,
+        allocation.widths.level,
+        _adjustment(allocation, place),
+        **_numbers(problem, allocation, fg, place),
+    )
+
+
+def _numbers(problem: Problem, allocation: Allocation, group: FilterGroup, place: int) -> dict:
+    """The numbers of the recipe's allocation for one group."""
+    recipe, evidence = problem.recipe, problem.evidence
+    pruned = group.size - allocation.kept[group.name]
     if recipe.allocation == "pooled":
-        return _pooled(problem, found, place)
+        scores = pooled_scores(problem.network, recipe, evidence)[place]
+        return {"importances": (float(scores.min()), float(scores.max()))}
+    if recipe.allocation in ("uniform", "dispersion"):
+        return {"dispersion": problem.dispersions.get(group.name, 1.0)}
+    curve = curves_of(recipe, evidence).get(group.name)
+    damage = None if curve is None else float(curve[pruned])
     if recipe.allocation == "functional":
-        return _functional(problem, found, place)
-    if recipe.allocation == "sensitivity":
-        return _sensitive(problem, found, place)
-    return _shared(problem, found, place)
-
-
-def _shared(problem: Problem, found: Allocation, place: int) -> Why:
-    """keep = tau * D ** gamma, or tau."""
-    it, recipe = problem.network.groups[place], problem.recipe
-    tau = found.widths.level
-    wanted = float(found.widths.wanted[place])
-    numbers = [("share that meets the target, τ", f"{tau:.4g}")]
-    if recipe.allocation == "uniform":
-        formula = rf"\text{{keep}} = \tau = {min(tau, 1):.3f}"
-        how = f"the same share everywhere, {_percent(min(tau, 1))}"
-    else:
-        spread = problem.dispersions.get(it.name, 1.0)
-        formula = (
-            rf"\text{{keep}} = \min(1, \tau D^{{\gamma}}) = \min(1, {tau:.3g} \cdot "
-            rf"{spread:.3f}^{{{recipe.gamma:g}}}) = {wanted / it.size:.3f}"
-        )
-        asked = "all" if wanted == it.size else _percent(wanted / it.size)
-        how = (
-            f"its Kernel Dispersion is {spread:.2f} (1 is as spread as random filters), and "
-            f"{tau:.3g} · {spread:.2f} to the power {recipe.gamma:g} asks for {asked}"
-        )
-        numbers += [
-            ("Kernel Dispersion of the group, D", f"{spread:.4f}"),
-            ("exponent, γ", f"{recipe.gamma:g}"),
-        ]
-    numbers.append(("filters asked for", f"{wanted:.1f}"))
-    after, words = _then(recipe, found, place, wanted)
-    return Why(f"{_stay(it, found)}: {how}{words}.", formula, (*numbers, *after))
-
-
-def _pooled(problem: Problem, found: Allocation, place: int) -> Why:
-    it, recipe = problem.network.groups[place], problem.recipe
-    level = found.widths.level
-    wanted = float(found.widths.wanted[place])
-    scores = pooled_scores(problem.network, recipe, problem.evidence)[place]
-    numbers = [
-        ("threshold for all groups, θ", f"{level:.4f}"),
-        ("lowest and highest importance here", f"{scores.min():.4f} to {scores.max():.4f}"),
-        ("filters that reach the threshold", f"{wanted:.0f}"),
-    ]
-    after, words = _then(recipe, found, place, wanted)
-    how = (
-        f"{wanted:.0f} have at least {level:.3f} times the group's mean importance, the one "
-        "threshold for all groups"
-    )
-    formula = rf"\#\{{i : I_i / \bar{{I}} \ge {level:.3f}\}} = {wanted:.0f}"
-    return Why(f"{_stay(it, found)}: {how}{words}.", formula, (*numbers, *after))
-
-
-def _functional(problem: Problem, found: Allocation, place: int) -> Why:
-    it, seen = problem.network.groups[place], problem.evidence.observations
-    assert seen is not None
-    gone = it.size - found.kept[it.name]
-    lost, share = seen.elimination(it.name).errors[gone], energy(seen, it.name)
-    damage = functional_curves(seen)[it.name][gone]
-    formula = (
-        rf"-\frac{{\operatorname{{tr}}(R\,C)}}{{P}} \ln(1 - e({gone})) = "
-        rf"-{share:.3f} \ln(1 - {lost:.4f}) = {abs(damage):.4f}"
-        if gone
-        else ""
-    )
-    numbers = [
-        ("energy the next layers read here, against the stream they disturb", f"{share:.4f}"),
-        (f"share of it lost without {gone} filters, best refit", _percent(lost, 2)),
-        *_prices(problem, found, place),
-    ]
-    after, words = _then(problem.recipe, found, place, float(found.widths.wanted[place]))
-    how = (
-        f"without the other {gone} the next layers lose {_percent(lost, 2)} of their input "
-        "energy even with the best refit"
-        if gone
-        else "other groups can lose filters with a smaller error in their next layers"
-    )
-    note = f" ({seen.images:,} images of {seen.data}){words}."
-    return Why(f"{_stay(it, found)}: {how}{note}", formula, (*numbers, *after))
-
-
-def _sensitive(problem: Problem, found: Allocation, place: int) -> Why:
-    it, known = problem.network.groups[place], problem.evidence.sensitivity
+        seen = evidence.observations
+        assert seen is not None
+        return {
+            "lost": float(seen.elimination(group.name).errors[pruned]),
+            "energy": energy(seen, group.name),
+            "damage": damage,
+            "images": seen.images,
+            "data": seen.data,
+        }
+    known = evidence.sensitivity
     assert known is not None
-    gone = it.size - found.kept[it.name]
-    lost = float(losses(known, it.name)[gone])
-    numbers = [
-        (f"points lost without {gone} filters of this group alone (estimated)", f"{lost:.2f}"),
-        *_prices(problem, found, place),
-    ]
-    after, words = _then(problem.recipe, found, place, float(found.widths.wanted[place]))
-    how = (
-        f"cutting it alone so far costs {lost:.1f} points of accuracy"
-        if gone
-        else "other groups can lose filters with less accuracy lost"
-    )
-    note = f" (estimated from {known.images:,} images of {known.data}){words}."
-    return Why(
-        f"{_stay(it, found)}: {how}{note}",
-        rf"\Delta_{{\text{{group}}}}({gone}) = {lost:.2f}",
-        (*numbers, *after),
-    )
+    lost = float(losses(known, group.name)[pruned])
+    return {"lost": lost, "damage": damage, "images": known.images, "data": known.data}
 
 
-def _prices(problem: Problem, found: Allocation, place: int) -> list[tuple[str, str]]:
-    """Damage of the curve here, and the price at which the target was met."""
-    it, recipe = problem.network.groups[place], problem.recipe
-    curve = curves_of(recipe, problem.evidence).get(it.name)
-    if curve is None:
-        return []
-    here = float(curve[it.size - found.kept[it.name]])
-    each = f"damage accepted for each unit of {WORDS[recipe.goal]}"
-    return [("damage of the curve here", f"{here:.4g}"), (each, f"{found.widths.level:.3g}")]
-
-
-def _then(
-    recipe: Recipe, found: Allocation, place: int, wanted: float
-) -> tuple[list[tuple[str, str]], str]:
-    """What rounding, bounds and giving back did to the units wanted, as numbers and in words."""
-    low, high, step = int(found.low[place]), int(found.high[place]), found.step
-    kept = int(found.widths.kept[place])
-    least, most = (int(part[place]) for part in on_steps(found.low, found.high, step))
+def _adjustment(allocation: Allocation, place: int) -> Adjustment:
+    low, high, step = int(allocation.low[place]), int(allocation.high[place]), allocation.step
+    wanted = float(allocation.widths.wanted[place])
+    least, most = (int(x[place]) for x in on_steps(allocation.low, allocation.high, step))
     rounded = int(np.floor(wanted / step + 0.5)) * step
-    inside = min(max(rounded, least), most)
-    numbers: list[tuple[str, str]] = []
-    words: list[str] = []
-    if step > 1 and rounded != wanted:
-        numbers.append((f"rounded to a multiple of {step}", f"{rounded}"))
-        words.append(f"rounded to {rounded}, a multiple of {step}")
-    elif step < recipe.rounding:
-        words.append(f"not rounded to {recipe.rounding}, which could not meet the target")
-    if inside > rounded:
-        numbers.append(("fewest that may stay", f"{low}"))
-        words.append(f"no fewer than {low} may stay")
-    elif inside < rounded:
-        numbers.append(("most that may stay", f"{high}"))
-        words.append(f"no more than {high} may stay")
-    if kept > inside:
-        numbers.append(("given back while the target holds", f"{kept - inside}"))
-        words.append(f"{kept - inside} given back, as the target still holds")
-    numbers.append(("filters that stay", f"{kept:,}"))
-    return numbers, "".join(f"; {part}" for part in words)
-
-
-def _stay(it: FilterGroup, found: Allocation) -> str:
-    kept = found.kept[it.name]
-    return (
-        f"All {it.size:,} filters stay"
-        if kept == it.size
-        else f"{kept:,} of {it.size:,} filters stay"
-    )
-
-
-def _percent(share: float, digits: int = 0) -> str:
-    return f"{100 * share:.{digits}f} %"
+    bounded = min(max(rounded, least), most)
+    return Adjustment(wanted, step, rounded, bounded, low, high, int(allocation.widths.kept[place]))

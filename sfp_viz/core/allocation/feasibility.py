@@ -4,24 +4,84 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds, unseen
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.cost.objective import WORDS
+from sfp_viz.core.plan.recipe import Goal
 from sfp_viz.core.plan.request import Request
+from sfp_viz.errors import PlanError
+
+LimitKind = Literal[
+    "whole_groups", "unobserved", "unmeasured", "max_ratio", "ratios", "minimums", "kept_filters"
+]
+_LARGEST_RATIO = 0.99  # of the filters of a group, that a recipe can ask for
+RelaxationKind = Literal["lock", "ratio", "minimum", "kept_filters", "tied_layers", "max_ratio"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Something that holds a goal back, with the ``groups`` that it holds; ``all_groups`` of the
+    network ('whole_groups'); the ``share`` 0..1 of its filters that a group may lose at most
+    ('max_ratio')."""
+
+    kind: LimitKind
+    groups: tuple[str, ...] = ()
+    all_groups: int = 0
+    share: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The kind and the groups in a few words, for the message of an error."""
+        names = f" ({' '.join(self.groups[:4])}{' …' * (len(self.groups) > 4)})" * bool(self.groups)
+        return self.kind.replace("_", " ") + names
 
 
 @dataclass(frozen=True)
 class Relaxation:
-    """One thing that holds a goal back, taken away: ``sentence`` says what it would allow, ``to``
-    how far, 0..0.99; ``request`` is the one without it."""
+    """One thing that holds a goal back, taken away: of ``group``, or of the recipe where that is
+    ''. ``to`` is the reduction 0..0.99 that it would allow, ``request`` the one without it."""
 
-    sentence: str
+    kind: RelaxationKind
+    group: str
     to: float
     request: Request
+
+
+@dataclass(frozen=True)
+class Feasibility:
+    """Whether the ``target`` 0..1 of a ``goal`` can be met: ``most`` is the largest reduction that
+    can. Where it is smaller, ``limits`` say what prevents more and ``relaxation`` what would help
+    most, None where no single thing would."""
+
+    goal: Goal
+    target: float
+    most: float
+    limits: tuple[Limit, ...] = ()
+    relaxation: Relaxation | None = None
+
+    @property
+    def nearest(self) -> float:
+        """The reduction nearest the target that can be met."""
+        return min(self.target, self.most)
+
+
+class UnreachableTarget(PlanError):
+    """The target of a recipe cannot be met; ``feasibility`` says why."""
+
+    def __init__(self, feasibility: Feasibility) -> None:
+        super().__init__(feasibility)
+        self.feasibility = feasibility
+
+    def __str__(self) -> str:
+        target, most = self.feasibility.target, rounded_down(self.feasibility.most)
+        limits = ", ".join(limit.label for limit in self.feasibility.limits) or "none"
+        return (
+            f"A reduction of {100 * target:.1f} % cannot be reached, at most {100 * most:.1f} %. "
+            f"Lower the target, or allow more. Limits: {limits}."
+        )
 
 
 def furthest(problem: Problem) -> float:
@@ -35,47 +95,34 @@ def furthest(problem: Problem) -> float:
     return float(np.clip(np.floor(saved * 1e6 + 1e-6) / 1e6, 0.0, 0.99))
 
 
-def nearest_feasible(problem: Problem) -> tuple[float, str]:
-    """The reduction nearest the target that can be met, and a sentence on what prevents more.
-
-    The sentence is empty where the target itself can be met.
-    """
-    most = furthest(problem)
-    if most >= problem.recipe.target_reduction:
-        return problem.recipe.target_reduction, ""
-    reasons = "; ".join(_reasons(problem))
-    lift = best_lift(problem)
-    sentence = f"{reasons}." if reasons else ""
-    return most, f"{sentence[:1].upper()}{sentence[1:]} {lift.sentence if lift else ''}".strip()
+def feasibility(problem: Problem) -> Feasibility:
+    """How near the target the problem can come, and what prevents more where it falls short."""
+    goal, target, most = problem.recipe.goal, problem.recipe.target_reduction, furthest(problem)
+    if most >= target:
+        return Feasibility(goal, target, most)
+    return Feasibility(goal, target, most, _limits(problem), best_relaxation(problem))
 
 
-def best_lift(problem: Problem) -> Relaxation | None:
+def best_relaxation(problem: Problem) -> Relaxation | None:
     """The one lock, ratio, minimum or bound whose end would help most; what a person set first.
 
     None where no single one would allow a tenth of a percent more.
     """
     floor = furthest(problem) + 0.001
-    for lifts in (_by_hand(problem), _by_recipe(problem)):
-        found = [
-            Relaxation(f"{words} would allow {in_percent(to)} %.", to, lifted.request)
-            for words, lifted in lifts
-            if (to := furthest(lifted)) >= floor
+    for options in (_by_hand(problem), _by_recipe(problem)):
+        helpful = [
+            Relaxation(kind, group, to, relaxed.request)
+            for kind, group, relaxed in options
+            if (to := furthest(relaxed)) >= floor
         ]
-        if found:
-            return max(found, key=lambda lift: lift.to)
+        if helpful:
+            return max(helpful, key=lambda relaxation: relaxation.to)
     return None
 
 
-def out_of_reach(problem: Problem) -> str:
-    """What to say when the target cannot be met: the nearest one that can, and why."""
-    recipe, most = problem.recipe, furthest(problem)
-    reasons = "; ".join(_reasons(problem))
-    lift = best_lift(problem)
-    return (
-        f"A reduction of {100 * recipe.target_reduction:.1f} % of the {WORDS[recipe.goal]} cannot "
-        f"be reached, at most {in_percent(most)} %: {reasons}. "
-        f"{lift.sentence + ' ' if lift else ''}Lower the target, or allow more."
-    )
+def rounded_down(share: float) -> float:
+    """A share 0..1 rounded down to a tenth of a percent: no more is promised than holds."""
+    return float(np.floor(share * 1000 + 1e-9) / 1000)
 
 
 def _binding(problem: Problem) -> Problem:
@@ -83,67 +130,49 @@ def _binding(problem: Problem) -> Problem:
     return problem if problem.edits.makeup else problem.with_edits(ratios=())
 
 
-def _by_hand(problem: Problem) -> Iterator[tuple[str, Problem]]:
+def _by_hand(problem: Problem) -> Iterator[tuple[RelaxationKind, str, Problem]]:
     """Each thing that a person set, taken back alone."""
     edits = problem.edits
     for name in edits.protected:
         rest = tuple(other for other in edits.protected if other != name)
-        yield f"Freeing {name}", problem.with_edits(protected=rest)
+        yield "lock", name, problem.with_edits(protected=rest)
     for name, _ in edits.ratios:
-        yield f"Giving up the ratio of {name}", problem.with_edits(ratios=_but(edits.ratios, name))
+        yield "ratio", name, problem.with_edits(ratios=_without(edits.ratios, name))
     for name, _ in edits.least:
-        yield f"Lifting the minimum of {name}", problem.with_edits(least=_but(edits.least, name))
+        yield "minimum", name, problem.with_edits(least=_without(edits.least, name))
     for name in dict(edits.keep):
-        keep = _but(edits.keep, name)
-        yield f"Giving up the filters kept by hand in {name}", problem.with_edits(keep=keep)
+        yield "kept_filters", name, problem.with_edits(keep=_without(edits.keep, name))
 
 
-def _but(pairs: tuple[tuple[str, Any], ...], name: str) -> tuple[tuple[str, Any], ...]:
+def _without(pairs: tuple[tuple[str, Any], ...], name: str) -> tuple[tuple[str, Any], ...]:
     return tuple(pair for pair in pairs if pair[0] != name)
 
 
-def _by_recipe(problem: Problem) -> Iterator[tuple[str, Problem]]:
+def _by_recipe(problem: Problem) -> Iterator[tuple[RelaxationKind, str, Problem]]:
     """Each bound of the recipe, lifted alone."""
     tied = any(len(group.layers) > 1 for group in problem.network.free)
     if problem.recipe.coupled == "protect" and tied:
-        yield "Cutting layers that are tied together", problem.with_recipe(coupled="shared")
-    if problem.recipe.max_ratio < 0.99:
-        whole = problem.with_recipe(max_ratio=0.99)
-        yield "Letting a group lose up to 99 % of its filters", whole
+        yield "tied_layers", "", problem.with_recipe(coupled="shared")
+    if problem.recipe.max_ratio < _LARGEST_RATIO:
+        yield "max_ratio", "", problem.with_recipe(max_ratio=_LARGEST_RATIO)
 
 
-def _reasons(problem: Problem) -> list[str]:
+def _limits(problem: Problem) -> tuple[Limit, ...]:
     problem = _binding(problem)
     network, recipe, edits = problem.network, problem.recipe, problem.edits
     low, _ = bounds(problem)
-    fixed = [g.name for g, n in zip(network.groups, low, strict=True) if n == g.size]
-    reasons = []
-    if fixed:
-        reasons = [f"{len(fixed)} of {len(network.groups)} groups stay whole ({_few(fixed)})"]
-    skipped = [name for name in unseen(problem) if name in fixed]
-    if skipped:
-        how = "observed" if recipe.allocation == "functional" else "measured"
-        reasons.append(f"{len(skipped)} of them {'was' if len(skipped) == 1 else 'were'} not {how}")
-    if len(fixed) < len(network.groups):
-        reasons.append(
-            f"no {'other ' if fixed else ''}group may lose more than "
-            f"{100 * recipe.max_ratio:.0f} % of its filters"
-        )
-    if edits.ratios:
-        many = len(edits.ratios)
-        reasons.append("1 ratio is set by hand" if many == 1 else f"{many} ratios are set by hand")
-    if edits.least:
-        names = [name for name, _ in edits.least]
-        reasons.append(f"a minimum is set by hand ({_few(names)})")
-    if edits.keep:
-        reasons.append(f"filters are kept by hand ({_few(list(dict(edits.keep)))})")
-    return reasons
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-
-
-def in_percent(share: float) -> str:
-    """A share 0..1 in percent with one digit, rounded down: no more is promised than holds."""
-    return f"{np.floor(share * 1000 + 1e-9) / 10:.1f}"
+    whole = tuple(g.name for g, n in zip(network.groups, low, strict=True) if n == g.size)
+    unknown = tuple(name for name in unseen(problem) if name in whole)
+    kind: LimitKind = "unobserved" if recipe.allocation == "functional" else "unmeasured"
+    limits = [
+        Limit("whole_groups", whole, all_groups=len(network.groups)),
+        Limit(kind, unknown),
+        Limit("ratios", tuple(name for name, _ in edits.ratios)),
+        Limit("minimums", tuple(name for name, _ in edits.least)),
+        Limit("kept_filters", tuple(dict(edits.keep))),
+    ]
+    limits = [limit for limit in limits if limit.groups]
+    if len(whole) < len(network.groups):
+        place = sum(limit.kind in ("whole_groups", kind) for limit in limits)
+        limits.insert(place, Limit("max_ratio", share=recipe.max_ratio))
+    return tuple(limits)

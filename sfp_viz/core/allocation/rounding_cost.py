@@ -24,19 +24,6 @@ class RoundingCost:
     free: Mapping[str, int]
     rounded: Mapping[str, int]
 
-    @property
-    def sentence(self) -> str:
-        """What rounding does to this plan, in words."""
-        if self.asked == 1:
-            return "Filters are not rounded."
-        if self.step == 1:
-            return f"Multiples of {self.asked} cannot meet the target, so nothing is rounded."
-        moved = sum(self.free[name] != n for name, n in self.rounded.items())
-        return (
-            f"Multiples of {self.step}: {moved} of {len(self.rounded)} groups differ, and "
-            f"{100 * self.with_it:.1f} % is saved instead of {100 * self.without:.1f} %."
-        )
-
 
 def rounding_cost(problem: Problem) -> RoundingCost:
     """Widths and reduction of the goal with the recipe's rounding and with single units.

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds, on_steps
-from sfp_viz.core.allocation.feasibility import out_of_reach
+from sfp_viz.core.allocation.feasibility import UnreachableTarget, feasibility
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.reasons import why_ratio
 from sfp_viz.core.allocation.strategies import (
     Budget,
     Widths,
@@ -23,9 +22,8 @@ from sfp_viz.core.evidence.evidence import Evidence, check, needs
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.importance import importance_in
-from sfp_viz.errors import PlanError
 
-__all__ = ["Allocation", "allocate", "allocated_widths", "bounds", "why_ratio"]
+__all__ = ["Allocation", "allocate", "allocated_widths", "bounds"]
 
 _FLOOR = 1e-3  # dispersion taken for a group of duplicates, so that its weight is not 0
 
@@ -80,7 +78,7 @@ def allocate(problem: Problem) -> Allocation:
             widths = _shared(problem, Budget(count, budget, least, most, step))
             kept = {g.name: int(n) for g, n in zip(network.groups, widths.kept, strict=True)}
             return Allocation(kept, widths, low, high, step)
-    raise PlanError(out_of_reach(problem))
+    raise UnreachableTarget(feasibility(problem))
 
 
 def _shared(problem: Problem, budget: Budget) -> Widths:

@@ -13,13 +13,6 @@ from sfp_viz.core.cost.latency_table import Grids, LatencyTable, grids_of
 from sfp_viz.core.network import CostTerm, Network
 from sfp_viz.errors import RecipeError
 
-WORDS = {
-    "macs": "MACs",
-    "params": "params",
-    "memory": "peak activation memory",
-    "latency": "estimated latency",
-}
-
 
 class Objective:
     """Value of one goal, from the units that each group keeps (int [groups], network's order).

@@ -27,6 +27,8 @@ SELECTING = (
     "compensation", "coupled", "seed",
 )  # fmt: skip
 
+Change = tuple[str, object, object]  # a field, what it was when measured, and what it is now
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -168,18 +170,16 @@ def log_odds(right: int, images: int) -> float:
     return float(np.log((right + 0.5) / (images - right + 0.5)))
 
 
-def stale(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> str:
-    """'' while the measurement holds for ``recipe`` and the weights with ``digest``, else why not.
+def changes_since(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> tuple[Change, ...]:
+    """What differs from when it was measured, so that it no longer holds for ``recipe`` and the
+    weights with ``digest``: the 'digest' alone, or fields of the recipe; () while it holds.
 
-    Only what chooses filters and makes up for them counts, not what says how many go.
+    Only what chooses filters and makes up for them counts, not what says how many are pruned.
     """
     if sensitivity.digest != digest:
-        return f"It was measured on other weights ({sensitivity.digest}, here {digest})."
+        return (("digest", sensitivity.digest, digest),)
     pairs = [(name, getattr(sensitivity.recipe, name), getattr(recipe, name)) for name in SELECTING]
-    other = [f"{_said(name)} was {_said(a)}, now {_said(b)}" for name, a, b in pairs if a != b]
-    if not other:
-        return ""
-    return f"It was measured with other choices: {'; '.join(other)}. Measure again to be sure."
+    return tuple((name, before, now) for name, before, now in pairs if before != now)
 
 
 def sensitivity_json(sensitivity: Sensitivity) -> str:
@@ -244,7 +244,3 @@ def _curve(sensitivity: Sensitivity, group: str, most: float, odds: bool) -> np.
     else:
         lost = [100 * (sensitivity.fresh - right) / max(1, images) for _, right in points]
     return rising_curve([size - kept for kept, _ in points], lost, size, most)
-
-
-def _said(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

@@ -1,4 +1,4 @@
-"""Why a filter is removed, as a record; text/reasons.py says it in words."""
+"""Why a filter is removed, as a record; text/plan/reasons.py says it in words."""
 
 from __future__ import annotations
 

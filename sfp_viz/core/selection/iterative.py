@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from sfp_viz.core.allocation.bounds import bounds
-from sfp_viz.core.allocation.feasibility import out_of_reach
+from sfp_viz.core.allocation.feasibility import UnreachableTarget, feasibility
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import needs
@@ -25,7 +25,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.clusters import canonical
 from sfp_viz.core.selection.iterative_schedule import Steps, targets
-from sfp_viz.errors import PlanError, RecipeError
+from sfp_viz.errors import RecipeError
 
 # Original numbers of the units of each group that are left, rising, by group.
 Left = Mapping[str, tuple[int, ...]]
@@ -53,7 +53,7 @@ def check_steps(problem: Problem, steps: Steps) -> None:
         )
     low, _ = bounds(problem)
     if problem.objective(low) > _budget(network, recipe, recipe.target_reduction):
-        raise PlanError(out_of_reach(problem))
+        raise UnreachableTarget(feasibility(problem))
 
 
 def stage_request(problem: Problem, student: Network, left: Left, target: float) -> Request:

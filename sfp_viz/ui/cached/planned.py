@@ -20,6 +20,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import Analysis, GroupAnalysis
 from sfp_viz.errors import PlanError, SfpError
+from sfp_viz.text.plan.feasibility import error_text
 from sfp_viz.ui.cached import evidence, loaders
 from sfp_viz.ui.progress_line import Progress
 from sfp_viz.ui.session.state import Session
@@ -117,7 +118,7 @@ def budget(key: str, request: Request) -> PlannedCost:
         kept = suggestion(key, request)
         return PlannedCost(before, cost_of_widths(read, kept), kept)
     except SfpError as problem:
-        return PlannedCost(before, None, {}, str(problem))
+        return PlannedCost(before, None, {}, error_text(problem))
 
 
 def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:

@@ -13,7 +13,7 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size, span
-from sfp_viz.text.reasons import reason_text
+from sfp_viz.text.plan.reasons import reason_text
 from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import measurements
 from sfp_viz.ui.cached.measurements import Subject

@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.errors import ModelError
-from sfp_viz.text.reasons import reason_text
+from sfp_viz.text.plan.reasons import reason_text
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.components.filter_map import filter_map, gesture

@@ -7,6 +7,7 @@ import streamlit as st
 from sfp_viz.core.evidence.evidence import missing
 from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent
+from sfp_viz.text.plan.widths import width_sentence
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import group_edits
@@ -62,7 +63,7 @@ def _reason(view: GroupView) -> str:
         planned.kept_or_whole(session.model, asked),
         planned.kept_or_whole(session.model, by_hand.suggested(asked)), {}, {},
     )  # fmt: skip
-    sentence = problems.plain(explanation.reason(asked, drawn, group.name).sentence)
+    sentence = problems.plain(width_sentence(explanation.reason(asked, drawn, group.name)))
     if by_hand.is_held(group.name, asked.edits) and not group.protected:
         sentence = sentence[0].lower() + sentence[1:]
         return f"Set manually: {view.kept:,} of {group.size:,} filters kept. Suggestion: {sentence}"

@@ -17,7 +17,7 @@ from sfp_viz.core.selection.analysis import GroupAnalysis
 from sfp_viz.core.selection.selection import select
 from sfp_viz.figures.filters.pictures import filter_pixels, input_fields
 from sfp_viz.figures.filters.windows import window_of
-from sfp_viz.text.reasons import reason_text
+from sfp_viz.text.plan.reasons import reason_text
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.filter_map import Points
 from sfp_viz.ui.group.filter_maps import spread_apart

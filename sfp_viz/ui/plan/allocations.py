@@ -12,7 +12,7 @@ from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.core.plan.request import Request
-from sfp_viz.text.allocations import ALLOCATIONS
+from sfp_viz.text.plan.allocations import ALLOCATIONS
 from sfp_viz.ui import image_field
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.allocation_legend import LegendEntry

@@ -7,9 +7,9 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.request import Request
-from sfp_viz.text.allocations import ALLOCATIONS
 from sfp_viz.text.groups import cause_sentence, tie_kind
 from sfp_viz.text.numbers import percent
+from sfp_viz.text.plan.allocations import ALLOCATIONS
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 from sfp_viz.ui.plan import allocations

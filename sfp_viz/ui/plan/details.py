@@ -8,7 +8,7 @@ import streamlit as st
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.text.numbers import count, percent
-from sfp_viz.text.reasons import reason_text
+from sfp_viz.text.plan.reasons import reason_text
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.group import group_view

@@ -112,13 +112,14 @@ def _again(kind: Kind) -> str:
 
 def staleness(kind: str) -> str:
     """Why a measurement no longer fits the recipe; '' while it does."""
-    from sfp_viz.core.evidence.sensitivity import stale
+    from sfp_viz.core.evidence.sensitivity import changes_since
+    from sfp_viz.text.plan.sensitivity import stale_sentence
 
     now = state.session()
     found = evidence.evidence(now.model).sensitivity
     if kind != "sensitivity" or found is None:
         return ""
-    return stale(found, now.recipe, loaders.digest(now.model))
+    return stale_sentence(changes_since(found, now.recipe, loaders.digest(now.model)))
 
 
 def _by_sensitivity() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.core.allocation.explanation import Why
-from sfp_viz.core.allocation.explanation import why as reasons
+from sfp_viz.core.allocation.explanation import WidthFormula, explain_width
+from sfp_viz.core.allocation.reasons import WidthReason
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.request import Request
+from sfp_viz.text.plan.widths import width_latex, width_numbers, width_sentence
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan.widths import Widths
@@ -35,12 +36,12 @@ def why(network: Network, asked: Request, widths: Widths) -> None:
     held = by_hand.is_held(group.name, asked.edits)
     explanation = reason(asked, widths, group.name)
     st.markdown("**Why this suggestion?**" if held else "**Why this width?**")
-    st.write(problems.plain(explanation.sentence))
-    if explanation.formula_latex:
-        st.latex(aligned_latex(explanation.formula_latex))
-    if explanation.numbers:
+    st.write(problems.plain(width_sentence(explanation)))
+    if latex := width_latex(explanation):
+        st.latex(aligned_latex(latex))
+    if numbers := width_numbers(explanation):
         with st.expander("Numbers in the formula"):
-            st.table({"Value": dict(explanation.numbers)}, border="horizontal")
+            st.table({"Value": dict(numbers)}, border="horizontal")
 
 
 def aligned_latex(formula: str) -> str:
@@ -50,9 +51,9 @@ def aligned_latex(formula: str) -> str:
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
 
-def reason(asked: Request, widths: Widths, group: str) -> Why:
+def reason(asked: Request, widths: Widths, group: str) -> WidthReason | WidthFormula:
     """The reason of the suggestion for ``group``, with the other groups' widths by hand as the
     plan has them."""
     held = by_hand.is_held(group, asked.edits)
     problem = planned.problem(state.session().model, by_hand.suggested(asked) if held else asked)
-    return reasons(problem, widths.suggested if held else widths.kept, group)
+    return explain_width(problem, widths.suggested if held else widths.kept, group)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.allocation.feasibility import best_lift, furthest, in_percent
+from sfp_viz.core.allocation.feasibility import best_relaxation, furthest
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
+from sfp_viz.text.plan.feasibility import reachable, relaxation_text
 from sfp_viz.text.recipe import CHOICE_NAMES, goal_name
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, planned
@@ -111,13 +112,13 @@ def out_of_reach(network: Network, asked: Request, message: str) -> None:
         if nearest < asked.recipe.target_reduction:
             lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
             st.button(
-                f"Use {in_percent(nearest)} % instead", type="primary", key="plan_lower",
+                f"Use {reachable(nearest)} instead", type="primary", key="plan_lower",
                 on_click=actions.take, args=(lower,),
             )  # fmt: skip
-        if lift := best_lift(problem):
+        if relaxation := best_relaxation(problem):
             st.button(
-                problems.plain(lift.sentence.rstrip(".")), key="plan_lift",
-                on_click=actions.take, args=(lift.request,),
+                problems.plain(relaxation_text(relaxation)), key="plan_lift",
+                on_click=actions.take, args=(relaxation.request,),
             )  # fmt: skip
         if asked.edits:
             st.button(

@@ -7,8 +7,8 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.request import Request
-from sfp_viz.text.allocations import ALLOCATIONS
 from sfp_viz.text.groups import cause_sentence
+from sfp_viz.text.plan.allocations import ALLOCATIONS
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan.widths import Others, Widths

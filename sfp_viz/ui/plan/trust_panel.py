@@ -12,8 +12,8 @@ from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.core.plan.request import Request
-from sfp_viz.text.allocations import ALLOCATIONS
 from sfp_viz.text.numbers import count, milliseconds, percent, size, span
+from sfp_viz.text.plan.allocations import ALLOCATIONS
 from sfp_viz.text.recipe import goal_name
 from sfp_viz.text.verdict import verdict, verdict_parts
 from sfp_viz.ui import charts, image_field, problems
@@ -105,7 +105,8 @@ def _standings(trust: Trust, asked: Request) -> None:
     if len(first) == 1 and not _used(first[0], asked) and _same(trust, asked):
         best = first[0].allocation
         st.button(
-            f"Allocate {ALLOCATIONS[best]}", key="trust_best", on_click=allocations.use, args=(best,),
+            f"Allocate {ALLOCATIONS[best]}",
+            key="trust_best", on_click=allocations.use, args=(best,),
             help="Changes only the allocation of the recipe. You can undo it.",
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from sfp_viz.errors import SfpError
+from sfp_viz.text.plan.feasibility import error_text
 from sfp_viz.ui import problems
 
 _SETTING = re.compile(r"(?:The training's setting )?(\w+) (?=has to be |is |are )")
@@ -20,7 +21,7 @@ _SETTING = re.compile(r"(?:The training's setting )?(\w+) (?=has to be |is |are 
 def message(problem: SfpError, labels: Mapping[str, str]) -> str:
     """The sentence of ``problem``; a setting at its beginning is called by the label of its field,
     from ``labels`` by setting."""
-    text = str(problem)
+    text = error_text(problem)
     match = _SETTING.match(text)
     if match is None or match[1] not in labels:
         return text

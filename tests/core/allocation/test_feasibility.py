@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from sfp_viz.core.allocation.accuracy_target import (
-    best_lift,
+from sfp_viz.core.allocation.accuracy_target import losing_at_most
+from sfp_viz.core.allocation.feasibility import (
+    Limit,
+    UnreachableTarget,
+    best_relaxation,
+    feasibility,
     furthest,
-    losing_at_most,
-    nearest_feasible,
+    rounded_down,
 )
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.suggestion import allocated_widths
@@ -50,45 +52,48 @@ def test_it_is_the_share_of_macs_that_the_fewest_filters_save(plain):
 
 
 def test_a_target_that_can_be_met_is_its_own_nearest(plain):
-    assert nearest_feasible(Problem(plain, Request(Recipe()))) == (0.5, "")
+    found = feasibility(Problem(plain, Request(Recipe())))
+    assert (found.nearest, found.limits, found.relaxation) == (0.5, (), None)
 
 
 def test_of_two_locks_the_one_that_helps_more_is_named(plain):
     """conv2 is in most of the MACs, conv1 in few."""
     edits = Edits(plain.digest).with_protected("conv1", True).with_protected("conv2", True)
     recipe = Recipe(target_reduction=0.9)
-    most, sentence = nearest_feasible(Problem(plain, Request.of(recipe, edits)))
+    found = feasibility(Problem(plain, Request.of(recipe, edits)))
     freed = furthest(Problem(plain, Request.of(recipe, edits.with_protected("conv2", False))))
-    assert most < freed
-    assert "2 of 3 groups stay whole (conv1, conv2)" in sentence
-    assert f"Freeing conv2 would allow {np.floor(freed * 1000) / 10:.1f} %." in sentence
-    lift = best_lift(Problem(plain, Request.of(recipe, edits)))
-    assert lift is not None
-    assert lift.to == freed
-    assert lift.request.edits.protected == ("conv1",)
-    assert allocated_widths(
-        Problem(plain, Request.of(replace(recipe, target_reduction=lift.to), lift.request.edits))
-    )
+    assert found.nearest == found.most < freed
+    assert Limit("whole_groups", ("conv1", "conv2"), all_groups=3) in found.limits
+    relaxed = found.relaxation
+    assert relaxed is not None
+    assert (relaxed.kind, relaxed.group, relaxed.to) == ("lock", "conv2", freed)
+    assert relaxed.request.edits.protected == ("conv1",)
+    request = relaxed.request.with_recipe(target_reduction=relaxed.to)
+    assert allocated_widths(Problem(plain, request))
 
 
 @pytest.mark.parametrize(
-    ("edits", "words"),
+    ("edits", "limit", "relaxation"),
     [
-        (Edits("plain0").with_ratio("conv2", 0.1), "Giving up the ratio of conv2 would allow"),
-        (Edits("plain0").with_least("conv3", 30), "Lifting the minimum of conv3 would allow"),
+        (Edits("plain0").with_ratio("conv2", 0.1), "ratios", ("ratio", "conv2")),
+        (Edits("plain0").with_least("conv3", 30), "minimums", ("minimum", "conv3")),
         (
             Edits("plain0", keep=tuple(("conv2", unit) for unit in range(22))),
-            "Giving up the filters kept by hand in conv2 would allow",
+            "kept_filters",
+            ("kept_filters", "conv2"),
         ),
-        (Edits("plain0"), "Letting a group lose up to 99 % of its filters would allow"),
+        (Edits("plain0"), "max_ratio", ("max_ratio", "")),
     ],
 )
-def test_whatever_holds_a_goal_back_is_named(plain, edits, words):
+def test_whatever_holds_a_goal_back_is_named(plain, edits, limit, relaxation):
     recipe = Recipe(target_reduction=0.98, max_ratio=0.8)
-    _, sentence = nearest_feasible(Problem(plain, Request.of(recipe, edits)))
-    assert words in sentence
-    with pytest.raises(PlanError, match=words):
+    found = feasibility(Problem(plain, Request.of(recipe, edits)))
+    assert limit in [one.kind for one in found.limits]
+    assert found.relaxation is not None
+    assert (found.relaxation.kind, found.relaxation.group) == relaxation
+    with pytest.raises(UnreachableTarget, match="cannot be reached") as error:
         allocated_widths(Problem(plain, Request.of(recipe, edits)))
+    assert error.value.feasibility == found
 
 
 def test_ratios_for_which_none_makes_up_hold_no_goal_back(plain):
@@ -99,42 +104,45 @@ def test_ratios_for_which_none_makes_up_hold_no_goal_back(plain):
     assert furthest(Problem(plain, Request.of(Recipe(), replace(edits, makeup=True)))) < furthest(
         Problem(plain, Request(Recipe()))
     )
-    _, sentence = nearest_feasible(
+    found = feasibility(
         Problem(plain, Request.of(Recipe(target_reduction=0.98, max_ratio=0.8), edits))
     )
-    assert "by hand" not in sentence
+    assert [limit.kind for limit in found.limits] == ["max_ratio"]
 
 
-def test_other_groups_are_spoken_of_only_where_some_were_named(plain):
-    recipe = Recipe(target_reduction=0.99, max_ratio=0.8)
-    _, sentence = nearest_feasible(Problem(plain, Request(recipe)))
-    assert sentence.startswith("No group may lose more than 80 % of its filters.")
-    _, sentence = nearest_feasible(
-        Problem(plain, Request(recipe, Edits(plain.digest).with_protected("conv1", True)))
-    )
-    assert "stay whole (conv1); no other group may lose more than 80 %" in sentence
+def test_the_largest_ratio_of_a_group_comes_after_the_groups_that_are_whole(plain):
+    recipe, largest = Recipe(target_reduction=0.99, max_ratio=0.8), Limit("max_ratio", share=0.8)
+    assert feasibility(Problem(plain, Request(recipe))).limits == (largest,)
+    locked = Request(recipe, Edits(plain.digest).with_protected("conv1", True))
+    whole = Limit("whole_groups", ("conv1",), all_groups=3)
+    assert feasibility(Problem(plain, locked)).limits == (whole, largest)
 
 
 def test_layers_that_are_tied_together_are_named(residual):
-    _, sentence = nearest_feasible(Problem(residual, Request(Recipe(target_reduction=0.9))))
-    assert "Cutting layers that are tied together would allow" in sentence
+    found = feasibility(Problem(residual, Request(Recipe(target_reduction=0.9))))
+    assert found.relaxation is not None
+    assert found.relaxation.kind == "tied_layers"
 
 
 def test_groups_that_were_not_seen_are_named(plain):
     recipe = Recipe(target_reduction=0.95, allocation="functional")
-    _, sentence = nearest_feasible(
-        Problem(plain, Request(recipe), evidence_of(plain, skip=("conv2",)))
-    )
-    assert "1 of 3 groups stay whole (conv2); 1 of them was not observed" in sentence
+    found = feasibility(Problem(plain, Request(recipe), evidence_of(plain, skip=("conv2",))))
+    whole = Limit("whole_groups", ("conv2",), all_groups=3)
+    assert found.limits[:2] == (whole, Limit("unobserved", ("conv2",)))
 
 
 def test_nothing_is_promised_where_nothing_helps(depthwise):
     edits = Edits(depthwise.digest)
     recipe = Recipe(target_reduction=0.99, max_ratio=0.99)
-    assert best_lift(Problem(depthwise, Request.of(recipe, edits))) is None
-    most, sentence = nearest_feasible(Problem(depthwise, Request(recipe)))
-    assert 0 < most < 0.99
-    assert "would allow" not in sentence
+    assert best_relaxation(Problem(depthwise, Request.of(recipe, edits))) is None
+    found = feasibility(Problem(depthwise, Request(recipe)))
+    assert 0 < found.most < 0.99
+    assert found.relaxation is None
+
+
+def test_a_share_is_rounded_down_to_a_tenth_of_a_percent():
+    assert rounded_down(0.61278) == pytest.approx(0.612)
+    assert rounded_down(0.7) == pytest.approx(0.7)
 
 
 def test_the_largest_target_for_a_loss_is_met_and_a_step_more_loses_more(plain):
@@ -179,9 +187,6 @@ def test_what_cannot_be_foretold_is_refused(plain):
 def test_a_goal_out_of_reach_is_explained_in_time_for_a_slider():
     network, _ = large()
     edits = Edits(network.digest, protected=tuple(f"conv{i}" for i in range(25)))
-    _, sentence = nearest_feasible(
-        Problem(network, Request.of(Recipe(target_reduction=0.95), edits))
-    )
-    assert "25 of 50 groups stay whole (conv0, conv1, conv10, conv11, …)" in sentence or (
-        "25 of 50 groups stay whole (conv0, conv1, conv2, conv3, …)" in sentence
-    )
+    found = feasibility(Problem(network, Request.of(Recipe(target_reduction=0.95), edits)))
+    whole = found.limits[0]
+    assert (whole.kind, len(whole.groups), whole.all_groups) == ("whole_groups", 25, 50)

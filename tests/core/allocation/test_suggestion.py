@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.feasibility import Limit, UnreachableTarget, rounded_down
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths, bounds, pooled_scores, why_ratio
+from sfp_viz.core.allocation.reasons import width_reason
+from sfp_viz.core.allocation.suggestion import allocated_widths, bounds, pooled_scores
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import Evidence
@@ -343,7 +345,7 @@ def test_other_goals_are_met_and_no_single_unit_more_would_meet_them(
 
 
 def test_a_target_out_of_reach_says_what_can_be_reached_and_why(concat):
-    with pytest.raises(PlanError, match=r"1 of 4 groups stay whole \(head\)") as problem:
+    with pytest.raises(UnreachableTarget, match="cannot be reached") as error:
         allocated_widths(
             Problem(
                 concat,
@@ -351,8 +353,11 @@ def test_a_target_out_of_reach_says_what_can_be_reached_and_why(concat):
                 dispersions=spread_of(concat),
             )
         )
-    reach = float(str(problem.value).split("at most ")[1].split("%")[0]) / 100
-    assert "50 % of its filters" in str(problem.value)
+    found = error.value.feasibility
+    whole = Limit("whole_groups", ("head",), all_groups=4)
+    assert found.limits == (whole, Limit("max_ratio", share=0.5))
+    reach = float(str(error.value).split("at most ")[1].split("%")[0]) / 100
+    assert reach == pytest.approx(rounded_down(found.most))
     kept = allocated_widths(
         Problem(
             concat,
@@ -371,8 +376,10 @@ def test_a_target_out_of_reach_says_what_can_be_reached_and_why(concat):
 
 def test_a_network_without_free_groups_says_so(depthwise):
     edits = Edits(depthwise.digest).with_protected("expand", True)
-    with pytest.raises(PlanError, match=r"2 of 2 groups stay whole \(expand, project\)"):
+    with pytest.raises(UnreachableTarget) as error:
         allocated_widths(Problem(depthwise, Request.of(Recipe(target_reduction=0.1), edits)))
+    whole = Limit("whole_groups", ("expand", "project"), all_groups=2)
+    assert error.value.feasibility.limits == (whole,)
     assert (
         allocated_widths(Problem(depthwise, Request.of(Recipe(target_reduction=0.0), edits)))[
             "expand"
@@ -423,19 +430,16 @@ def test_a_network_as_large_as_resnet50_takes_less_than_50_ms():
     assert min(times) < 0.05
 
 
-def test_the_reason_for_a_ratio_is_one_sentence_with_the_numbers(plain, concat, residual):
-    text = why_ratio(Problem(plain, Request(Recipe()), dispersions={"conv2": 0.43}), "conv2", 9)
-    assert text.startswith("9 of 24 filters stay")
-    assert "0.43" in text
-    assert "0.18" in text
-    assert "50 %" in text
-
-    def reason(network, group, dispersion, kept, recipe):
+def test_the_reason_for_a_ratio_follows_from_what_is_known(plain, concat, residual):
+    def kind(network, group, dispersion, kept, recipe):
         problem = Problem(network, Request(recipe), dispersions={group: dispersion})
-        return why_ratio(problem, group, kept)
+        reason = width_reason(problem, group, kept)
+        assert (reason.group.name, reason.kept, reason.dispersion) == (group, kept, dispersion)
+        return reason.kind
 
-    assert "same share" in reason(plain, "conv2", 0.43, 9, Recipe(allocation="uniform"))
-    assert "90 %" in reason(plain, "conv2", 0.1, 3, Recipe())
-    assert "met elsewhere" in reason(plain, "conv2", 0.99, 24, Recipe())
-    assert "network output." in reason(concat, "head", 1, 10, Recipe())
-    assert "tied together" in reason(residual, "stem", 1, 16, Recipe())
+    assert kind(plain, "conv2", 0.43, 9, Recipe()) == "allocation"
+    assert kind(plain, "conv2", 0.43, 9, Recipe(allocation="uniform")) == "allocation"
+    assert kind(plain, "conv2", 0.1, 3, Recipe()) == "max_ratio"
+    assert kind(plain, "conv2", 0.99, 24, Recipe()) == "elsewhere"
+    assert kind(concat, "head", 1, 10, Recipe()) == "protected"
+    assert kind(residual, "stem", 1, 16, Recipe()) == "tied"

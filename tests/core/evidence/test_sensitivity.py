@@ -6,6 +6,7 @@ import pytest
 
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
+    changes_since,
     gathered,
     loss,
     losses,
@@ -15,7 +16,6 @@ from sfp_viz.core.evidence.sensitivity import (
     predicted_loss,
     sensitivity_from_json,
     sensitivity_json,
-    stale,
 )
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.recipe import Recipe
@@ -110,11 +110,12 @@ def test_what_was_not_measured_or_is_no_width_is_told(known):
 
 def test_only_what_chooses_filters_makes_it_stale(known):
     same = Recipe(target_reduction=0.7, allocation="uniform", gamma=1.0, rounding=8, goal="params")
-    assert stale(known, same, known.digest) == ""
-    told = stale(known, replace(same, criterion="fpgm", kappa=0.25), known.digest)
-    assert "kappa was 0.5, now 0.25" in told
-    assert "criterion was l1, now fpgm" in told
-    assert "other weights" in stale(known, same, "else")
+    assert changes_since(known, same, known.digest) == ()
+    other = replace(same, criterion="fpgm", kappa=0.25)
+    assert changes_since(known, other, known.digest) == (
+        ("kappa", 0.5, 0.25), ("criterion", "l1", "fpgm"),
+    )  # fmt: skip
+    assert changes_since(known, same, "else") == (("digest", known.digest, "else"),)
 
 
 def test_json_goes_both_ways(known):

@@ -2,8 +2,12 @@ from typing import get_args
 
 import pytest
 
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.plan import Plan, Removal, plan_json
 from sfp_viz.core.plan.reason import Reason, ReasonKind
-from sfp_viz.text.reasons import reason_text
+from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.text.plan import reasons
+from sfp_viz.text.plan.reasons import reason_text
 
 
 @pytest.mark.parametrize("kind", get_args(ReasonKind))
@@ -27,3 +31,12 @@ def test_every_reason_is_said_in_words(kind):
 )
 def test_a_reason_is_said_with_its_numbers(reason, text):
     assert reason_text(reason) == text
+
+
+def test_other_words_change_no_hash_and_no_file(monkeypatch):
+    removal = Removal("conv1", (0, 1), (Reason("dead"), Reason("by_hand")))
+    plan = Plan("d", Recipe(), Edits("d"), (removal,))
+    before = plan.hash, plan.version_1_hash, plan_json(plan)
+    monkeypatch.setattr(reasons, "_WORDS", {"dead": "without weights", "by_hand": "your choice"})
+    assert reason_text(Reason("dead")) == "without weights"
+    assert (plan.hash, plan.version_1_hash, plan_json(plan)) == before

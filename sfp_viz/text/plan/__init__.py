@@ -1,0 +1,1 @@
+"""Sentences about recipes and plans: reasons, widths, targets, allocations."""

@@ -1,0 +1,85 @@
+"""Why a target cannot be met, and what would help, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sfp_viz.core.allocation.feasibility import (
+    Feasibility,
+    Limit,
+    Relaxation,
+    RelaxationKind,
+    UnreachableTarget,
+    rounded_down,
+)
+from sfp_viz.text.numbers import percent
+from sfp_viz.text.recipe import goal_name
+
+_RELAXATIONS: Mapping[RelaxationKind, str] = {
+    "lock": "Unlocking {group}",
+    "ratio": "Giving up the ratio of {group}",
+    "minimum": "Lifting the minimum of {group}",
+    "kept_filters": "Giving up the filters kept by hand in {group}",
+    "tied_layers": "Pruning tied layers too",
+    "max_ratio": "Letting a group lose up to 99 % of its filters",
+}
+
+
+def reachable(share: float) -> str:
+    """A reduction 0..1 in percent, rounded down, so that no more is promised than holds."""
+    return percent(rounded_down(share))
+
+
+def relaxation_text(relaxation: Relaxation) -> str:
+    """What taking it away would allow: 'Unlocking conv2 would allow 61.2 %', without a period."""
+    action = _RELAXATIONS[relaxation.kind].format(group=relaxation.group)
+    return f"{action} would allow {reachable(relaxation.to)}"
+
+
+def limits_text(found: Feasibility) -> str:
+    """What prevents a larger reduction, in the middle of a sentence; '' for nothing."""
+    others = any(limit.kind == "whole_groups" for limit in found.limits)
+    return "; ".join(_limit(limit, others) for limit in found.limits)
+
+
+def unreachable_sentence(found: Feasibility) -> str:
+    """That the target cannot be met, the nearest one that can, what prevents more, and what would
+    help."""
+    limits = limits_text(found)
+    help_ = f" {relaxation_text(found.relaxation)}." if found.relaxation else ""
+    return (
+        f"A reduction of {percent(found.target)} of the {goal_name(found.goal)} cannot be reached, "
+        f"at most {reachable(found.most)}{f': {limits}' if limits else ''}.{help_} Lower the "
+        "target, or allow more."
+    )
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says; for an unreachable target also what prevents it, and what would help."""
+    if isinstance(error, UnreachableTarget):
+        return unreachable_sentence(error.feasibility)
+    return str(error)
+
+
+def _limit(limit: Limit, others: bool) -> str:
+    many = len(limit.groups)
+    match limit.kind:
+        case "whole_groups":
+            verb = "is" if many == 1 else "are"
+            return f"{many} of {limit.all_groups} groups {verb} kept whole ({_few(limit.groups)})"
+        case "unobserved" | "unmeasured":
+            how = limit.kind.removeprefix("un")
+            return f"{many} of them {'was' if many == 1 else 'were'} not {how}"
+        case "max_ratio":
+            group = "other group" if others else "group"
+            return f"no {group} may lose more than {percent(limit.share, 0)} of its filters"
+        case "ratios":
+            return "1 ratio is set by hand" if many == 1 else f"{many} ratios are set by hand"
+        case "minimums":
+            return f"a minimum is set by hand ({_few(limit.groups)})"
+        case "kept_filters":
+            return f"filters are kept by hand ({_few(limit.groups)})"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
