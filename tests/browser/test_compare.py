@@ -43,7 +43,7 @@ def test_published_results_stand_in_the_link_and_come_back_with_it(page, run):
 
     page.goto(f"/compare?model={MODEL}&view=published-On")
     still(page)
-    change = page.get_by_text("The vertical axis is now the accuracy change")
+    change = page.get_by_text("The vertical axis now shows the accuracy change")
     expect(change).to_have_count(1)
     expect(page.locator(".js-plotly-plot .ytitle")).to_contain_text("accuracy change")
     go(page, "Export")

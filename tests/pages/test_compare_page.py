@@ -72,7 +72,7 @@ def test_finished_runs_baselines_and_the_unpruned_network_stand_there_unmeasured
     }  # fmt: skip
     assert found["unpruned"]["Accuracy"] == pytest.approx(98.6)
     text = said(app).replace("\\", "")
-    assert "this plan and uniform L1 were trained unequally" in text
+    assert "this plan and uniform L1 were trained with different settings" in text
     assert "epochs 3 against 1" in text
 
 
@@ -85,7 +85,7 @@ def test_the_first_sentence_names_what_was_compared(open_page, three, workspace)
     text = said(open_page("compare")).replace("\\", "")
     assert "This plan is 25.0 points above uniform L1." in text
     assert "fine-tuned for 3 epochs with the same settings, one run each (seed 0)" in text
-    assert "Not counted: 1 run" in text
+    assert "Not included: 1 run" in text
 
 
 def other(three) -> str:
@@ -123,7 +123,7 @@ def test_a_clicked_run_opens_its_plan_as_one_step_that_can_be_undone(open_page, 
 def test_the_card_shows_last_and_best_epoch_and_how_the_point_stands(open_page, three):
     app = choose(open_page("compare"), three["plan"])
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Accuracy, last epoch"] == "95.0 %"
+    assert shown["Accuracy (last epoch)"] == "95.0 %"
     assert shown["Best epoch (2 of 3)"] == "97.0 %"
     best = next(metric for metric in app.metric if metric.label.startswith("Best"))
     assert "chosen on the test images" in best.help
@@ -136,7 +136,7 @@ def test_the_card_shows_last_and_best_epoch_and_how_the_point_stands(open_page, 
 
 def test_a_clicked_run_can_be_opened_and_exported(open_page, three):
     app = choose(open_page("compare"), three["other"])
-    press(app, "Open the run")
+    press(app, "Open run")
     assert app.session_state["session"].current.run == three["other"].name
     app = choose(open_page("compare"), three["other"])
     press(app, "Export")
@@ -155,7 +155,7 @@ def test_a_run_without_a_plan_says_so_instead_of_opening_another(open_page, work
 def test_what_differs_between_chosen_runs_is_shown_and_nothing_else(open_page, three):
     app = choose(open_page("compare"), three["plan"], three["other"])
     table = app.dataframe[0].value
-    by_name = {row["What"]: row for row in table.to_dict("records")}
+    by_name = {row["Setting"]: row for row in table.to_dict("records")}
     assert {
         "conv1: share removed by hand",
         "MACs (counted)",
@@ -174,7 +174,7 @@ def test_runs_of_other_images_do_not_share_the_axis(open_page, three, workspace)
     finished_run(workspace, data="cifar10", kind="random")
     app = open_page("compare")
     assert len(rows(app)) == 4
-    assert "1 runs used other images" in said(app)
+    assert "Runs with other images, not on this chart: 1" in said(app)
 
 
 def test_runs_stand_there_though_their_images_are_not_on_this_machine(open_page, workspace):
@@ -190,7 +190,7 @@ def test_published_results_turn_the_axis_into_a_change_and_say_so(open_page, thr
     assert "published" not in said(app).lower()
     next(t for t in app.toggle if t.label == "Published results").set_value(True).run()
     assert not app.exception
-    assert "vertical axis is now the accuracy change" in app.info[0].value
+    assert "vertical axis now shows the accuracy change" in app.info[0].value
     assert "None of these networks is" in app.info[0].value
     assert "baselines, trainings, schedules" in said(app).replace("\\", "")
     next(s for s in app.selectbox if s.label == "Published for").select("All of them").run()
@@ -218,8 +218,8 @@ def test_latencies_of_one_condition_stand_on_the_chart_and_no_others(open_page, 
     found = {name.split(" ")[0]: row["Latency"] for name, row in rows(app).items()}
     assert (found["this"], found["fpgm"]) == (2.0, 3.0)
     assert found["uniform"] != found["uniform"]  # not measured so
-    assert "2 points are not on the chart: their latency was not measured" in said(app)
-    app = next(s for s in app.selectbox if s.label == "Measured with").select_index(1).run()
+    assert "Not on the chart: 2 (latency not measured)" in said(app)
+    app = next(s for s in app.selectbox if s.label == "Condition").select_index(1).run()
     found = {name.split(" ")[0]: row["Latency"] for name, row in rows(app).items()}
     assert found["uniform"] == 9.0
 
@@ -316,5 +316,5 @@ def test_many_trained_networks_are_exported_from_a_list_that_opens(open_page, wo
     made = [finished_run(workspace, kind=f"kind {number}") for number in range(12)]
     app = open_page("export")
     assert not app.radio
-    choice = next(s for s in app.selectbox if s.label == "Which network?")
+    choice = next(s for s in app.selectbox if s.label == "Network")
     assert len(choice.options) == len(made) + 1

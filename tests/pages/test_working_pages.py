@@ -151,7 +151,7 @@ def test_compare_measures_the_plan_beside_baselines_at_equal_macs(open_page):
     table = app.dataframe[0].value
     assert set(table["Network"]) == {
         "unpruned", "this plan, one-shot", "uniform L1, one-shot",
-        "random, draw 1, one-shot", "random, draw 2, one-shot", "random, draw 3, one-shot",
+        "random, seed 0, one-shot", "random, seed 1, one-shot", "random, seed 2, one-shot",
     }  # fmt: skip
     plan = table.set_index("Network")["MACs"]
     assert plan["uniform L1, one-shot"] <= plan["this plan, one-shot"]

@@ -1,4 +1,4 @@
-"""Fine-tune a baseline too: the same training for uniform L1 or random pruning."""
+"""Start of a baseline: the same training for uniform L1 or random pruning."""
 
 from __future__ import annotations
 
@@ -24,19 +24,23 @@ BASELINES: Mapping[str, Kind] = {"uniform": "uniform", "random": "random"}
 
 
 def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
-    """Start the same training for a baseline: with the settings of the newest run of this plan,
-    else of any. Those of a run that pruned while training say little: its epochs came before the
-    cut."""
-    cut = [run for run in runs if run.made == "plan" and run.kind != KIND]
-    now = compare_points.plan_now()
-    same = [run for run in cut if now and run.plan == now]
-    settings = _settings(*(same or cut)[:1]) or start.preset(start.QUICK, subject.data)
-    words = "the newest run of this plan" if same else "the newest run of a plan"
+    """Draw the buttons that start a baseline with the settings of the newest run of this plan, else
+    of any plan. Sparse trainings are ignored, as most of their epochs come before the pruning.
+
+    Args:
+        subject: The current plan and images.
+        runs: The finished runs on these images, the newest first.
+    """
+    pruned = [run for run in runs if run.made == "plan" and run.kind != KIND]
+    current = compare_points.plan_hash()
+    same = [run for run in pruned if current and run.plan == current]
+    settings = _settings(*(same or pruned)[:1]) or start.preset(start.QUICK, subject.data)
+    source = "the newest run of this plan" if same else "the newest run of a plan"
     st.caption(
-        f"With the settings of {words if cut else 'the quick preset'}: "
+        f"With the settings of {source if pruned else 'the quick preset'}: "
         f"{setting_text('epochs', settings.epochs)}."
-        + ("" if subject.recipe.compensation == "none" else " Without the plan's repair: as such "
-           "baselines are published.")
+        + ("" if subject.recipe.compensation == "none" else " Without the plan's compensation, as "
+           "these baselines are published.")
     )  # fmt: skip
     with st.container(horizontal=True):
         for kind in BASELINES.values():
@@ -48,7 +52,7 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
 
 
 def _settings(*runs: Summary) -> Distillation | None:
-    """The settings of the first of ``runs``; None without one, or where they are not readable."""
+    """The settings of the first of ``runs``; None without one or if they are not readable."""
     try:
         return next((Distillation(**run.settings) for run in runs), None)
     except (TypeError, SfpError):
@@ -58,10 +62,10 @@ def _settings(*runs: Summary) -> Distillation | None:
 def _start(subject: Subject, kind: Kind, settings: Distillation) -> None:
     try:
         target = compare_points.reduction(subject)
-        one = start.baseline(subject, kind, target, plain=True)
-        run = start.start_training(one, settings, name=loaders.network(subject.model).name)
+        baseline = start.baseline(subject, kind, target, plain=True)
+        run = start.start_training(baseline, settings, name=loaders.network(subject.model).name)
     except SfpError as problem:
         st.toast(problems.plain(str(problem)), icon=":material/error:")
         return
     state.change(run=run)
-    st.toast("The run has started. Its curves are on the page Fine-tune.")
+    st.toast("The run was started. The page Fine-tune shows its curves.")

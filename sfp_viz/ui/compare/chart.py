@@ -1,4 +1,4 @@
-"""The chart of the Compare page and its table twin: a click chooses, here as there."""
+"""The chart of the Compare page and its table; both select points."""
 
 from __future__ import annotations
 
@@ -17,42 +17,54 @@ from sfp_viz.text.numbers import count, percent
 from sfp_viz.text.pareto import STANDINGS
 from sfp_viz.ui import problems
 
-CHOSEN = "compare chosen"  # session_state: the keys of the chosen points
-_REPORTED = "compare reported"  # session_state: what each widget reported last, by its key
+CHOSEN = "compare chosen"  # session_state: the keys of the selected points
+_REPORTED = "compare reported"  # session_state: the last report of each widget, by its key
 
 
 def chosen(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The chosen points that are still there, in the order of choosing."""
-    known = {point.key: point for point in points}
+    """The selected points among ``points``, in order of selection."""
+    by_key = {point.key: point for point in points}
     keys = dict.fromkeys(st.session_state.get(CHOSEN, ()))
-    return tuple(known[key] for key in keys if key in known)
+    return tuple(by_key[key] for key in keys if key in by_key)
 
 
 def choose(*keys: str) -> None:
-    """Choose these points and no others."""
+    """Select the points with these keys, and no others."""
     st.session_state[CHOSEN] = tuple(dict.fromkeys(key for key in keys if key))
 
 
 def chart(picture: View, points: Sequence[Point], axis: Axis) -> None:
-    """The picture; a click on a point chooses it, with Shift a further one."""
+    """Draw the chart; a click selects a point, with Shift another one.
+
+    Args:
+        picture: What is drawn.
+        points: The points on it.
+        axis: Its cost axis.
+    """
     from sfp_viz.figures.theme import for_app
     from sfp_viz.figures.tradeoff.tradeoff import tradeoff
 
     key = f"tradeoff {axis} {picture.turned} {_short(repr(picture.marks))}"
 
-    def picked() -> None:
-        found = st.session_state[key]["selection"]["points"]
-        _report(key, [_key_of(point) for point in found])
+    def select() -> None:
+        selected = st.session_state[key]["selection"]["points"]
+        _report(key, [_key_of(point) for point in selected])
 
     st.plotly_chart(
-        for_app(tradeoff(picture)), key=key, alt=_alt(picture, points), on_select=picked,
+        for_app(tradeoff(picture)), key=key, alt=_alt(picture, points), on_select=select,
         selection_mode="points",
         config={"displaylogo": False, "modeBarButtons": [["toImage"]]},
     )  # fmt: skip
 
 
 def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> None:
-    """The points as rows, the best first; choosing rows chooses the points."""
+    """Draw the points as rows, the best first; selecting rows selects the points.
+
+    Args:
+        points: The points.
+        runs: Their runs, by the key of the point.
+        axis: The cost axis of the front.
+    """
     import pandas as pd
 
     ordered = sorted(points, key=lambda p: -p.accuracy)
@@ -60,7 +72,7 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
     key = f"compare rows {axis} {_short(' '.join(keys))}"
     standings = standing_of(points, axis)
 
-    def picked() -> None:
+    def select() -> None:
         rows = st.session_state[key]["selection"]["rows"]
         _report(key, [keys[row] for row in rows if row < len(keys)])
 
@@ -68,21 +80,21 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
     places = Counter((cost_on(p, axis), p.accuracy) for p in front)
     ties = {p.key for p in front if places[cost_on(p, axis), p.accuracy] > 1}
     rows = [_row(p, runs.get(p.key), standings, axis, tied=p.key in ties) for p in ordered]
-    number, share = st.column_config.NumberColumn, "%.1f %%"
+    number, percent_format = st.column_config.NumberColumn, "%.1f %%"
     st.dataframe(
-        pd.DataFrame(rows), key=key, hide_index=True, on_select=picked, placeholder="",
+        pd.DataFrame(rows), key=key, hide_index=True, on_select=select, placeholder="",
         selection_mode="multi-row", height="content" if len(rows) < 14 else 460,
         column_config={
-            "MACs": number("MACs, computed", format="localized"),
-            "Params": number("Params, computed", format="localized"),
-            "Of the MACs": number(format=share),
-            "Latency": number("Latency, ms, measured", format="%.3g"),
-            "Accuracy": number("Accuracy, measured", format=share),
-            "from": number("95 % from", format=share),
-            "to": number(format=share),
+            "MACs": number("MACs (computed)", format="localized"),
+            "Params": number("Params (computed)", format="localized"),
+            "Share of MACs": number(format=percent_format),
+            "Latency": number("Latency, ms (measured)", format="%.3g"),
+            "Accuracy": number("Accuracy (measured)", format=percent_format),
+            "from": number("95 % interval from", format=percent_format),
+            "to": number(format=percent_format),
             "Best epoch": number(
-                format=share,
-                help="The best epoch was chosen on the test images, so it reads a little high.",
+                format=percent_format,
+                help="The best epoch was chosen on the test images, so it is slightly optimistic.",
             ),
         },
     )  # fmt: skip
@@ -91,11 +103,11 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
 def _row(
     point: Point, run: Summary | None, standings: Mapping[str, str], axis: Axis, *, tied: bool
 ) -> dict[str, Any]:
-    less = saved(point, "macs")
+    reduction = saved(point, "macs")
     row = {
         "Network": point.label,
         "MACs": point.macs,
-        "Of the MACs": None if less is None else 100 * (1 - less),
+        "Share of MACs": None if reduction is None else 100 * (1 - reduction),
         "Params": point.params or None,
         "Latency": cost_on(point, "latency"),
         "Accuracy": 100 * point.accuracy,
@@ -109,9 +121,9 @@ def _row(
 
 
 def _report(key: str, keys: list[str]) -> None:
-    """A widget says what is chosen in it; nothing happens when it said so before."""
-    seen = st.session_state.setdefault(_REPORTED, {})
-    if seen.get(key, []) != keys:  # an interrupted run reports what it showed as new
+    """Select what a widget reports, unless it reported the same before."""
+    reported = st.session_state.setdefault(_REPORTED, {})
+    if reported.get(key, []) != keys:  # an interrupted run reports again
         st.session_state[_REPORTED] = {key: keys}
         choose(*keys)
 
@@ -124,7 +136,7 @@ def _key_of(point: Mapping[str, Any]) -> str:
 def _alt(picture: View, points: Sequence[Point]) -> str:
     tuned = [p for p in points if p.stage == "fine-tuned"]
     best = max(tuned, key=lambda p: p.accuracy, default=None)
-    text = f"{picture.y_title} against {picture.x_title}, {len(picture.marks)} marks."
+    text = f"{picture.y_title} against {picture.x_title}, {len(picture.marks)} points."
     if best:
         text += f" Best after fine-tuning: {percent(best.accuracy)} with {count(best.macs)} MACs."
     return problems.plain(text).replace("\\", "")

@@ -1,4 +1,4 @@
-"""What differs between chosen runs, as a table: only the rows that are not all the same."""
+"""The differences between selected runs as a table: only the rows that are not all the same."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ MOST = 6  # runs side by side
 
 
 def table(runs: Sequence[Summary], labels: Sequence[str]) -> None:
-    """The table of at most ``MOST`` runs; ``labels`` head their columns."""
+    """Draw the table of at most ``MOST`` runs, with ``labels`` as the heads of their columns."""
     import pandas as pd
 
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.subheader(f"What differs between these {min(len(runs), MOST)}")
+        st.subheader(f"Differences between {min(len(runs), MOST)} runs")
         st.button(
             "Close", key="differences_close", on_click=choose, type="tertiary",
             icon=":material/close:",
         )  # fmt: skip
     if len(runs) > MOST:
-        st.caption(f"The first {MOST} of {len(runs)} chosen runs.")
+        st.caption(f"The first {MOST} of {len(runs)} selected runs.")
     shown = runs[:MOST]
-    gone = [run.id for run in shown if not run.path.is_dir()]
-    if gone:
-        raise RunError(f"The run {gone[0]} was deleted meanwhile. Choose others.")
+    deleted = [run.id for run in shown if not run.path.is_dir()]
+    if deleted:
+        raise RunError(f"The run {deleted[0]} was deleted. Select other runs.")
     rows = differing_rows(shown)
     if not rows:
-        st.info("Nothing differs: the same wishes, settings, images, machine and outcome.")
+        st.info("No differences: recipe, settings, images, machine and result are the same.")
         return
     heads = columns(labels[:MOST])
     st.dataframe(
         pd.DataFrame([_row(row, heads) for row in rows]), hide_index=True,
         height="content" if len(rows) < 16 else 560,
-        column_config={"What": st.column_config.TextColumn(pinned=True)},
+        column_config={"Setting": st.column_config.TextColumn(pinned=True)},
     )  # fmt: skip
     st.caption(
-        "Only what is not the same. The best epoch was chosen on the test images, so its accuracy "
-        "reads a little high; the last epoch's does not."
+        "Only rows that differ. The best epoch was chosen on the test images, so its accuracy is "
+        "slightly optimistic; that of the last epoch is not."
     )
 
 
 def columns(labels: Sequence[str]) -> list[str]:
-    """The labels, told apart by a letter where two are the same."""
+    """The labels with a letter before each, so that no two are the same."""
     return [f"{chr(65 + at)}: {label}" for at, label in enumerate(labels)]
 
 
@@ -59,8 +59,8 @@ def _row(row: Difference, heads: Sequence[str]) -> dict[str, str]:
     if row.section in ("Recipe", "While training", "Fine-tuning", "Machine"):
         name = FIELD_LABELS.get(name, name.replace("_", " ")) if row.section == "Recipe" else name
         name = name.replace("_", " ")
-    found = {"": row.section, "What": name}
-    return found | {head: _words(row, value) for head, value in zip(heads, row.values, strict=True)}
+    cells = {"": row.section, "Setting": name}
+    return cells | {head: _words(row, value) for head, value in zip(heads, row.values, strict=True)}
 
 
 def _words(row: Difference, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Taking a comparison along: CSV of all runs, SVG of the chart, a report that stands alone."""
+"""Export of a comparison: CSV of all runs, SVG of the chart, and a self-contained report."""
 
 from __future__ import annotations
 
@@ -33,9 +33,21 @@ def buttons(
     chosen: Sequence[Summary] = (),
     timed: Mapping[str, RunLatency] | None = None,
 ) -> None:
-    """Three downloads, each made when it is clicked."""
-    found = {k.removeprefix(RUN): v for k, v in standing_of(points, axis).items()}
-    standings = {name: STANDINGS[word] for name, word in found.items()}
+    """Draw the three downloads, each made on its click.
+
+    Args:
+        network: The unpruned network.
+        picture: The chart as shown.
+        points: The points on it.
+        runs: All runs on these images.
+        axis: Its cost axis.
+        chosen: The selected runs.
+        timed: Measured latencies by run id.
+    """
+    standings = {
+        key.removeprefix(RUN): STANDINGS[standing]
+        for key, standing in standing_of(points, axis).items()
+    }
 
     def csv() -> str:
         return run_table.csv_text(*run_table.table(runs, standings=standings, timed=timed))
@@ -48,18 +60,18 @@ def buttons(
 
     name = f"{network.name}-runs"
     kinds = (
-        ("CSV", csv, "csv", "text/csv", "Every field of every run, with units, and whether it was "
+        ("CSV", csv, "csv", "text/csv", "Every field of every run, with units and whether it was "
          "computed or measured."),
         ("SVG", lambda: tradeoff_svg(picture, title=_title(network)), "svg", "image/svg+xml",
-         "The chart as it is here, for a paper or a slide."),
-        ("Report", report, "html", "text/html", "One file with the chart, the table, the settings "
-         f"and the plans of up to {MOST} chosen runs; it needs no network and runs no scripts."),
+         "The chart as shown, for a paper or a slide."),
+        ("Report", report, "html", "text/html", "One HTML file with the chart, the table, and the "
+         f"settings and plans of up to {MOST} selected runs. It opens offline and has no scripts."),
     )  # fmt: skip
     with st.container(horizontal=True):
-        for label, make, ending, kind, says in kinds:
+        for label, make, ending, kind, note in kinds:
             st.download_button(
                 label, make, file_name=f"{name}.{ending}", mime=kind, key=f"compare_{ending}",
-                on_click="ignore", icon=":material/download:", help=says,
+                on_click="ignore", icon=":material/download:", help=note,
                 disabled=not (runs or ending == "svg"),
             )  # fmt: skip
 
@@ -84,8 +96,8 @@ def _report(
         for head, run in zip(heads, side, strict=True)
         if (plan := differences.plan_of(run.path)) is not None
     ]
-    found = headline.finding(points, {RUN + run.id: run for run in runs})
-    sentences = [s for s in (*found, front_summary(points, axis)) if s]
+    headlines = headline.finding(points, {RUN + run.id: run for run in runs})
+    sentences = [s for s in (*headlines, front_summary(points, axis)) if s]
     return run_report(
         picture, title=_title(network), sentences=sentences,
         runs=run_table.table(runs, standings=standings, timed=timed), names=heads,

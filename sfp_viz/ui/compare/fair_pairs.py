@@ -1,4 +1,4 @@
-"""Trainings of the plan and of baselines, put into pairs that may be compared."""
+"""Pairs of trainings, one of the plan and one of a baseline, that can be compared."""
 
 from __future__ import annotations
 
@@ -12,113 +12,119 @@ from sfp_viz.runs.results import names
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.layout import local_data
 
-SAME = 0.02  # MACs this far apart, relative, count as equal
+SAME = 0.02  # relative difference of MACs that counts as equal
 BASELINES: Mapping[Kind, str] = {"uniform": "uniform L1", "random": "random"}
-_APART = {"seed", "epochs", "checkpoint_steps"}  # settings that are told or matched on their own
+_EXCLUDED = {"seed", "epochs", "checkpoint_steps"}  # settings that are compared separately
 
 
 @dataclass(frozen=True)
 class Side:
-    """Trainings that differ in nothing but their seed: accuracies 0..1 after the last epoch, by
-    seed (several where runs share one), measured on ``images`` test images; ``repair`` is what
-    made up for the cut before them, as a recipe says it ('' if not known)."""
+    """Trainings that differ only in their seed.
+
+    ``accuracies`` 0..1 after the last epoch, by seed (several if runs share one), measured on
+    ``images`` test images; ``compensation`` is that of the recipe ('' if not known).
+    """
 
     name: str
     epochs: int
     training: Mapping[str, Any]
-    right: Mapping[int, tuple[float, ...]]
+    accuracies: Mapping[int, tuple[float, ...]]
     macs: int
     images: int
-    repair: str
+    compensation: str
 
     def mean(self, *seeds: int) -> float:
-        """The mean over ``seeds``, each of which counts once."""
-        return fmean(fmean(self.right[seed]) for seed in seeds)
+        """The mean accuracy over ``seeds``, each of which counts once."""
+        return fmean(fmean(self.accuracies[seed]) for seed in seeds)
 
     def runs(self, seeds: Collection[int]) -> int:
         """How many runs have one of ``seeds``."""
-        return sum(len(found) for seed, found in self.right.items() if seed in seeds)
+        return sum(len(runs) for seed, runs in self.accuracies.items() if seed in seeds)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The plan and a baseline with as many seeds each: the same ones where there are any."""
+    """The plan and a baseline with equally many seeds each: the shared ones, if there are any."""
 
-    ours: Side
-    other: Side
+    plan: Side
+    baseline: Side
     seeds: tuple[tuple[int, ...], tuple[int, ...]]
 
     @property
     def means(self) -> tuple[float, float]:
         """Mean accuracies of the plan and of the baseline over these seeds."""
-        mine, its = self.seeds
-        return self.ours.mean(*mine), self.other.mean(*its)
+        plan_seeds, baseline_seeds = self.seeds
+        return self.plan.mean(*plan_seeds), self.baseline.mean(*baseline_seeds)
 
 
 def near(macs: int, other: int) -> bool:
-    """Whether two counts of MACs are near enough to be compared."""
+    """Whether two counts of MACs are close enough to be compared."""
     return abs(macs - other) <= SAME * max(macs, other)
 
 
 def _sides(points: Sequence[Point], runs: Mapping[str, Summary], kind: Kind) -> list[Side]:
     """The points of ``kind`` as sides, the newest first."""
-    found: dict[str, list[tuple[Point, Summary]]] = {}
+    sides: dict[str, list[tuple[Point, Summary]]] = {}
     for point in points:
         if point.kind == kind:
             run = runs[point.key]
-            trained = run.epochs, sorted(_training(run).items()), point.images
-            alike = (run.kind, run.digest, run.repair, *trained)
-            found.setdefault(repr(alike), []).append((point, run))
-    return [_side(both, BASELINES.get(kind, "this plan")) for both in found.values()]
+            training = run.epochs, sorted(_training(run).items()), point.images
+            same = (run.kind, run.digest, run.repair, *training)
+            sides.setdefault(repr(same), []).append((point, run))
+    return [_side(members, BASELINES.get(kind, "this plan")) for members in sides.values()]
 
 
-def _side(both: Sequence[tuple[Point, Summary]], name: str) -> Side:
-    point, run = both[0]
-    right: dict[int, list[float]] = {}
-    for one, its in both:
-        right.setdefault(int(its.settings.get("seed") or 0), []).append(one.accuracy)
-    by_seed = {seed: tuple(found) for seed, found in sorted(right.items())}
+def _side(members: Sequence[tuple[Point, Summary]], name: str) -> Side:
+    accuracies: dict[int, list[float]] = {}
+    for point, run in members:
+        accuracies.setdefault(int(run.settings.get("seed") or 0), []).append(point.accuracy)
+    by_seed = {seed: tuple(values) for seed, values in sorted(accuracies.items())}
+    point, run = members[0]
     return Side(name, run.epochs, _training(run), by_seed, point.macs, point.images, run.repair)
 
 
 def _training(run: Summary) -> dict[str, Any]:
-    """What must be the same besides epochs: images and settings."""
-    kept = {
+    """What must be the same besides the epochs: images and settings."""
+    settings = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in run.settings.items() if name not in _APART
+        for name, value in run.settings.items() if name not in _EXCLUDED
     }  # fmt: skip
-    return {"data": local_data(run.data), **kept}
+    return {"data": local_data(run.data), **settings}
 
 
 def pairs_of(points: Sequence[Point], runs: Mapping[str, Summary]) -> list[Pair]:
     """Each training of the plan with each of a baseline at about the same MACs, the newest first.
 
-    ``runs`` are the points' runs by the points' keys.
+    Args:
+        points: The fine-tuned points.
+        runs: Their runs, by the key of the point.
     """
     return [*_pairs(points, runs)]
 
 
 def _pairs(points: Sequence[Point], runs: Mapping[str, Summary]) -> Iterator[Pair]:
-    for ours in _sides(points, runs, "plan"):
-        alike = [point for point in points if near(point.macs, ours.macs)]
+    for plan in _sides(points, runs, "plan"):
+        alike = [point for point in points if near(point.macs, plan.macs)]
         for kind in BASELINES:
-            for other in _sides(alike, runs, kind):
-                shared = tuple(seed for seed in ours.right if seed in other.right)
-                most = min(len(ours.right), len(other.right))
-                first = tuple(ours.right)[:most], tuple(other.right)[:most]
-                yield Pair(ours, other, (shared, shared) if shared else first)
+            for baseline in _sides(alike, runs, kind):
+                ours, theirs = plan.accuracies, baseline.accuracies
+                shared = tuple(seed for seed in ours if seed in theirs)
+                most = min(len(ours), len(theirs))
+                first = tuple(ours)[:most], tuple(theirs)[:most]
+                yield Pair(plan, baseline, (shared, shared) if shared else first)
 
 
 def unequal(pair: Pair) -> list[str]:
-    """What is not the same in both trainings, in words; nothing where they may be compared."""
-    ours, other = pair.ours, pair.other
-    found = []
-    if ours.epochs != other.epochs:
-        found.append(f"epochs {ours.epochs} against {other.epochs}")
-    if ours.images != other.images:
-        found.append(f"test images {ours.images:,} against {other.images:,}")
-    for name in ours.training:
-        mine, its = ours.training[name], other.training.get(name)
-        if mine != its:
-            found.append(f"{names.setting_text(name, mine)} against {names.value_text(name, its)}")
-    return found
+    """The differences between both trainings, in words; [] if they can be compared."""
+    plan, baseline = pair.plan, pair.baseline
+    differences = []
+    if plan.epochs != baseline.epochs:
+        differences.append(f"epochs {plan.epochs} against {baseline.epochs}")
+    if plan.images != baseline.images:
+        differences.append(f"test images {plan.images:,} against {baseline.images:,}")
+    for name, value in plan.training.items():
+        other = baseline.training.get(name)
+        if value != other:
+            text = names.setting_text(name, value)
+            differences.append(f"{text} against {names.value_text(name, other)}")
+    return differences

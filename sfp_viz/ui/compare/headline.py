@@ -1,4 +1,4 @@
-"""Compare's first sentence: the plan against baselines, like with like, or what is unequal."""
+"""The first sentences of Compare: the plan against baselines, or why they cannot be compared."""
 
 from __future__ import annotations
 
@@ -15,141 +15,150 @@ from sfp_viz.ui.compare.fair_pairs import BASELINES, SAME, Pair, near, pairs_of,
 
 
 def finding(
-    points: Sequence[Point], runs: Mapping[str, Summary], repair: str = "none"
+    points: Sequence[Point], runs: Mapping[str, Summary], compensation: str = "none"
 ) -> tuple[str, str]:
-    """How the plan stands to baselines of the same MACs, won or lost, and what was compared.
+    """How the plan compares with baselines of the same MACs, and what was compared, in sentences.
 
-    Both in sentences; ('', '') where there is nothing to compare. ``runs`` are the fine-tuned
-    points' runs, by the points' keys; ``repair`` is what all one-shot points were repaired with,
-    as a recipe says it. Only trainings of the same epochs, settings and test images
-    name a winner, as many seeds of each.
+    Only trainings with the same epochs, settings and test images are compared, with equally many
+    seeds each.
+
+    Args:
+        points: All points of the chart.
+        runs: The runs of the fine-tuned points, by the key of the point.
+        compensation: Compensation of all one-shot points, as a recipe names it.
+
+    Returns:
+        The two texts; ('', '') if there is nothing to compare.
     """
     tuned = [p for p in points if p.stage == "fine-tuned" and p.key in runs]
-    first = [p for p in points if p.stage == "one-shot"]
+    one_shot = [p for p in points if p.stage == "one-shot"]
     pairs = pairs_of(tuned, runs)
     fair = [pair for pair in pairs if not unequal(pair)]
     if fair:
         return _trained(fair, sum(p.kind == "plan" or p.kind in BASELINES for p in tuned))
     if pairs:
-        return _unlike(min(pairs, key=lambda pair: len(unequal(pair))))
-    if (found := _one_shot(first, repair)) is not None:
-        return found
-    if _both(tuned) or _both(first):
-        far = f"No baseline is within {percent(SAME, 0)} of this plan's MACs"
-        return f"No winner is named. {far}.", ""
+        return _different_training(min(pairs, key=lambda pair: len(unequal(pair))))
+    if (texts := _one_shot(one_shot, compensation)) is not None:
+        return texts
+    if _has_both(tuned) or _has_both(one_shot):
+        return f"No comparison: no baseline is within {percent(SAME, 0)} of this plan's MACs.", ""
     return "", ""
 
 
-def _both(points: Sequence[Point]) -> bool:
+def _has_both(points: Sequence[Point]) -> bool:
     kinds = {point.kind for point in points}
     return "plan" in kinds and bool(kinds & BASELINES.keys())
 
 
-def _trained(fair: Sequence[Pair], among: int) -> tuple[str, str]:
-    """Of the pairs with most seeds, then most epochs, the plan and its best baseline."""
+def _trained(fair: Sequence[Pair], total: int) -> tuple[str, str]:
+    """Of the pairs with most seeds, then most epochs, the plan and its best baseline; ``total``
+    is the number of runs of plans and baselines."""
 
     def weight(pair: Pair) -> tuple[int, int]:
-        return len(pair.seeds[0]), pair.ours.epochs
+        return len(pair.seeds[0]), pair.plan.epochs
 
     most = max(map(weight, fair))
-    alike = [pair for pair in fair if weight(pair) == most]
-    alike = [pair for pair in alike if pair.ours is alike[0].ours]
-    pair = max(alike, key=lambda one: one.means[1])
-    best = "the best baseline" if len({one.other.name for one in alike}) > 1 else ""
-    text = _verdict(pair.means, pair.ours.images, (pair.other.name, best), _one_way(pair))
-    how = (
-        f"Both fine-tuned for {_number(pair.ours.epochs, 'epoch')} with the same settings, "
-        f"{_seeds(pair)}, at about the same MACs ({count(pair.ours.macs)} and "
-        f"{count(pair.other.macs)}). Accuracies of the last epoch.{_repairs(pair)}"
+    candidates = [pair for pair in fair if weight(pair) == most]
+    candidates = [pair for pair in candidates if pair.plan is candidates[0].plan]
+    best = max(candidates, key=lambda pair: pair.means[1])
+    several = len({pair.baseline.name for pair in candidates}) > 1
+    names = best.baseline.name, "the best baseline" if several else ""
+    text = _verdict(best.means, best.plan.images, names, _seeds_agree(best))
+    details = (
+        f"Both fine-tuned for {_number(best.plan.epochs, 'epoch')} with the same settings, "
+        f"{_seeds(best)}, at about the same MACs ({count(best.plan.macs)} and "
+        f"{count(best.baseline.macs)}). Accuracies of the last epoch.{_compensations(best)}"
     )
-    seeds = {seed for one in alike for seed in one.seeds[0]}
-    used = pair.ours.runs(seeds) + sum(one.other.runs(one.seeds[1]) for one in alike)
-    if left := among - used:
-        how += f" Not counted: {_number(left, 'run')} with other seeds, settings or MACs."
-    return text, how
+    seeds = {seed for pair in candidates for seed in pair.seeds[0]}
+    used = best.plan.runs(seeds) + sum(pair.baseline.runs(pair.seeds[1]) for pair in candidates)
+    if left := total - used:
+        details += f" Not included: {_number(left, 'run')} with other seeds, settings or MACs."
+    return text, details
 
 
 def _seeds(pair: Pair) -> str:
-    mine, its = pair.seeds
-    if len(mine) == 1:
-        which = f"seed {mine[0]}" if mine == its else f"seed {mine[0]} against {its[0]}"
-        return f"one run each ({which})"
-    ours, theirs = (join_names([str(seed) for seed in seeds]) for seeds in (mine, its))
-    return f"mean of seeds {ours}" + ("" if mine == its else f" against {theirs}")
+    plan, baseline = pair.seeds
+    if len(plan) == 1:
+        seeds = f"seed {plan[0]}" if plan == baseline else f"seed {plan[0]} against {baseline[0]}"
+        return f"one run each ({seeds})"
+    text = f"mean of seeds {_list(plan)}"
+    return text if plan == baseline else f"{text} against {_list(baseline)}"
 
 
-def _repairs(pair: Pair) -> str:
-    """What the trainings started from, where only one of the networks was repaired before."""
-    mine, its = pair.ours.repair, pair.other.repair
-    if not mine or not its or mine == its:
+def _list(seeds: Sequence[int]) -> str:
+    return join_names([str(seed) for seed in seeds])
+
+
+def _compensations(pair: Pair) -> str:
+    """How both networks were compensated before training, if that differs."""
+    plan, baseline = pair.plan.compensation, pair.baseline.compensation
+    if not plan or not baseline or plan == baseline:
         return ""
-    ours, theirs = (
-        "without a repair" if repair == "none" else f"repaired ({_repair(repair)})"
-        for repair in (mine, its)
-    )
-    return f" The plan's network started {ours}, the baseline's {theirs}."
+    return f" The plan started {_with(plan)}, the baseline {_with(baseline)}."
 
 
-def _repair(name: str) -> str:
-    words = CHOICE_NAMES["compensation"][name]
-    return f"{words[:1].lower()}{words[1:]}"
+def _with(compensation: str) -> str:
+    if compensation == "none":
+        return "without compensation"
+    name = CHOICE_NAMES["compensation"][compensation]
+    return f"with compensation ({name[:1].lower()}{name[1:]})"
 
 
-def _one_way(pair: Pair) -> bool:
-    """Whether each seed says the same of plan and baseline."""
-    mine, its = pair.seeds
-    both = zip(mine, its, strict=True) if mine == its else ((a, b) for a in mine for b in its)
-    return len({pair.ours.mean(a) > pair.other.mean(b) for a, b in both}) == 1
+def _seeds_agree(pair: Pair) -> bool:
+    """Whether the same side is better with each seed."""
+    plan, baseline = pair.seeds
+    same = plan == baseline
+    both = zip(plan, baseline, strict=True) if same else ((a, b) for a in plan for b in baseline)
+    return len({pair.plan.mean(a) > pair.baseline.mean(b) for a, b in both}) == 1
 
 
 def _verdict(
-    means: tuple[float, float], images: int, name: tuple[str, str], one_way: bool = True
+    means: tuple[float, float], images: int, names: tuple[str, str], seeds_agree: bool = True
 ) -> str:
     """The first sentence: accuracies of plan and baseline, both measured on ``images``."""
-    spans = [wilson(round(mean * images), images) for mean in means]
-    apart = f"{abs(100 * (means[0] - means[1])):.1f} points"
-    if spans[0][0] <= spans[1][1] and spans[1][0] <= spans[0][1]:
-        why = "which is within the 95 % intervals of the test images"
-    elif not one_way:
-        why = "but not with every seed the same way"
+    plan, baseline = (wilson(round(mean * images), images) for mean in means)
+    difference = f"{abs(100 * (means[0] - means[1])):.1f} points"
+    if plan[0] <= baseline[1] and baseline[0] <= plan[1]:
+        reason = "which is within the 95 % intervals of the test images"
+    elif not seeds_agree:
+        reason = "but which one is better depends on the seed"
     else:
         word = "above" if means[0] > means[1] else "below"
-        return f"This plan is {apart} {word} {', '.join(part for part in name if part)}."
-    other = f"{name[0]}, {name[1]}," if name[1] else name[0]
-    return f"No clear winner: this plan and {other} differ by {apart}, {why}."
+        return f"This plan is {difference} {word} {', '.join(filter(None, names))}."
+    other = f"{names[0]}, {names[1]}," if names[1] else names[0]
+    return f"No clear winner: this plan and {other} differ by {difference}, {reason}."
 
 
-def _unlike(pair: Pair) -> tuple[str, str]:
-    ours, other = pair.means
+def _different_training(pair: Pair) -> tuple[str, str]:
+    plan, baseline = pair.means
+    name = pair.baseline.name
     return (
-        f"No winner is named: this plan and {pair.other.name} were trained unequally.",
-        f"At about the same MACs: this plan {percent(ours)}, {pair.other.name} {percent(other)}, "
-        f"with {join_names(unequal(pair))}. Fine-tune both with the same settings to compare them.",
+        f"No comparison: this plan and {name} were trained with different settings.",
+        f"At about the same MACs: this plan {percent(plan)}, {name} {percent(baseline)}, with "
+        f"{join_names(unequal(pair))}. Fine-tune both with the same settings to compare them.",
     )
 
 
-def _one_shot(points: Sequence[Point], repair: str) -> tuple[str, str] | None:
+def _one_shot(points: Sequence[Point], compensation: str) -> tuple[str, str] | None:
     """The plan right after pruning, against uniform L1 or the mean of the random draws."""
-    ours = next((p for p in points if p.kind == "plan"), None)
-    found: list[tuple[float, str]] = []
+    plan = next((p for p in points if p.kind == "plan"), None)
+    baselines: list[tuple[float, str]] = []
     for kind, name in BASELINES.items():
-        its = [p for p in points if ours and p.kind == kind and near(p.macs, ours.macs)]
-        if its:
-            draws = f" (mean of {len(its)} draws)" if len(its) > 1 else ""
-            found.append((fmean(p.accuracy for p in its), name + draws))
-    if ours is None or not found:
+        draws = [p for p in points if plan and p.kind == kind and near(p.macs, plan.macs)]
+        if draws:
+            mean = f" (mean of {len(draws)} seeds)" if len(draws) > 1 else ""
+            baselines.append((fmean(p.accuracy for p in draws), name + mean))
+    if plan is None or not baselines:
         return None
-    mean, name = max(found)
-    best = "the best baseline" if len(found) > 1 else ""
-    text = _verdict((ours.accuracy, mean), ours.images, (name, best))
-    alike = (
-        "without any repair" if repair == "none" else f"with the same repair ({_repair(repair)})"
-    )
+    accuracy, name = max(baselines)
+    best = "the best baseline" if len(baselines) > 1 else ""
+    text = _verdict((plan.accuracy, accuracy), plan.images, (name, best))
+    how = _with(compensation).replace("with compensation", "with the same compensation", 1)
     return text, (
-        f"Both right after pruning, {alike}, with the same images and before any fine-tuning, at "
-        "about the same MACs."
+        f"Both right after pruning, {how}, on the same images and before any fine-tuning, at about "
+        "the same MACs."
     )
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

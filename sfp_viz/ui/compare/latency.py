@@ -1,4 +1,4 @@
-"""Latencies on the Compare page: measured on request, watched, cancelled, and kept."""
+"""Latencies on the Compare page: measured on request, with progress, and saved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from sfp_viz.ui.network import report
 
 
 def known(runs: Sequence[Summary], network: Network) -> Mapping[Condition, dict[str, RunLatency]]:
-    """What was measured of these runs and their unpruned network, by condition."""
+    """The measured latencies of ``runs`` and of their unpruned ``network``, by condition and run
+    id."""
     ids = {WHOLE + network.digest, *(run.id for run in runs)}
     found = {
         where: {name: one for name, one in latencies_of_runs(timed, runs).items() if name in ids}
@@ -38,58 +39,73 @@ def known(runs: Sequence[Summary], network: Network) -> Mapping[Condition, dict[
 
 
 def choose(measured: Mapping[Condition, dict[str, RunLatency]]) -> Condition | None:
-    """Which condition is on the chart: only latencies measured alike stand beside each other."""
+    """The condition on the chart, asked if there are several: only latencies that were measured
+    under the same one can be compared. None if nothing was measured.
+
+    Args:
+        measured: The latencies by condition and run id.
+    """
     options = sorted(measured, key=lambda where: -len(measured[where]))
     if len(options) < 2:
         return options[0] if options else None
     return st.selectbox(
-        "Measured with", options, format_func=lambda where: f"{where} ({len(measured[where])})",
+        "Condition", options, format_func=lambda where: f"{where} ({len(measured[where])})",
         key="latency condition", width=320,
     )  # fmt: skip
 
 
 def panel(runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]) -> None:
-    """Start measuring what is missing, or watch it being measured."""
-    now = read_timing(loaders.home())
+    """Draw the form that measures missing latencies, or the progress of a measurement.
+
+    Args:
+        runs: The runs on the chart.
+        network: Their unpruned network.
+        timed: The latencies on the chart, by run id.
+    """
+    timing = read_timing(loaders.home())
     with st.container(border=True):
-        if now is not None and now.alive:
+        if timing is not None and timing.alive:
             _watch()
             return
-        if now is not None and now.message:
-            st.caption(problems.plain(now.message))
+        if timing is not None and timing.message:
+            st.caption(problems.plain(timing.message))
         _form(runs, network, timed)
 
 
 def _watch() -> None:
-    def look() -> None:
-        now = read_timing(loaders.home())
-        if now is None or not now.alive:
+    def refresh() -> None:
+        timing = read_timing(loaders.home())
+        if timing is None or not timing.alive:
             st.rerun()
-        share = now.done / now.total if now and now.total else 0.0
-        st.progress(share, text=f"Measuring latencies: {now.done if now else 0} of "
-                    f"{now.total if now else 0} networks, in a process of its own")  # fmt: skip
+            return
+        share = timing.done / timing.total if timing.total else 0.0
+        text = f"Measuring latencies: {timing.done} of {timing.total} networks"
+        st.progress(share, text=text)
 
-    st.fragment(look, run_every=1.0)()
+    st.fragment(refresh, run_every=1.0)()
     st.button("Cancel", key="latency_cancel", on_click=cancel_timing, args=(loaders.home(),))
 
 
 def _form(runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]) -> None:
     cores = os.cpu_count() or 1
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        batch = st.number_input("Images at once", 1, 256, 1, key="latency_batch", width=140)
+        batch = st.number_input("Batch size", 1, 256, 1, key="latency_batch", width=140)
         threads = st.number_input(
             "Threads", 1, cores, min(cores, 4), key="latency_threads", width=140
         )
-        again = st.checkbox("Also what was measured before", key="latency_again")
+        again = st.checkbox("Measure again", key="latency_again")
         todo = _todo(runs, network, {} if again else _alike(timed, int(batch), int(threads)))
+        networks = f"{len(todo)} network{'' if len(todo) == 1 else 's'}"
         st.button(
-            f"Measure {len(todo)} networks", key="latency_start", disabled=not todo,
+            f"Measure {networks}" if todo else "All measured", key="latency_start",
+            disabled=not todo,
             on_click=_start, args=(todo, int(batch), int(threads)),
             icon=":material/timer:",
         )  # fmt: skip
     st.caption(
-        "On this machine's CPU: the median of 30 passes, one network after the other. Kept in the "
-        "workspace with device, threads and batch. A machine that is busy otherwise reads high."
+        "Measured on the CPU of this machine: median of 30 forward passes, one network after the "
+        "other. Saved in the workspace with device, threads and batch size. Other load on the "
+        "machine makes the latency higher."
     )
 
 
@@ -100,10 +116,10 @@ def _alike(timed: Mapping[str, RunLatency], batch: int, threads: int) -> Mapping
 def _todo(
     runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]
 ) -> list[tuple[str, float, Path]]:
-    """The unpruned network and every run with a trained network that were not measured so."""
+    """The unpruned network and the runs with a trained network that are not in ``timed``."""
     todo: list[tuple[str, float, Path]] = []
     if WHOLE + network.digest not in timed:
-        with suppress(SfpError):  # the network is gone; its runs are still there
+        with suppress(SfpError):  # the network was removed, its runs were not
             todo.append((WHOLE + network.digest, 0.0, _file()))
     todo += [
         (run.id, run.ended, run.path / "student.safetensors") for run in runs

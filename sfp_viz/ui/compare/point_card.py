@@ -1,4 +1,4 @@
-"""The card of a chosen point: what it is, how it stands, and the ways on from it."""
+"""The card of the selected point: what it is, how it compares, and its buttons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,16 @@ def card(
     subject: Subject | None = None,
     timed: RunLatency | None = None,
 ) -> None:
-    """The card; ``run`` or ``subject`` is what the point was made of, where it was."""
+    """Draw the card.
+
+    Args:
+        point: The selected point.
+        points: All points of the chart.
+        axis: Its cost axis.
+        run: The run of a fine-tuned point.
+        subject: The plan of a one-shot point.
+        timed: The measured latency, None if not measured.
+    """
     with st.container(border=True, key="compare_card"):
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             st.markdown(f"**{problems.plain(point.label)}**")
@@ -42,24 +51,24 @@ def card(
             st.markdown(problems.plain(text))
         with st.container(horizontal=True):
             if run is not None:
-                _run_ways(run)
+                _run_buttons(run)
             elif subject is not None:
-                _subject_ways(subject)
+                _subject_buttons(subject)
 
 
 def open_plan(subject: Subject) -> None:
-    """Put recipe and edits into the session, as one step of undo."""
+    """Make recipe and edits those of the session, as one step of undo."""
     state.change(recipe=subject.recipe, edits=subject.edits)
 
 
 def _metrics(point: Point, run: Summary | None, timed: RunLatency | None) -> None:
     with st.container(horizontal=True):
-        st.metric("Accuracy, last epoch" if run else "Accuracy", percent(point.accuracy))
+        st.metric("Accuracy (last epoch)" if run else "Accuracy", percent(point.accuracy))
         if run is not None and (which := best_epoch_text(run)):
             st.metric(
                 f"Best epoch ({which})", percent(run.best),
-                help="The best epoch was chosen on the test images, so its accuracy reads a "
-                "little high. The last epoch's does not; that one is compared.",
+                help="The best epoch was chosen on the test images, so its accuracy is slightly "
+                "optimistic. Comparisons use the last epoch.",
             )  # fmt: skip
         st.metric("MACs", count(point.macs))
         if point.params:
@@ -73,26 +82,26 @@ def _facts(point: Point, run: Summary | None, timed: RunLatency | None) -> str:
     text = f"Accuracy measured on {point.images:,} test images" if point.images else "Measured"
     text += f", 95 % interval {span(point.interval)}" if point.interval else ""
     if change is not None and point.kind != "unpruned":
-        text += f"; {signed(100 * change)} points against the unpruned network"
+        text += f"; {signed(100 * change)} points compared with the unpruned network"
     text += ". MACs and params counted"
     if timed is not None:
         low, high = timed.iqr
         text += (
-            f". Latency measured: the median of {timed.repeats}, quartiles {milliseconds(low)} to "
-            f"{milliseconds(high)}, {timed.condition}"
+            f". Latency measured: median of {timed.repeats} passes, quartiles "
+            f"{milliseconds(low)} to {milliseconds(high)}, {timed.condition}"
         )
     return text + (f". Run {run.id}." if run else ".")
 
 
-def _run_ways(run: Summary) -> None:
+def _run_buttons(run: Summary) -> None:
     next_steps.plan_button(run, key="card_plan", main=True)
-    if st.button("Open the run", key="card_run", icon=":material/show_chart:"):
+    if st.button("Open run", key="card_run", icon=":material/show_chart:"):
         state.change(run=run.id)
         st.switch_page("pages/finetune.py")
     next_steps.export_button(run, key="card_export")
 
 
-def _subject_ways(subject: Subject) -> None:
+def _subject_buttons(subject: Subject) -> None:
     if st.button("Open plan", key="card_plan", icon=":material/tune:", type="primary"):
         open_plan(subject)
         st.switch_page("pages/plan.py")

@@ -1,4 +1,4 @@
-"""What stands on the Compare page's chart: finished runs, and what was measured one-shot."""
+"""The points of the Compare page: finished runs, and one-shot accuracies that were measured."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from sfp_viz.ui.recipe import edits
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training import start
 
-SEEDS = (0, 1, 2)  # the random baseline is drawn so often: one draw says little
-_WHAT = "one-shot"  # how the points are kept
+SEEDS = (0, 1, 2)  # of the random baseline, as one draw is not representative
+_KIND = "one-shot"  # of the saved measurements
 
 
 def keep(subject: Subject, points: Sequence[Point]) -> None:
-    """Keep the one-shot points that were measured just now, so that a reload shows them again."""
-    measurements.keep(_WHAT, subject, [asdict(point) for point in points])
+    """Save one-shot points that were just measured, so that they are shown after a reload."""
+    measurements.keep(_KIND, subject, [asdict(point) for point in points])
 
 
 def known(subject: Subject) -> tuple[list[Point], str]:
-    """The one-shot points that were measured of exactly this plan and these images, and when, in
-    words; ([], '') where there are none."""
-    found = measurements.find(_WHAT, subject)
+    """The saved one-shot points of exactly this plan and these images, and when they were measured
+    in words; ([], '') for none."""
+    found = measurements.find(_KIND, subject)
     if found is None:
         return [], ""
     try:
         return [_point(value) for value in found.value], measurements.when(found)
     except (KeyError, TypeError):
-        return [], ""  # another version wrote them
+        return [], ""  # written by another version
 
 
 def _point(value: Mapping[str, Any]) -> Point:
@@ -51,13 +51,13 @@ def _point(value: Mapping[str, Any]) -> Point:
 
 
 def subjects(subject: Subject) -> dict[str, tuple[str, Subject]]:
-    """What is measured one-shot, as (label, subject) by the key of its point: the plan, uniform
-    L1, random with three seeds, all to the same MACs."""
+    """The plans that are measured one-shot, as (label, subject) by the key of the point: this plan,
+    uniform L1, and random with three seeds, all with the same MACs."""
     target = reduction(subject)
     uniform = start.baseline(subject, "uniform", target)
     draws = {
         f"one-shot random {seed}": (
-            f"random, draw {seed + 1}, one-shot",
+            f"random, seed {seed}, one-shot",
             start.baseline(subject, "random", target, seed=seed),
         )
         for seed in SEEDS
@@ -69,8 +69,8 @@ def subjects(subject: Subject) -> dict[str, tuple[str, Subject]]:
     }
 
 
-def measured(subject: Subject) -> Iterator[Point]:
-    """The unpruned network, then each one-shot point once it is measured. Slow: on a click."""
+def measure_one_shot(subject: Subject) -> Iterator[Point]:
+    """Measure the unpruned network, then each one-shot point. Slow: called on a click."""
     network = loaders.network(subject.model)
     found = pruned.accuracy(subject.model, subject.data)
     right, interval = checks.accuracy(found)
@@ -89,35 +89,41 @@ def measured(subject: Subject) -> Iterator[Point]:
         )  # fmt: skip
 
 
-def trained(
+def trained_points(
     runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency] | None = None
 ) -> list[Point]:
-    """The points of finished runs, and the unpruned network as their teacher."""
-    return points_of(runs, whole=whole_of(network), plan=plan_now(), timed=timed)
+    """The points of finished runs and of the unpruned network, which was their teacher.
+
+    Args:
+        runs: The runs.
+        network: Their unpruned network.
+        timed: Latencies by run id, all measured under one condition.
+    """
+    return points_of(runs, whole=whole_of(network), plan=plan_hash(), timed=timed)
 
 
-def together(one_shot: Sequence[Point], trained: Sequence[Point]) -> list[Point]:
-    """All points; the unpruned network once, as it was measured on most images."""
-    both = [*one_shot, *trained]
-    wholes = [p for p in both if p.kind == "unpruned"]
-    best = max(wholes, key=lambda p: (p.latency is not None, p.images), default=None)
-    return [p for p in both if p.kind != "unpruned" or p is best]
+def combine(one_shot: Sequence[Point], trained: Sequence[Point]) -> list[Point]:
+    """All points, with the unpruned network once, as measured on most images."""
+    points = [*one_shot, *trained]
+    unpruned = [p for p in points if p.kind == "unpruned"]
+    best = max(unpruned, key=lambda p: (p.latency is not None, p.images), default=None)
+    return [p for p in points if p.kind != "unpruned" or p is best]
 
 
 def whole_of(network: Network) -> Whole:
-    """The unpruned network's costs, computed."""
+    """MACs and params of the unpruned network, computed."""
     before = cost(network)
     return Whole(before.macs, before.params)
 
 
 def reduction(subject: Subject) -> float:
-    """What the plan really saves of the MACs, 0..0.99: the baselines' target."""
+    """The share of MACs that the plan removes, 0..0.99: the target of the baselines."""
     plan = planned.plan(subject.model, subject.request)
     network = loaders.network(subject.model)
     return edits.reduction(network, kept_units(network, plan))
 
 
-def plan_now() -> str:
-    """The hash of the plan on the screen; '' when its target is out of reach."""
+def plan_hash() -> str:
+    """The hash of the current plan; '' if its target is out of reach."""
     now = state.session()
     return planned.hash_or_none(now.model, now.request)

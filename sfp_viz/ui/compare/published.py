@@ -1,4 +1,4 @@
-"""The layer of published results: whose to show, and what to keep in mind about them."""
+"""Published results on the chart: which ones to show, and how to read them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sfp_viz.text.published import CAVEATS
 from sfp_viz.ui import problems
 from sfp_viz.ui.session import view_options
 
-ALL = "All of them"
+ALL = "All networks"
 _MOST_KNOWN = "ResNet-56 on CIFAR-10"  # the network with most rows
-_CHOSEN = "published of"  # session_state: what was chosen, by the digest of the network
+_CHOSEN = "published of"  # session_state: the chosen network, by the digest of ours
 
 
 def toggle(axis: Axis) -> bool:
-    """The switch; whether published results are to be drawn."""
+    """Draw the switch; returns whether to show published results. Off for latencies."""
     on = view_options.current_option("published") == "On"
 
-    def turned() -> None:
+    def toggle_published() -> None:
         wanted = "On" if st.session_state["published switch"] else "Off"
         if wanted != view_options.current_option("published"):
             view_options.set_option("published", wanted)
@@ -30,50 +30,50 @@ def toggle(axis: Axis) -> bool:
     off = axis == "latency"
     st.toggle(
         "Published results", on and not off, key="published switch" if not off else None,
-        on_change=None if off else turned, disabled=off,
-        help="Nobody's published latency was measured on this machine, so they cannot stand here."
+        on_change=None if off else toggle_published, disabled=off,
+        help="Published latencies were not measured on this machine, so they cannot be compared."
         if off
-        else "What others reported for their networks, as drop against drop. The vertical axis "
-        "becomes the change against the unpruned network.",
+        else "Results reported in papers: accuracy change against reduction. The vertical axis "
+        "then shows the change from the unpruned network.",
     )  # fmt: skip
     return on and not off
 
 
 def rows(network: Network, axis: Axis) -> tuple[Published, ...]:
-    """Ask of which network; its rows, with a sentence on what they are."""
+    """Ask for which network, and return its published results that have a place on ``axis``."""
     options = (*subjects(), ALL)
     known = subject_of(network)
-    kept = st.session_state.get(_CHOSEN, {}).get(network.digest, known or _MOST_KNOWN)
+    chosen = st.session_state.get(_CHOSEN, {}).get(network.digest, known or _MOST_KNOWN)
 
-    def picked() -> None:
+    def choose() -> None:
         name = st.session_state[f"published of {network.digest}"]
         st.session_state[_CHOSEN] = {**st.session_state.get(_CHOSEN, {}), network.digest: name}
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
-            "Published for", options, options.index(kept), key=f"published of {network.digest}",
-            on_change=picked, width=300,
+            "Published results for", options, options.index(chosen),
+            key=f"published of {network.digest}", on_change=choose, width=300,
         )  # fmt: skip
-    mine = tuple(row for row in published() if name in (ALL, row.subject))
-    found = drawable(mine, axis=axis)
+    selected = tuple(row for row in published() if name in (ALL, row.subject))
+    shown = drawable(selected, axis=axis)
     st.info(
-        "**The vertical axis is now the accuracy change against the unpruned network**, the "
-        "horizontal one what was saved of it: other people's accuracies cannot be set beside ours."
-        + (f" None of these networks is {problems.plain(network.name)}." if not known else "")
+        "**The vertical axis now shows the accuracy change from the unpruned network**, the "
+        "horizontal axis the reduction. Accuracies from papers cannot be compared directly."
+        + ("" if known else f" There are no results for {problems.plain(network.name)}.")
     )
-    with st.expander("What to keep in mind about published numbers"):
+    with st.expander("How to read published results"):
         for text in CAVEATS:
             st.markdown(f"- {problems.plain(text)}")
-        left = len(mine) - len(found)
+        left = len(selected) - len(shown)
         st.caption(
-            f"{len(found)} of {len(mine)} rows are drawn; {left} give no change, or no saving, or "
-            "contradict themselves. Each cross names its source when the mouse is on it."
+            f"{len(shown)} of {len(selected)} results are shown; {left} lack the change or the "
+            "reduction, or are inconsistent. Hover over a cross for its source."
         )
-    return found
+    return shown
 
 
 def subject_of(network: Network) -> str:
-    """What the network is called in the published rows; '' where it is not there."""
+    """The name of ``network`` in the published results; '' if it is not among them."""
     name, data = _plain(network.name), _plain(network.data)
     for subject in subjects():
         what, where = subject.split(" on ")
