@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,15 @@ from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 from sfp_viz.runs import folder
-from sfp_viz.runs.liveness import message, read_signs
+from sfp_viz.runs.liveness import read_signs, run_message
 from sfp_viz.runs.storage.history import read_epochs, read_points
-from sfp_viz.runs.storage.layout import FORMAT, local_data
+from sfp_viz.runs.storage.json_record import load_record
+from sfp_viz.runs.storage.layout import FORMAT, RunSettings, local_data
 from sfp_viz.runs.storage.records import Before, Finding, Point, Result, Run
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.storage.sparsify import read_outcome, sparsify_progress
-from sfp_viz.runs.storage.state import OVER, Signs, State, state_of
+from sfp_viz.runs.storage.state import OVER, State, state_of
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 TRAINING = "finetune"
 TRAININGS = (TRAINING, "steps", SPARSIFY)  # kinds that end with a trained network
@@ -44,19 +46,18 @@ def home() -> Path:
 
 def read_run(path: Path, now: float | None = None) -> Run:
     """Read a run's folder; ``now`` in seconds since 1970. Raises RunError if it is none."""
-    value = read_json(path / "settings.json")
-    if value is None:
-        raise RunError(f"There is no run at {path}: its settings.json is missing or unreadable.")
-    asked = _asked(path, value)
-    signs, worker = _signs(path, time.time() if now is None else now)
+    asked = _asked(path, RunSettings.load(path))
+    signs = read_signs(path, time.time() if now is None else now)
+    worker = signs.worker
     state, study = state_of(signs), asked["study"]
     by_points = study is not None or asked["kind"] == SWEEP
+    with_result = state == "finished" and not by_points
     epochs = () if by_points else read_epochs(path)
     points = read_points(path) if by_points else ()
     kept = "the last point" if by_points else "the last checkpoint"
-    total = int(worker.get("total") or 0) if by_points else asked["settings"].epochs
+    total = worker.total if by_points else asked["settings"].epochs
     far = _reached(state, worker, total, points or epochs, at_once=asked["kind"] == ONCE)
-    said = message(state, worker, signs, kept=kept)
+    said = run_message(state, signs, kept=kept)
     if asked["kind"] == SPARSIFY:
         far = sparsify_progress(path, worker, epochs, total, state=state)
         outcome = read_outcome(path) if state == "finished" else None
@@ -67,51 +68,43 @@ def read_run(path: Path, now: float | None = None) -> Run:
         state=state,
         epochs=epochs,
         points=points,
-        before=_record(Before, read_json(path / "before.json")),
-        result=_result(path) if state == "finished" and not study else None,
+        before=load_record(Before, path / "before.json"),
+        result=load_record(Result, path / "result.json") if with_result else None,
         finding=read_finding(path) if state == "finished" and study else None,
         message=said,
-        phase=str(worker.get("phase") or "") if state not in OVER else "",
+        phase=worker.phase if state not in OVER else "",
         age_seconds=signs.beat_age,
-        where=signs.where,
-        threads=int(worker.get("threads") or 0),
-        trouble=str(worker.get("trouble") or "") if state == "failed" else "",
+        where=signs.launch.where,
+        threads=worker.threads,
+        trouble=worker.trouble if state == "failed" else "",
+        launch=signs.launch,
+        worker=worker,
         **asked,
         **far,
     )
 
 
-def _signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
-    try:
-        return read_signs(path, now)
-    except (TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise RunError(
-            f"What the run at {path} says of its worker is not readable: {problem!r}. Delete its "
-            "launch.json and worker.json; it can then be resumed."
-        ) from problem
-
-
 def read_finding(path: Path) -> Finding | None:
     """What a finished study came to, in short; None before its end, and for a training."""
-    return _record(Finding, read_json(path / "result.json"))
+    return load_record(Finding, path / "result.json")
 
 
-def _asked(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(path: Path, entry: RunSettings) -> dict[str, Any]:
     """The fields of a Run that its starter wrote down."""
     try:
-        kind = value["kind"]
-        if value["format"] != FORMAT or kind not in (*TRAININGS, SWEEP, *KINDS):
+        kind = entry.kind
+        if entry.format != FORMAT or kind not in (*TRAININGS, SWEEP, *KINDS):
             raise RunError(f"The run at {path} was made by a newer version of sfp-viz.")
-        study = study_of(value["settings"]) if kind in KINDS else None
+        study = study_of(dict(entry.settings)) if kind in KINDS else None
         plan = path / "plan.json"
         return {
             "kind": kind,
             "study": study,
-            "settings": Distillation() if study else Distillation(**value["settings"]),
-            "name": str(value["name"]),
-            "data": local_data(str(value["data"])),
-            "created": float(value["created"]),
-            "facts": dict(value.get("facts") or {}),
+            "settings": Distillation() if study else Distillation(**entry.settings),
+            "name": entry.name,
+            "data": local_data(entry.data),
+            "created": entry.created,
+            "facts": entry.facts,
             "plan": plan_from_json(plan.read_text()) if plan.exists() else None,
         }
     except (KeyError, TypeError, ValueError, OSError) as problem:
@@ -122,7 +115,7 @@ def _asked(path: Path, value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reached(
     state: State,
-    worker: Mapping[str, Any],
+    worker: WorkerRecord,
     total: int,
     lines: Sequence[Epoch | Point],
     *,
@@ -131,9 +124,9 @@ def _reached(
     """How far the run is: epochs or points that are done, of how many, and the time that is left,
     estimated from those that are done. What is made ``at_once`` keeps no lines on its way: it has
     done what its worker says, and all or nothing at the end."""
-    begun = int(worker.get("step") or 0) / max(1, int(worker.get("steps") or 1))
+    begun = worker.step / max(1, worker.steps)
     at_work = state in ("running", "cancelling", "pausing", "paused")
-    reached = max(len(lines), int(worker.get("done") or 0) + begun if at_work else 0)
+    reached = max(len(lines), worker.done + begun if at_work else 0)
     left = None
     if state == "running" and lines and total:
         left = max(0.0, total - reached) * sum(line.seconds for line in lines) / len(lines)
@@ -145,20 +138,45 @@ def _reached(
 
 
 def list_runs(home: Path, kind: str | tuple[str, ...] | None = None) -> tuple[Run, ...]:
-    """All readable runs of the workspace, or those of a kind ('finetune', 'sensitivity' ...) or
-    of several (such as TRAININGS), the newest first."""
+    """The readable runs of the workspace, the newest first.
+
+    Args:
+        home: The workspace.
+        kind: Only those of this kind ('finetune', 'sensitivity' ...), or of these (TRAININGS).
+    """
+    return read_runs(home, kind)[0]
+
+
+@dataclass(frozen=True)
+class DamagedRun:
+    """A folder among the runs that cannot be read, and why."""
+
+    path: Path
+    problem: str
+
+
+def read_runs(
+    home: Path, kind: str | tuple[str, ...] | None = None
+) -> tuple[tuple[Run, ...], tuple[DamagedRun, ...]]:
+    """The runs of the workspace, the newest first, and those that are damaged, by name.
+
+    Args:
+        home: The workspace.
+        kind: Only those of this kind or of these kinds; damaged ones then only if theirs is known.
+    """
     kinds = (kind,) if isinstance(kind, str) else kind
-    runs = []
-    for path in (home / "runs").glob("*/settings.json"):
-        if path.parent.name.startswith("."):
-            continue
-        if kinds is not None and (read_json(path) or {}).get("kind") not in kinds:
+    runs: list[Run] = []
+    damaged: list[DamagedRun] = []
+    for file in sorted((home / "runs").glob("[!.]*/settings.json")):
+        if kinds is not None and (read_json(file) or {}).get("kind") not in kinds:
             continue
         try:
-            runs.append(read_run(path.parent))
-        except SfpError:
-            continue  # a folder that is being deleted, or is not ours
-    return tuple(sorted(runs, key=lambda run: (run.created, run.id), reverse=True))
+            runs.append(read_run(file.parent))
+        except SfpError as problem:
+            if file.exists():  # else it was deleted meanwhile
+                damaged.append(DamagedRun(file.parent, str(problem)))
+    newest_first = sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+    return tuple(newest_first), tuple(damaged)
 
 
 def find_run(home: Path, name: str) -> Path:
@@ -173,22 +191,6 @@ def find_run(home: Path, name: str) -> Path:
     many = f"{len(found)} runs begin with '{name}'" if found else f"No run is called '{name}'"
     listed = ", ".join(sorted(p.name for p in found or known)[-5:]) or "none yet"
     raise RunError(f"{many} in {home / 'runs'}. Known: {listed}. See 'sfp-viz runs list'.")
-
-
-def _result(path: Path) -> Result | None:
-    value = read_json(path / "result.json")
-    if value and isinstance(value.get("interval"), list):
-        value["interval"] = tuple(value["interval"])
-    return _record(Result, value)
-
-
-def _record(kind: Any, value: dict[str, Any] | None) -> Any:
-    if value is None:
-        return None
-    try:
-        return kind(**{f.name: value[f.name] for f in fields(kind)})
-    except KeyError:
-        return None
 
 
 def outside_runs(home: Path) -> tuple[str, ...]:

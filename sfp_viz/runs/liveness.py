@@ -1,161 +1,142 @@
-"""The signs of life in a run's folder, and the sentence for what they add up to."""
+"""The signs of life in a run's folder, and the message that they add up to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from sfp_viz.files import read_json
+from sfp_viz.errors import RunError
+from sfp_viz.runs.storage.launch_record import LaunchRecord, QueueEntry, read_request
 from sfp_viz.runs.storage.processes import hostname, is_alive
-from sfp_viz.runs.storage.state import Process, Request, Signs, State
+from sfp_viz.runs.storage.state import Process, Signs, State
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 WORKER = "sfp_viz.runs.worker"
-REQUEST = "request"  # one word for the worker: 'cancel' or 'pause'
 SILENT = 30.0  # seconds without a heartbeat of a living worker after which the page says so
-QUEUED = "queued.json"  # the run's place in line
 
 
-def read_signs(path: Path, now: float) -> tuple[Signs, dict[str, Any]]:
-    """What the folder shows now, and the content of worker.json ({} without one)."""
-    # Processes are looked at first, files after: a worker that ends between the two has then
-    # written its outcome, and is not taken for a lost one. A worker that starts between the two
-    # is looked at again.
-    launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
-    for _ in range(5):
-        seen = _who(launch), _who(worker)
-        launched_process, worker_process = _processes(path, launch, worker)
-        launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
-        if seen == (_who(launch), _who(worker)):
-            break
-    signs = Signs(
-        finished=(path / "result.json").exists(),
-        attempt=int((launch or {}).get("attempt", 0)),
-        worker_attempt=int((worker or {}).get("attempt", 0)) if worker else -1,
-        launched=launched_process,
-        worker=worker_process,
-        launch_age=max(0.0, now - _asked_at(path, launch)),
-        beat_age=_beat_age(path, launch, worker, now),
-        outcome=str((worker or {}).get("outcome", "")),
-        problem=str((launch or {}).get("problem", "")),
-        said=_said_elsewhere(path, launch, worker),
-        where="ray" if (launch or {}).get("where") == "ray" else "here",
-        request=read_request(path),
-        queued=is_queued(read_json(path / QUEUED), launch),
-    )
-    return signs, worker or {}
+def read_signs(path: Path, now: float) -> Signs:
+    """What the folder of a run shows at the time ``now``, in seconds since 1970.
 
-
-def _lost(signs: Signs, kept: str) -> str:
-    if signs.attempt == 0 and signs.worker_attempt < 0:
-        return "This run was laid out, but never started. Resume starts it."
-    if signs.problem:
-        return f"No worker could be started: {signs.problem} Resume tries again."
-    if signs.worker_attempt < signs.attempt:
-        return "The worker did not start. log.txt may say why. Resume starts it again."
-    return (
-        "The worker died, or was killed (as systems do when memory runs out), before it could say "
-        f"why. Resume goes on from {kept}."
-    )
-
-
-def read_request(path: Path) -> Request:
-    """What is asked of the worker of the run in ``path``; '' for nothing."""
+    Raises:
+        RunError: launch.json, worker.json or queued.json is damaged.
+    """
     try:
-        word = (path / REQUEST).read_text().strip()
-    except OSError:
-        return ""
-    except UnicodeDecodeError:
-        return "cancel"
-    return "pause" if word == "pause" else "cancel"
+        return _read_signs(path, now)
+    except RunError as problem:
+        raise RunError(f"{problem} Delete this file; the run can then be resumed.") from problem
 
 
-def is_queued(queued: Mapping[str, Any] | None, launch: Mapping[str, Any] | None) -> bool:
-    """Whether a place in line (queued.json) still counts: no start came after it. Its 'attempt'
-    is that of the newest start when the run got into line, 0 before any; else the times count."""
-    if queued is None:
-        return False
-    if launch is None:
-        return True
-    if "attempt" in queued:
-        return int(launch.get("attempt", 0)) <= int(queued["attempt"])
-    return float(launch.get("time", 0)) <= float(queued.get("time", 0))
+def _read_signs(path: Path, now: float) -> Signs:
+    # Processes are checked first, files after: a worker that ends between the two has then
+    # written its outcome, and is not taken for a lost one. Where a worker starts between the two,
+    # both are done again.
+    launch, worker = LaunchRecord.load(path), WorkerRecord.load(path)
+    launch_process: Process = "unknown"
+    worker_process: Process = "unknown"
+    for _ in range(5):
+        seen = launch.attempt, launch.pid, worker.attempt, worker.pid
+        launch_process, worker_process = _processes(path, launch, worker)
+        launch, worker = LaunchRecord.load(path), WorkerRecord.load(path)
+        if seen == (launch.attempt, launch.pid, worker.attempt, worker.pid):
+            break
+    entry = QueueEntry.load(path)
+    return Signs(
+        launch=launch,
+        worker=worker,
+        queue_entry=entry if entry and entry.is_valid(launch) else None,
+        request=read_request(path),
+        finished=(path / "result.json").exists(),
+        launch_process=launch_process,
+        worker_process=worker_process,
+        launch_age=max(0.0, now - _launch_time(path, launch)),
+        beat_age=_beat_age(path, launch, worker, now),
+        cluster_message=_cluster_message(path, launch, worker),
+    )
 
 
-def message(state: State, worker: Mapping[str, Any], signs: Signs, *, kept: str) -> str:
-    """What went wrong or what can be done, '' when all is well; ``kept`` is what a worker goes
-    on from, such as 'the last checkpoint'."""
+def run_message(state: State, signs: Signs, *, kept: str) -> str:
+    """What went wrong or what can be done.
+
+    Args:
+        state: The state of the run.
+        signs: What its folder shows.
+        kept: What a new worker goes on from, such as 'the last checkpoint'.
+
+    Returns:
+        A sentence or two; '' when all is well.
+    """
+    said = signs.worker.message
     if state == "failed":
-        return str(worker.get("message") or "The worker failed. The details are in log.txt.")
+        return said or "The worker failed. See log.txt for the details."
     if state == "lost":
-        return f"{_lost(signs, kept)} {signs.said}".rstrip()
+        return f"{_lost_message(signs, kept)} {signs.cluster_message}".rstrip()
     if state == "waiting":
-        return signs.said
+        return signs.cluster_message
     if state == "running" and signs.beat_age > SILENT:
         return (
-            f"The worker was last heard of {signs.beat_age:.0f} seconds ago; its process is still "
-            "there. The machine may be short of memory, or was asleep."
+            f"The last heartbeat of the worker is {signs.beat_age:.0f} seconds old, but its "
+            "process is still there. The machine may be short of memory, or was asleep."
         )
     if state == "finished":  # what the result depends on, such as other conditions on the way
-        return str(worker.get("message") or "")
-    if state in ("running", "paused", "cancelled"):
-        return str(worker.get("message") or signs.said)
-    return ""
+        return said
+    return said or signs.cluster_message if state in ("running", "paused", "cancelled") else ""
 
 
-def _asked_at(path: Path, launch: Mapping[str, Any] | None) -> float:
-    """When the newest start was asked for; before any, when the folder was laid out."""
-    if launch is not None:
-        return float(launch.get("time", 0))
+def _lost_message(signs: Signs, kept: str) -> str:
+    if signs.launch.attempt == 0 and signs.worker.attempt < 0:
+        return "This run was created, but never started. Resume starts it."
+    if signs.launch.problem:
+        return f"The worker could not be started: {signs.launch.problem} Resume tries again."
+    if not signs.reported:
+        return "The worker did not start; log.txt may say why. Resume starts it again."
+    return (
+        "The worker died or was killed before it could say why. One cause is too little memory. "
+        f"Resume continues from {kept}."
+    )
+
+
+def _launch_time(path: Path, launch: LaunchRecord) -> float:
+    """When the newest start was asked for; before any, when the folder was created."""
+    if launch.attempt:
+        return launch.time
     try:
         return (path / "settings.json").stat().st_mtime
     except OSError:
         return 0.0
 
 
-def _who(value: dict[str, Any] | None) -> tuple[Any, Any]:
-    return (value or {}).get("attempt"), (value or {}).get("pid")
-
-
-def _processes(
-    path: Path, launch: dict[str, Any] | None, worker: dict[str, Any] | None
-) -> tuple[Process, Process]:
+def _processes(path: Path, launch: LaunchRecord, worker: WorkerRecord) -> tuple[Process, Process]:
     """How the process that was started and the one that reported last are."""
-    if launch and launch.get("where") == "ray":
+    if launch.where == "ray":
         from sfp_viz.runs.ray.job_status import ray_process
 
         process = ray_process(path, launch, worker)
         return process, process
-    if launch and launch.get("problem"):  # no process could be started
-        return "gone", _process(worker, path)
-    return _process(launch, path), _process(worker, path)
+    return "gone" if launch.problem else _process(path, launch), _process(path, worker)
 
 
-def _beat_age(path: Path, launch: Any, worker: Any, now: float) -> float:
+def _process(path: Path, record: LaunchRecord | WorkerRecord) -> Process:
+    if not record.pid or record.host != hostname():
+        return "unknown"
+    if isinstance(record, WorkerRecord) and record.outcome:
+        return "gone"  # it said so itself: no need to ask
+    return "alive" if is_alive(record.pid, WORKER, path) else "gone"
+
+
+def _beat_age(path: Path, launch: LaunchRecord, worker: WorkerRecord, now: float) -> float:
     """Seconds since the last heartbeat: by its time, or, where another machine's clock wrote that,
     since its counter was seen to move."""
-    if launch and launch.get("where") == "ray":
+    if launch.where == "ray":
         from sfp_viz.runs.ray.job_status import ray_beat_age
 
         return ray_beat_age(path, launch)
-    return max(0.0, now - float(worker.get("time") or 0)) if worker else 0.0
+    return max(0.0, now - worker.time) if worker.attempt >= 0 else 0.0
 
 
-def _said_elsewhere(path: Path, launch: Any, worker: Any) -> str:
+def _cluster_message(path: Path, launch: LaunchRecord, worker: WorkerRecord) -> str:
     """What a cluster says of a run that has not ended by itself."""
-    if not launch or launch.get("where") != "ray":
-        return ""
-    reported = worker and int(worker.get("attempt", 0)) >= int(launch.get("attempt", 0))
-    if reported and worker.get("outcome"):
+    if launch.where != "ray" or (worker.attempt >= launch.attempt and worker.outcome):
         return ""
     from sfp_viz.runs.ray.job_status import ray_message
 
     return ray_message(path, launch)
-
-
-def _process(value: dict[str, Any] | None, path: Path) -> Process:
-    if not value or not value.get("pid") or value.get("host") != hostname():
-        return "unknown"
-    if value.get("outcome"):
-        return "gone"  # it said so itself: no need to look
-    return "alive" if is_alive(int(value["pid"]), WORKER, path) else "gone"

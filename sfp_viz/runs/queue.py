@@ -25,9 +25,9 @@ from sfp_viz.runs.scheduling.estimates import epoch_seconds, seconds_left, start
 from sfp_viz.runs.scheduling.position import add_to_queue, remove_from_queue, reorder
 from sfp_viz.runs.scheduling.scheduler import start_next
 from sfp_viz.runs.scheduling.slots import gpus, slot_count
+from sfp_viz.runs.storage.launch_record import LaunchRecord
 from sfp_viz.runs.storage.processes import hostname, is_alive, python_module, start_process
-from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.state import RESUMABLE
+from sfp_viz.runs.storage.records import Run, check_startable
 
 MODULE = "sfp_viz.runs.queue"
 _LOOK = 1.0  # seconds between looks of the dispatcher
@@ -43,8 +43,7 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
     to a Ray cluster instead, which has a line of its own; '' is where it ran before. Raises
     RunError when the run is at work or finished.
     """
-    where = where or str((read_json(path / "launch.json") or {}).get("where", "here"))
-    if where == "ray":
+    if (where or LaunchRecord.load(path).where) == "ray":
         from sfp_viz.runs.launch import ray_launch
 
         ray_launch.submit(path)
@@ -53,7 +52,7 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
     with _alone(home):
         run, line = read_run(path), queued_runs(home)
         if run.state != "queued":
-            _check_startable(run)
+            check_startable(run)
             slot_count(home)  # a number that is none is told to the person who asks, not to a log
             add_to_queue(home, run, line, front=front)
         elif front:
@@ -67,8 +66,7 @@ def withdraw(path: Path, *, home: Path | None = None) -> None:
     """Take the run in ``path`` out of the line. One that never started is cancelled then; another
     is what it was before. Either can be resumed. Raises RunError when it is not in line."""
     with _alone(home or workspace_of(path)):
-        _in_line(path)
-        remove_from_queue(path)
+        remove_from_queue(_queued_run(path))
 
 
 def move(path: Path, to: int, *, home: Path | None = None) -> None:
@@ -76,7 +74,7 @@ def move(path: Path, to: int, *, home: Path | None = None) -> None:
     past the end is the last. Raises RunError when the run is not in line."""
     home = home or workspace_of(path)
     with _alone(home):
-        run = _in_line(path)
+        run = _queued_run(path)
         reorder(run, [other for other in queued_runs(home) if other.path.name != run.path.name], to)
 
 
@@ -164,28 +162,18 @@ def _advance(home: Path) -> tuple[Path, ...]:
 
 def _busy(now: Activity) -> list[Run]:
     """The trainings at work on this machine."""
-    launches = [(run, read_json(run.path / "launch.json") or {}) for run in now.working]
+    host = hostname()
     return [
         run
-        for run, launch in launches
-        if run.kind in TRAININGS
-        and launch.get("where") != "ray"
-        and launch.get("host") == hostname()
+        for run in now.working
+        if run.kind in TRAININGS and run.launch.where != "ray" and run.launch.host == host
     ]
 
 
-def _check_startable(run: Run) -> None:
-    if run.state == "finished":
-        raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
-    fresh = run.state == "waiting" and not (run.path / "launch.json").exists()
-    if not (fresh or run.state in RESUMABLE):
-        raise RunError(f"The run '{run.id}' is {run.state} already.")
-
-
-def _in_line(path: Path) -> Run:
+def _queued_run(path: Path) -> Run:
     run = read_run(path)
     if run.state != "queued":
-        raise RunError(f"The run '{run.id}' is not in line any more: it is {run.state}.")
+        raise RunError(f"The run '{run.id}' is not in the queue any more: it is {run.state}.")
     return run
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sfp_viz.files import read_json
 from sfp_viz.runs.results.sweeps import sweep_children
 from sfp_viz.runs.storage.records import Run
 
@@ -39,10 +38,9 @@ def put_back(run: Run) -> int:
     from sfp_viz.runs import queue
 
     lost = lost_children(run)
-    usual = str((read_json(run.path / "launch.json") or {}).get("where") or "here")
     for child in lost:
-        before = (child.path / "launch.json").exists()
-        queue.enqueue(child.path, where="" if before else usual)
+        where = child.launch.where if child.launch.attempt else run.launch.where
+        queue.enqueue(child.path, where=where)
     return len(lost)
 
 

@@ -13,6 +13,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.launch import ray_launch
 from sfp_viz.runs.launch.workers import end_group, signal_workers
+from sfp_viz.runs.storage.launch_record import LaunchRecord
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def new_run(tmp_path, network_file, small):
     yield make
     for path in paths:
         with suppress(RunError, OSError):  # some tests break or delete their folder
-            ray_launch.stop(path)
+            ray_launch.stop(path, LaunchRecord.load(path))
             signal_workers(path, signal.SIGKILL)
             end_group(path)
 

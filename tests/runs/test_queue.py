@@ -124,7 +124,7 @@ def test_what_stopped_goes_to_the_front_and_what_goes_on_or_ended_is_refused(lin
     for name in "bc":
         queue.enqueue(line(name))
     until(lambda: read_run(first).state == "running")
-    with pytest.raises(RunError, match="running already"):
+    with pytest.raises(RunError, match="already running"):
         queue.enqueue(first)
     os.kill(read_json(first / "worker.json")["pid"], signal.SIGKILL)
     until(lambda: read_run(first).state == "lost")
@@ -145,7 +145,7 @@ def test_a_run_out_of_line_is_cancelled_or_what_it_was_before(line, tmp_path):
     second = queue.enqueue(line("b")).path
     queue.withdraw(second)
     assert read_run(second).state == "cancelled"
-    with pytest.raises(RunError, match="not in line any more: it is cancelled"):
+    with pytest.raises(RunError, match="not in the queue any more: it is cancelled"):
         queue.withdraw(second)
     with pytest.raises(RunError, match="not in line"):
         queue.move(second, 0)

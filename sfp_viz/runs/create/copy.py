@@ -8,10 +8,15 @@ from typing import Any
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.files import read_json
 from sfp_viz.runs.create.steps import check_settings
 from sfp_viz.runs.folder import SWEEP, read_run
-from sfp_viz.runs.storage.layout import create_folder, free_folder, free_name, input_files
+from sfp_viz.runs.storage.layout import (
+    RunSettings,
+    create_folder,
+    free_folder,
+    free_name,
+    input_files,
+)
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.sparsify import KIND as SPARSIFY
 from sfp_viz.runs.storage.sparsify import REQUEST_FILE, changed_request, read_sparsify_request
@@ -30,8 +35,8 @@ def copy_with(path: Path, **changes: Any) -> Path:
     for settings that make no sense.
     """
     run = read_run(path)
-    value = read_json(path / "settings.json")
-    if run.study or run.kind == SWEEP or value is None:
+    entry = RunSettings.load(path)
+    if run.study or run.kind == SWEEP:
         raise RunError(f"'{run.id}' is no training. Start it anew instead.")
     try:
         settings = replace(run.settings, **changes)
@@ -40,16 +45,21 @@ def copy_with(path: Path, **changes: Any) -> Path:
     if run.kind == STEPS:
         _check_steps(run, changes)
         check_settings(settings)
-    files: dict[str, Path | str] = {name: path / name for name in input_files(path, value)}
+    files: dict[str, Path | str] = {name: path / name for name in input_files(path, entry)}
     if run.kind == SPARSIFY:
         settings = _both_parts(path, settings, changes)
         shared = {name: changes[name] for name in _SHARED if name in changes}
         files[REQUEST_FILE] = changed_request(path, **shared)
-    entry = {key: value[key] for key in ("kind", "name", "data")}
-    entry["settings"] = {**value["settings"], **asdict(settings)}
+    content = {
+        "kind": entry.kind,
+        "name": entry.name,
+        "data": entry.data,
+        "settings": {**entry.settings, **asdict(settings)},
+        "facts": _facts(run, changes),
+    }
     home = path.parent.parent if path.parent.name == "runs" else None
     target = free_folder(home, run.name) if home else free_name(path)
-    return create_folder(target, {**entry, "facts": _facts(run, changes)}, files)
+    return create_folder(target, content, files)
 
 
 def _both_parts(path: Path, settings: Distillation, changes: dict[str, Any]) -> Distillation:

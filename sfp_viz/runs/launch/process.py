@@ -7,27 +7,28 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import file_lock, read_json, write_json, write_whole
+from sfp_viz.files import file_lock
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import ray_launch
 from sfp_viz.runs.launch.workers import end_group, signal_workers, workers
-from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
+from sfp_viz.runs.liveness import WORKER
 from sfp_viz.runs.storage.failures import DISK, shortage_of
+from sfp_viz.runs.storage.launch_record import LaunchRecord, Request, leave_queue, write_request
 from sfp_viz.runs.storage.processes import RUN, hostname, python_module, start_process
-from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.state import OVER, RESUMABLE, Request
+from sfp_viz.runs.storage.records import Run, check_startable
+from sfp_viz.runs.storage.state import OVER
 
 
 def launch(
-    path: Path, *, environment: Mapping[str, str] | None = None, from_line: bool = False
+    path: Path, *, environment: Mapping[str, str] | None = None, from_queue: bool = False
 ) -> int:
     """Start a worker on the run in ``path``, in a process of its own; returns its number.
 
-    The worker outlives us. It gets our environment with ``environment`` in it. ``from_line``: only
+    The worker outlives us. It gets our environment with ``environment`` in it. ``from_queue``: only
     if the run still stands in line. Raises RunError when that is not so, a worker is at it
     already, the run is finished, or no process can be started; in the last case the run says so,
     and can be resumed.
@@ -35,36 +36,31 @@ def launch(
     path = path.resolve()
     with _alone(path):  # two pages may press the same button
         run = read_run(path)
-        launched = read_json(path / "launch.json")
-        if run.state == "finished":
-            raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
-        new = run.state == "waiting" and launched is None
-        if from_line and run.state != "queued":
-            raise RunError(f"The run '{run.id}' no longer stands in line: it is {run.state}.")
-        if not (run.state in RESUMABLE or run.state == "queued" or new):
-            raise RunError(f"The run '{run.id}' is {run.state} already.")
-        attempt = int((launched or {}).get("attempt", 0)) + 1
-        entry = {"attempt": attempt, "host": hostname(), "where": "here"}
-        return _start(
-            path, {**entry, **({"environment": dict(environment)} if environment else {})}
+        if from_queue and run.state not in ("queued", "finished"):
+            raise RunError(f"The run '{run.id}' is no longer in the queue: it is {run.state}.")
+        check_startable(run, queued=True)
+        record = LaunchRecord(
+            attempt=run.launch.attempt + 1, host=hostname(), environment=dict(environment or {})
         )
+        return _start(run, record)
 
 
-def _start(path: Path, entry: dict[str, Any]) -> int:
+def _start(run: Run, record: LaunchRecord) -> int:
+    path = run.path
     try:
-        ray_launch.stop(path)  # a job of it that seemed lost
+        ray_launch.stop(path, run.launch)  # a job of it that seemed lost
         end_group(path)  # what a killed worker may have left behind
-        (path / REQUEST).unlink(missing_ok=True)
-        write_json(path / "launch.json", {**entry, "time": time.time()})
-        (path / QUEUED).unlink(missing_ok=True)
+        write_request(path, "")
+        replace(record, time=time.time()).save(path)
+        leave_queue(path)
         with (path / "log.txt").open("ab") as log:
-            other = {**entry.get("environment", {}), RUN: str(path)}
+            other = {**record.environment, RUN: str(path)}
             pid = start_process(python_module(WORKER, path), output=log, environment=other)
-        write_json(path / "launch.json", {**entry, "time": time.time(), "pid": pid})
+        replace(record, time=time.time(), pid=pid).save(path)
     except OSError as problem:
         why = DISK if shortage_of(problem) == "disk" else f"{problem}."
         with suppress(OSError):
-            write_json(path / "launch.json", {**entry, "time": time.time(), "problem": why})
+            replace(record, time=time.time(), problem=why).save(path)
         raise RunError(f"No worker can be started for '{path.name}': {why}") from problem
     return pid
 
@@ -89,8 +85,8 @@ def _ask(path: Path, word: Request) -> None:
         state = read_run(path).state
         if state in OVER or (state == "cancelling" and word == "pause"):
             return
-        write_whole(path / REQUEST, f"{word}\n")
-        (path / QUEUED).unlink(missing_ok=True)
+        write_request(path, word)
+        leave_queue(path)
     ray_launch.withdraw_job(path)
 
 
@@ -121,7 +117,7 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
         end_group(path)
         return read_run(path)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        ray_launch.stop(path)
+        ray_launch.stop(path, LaunchRecord.load(path))
         signal_workers(path, number)
         if _ended(path, 3.0):
             break
@@ -150,8 +146,7 @@ def locked_idle(path: Path) -> Iterator[Run]:
         raise RunError(f"{path} is a link to a folder elsewhere; delete it by hand.")
     with _alone(path):
         run = read_run(path)
-        idle = run.state == "queued" or not (path / "launch.json").exists()
-        if not (run.over or idle):
+        if not (run.over or run.state == "queued" or run.launch.attempt == 0):
             raise RunError(f"The run '{run.id}' is {run.state}. Cancel it first, then delete it.")
         yield run
 
@@ -164,7 +159,7 @@ def watch(path: Path, *, every: float = 0.5) -> Iterator[Run]:
         if (run.state, run.done) != seen:
             seen = (run.state, run.done)
             yield run
-        if run.over or (run.state == "waiting" and not (path / "launch.json").exists()):
+        if run.over or (run.state == "waiting" and run.launch.attempt == 0):
             return
         time.sleep(every)
 

@@ -9,21 +9,26 @@ from __future__ import annotations
 import secrets
 import shlex
 import time
-from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import file_lock, read_json, write_json
+from sfp_viz.files import file_lock
 from sfp_viz.runs.folder import read_run
-from sfp_viz.runs.liveness import QUEUED, REQUEST, WORKER
+from sfp_viz.runs.liveness import WORKER
 from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.ray.settings import VARIABLE, Cluster, is_own_cluster, read_cluster
-from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.state import RESUMABLE
+from sfp_viz.runs.storage.launch_record import (
+    LAUNCH,
+    LaunchRecord,
+    Where,
+    leave_queue,
+    write_request,
+)
+from sfp_viz.runs.storage.records import Run, check_startable
 
-WHERE = "ray"  # in launch.json
+WHERE: Where = "ray"  # in launch.json
 _SHELL = 'exec "${SFP_VIZ_PYTHON:-python}" -m'  # no shell stays between Ray and the worker
 
 
@@ -36,14 +41,13 @@ def submit(path: Path) -> str:
     path = path.resolve()
     with file_lock(path / "launch.lock"):  # two pages may press the same button
         run = read_run(path)
-        earlier = read_json(path / "launch.json")
-        chosen = _may_start(run, earlier)
-        stop(path)  # the job of an earlier start, which a run that seemed lost may still have
-        attempt = int((earlier or {}).get("attempt", 0)) + 1
+        chosen = _cluster_for(run)
+        stop(path, run.launch)  # the job of an earlier start, which a lost run may still have
+        attempt = run.launch.attempt + 1
         job = f"sfp-viz-{path.name}-{attempt}-{secrets.token_hex(3)}"
-        launch = {"attempt": attempt, "where": WHERE, "address": chosen.address}
-        (path / REQUEST).unlink(missing_ok=True)
-        write_json(path / "launch.json", {**launch, "time": time.time()})  # before it starts
+        launch = LaunchRecord(attempt, WHERE, time.time(), address=chosen.address)
+        write_request(path, "")
+        launch.save(path)  # before it starts
         processes = run.settings.processes if run.study is None else 1
         try:
             jobs.submit(
@@ -55,13 +59,13 @@ def submit(path: Path) -> str:
                 run=path.name,
             )
         except RunError:  # as it was before
-            if earlier is None:
-                (path / "launch.json").unlink()
+            if run.launch.attempt:
+                run.launch.save(path)
             else:
-                write_json(path / "launch.json", earlier)
+                (path / LAUNCH).unlink()
             raise
-        write_json(path / "launch.json", {**launch, "time": time.time(), "job": job})
-        (path / QUEUED).unlink(missing_ok=True)
+        replace(launch, time=time.time(), job=job).save(path)
+        leave_queue(path)
     return job
 
 
@@ -74,17 +78,23 @@ def worker_command(run: str, attempt: int, chosen: Cluster) -> str:
 
 def is_on_ray(path: Path) -> bool:
     """Whether the run in ``path`` was started last on a cluster."""
-    return (read_json(path / "launch.json") or {}).get("where") == WHERE
+    return LaunchRecord.load(path).where == WHERE
 
 
-def stop(path: Path) -> bool:
-    """End the job of the run in ``path`` by force; False when the cluster does not answer. One
-    that is over, or a run that is not on a cluster, is left as it is."""
-    launch = read_json(path / "launch.json") or {}
+def stop(path: Path, launch: LaunchRecord) -> bool:
+    """End the job of a run by force. One that is over, or a run that is not on a cluster, is left
+    as it is.
+
+    Args:
+        path: The folder of the run.
+        launch: Its newest start.
+
+    Returns:
+        False when the cluster does not answer.
+    """
     try:
-        if launch.get("where") == WHERE and launch.get("job"):
-            address = str(launch.get("address"))
-            jobs.stop(address, str(launch["job"]), is_own_cluster(path, address))
+        if launch.where == WHERE and launch.job:
+            jobs.stop(launch.address, launch.job, is_own_cluster(path, launch.address))
     except RunError:
         return False
     return True
@@ -93,33 +103,32 @@ def stop(path: Path) -> bool:
 def withdraw_job(path: Path) -> bool:
     """Take the run in ``path`` out of the cluster's line; False when it has begun, or is over, or
     the cluster does not answer. The run is then as if that start had not been asked for."""
-    launch = read_json(path / "launch.json") or {}
-    if launch.get("where") != WHERE or not launch.get("job"):
+    launch = LaunchRecord.load(path)
+    if launch.where != WHERE or not launch.job:
         return False
-    address, job = str(launch.get("address")), str(launch["job"])
+    address, job = launch.address, launch.job
     own = is_own_cluster(path, address)
     with file_lock(path / "launch.lock"), suppress(RunError):
         waits = jobs.status(address, job, own).status == "PENDING"
-        if not waits or read_json(path / "launch.json") != launch:
+        if not waits or LaunchRecord.load(path) != launch:
             return False
         jobs.stop(address, job, own)
-        before = int(launch["attempt"]) - 1
-        if before < 1:
-            (path / "launch.json").unlink()
+        if launch.attempt <= 1:
+            (path / LAUNCH).unlink()
         else:  # a worker of the start that was withdrawn sees that it is not wanted
-            write_json(path / "launch.json", {**launch, "attempt": before, "job": ""})
+            replace(launch, attempt=launch.attempt - 1, job="").save(path)
         return True
     return False
 
 
 def logs(path: Path) -> str:
     """What Ray wrote down of the job of the run in ``path``; what the worker says is in log.txt."""
-    launch = read_json(path / "launch.json") or {}
-    address = str(launch.get("address"))
-    return jobs.logs(address, str(launch.get("job")), is_own_cluster(path, address))
+    launch = LaunchRecord.load(path)
+    return jobs.logs(launch.address, launch.job, is_own_cluster(path, launch.address))
 
 
-def _may_start(run: Run, launched: Mapping[str, Any] | None) -> Cluster:
+def _cluster_for(run: Run) -> Cluster:
+    """The cluster that ``run`` is to start on. Raises RunError where it may not."""
     if run.path.parent.name != "runs":
         raise RunError(
             f"The run '{run.id}' lies in {run.path.parent}, where the nodes of a cluster cannot "
@@ -128,9 +137,5 @@ def _may_start(run: Run, launched: Mapping[str, Any] | None) -> Cluster:
     chosen = read_cluster(run.path.parent.parent)
     if chosen is None:
         raise RunError("No cluster is set. Name one: sfp-viz cluster set http://node1:8265")
-    if run.state == "finished":
-        raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
-    fresh = run.state in ("waiting", "queued") and launched is None
-    if not (run.state in RESUMABLE or run.state == "queued" or fresh):
-        raise RunError(f"The run '{run.id}' is {run.state} already.")
+    check_startable(run, queued=True)
     return chosen

@@ -7,10 +7,10 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from sfp_viz.files import read_json
-from sfp_viz.runs.launch import ray_launch
 from sfp_viz.runs.liveness import WORKER
+from sfp_viz.runs.storage.launch_record import LaunchRecord
 from sfp_viz.runs.storage.processes import group_members, hostname, is_alive
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 
 def workers(path: Path) -> set[int]:
@@ -38,6 +38,6 @@ def signal_workers(path: Path, number: signal.Signals) -> None:
 
 def _leaders(path: Path) -> set[int]:
     """Numbers of the workers of this run that were started on this machine, dead or alive."""
-    files = () if ray_launch.is_on_ray(path) else ("worker.json", "launch.json")
-    known = [read_json(path / name) for name in files]
-    return {int(k["pid"]) for k in known if k and k.get("pid") and k.get("host") == hostname()}
+    launch, worker = LaunchRecord.load(path), WorkerRecord.load(path)
+    records = () if launch.where == "ray" else (worker, launch)
+    return {record.pid for record in records if record.pid and record.host == hostname()}

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import read_json
 from sfp_viz.runs.folder import TRAININGS, read_run, workspace_of
 from sfp_viz.runs.mirror.settings import NEEDS, Mirroring, read_mirroring
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 if TYPE_CHECKING:
     from sfp_viz.runs.mirror.mlflow_client import Server
@@ -40,7 +40,7 @@ def mirror_run(folder: Path) -> Iterator[None]:
         yield
     finally:
         if mirror is not None:
-            mirror.close(str((read_json(folder / "worker.json") or {}).get("outcome", "")))
+            mirror.close(WorkerRecord.load(folder).outcome)
 
 
 def open_mirror(run: Run) -> Mirror | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.ray import jobs
 from sfp_viz.runs.ray.jobs import Job
 from sfp_viz.runs.ray.settings import is_own_cluster
+from sfp_viz.runs.storage.launch_record import LaunchRecord
 from sfp_viz.runs.storage.state import PATIENCE, STALE, Process
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 FRESH = 2.0  # seconds for which an answer of Ray counts
 SULK = 10.0  # seconds for which a cluster that did not answer is left alone
@@ -28,22 +30,20 @@ _MOST = 5000  # runs remembered
 Ask = Callable[[str, str, bool], Job]  # address, job, whether the address may hear the token
 
 
-def ray_process(
-    path: Path, launch: Mapping[str, Any] | None, worker: Mapping[str, Any] | None
-) -> Process:
+def ray_process(path: Path, launch: LaunchRecord, worker: WorkerRecord) -> Process:
     """How the worker of the newest start of the run in ``path`` is: 'alive' also while its job
     stands in the cluster's line. ``launch`` and ``worker`` are launch.json and worker.json."""
-    return _WATCH.process(path, launch or {}, worker or {})
+    return _WATCH.process(path, launch, worker)
 
 
-def ray_message(path: Path, launch: Mapping[str, Any]) -> str:
+def ray_message(path: Path, launch: LaunchRecord) -> str:
     """What Ray says of the job of the run in ``path`` that is not at work yet, or did not come to
     work, as a sentence; '' when it says nothing. Nothing new is asked within seconds of
     ray_process."""
     return _WATCH.sentence(path, launch)
 
 
-def ray_beat_age(path: Path, launch: Mapping[str, Any]) -> float:
+def ray_beat_age(path: Path, launch: LaunchRecord) -> float:
     """Seconds for which the heartbeat of the run in ``path`` was not seen to move; 0 unless
     ray_process looked before."""
     return _WATCH.still(path, launch)
@@ -79,17 +79,16 @@ class Watch:
         self._answers: dict[tuple[str, str], _Answer] = {}
         self._in_vain: dict[str, tuple[float, str]] = {}  # address: when, and why
 
-    def process(self, path: Path, launch: Mapping[str, Any], worker: Mapping[str, Any]) -> Process:
+    def process(self, path: Path, launch: LaunchRecord, worker: WorkerRecord) -> Process:
         """See ray_process."""
-        attempt = int(launch.get("attempt", 0))
-        reported = bool(worker) and int(worker.get("attempt", -1)) >= attempt
-        if reported and worker.get("outcome"):
+        reported = worker.attempt >= launch.attempt
+        if reported and worker.outcome:
             return "gone"  # it said so itself
-        if not reported and not launch.get("job"):
+        if not reported and not launch.job:
             return "unknown"  # it is being submitted this moment
         now = self._clock()
         sight = self._look(
-            _name(path, launch), (attempt, int(worker.get("beat", 0)) if reported else -1), now
+            _name(path, launch), (launch.attempt, worker.beat if reported else -1), now
         )
         answer = self._answer(path, launch, now)
         still = now - sight.since
@@ -102,14 +101,14 @@ class Watch:
         # what watched it for Ray may have died alone: then the beat goes on
         return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
 
-    def still(self, path: Path, launch: Mapping[str, Any]) -> float:
+    def still(self, path: Path, launch: LaunchRecord) -> float:
         """See ray_beat_age."""
         sight = self._sights.get(_name(path, launch))
         return self._clock() - sight.since if sight else 0.0
 
-    def sentence(self, path: Path, launch: Mapping[str, Any]) -> str:
+    def sentence(self, path: Path, launch: LaunchRecord) -> str:
         """See ray_message."""
-        if not launch.get("job"):
+        if not launch.job:
             return ""
         answer = self._answer(path, launch, self._clock())
         if answer.silent is not None:
@@ -130,8 +129,8 @@ class Watch:
             _bound(self._sights)
             return seen
 
-    def _answer(self, path: Path, launch: Mapping[str, Any], now: float) -> _Answer:
-        address, job = str(launch.get("address") or ""), str(launch.get("job") or "")
+    def _answer(self, path: Path, launch: LaunchRecord, now: float) -> _Answer:
+        address, job = launch.address, launch.job
         if not job:
             return _Answer(now, Job("UNKNOWN"))
         with self._lock:
@@ -159,9 +158,9 @@ class Watch:
         return answer
 
 
-def _name(path: Path, launch: Mapping[str, Any]) -> str:
+def _name(path: Path, launch: LaunchRecord) -> str:
     """What a start is remembered by: its job, since one folder may go by several paths."""
-    return str(launch.get("job") or path)
+    return launch.job or str(path)
 
 
 def _counts(known: _Answer, now: float) -> bool:

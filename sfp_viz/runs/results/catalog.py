@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from sfp_viz.errors import SfpError
-from sfp_viz.files import read_json
+from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs.folder import read_run
+from sfp_viz.runs.storage.layout import RunSettings
 from sfp_viz.runs.storage.records import Run
 
 _REMEMBERED = 4096  # runs
@@ -71,11 +71,8 @@ def newest(
 @lru_cache(_REMEMBERED)
 def _entry(path: str, stamp: tuple[int, ...]) -> Entry | None:
     """What settings.json says as it was at ``stamp``."""
-    value = read_json(Path(path) / "settings.json") or {}
-    facts = value.get("facts")
-    digest = facts.get("digest") if isinstance(facts, dict) else None
     try:
-        created = float(value.get("created") or 0.0)
-    except (TypeError, ValueError):
+        entry = RunSettings.load(Path(path))
+    except RunError:
         return None
-    return Entry(Path(path), str(value.get("kind") or ""), str(digest or ""), created)
+    return Entry(Path(path), entry.kind, str(entry.facts.get("digest") or ""), entry.created)

@@ -20,6 +20,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_whole
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
+from sfp_viz.runs.storage.layout import RunSettings
 from sfp_viz.runs.storage.records import Result, Run
 from sfp_viz.runs.storage.steps import final_network_epochs
 
@@ -142,10 +143,9 @@ def _read(index: Path) -> dict[str, Any]:
 
 def _summed(folder: Path) -> dict[str, Any] | None:
     """A run's summary as JSON; None for a study, and for what cannot be read."""
-    kind = (read_json(folder / "settings.json") or {}).get("kind")
-    if kind not in TRAININGS:
-        return None
     try:
+        if RunSettings.load(folder).kind not in TRAININGS:
+            return None
         run = read_run(folder)
         return _of(run, run.result) if run.result is not None else None
     except (SfpError, TypeError, ValueError):
@@ -157,7 +157,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
     facts = run.facts
     low, high = (_share(end) for end in result.interval)
     best = max(final_network_epochs(run), key=lambda epoch: epoch.test_accuracy, default=None)
-    worker = read_json(run.path / "worker.json") or {}
+    worker = run.worker.to_json()
     plan, whole = run.plan, result.teacher_accuracy
     first = result.one_shot if run.kind == TRAINING else None
     return {

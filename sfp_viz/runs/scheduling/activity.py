@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.folder import SWEEP, TRAININGS, outside_runs, read_run
-from sfp_viz.runs.liveness import QUEUED, read_signs
+from sfp_viz.runs.liveness import read_signs
+from sfp_viz.runs.storage.launch_record import QUEUED, LaunchRecord, QueueEntry
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import State, state_of
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 WORKING: frozenset[State] = frozenset({"waiting", "running", "pausing", "cancelling"})
 FAILED: frozenset[State] = frozenset({"failed", "lost"})
@@ -74,10 +74,9 @@ def unfinished_folders(home: Path) -> tuple[Path, ...]:
 
 def mark_seen(path: Path) -> None:
     """Note that a person has looked at the run in ``path``, so that its failure is no news."""
-    launch = read_json(path / "launch.json") or {}
     with suppress(OSError):
         if not _looked_at(path) and (path / "settings.json").exists():
-            entry = {"attempt": int(launch.get("attempt", 0))}
+            entry = {"attempt": LaunchRecord.load(path).attempt}
             write_json(path / _LOOKED, entry, durable=False)
 
 
@@ -89,28 +88,23 @@ def takes_slot(run: Run) -> bool:
 def _state(path: Path, now: float) -> State | None:
     """The state of a run that is not finished; None for one that was only laid out. What its
     worker said at its end is believed without looking for processes."""
-    launch, worker = read_json(path / "launch.json"), read_json(path / "worker.json")
-    in_line = (path / QUEUED).exists()
-    if not in_line and launch is None and worker is None:
+    launch, worker = LaunchRecord.load(path), WorkerRecord.load(path)
+    queued = (path / QUEUED).exists()
+    if not queued and launch.attempt == 0 and worker.attempt < 0:
         return None
-    said = str((worker or {}).get("outcome", ""))
-    if said and not in_line and _start_of(worker) >= _start_of(launch):
-        return "failed" if said == "failed" else "cancelled"
-    return state_of(read_signs(path, now)[0])
-
-
-def _start_of(entry: Mapping[str, Any] | None) -> int:
-    return int((entry or {}).get("attempt", 0))
+    if worker.outcome and not queued and worker.attempt >= launch.attempt:
+        return "failed" if worker.outcome == "failed" else "cancelled"
+    return state_of(read_signs(path, now))
 
 
 def _place(path: Path) -> tuple[float, float, str]:
-    entry = read_json(path / QUEUED) or {}
-    return float(entry.get("order", 0.0)), float(entry.get("time", 0.0)), path.name
+    entry = QueueEntry.load(path) or QueueEntry()
+    return entry.order, entry.time, path.name
 
 
 def _looked_at(path: Path) -> bool:
-    seen, launch = read_json(path / _LOOKED), read_json(path / "launch.json") or {}
-    return seen is not None and seen.get("attempt") == int(launch.get("attempt", 0))
+    seen = read_json(path / _LOOKED)
+    return seen is not None and seen.get("attempt") == LaunchRecord.load(path).attempt
 
 
 def _newest_first(runs: list[Run]) -> tuple[Run, ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.files import read_json
+from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import TRAININGS
 from sfp_viz.runs.storage.history import read_epochs
-from sfp_viz.runs.storage.layout import local_data
+from sfp_viz.runs.storage.layout import RunSettings, local_data
 from sfp_viz.runs.storage.records import Run
 
 _SEEN = 300  # folders looked at, the newest first
@@ -56,8 +56,7 @@ def epoch_seconds(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
     wanted = {pace_key(run) for run in runs}
     found: dict[Key, list[float]] = {key: [] for key in wanted}
     for path in _newest(home):
-        entry = read_json(path / "settings.json") or {}
-        key = _key(entry) if entry.get("kind") in TRAININGS else None
+        key = _key_of_folder(path)
         if key not in found or len(found[key]) >= _ENOUGH:
             continue
         if epochs := read_epochs(path):
@@ -69,21 +68,25 @@ def epoch_seconds(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
 
 def pace_key(run: Run) -> Key:
     """What two runs must share for one to tell how long an epoch of the other takes."""
-    settings = {name: getattr(run.settings, name, None) for name in _SETTINGS}
-    return _key({"facts": run.facts, "data": run.data, "settings": settings})
+    return _key(run.facts, run.data, vars(run.settings))
 
 
 _SETTINGS = ("train_images", "precision", "processes")
 
 
-def _key(entry: dict[str, Any]) -> Key:
-    facts, settings = entry.get("facts") or {}, entry.get("settings") or {}
-    digest = facts.get("digest")
-    return (
-        digest,
-        local_data(str(entry.get("data"))),
-        *(settings.get(name) or None for name in _SETTINGS),
-    )
+def _key_of_folder(path: Path) -> Key | None:
+    """The key of the training in ``path``; None for other runs, and what cannot be read."""
+    try:
+        entry = RunSettings.load(path)
+    except RunError:
+        return None
+    if entry.kind not in TRAININGS:
+        return None
+    return _key(entry.facts, local_data(entry.data), entry.settings)
+
+
+def _key(facts: Mapping[str, Any], data: str, settings: Mapping[str, Any]) -> Key:
+    return facts.get("digest"), data, *(settings.get(name) or None for name in _SETTINGS)
 
 
 def _newest(home: Path) -> list[Path]:

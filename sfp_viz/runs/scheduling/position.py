@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import file_lock, read_json, write_json
+from sfp_viz.files import file_lock, write_json
 from sfp_viz.runs.folder import outside_runs
-from sfp_viz.runs.liveness import QUEUED, REQUEST
+from sfp_viz.runs.storage.launch_record import QueueEntry, leave_queue, write_request
 from sfp_viz.runs.storage.records import Run
 
 # What a worker needs of the one who asked for it; the dispatcher was perhaps started by another.
@@ -41,17 +42,11 @@ def add_to_queue(home: Path, run: Run, line: Sequence[Run], *, front: bool) -> N
     kept = {name: os.environ[name] for name in FORWARDED if os.environ.get(name)}
     if "SFP_VIZ_DATA" in kept:
         kept["SFP_VIZ_DATA"] = str(Path(kept["SFP_VIZ_DATA"]).expanduser().absolute())
-    launched = read_json(run.path / "launch.json") or {}
-    entry = {
-        "order": order_between(orders, 0 if front else len(orders)),
-        "time": time.time(),
-        "attempt": int(launched.get("attempt", 0)),
-        "environment": kept,
-    }
+    order = order_between(orders, 0 if front else len(orders)) or 0.0
     try:
         _remember(home, run.path)
-        (run.path / REQUEST).unlink(missing_ok=True)
-        write_json(run.path / QUEUED, entry)
+        write_request(run.path, "")
+        QueueEntry(order, time.time(), run.launch.attempt, kept).save(run.path)
     except OSError as problem:
         raise RunError(f"The run '{run.id}' cannot be put in line: {problem}.") from problem
 
@@ -66,25 +61,29 @@ def reorder(run: Run, others: Sequence[Run], to: int) -> None:
     try:
         for number, one in changes:
             with file_lock(one.path / "launch.lock"):  # who cancels takes it out of line under it
-                entry = read_json(one.path / QUEUED)
+                entry = QueueEntry.load(one.path)
                 if entry is not None:  # one that has left meanwhile is not put back
-                    write_json(one.path / QUEUED, {**entry, "order": float(number)})
+                    replace(entry, order=float(number)).save(one.path)
     except OSError as problem:
         raise RunError(f"The run '{run.id}' cannot be moved in line: {problem}.") from problem
 
 
-def remove_from_queue(path: Path) -> None:
-    """Take the run in ``path`` out of line; one that never started is cancelled by that."""
+def remove_from_queue(run: Run) -> None:
+    """Take ``run`` out of the queue; one that never started is cancelled by that.
+
+    Raises:
+        RunError: Its folder cannot be written to.
+    """
     try:
-        if int((read_json(path / "launch.json") or {}).get("attempt", 0)) == 0:
-            (path / REQUEST).write_text("cancel\n")
-        (path / QUEUED).unlink(missing_ok=True)
+        if run.launch.attempt == 0:
+            write_request(run.path, "cancel")
+        leave_queue(run.path)
     except OSError as problem:
-        raise RunError(f"The run '{path.name}' cannot leave the line: {problem}.") from problem
+        raise RunError(f"The run '{run.id}' cannot leave the queue: {problem}.") from problem
 
 
 def _order(run: Run) -> float:
-    return float((read_json(run.path / QUEUED) or {}).get("order", 0.0))
+    return (QueueEntry.load(run.path) or QueueEntry()).order
 
 
 def _remember(home: Path, path: Path) -> None:

@@ -9,18 +9,20 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import SfpError
-from sfp_viz.files import file_lock, read_json, write_json
+from sfp_viz.files import file_lock
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
-from sfp_viz.runs.liveness import QUEUED
 from sfp_viz.runs.scheduling.activity import Activity
 from sfp_viz.runs.scheduling.position import FORWARDED
+from sfp_viz.runs.storage.launch_record import LaunchRecord, QueueEntry, leave_queue
 from sfp_viz.runs.storage.processes import hostname
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 _CARDS = "CUDA_VISIBLE_DEVICES"
 
@@ -61,8 +63,8 @@ def free_gpus(taken: Sequence[str], cards: Sequence[str], count: int) -> tuple[s
 
 def _cards_of(run: Run, cards: Sequence[str]) -> tuple[str, ...]:
     """The cards that a run at work was given; one started outside of the line takes the first."""
-    given = (read_json(run.path / "launch.json") or {}).get("environment") or {}
-    names = tuple(name for name in str(given.get(_CARDS, "")).split(",") if name)
+    given = run.launch.environment.get(_CARDS, "")
+    names = tuple(name for name in given.split(",") if name)
     return names or tuple(cards[: processes_of(run)])
 
 
@@ -72,43 +74,48 @@ def _start(path: Path, cards: Sequence[str]) -> bool:
     What goes wrong is written into the run's folder as its end, and the line goes on. If not even
     that can be written, the run stays in line, and does not hold up the others.
     """
-    entry = read_json(path / QUEUED) or {}
-    asked = _words(entry.get("environment"))
-    other = {name: word for name, word in asked.items() if os.environ.get(name) != word}
+    entry = QueueEntry.load(path) or QueueEntry(attempt=0)
+    wanted = _forwarded(entry.environment)
+    other = {name: word for name, word in wanted.items() if os.environ.get(name) != word}
     if cards and _CARDS not in other:  # nobody asked for others than we see
         other[_CARDS] = ",".join(cards)
     try:
-        process.launch(path, environment=other or None, from_line=True)
+        process.launch(path, environment=other or None, from_queue=True)
     except (SfpError, OSError) as problem:
-        with suppress(OSError):
-            _give_up(path, int(entry.get("attempt", 0)), str(problem))
+        with suppress(OSError, SfpError):
+            _give_up(path, entry.attempt or 0, str(problem))
         return False
     with suppress(OSError):
-        (path / QUEUED).unlink(missing_ok=True)  # the newer start counts, whether it goes or not
+        leave_queue(path)  # the newer start counts, whether it goes or not
     return True
 
 
 def _give_up(path: Path, attempt: int, problem: str) -> None:
     """Write down that no worker could be started, in the place of the worker that never was."""
     with file_lock(path / "launch.lock"):
-        launch = read_json(path / "launch.json") or {}
-        newer = int(launch.get("attempt", 0)) > attempt
-        if newer and launch.get("pid"):
-            (path / QUEUED).unlink(missing_ok=True)  # somebody else started it meanwhile
+        launch = LaunchRecord.load(path)
+        newer = launch.attempt > attempt
+        if newer and launch.pid:
+            leave_queue(path)  # somebody else started it meanwhile
             return
         if not newer and read_run(path).state != "queued":
-            return  # somebody took it out of line meanwhile
-        text = f"It could not be started when its turn came. {problem}"
-        end = {"format": 1, "pid": 0, "host": hostname(), "beat": 0, "phase": "ended"}
-        said = {"outcome": "failed", "message": text, "time": time.time()}
-        worker = read_json(path / "worker.json") or {}
-        number = int(launch.get("attempt", attempt))
-        write_json(path / "worker.json", {**worker, **end, **said, "attempt": number})
-        (path / QUEUED).unlink(missing_ok=True)
+            return  # somebody took it out of the queue meanwhile
+        end = replace(
+            WorkerRecord.load(path),
+            attempt=launch.attempt or attempt,
+            pid=0,
+            host=hostname(),
+            beat=0,
+            phase="ended",
+            outcome="failed",
+            message=f"It could not be started when its turn came. {problem}",
+            time=time.time(),
+        )
+        end.save(path)
+        leave_queue(path)
 
 
-def _words(value: Any) -> dict[str, str]:
-    """What a run in line asks for of its worker's environment: only what we write down ourselves,
+def _forwarded(environment: Mapping[str, Any]) -> dict[str, str]:
+    """What a queued run wants of its worker's environment: only what we write down ourselves,
     since a folder from elsewhere could name anything."""
-    known = value if isinstance(value, Mapping) else {}
-    return {name: known[name] for name in FORWARDED if isinstance(known.get(name), str)}
+    return {n: environment[n] for n in FORWARDED if isinstance(environment.get(n), str)}

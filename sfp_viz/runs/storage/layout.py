@@ -8,17 +8,59 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
+from sfp_viz.runs.storage.json_record import load_record
 
 FORMAT = 1
+SETTINGS = "settings.json"
 ROOTS = (
     "SFP_VIZ_DATA",
     "SFP_VIZ_HOME",
 )  # folders that each machine of a cluster may have elsewhere
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """``settings.json``: what the starter of a run wrote down, once.
+
+    Attributes:
+        format: The version of the file.
+        kind: 'finetune', 'steps', 'sparsify', 'sweep', or the kind of a study.
+        name: What the run is about, such as the name of its network.
+        data: The images, by name or path; ``local_data`` gives this machine's path.
+        created: Seconds since 1970.
+        settings: Those of the training or the study.
+        facts: Names, hashes and costs.
+        files: The files that came with the run; () in runs of earlier versions.
+    """
+
+    format: int
+    kind: str
+    name: str
+    data: str
+    created: float
+    settings: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, folder: Path) -> RunSettings:
+        """What the starter of the run in ``folder`` wrote down.
+
+        Raises:
+            RunError: There is no such file, or a field is missing or has the wrong type.
+        """
+        record = load_record(cls, folder / SETTINGS)
+        if record is None:
+            raise RunError(
+                f"There is no run at {folder}: its settings.json is missing or unreadable."
+            )
+        return record
 
 
 def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | str]) -> Path:
@@ -37,7 +79,7 @@ def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Pa
                 else:
                     (fresh / name).write_text(content)
             whole = {"format": FORMAT, "created": time.time(), **entry, "files": sorted(files)}
-            write_json(fresh / "settings.json", {**whole, "data": _anywhere(whole["data"])})
+            write_json(fresh / SETTINGS, {**whole, "data": _anywhere(whole["data"])})
             fresh.chmod(0o755)
             fresh.rename(target)
         finally:
@@ -47,10 +89,10 @@ def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Pa
     return target
 
 
-def input_files(path: Path, entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files that were laid into the folder ``path`` with ``entry``, its settings.json; those
-    of an earlier version, which did not write them down, are known by name."""
-    known = entry.get("files") or ("start.safetensors", "teacher.safetensors", "plan.json")
+def input_files(path: Path, entry: RunSettings) -> tuple[str, ...]:
+    """The files that came with the run in ``path``; of an earlier version, which did not write them
+    down in ``entry``, those known by name."""
+    known = entry.files or ("start.safetensors", "teacher.safetensors", "plan.json")
     return tuple(name for name in known if (path / name).is_file())
 
 

@@ -11,7 +11,10 @@ from sfp_viz.core.evidence.study import Study
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch
-from sfp_viz.runs.storage.state import OVER, State, Where
+from sfp_viz.errors import RunError
+from sfp_viz.runs.storage.launch_record import LaunchRecord, Where
+from sfp_viz.runs.storage.state import OVER, RESUMABLE, State
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class Run:
     choice, 'here', or as a job of a cluster, 'ray'.
     ``progress`` is the share of all steps done, 0..1; ``phase`` what the worker is at.
     ``age_seconds`` passed since the worker's last heartbeat (0 without one). ``created`` is in
-    seconds since 1970. ``facts`` are what the starter wrote down: names, hashes, costs.
+    seconds since 1970. ``facts`` are what the starter wrote down: names, hashes, costs. ``launch``
+    is the newest start, ``worker`` the last heartbeat.
     """
 
     id: str
@@ -113,11 +117,19 @@ class Run:
     trouble: str = ""
     where: Where = "here"
     facts: Mapping[str, Any] = field(default_factory=dict)
+    launch: LaunchRecord = field(default_factory=LaunchRecord)
+    worker: WorkerRecord = field(default_factory=WorkerRecord)
 
     @property
     def over(self) -> bool:
         """Whether no worker is at it, and none is on its way."""
         return self.state in OVER
+
+    @property
+    def startable(self) -> bool:
+        """Whether a worker may be started: the run was stopped, or never started."""
+        new = self.state == "waiting" and self.launch.attempt == 0
+        return new or self.state in RESUMABLE
 
     @property
     def one_shot(self) -> float | None:
@@ -130,3 +142,12 @@ class Run:
     def student(self) -> Path:
         """The trained network's file; there once the run is finished."""
         return self.path / "student.safetensors"
+
+
+def check_startable(run: Run, *, queued: bool = False) -> None:
+    """Raise RunError unless a worker may be started: ``run`` was stopped, was never started, or,
+    where ``queued``, waits in the queue."""
+    if run.state == "finished":
+        raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
+    if not (run.startable or (queued and run.state == "queued")):
+        raise RunError(f"The run '{run.id}' is already {run.state}.")

@@ -10,7 +10,7 @@ network, and the teacher. ``settings`` and ``epochs.jsonl`` are those of the fin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sfp_viz.core.training.history import Epoch, Refresh
 from sfp_viz.core.training.sparsification import SparseSettings, sparse_settings
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 KIND = "sparsify"
 REQUEST_FILE, REFRESHES, OUTCOME = "sparse.json", "refreshes.jsonl", "outcome.json"
@@ -116,7 +117,7 @@ def last_refreshes(path: Path) -> tuple[Refresh, ...]:
 
 
 def sparsify_progress(
-    path: Path, worker: Mapping[str, Any], epochs: Sequence[Epoch], tuning: int, *, state: str
+    path: Path, worker: WorkerRecord, epochs: Sequence[Epoch], tuning: int, *, state: str
 ) -> dict[str, Any]:
     """How far a run is, as fields of Run: epochs of both parts that are done, of how many, and the
     seconds left, estimated from those that are done. ``tuning`` epochs come after the first part;
@@ -131,9 +132,9 @@ def sparsify_progress(
     first = last.epochs if last else first
     over = last is not None and last.step == last.steps
     told = 0.0  # by the worker, of the part that it is at
-    if state in _AT_WORK and not (over and worker.get("phase") == "sparsifying"):
-        begun = int(worker.get("step") or 0) / max(1, int(worker.get("steps") or 1))
-        told = int(worker.get("done") or 0) + min(1.0, begun)
+    if state in _AT_WORK and not (over and worker.phase == "sparsifying"):
+        begun = worker.step / max(1, worker.steps)
+        told = worker.done + min(1.0, begun)
     if over:
         there = first + max(len(epochs), told)
     else:

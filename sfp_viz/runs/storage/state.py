@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from sfp_viz.runs.storage.launch_record import LaunchRecord, QueueEntry, Request
+from sfp_viz.runs.storage.worker_record import WorkerRecord
+
 State = Literal[
-    "waiting",  # laid out, or its worker is on its way
-    "queued",  # in line: a worker is started when its turn comes
+    "waiting",  # created, or its worker is on its way
+    "queued",  # a worker is started when its turn comes
     "running",
     "pausing",  # asked to pause, and not there yet
     "paused",
@@ -17,60 +20,64 @@ State = Literal[
     "failed",
     "lost",  # the worker is gone, and did not say why
 ]
-Request = Literal["", "cancel", "pause"]  # the word in the file ``request``
 STALE = 10.0  # seconds without a heartbeat after which a worker we cannot look at counts as dead
 PATIENCE = 30.0  # seconds a start may take when its process cannot be looked at
 OVER: frozenset[State] = frozenset({"finished", "cancelled", "failed", "lost", "paused"})
 RESUMABLE: frozenset[State] = frozenset({"cancelled", "failed", "lost", "paused"})
 
-Where = Literal["here", "ray"]  # ray: as a job of a Ray cluster
 Process = Literal["alive", "gone", "unknown"]  # unknown: on another machine, or not started yet
 
 
 @dataclass(frozen=True)
 class Signs:
-    """What a folder shows at one moment.
+    """What the folder of a run shows at one moment.
 
-    ``attempt`` counts the starts that were asked for (0: none), ``worker_attempt`` is the one
-    that worker.json is of. ``launched`` and ``worker`` say how their processes are; the ages are
-    seconds since the start was asked for and since the last heartbeat. ``outcome`` is what the
-    worker said at its end: 'cancelled', 'paused', 'failed' or ''. ``request`` is what was asked
-    of the worker, ``problem`` why the newest start came to nothing, ``said`` what a cluster says
-    of it, ``queued`` whether the run stands in line for its next start, ``where`` its newest
-    start was.
+    Attributes:
+        launch: The newest start.
+        worker: The last heartbeat.
+        queue_entry: The run's place in the queue, where it waits for its next start.
+        request: What the worker is asked to do.
+        finished: Whether there is a result.
+        launch_process: How the process of the newest start is.
+        worker_process: How the process that reported last is.
+        launch_age: Seconds since the newest start was asked for.
+        beat_age: Seconds since the last heartbeat.
+        cluster_message: What a cluster says of the newest start; '' for nothing.
     """
 
+    launch: LaunchRecord = field(default_factory=LaunchRecord)
+    worker: WorkerRecord = field(default_factory=WorkerRecord)
+    queue_entry: QueueEntry | None = None
+    request: Request = ""
     finished: bool = False
-    attempt: int = 0
-    worker_attempt: int = -1
-    launched: Process = "unknown"
-    worker: Process = "unknown"
+    launch_process: Process = "unknown"
+    worker_process: Process = "unknown"
     launch_age: float = 0.0
     beat_age: float = 0.0
-    outcome: str = ""
-    request: Request = ""
-    problem: str = ""
-    said: str = ""
-    where: Where = "here"
-    queued: bool = False
+    cluster_message: str = ""
+
+    @property
+    def reported(self) -> bool:
+        """Whether the worker of the newest start has reported."""
+        return self.worker.attempt >= self.launch.attempt
 
 
 def state_of(signs: Signs) -> State:
     """The state that ``signs`` add up to."""
     if signs.finished:
         return "finished"
-    if signs.queued:
+    if signs.queue_entry is not None:
         return "queued"
-    reported = signs.worker_attempt >= signs.attempt  # the newest start has
-    if reported and signs.outcome:
-        return _ENDS.get(signs.outcome, "cancelled")
+    attempt, reported = signs.launch.attempt, signs.reported
+    if reported and signs.worker.outcome:
+        return _ENDS.get(signs.worker.outcome, "cancelled")
     if reported:
-        working = _lives(signs.worker, signs.beat_age, STALE)
+        working = _lives(signs.worker_process, signs.beat_age, STALE)
     else:
-        working = signs.attempt > 0 and _lives(signs.launched, signs.launch_age, PATIENCE)
+        working = attempt > 0 and _lives(signs.launch_process, signs.launch_age, PATIENCE)
     if working:
         return _ASKED.get(signs.request, "running" if reported else "waiting")
-    never_started = signs.attempt == 0 and signs.worker_attempt < 0
+    never_started = attempt == 0 and signs.worker.attempt < 0
     if signs.request == "cancel":
         return "cancelled"
     if never_started and signs.request == "pause":

@@ -101,7 +101,7 @@ def report_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoi
     from sfp_viz.nets.training.reproducibility import numerics
 
     then = last.facts if last is not None else {}
-    threads = then.get("threads") or heartbeat.earlier.get("threads")
+    threads = then.get("threads") or (heartbeat.earlier.threads or None)
     now = numerics(threads, processes=settings.processes)
     apart = [key for key in then if then[key] != now.get(key)]
     changed = ", ".join(f"{key}: {then[key]} then, {now.get(key)} now" for key in apart)

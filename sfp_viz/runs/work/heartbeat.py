@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.files import read_json, write_json
-from sfp_viz.runs.liveness import read_request
+from sfp_viz.files import write_json
+from sfp_viz.runs.storage.launch_record import LaunchRecord, read_request
 from sfp_viz.runs.storage.processes import end_children, hostname
+from sfp_viz.runs.storage.worker_record import WORKER_FILE, WorkerRecord
 
 EVERY = 2.0  # seconds between heartbeats
 LISTEN = 0.25  # seconds between looks at ``request``
@@ -28,34 +29,26 @@ class Stopped(Exception):
 class Heartbeat:
     """Writes worker.json from a thread of its own; the only writer of that file.
 
-    ``stop`` is set when the run should end. ``earlier`` is the worker.json of the worker before
-    us, {} for the first. ``started`` is in seconds since 1970.
+    ``stop`` is set when the run should end. ``earlier`` is the last heartbeat of the worker before
+    us. ``started`` is in seconds since 1970.
     """
 
     def __init__(self, folder: Path) -> None:
         self.stop = threading.Event()
-        self.earlier = read_json(folder / "worker.json") or {}
+        self.earlier = WorkerRecord.load(folder)
         self.started = time.time()
         self._folder = folder
         self._lock = threading.Lock()
         self._ended = False
         self._step = 0  # steps of the epoch that are done
-        launch = read_json(folder / "launch.json") or {}
-        self._said: dict[str, Any] = {
-            "format": 1,
-            "attempt": int(launch.get("attempt", 0)),
-            "pid": os.getpid(),
-            "host": hostname(),
-            "started": self.started,
-            "beat": 0,
-            "phase": "starting",
-            "step": 0,
-            "steps": 0,
-            "outcome": "",
-            "message": "",
-        }
-        if self.earlier.get("threads"):
-            self._said["threads"] = self.earlier["threads"]  # kept, should we die before torch
+        self._record = WorkerRecord(
+            attempt=LaunchRecord.load(folder).attempt,
+            pid=os.getpid(),
+            host=hostname(),
+            started=self.started,
+            phase="starting",
+            threads=self.earlier.threads,  # kept, should we die before torch is loaded
+        )
 
     def start(self) -> None:
         """Write the first heartbeat, and go on from a thread."""
@@ -103,7 +96,7 @@ class Heartbeat:
                 self.stop.set()
             if self.stop.is_set():
                 asked = now if request == "pause" else asked or now
-                if now - asked > GRACE or self._said["phase"] in ("starting", "loading"):
+                if now - asked > GRACE or self._record.phase in ("starting", "loading"):
                     self.end(self.outcome())
                     end_children()
                     os._exit(0)  # files appear whole, so nothing is left half done
@@ -114,21 +107,22 @@ class Heartbeat:
                 written = now
                 self._write()
 
-    def _write(self, *, last: bool = False, **said: Any) -> None:
+    def _write(self, *, last: bool = False, **values: Any) -> None:
         with self._lock:
             if self._ended:
                 return
             self._ended = last
-            self._said.update(said, beat=self._said["beat"] + 1, time=time.time())
-            self._said["step"] = max(0, self._step)
+            beat, step = self._record.beat + 1, max(0, self._step)
+            now = {"beat": beat, "step": step, "time": time.time()}
+            self._record = self._record.updated({**values, **now})
             try:
-                write_json(self._folder / "worker.json", self._said, durable=last)
+                write_json(self._folder / WORKER_FILE, self._record.to_json(), durable=last)
             except OSError:  # a full disk must not stop the training
                 if last:
                     self._write_over()
 
     def _write_over(self) -> None:
         """The last word where there is no room for a new file: in the place of the old one."""
-        with suppress(OSError), (self._folder / "worker.json").open("r+") as file:
-            file.write(json.dumps(self._said))
+        with suppress(OSError), (self._folder / WORKER_FILE).open("r+") as file:
+            file.write(json.dumps(self._record.to_json()))
             file.truncate()

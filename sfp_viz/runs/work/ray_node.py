@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sfp_viz.files import read_json
 from sfp_viz.runs.folder import home
+from sfp_viz.runs.storage.launch_record import LaunchRecord
 from sfp_viz.runs.storage.processes import hostname
 
 PATIENCE = 20.0  # seconds in which a shared folder must show what was written elsewhere
@@ -48,7 +48,7 @@ def _attempt(folder: Path) -> int:
     """The number of the newest start of a run; -1 when there is no such run."""
     if not (folder / "settings.json").exists():
         return -1
-    return int((read_json(folder / "launch.json") or {}).get("attempt", 0))
+    return LaunchRecord.load(folder).attempt
 
 
 def _refuse(why: str) -> None:

@@ -50,7 +50,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     from sfp_viz.nets.training.reproducibility import numerics
 
     heartbeat.go_on()
-    heartbeat.say(numerics(heartbeat.earlier.get("threads")))
+    heartbeat.say(numerics(heartbeat.earlier.threads or None))
     model = load_saved(run.path / "start.safetensors")
     job = _JOBS[study.kind](run, study, model, read_network(model))
     done = _measured(run, job, heartbeat)
@@ -96,7 +96,7 @@ def _measured(run: Run, job: Job, heartbeat: Heartbeat) -> dict[Task, Point]:
 def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
     """Whether points of the worker before us may stand beside ours: times of two machines do not
     mix, counts do."""
-    return run.kind != "latency" or heartbeat.earlier.get("host", hostname()) == hostname()
+    return run.kind != "latency" or (heartbeat.earlier.host or hostname()) == hostname()
 
 
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
 from sfp_viz.core.plan.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
-from sfp_viz.files import read_json, write_json
+from sfp_viz.files import write_json
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.results.evidence import evidence_in
 from sfp_viz.runs.results.sweeps import child_folder, read_sweep
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.history import POINTS, append, rewrite
+from sfp_viz.runs.storage.launch_record import LaunchRecord
 from sfp_viz.runs.storage.records import Point, Run
 from sfp_viz.runs.work.heartbeat import Heartbeat
 
@@ -59,13 +60,12 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
 
 def _start(path: Path, folder: Path) -> None:
     """Put a child in line, unless that was done before."""
-    new = read_run(folder).state in ("waiting", "lost")  # lost: laid out by a worker that died
-    if not new or (folder / "launch.json").exists():
-        return
-    from sfp_viz.runs import queue
+    child = read_run(folder)
+    new = child.state in ("waiting", "lost")  # lost: laid out by a worker that died
+    if new and child.launch.attempt == 0:
+        from sfp_viz.runs import queue
 
-    where = str((read_json(path / "launch.json") or {}).get("where") or "here")
-    queue.enqueue(folder, where=where)
+        queue.enqueue(folder, where=LaunchRecord.load(path).where)
 
 
 def _maker(
@@ -82,7 +82,7 @@ def _maker(
     from sfp_viz.nets.tracing.read_network import read_network
     from sfp_viz.nets.training.reproducibility import numerics
 
-    heartbeat.say(numerics(heartbeat.earlier.get("threads")))
+    heartbeat.say(numerics(heartbeat.earlier.threads or None))
     model, images = load_saved(run.path / "start.safetensors"), load_data(run.data, "train")
     network = read_network(model)
     heartbeat.go_on()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.ray.settings import Cluster, read_cluster
-from sfp_viz.runs.storage.state import Where
+from sfp_viz.runs.storage.launch_record import Where
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 

@@ -20,7 +20,7 @@ from sfp_viz.core.training.sparsification import (
     sparse_settings,
 )
 from sfp_viz.errors import SfpError
-from sfp_viz.runs.storage.state import Where
+from sfp_viz.runs.storage.launch_record import Where
 from sfp_viz.text.numbers import percent
 from sfp_viz.text.sparse_training import (
     ABOUT,

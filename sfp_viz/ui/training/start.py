@@ -16,7 +16,7 @@ from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.figures.tradeoff.tradeoff import Kind
 from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.state import Where
+from sfp_viz.runs.storage.launch_record import Where
 from sfp_viz.ui.cached import loaders, planned, pruned
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.session import state

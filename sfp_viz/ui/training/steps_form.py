@@ -19,7 +19,7 @@ from sfp_viz.core.selection.iterative_schedule import Growth, Steps, targets
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.state import Where
+from sfp_viz.runs.storage.launch_record import Where
 from sfp_viz.text import recipe
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems

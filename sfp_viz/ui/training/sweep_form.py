@@ -15,7 +15,7 @@ from sfp_viz.core.plan.sweep import FLOORS, MOST, Sweep, fair
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.scheduling.slots import slot_count
-from sfp_viz.runs.storage.state import Where
+from sfp_viz.runs.storage.launch_record import Where
 from sfp_viz.text import recipe
 from sfp_viz.text.recipe import RECIPE_NAMES
 from sfp_viz.ui import problems

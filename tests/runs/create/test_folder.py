@@ -16,7 +16,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.files import atomic_path, file_lock, read_json, write_whole
 from sfp_viz.runs import folder, liveness
 from sfp_viz.runs.create.training import create_run
-from sfp_viz.runs.folder import find_run, list_runs, read_run
+from sfp_viz.runs.folder import find_run, list_runs, read_run, read_runs
 
 
 def an_epoch(number: int) -> Epoch:
@@ -158,9 +158,12 @@ def test_a_damaged_word_of_the_worker_is_said_so_and_does_not_hide_the_other_run
     monkeypatch.setattr(liveness, "hostname", lambda: "here")
     broken, whole = new_run("broken"), new_run("whole")
     (broken / "worker.json").write_text(json.dumps(said))
-    with pytest.raises(RunError, match=r"not readable.*Delete its launch\.json"):
+    with pytest.raises(RunError, match=r"worker\.json is damaged.*Delete this file"):
         read_run(broken)
     assert [run.path for run in list_runs(tmp_path)] == [whole]
+    runs, damaged = read_runs(tmp_path)
+    assert [run.path for run in runs] == [whole]
+    assert [(one.path, "worker.json" in one.problem) for one in damaged] == [(broken, True)]
     (broken / "worker.json").write_text("{}")  # nothing is said at all
     assert read_run(broken).state == "waiting"
 

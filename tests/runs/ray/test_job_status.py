@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from sfp_viz.runs.ray import jobs, settings
 from sfp_viz.runs.ray.job_status import SULK, Watch
 from sfp_viz.runs.ray.jobs import Job, Unreachable
 from sfp_viz.runs.ray.settings import Cluster, set_cluster
+from sfp_viz.runs.storage.launch_record import LaunchRecord
 from sfp_viz.runs.storage.state import PATIENCE, STALE
+from sfp_viz.runs.storage.worker_record import WorkerRecord
 from sfp_viz.runs.storage.workspace import change_settings, read_settings
 from sfp_viz.runs.work.ray_node import folder_of_job
 from tests.runs.jobs_server import serving
 
 RUN = Path("runs/x")
-LAUNCH = {"attempt": 1, "where": "ray", "job": "j", "address": "http://head:8265"}
+LAUNCH = LaunchRecord(1, "ray", job="j", address="http://head:8265")
 
 
 class Scene:
@@ -41,8 +44,10 @@ class Scene:
 
     def at(self, seconds: float, beat: int | None = None, **worker) -> str:
         self.now = 100.0 + seconds
-        said = {} if beat is None else {"attempt": 1, "beat": beat, "time": 5e12, **worker}
-        return self.watch.process(RUN, LAUNCH, said)
+        record = WorkerRecord()
+        if beat is not None:
+            record = WorkerRecord(1, beat=beat, time=5e12, **worker)
+        return self.watch.process(RUN, LAUNCH, record)
 
 
 @pytest.fixture
@@ -119,13 +124,13 @@ def test_a_folder_seen_by_another_path_is_the_same_run(scene):
     assert scene.at(0, beat=7) == "alive"
     scene.now += STALE + 1
     other = Path("/mnt/shared/runs/x")
-    assert scene.watch.process(other, LAUNCH, {"attempt": 1, "beat": 7}) == "gone"
+    assert scene.watch.process(other, LAUNCH, WorkerRecord(1, beat=7)) == "gone"
     assert scene.watch.still(RUN, LAUNCH) == STALE + 1
 
 
 def test_what_is_being_submitted_this_moment_is_unknown(scene):
-    launch = {key: value for key, value in LAUNCH.items() if key != "job"}
-    assert scene.watch.process(RUN, launch, {}) == "unknown"
+    launch = replace(LAUNCH, job="")
+    assert scene.watch.process(RUN, launch, WorkerRecord()) == "unknown"
     assert scene.watch.sentence(RUN, launch) == ""
 
 
@@ -185,10 +190,10 @@ def test_a_run_is_submitted_by_its_id_and_its_job_is_watched(tmp_path, new_run):
         assert sent["entrypoint"].endswith(f"sfp_viz.runs.worker --attempt 1 --run {path.name}")
         assert str(tmp_path) not in str(sent)  # nodes know the workspace by another path
         assert read_run(path).state == "waiting"
-        with pytest.raises(RunError, match="waiting already"):
+        with pytest.raises(RunError, match="already waiting"):
             submit(path)
         assert ray_launch.logs(path) == "hello\n"
-        ray_launch.stop(path)
+        ray_launch.stop(path, LaunchRecord.load(path))
         assert jobs.status(ray.address, job) == Job("STOPPED", exited=True)
 
 
@@ -200,7 +205,7 @@ def test_a_run_that_is_lost_is_resumed_under_a_new_name_and_its_old_job_is_ended
         ray.jobs[first] = {"status": "FAILED", "message": "Node died."}
         write_json(path / "launch.json", {**(read_json(path / "launch.json") or {}), "job": first})
         deadline = Watch(jobs.status)
-        assert deadline.process(path, read_json(path / "launch.json") or {}, {}) == "gone"
+        assert deadline.process(path, LaunchRecord.load(path), WorkerRecord()) == "gone"
         write_json(path / "request", "cancel")  # so it is over for any reader
         second = submit_when_over(path)
         assert second != first

@@ -13,6 +13,7 @@ from sfp_viz.runs import folder
 from sfp_viz.runs.results import catalog
 from sfp_viz.runs.results.catalog import entries, newest
 from sfp_viz.runs.results.evidence import find_sources
+from sfp_viz.runs.storage import json_record
 from tests.finished import MODEL, finished_run
 
 
@@ -48,7 +49,7 @@ def test_only_the_runs_that_are_asked_for_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(catalog, "read_run", noting)
     assert [run.id for run in newest(tmp_path, 1)] == names[-1:]
     assert read == names[-1:]
-    monkeypatch.setattr(catalog, "read_json", lambda path: pytest.fail(f"opened {path}"))
+    monkeypatch.setattr(json_record, "read_json", lambda path: pytest.fail(f"opened {path}"))
     assert len(entries(tmp_path)) == 4  # known by now
     assert find_sources(tmp_path, "0" * 16) == ()
 

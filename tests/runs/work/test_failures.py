@@ -19,7 +19,7 @@ from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.launch.process import launch, request_cancel
 from sfp_viz.runs.results.saved_network import save_network
-from sfp_viz.runs.storage import history
+from sfp_viz.runs.storage import history, launch_record
 from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints, read_newest
 from sfp_viz.runs.storage.failures import DISK, failure_message
 from sfp_viz.runs.storage.history import EPOCHS
@@ -292,7 +292,7 @@ def test_a_run_that_was_laid_out_but_never_started_does_not_wait_for_ever(run, m
         raise FULL
 
     with monkeypatch.context() as patch:
-        patch.setattr(process, "write_json", full)
+        patch.setattr(launch_record, "write_json", full)
         with pytest.raises(RunError, match="disk is full"):
             launch(run)
     later = read_run(run, now=time.time() + PATIENCE + 1)
