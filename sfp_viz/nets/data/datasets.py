@@ -111,8 +111,8 @@ def _workspace() -> Path:
 
 
 def _roots() -> list[Path]:
-    given = os.environ.get("SFP_VIZ_DATA")
-    return [*([Path(given)] if given else []), _workspace()]
+    folder = os.environ.get("SFP_VIZ_DATA")
+    return [*([Path(folder)] if folder else []), _workspace()]
 
 
 def _is_here(name: str, root: Path) -> bool:
@@ -169,7 +169,7 @@ def _part(images: Images, split: str) -> Images:
 def _torchvision(name: str, split: str, download: bool, progress: Progress | None) -> Images:
     from torchvision import datasets  # 4 s to import: only where it is used
 
-    kind = {"fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}[name]
+    classes = {"fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
     roots = _roots()
     root = next((root for root in roots if _is_here(name, root)), _workspace())
     try:
@@ -177,7 +177,9 @@ def _torchvision(name: str, split: str, download: bool, progress: Progress | Non
             _unpack_fashion(root / _FOLDERS[name])
         if download and progress and not _is_here(name, root):
             fetch(name, root, progress)
-        found = getattr(datasets, kind)(str(root), train=split == "train", download=download)
+        dataset = getattr(datasets, classes[name])(
+            str(root), train=split == "train", download=download
+        )
     except (*_BAD_FILE, RuntimeError) as problem:
         if download:
             raise DataError(f"{name} could not be downloaded into {root}: {problem}") from problem
@@ -185,7 +187,7 @@ def _torchvision(name: str, split: str, download: bool, progress: Progress | Non
             f"{name} is not whole on this machine: looked in {', '.join(map(str, roots))}. Set "
             "SFP_VIZ_DATA to the folder that holds it, or ask for the download."
         ) from problem
-    pixels, labels = np.asarray(found.data), np.asarray(found.targets)
+    pixels, labels = np.asarray(dataset.data), np.asarray(dataset.targets)
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
     return Images(name, split, np.ascontiguousarray(pixels), labels)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sfp_viz.errors import DataError
-from sfp_viz.files import name_beside
+from sfp_viz.files import atomic_path
 
 Progress = Callable[[str, float], None]  # the file's name, and the share of it that is here, 0..1
 _CHUNK = 1 << 18
@@ -36,29 +36,29 @@ def fetch(name: str, root: Path, progress: Progress) -> None:
 
 
 def fetch_file(url: str, path: Path, *, md5: str, progress: Progress) -> None:
-    """Fetch one file, telling ``progress`` on the way; it appears whole or not at all."""
+    """Fetch one file, reporting to ``progress``; it appears whole or not at all."""
     if path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5:
         return
-    beside = name_beside(path)
-    seen, done = hashlib.md5(usedforsecurity=False), 0
+    checksum, size = hashlib.md5(usedforsecurity=False), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(url, timeout=_SECONDS) as source, beside.open("wb") as target:
+        with (
+            urllib.request.urlopen(url, timeout=_SECONDS) as source,
+            atomic_path(path) as fresh,
+            fresh.open("wb") as target,
+        ):
             total = int(source.headers.get("Content-Length") or 0)
             while chunk := source.read(_CHUNK):
                 target.write(chunk)
-                seen.update(chunk)
-                done += len(chunk)
-                if done > _MOST_BYTES:
+                checksum.update(chunk)
+                size += len(chunk)
+                if size > _MOST_BYTES:
                     raise OSError("it is larger than 1 GB")
-                progress(path.name, min(1.0, done / total) if total else 0.0)
-        if seen.hexdigest() != md5:
-            raise OSError("what came is not the file that was asked for (its checksum differs)")
-        beside.replace(path)
+                progress(path.name, min(1.0, size / total) if total else 0.0)
+            if checksum.hexdigest() != md5:
+                raise OSError("its checksum differs from the expected one")
     except (OSError, ValueError) as problem:  # URLError and timeouts are OSErrors
         raise DataError(
             f"The file {path.name} could not be downloaded from {url}: {problem}. Check the "
             "connection and ask again, or copy the data set here by hand."
         ) from problem
-    finally:
-        beside.unlink(missing_ok=True)

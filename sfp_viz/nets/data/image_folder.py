@@ -28,17 +28,20 @@ def read_folder(
     from PIL.Image import DecompressionBombError
     from torchvision.datasets import ImageFolder
 
-    whole = not any((path / part).is_dir() for part in ("train", "test", "val"))
-    path = path if whole else _split_folder(path, split)
+    is_unsplit = not any((path / name).is_dir() for name in ("train", "test", "val"))
+    path = path if is_unsplit else _split_folder(path, split)
     try:
-        found = ImageFolder(str(path))
-        test = held_out(np.array(found.targets))
-        mine = np.flatnonzero(np.ones_like(test) if not whole else test == (split == "test"))
-        count = min(limit or len(mine), len(mine))
-        chosen = mine[np.linspace(0, len(mine) - 1, count).round().astype(int)]  # all classes
+        dataset = ImageFolder(str(path))
+        test = held_out(np.array(dataset.targets))
+        indices = np.flatnonzero(
+            np.ones_like(test) if not is_unsplit else test == (split == "test")
+        )
+        # spread evenly, so that all classes are among them
+        count = min(limit or len(indices), len(indices))
+        chosen = indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]
         pairs, size = [], 0
         for index in chosen:
-            picture, label = found[int(index)]
+            picture, label = dataset[int(index)]
             pairs.append((np.asarray(picture.convert("RGB")), label))
             size += pairs[-1][0].nbytes
             if size > most:
@@ -53,9 +56,9 @@ def read_folder(
 
 def _split_folder(path: Path, split: str) -> Path:
     """The folder of a split; 'val' serves as 'test' where there is no 'test'."""
-    for part in ("test", "val") if split == "test" else ("train",):
-        if (path / part).is_dir():
-            return path / part
+    for name in ("test", "val") if split == "test" else ("train",):
+        if (path / name).is_dir():
+            return path / name
     raise DataError(
         f"The folder {path} has splits, but none for '{split}': it needs a folder "
         f"'{split}'{' or val' if split == 'test' else ''} with one folder a class."

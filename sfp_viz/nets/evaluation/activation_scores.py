@@ -58,15 +58,15 @@ def taylor(
             for gate in gates:
                 slope = None if gate.value is None else next(slopes)
                 if slope is not None:
-                    found = slope.detach().double().cpu().numpy()
+                    slopes_by_channel = slope.detach().double().cpu().numpy()
                     np.add.at(
                         once[gate.group],
                         gate.span.units,
-                        found[gate.span.channels],
+                        slopes_by_channel[gate.span.channels],
                     )
                 gate.value = None
-            for name, found in once.items():
-                sums[name] += np.square(found)
+            for name, slopes_by_channel in once.items():
+                sums[name] += np.square(slopes_by_channel)
             count += 1
     finally:
         for hook in hooks:
@@ -81,8 +81,8 @@ class _Gate:
         self.group, self.span, self.behind = group, span, behind
         self.value: Tensor | None = None
 
-    def apply(self, part: nn.Module, ins: tuple[Any, ...], out: Tensor) -> Tensor:
-        axis = out.ndim - 1 if isinstance(part, nn.Linear) else 1
+    def apply(self, layer: nn.Module, ins: tuple[Any, ...], out: Tensor) -> Tensor:
+        axis = out.ndim - 1 if isinstance(layer, nn.Linear) else 1
         gate = self.value  # a module that is used twice keeps one gate
         if gate is None:
             gate = torch.ones(out.shape[axis], device=out.device, requires_grad=True)
@@ -93,14 +93,14 @@ class _Gate:
 
 
 def _loss(module: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    found = tensors_of(module(images))[0]
-    if found.ndim != 2 or int(labels.max()) >= found.shape[1]:
+    logits = tensors_of(module(images))[0]
+    if logits.ndim != 2 or int(labels.max()) >= logits.shape[1]:
         raise DataError(
             f"The score 'taylor' needs labels that the network can name: it gives "
-            f"{tuple(found.shape[1:])} values an image, and the labels go up to "
+            f"{tuple(logits.shape[1:])} values an image, and the labels go up to "
             f"{int(labels.max())}. Observe with images of its own classes, or without 'taylor'."
         )
-    return F.cross_entropy(found, labels)
+    return F.cross_entropy(logits, labels)
 
 
 class MapScores:
@@ -126,25 +126,25 @@ class MapScores:
         self._sums = {name: np.zeros(self._units) for name in names}
         self._left, self._count = FEW, 0
 
-    def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
+    def add(self, layer: nn.Module, ins: tuple[Tensor, ...]) -> None:
         values = ins[0][: self._left]
         if not len(values) or (values.ndim == 3):  # [N, positions, features]: no maps
             return
-        if isinstance(part, nn.Linear) and values.ndim == 4:  # [N, height, width, channels]
+        if isinstance(layer, nn.Linear) and values.ndim == 4:  # [N, height, width, channels]
             values = values.movedim(-1, 1)
-        found = values[:, self._channels.to(values.device)].unflatten(1, (self._units, -1))
-        if found.ndim == 3:
-            side = int(found.shape[2] ** 0.5)
-            square = side * side == found.shape[2]
-            found = found.unflatten(2, (side, side) if square else (1, -1)).unsqueeze(2)
+        maps = values[:, self._channels.to(values.device)].unflatten(1, (self._units, -1))
+        if maps.ndim == 3:
+            side = int(maps.shape[2] ** 0.5)
+            square = side * side == maps.shape[2]
+            maps = maps.unflatten(2, (side, side) if square else (1, -1)).unsqueeze(2)
         if "hrank" in self._sums:
-            ranks = torch.linalg.matrix_rank(found.float()).double().mean(2)
+            ranks = torch.linalg.matrix_rank(maps.float()).double().mean(2)
             self._sums["hrank"] += ranks.sum(0).cpu().numpy()
         if "chip" in self._sums:
-            for image in found.flatten(2):
+            for image in maps.flatten(2):
                 self._sums["chip"] += independence(image.double()).cpu().numpy()
-        self._left -= len(found)
-        self._count += len(found)
+        self._left -= len(maps)
+        self._count += len(maps)
 
     def values(self) -> Mapping[str, np.ndarray]:
         return {name: total / max(self._count, 1) for name, total in self._sums.items()}

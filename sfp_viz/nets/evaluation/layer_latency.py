@@ -66,9 +66,9 @@ def measure_table(
         if not outs:
             yield name, outs, ins, (inside or {}).get(name, 0.0)
             continue
-        part = _resized(model.module.get_submodule(name), outs, ins)
-        shapes = [_as_fed(part, shape, batch, ins) for shape, _ in execution.calls[name]]
-        yield name, outs, ins, _alone(part, shapes, repeats)
+        layer = _resized(model.module.get_submodule(name), outs, ins)
+        shapes = [_as_fed(layer, shape, batch, ins) for shape, _ in execution.calls[name]]
+        yield name, outs, ins, _alone(layer, shapes, repeats)
 
 
 def latency_table(
@@ -127,10 +127,10 @@ def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
 
     with torch.inference_mode():
         whole = _least(lambda: module(images), repeats)
-        for name, part in module.named_modules():
-            if isinstance(part, _LAYERS):
-                part.register_forward_pre_hook(before(name))
-                part.register_forward_hook(after(name))
+        for name, layer in module.named_modules():
+            if isinstance(layer, _LAYERS):
+                layer.register_forward_pre_hook(before(name))
+                layer.register_forward_hook(after(name))
         for turn in range(repeats + _WARM):
             spent.clear()
             module(images)
@@ -138,7 +138,7 @@ def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
                 passes.append(dict(spent))
     return {
         "": 1e3 * whole,
-        **{name: 1e3 * min(one[name] for one in passes) for name in passes[0]},
+        **{name: 1e3 * min(times[name] for times in passes) for name in passes[0]},
     }
 
 
@@ -148,10 +148,10 @@ def _clock() -> Callable[[], float]:
     return time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
 
 
-def _alone(part: nn.Module, shapes: Sequence[tuple[int, ...]], repeats: int) -> float:
+def _alone(layer: nn.Module, shapes: Sequence[tuple[int, ...]], repeats: int) -> float:
     with torch.inference_mode():
         inputs = [torch.rand(shape) for shape in shapes]
-        return 1e3 * sum(_least(lambda x=x: part(x), repeats) for x in inputs)
+        return 1e3 * sum(_least(lambda x=x: layer(x), repeats) for x in inputs)
 
 
 def _least(call: Callable[[], object], repeats: int) -> float:
@@ -165,34 +165,34 @@ def _least(call: Callable[[], object], repeats: int) -> float:
         call()
         once = clock() - started
     together = max(1, min(20, int(_SHORT / max(once, 1e-7))))
-    found = []
+    seconds = []
     for _ in range(max(3, min(repeats, int(_LONG / max(once, 1e-7))))):
         started = clock()
         for _ in range(together):
             call()
-        found.append((clock() - started) / together)
-    return min(found)
+        seconds.append((clock() - started) / together)
+    return min(seconds)
 
 
-def _resized(part: Any, outs: int, ins: int) -> nn.Module:
-    """A layer like ``part`` with other widths and random weights."""
-    if isinstance(part, nn.Linear):
-        return nn.Linear(ins, outs, bias=part.bias is not None)
-    depthwise = part.groups == part.in_channels == part.out_channels
+def _resized(layer: Any, outs: int, ins: int) -> nn.Module:
+    """A layer like ``layer`` with other widths and random weights."""
+    if isinstance(layer, nn.Linear):
+        return nn.Linear(ins, outs, bias=layer.bias is not None)
+    depthwise = layer.groups == layer.in_channels == layer.out_channels
     settings: Mapping[str, Any] = {
-        "kernel_size": part.kernel_size,
-        "stride": part.stride,
-        "padding": part.padding,
-        "dilation": part.dilation,
-        "groups": ins if depthwise else part.groups,
-        "bias": part.bias is not None,
+        "kernel_size": layer.kernel_size,
+        "stride": layer.stride,
+        "padding": layer.padding,
+        "dilation": layer.dilation,
+        "groups": ins if depthwise else layer.groups,
+        "bias": layer.bias is not None,
     }
-    kind = nn.ConvTranspose2d if part.transposed else nn.Conv2d
-    extra = {"output_padding": part.output_padding} if part.transposed else {}
+    kind = nn.ConvTranspose2d if layer.transposed else nn.Conv2d
+    extra = {"output_padding": layer.output_padding} if layer.transposed else {}
     return kind(ins, outs, **settings, **extra).eval()
 
 
-def _as_fed(part: nn.Module, shape: tuple[int, ...], batch: int, ins: int) -> tuple[int, ...]:
-    if isinstance(part, nn.Linear):
+def _as_fed(layer: nn.Module, shape: tuple[int, ...], batch: int, ins: int) -> tuple[int, ...]:
+    if isinstance(layer, nn.Linear):
         return (batch, *shape[1:-1], ins)
     return (batch, ins, *shape[2:])

@@ -117,9 +117,9 @@ def count_peak_activations(model: Model) -> int:
         nonlocal most
         most = max(most, 4 * (ins[0].numel() + out.numel()))
 
-    for part in module.modules():
-        if isinstance(part, (*CONVOLUTIONS, torch.nn.Linear)):
-            part.register_forward_hook(count)
+    for layer in module.modules():
+        if isinstance(layer, (*CONVOLUTIONS, torch.nn.Linear)):
+            layer.register_forward_hook(count)
     with torch.no_grad():
         module(torch.zeros(1, *model.input_shape, device="meta"))
     return most

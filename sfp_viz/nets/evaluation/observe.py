@@ -49,40 +49,45 @@ def observe(
     """
     _check(model, images, scores)
     module = copy.deepcopy(model.module).eval()
-    every = channel_groups(model)
-    groups = [group for group in every if not group.problem]
-    readers = {group.name: found for group in groups if (found := _readers(module, group))}
+    all_groups = channel_groups(model)
+    groups = [group for group in all_groups if not group.problem]
+    by_group = {group.name: _readers(module, group) for group in groups}
+    readers = {name: slices for name, slices in by_group.items() if slices}
     execution = execute(module, model.input_shape, name=model.name)
     sums = {name: _Sums(group[0]) for name, group in readers.items()}
     powers = {name: _Power() for name in {group[0].name for group in readers.values()}}
-    after = {name: _next_reader(module, execution, every, name) for name in powers}
-    wanted = [name for name in scores if name != "taylor"]
-    maps = {name: MapScores(group[0], wanted) for name, group in readers.items()} if wanted else {}
-    parts = [(part.reader.name, part) for part in sums.values()]
-    parts += [(readers[name][0].name, part) for name, part in maps.items()]
-    hooks = [module.get_submodule(name).register_forward_pre_hook(part.add) for name, part in parts]
-    hooks += [part.hook(module, name, after[name]) for name, part in powers.items()]
+    after = {name: _next_reader(module, execution, all_groups, name) for name in powers}
+    map_scores = [name for name in scores if name != "taylor"]
+    maps = {name: MapScores(slices[0], map_scores) for name, slices in readers.items()}
+    maps = maps if map_scores else {}
+    collectors = [(collector.reader.name, collector.add) for collector in sums.values()]
+    collectors += [(readers[name][0].name, collector.add) for name, collector in maps.items()]
+    hooks = [module.get_submodule(n).register_forward_pre_hook(add) for n, add in collectors]
+    hooks += [power.hook(module, name, after[name]) for name, power in powers.items()]
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64))
-    seen = _Progress(progress, len(chosen) * (1 + ("taylor" in scores)))
+    counter = _Progress(progress, len(chosen) * (1 + ("taylor" in scores)))
     with torch.no_grad():
-        for pixels, _ in seen.told(_batches(model, images, chosen)):
+        for pixels, _ in counter.told(_batches(model, images, chosen)):
             module(pixels)
     for hook in hooks:
         hook.remove()
-    found = {name: {group: part.values()[name] for group, part in maps.items()} for name in wanted}
+    observed_scores = {
+        name: {group: collector.values()[name] for group, collector in maps.items()}
+        for name in map_scores
+    }
     if "taylor" in scores:
-        found["taylor"] = taylor(
-            module, execution, groups, seen.told(_batches(model, images, chosen))
+        observed_scores["taylor"] = taylor(
+            module, execution, groups, counter.told(_batches(model, images, chosen))
         )
     return Observations(
         digest=model.digest,
         data=f"{images.name}, {images.split}",
         images=len(chosen),
-        mean={name: part.mean() for name, part in sums.items()},
-        covariance={name: part.covariance() for name, part in sums.items()},
+        mean={name: collector.mean() for name, collector in sums.items()},
+        covariance={name: collector.covariance() for name, collector in sums.items()},
         reach={name: _gram(module, execution, group) for name, group in readers.items()},
         power={name: powers[group[0].name].value() for name, group in readers.items()},
-        scores=found,
+        scores=observed_scores,
     )
 
 
@@ -113,19 +118,19 @@ def _batches(model: Model, images: Images, chosen: np.ndarray) -> Iterator[Batch
     """Normalised images and labels, on the device of the network."""
     device = next(model.module.parameters()).device
     for start in range(0, len(chosen), _BATCH):
-        part = chosen[start : start + _BATCH]
-        pixels = torch.from_numpy(images.pixels[part]).to(device)
-        yield model.normalize(pixels), torch.from_numpy(images.labels[part]).to(device)
+        indices = chosen[start : start + _BATCH]
+        pixels = torch.from_numpy(images.pixels[indices]).to(device)
+        yield model.normalize(pixels), torch.from_numpy(images.labels[indices]).to(device)
 
 
 def _readers(module: nn.Module, group: ChannelGroup) -> list[ChannelSlice]:
     """Layers that read the group's channels with weights of their own, the first to run first."""
-    found = []
+    readers = []
     for span in group.slices:
-        part: Any = module.get_submodule(span.name) if span.side == "in" else None
-        if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            found.append(span)
-    return found
+        layer: Any = module.get_submodule(span.name) if span.side == "in" else None
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            readers.append(span)
+    return readers
 
 
 def _next_reader(
@@ -146,9 +151,9 @@ def _next_reader(
     return next((n for n in order[order.index(name) + 1 :] if n in into), "")
 
 
-def _by_channel(part: nn.Module, values: Tensor) -> Tensor:
+def _by_channel(layer: nn.Module, values: Tensor) -> Tensor:
     """What a layer takes in as [channels, images and positions]."""
-    axis = values.ndim - 1 if isinstance(part, nn.Linear) else 1
+    axis = values.ndim - 1 if isinstance(layer, nn.Linear) else 1
     return values.movedim(axis, 0).flatten(1)
 
 
@@ -166,15 +171,15 @@ class _Power:
             return module.get_submodule(reader).register_forward_pre_hook(self.add)
         return module.get_submodule(name).register_forward_hook(self.put)
 
-    def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
-        values = _by_channel(part, ins[0])
+    def add(self, layer: nn.Module, ins: tuple[Tensor, ...]) -> None:
+        values = _by_channel(layer, ins[0])
         self._first = self._first + values.sum(1, dtype=torch.float64).cpu()
         self._second = self._second + values.square().sum(1, dtype=torch.float64).cpu()
         self._count += values.shape[1]
 
-    def put(self, part: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
+    def put(self, layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
         """Take in what a layer puts out that nothing is known to read."""
-        self.add(part, (out,))
+        self.add(layer, (out,))
 
     def value(self) -> float:
         """The variance; 1 where nothing was seen."""
@@ -196,8 +201,8 @@ class _Sums:
         self._second = torch.zeros(self._units, self._units, dtype=torch.float64)
         self._count = 0
 
-    def add(self, part: nn.Module, ins: tuple[Tensor, ...]) -> None:
-        values = _by_channel(part, ins[0])
+    def add(self, layer: nn.Module, ins: tuple[Tensor, ...]) -> None:
+        values = _by_channel(layer, ins[0])
         values = values[self._channels.to(values.device)]
         values = values.view(self._units, -1)  # several channels of a unit are more samples of it
         self._first += values.double().sum(1).cpu()
@@ -216,13 +221,13 @@ def _gram(module: nn.Module, execution: Execution, readers: Sequence[ChannelSlic
     """Sum over the readers of W_i . W_j, over outputs and window positions, [units, units]."""
     total: np.ndarray | None = None
     for span in readers:
-        part: Any = module.get_submodule(span.name)
+        layer: Any = module.get_submodule(span.name)
         norm: Any = module.get_submodule(execution.norms.get(span.name, ""))
         scale = None
         if isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:
             scale = (norm.running_var + norm.eps).double().rsqrt()
             scale = scale if norm.weight is None else scale * norm.weight.detach().double()
-        slices = input_slices(part, scale).cpu()
+        slices = input_slices(layer, scale).cpu()
         order = np.argsort(span.units, kind="stable")
         units = int(span.units.max()) + 1
         rows = slices[torch.from_numpy(span.channels[order].copy())].reshape(units, -1)

@@ -38,13 +38,13 @@ def sensitivity_tasks(
     Every group that can be cut at all, also those of several layers that ``recipe`` leaves whole,
     so that people see what cutting them would cost. Widths that come out alike appear once.
     """
-    found: list[tuple[str, int]] = [WHOLE, FRESH]
+    points: list[tuple[str, int]] = [WHOLE, FRESH]
     for group in network.free:
         for ratio in sorted(ratios):
             kept = max(1, group.size - int(np.floor(ratio * group.size + 0.5)))
-            if kept < group.size and (group.name, kept) not in found:
-                found.append((group.name, kept))
-    return tuple(found)
+            if kept < group.size and (group.name, kept) not in points:
+                points.append((group.name, kept))
+    return tuple(points)
 
 
 def measure_sensitivity_points(
@@ -64,16 +64,16 @@ def measure_sensitivity_points(
     it says, with BatchNorm estimated anew on ``most`` images spread over ``calibration``. So the
     curve says what the group itself costs, not what an untouched BatchNorm makes of it.
     """
-    few = as_trained(model, calibration, most)
+    calibrated_on = as_trained(model, calibration, most)
     for name, kept in todo:
         if (name, kept) == WHOLE:
             yield name, kept, count_right(model, test)
             continue
         if (name, kept) == FRESH:
-            yield name, kept, count_right(reestimate(model, few), test)
+            yield name, kept, count_right(reestimate(model, calibrated_on), test)
             continue
         plan = single_cut(network, recipe, name, kept, evidence)
-        small = prune(model, plan, calibration=few, network=network, plain=True)
+        small = prune(model, plan, calibration=calibrated_on, network=network, plain=True)
         yield name, kept, count_right(small, test)
 
 
@@ -88,13 +88,13 @@ def single_cut(
             f"{group.protection.capitalize() if group.protected else 'Keep one, and remove one'}."
         )
     problem = Problem(network, Request(recipe), evidence or Evidence())
-    found = analyze_group(problem, name, kept)
+    analysis = analyze_group(problem, name, kept)
     ratios = tuple((g.name, 1 - kept / g.size if g.name == name else 0.0) for g in network.free)
     return Plan(
         network.digest,
         replace(recipe, target_reduction=0.0),
         Edits(network.digest, ratios=ratios),
-        (select(found, kept, recipe),),
+        (select(analysis, kept, recipe),),
     )
 
 
@@ -112,7 +112,7 @@ def measure_plans(
     One-shot: made up for as the plan's recipe says, BatchNorm estimated anew on ``most`` images
     spread over ``calibration``, no training.
     """
-    few = as_trained(model, calibration, most)
+    calibrated_on = as_trained(model, calibration, most)
     for plan in plans:
-        small = prune(model, plan, calibration=few, network=network, plain=True)
+        small = prune(model, plan, calibration=calibrated_on, network=network, plain=True)
         yield count_right(small, test)

@@ -53,11 +53,11 @@ def stages(
 
     say = progress or (lambda line: None)
 
-    def stage(name: str, found: Model, report: PruneReport | None = None) -> Stage:
-        right = count_right(found, test, lambda far: say(f"Measuring the network {name}: {far}"))
+    def stage(name: str, cut: Model, report: PruneReport | None = None) -> Stage:
+        right = count_right(cut, test, lambda far: say(f"Measuring the network {name}: {far}"))
         report = report or PruneReport()
         where = f"{test.name}, {test.split}"
-        return Stage(name, right, len(test), found, where, report.notes, report.layers)
+        return Stage(name, right, len(test), cut, where, report.notes, report.layers)
 
     yield stage("unpruned", model)
     calibration = as_trained(model, calibration)

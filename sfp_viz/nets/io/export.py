@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from sfp_viz.errors import ModelError
-from sfp_viz.files import name_beside
+from sfp_viz.files import atomic_path, name_beside
 from sfp_viz.nets.model import Model
 
 LARGEST_DIFFERENCE = 1e-4
@@ -28,8 +28,7 @@ def export_onnx(model: Model, path: str | Path) -> float:
     the difference is above 1e-4; then no file is left.
     """
     path = Path(path)
-    beside = name_beside(path)
-    with _shown(model, "ONNX"), _quiet():
+    with _as_model_error(model, "ONNX"), _quiet():
         written = torch.onnx.export(
             _program(model),
             dynamo=True,
@@ -40,18 +39,15 @@ def export_onnx(model: Model, path: str | Path) -> float:
         )
         assert written is not None
         path.parent.mkdir(parents=True, exist_ok=True)
-        written.save(str(beside))
-    try:
-        with _shown(model, "ONNX"):
-            difference = parity(model, beside)
+    with atomic_path(path) as fresh:
+        with _as_model_error(model, "ONNX"):
+            written.save(str(fresh))
+            difference = parity(model, fresh)
         if not difference <= LARGEST_DIFFERENCE:
             raise ModelError(
                 f"The ONNX file of '{model.name}' gives logits that differ from the network's by "
                 f"{difference:.2g}; up to {LARGEST_DIFFERENCE:g} is allowed. It was not kept."
             )
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
     return difference
 
 
@@ -68,9 +64,9 @@ def parity(model: Model, path: Path) -> float:
     for batch in _BATCHES:
         images = noise.standard_normal((batch, *model.input_shape)).astype(np.float32)
         with torch.inference_mode():
-            ours = module(torch.from_numpy(images)).numpy()
-        theirs = session.run(None, {session.get_inputs()[0].name: images})[0]
-        largest = max(largest, float(np.abs(ours - np.asarray(theirs)).max()))
+            expected = module(torch.from_numpy(images)).numpy()
+        logits = session.run(None, {session.get_inputs()[0].name: images})[0]
+        largest = max(largest, float(np.abs(expected - np.asarray(logits)).max()))
     return largest
 
 
@@ -83,7 +79,7 @@ def export_torch(model: Model, path: str | Path) -> float:
     path = Path(path)
     beside = name_beside(path).with_suffix(".pt2")  # torch wants this ending
     try:
-        with _shown(model, "torch.export"), _quiet():
+        with _as_model_error(model, "torch.export"), _quiet():
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.export.save(_program(model), beside)
             again = torch.export.load(beside).module()
@@ -114,8 +110,8 @@ def _program(model: Model) -> torch.export.ExportedProgram:
 
 
 @contextlib.contextmanager
-def _shown(model: Model, kind: str) -> Iterator[None]:
-    """What the exporters raise, as a sentence."""
+def _as_model_error(model: Model, kind: str) -> Iterator[None]:
+    """Turns what the exporters raise into a ModelError with a sentence."""
     try:
         yield
     except ModelError:

@@ -71,12 +71,12 @@ def describe(source: str | Path) -> str:
 def _untrained(
     name: str, arguments: Mapping[str, Any], input_shape: tuple[int, int, int] | None
 ) -> Model:
-    ours = name in architectures.ARCHITECTURES
-    named = name if ours or ":" in name else f"torchvision:{name}"
+    is_own = name in architectures.ARCHITECTURES
+    named = name if is_own or ":" in name else f"torchvision:{name}"
     try:
         module = build.build(named, arguments)
     except ModelError as problem:
-        if ours or ":" in name or _is_torchvision(name):
+        if is_own or ":" in name or _is_torchvision(name):
             raise
         known = ", ".join(samples.sample_names()) or "none here"
         raise ModelError(
@@ -165,7 +165,7 @@ def _model(
     input_shape: tuple[int, int, int] | None,
     known: Preprocessing,
 ) -> Model:
-    if not any(isinstance(part, nn.Conv2d) for part in module.modules()):
+    if not any(isinstance(layer, nn.Conv2d) for layer in module.modules()):
         raise ModelError(f"The network '{name}' has no 2-D convolution: no filters to look into.")
     shape = known.input_shape if input_shape is None else input_shape
     classes = build.try_forward(module, shape).shape[1]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.errors import ModelError
-from sfp_viz.files import name_beside
+from sfp_viz.files import write_whole
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -31,15 +31,11 @@ def save_model(model: Model, path: str | Path) -> None:
     """
     path = Path(path)
     content = model_bytes(model)
-    beside = name_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
+        write_whole(path, content, durable=False)
     except OSError as problem:
         raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def model_bytes(model: Model) -> bytes:
@@ -68,11 +64,11 @@ def _check_rebuilds(model: Model, state: Mapping[str, Any]) -> None:
 
     assert model.architecture is not None
     known = {*layout(model.architecture, model.arguments).state_dict(), *model.added_biases}
-    if apart := sorted(known ^ set(state)):
+    if differences := sorted(known ^ set(state)):
         raise ModelError(
             f"The network '{model.name}' is no longer what '{model.architecture}' builds: "
-            f"'{apart[0]}' is in only one of them, so its file could not be opened again. Keep "
-            "module.state_dict() with your own code."
+            f"'{differences[0]}' is in only one of them, so its file could not be opened again. "
+            "Keep module.state_dict() with your own code."
         )
 
 

@@ -72,7 +72,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
 
 def stored_models(home: str | Path) -> tuple[StoredModel, ...]:
     """The imported networks, newest first. Loads no torch."""
-    found = []
+    models = []
     for reading in (Path(home) / "models").glob(f"[!.]*/{READING}"):
         weights = reading.with_name(WEIGHTS)
         try:
@@ -80,8 +80,8 @@ def stored_models(home: str | Path) -> tuple[StoredModel, ...]:
             facts = weights.stat()
         except (ModelError, OSError):  # half a folder is no network
             continue
-        found.append(StoredModel(reading.parent.name, name, facts.st_size, facts.st_mtime))
-    return tuple(sorted(found, key=lambda stored: (-stored.imported, stored.digest)))
+        models.append(StoredModel(reading.parent.name, name, facts.st_size, facts.st_mtime))
+    return tuple(sorted(models, key=lambda stored: (-stored.imported, stored.digest)))
 
 
 def stored_path(home: str | Path, digest: str) -> Path:

@@ -28,15 +28,15 @@ def observations_bytes(observations: Observations) -> bytes:
     from safetensors.numpy import save
 
     arrays = {
-        f"{part}/{group}": np.ascontiguousarray(array)
-        for part in _ARRAYS
-        for group, array in getattr(observations, part).items()
+        f"{field}/{group}": np.ascontiguousarray(array)
+        for field in _ARRAYS
+        for group, array in getattr(observations, field).items()
     }
     for name, scores in observations.scores.items():
         arrays |= {f"scores/{name}/{g}": np.ascontiguousarray(s) for g, s in scores.items()}
-    for group, found in observations.eliminations.items():
-        arrays[f"order/{group}"] = np.array(found.order, dtype=np.int64)
-        arrays[f"errors/{group}"] = np.array(found.errors, dtype=np.float64)
+    for group, elimination in observations.eliminations.items():
+        arrays[f"order/{group}"] = np.array(elimination.order, dtype=np.int64)
+        arrays[f"errors/{group}"] = np.array(elimination.errors, dtype=np.float64)
     header = {
         "format": FORMAT,
         "digest": observations.digest,
@@ -51,7 +51,7 @@ def load_observations(path: str | Path) -> Observations:
     """Read what ``save_observations`` wrote; RecipeError on a file that is broken or not ours."""
     from safetensors import SafetensorError, safe_open
 
-    parts: dict[str, dict[str, np.ndarray]] = {part: {} for part in (*_ARRAYS, *_WORKED_OUT)}
+    arrays: dict[str, dict[str, np.ndarray]] = {field: {} for field in (*_ARRAYS, *_WORKED_OUT)}
     scores: dict[str, dict[str, np.ndarray]] = {}
     try:
         with safe_open(str(path), framework="numpy") as file:
@@ -59,26 +59,26 @@ def load_observations(path: str | Path) -> Observations:
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']}")
             for key in file.keys():  # noqa: SIM118 (not a dict)
-                part, _, rest = key.partition("/")
+                field, _, rest = key.partition("/")
                 name, _, group = rest.partition("/")
-                room = scores.setdefault(name, {}) if part == "scores" else parts[part]
-                room[group if part == "scores" else rest] = file.get_tensor(key)
-        orders, errors = (parts.pop(name) for name in _WORKED_OUT)
-        found = Observations(
+                target = scores.setdefault(name, {}) if field == "scores" else arrays[field]
+                target[group if field == "scores" else rest] = file.get_tensor(key)
+        orders, errors = (arrays.pop(name) for name in _WORKED_OUT)
+        observations = Observations(
             digest=str(header["digest"]),
             data=str(header["data"]),
             images=int(header["images"]),
             power={str(group): float(value) for group, value in header["power"].items()},
             scores=scores,
-            **parts,
+            **arrays,
         )
-        found.remember(
+        observations.remember(
             {
-                group: _elimination(order, errors[group], len(found.covariance[group]))
+                group: _elimination(order, errors[group], len(observations.covariance[group]))
                 for group, order in orders.items()
             }
         )
-        return found
+        return observations
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
         raise RecipeError(
             f"The observations in {Path(path).name} are not readable ({problem}). Look at the "

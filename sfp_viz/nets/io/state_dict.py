@@ -93,11 +93,11 @@ def _damaged(path: Path) -> str:
     return f"The file {path.name} is damaged or cut off. Copy or download it again."
 
 
-def _tensors(found: Any, name: str) -> dict[str, Tensor]:
+def _tensors(content: Any, name: str) -> dict[str, Tensor]:
     """The state dict in what a file holds, without the prefixes that wrappers leave."""
-    state = _named(found)
+    state = _named(content)
     for nest in (*_NESTS, *_AVERAGES):
-        if isinstance(found, Mapping) and (inside := _named(found.get(nest))):
+        if isinstance(content, Mapping) and (inside := _named(content.get(nest))):
             state = inside
             break
     state = _without_prefixes(_without_copies(state))
@@ -115,9 +115,9 @@ def _tensors(found: Any, name: str) -> dict[str, Tensor]:
     return state
 
 
-def _named(found: Any) -> dict[str, Tensor]:
+def _named(content: Any) -> dict[str, Tensor]:
     """The tensors of a mapping by name; {} for anything else."""
-    entries = found.items() if isinstance(found, Mapping) else ()
+    entries = content.items() if isinstance(content, Mapping) else ()
     return {str(key): value for key, value in entries if isinstance(value, Tensor)}
 
 

@@ -54,18 +54,18 @@ class StripeConv(nn.Module):
         each = self.in_channels // self.groups
         for row, column, group, start, stop in self._parts:
             top, left = row * self.dilation[0], column * self.dilation[1]
-            seen = maps[
+            inputs = maps[
                 :,
                 group * each : (group + 1) * each,
                 top : top + (height - 1) * self.stride[0] + 1 : self.stride[0],
                 left : left + (width - 1) * self.stride[1] + 1 : self.stride[1],
             ]
-            found = F.conv2d(seen, self.weight[start:stop, :, None, None])
+            outputs = F.conv2d(inputs, self.weight[start:stop, :, None, None])
             if stop - start == self.out_channels:
                 # onnxscript's optimizer takes an index_add to all for an assignment (its PR 3049)
-                out = out + found
+                out = out + outputs
             else:
-                out = out.index_add(1, self.filters[start:stop], found)
+                out = out.index_add(1, self.filters[start:stop], outputs)
         return out if self.bias is None else out + self.bias.view(1, -1, 1, 1)
 
     def dense(self) -> nn.Conv2d:
@@ -94,9 +94,9 @@ def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:
 
 def _parts(order: list[list[int]], filters: int) -> tuple[tuple[int, int, int, int, int], ...]:
     """Runs of stripes of one position and conv_group: (row, column, group, first, last + 1)."""
-    found, start = [], 0
-    for key, run in groupby(order, key=lambda it: (it[0], it[1], it[2] // filters)):
+    runs, start = [], 0
+    for key, run in groupby(order, key=lambda stripe: (stripe[0], stripe[1], stripe[2] // filters)):
         stop = start + len(list(run))
-        found.append((*key, start, stop))
+        runs.append((*key, start, stop))
         start = stop
-    return tuple(found)
+    return tuple(runs)

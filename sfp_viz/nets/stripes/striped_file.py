@@ -10,8 +10,9 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.files import name_beside
-from sfp_viz.nets.io.model_file import load_saved, model_bytes, save_model
+from sfp_viz.files import write_whole
+from sfp_viz.nets.io.model_file import ENTRY as HEADER
+from sfp_viz.nets.io.model_file import header_of, load_saved, model_bytes, save_model
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.stripes.striped_model import (
     can_leave_out_stripes,
@@ -34,26 +35,18 @@ def save_striped(model: Model, path: str | Path) -> None:
     ``load_model`` opens it as the plain network with zeros, ``load_striped`` as it is. Raises
     ModelError as save_model does.
     """
-    from safetensors import safe_open
     from safetensors.torch import load, save
 
     path = Path(path)
-    beside = name_beside(path)
+    dense = dense_twin(model)
+    entry = {"format": FORMAT, "layers": stripe_layers(model), "smaller": cropped_layers(model)}
+    metadata = {HEADER: header_of(dense), ENTRY: json.dumps(entry)}
+    content = save(load(model_bytes(dense)), metadata=metadata)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = model_bytes(dense_twin(model))
-        beside.write_bytes(content)
-        with safe_open(beside, framework="numpy") as file:
-            facts = dict(file.metadata() or {})
-        facts[ENTRY] = json.dumps(
-            {"format": FORMAT, "layers": stripe_layers(model), "smaller": cropped_layers(model)}
-        )
-        beside.write_bytes(save(load(content), metadata=facts))
-        beside.replace(path)
+        write_whole(path, content, durable=False)
     except OSError as problem:
         raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_as_it_runs(model: Model, path: str | Path) -> None:
@@ -76,25 +69,25 @@ def load_striped(path: str | Path) -> Model:
     module = copy.deepcopy(model.module)
     parts = dict(module.named_modules())
     for name in (*skip, *smaller):
-        conv, part = parts.get(name), None
+        conv, layer = parts.get(name), None
         if type(conv) is nn.Conv2d and can_leave_out_stripes(conv):
-            part = with_cropped_window(conv) if name in smaller else with_skipped_stripes(conv)
-        if part is None:
+            layer = with_cropped_window(conv) if name in smaller else with_skipped_stripes(conv)
+        if layer is None:
             raise ModelError(
                 f"{Path(path).name} names a layer '{name[:100]}' with stripes that its network "
                 "does not have. Save it again."
             )
-        replace_layer(module, name, part)
+        replace_layer(module, name, layer)
     return model.with_module(module, base_digest=model.base_digest)
 
 
 def _said(text: str, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the layers that skip stripes, and of those with a smaller window."""
     try:
-        said = json.loads(text)
-        if said["format"] not in (1, FORMAT):
+        entry = json.loads(text)
+        if entry["format"] not in (1, FORMAT):
             raise ValueError("format")
-        lists: list[list[Any]] = [said["layers"], said["smaller"] if said["format"] > 1 else []]
+        lists: list[list[Any]] = [entry["layers"], entry["smaller"] if entry["format"] > 1 else []]
         skip, smaller = (tuple(str(name) for name in names) for names in lists)
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise ModelError(

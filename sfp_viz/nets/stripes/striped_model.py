@@ -40,14 +40,14 @@ def striped(
     calls = execute(model.module, model.input_shape, name=model.name).calls
     choices = []
     for name, conv in _thinned(module):
-        ways = _ways(conv)
+        variants = _variants(conv)
         times: dict[StripeKind, float] = {}
         if kind == "fastest" and name in calls:
             maps = torch.randn(batch, *calls[name][0][0][1:])
-            times = {way: _fast(part, maps, repeats) for way, part in ways.items()}
-        chosen = _chosen(kind, ways, times)
-        choices.append(_choice(name, live_mask(conv), ways, times, chosen))
-        replace_layer(module, name, ways[chosen])
+            times = {way: _fast(layer, maps, repeats) for way, layer in variants.items()}
+        chosen = _chosen(kind, variants, times)
+        choices.append(_choice(name, live_mask(conv), variants, times, chosen))
+        replace_layer(module, name, variants[chosen])
     module.train(model.module.training)
     return model.with_module(module, base_digest=model.base_digest), tuple(choices)
 
@@ -56,26 +56,26 @@ def dense_twin(model: Model) -> Model:
     """``model`` with zeros in place of what its layers leave out: the same outputs, a plain
     architecture."""
     module = copy.deepcopy(model.module)
-    for name, part in list(module.named_modules()):
-        if isinstance(part, (StripeConv, CroppedConv)):
-            replace_layer(module, name, part.dense())
+    for name, layer in list(module.named_modules()):
+        if isinstance(layer, (StripeConv, CroppedConv)):
+            replace_layer(module, name, layer.dense())
     return model.with_module(module)
 
 
 def stripe_layers(model: Model) -> tuple[str, ...]:
     """Names of the layers that skip dead stripes."""
-    return tuple(n for n, part in model.module.named_modules() if isinstance(part, StripeConv))
+    return tuple(n for n, layer in model.module.named_modules() if isinstance(layer, StripeConv))
 
 
 def cropped_layers(model: Model) -> tuple[str, ...]:
     """Names of the layers with a smaller window than they had."""
-    return tuple(n for n, part in model.module.named_modules() if isinstance(part, CroppedConv))
+    return tuple(n for n, layer in model.module.named_modules() if isinstance(layer, CroppedConv))
 
 
-def replace_layer(module: nn.Module, name: str, part: nn.Module) -> None:
-    """Put ``part`` in the place of the layer ``name``, in place."""
+def replace_layer(module: nn.Module, name: str, layer: nn.Module) -> None:
+    """Put ``layer`` in the place of the layer ``name``, in place."""
     owner, _, leaf = name.rpartition(".")
-    setattr(module.get_submodule(owner), leaf, part)
+    setattr(module.get_submodule(owner), leaf, layer)
 
 
 def with_skipped_stripes(conv: nn.Conv2d) -> StripeConv:
@@ -108,40 +108,40 @@ def can_leave_out_stripes(conv: nn.Conv2d) -> bool:
 
 def _thinned(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
     """Convolutions with dead stripes that can leave them out."""
-    for name, part in list(module.named_modules()):
-        if type(part) is not nn.Conv2d or not can_leave_out_stripes(part):
+    for name, layer in list(module.named_modules()):
+        if type(layer) is not nn.Conv2d or not can_leave_out_stripes(layer):
             continue
-        mask = live_mask(part)
+        mask = live_mask(layer)
         if mask[0].numel() > 1 and bool(mask.any()) and not bool(mask.all()):
-            yield name, part
+            yield name, layer
 
 
-def _ways(conv: nn.Conv2d) -> dict[StripeKind, nn.Module]:
+def _variants(conv: nn.Conv2d) -> dict[StripeKind, nn.Module]:
     """How a convolution with dead stripes can run; the first is taken where two are as fast."""
-    found: dict[StripeKind, nn.Module] = {"dense": conv}
+    variants: dict[StripeKind, nn.Module] = {"dense": conv}
     if smaller := with_cropped_window(conv):
-        found["smaller"] = smaller
-    found["stripes"] = with_skipped_stripes(conv)
-    return found
+        variants["smaller"] = smaller
+    variants["stripes"] = with_skipped_stripes(conv)
+    return variants
 
 
 def _chosen(
-    kind: RunKind, ways: Mapping[StripeKind, nn.Module], times: Mapping[StripeKind, float]
+    kind: RunKind, variants: Mapping[StripeKind, nn.Module], times: Mapping[StripeKind, float]
 ) -> StripeKind:
     """A layer that was not measured, because nothing calls it, stays as it is."""
     if kind == "fastest":
         return min(times, key=lambda way: times[way]) if times else "dense"
-    return kind if kind in ways else "dense"
+    return kind if kind in variants else "dense"
 
 
 def _choice(
     name: str,
     mask: Tensor,
-    ways: Mapping[StripeKind, nn.Module],
+    variants: Mapping[StripeKind, nn.Module],
     times: Mapping[StripeKind, float],
     chosen: StripeKind,
 ) -> StripeChoice:
-    smaller = ways.get("smaller")
+    smaller = variants.get("smaller")
     return StripeChoice(
         layer=name,
         live=int(mask.sum()),
@@ -154,13 +154,13 @@ def _choice(
     )
 
 
-def _fast(part: nn.Module, maps: Tensor, repeats: int) -> float:
+def _fast(layer: nn.Module, maps: Tensor, repeats: int) -> float:
     """Median milliseconds of a call, after three that warm up."""
     times = []
     with torch.inference_mode():
         for turn in range(repeats + 3):
             started = time.perf_counter()
-            part(maps)
+            layer(maps)
             if turn >= 3:
                 times.append((time.perf_counter() - started) * 1e3)
     return statistics.median(times)

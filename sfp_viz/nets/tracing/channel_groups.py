@@ -62,16 +62,16 @@ def silence(
     for span, channels in removed_slices(groups, removed):
         if span.side == "in":
             continue
-        part = module_or_parameter(module, span.name)
-        if isinstance(part, nn.Parameter):
-            _zero(part, span.axis, channels)
+        layer = module_or_parameter(module, span.name)
+        if isinstance(layer, nn.Parameter):
+            _zero(layer, span.axis, channels)
             continue
-        if getattr(part, "weight", None) is not None and not isinstance(part, nn.PReLU):
-            _zero(part.weight, 1 if getattr(part, "transposed", False) else 0, channels)
-        elif getattr(part, "running_mean", None) is not None:  # a norm without gamma
-            _zero(part.running_mean, 0, channels)
-        if getattr(part, "bias", None) is not None:
-            _zero(part.bias, 0, channels)
+        if getattr(layer, "weight", None) is not None and not isinstance(layer, nn.PReLU):
+            _zero(layer.weight, 1 if getattr(layer, "transposed", False) else 0, channels)
+        elif getattr(layer, "running_mean", None) is not None:  # a norm without gamma
+            _zero(layer.running_mean, 0, channels)
+        if getattr(layer, "bias", None) is not None:
+            _zero(layer.bias, 0, channels)
 
 
 def remove_entries(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:

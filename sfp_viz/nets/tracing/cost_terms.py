@@ -28,15 +28,15 @@ def cost_terms(
     torch's own count.
     """
     widths = _Widths.of(groups)
-    seen: set[int] = set()  # a parameter that two modules share is counted once
+    counted: set[int] = set()  # a parameter that two modules share is counted once
     parts = dict(module.named_modules())
     order = {name: index for index, name in enumerate(execution.calls)}
     terms: list[CostTerm] = []
     for name in sorted(parts, key=lambda n: order.get(n, len(order))):
-        part = parts[name]
-        own = {key: p for key, p in part.named_parameters(recurse=False) if id(p) not in seen}
-        seen |= {id(parameter) for parameter in own.values()}
-        terms += _terms(name, part, own, execution, widths)
+        layer = parts[name]
+        own = {key: p for key, p in layer.named_parameters(recurse=False) if id(p) not in counted}
+        counted |= {id(parameter) for parameter in own.values()}
+        terms += _terms(name, layer, own, execution, widths)
     rest = execution.macs - sum(_macs(term, widths.whole) for term in terms)
     if rest:
         terms.append(CostTerm("other products", rest, 0, 0, ONE, ONE))
@@ -63,26 +63,26 @@ class _Widths:
 
     def sum(self, name: str, side: str, channels: int) -> Width:
         """``channels`` of a module's side, as a sum over groups and a constant rest."""
-        found = self.sides.get((name, side), {})
-        rest = channels - sum(factor * self.whole[group] for group, factor in found.items())
-        return (*sorted(found.items()), *((("", rest),) if rest or not found else ()))
+        factors = self.sides.get((name, side), {})
+        rest = channels - sum(factor * self.whole[group] for group, factor in factors.items())
+        return (*sorted(factors.items()), *((("", rest),) if rest or not factors else ()))
 
 
 def _terms(
     name: str,
-    part: Any,
+    layer: Any,
     own: Mapping[str, nn.Parameter],
     execution: Execution,
     widths: _Widths,
 ) -> Iterator[CostTerm]:
     counted: set[str] = set()
-    if isinstance(part, CONVOLUTIONS):
-        yield _convolution(name, part, own, execution, widths)
+    if isinstance(layer, CONVOLUTIONS):
+        yield _convolution(name, layer, own, execution, widths)
         counted = {"weight", "bias"}
-    elif isinstance(part, nn.Linear):
-        yield _linear(name, part, own, execution, widths)
+    elif isinstance(layer, nn.Linear):
+        yield _linear(name, layer, own, execution, widths)
         counted = {"weight", "bias"}
-    elif isinstance(part, _PER_CHANNEL) and own and len(next(iter(own.values()))) > 1:
+    elif isinstance(layer, _PER_CHANNEL) and own and len(next(iter(own.values()))) > 1:
         outs = widths.sum(name, "out", len(next(iter(own.values()))))
         yield CostTerm(name, 0, 0, len(own), outs, ONE)
         counted = {"weight", "bias"}
@@ -93,25 +93,25 @@ def _terms(
 
 def _convolution(
     name: str,
-    part: Any,
+    layer: Any,
     own: Mapping[str, nn.Parameter],
     execution: Execution,
     widths: _Widths,
 ) -> CostTerm:
     calls = execution.calls.get(name, ())
-    kernel = math.prod(part.kernel_size)
+    kernel = math.prod(layer.kernel_size)
     maps = [math.prod(outs[2:]) for _, outs in calls]
     read = [math.prod(ins[2:]) for ins, _ in calls]
-    ins = widths.sum(name, "in", part.in_channels)
-    depthwise = part.groups == part.in_channels == part.out_channels
+    ins = widths.sum(name, "in", layer.in_channels)
+    depthwise = layer.groups == layer.in_channels == layer.out_channels
     return CostTerm(
         owner=name,
-        macs=kernel * sum(read if part.transposed else maps),
+        macs=kernel * sum(read if layer.transposed else maps),
         params=kernel * ("weight" in own),
         bias=int("bias" in own),
-        outs=widths.sum(name, "out", part.out_channels),
+        outs=widths.sum(name, "out", layer.out_channels),
         ins=ins,
-        conv_groups=ins if depthwise else (("", part.groups),),
+        conv_groups=ins if depthwise else (("", layer.groups),),
         map_size=max(maps, default=0),
         in_map_size=max(read, default=0),
     )
@@ -119,7 +119,7 @@ def _convolution(
 
 def _linear(
     name: str,
-    part: Any,
+    layer: Any,
     own: Mapping[str, nn.Parameter],
     execution: Execution,
     widths: _Widths,
@@ -131,8 +131,8 @@ def _linear(
         macs=sum(positions),
         params=int("weight" in own),
         bias=int("bias" in own),
-        outs=widths.sum(name, "out", part.out_features),
-        ins=widths.sum(name, "in", part.in_features),
+        outs=widths.sum(name, "out", layer.out_features),
+        ins=widths.sum(name, "in", layer.in_features),
         map_size=max(positions, default=0),
         in_map_size=max(positions, default=0),
     )
@@ -140,11 +140,11 @@ def _linear(
 
 def _bare(path: str, parameter: nn.Parameter, widths: _Widths) -> CostTerm:
     """A parameter of its own: constant, or so many values for each channel of one group."""
-    found = widths.sides.get((path, "out"), {})
-    channels = sum(factor * widths.whole[group] for group, factor in found.items())
+    factors = widths.sides.get((path, "out"), {})
+    channels = sum(factor * widths.whole[group] for group, factor in factors.items())
     if not channels or parameter.numel() % channels:
         return CostTerm(path, 0, 0, parameter.numel(), ONE, ONE)
-    return CostTerm(path, 0, 0, parameter.numel() // channels, tuple(sorted(found.items())), ONE)
+    return CostTerm(path, 0, 0, parameter.numel() // channels, tuple(sorted(factors.items())), ONE)
 
 
 def _macs(term: CostTerm, whole: Mapping[str, int]) -> int:

@@ -126,10 +126,10 @@ def cut(
 
 def _tied(module: nn.Module) -> frozenset[int]:
     holders: dict[int, set[int]] = {}
-    for part in module.modules():
-        for parameter in part.parameters(recurse=False):
-            holders.setdefault(id(parameter), set()).add(id(part))
-    return frozenset(part for parts in holders.values() if len(parts) > 1 for part in parts)
+    for owner in module.modules():
+        for parameter in owner.parameters(recurse=False):
+            holders.setdefault(id(parameter), set()).add(id(owner))
+    return frozenset(owner for owners in holders.values() if len(owners) > 1 for owner in owners)
 
 
 def _complete(graph: Any) -> None:

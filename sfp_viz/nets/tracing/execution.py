@@ -78,7 +78,7 @@ def tensors_of(value: Any) -> list[Tensor]:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        return [tensor for part in value for tensor in tensors_of(part)]
+        return [tensor for item in value for tensor in tensors_of(item)]
     return []
 
 
@@ -93,8 +93,8 @@ def execute(module: nn.Module, input_shape: tuple[int, int, int], *, name: str =
         dry = meta_copy(module) if device == "meta" else copy.deepcopy(module).cpu().eval()
         try:
             return _executed(dry, torch.zeros(1, *input_shape, dtype=kind, device=device))
-        except Exception as found:  # a foreign forward pass may raise anything
-            problem = found
+        except Exception as error:  # a foreign forward pass may raise anything
+            problem = error
     raise ModelError(
         f"The network '{name}' does not run on one image of {input_shape} (channels, height, "
         f"width): {problem}. Check the input shape."
@@ -110,13 +110,13 @@ def _executed(module: nn.Module, image: Tensor) -> Execution:
     outputs: dict[int, tuple[str, Tensor, int]] = {}
 
     def hook(name: str):
-        def record(part: nn.Module, ins: tuple, out: Any) -> None:
+        def record(layer: nn.Module, ins: tuple, out: Any) -> None:
             if not (ins and isinstance(ins[0], Tensor) and isinstance(out, Tensor)):
                 return
             calls.setdefault(name, []).append((tuple(ins[0].shape), tuple(out.shape)))
-            if isinstance(part, CONVOLUTIONS):
+            if isinstance(layer, CONVOLUTIONS):
                 outputs[id(out)] = (name, out, out._version)
-            if isinstance(part, MAP_NORMS) and id(ins[0]) in outputs:
+            if isinstance(layer, MAP_NORMS) and id(ins[0]) in outputs:
                 source, _, version = outputs[id(ins[0])]
                 if ins[0]._version == version:
                     norms.setdefault(source, name)
@@ -124,9 +124,9 @@ def _executed(module: nn.Module, image: Tensor) -> Execution:
         return record
 
     hooks = [
-        part.register_forward_hook(hook(name))
-        for name, part in module.named_modules()
-        if next(part.parameters(recurse=False), None) is not None or isinstance(part, MAP_NORMS)
+        layer.register_forward_hook(hook(name))
+        for name, layer in module.named_modules()
+        if next(layer.parameters(recurse=False), None) is not None or isinstance(layer, MAP_NORMS)
     ]
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():

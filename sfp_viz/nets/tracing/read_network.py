@@ -115,13 +115,13 @@ def _filter_groups(
     """Every layer in exactly one group, groups in order of execution."""
     filters = {layer.name: layer.filters for layer in layers}
     free: set[str] = set(filters)
-    found: list[FilterGroup] = []
+    filter_groups: list[FilterGroup] = []
     for group in groups:
         members = [name for name in group.layers if name in free]
         followers = tuple(name for name in group.followers if name in free)
         free -= {*members, *followers}
         if not group.problem:
-            found.append(
+            filter_groups.append(
                 FilterGroup(
                     group.name,
                     group.layers,
@@ -136,12 +136,14 @@ def _filter_groups(
             same = tuple(name for name in members if filters[name] == width)
             along = followers if width == filters[members[0]] else ()
             repeats = group.repeats if group.size * group.repeats == width else 1
-            found.append(
+            filter_groups.append(
                 FilterGroup(same[0], same, width // repeats, True, group.problem, repeats, along)
             )
-    found += [FilterGroup(n, (n,), filters[n], True, untraced) for n in filters if n in free]
+    filter_groups += [
+        FilterGroup(n, (n,), filters[n], True, untraced) for n in filters if n in free
+    ]
     order = list(filters).index
-    return tuple(sorted(found, key=lambda group: order(group.name)))
+    return tuple(sorted(filter_groups, key=lambda group: order(group.name)))
 
 
 def _tie(group: ChannelGroup) -> Cause | None:
@@ -153,33 +155,33 @@ def _tie(group: ChannelGroup) -> Cause | None:
 
 
 def _layer(module: nn.Module, name: str, execution: Execution) -> ConvLayer:
-    part: Any = module.get_submodule(name)
+    layer: Any = module.get_submodule(name)
     outs = execution.calls[name][0][1]
-    weight = _array(part.weight)
-    turned = isinstance(part, nn.ConvTranspose2d)
-    if turned:
-        weight = filters_first(weight, part.groups)
+    weight = _array(layer.weight)
+    transposed = isinstance(layer, nn.ConvTranspose2d)
+    if transposed:
+        weight = filters_first(weight, layer.groups)
     scale, gamma = _norm_scales(module, execution.norms.get(name, ""), len(weight))
-    if isinstance(part, nn.Linear):  # applied at every position of [N, ..., features], or at one
+    if isinstance(layer, nn.Linear):  # applied at every position of [N, ..., features], or at one
         size = (outs[1] if len(outs) > 2 else 1, outs[2] if len(outs) > 3 else 1)
         whole = weight[:, :, None, None]
         return ConvLayer(name, whole, (1, 1), 1, size, scale, gamma, neurons=len(outs) == 2)
-    stride = (part.stride[0], part.stride[1])
+    stride = (layer.stride[0], layer.stride[1])
     size = (outs[2], outs[3])
-    return ConvLayer(name, weight, stride, part.groups, size, scale, gamma, transposed=turned)
+    return ConvLayer(name, weight, stride, layer.groups, size, scale, gamma, transposed=transposed)
 
 
 def _norm_scales(
     module: nn.Module, norm: str, filters: int
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """gamma / sqrt(variance + eps), and gamma alone, of the BatchNorm behind a layer."""
-    part: Any = module.get_submodule(norm) if norm else None
-    if part is None or part.num_features != filters:
+    layer: Any = module.get_submodule(norm) if norm else None
+    if layer is None or layer.num_features != filters:
         return None, None
-    gamma = np.ones(filters, np.float32) if part.weight is None else _array(part.weight)
-    if part.running_var is None:
+    gamma = np.ones(filters, np.float32) if layer.weight is None else _array(layer.weight)
+    if layer.running_var is None:
         return None, gamma
-    return (gamma / np.sqrt(_array(part.running_var) + part.eps)).astype(np.float32), gamma
+    return (gamma / np.sqrt(_array(layer.running_var) + layer.eps)).astype(np.float32), gamma
 
 
 def _array(tensor: Tensor) -> np.ndarray:

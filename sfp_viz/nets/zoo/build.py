@@ -118,13 +118,13 @@ def _adopt(owner: nn.Module) -> None:
     """Set the channel counts that a module keeps beside its weights."""
     weight = getattr(owner, "weight", None)
     if isinstance(owner, nn.Conv2d):
-        outs, part = owner.weight.shape[:2]
+        outs, block_width = owner.weight.shape[:2]
         if owner.groups == owner.in_channels and owner.groups > 1:  # depthwise
             owner.groups = outs // (owner.out_channels // owner.in_channels)
-        owner.out_channels, owner.in_channels = outs, part * owner.groups
+        owner.out_channels, owner.in_channels = outs, block_width * owner.groups
     elif isinstance(owner, nn.ConvTranspose2d):
-        ins, part = owner.weight.shape[:2]
-        owner.in_channels, owner.out_channels = ins, part * owner.groups
+        ins, block_width = owner.weight.shape[:2]
+        owner.in_channels, owner.out_channels = ins, block_width * owner.groups
     elif isinstance(owner, nn.Linear):
         owner.out_features, owner.in_features = owner.weight.shape
     elif isinstance(owner, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm2d):
