@@ -6,7 +6,7 @@ import pytest
 
 from sfp_viz.core.plan.recipe import fpgm
 from tests.browser.acting import asked, button, go, press, still, until_asked
-from tests.finished import finished_run, plan_of
+from tests.finished_runs import finished_run, plan_of
 
 MODEL = "resnet20_cifar10"
 POINT = ".js-plotly-plot .scatterlayer .trace .points .point"

@@ -86,13 +86,13 @@ def hashes(page: Page) -> str:
     return said.inner_text()
 
 
-def test_ten_undos_and_ten_redos_lead_back_to_the_same_plan(page):
+def test_as_many_redos_as_undos_lead_back_to_the_same_plan(page):
     page.goto("/plan")
     still(page)
     names = [asked(page)]
-    for _ in range(10):
+    for _ in range(4):
         names.append(narrow(page, "conv2"))
-    assert len(set(names)) == 11
+    assert len(set(names)) == 5
     made = hashes(page)
     go(page, "Plan")
     for name in reversed(names[:-1]):

@@ -15,7 +15,7 @@ from sfp_viz.errors import RunError
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch.process import cancel
 from tests.browser.acting import button, press, still
-from tests.browser.made_runs import stopped, trained
+from tests.browser.fake_runs import stopped, trained
 
 
 @pytest.fixture

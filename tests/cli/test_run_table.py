@@ -17,7 +17,7 @@ from sfp_viz.core.plan.recipe import Recipe, uniform_l1
 from sfp_viz.errors import RunError
 from sfp_viz.runs.results import latencies
 from sfp_viz.runs.results.latencies import RunLatency
-from tests.finished import finished_run, plan_of, sparsified_run
+from tests.finished_runs import finished_run, plan_of, sparsified_run
 
 
 @pytest.fixture

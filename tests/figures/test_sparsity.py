@@ -16,7 +16,7 @@ from sfp_viz.figures.sparsity import (
     thinning_layers,
 )
 from sfp_viz.nets.io.samples import sample_network
-from tests.made_refreshes import refreshes
+from tests.fake_refreshes import refreshes
 
 ASKED = SSR(epochs=4, finish="target", target_reduction=0.6)
 

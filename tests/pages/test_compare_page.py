@@ -19,7 +19,7 @@ from sfp_viz.runs.results.latencies import RunLatency, Timing
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.training import start
-from tests.finished import MODEL, finished_run, plan_of
+from tests.finished_runs import MODEL, finished_run, plan_of
 from tests.pages.page_words import press, said, undo
 
 PLAN = "this plan"

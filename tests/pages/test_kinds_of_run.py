@@ -28,7 +28,7 @@ from sfp_viz.runs.storage.steps import read_steps_request
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.training import sweep_form
-from tests.finished import finished_run
+from tests.finished_runs import finished_run
 from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"

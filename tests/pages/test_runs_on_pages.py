@@ -26,7 +26,7 @@ from sfp_viz.runs.storage.records import Before, Result, Run
 from sfp_viz.ui import export
 from sfp_viz.ui.cached import known_runs, planned
 from sfp_viz.ui.session.history import History
-from tests.finished import finished_run
+from tests.finished_runs import finished_run
 from tests.pages.page_words import press, said
 
 MODEL = "lenet5_digits"

@@ -12,7 +12,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
 from sfp_viz.ui.cached import planned
-from tests.finished import finished_run
+from tests.finished_runs import finished_run
 from tests.pages.page_words import press, said
 
 

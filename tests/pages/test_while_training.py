@@ -37,7 +37,7 @@ from sfp_viz.ui.group import group_view
 from sfp_viz.ui.recipe import training_reasons
 from sfp_viz.ui.runs import sparsify_result
 from sfp_viz.ui.session.history import History
-from tests.made_refreshes import refreshes
+from tests.fake_refreshes import refreshes
 from tests.pages.page_words import press, said, undo
 
 MODEL = "lenet5_digits"

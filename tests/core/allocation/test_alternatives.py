@@ -16,7 +16,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import RecipeError
-from tests.core.made_up import evidence_of
+from tests.core.fake_evidence import evidence_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 RECIPE = Recipe(target_reduction=0.4)

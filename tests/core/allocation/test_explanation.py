@@ -14,7 +14,7 @@ from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
-from tests.core.made_up import evidence_of
+from tests.core.fake_evidence import evidence_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 

@@ -22,7 +22,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.errors import PlanError, RecipeError
-from tests.core.made_up import evidence_of, large, table_of
+from tests.core.fake_evidence import evidence_of, large, table_of
 
 GOALS = ["macs", "params", "memory", "latency"]
 

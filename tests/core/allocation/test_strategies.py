@@ -20,7 +20,7 @@ from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
-from tests.core.made_up import evidence_of, large, observations_of, sensitivity_of, table_of
+from tests.core.fake_evidence import evidence_of, large, observations_of, sensitivity_of, table_of
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
 GOALS = ["macs", "params", "memory", "latency"]

@@ -17,7 +17,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import analyze_group
 from sfp_viz.errors import PlanError
-from tests.core.made_up import large, table_of
+from tests.core.fake_evidence import large, table_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]

@@ -16,7 +16,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.dispersion import dispersions
 from sfp_viz.errors import SfpError
-from tests.core.made_up import evidence_of
+from tests.core.fake_evidence import evidence_of
 
 
 def measured(images: int = 1000, allocation="dispersion", **right: int) -> Trust:

@@ -9,7 +9,7 @@ from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.cost.latency_table import estimate
 from sfp_viz.core.cost.objective import IncrementalCost, objective_of
 from sfp_viz.errors import PlanError, RecipeError
-from tests.core.made_up import large, table_of
+from tests.core.fake_evidence import large, table_of
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
 GOALS = ["macs", "params", "memory", "latency"]

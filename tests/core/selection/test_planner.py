@@ -16,7 +16,7 @@ from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan, make_plan_for
 from sfp_viz.errors import PlanError, RecipeError
-from tests.core.made_up import evidence_of, with_along
+from tests.core.fake_evidence import evidence_of, with_along
 
 NETS = ["plain", "residual", "depthwise", "concat", "grouped"]
 

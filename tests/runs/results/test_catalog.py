@@ -14,7 +14,7 @@ from sfp_viz.runs.results import catalog
 from sfp_viz.runs.results.catalog import entries, newest
 from sfp_viz.runs.results.evidence import find_sources
 from sfp_viz.runs.storage import json_record
-from tests.finished import MODEL, finished_run
+from tests.finished_runs import MODEL, finished_run
 
 
 def dated(path, created: float, **more) -> str:

@@ -19,8 +19,8 @@ from sfp_viz.runs.results.differences import (
 )
 from sfp_viz.runs.results.points import points_of
 from sfp_viz.runs.results.summary import Summary, finished_runs
-from tests.finished import MODEL, finished_run, sparsified_run
-from tests.finished import plan_of as made
+from tests.finished_runs import MODEL, finished_run, sparsified_run
+from tests.finished_runs import plan_of as made
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from sfp_viz.runs.results.latencies import (
 from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.runs.storage.processes import is_alive
 from sfp_viz.runs.work import latencies as work_latencies
-from tests.finished import MODEL, finished_run
+from tests.finished_runs import MODEL, finished_run
 
 
 def one(

@@ -17,7 +17,7 @@ from sfp_viz.runs.results.points import kind_of
 from sfp_viz.runs.results.summary import INDEX, finished_runs, unfinished_runs
 from sfp_viz.runs.results.table import table
 from sfp_viz.runs.storage.steps import Stage, write_stages
-from tests.finished import MODEL, finished_run, plan_of
+from tests.finished_runs import MODEL, finished_run, plan_of
 
 
 def test_a_finished_run_is_summed_up_with_its_last_and_best_epoch(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import NAMED, Recipe, functional, name_of, random, uniform_l1
 from sfp_viz.runs.storage.facts import kind_of, training_facts
-from tests.finished import plan_of
+from tests.finished_runs import plan_of
 
 
 def test_all_keys_are_there_whatever_is_known():

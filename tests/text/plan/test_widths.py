@@ -14,7 +14,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.text.plan.widths import width_latex, width_numbers, width_sentence
 from tests.core.conftest import plain_network
-from tests.core.made_up import evidence_of
+from tests.core.fake_evidence import evidence_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
 

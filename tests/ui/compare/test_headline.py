@@ -13,7 +13,7 @@ from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs.results.points import RUN, points_of
 from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.ui.compare import headline
-from tests.finished import finished_run, plan_of
+from tests.finished_runs import finished_run, plan_of
 
 OURS, PLAIN = plan_of(Recipe(compensation="bias")), plan_of(uniform_l1())
 THREE = Distillation(epochs=3)

@@ -8,7 +8,7 @@ from sfp_viz.core.training.sparsification import SSR, sparse_settings
 from sfp_viz.figures.sparsity import sparsity_history
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.components.thinning import description, thinning_data
-from tests.made_refreshes import refreshes
+from tests.fake_refreshes import refreshes
 
 NETWORK = sample_network("vgg11_fashion")
 
