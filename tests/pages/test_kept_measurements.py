@@ -8,7 +8,9 @@ import pytest
 import streamlit as st
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.ui.cached import pruned
+from sfp_viz.core.plan.request import Request
+from sfp_viz.runs.results.measurements import MeasurementKey, save_measurement
+from sfp_viz.ui.cached import loaders, measurements, planned, pruned
 from sfp_viz.ui.session.history import History
 from tests.pages.page_words import press, said
 
@@ -23,6 +25,18 @@ def afresh(monkeypatch):
             monkeypatch.setattr(pruned, name, lambda *_, **__: pytest.fail("it was cut anew"))
 
     return forget
+
+
+def test_a_measurement_of_version_0_1_is_found_by_the_hash_that_it_had(workspace):
+    model, request = "lenet5_digits", Request(Recipe())
+    first = planned.plan(model, request).version_1_hash
+    assert first != planned.plan(model, request).hash
+    save_measurement(workspace, MeasurementKey("check", loaders.digest(model), first, ""), {"x": 1})
+    found = measurements.find("check", measurements.Subject(model, request))
+    assert found is not None
+    assert found.value == {"x": 1}
+    other = Request(Recipe(0.4))
+    assert measurements.find("check", measurements.Subject(model, other)) is None
 
 
 def go_to(app, recipe: Recipe) -> None:

@@ -13,33 +13,47 @@ from sfp_viz.core.allocation.suggestion import allocate
 
 @dataclass(frozen=True)
 class RoundingCost:
-    """Computed, for latency estimated. ``step`` is the rounding in use: 1 where multiples could
-    not meet the target. ``without`` and ``with_it`` are the reductions of the goal, 0..1, and
-    ``free`` and ``rounded`` the units that each group keeps, without and with rounding."""
+    """Widths and reductions of the goal with and without rounding: computed, for latency estimated.
 
-    asked: int
+    Attributes:
+        requested: the recipe's rounding.
+        step: the rounding in use; 1 where multiples could not meet the target.
+        plain_reduction: reduction of the goal 0..1 with single units.
+        rounded_reduction: reduction of the goal 0..1 with rounding.
+        plain: units that each group keeps with single units.
+        rounded: units that each group keeps with rounding.
+    """
+
+    requested: int
     step: int
-    without: float
-    with_it: float
-    free: Mapping[str, int]
+    plain_reduction: float
+    rounded_reduction: float
+    plain: Mapping[str, int]
     rounded: Mapping[str, int]
 
 
 def rounding_cost(problem: Problem) -> RoundingCost:
     """Widths and reduction of the goal with the recipe's rounding and with single units.
 
-    Raises what ``suggest`` raises.
+    Raises:
+        PlanError: the target cannot be met.
+        RecipeError: evidence that the recipe needs is missing or of other weights.
     """
-    asked = problem.recipe.rounding
+    requested = problem.recipe.rounding
     rounded = allocate(problem)
-    free = rounded if asked == 1 else allocate(problem.with_recipe(rounding=1))
-    count = problem.objective
-    whole = count(count.sizes)
+    plain = rounded if requested == 1 else allocate(problem.with_recipe(rounding=1))
+    objective = problem.objective
+    whole = objective(objective.sizes)
 
-    def saved(kept: Mapping[str, int]) -> float:
-        return 1 - count(np.array([kept[n] for n in count.names])) / whole if whole else 0.0
+    def reduction(kept: Mapping[str, int]) -> float:
+        left = objective(np.array([kept[name] for name in objective.names]))
+        return 1 - left / whole if whole else 0.0
 
     return RoundingCost(
-        asked, rounded.step, saved(free.kept), saved(rounded.kept), free.kept,
+        requested,
+        rounded.step,
+        reduction(plain.kept),
+        reduction(rounded.kept),
+        plain.kept,
         rounded.kept,
-    )  # fmt: skip
+    )

@@ -69,22 +69,33 @@ def published() -> tuple[Published, ...]:
 
 
 def read_published(lines: Iterable[str]) -> list[Published]:
-    """The rows of a table with the columns of ours; DataError names the row that is wrong."""
-    found = []
+    """The rows of a table with the columns of ours.
+
+    Args:
+        lines: the table as CSV, the header first.
+
+    Raises:
+        DataError: a row cannot be read; the message names it.
+    """
+    rows = []
     for number, row in enumerate(csv.DictReader(lines), 2):
         try:
-            found.append(_row(row))
+            rows.append(_row(row))
         except (KeyError, TypeError, ValueError) as problem:
             raise DataError(
                 f"Row {number} of the published numbers cannot be read ({problem!r}). Put the "
                 "file of the installed package back."
             ) from problem
-    return found
+    return rows
 
 
 def drawable(rows: Iterable[Published], *, axis: str = "macs") -> tuple[Published, ...]:
-    """The rows with a change and a saving on ``axis`` ('macs' or 'params') that do not contradict
-    themselves."""
+    """The rows that can be drawn: with a change and a saving, and without contradictions.
+
+    Args:
+        rows: published results.
+        axis: 'macs' or 'params'; what the saving is of.
+    """
     return tuple(
         row for row in rows
         if row.change is not None and saving(row, axis) is not None and not row.doubtful

@@ -19,7 +19,7 @@ from sfp_viz.nets.tracing.dependency_groups import TraceError, trace
 from sfp_viz.nets.tracing.execution import Execution, execute, layers_of
 from sfp_viz.nets.tracing.verification import failing_groups
 
-STEM_INPUTS = 4  # a first layer with so few input channels and filters is left whole (G.6)
+STEM_INPUTS = 4  # a first layer with so few input channels and filters is left whole
 STEM_FILTERS = 16
 
 
