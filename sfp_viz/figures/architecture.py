@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
-    """Filters of each layer: the outline is before, the filled bar after.
+    """Filters of each layer: the outline before pruning, the filled bar after.
 
-    ``kept`` holds the units each group keeps; groups not named stay whole.
+    Args:
+        network: The network.
+        kept: Units that each group keeps, by name; groups that are not named keep all.
     """
     if not network.layers:
         return theme.empty("The network has no layer with filters.")
@@ -23,7 +25,7 @@ def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
     before = [layer.filters for layer in network.layers]
     after = [kept_filters(network, layer.name, kept) for layer in network.layers]
     figure = theme.chart(y="filters", height=280)
-    width = min(0.8, 0.1 * len(names))  # of two layers, no bar fills half the page
+    width = min(0.8, 0.1 * len(names))  # so that with two layers no bar fills half the page
     figure.add_bar(
         x=names,
         y=after,
@@ -46,7 +48,7 @@ def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
 
 
 def kept_filters(network: Network, layer: str, kept: Mapping[str, int]) -> int:
-    """Filters that ``layer`` has left when groups keep ``kept`` units."""
+    """Number of filters that ``layer`` keeps when groups keep ``kept`` units."""
     group = network.group_of(layer)
     whole = network.layer(layer).filters
     if group is None or not group.size:

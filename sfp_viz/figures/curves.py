@@ -1,4 +1,4 @@
-"""Loss, accuracy and temperature of a training, epoch by epoch."""
+"""Accuracy, loss and temperature of a training over its epochs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ if TYPE_CHECKING:
 
 
 def training_curves(epochs: Sequence[Epoch], *, start: float | None = None) -> go.Figure:
-    """Three charts above each other, sharing the epochs: accuracy in %, loss, temperature.
+    """Three charts above each other over the epochs: accuracy in %, loss, temperature.
 
-    ``start`` is the accuracy 0..1 before the first epoch (one-shot), drawn at epoch 0.
+    Args:
+        epochs: The epochs of the training, in order.
+        start: One-shot accuracy 0..1 before the first epoch, drawn at epoch 0.
     """
     if not epochs:
-        return theme.empty("No epoch has ended yet.", height=420)
+        return theme.empty("No epoch is finished yet.", height=420)
     figure = theme.chart(height=460)
     at = [e.epoch for e in epochs]
     test = [100 * e.test_accuracy for e in epochs]
-    begun = [] if start is None else [(0, 100 * start)]
+    before = [] if start is None else [(0, 100 * start)]
     lines = (
-        ("test accuracy", [x for x, _ in begun] + at, [y for _, y in begun] + test, "y", None),
+        ("test accuracy", [x for x, _ in before] + at, [y for _, y in before] + test, "y", None),
         ("training accuracy", at, [100 * e.train_accuracy for e in epochs], "y", theme.GREY),
         ("loss", at, [e.loss for e in epochs], "y2", None),
         ("temperature", at, [e.temperature for e in epochs], "y3", theme.GREY),

@@ -1,4 +1,4 @@
-"""What each group costs alone, width by width: small charts on one scale."""
+"""Accuracy when one group alone is pruned, as small charts on one scale."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sfp_viz.text.numbers import percent, span
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_HIGH = 108  # pixels of one small chart
+_HEIGHT = 108  # pixels of one small chart
 
 
 def sensitivity_curves(
@@ -22,18 +22,23 @@ def sensitivity_curves(
     chosen: str | None = None,
     columns: int = 4,
 ) -> go.Figure:
-    """A small chart for each measured group: one-shot accuracy in % by share of filters removed.
+    """A small chart for each measured group: one-shot accuracy in % by share of pruned filters.
 
-    Points are measured, with their 95 % intervals; the line between them is estimated. The group
-    ``chosen`` is drawn in the accent, the others in grey. ``kept``, units that a plan keeps, adds
-    a mark there. All charts share both axes, so that steep ones stand out.
+    Points are measured, with their 95 % intervals; the line between them is estimated. All charts
+    share both axes, so that steep ones stand out.
+
+    Args:
+        sensitivity: The measurements.
+        kept: Units that a plan keeps, by group, to be marked.
+        chosen: The group in the accent color; the others are grey.
+        columns: Number of charts in a row.
     """
     names = list(sensitivity.right)
     if not names:
         return theme.empty("No group has been measured yet.")
     columns = min(columns, len(names))
     rows = -(-len(names) // columns)
-    figure = theme.chart(height=60 + rows * (_HIGH + 34))
+    figure = theme.chart(height=60 + rows * (_HEIGHT + 34))
     for place, name in enumerate(names):
         _small(figure, sensitivity, name, place, chosen=name == chosen)
         if kept is not None and name in kept:
@@ -45,7 +50,7 @@ def sensitivity_curves(
             xanchor="left", yanchor="bottom", showarrow=False, font={"size": 11},
         )  # fmt: skip
     figure.add_annotation(
-        text=f"accuracy, % ({sensitivity.images:,} images), by share of filters removed, %",
+        text=f"accuracy, % ({sensitivity.images:,} images), by share of pruned filters, %",
         x=0, y=0, xref="paper", yref="paper", xanchor="left", yanchor="top", yshift=-24,
         showarrow=False, font={"size": 11},
     )  # fmt: skip
@@ -66,7 +71,7 @@ def _small(
         y=[whole - lost for lost in curve],
         xaxis=f"x{axis}", yaxis=f"y{axis}", mode="lines",
         line={"color": color, "width": 2 if chosen else 1.5},
-        hovertemplate=f"{name}<br>%{{x:.0f}} % removed: %{{y:.1f}} % (estimated)<extra></extra>",
+        hovertemplate=f"{name}<br>%{{x:.0f}} % pruned: %{{y:.1f}} % (estimated)<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
         x=[100 * (1 - p.kept / size) for p in points],

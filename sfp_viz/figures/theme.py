@@ -41,7 +41,7 @@ def chart(*, x: str = "", y: str = "", height: int = 300, title: str = "") -> go
 
 
 def empty(message: str, *, height: int = 300) -> go.Figure:
-    """A chart that says, in one sentence, why there is nothing to draw."""
+    """An empty chart with ``message``, which says why there is nothing to draw."""
     figure = chart(height=height)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
@@ -50,7 +50,7 @@ def empty(message: str, *, height: int = 300) -> go.Figure:
 
 
 def for_app(figure: go.Figure) -> go.Figure:
-    """The figure with the palette's colors as placeholders, which the app's theme fills.
+    """The figure with placeholders for the palette's colors, which the app's theme replaces.
 
     '#000001' is the first category of the theme, light or dark (streamlit's own convention).
     """

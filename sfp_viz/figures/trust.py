@@ -1,4 +1,4 @@
-"""Predicted against measured: does what a prediction calls better turn out better?"""
+"""Predicted against measured: whether plans with less predicted damage are more accurate."""
 
 from __future__ import annotations
 
@@ -19,32 +19,37 @@ _AXES = {
     "sensitivity": "predicted damage by sensitivity, log-odds (estimated)",
 }
 _NAMES = {
-    "suggestion": "the suggestion",
-    "uniform": "the same ratio everywhere",
+    "suggestion": "suggested plan",
+    "uniform": "same ratio everywhere",
     "dispersion": "by Kernel Dispersion",
-    "functional": "by function",
+    "functional": "by functional redundancy",
     "sensitivity": "by sensitivity",
-    "mild": "plans near the suggestion",
+    "mild": "plans near the suggested one",
     "wild": "plans further away",
 }
 
 
 def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> go.Figure:
-    """Plans of equal cost: damage by ``predictor`` across, measured one-shot accuracy up.
+    """Plans of equal cost: predicted damage on the x axis, measured one-shot accuracy on the y
+    axis.
 
-    Where the prediction is right, points fall from left to right. The suggestion is a filled
-    mark in the accent, the plans of other allocations have the marks of the bars, drawn plans are
+    If the prediction is right, points fall from left to right. The suggested plan is a filled mark
+    in the accent color, plans of other allocations have the marks of the bars, sampled plans are
     grey; whiskers are 95 % intervals.
+
+    Args:
+        trust: The measured plans.
+        predictor: 'dispersion', 'functional' or 'sensitivity'.
     """
     shown = [d for d in trust.draws if d.right is not None and predictor in dict(d.predicted)]
     if not shown:
         return theme.empty("No plan has been measured yet.", height=360)
-    found = agreement(trust, predictor)
+    correlation = agreement(trust, predictor)
     figure = theme.chart(x=_AXES[predictor], y="one-shot accuracy, % (measured)", height=360)
-    if found is not None:
-        low, high = found.interval
+    if correlation is not None:
+        low, high = correlation.interval
         figure.add_annotation(
-            text=f"rank correlation {signed(found.correlation)} "
+            text=f"rank correlation {signed(correlation.correlation)} "
             f"(95 %: {signed(low)} to {signed(high)})",
             x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top",
             showarrow=False,
@@ -58,9 +63,9 @@ def predicted_against_measured(trust: Trust, predictor: str = "dispersion") -> g
         ("uniform", "circle-open", theme.PALETTE[1], 12),
         ("suggestion", "circle", theme.PALETTE[0], 12),
     ):
-        mine = [d for d in shown if d.kind == kind]
-        if mine:
-            _add(figure, mine, trust, predictor, kind=kind, symbol=symbol, color=color, size=size)
+        draws = [d for d in shown if d.kind == kind]
+        if draws:
+            _add(figure, draws, trust, predictor, kind=kind, symbol=symbol, color=color, size=size)
     return figure
 
 
@@ -95,7 +100,7 @@ def _add(
             for d, s, i in zip(draws, shares, spans, strict=True)
         ],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]} (%{customdata[2]}, measured)"
-        f"<br>%{{customdata[3]}} {_GOALS[trust.recipe.goal]} left<extra></extra>",
+        f"<br>%{{customdata[3]}} {_GOALS[trust.recipe.goal]}<extra></extra>",
     )
 
 

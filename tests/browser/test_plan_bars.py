@@ -52,7 +52,7 @@ def test_dragging_a_bar_changes_its_filters_and_the_macs_and_can_be_undone(page:
 
 def test_a_name_shows_why_and_a_locked_group_no_longer_moves(page: Page):
     page.goto("/plan")
-    press(page, page.get_by_role("button", name="conv1: show why"))
+    press(page, page.get_by_role("button", name="conv1: show explanation"))
     expect(page.get_by_role("heading", name="conv1")).to_have_count(1)
     press(page, page.get_by_text("Do not prune"))
     expect(page.get_by_text("Not pruned: you set 'Do not prune'.")).to_have_count(1)

@@ -112,7 +112,7 @@ def test_the_report_stands_alone_and_shows_chart_table_settings_and_plans(two, t
     assert not page.outside
     assert "svg" in page.tags
     assert evil in page.text
-    for words in ("What differs", "What is the same", "filters that go", "learning_rate",
+    for words in ("Differences", "Common settings", "pruned filters", "learning_rate",
                   "Pareto front of", "best epoch was chosen on the test images"):  # fmt: skip
         assert words in page.text
 

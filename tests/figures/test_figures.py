@@ -36,7 +36,7 @@ def test_dispersion_bars_part_the_chosen_group_from_the_rest_and_mark_what_is_ke
 
 
 def test_a_network_without_groups_gets_a_sentence_and_no_bars(two_groups):
-    assert "can be cut" in words(figures.dispersion_bars(two_groups, {}))[0]
+    assert "can be pruned" in words(figures.dispersion_bars(two_groups, {}))[0]
 
 
 def test_widths_stand_in_the_order_of_execution_with_both_numbers(two_groups):

@@ -40,7 +40,7 @@ def test_the_front_is_drawn_of_trained_networks_and_says_of_how_many():
     assert picture.among == 5  # not the one-shot one
     assert picture.front == ((3.0, 85.0), (4.0, 92.0), (5.0, 94.0), (10.0, 95.0))
     names = [trace.name for trace in tradeoff(picture).data]
-    assert names[0] == "front of 5"
+    assert names[0] == "Pareto front of 5"
     assert {"this plan, fine-tuned", "uniform L1, fine-tuned", "unpruned"} <= set(names)
     assert "fpgm, fine-tuned" in names
     assert "other plans, one-shot" in names
@@ -52,7 +52,7 @@ def test_each_mark_carries_its_key_and_says_what_is_counted_and_measured():
     text = " ".join(marks["a"].words)
     assert "5.00 M MACs, 50.0 k params, counted" in text
     assert "measured on 1,000 images" in text
-    assert "−1.00 points against the unpruned" in text
+    assert "−1.00 points compared with the unpruned" in text
     for trace in tradeoff(view(POINTS)).data[1:]:
         assert all(entry[0] in marks for entry in trace.customdata)
 
@@ -75,7 +75,7 @@ def test_params_and_latency_are_axes_of_their_own():
     picture = view([*POINTS, slow], axis="latency")
     assert [mark.key for mark in picture.marks] == ["slow"]
     assert picture.marks[0].x_span == (1.9, 2.2)
-    assert picture.x_title == "ms for 1 image on cpu, 2 threads (measured)"
+    assert picture.x_title == "latency, ms (measured; batch size 1, cpu, 2 threads)"
     other = Measured(latency_ms=2.0, batch=8, threads=2, device="cpu")
     with pytest.raises(ValueError, match="different devices"):
         view([slow, point("x", 9_000_000, 0.9, latency=other)], axis="latency")
@@ -84,7 +84,7 @@ def test_params_and_latency_are_axes_of_their_own():
 def test_published_results_stand_as_drop_against_drop_never_as_accuracies():
     picture = view(POINTS, published=ROWS)
     assert "change" in picture.y_title
-    assert picture.x_title.startswith("MACs saved, %")
+    assert picture.x_title.startswith("reduction of MACs, %")
     assert picture.turned
     marks = {mark.key: mark for mark in picture.marks if mark.key}
     assert (marks["a"].x, marks["a"].y) == (pytest.approx(50), pytest.approx(-1))
@@ -100,7 +100,7 @@ def test_published_results_stand_as_drop_against_drop_never_as_accuracies():
         assert "Source: " in " ".join(mark.words)
         assert not re.search(r"9\d\.\d+ ?%", mark.words[1].split("points")[0])
     assert max(mark.y for mark in picture.marks) < 5  # no accuracy of 90 per cent anywhere
-    with pytest.raises(ValueError, match="no latency"):
+    with pytest.raises(ValueError, match="no comparable latency"):
         view(POINTS, axis="latency", published=ROWS)
 
 
@@ -119,7 +119,7 @@ def test_the_svg_is_whole_has_every_mark_and_runs_nothing():
     assert len(titles) == len(picture.marks)
     assert "<script" not in text
     assert "href" not in text
-    assert "dotted: front of" in text
+    assert "dotted: Pareto front of" in text
 
 
 def test_names_in_an_svg_are_text_and_never_markup():

@@ -129,7 +129,7 @@ def test_the_card_shows_last_and_best_epoch_and_how_the_point_stands(open_page, 
     assert "chosen on the test images" in best.help
     assert "It is on the Pareto front of 4 networks" in said(app)
     choose(app, three["uniform"])
-    assert "surely more accurate" in said(app)
+    assert "more accurate and costs no more" in said(app)
     press(app, "Close")
     assert not app.metric
 
@@ -167,7 +167,7 @@ def test_what_differs_between_chosen_runs_is_shown_and_nothing_else(open_page, t
     assert by_name["conv1: share removed by hand"][first] == "–"
     assert by_name["conv1: share removed by hand"][second] == "0.25"
     choose(app, three["plan"], three["plan"])
-    assert "What differs" not in said(app)
+    assert "Differences between" not in said(app)
 
 
 def test_runs_of_other_images_do_not_share_the_axis(open_page, three, workspace):
@@ -191,9 +191,9 @@ def test_published_results_turn_the_axis_into_a_change_and_say_so(open_page, thr
     next(t for t in app.toggle if t.label == "Published results").set_value(True).run()
     assert not app.exception
     assert "vertical axis now shows the accuracy change" in app.info[0].value
-    assert "None of these networks is" in app.info[0].value
+    assert "There are no results for" in app.info[0].value
     assert "baselines, trainings, schedules" in said(app).replace("\\", "")
-    next(s for s in app.selectbox if s.label == "Published for").select("All of them").run()
+    next(s for s in app.selectbox if s.label == "Published results for").select("All of them").run()
     assert "rows are drawn" in said(app)
     against(app, "Params")
     assert not app.exception
@@ -293,9 +293,9 @@ def test_the_downloads_are_whole_and_say_units_and_what_was_measured(open_page, 
     assert "<svg" in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
-    assert "What differs" in page
+    assert "Differences" in page
     assert "conv1: share removed by hand" in page
-    assert "filters that go" in page
+    assert "pruned filters" in page
 
 
 def test_a_baseline_keeps_the_settings_of_the_plans_run(open_page, three, monkeypatch):

@@ -350,7 +350,7 @@ def test_a_finished_run_shows_costs_before_and_after_beside_its_curves(laid, ope
     assert story(app)
     assert "**Sparse training**" in said(app)
     found = numbers(app)
-    assert (found["After the cut"], found["Fine-tuned"], found["Activation memory"]) == (
+    assert (found["After pruning"], found["Fine-tuned"], found["Activation memory"]) == (
         "80.0 %", "95.0 %", "3.80 kB",
     )  # fmt: skip
     assert "MACs and latency" not in said(app)

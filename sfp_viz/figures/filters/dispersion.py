@@ -1,4 +1,4 @@
-"""Kernel Dispersion over depth, with what each group keeps."""
+"""Kernel Dispersion of each group by depth, with the share of filters kept."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ def dispersion_bars(
     kept: Mapping[str, int] | None = None,
     chosen: str | None = None,
 ) -> go.Figure:
-    """Bars of Kernel Dispersion (0 all filters alike, 1 as spread as random ones), by depth.
+    """Bars of Kernel Dispersion (0: all filters alike, 1: as spread as random filters), by depth.
 
-    ``dispersions`` by group name; groups without one are left out. ``kept``, units a group keeps,
-    adds a mark at the kept share. ``chosen`` is drawn in the accent, the others in grey.
+    Args:
+        network: The network.
+        dispersions: Kernel Dispersion by group name; groups without one are left out.
+        kept: Units that each group keeps, to be marked.
+        chosen: The group in the accent color; the others are grey.
     """
     groups = [g for g in network.groups if g.name in dispersions]
     if not groups:
-        return theme.empty("No group of filters can be cut, so there is no dispersion to show.")
+        return theme.empty("No group of filters can be pruned, so there is no dispersion to show.")
     figure = theme.chart(y="Kernel Dispersion, 0 to 1", height=260)
     names = [g.name for g in groups]
-    for part, color in (([g for g in groups if g.name == chosen], None), (groups, theme.GREY)):
-        shown = [g for g in part if color is None or g.name != chosen]
+    accent = [g for g in groups if g.name == chosen]
+    others = [g for g in groups if g.name != chosen]
+    for shown, color in ((accent, None), (others, theme.GREY)):
         figure.add_bar(
             x=[g.name for g in shown],
             y=[dispersions[g.name] for g in shown],
-            width=min(0.75, 0.1 * len(names)),  # of two layers, no bar fills half the page
+            width=min(0.75, 0.1 * len(names)),  # so that with two layers no bar fills half the page
             name="Kernel Dispersion" if color else f"chosen: {chosen}",
             marker={"color": color} if color else None,
             showlegend=bool(shown) and (color is not None or chosen is not None),

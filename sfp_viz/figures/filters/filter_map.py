@@ -1,4 +1,4 @@
-"""Filters as points: near ones are alike. A still picture; the page Explore has a live one."""
+"""A static map of filters: similar ones are near each other. The page Explore has a live one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ def filter_map(
     *,
     removed: Collection[int] = (),
 ) -> go.Figure:
-    """Points at ``coordinates`` [units, 2], one color and shape a cluster; dead ones (-1) grey.
+    """A map of filters with a color and shape for each cluster. Only neighborhoods are meaningful,
+    not the distances between islands.
 
-    ``removed`` units are drawn hollow. Distances between islands are no evidence: only
-    neighbourhoods are kept by such a map.
+    Args:
+        coordinates: Positions [units, 2].
+        labels: Cluster of each unit, -1 for dead ones, which are grey.
+        removed: Pruned units, drawn hollow.
     """
     if len(coordinates) == 0:
         return theme.empty("The group has no filters.")

@@ -1,4 +1,4 @@
-"""The similarity of every two filters of a group, ordered by cluster."""
+"""The similarity of all pairs of filters of a group, ordered by cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sfp_viz.figures.colors import GLASS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# At 0 the ground shows through, so that the map is calm on a light and on a dark page.
+# At 0 the background shows through, on a light and on a dark page.
 _BELOW, _ABOVE = (", ".join(str(part) for part in hue) for hue in GLASS)
 _SCALE = [
     [0.0, f"rgba({_BELOW}, 1)"],
@@ -24,10 +24,12 @@ _SCALE = [
 
 
 def similarity_map(similarity: np.ndarray, labels: Sequence[int] = ()) -> go.Figure:
-    """Heat map of ``similarity`` [units, units], -1..1, rows and columns sorted by ``labels``.
+    """A heat map of similarities. Filters are sorted by cluster and thin lines separate the
+    clusters; a block of one color is a set of filters with similar directions.
 
-    Filters of one cluster stand together and thin lines part the clusters; a block of one color
-    is a set of filters that point the same way. Without labels, filters stay in their order.
+    Args:
+        similarity: Similarities [units, units], -1..1.
+        labels: Cluster of each unit; without, filters keep their order.
     """
     units = len(similarity)
     if units == 0:

@@ -1,4 +1,4 @@
-"""Accuracies of several ways to do the same, as bars with their intervals."""
+"""Accuracies of several networks as bars with their intervals."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 
 
 def accuracy_bars(points: Sequence[Point], *, chosen: str = "") -> go.Figure:
-    """One bar a point, in their order, with its 95 % interval; ``chosen`` label in the accent."""
+    """A bar for each point with its 95 % interval; the one labeled ``chosen`` in the accent
+    color."""
     if not points:
         return theme.empty("Nothing has been measured yet.", height=200)
     figure = theme.chart(x="accuracy, % (measured)", height=60 + 44 * len(points))
-    for mine in (True, False):
-        shown = [p for p in points if (p.label == chosen) == mine]
+    for accent in (True, False):
+        shown = [p for p in points if (p.label == chosen) == accent]
         figure.add_bar(
             orientation="h",
             y=[p.label for p in shown],
             x=[100 * p.accuracy for p in shown],
-            marker={} if mine else {"color": theme.GREY},
+            marker={} if accent else {"color": theme.GREY},
             error_x={
                 "array": [100 * ((p.interval or (0, p.accuracy))[1] - p.accuracy) for p in shown],
                 "arrayminus": [

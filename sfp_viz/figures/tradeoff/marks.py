@@ -1,4 +1,4 @@
-"""Where the points of accuracy against cost stand and how they look: for every way to draw them.
+"""Positions and styles of the points of accuracy against cost.
 
 No plotly here: the chart of the app and the exported SVG are drawn from the same View.
 """
@@ -41,7 +41,7 @@ _FAMILY_STYLES = (
     ("triangle-down", PALETTE[5]),
     ("pentagon", PALETTE[6]),
 )
-_OTHERS = ("circle", PALETTE[7])
+_OTHER_STYLE = ("circle", PALETTE[7])
 _PUBLISHED = ("x-thin", GREY)
 _AXES = {"macs": "MACs", "params": "params", "latency": "latency"}
 
@@ -58,9 +58,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """One mark at (``x``, ``y``) in the units of the axes, with what it is known to within;
-    ``words`` are the lines that name it, the first its title. ``key`` is '' for what cannot be
-    opened."""
+    """One mark at (``x``, ``y``) in the units of the axes, with the intervals of both; ``words``
+    are the lines of its tooltip, the first its title. ``key`` is '' for what cannot be opened."""
 
     key: str
     series: Series
@@ -73,8 +72,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class View:
-    """A whole picture. ``front`` are the corners of the Pareto front, of ``among`` points.
-    ``turned``: the x axis runs from right to left, so that up and left is better as always."""
+    """A chart. ``front`` are the corners of the Pareto front, of ``among`` points. ``turned``: the
+    x axis runs from right to left, so that up and left is better, as without it."""
 
     marks: tuple[Mark, ...]
     front: tuple[tuple[float, float], ...]
@@ -95,19 +94,28 @@ def view(
     axis: Axis = "macs",
     published: Iterable[Published] | None = None,
 ) -> View:
-    """The picture of ``points``; those whose cost on ``axis`` is not known are left out.
+    """The chart of ``points``.
 
-    With ``published`` rows (even none) accuracies become changes against the unpruned network and
-    costs become what was saved of it: drop against drop, the only way in which other people's
-    networks may stand beside ours. That needs MACs or params, and points whose unpruned network
-    was measured. Raises ValueError for latencies that were not measured alike.
+    Args:
+        points: The points; those whose cost on ``axis`` is not known are left out.
+        axis: The cost on the x axis.
+        published: Published results to show too. With them (even with none) accuracies become
+            changes from the unpruned network and costs become reductions, the only form in which
+            results of other networks can be compared. Points whose unpruned network was not
+            measured are left out then.
+
+    Raises:
+        ValueError: The latencies were measured under different conditions, or ``published`` is
+            given for latencies.
     """
     relative = published is not None
     if relative and axis == "latency":
-        raise ValueError("Published results have no latency that could be compared.")
+        raise ValueError("Published results have no comparable latency.")
     shown = [p for p in on_axis(points, axis) if not relative or _relative(p, axis) is not None]
     if axis == "latency" and len({condition(p) for p in shown}) > 1:
-        raise ValueError("These latencies were measured on different devices, threads or batches.")
+        raise ValueError(
+            "These latencies were measured with different devices, threads or batch sizes."
+        )
     unit = _unit(shown, axis)
     families = _families(shown)
     others = drawable(published or (), axis=axis)
@@ -120,7 +128,7 @@ def view(
         tuple(_place(p, axis, unit, relative) for p in corners) if len(among) > 1 else (),
         len(among),
         _x_title(shown, axis, unit, relative),
-        "accuracy change against the unpruned network, points"
+        "accuracy change from the unpruned network, points"
         if relative
         else "accuracy, % (measured)",
         turned=relative,
@@ -128,13 +136,13 @@ def view(
 
 
 def _relative(point: Point, axis: Axis) -> tuple[float, float] | None:
-    less, change = saved(point, axis), changed(point)
-    return None if less is None or change is None else (100 * less, 100 * change)
+    reduction, change = saved(point, axis), changed(point)
+    return None if reduction is None or change is None else (100 * reduction, 100 * change)
 
 
 def _place(point: Point, axis: Axis, unit: float, relative: bool) -> tuple[float, float]:
-    both = _relative(point, axis) if relative else None
-    return both or ((cost_on(point, axis) or 0.0) / unit, 100 * point.accuracy)
+    place = _relative(point, axis) if relative else None
+    return place or ((cost_on(point, axis) or 0.0) / unit, 100 * point.accuracy)
 
 
 def _mark(
@@ -154,28 +162,28 @@ def _mark(
 def _words(point: Point) -> tuple[str, ...]:
     costs = f"{count(point.macs)} MACs"
     costs += f", {count(point.params)} params" if point.params else ""
-    right = f"{percent(point.accuracy)} right"
-    right += f" ({span(point.interval)})" if point.interval else ""
-    right += f", measured on {point.images:,} images" if point.images else ", measured"
-    found = [point.label, f"{costs}, counted", right]
+    accuracy = f"Accuracy {percent(point.accuracy)}"
+    accuracy += f" ({span(point.interval)})" if point.interval else ""
+    accuracy += f", measured on {point.images:,} images" if point.images else ", measured"
+    lines = [point.label, f"{costs}, counted", accuracy]
     change = changed(point)
     if change is not None and point.kind != "unpruned":
-        found.append(f"{signed(100 * change)} points against the unpruned network")
+        lines.append(f"{signed(100 * change)} points compared with the unpruned network")
     if point.latency and point.latency.latency_ms:
-        found.append(f"{milliseconds(point.latency.latency_ms)}, measured")
-    return tuple(found)
+        lines.append(f"{milliseconds(point.latency.latency_ms)}, measured")
+    return tuple(lines)
 
 
 def _published(row: Published, axis: Axis) -> Mark:
-    less, change = saving(row, axis) or 0.0, row.change or 0.0
+    reduction, change = saving(row, axis) or 0.0, row.change or 0.0
     words = (
         f"{row.method}: {row.subject}",
-        f"{signed(100 * change)} points, {percent(less)} of the {_AXES[axis]} saved, published",
+        f"{signed(100 * change)} points, {percent(reduction)} fewer {_AXES[axis]} (published)",
         f"Source: {row.source}.",
         *row_caveats(row),
     )
     series = Series("published", *_PUBLISHED)
-    return Mark("", series, 100 * less, 100 * change, None, None, words)
+    return Mark("", series, 100 * reduction, 100 * change, None, None, words)
 
 
 def _series(point: Point, families: dict[str, tuple[str, str]]) -> Series:
@@ -183,7 +191,7 @@ def _series(point: Point, families: dict[str, tuple[str, str]]) -> Series:
     if point.kind == "run":
         known = point.family in families
         name = point.family if known else "other plans"
-        symbol, color = families.get(point.family, _OTHERS)
+        symbol, color = families.get(point.family, _OTHER_STYLE)
     else:
         name, (symbol, color) = _NAMES[point.kind], _STYLES[point.kind]
     return Series(
@@ -192,14 +200,14 @@ def _series(point: Point, families: dict[str, tuple[str, str]]) -> Series:
 
 
 def _families(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
-    """The recipes that get a look of their own: the most frequent ones."""
+    """The styles of the most frequent recipes, by name; the others share one."""
     seen = Counter(p.family for p in points if p.kind == "run" and p.family)
     most = sorted(seen, key=lambda name: (-seen[name], name))
     return dict(zip(most, _FAMILY_STYLES, strict=False))
 
 
 def _ordered(points: Sequence[Point]) -> list[Point]:
-    """Those that matter most last, so that they lie on top."""
+    """The points with the most important ones last, so that they are drawn on top."""
     rank = {"run": 0, "random": 1, "uniform": 2, "unpruned": 3, "plan": 4}
     return sorted(points, key=lambda p: (rank[p.kind], p.family, p.stage != "one-shot"))
 
@@ -213,10 +221,9 @@ def _unit(points: Sequence[Point], axis: Axis) -> float:
 
 def _x_title(points: Sequence[Point], axis: Axis, unit: float, relative: bool) -> str:
     if relative:
-        return f"{_AXES[axis]} saved, % (computed; published as printed)"
+        return f"reduction of {_AXES[axis]}, % (computed; published as printed)"
     if axis != "latency":
-        what = "MACs of one image" if axis == "macs" else "params"
-        return f"{what}, {'millions' if unit == 1e6 else 'thousands'} (computed)"
+        name = "MACs of one image" if axis == "macs" else "params"
+        return f"{name}, {'millions' if unit == 1e6 else 'thousands'} (computed)"
     device, threads, batch = next((c for p in points if (c := condition(p))), ("", 0, 0))
-    images = "image" if batch == 1 else "images"
-    return f"ms for {batch} {images} on {device}, {threads} threads (measured)"
+    return f"latency, ms (measured; batch size {batch}, {device}, {threads} threads)"

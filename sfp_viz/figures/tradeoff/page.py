@@ -1,4 +1,4 @@
-"""A report as one HTML file that stands alone: no scripts, nothing from elsewhere, all escaped."""
+"""A report as one self-contained HTML file: no scripts, no external resources, all text escaped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[\w.:]{1,80}(-[\w.:]{1,80}){2,12}")  # a run's id, a date
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report: plain values; ``caption`` says what its numbers are."""
+    """A table of the report; ``caption`` says what its numbers are."""
 
     title: str
     caption: str
@@ -48,7 +48,16 @@ def report_page(
     tables: Sequence[Table] = (),
     footer: str = "",
 ) -> str:
-    """The page. Everything but ``svg``, which is ours (tradeoff_svg), is escaped here."""
+    """The page as HTML.
+
+    Args:
+        title: Its title.
+        sentences: Paragraphs below the title.
+        svg: A chart of ``tradeoff_svg``; everything else is escaped here.
+        svg_caption: Caption of the chart.
+        tables: Its tables; those without rows are left out.
+        footer: A line at the end.
+    """
     parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in sentences)]
     if svg:
         caption = f"<figcaption>{escape(svg_caption)}</figcaption>" if svg_caption else ""
@@ -89,5 +98,5 @@ def _cell(value: Any) -> str:
 
 
 def _name(text: str) -> str:
-    """The class of a name such as a run's id, which is not broken at its hyphens; '' for words."""
+    """The class of a name such as a run's id, which must not wrap at its hyphens; '' for others."""
     return ' class="name"' if _NAME.fullmatch(text) else ""

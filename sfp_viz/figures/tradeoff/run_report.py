@@ -1,4 +1,4 @@
-"""The report on compared runs, from plain values: the same from the app and from a shell."""
+"""The report on compared runs, from plain values: the same in the app and on the command line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sfp_viz.text.numbers import percent
 
 CAPTION = (
     "Hollow: one-shot. Filled: fine-tuned. Bars: 95 % intervals of accuracies, quartiles of "
-    "latencies. Dotted: the Pareto front of these points."
+    "latencies. Dotted: Pareto front of these points."
 )
 BEST = (
-    "The best epoch was chosen on the test images, so its accuracy reads a little high; the last "
-    "epoch's does not."
+    "The best epoch was chosen on the test images, so its accuracy is slightly optimistic; that of "
+    "the last epoch is not."
 )
 
 
@@ -32,22 +32,30 @@ def run_report(
     plans: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (),
     footer: str = "",
 ) -> str:
-    """One HTML file: chart, all runs, what differs and what is the same, plans in short.
+    """The report as one HTML file: chart, all runs, their differences and common settings, plans.
 
-    ``runs`` are heads and rows; ``names`` head the columns of ``differing`` (section, what, one
-    value a run); ``shared`` has one value; ``plans`` are (run, (group, filters that go)).
+    Args:
+        picture: The chart.
+        title: Title of the report.
+        sentences: Its first paragraphs.
+        runs: Heads and rows of the table of all runs.
+        names: Names of the runs whose settings and plans are shown.
+        differing: Settings that differ: (section, name, one value for each of ``names``).
+        shared: Settings that are the same: (section, name, the one value).
+        plans: For each run its name and (group, number of pruned filters).
+        footer: A line at the end.
     """
     heads, rows = runs
-    rows = [[shown(head, one) for head, one in zip(heads, row, strict=True)] for row in rows]
+    rows = [[shown(head, cell) for head, cell in zip(heads, row, strict=True)] for row in rows]
     tables = [
-        Table("Runs", f"Each number says what it is. {BEST}", heads, rows),
-        Table("What differs", "Only what is not the same in all of them.",
-              ("", "", *names), _told(differing)),
-        Table("What is the same", "Settings, images and machine that they share.",
-              ("", "", "all"), _told(shared)),
+        Table("Runs", BEST, heads, rows),
+        Table("Differences", "Only settings that are not the same in all runs.",
+              ("", "", *names), _rows(differing)),
+        Table("Common settings", "Settings, images and machine that all runs share.",
+              ("", "", "all"), _rows(shared)),
         *(
-            Table(f"Plan of {name}", "Filters that go, by group (computed).",
-                  ("group", "filters that go"), rows)
+            Table(f"Plan of {name}", "Pruned filters by group (computed).",
+                  ("group", "pruned filters"), rows)
             for name, rows in plans
         ),
     ]  # fmt: skip
@@ -58,12 +66,12 @@ def run_report(
 
 
 def shown(name: str, value: Any) -> Any:
-    """A value as reports show it: what ``name`` gives in per cent ('accuracy, % (measured)') with
-    one decimal and its sign, anything else as it is."""
+    """A value as reports show it: per cent with one decimal and its sign if ``name`` says so, as in
+    'accuracy, % (measured)'; other values unchanged."""
     if ", %" in name and isinstance(value, int | float) and not isinstance(value, bool):
         return percent(value / 100)
     return value
 
 
-def _told(rows: Sequence[tuple[str, str, Sequence[Any]]]) -> list[tuple[Any, ...]]:
+def _rows(rows: Sequence[tuple[str, str, Sequence[Any]]]) -> list[tuple[Any, ...]]:
     return [(section, name, *(shown(name, v) for v in values)) for section, name, values in rows]

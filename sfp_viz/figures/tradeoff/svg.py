@@ -1,4 +1,4 @@
-"""Accuracy against cost as an SVG file of our own: text in, text out, no browser needed."""
+"""Accuracy against cost as an SVG file, without a browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sfp_viz.figures.tradeoff.marks import Mark, Series, View
 WIDTH, HEIGHT = 820, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 52, 52
 _INK, _PALE = "#333a3f", "#d9d9d3"
-_MANY = 60  # marks of one series; more are drawn smaller
+_MANY = 60  # marks of one series; of more, each is drawn smaller
 _SIZE = 5.5  # half the width of a mark, in pixels
 _SHAPES: dict[str, Sequence[tuple[float, float]]] = {
     "square": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
@@ -30,10 +30,12 @@ _SHAPES: dict[str, Sequence[tuple[float, float]]] = {
 
 
 def tradeoff_svg(picture: View, *, title: str = "") -> str:
-    """The picture as a whole SVG document, 820 x 480; each mark names itself in a <title>.
+    """The chart as an SVG document of 820 x 480 pixels in the light theme's colors, with a tooltip
+    for each mark. A chart without marks says that nothing was measured.
 
-    ``title`` is read out for it. Colors are those of the light theme on white. A picture without
-    marks says that nothing was measured.
+    Args:
+        picture: The chart.
+        title: Its label for screen readers.
     """
     label = escape(title or "Accuracy against cost", quote=True)
     head = (
@@ -43,11 +45,11 @@ def tradeoff_svg(picture: View, *, title: str = "") -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
     )
     if not picture.marks:
-        words = "Nothing has been measured on this axis yet."
-        text = _text(WIDTH / 2, HEIGHT / 2, words, anchor="middle")
+        message = "Nothing has been measured on this axis yet."
+        text = _text(WIDTH / 2, HEIGHT / 2, message, anchor="middle")
         return f"{head}{text}</svg>\n"
-    x, x_ticks = _scale(_reach(picture, 0), _LEFT, WIDTH - _RIGHT, turned=picture.turned)
-    y, y_ticks = _scale(_reach(picture, 1), HEIGHT - _BOTTOM, _TOP)
+    x, x_ticks = _scale(_range(picture, 0), _LEFT, WIDTH - _RIGHT, turned=picture.turned)
+    y, y_ticks = _scale(_range(picture, 1), HEIGHT - _BOTTOM, _TOP)
     many = Counter(mark.series for mark in picture.marks)
     parts = [
         *_grid(x, x_ticks, y, y_ticks),
@@ -65,7 +67,8 @@ def tradeoff_svg(picture: View, *, title: str = "") -> str:
 
 
 def ticks(low: float, high: float, *, most: int = 8) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) that cover low..high."""
+    """At most about ``most`` round numbers (1, 2 or 5 times a power of ten apart) that cover
+    low..high."""
     wide = max(high - low, abs(high) * 1e-6, 1e-9)
     rough = wide / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -74,19 +77,19 @@ def ticks(low: float, high: float, *, most: int = 8) -> list[float]:
     return [round(k * step, 12) for k in range(first, max(last, first + 1) + 1)]
 
 
-def _reach(picture: View, at: int) -> tuple[float, float]:
-    """The least and the largest number on an axis; costs begin at 0, and so do changes."""
-    found = [0.0] if at == 0 or picture.turned else []
+def _range(picture: View, at: int) -> tuple[float, float]:
+    """The smallest and the largest number on an axis; costs and changes include 0."""
+    values = [0.0] if at == 0 or picture.turned else []
     for mark in picture.marks:
         value, around = ((mark.x, mark.x_span), (mark.y, mark.y_span))[at]
-        found += [value, *(around or ())]
-    return min(found), max(found)
+        values += [value, *(around or ())]
+    return min(values), max(values)
 
 
 def _scale(
-    reach: tuple[float, float], start: float, end: float, *, turned: bool = False
+    limits: tuple[float, float], start: float, end: float, *, turned: bool = False
 ) -> tuple[Callable[[float], float], list[float]]:
-    marks = ticks(*reach)
+    marks = ticks(*limits)
     low, high = marks[0], marks[-1]
     if turned:
         start, end = end, start
@@ -94,20 +97,20 @@ def _scale(
 
 
 def _grid(x, x_ticks: list[float], y, y_ticks: list[float]) -> list[str]:
-    found = []
+    elements = []
     for value in x_ticks:
         at = f"{x(value):.1f}"
-        found.append(_line(at, _TOP, at, HEIGHT - _BOTTOM, _PALE))
-        found.append(_text(x(value), HEIGHT - _BOTTOM + 18, _number(value), anchor="middle"))
+        elements.append(_line(at, _TOP, at, HEIGHT - _BOTTOM, _PALE))
+        elements.append(_text(x(value), HEIGHT - _BOTTOM + 18, _number(value), anchor="middle"))
     for value in y_ticks:
         at = f"{y(value):.1f}"
-        found.append(_line(_LEFT, at, WIDTH - _RIGHT, at, _PALE))
-        found.append(_text(_LEFT - 8, y(value) + 4, _number(value), anchor="end"))
-    return found
+        elements.append(_line(_LEFT, at, WIDTH - _RIGHT, at, _PALE))
+        elements.append(_text(_LEFT - 8, y(value) + 4, _number(value), anchor="end"))
+    return elements
 
 
 def _steps(picture: View, x, y) -> str:
-    """The front: what the best accuracy is up to each cost."""
+    """The front: the best accuracy up to each cost."""
     if len(picture.front) < 2:
         return ""
     path, last = "", None
@@ -151,19 +154,19 @@ def _symbol(series: Series, x: float, y: float, size: float = _SIZE) -> str:
 
 
 def _legend(picture: View) -> list[str]:
-    found, x, y = [], float(_LEFT), 16.0
+    elements, x, y = [], float(_LEFT), 16.0
     names: list[tuple[str, Series | None]] = [(s.name, s) for s in picture.series]
     if len(picture.front) > 1:
-        names.append((f"dotted: front of {picture.among}", None))
+        names.append((f"dotted: Pareto front of {picture.among}", None))
     for name, series in names:
         wide = 30 + 6.6 * len(name)
         if x + wide > WIDTH - _RIGHT and x > _LEFT:
             x, y = float(_LEFT), y + 18
         if series:
-            found.append(_symbol(series, x + 6, y - 4))
-        found.append(_text(x + (16 if series else 0), y, name))
+            elements.append(_symbol(series, x + 6, y - 4))
+        elements.append(_text(x + (16 if series else 0), y, name))
         x += wide
-    return found
+    return elements
 
 
 def _line(x1, y1, x2, y2, color: str, *, width: float = 1) -> str:
@@ -179,7 +182,7 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:
 
 
 def _ink(series: Series) -> str:
-    """The color of a series; old viewers of SVG know no colors with a transparency."""
+    """The color of a series; old SVG viewers do not support colors with transparency."""
     return series.color if series.color.startswith("#") else "#808080"
 
 

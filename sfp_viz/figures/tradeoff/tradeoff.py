@@ -13,17 +13,19 @@ from sfp_viz.figures.tradeoff.marks import Mark, Series, View, view
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST_BARS = 150  # marks; of more, the intervals are said but not drawn: they hide each other
+MOST_BARS = 150  # marks; of more, the intervals are not drawn, as they would hide each other
 __all__ = ["MOST_BARS", "Kind", "Point", "Stage", "accuracy_against_macs", "tradeoff"]
 
 
 def accuracy_against_macs(points: Sequence[Point]) -> go.Figure:
-    """Points with their intervals; hollow marks are one-shot, filled ones fine-tuned."""
+    """A chart of accuracy against MACs with 95 % intervals; hollow marks are one-shot, filled ones
+    fine-tuned."""
     return tradeoff(view(points))
 
 
 def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
-    """The picture as a chart; the first entry of a mark's ``customdata`` is its key."""
+    """``picture`` as a plotly chart of ``height`` pixels; the first entry of a mark's
+    ``customdata`` is its key."""
     from sfp_viz.figures import theme
 
     if not picture.marks:
@@ -33,7 +35,7 @@ def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
         figure.add_scatter(
             x=[x for x, _ in picture.front], y=[y for _, y in picture.front],
             mode="lines", line={"shape": "hv", "color": GREY, "width": 1.5, "dash": "dot"},
-            name=f"front of {picture.among}", hoverinfo="skip",
+            name=f"Pareto front of {picture.among}", hoverinfo="skip",
         )  # fmt: skip
     bars = len(picture.marks) <= MOST_BARS
     for series in picture.series:
@@ -79,7 +81,7 @@ def _opacity(marks: int) -> float:
 
 
 def _error(values: list[tuple[float, tuple[float, float] | None]], color: str) -> dict:
-    """Bars from each value to the ends of its span; none where nothing is known."""
+    """Error bars from each value to the ends of its span; none without any span."""
     if not any(span for _, span in values):
         return {"visible": False}
     thin = len(values) > 60

@@ -114,7 +114,7 @@ export default function ({parentElement, data, setStateValue}) {
     draw();
   };
   const tell = () => {
-    draw(); say.textContent = `${me.sel.size.toLocaleString('en')} of ${n.toLocaleString('en')} filters chosen`;
+    draw(); say.textContent = `${me.sel.size.toLocaleString('en')} of ${n.toLocaleString('en')} filters selected`;
     setStateValue('selected', {units: [...me.sel].sort((a, b) => a - b), when: Date.now()});
   };
 
@@ -178,7 +178,7 @@ export default function ({parentElement, data, setStateValue}) {
   };
   const entry = c => {
     const b = document.createElement('button'), own = members(c);
-    b.type = 'button'; b.dataset.c = c; b.title = c < 0 ? 'Filters whose weights are all near 0' : `Choose the ${own.length} filters of cluster ${c}`;
+    b.type = 'button'; b.dataset.c = c; b.title = c < 0 ? 'Filters whose weights are all close to 0' : `Select the ${own.length} filters of cluster ${c}`;
     b.append(icon(sign(c), color(c), color(c)), c < 0 ? `dead (${own.length})` : `${c} (${own.length})`);
     b.onclick = e => { const add = e.shiftKey || e.ctrlKey || e.metaKey; me.sel = new Set(add ? [...me.sel, ...own] : own); tell(); };
     return b;
@@ -186,8 +186,8 @@ export default function ({parentElement, data, setStateValue}) {
   const clusters = [...new Set(data.cluster)].sort((a, b) => a - b);
   legend.replaceChildren('Clusters', ...clusters.slice(0, 24).map(entry), ...(clusters.length > 24 ? [`and ${clusters.length - 24} more`] : []));
   const sample = (text, ...shape) => { const s = document.createElement('span'); s.append(icon(...shape), text); return s; };
-  signs.replaceChildren(...(data.marks ? [sample('stays', 'circle', look.text, look.text), sample('goes', 'circle', 'none', look.text), ...(data.stands.length ? [sample('stands for its cluster', 'circle', look.text, look.text, true)] : [])] : []));
-  cv.setAttribute('aria-label', `Map of the ${n.toLocaleString('en')} filters of ${data.title}. Arrow keys walk from filter to filter, Enter chooses one, Space adds one, Escape clears, plus and minus zoom. The table holds the same.`);
+  signs.replaceChildren(...(data.marks ? [sample('kept', 'circle', look.text, look.text), sample('pruned', 'circle', 'none', look.text), ...(data.stands.length ? [sample('represents its cluster', 'circle', look.text, look.text, true)] : [])] : []));
+  cv.setAttribute('aria-label', `Map of the ${n.toLocaleString('en')} filters of ${data.title}. Arrow keys move between filters, Enter selects one, Space adds one, Escape clears the selection, plus and minus zoom. The table has the same information.`);
 
   me.draw = draw; me.seen?.disconnect(); me.seen = new ResizeObserver(() => me.draw()); me.seen.observe(frame);
   if (me.hot >= n) me.hot = -1;

@@ -1,4 +1,4 @@
-"""The canvas map of a layer's filters: gestures in filter_map.js, the truth in Python."""
+"""The canvas map of a layer's filters: gestures in filter_map.js, the selection in Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Points:
 
     ``name`` and ``title`` identify and name it; ``places`` float [n, 2], in any unit;
     ``clusters`` n labels, -1 for dead filters; ``notes`` n short sentences; ``goes`` the filters
-    that the plan removes and ``stands`` those that represent a cluster; ``pixels`` uint8
+    that the plan prunes and ``stands`` those that represent a cluster; ``pixels`` uint8
     [n, kernels, height, width], 128 is weight 0, or None where there are no pictures.
     """
 
@@ -43,10 +43,16 @@ def filter_map(
     on_change: Callable[[], None],
     height: int = 420,
 ) -> None:
-    """Mount the map; ``on_change`` asks ``gesture(key)`` what was chosen.
+    """Draw the map. While ``revision`` is unchanged, the message is the same byte for byte and the
+    browser keeps its own selection and zoom.
 
-    ``selected`` is taken over by the browser only when ``revision`` changes: while it stands, the
-    message stays the same byte for byte, and the browser keeps its own gesture and zoom.
+    Args:
+        points: What is drawn.
+        key: Key of the component.
+        selected: The selected filters; the browser takes them over when ``revision`` changes.
+        revision: Number of the selection.
+        on_change: Called after a gesture; ``gesture(key)`` returns what it selected.
+        height: Height in pixels.
     """
     pixels = points.pixels
     shape = pixels.shape[1:] if pixels is not None else (0, 0, 0)
@@ -75,13 +81,11 @@ def filter_map(
 
 
 def gesture(key: str) -> tuple[int, ...] | None:
-    """The filters that the last gesture on the map chose; None when there was no new gesture.
-
-    Streamlit calls a widget's callback again, with nothing new, when a run was interrupted.
-    """
-    said = (st.session_state.get(key) or {}).get("selected") or {}
-    when, seen = said.get("when"), f"{key} seen"
+    """The filters that the last gesture on the map selected; None if there was no new gesture, as
+    when Streamlit repeats a callback after an interrupted run."""
+    message = (st.session_state.get(key) or {}).get("selected") or {}
+    when, seen = message.get("when"), f"{key} seen"
     if when is None or st.session_state.get(seen) == when:
         return None
     st.session_state[seen] = when
-    return tuple(unit for unit in said.get("units", ()) if isinstance(unit, int) and unit >= 0)
+    return tuple(unit for unit in message.get("units", ()) if isinstance(unit, int) and unit >= 0)

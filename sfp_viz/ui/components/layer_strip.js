@@ -19,14 +19,14 @@ export default function ({parentElement, data, setTriggerValue}) {
     make('i', '', make('span', 'kept', b)).style.width = (100 * share) + '%';
     make('span', 'name', b).textContent = c.short;
     const width = make('span', 'width', b).textContent = !c.whole && c.kept < c.size ? `${Math.round(c.filters * share).toLocaleString('en')} / ${c.filters.toLocaleString('en')}` : c.filters.toLocaleString('en');
-    b.style.minWidth = `${Math.max(60, 7 * width.length)}px`;  // '726 / 1024' stays clear of its neighbour
+    b.style.minWidth = `${Math.max(60, 7 * width.length)}px`;  // room for '726 / 1024'
     b.title = c.words; b.setAttribute('aria-label', `${c.short}, ${c.name}: ${c.words}`);
     b.onclick = () => setTriggerValue('chosen', c.name);
     if (focused === b.dataset.testid) b.focus({preventScroll: true});
   });
-  parentElement.querySelector('.key').textContent = 'Bar: Kernel Dispersion, computed; 0 is all alike, 1 as spread as random filters. Line and numbers below: filters that stay. Striped: left whole.';
+  parentElement.querySelector('.key').textContent = 'Bar: Kernel Dispersion (computed; 0: all filters alike, 1: as spread as random filters). Line and numbers below: filters kept. Striped: not pruned.';
   const on = root.querySelector('.on'), box = root.parentElement;
-  if (on && root.shown !== data.chosen) {                          // a new choice comes into view
+  if (on && root.shown !== data.chosen) {                          // scroll a new choice into view
     root.shown = data.chosen;
     requestAnimationFrame(() => {
       const left = on.getBoundingClientRect().left - box.getBoundingClientRect().left;

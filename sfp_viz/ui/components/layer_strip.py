@@ -1,4 +1,4 @@
-"""The strip of layers: width, Kernel Dispersion and the share kept, in order of depth."""
+"""The strip of layers by depth: width, Kernel Dispersion and share of filters kept."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ _mount = load("layer_strip")
 def cells(
     network: Network, dispersions: Mapping[str, float], kept: Mapping[str, int]
 ) -> list[dict[str, Any]]:
-    """One cell a layer: its names, width, dispersion 0..1 or None, and what its group keeps."""
+    """A cell for each layer, as JSON values.
+
+    Args:
+        network: The network.
+        dispersions: Kernel Dispersion 0..1 by group; groups may be missing.
+        kept: Units that each group keeps, by group; groups that are missing keep all.
+    """
     short = short_names([layer.name for layer in network.layers])
-    found = []
+    values = []
     for layer in network.layers:
         group = network.group_of(layer.name)
         size = group.size if group else layer.filters
@@ -27,9 +33,9 @@ def cells(
         words = f"{layer.filters:,} filters"
         if dispersion is not None:
             words += f", Kernel Dispersion {dispersion:.2f}"
-        words += ", left whole" if whole else f", the plan keeps {keeps:,} of {size:,}"
+        words += ", not pruned" if whole else f", {keeps:,} of {size:,} kept"
         stage, rest = short[layer.name]
-        found.append(
+        values.append(
             {
                 "name": layer.name, "stage": stage, "short": rest, "filters": layer.filters,
                 "group": group.name if group else "", "size": size, "kept": keeps,
@@ -37,13 +43,21 @@ def cells(
                 "dispersion": None if dispersion is None else round(float(dispersion), 4),
             }
         )  # fmt: skip
-    return found
+    return values
 
 
 def layer_strip(
     drawn: list[dict[str, Any]], *, key: str, chosen: str, group: str, on_change: Callable[[], None]
 ) -> None:
-    """Mount the strip; a click puts the layer's name into ``st.session_state[key]["chosen"]``."""
+    """Draw the strip; a click puts the layer's name into ``st.session_state[key]["chosen"]``.
+
+    Args:
+        drawn: The cells.
+        key: Key of the component.
+        chosen: Name of the selected layer.
+        group: Name of its group, whose other layers are highlighted.
+        on_change: Called after a click.
+    """
     _mount(
         key=key,
         data={"cells": drawn, "chosen": chosen, "group": group},

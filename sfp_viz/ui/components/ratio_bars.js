@@ -2,7 +2,7 @@
 // data = {rows: [{name, label, filters, repeats, kept, suggested, wanted, least, most, fixed, held, tags,
 //   why, ghosts: [[label, reason]], curve: [[kept, lost]], others: [[name, words, kept]]}], step,
 //   chosen, rev, most, unit, ghosts, hidden: [name], shapes: {name: svg}}
-// Python is the truth: what is drawn here while dragging is a draft, sent once at the end.
+// Python holds the widths: what is drawn while dragging is a draft, sent once at the end.
 const HIGH = 22; // pixels of a curve under its bar
 
 const make = (kind, tag, parent) => {
@@ -25,7 +25,7 @@ const widths = (row, kept) => {
   return kept === row.filters ? before.toLocaleString('en') : `${before.toLocaleString('en')} → ${(kept * row.repeats).toLocaleString('en')}`;
 };
 
-// Marks of what other ways of sharing out would keep; those that fall together stand one above the other.
+// Marks of what other allocation strategies would keep; marks at the same place are stacked.
 const marks = (part, row, data) => {
   const shown = row.fixed || row.held ? [] : row.others.filter(([name]) => !data.hidden.includes(name));
   if (part.seen === (part.seen = JSON.stringify([shown, row.filters]))) return;
@@ -49,7 +49,7 @@ export default function ({ parentElement, data, setStateValue }) {
   me.rows = new Map(data.rows.map((row) => [row.name, row]));
   if (!me.drag && me.rev !== data.rev) {
     me.rev = data.rev;
-    const draft = me.pressed && me.kept[me.pressed]; // keys still being pressed win over an answer
+    const draft = me.pressed && me.kept[me.pressed]; // keys that are still pressed override a response
     me.kept = Object.fromEntries(data.rows.map((row) => [row.name, row.kept]));
     if (me.pressed in me.kept) me.kept[me.pressed] = draft;
   }
@@ -80,12 +80,12 @@ export default function ({ parentElement, data, setStateValue }) {
       tick.style.left = (100 * at) / row.filters + '%';
     }
     const others = row.others.map(([, words, at]) => `${words} ${at.toLocaleString('en')}`);
-    const would = others.length ? `At the same target it would keep: ${others.join(', ')}.` : '';
+    const would = others.length ? `At the same target, other strategies keep: ${others.join(', ')}.` : '';
     part.track.title = [row.note, would].filter(Boolean).join('\n');
     marks(part, row, me.data);
     if (me.look === row.name) look(row);
     part.kept.textContent = widths(row, kept);
-    part.share.textContent = row.fixed ? 'whole' : kept === row.filters ? '0 %' : `−${100 - share < 1 ? (100 - share).toFixed(1) : Math.round(100 - share)} %`;
+    part.share.textContent = row.fixed ? 'not pruned' : kept === row.filters ? '0 %' : `−${100 - share < 1 ? (100 - share).toFixed(1) : Math.round(100 - share)} %`;
     const value = row.curve.length ? lost(row.curve, kept) : 0;
     part.loss.textContent = row.curve.length && !row.fixed ? `${Math.max(0, value).toFixed(1)} ${me.data.unit}` : '';
     part.curve.hidden = !row.curve.length;
@@ -99,7 +99,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const open = (me.open.get(row.name) ?? me.data.ghosts) || me.drag === row.name || row.name === me.data.chosen;
     if (part.more) {
       part.more.setAttribute('aria-expanded', open);
-      part.more.title = open ? 'Layers that move along are shown below' : 'Show the layers that move along';
+      part.more.title = open ? 'Tied layers are shown below' : 'Show tied layers';
     }
     for (const ghost of part.ghosts) {
       ghost.row.hidden = !open;
@@ -110,7 +110,7 @@ export default function ({ parentElement, data, setStateValue }) {
     part.edge.setAttribute('aria-valuemin', Math.max(1, row.least));
     part.edge.setAttribute('aria-valuemax', row.most || row.filters);
     part.edge.setAttribute('aria-valuenow', kept);
-    const held = row.held ? ', held by hand' : '';
+    const held = row.held ? ', set manually' : '';
     const least = (row.least ? `, at least ${row.least}` : '') + (row.most ? `, at most ${row.most}` : '');
     part.edge.setAttribute('aria-valuetext', `keeps ${kept.toLocaleString('en')} of ${row.filters.toLocaleString('en')} filters, suggested ${row.suggested.toLocaleString('en')}${held}${least}${others.map((other) => `, ${other}`).join('')}`);
   };
@@ -174,20 +174,20 @@ export default function ({ parentElement, data, setStateValue }) {
     };
   };
 
-  const build = (made) => {
-    const name = made.name;
+  const build = (bar) => {
+    const name = bar.name;
     const row = make('row', 'div', root);
     for (const come of ['pointerenter', 'focusin']) row.addEventListener(come, () => look(me.rows.get(name)));
     for (const go of ['pointerleave', 'focusout']) row.addEventListener(go, () => me.drag !== name && look(null));
     const title = make('title', 'div', row);
     const label = make('name', 'button', title);
-    label.textContent = label.title = made.label;
-    label.setAttribute('aria-label', `${made.label}: show why`);
+    label.textContent = label.title = bar.label;
+    label.setAttribute('aria-label', `${bar.label}: show explanation`);
     label.onclick = () => me.set('pick', { group: name, n: Date.now() });
-    const more = made.ghosts.length ? make('more', 'button', title) : null;
+    const more = bar.ghosts.length ? make('more', 'button', title) : null;
     if (more) {
-      more.textContent = `+${made.ghosts.length}`;
-      more.setAttribute('aria-label', `${made.ghosts.length} layers move along with ${made.label}`);
+      more.textContent = `+${bar.ghosts.length}`;
+      more.setAttribute('aria-label', `${bar.ghosts.length} layers are tied to ${bar.label}`);
       more.onclick = () => {
         me.open.set(name, !(me.open.get(name) ?? me.data.ghosts));
         paint(me.rows.get(name));
@@ -196,12 +196,12 @@ export default function ({ parentElement, data, setStateValue }) {
     const tag = make('tag', 'span', title);
     const middle = make('middle', 'div', row);
     const track = make('track', 'div', middle);
-    const bar = make('bar', 'div', track);
+    const fill = make('bar', 'div', track);
     const [mark, least, most, wanted] = ['mark', 'least', 'most', 'wanted'].map((kind) => make(kind, 'div', track));
     const others = make('others', 'div', track);
     const edge = make('edge', 'button', track);
     edge.setAttribute('role', 'slider');
-    edge.setAttribute('aria-label', `Filters kept in ${made.label}`);
+    edge.setAttribute('aria-label', `Filters kept in ${bar.label}`);
     const curve = make('curve', 'div', middle);
     curve.innerHTML = `<svg viewBox="0 0 100 ${HIGH}" preserveAspectRatio="none" aria-hidden="true"><line x1="0" x2="100" y1="1.5" y2="1.5"/><path class="area"/><path class="line"/></svg>`;
     const dot = make('dot', 'div', curve);
@@ -209,7 +209,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const cut = make('cut', 'span', row);
     const share = make('share', 'span', cut);
     const loss = make('loss', 'span', cut);
-    const ghosts = made.ghosts.map(([layer, reason]) => {
+    const ghosts = bar.ghosts.map(([layer, reason]) => {
       const ghost = make('ghost', 'div', root);
       const named = make('name', 'span', ghost);
       named.textContent = named.title = layer;
@@ -224,7 +224,7 @@ export default function ({ parentElement, data, setStateValue }) {
     drag(name, track, edge);
     const path = curve.querySelector('.line');
     const area = curve.querySelector('.area');
-    me.parts.set(name, { row, title, tag, more, track, bar, mark, least, most, wanted, others, edge, curve, path, area, dot, kept, share, loss, ghosts });
+    me.parts.set(name, { row, title, tag, more, track, bar: fill, mark, least, most, wanted, others, edge, curve, path, area, dot, kept, share, loss, ghosts });
   };
 
   const names = JSON.stringify(data.rows.map((row) => [row.name, row.label, row.ghosts]));
@@ -237,7 +237,7 @@ export default function ({ parentElement, data, setStateValue }) {
   }
   data.rows.forEach(paint);
   const below = () => root.classList.toggle('below', root.scrollTop + root.clientHeight < root.scrollHeight - 4);
-  root.onscroll = below; // the list fades out where more of it is out of sight
+  root.onscroll = below; // the list fades out where it continues
   me.seen?.disconnect();
   me.seen = new ResizeObserver(below);
   me.seen.observe(root);

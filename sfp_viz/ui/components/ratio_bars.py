@@ -1,4 +1,4 @@
-"""Bars that are dragged: how many filters each group keeps. JavaScript and CSS stand beside it."""
+"""Draggable bars: how many filters each group keeps; its JavaScript and CSS are beside it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import streamlit as st
 from sfp_viz.ui.components.allocation_legend import SHAPES
 from sfp_viz.ui.components.load import load
 
-GHOSTS_OPEN = 12  # with more layers that move along, only those of the chosen group are shown
-TALL = 640  # pixels; a longer list scrolls, so that the details beside it stay on the screen
-MOST_LOST = 30  # where the curves' paper ends; small losses are what tells groups apart
+GHOSTS_OPEN = 12  # with more tied layers, only those of the chosen group are shown
+TALL = 640  # pixels; a longer list scrolls, so that the details beside it remain visible
+MOST_LOST = 30  # upper end of the curves' scale; small losses are what distinguishes groups
 _bars = load("ratio_bars")
 
 
@@ -25,8 +25,8 @@ class Bar:
     ``fixed`` bars cannot be moved; ``held`` ones were set by hand; ``least`` and ``most`` are
     bounds (0 for none); ``wanted`` the width before rounding, or None. ``tags`` is a short word
     beside the name, ``why`` and ``note`` are shown under the pointer, on the name and on the bar.
-    ``ghosts`` are (layer, reason) of what moves along. ``curve`` is (kept, lost), by rising kept,
-    drawn below. ``others``: (name, words, kept) of other ways of sharing out, each with its mark.
+    ``ghosts`` are (layer, reason) of tied layers. ``curve`` is (kept, lost), by rising kept,
+    drawn below. ``others``: (name, words, kept) of other allocation strategies, each with its mark.
     """
 
     name: str
@@ -71,17 +71,17 @@ def ratio_bars(
     most = max((lost for bar in bars for _, lost in bar.curve), default=0)
     free = {bar.name: bar for bar in bars if not bar.fixed}
 
-    def edited() -> None:
-        asked = _asked(key, "edit")
-        bar = free.get(str(asked.get("group")))
-        kept = asked.get("kept")
+    def edit() -> None:
+        message = _message(key, "edit")
+        bar = free.get(str(message.get("group")))
+        kept = message.get("kept")
         if bar is not None and isinstance(kept, int | float) and 1 <= kept <= bar.filters:
             on_edit(bar.name, int(kept))
 
-    def picked() -> None:
-        asked = _asked(key, "pick").get("group")
-        if any(bar.name == asked for bar in bars):
-            on_pick(str(asked))
+    def pick() -> None:
+        group = _message(key, "pick").get("group")
+        if any(bar.name == group for bar in bars):
+            on_pick(str(group))
 
     _bars(
         key=key,
@@ -97,16 +97,16 @@ def ratio_bars(
             "hidden": list(hidden),
             "shapes": SHAPES,
         },
-        on_edit_change=edited,
-        on_pick_change=picked,
+        on_edit_change=edit,
+        on_pick_change=pick,
     )
 
 
-def _asked(key: str, name: str) -> dict[str, Any]:
-    """What the browser sent, once: {} when there is nothing, or it was answered already."""
-    asked = dict(st.session_state[key].get(name) or {})
+def _message(key: str, name: str) -> dict[str, Any]:
+    """What the browser sent, once: {} if there is nothing new."""
+    message = dict(st.session_state[key].get(name) or {})
     seen = f"{key}_{name}_seen"
-    if not asked or st.session_state.get(seen) == asked:
+    if not message or st.session_state.get(seen) == message:
         return {}
-    st.session_state[seen] = asked
-    return asked
+    st.session_state[seen] = message
+    return message

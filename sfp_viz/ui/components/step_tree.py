@@ -14,7 +14,8 @@ _tree = load("step_tree")
 
 @dataclass(frozen=True)
 class Row:
-    """One step: drawn in column ``lane``, joined to its ``parent``; ``now`` is where we stand."""
+    """One step, drawn in column ``lane`` and joined to its ``parent``; ``now`` marks the current
+    one."""
 
     id: int
     parent: int
@@ -27,11 +28,11 @@ class Row:
 
 
 def step_tree(rows: Sequence[Row], *, key: str, on_go: Callable[[int], None]) -> None:
-    """Draw the rows; ``on_go(id)`` is called when another step than the one now is clicked."""
+    """Draw the rows; ``on_go(id)`` is called on a click on another step than the current one."""
 
-    def gone() -> None:
+    def go() -> None:
         at = (st.session_state.get(key) or {}).get("go")
         if isinstance(at, int) and any(row.id == at and not row.now for row in rows):
             on_go(at)
 
-    _tree(key=key, data={"rows": [asdict(row) for row in rows]}, on_go_change=gone)
+    _tree(key=key, data={"rows": [asdict(row) for row in rows]}, on_go_change=go)

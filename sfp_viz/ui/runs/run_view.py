@@ -34,7 +34,7 @@ _MEMORY_HELP = (
     "Peak memory of the training (measured): both networks, the images and the program. The pruned "
     "network alone needs far less."
 )
-_FIRST = {"steps": "After the first cut", "sparsify": "After the cut"}  # else it is one-shot
+_FIRST = {"steps": "After first pruning", "sparsify": "After pruning"}  # else it is one-shot
 _FIRST_HELP = "Measured right after filters were pruned, before any fine-tuning."
 
 

@@ -70,10 +70,10 @@ def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(ne
 def test_a_gesture_that_the_browser_reports_twice_counts_once(monkeypatch):
     state = {"bars": {"edit": {"group": "a", "kept": 3, "n": 1}}}
     monkeypatch.setattr(ratio_bars.st, "session_state", state)
-    assert ratio_bars._asked("bars", "edit")["kept"] == 3
-    assert ratio_bars._asked("bars", "edit") == {}
+    assert ratio_bars._message("bars", "edit")["kept"] == 3
+    assert ratio_bars._message("bars", "edit") == {}
     state["bars"] = {"edit": {"group": "a", "kept": 3, "n": 2}}
-    assert ratio_bars._asked("bars", "edit")["n"] == 2
+    assert ratio_bars._message("bars", "edit")["n"] == 2
 
 
 def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_nothing(
