@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sfp_viz.errors import PlanError, SfpError
 
+# What reading a JSON value of another form than expected raises.
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 _MOST = 4_000_000  # characters of a file; a longer one is not ours
 
 
@@ -34,3 +38,19 @@ def read_json(
     if not isinstance(value, dict) or value.get("format") not in (version, *earlier):
         raise error(f"This is no {kind} of format {version}; it may come from a newer version.")
     return value
+
+
+@contextmanager
+def reading(kind: str, *, error: type[SfpError] = PlanError, hint: str = "") -> Iterator[None]:
+    """Read a value out of JSON: what a value of another form raises becomes an ``error`` that names
+    the ``kind`` of file and the entry, followed by the sentence ``hint``."""
+    try:
+        yield
+    except MALFORMED as problem:
+        message = f"This is no {kind} of ours: {problem!r} is missing or wrong."
+        raise error(f"{message} {hint}".rstrip()) from problem
+
+
+def format_json(value: Mapping[str, Any], version: int, *, indent: int | None = 1) -> str:
+    """JSON values as the text of a file of format ``version``, keys sorted."""
+    return json.dumps({"format": version, **value}, sort_keys=True, indent=indent)

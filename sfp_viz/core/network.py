@@ -154,9 +154,18 @@ class Along:
         self.squares.setflags(write=False)
 
 
-# A width is a sum of (group name or '' for a constant, factor): concat, flatten (factor H * W),
-# depthwise and shared modules are all such sums.
-Width = tuple[tuple[str, int], ...]
+class Width(tuple[tuple[str, int], ...]):
+    """Channels as a sum of (group name, factor), '' for a constant: concatenations, flattening
+    (factor H * W), depthwise and shared modules are all such sums."""
+
+    __slots__ = ()
+
+    def at(self, channels: Mapping[str, int]) -> int:
+        """The sum where each group has so many channels, by name (``Network.channels``)."""
+        return sum(factor * (channels[name] if name else 1) for name, factor in self)
+
+
+ONE = Width((("", 1),))
 
 
 @dataclass(frozen=True)
@@ -178,9 +187,17 @@ class CostTerm:
     bias: int
     outs: Width
     ins: Width
-    conv_groups: Width = (("", 1),)
+    conv_groups: Width = ONE
     map_size: int = 0
     in_map_size: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("outs", "ins", "conv_groups"):
+            object.__setattr__(self, name, Width(getattr(self, name)))
+
+    def channels(self, channels: Mapping[str, int]) -> tuple[int, int, int]:
+        """(outputs, inputs, conv_groups) where each group has so many channels, by name."""
+        return self.outs.at(channels), self.ins.at(channels), self.conv_groups.at(channels)
 
 
 @dataclass(frozen=True)
@@ -215,6 +232,10 @@ class Network:
         if name not in self._group:
             raise PlanError(f"The network '{self.name}' has no group called '{name}'.")
         return self._group[name]
+
+    def channels(self, kept: Mapping[str, int]) -> dict[str, int]:
+        """Channels of each group, by name, when it keeps ``kept`` units; others are whole."""
+        return {g.name: kept.get(g.name, g.size) * g.repeats for g in self.groups}
 
     def group_of(self, layer: str) -> FilterGroup | None:
         """The group that holds ``layer``, as a member or a follower; None when it has none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from sfp_viz.core.json_format import read_json
+from sfp_viz.core.json_format import format_json, read_json, reading
 from sfp_viz.core.network import (
     Along,
     Cause,
@@ -38,7 +37,6 @@ def network_to_json(network: Network) -> str:
     what goes along with the groups is rounded to 7 digits.
     """
     value = {
-        "format": FORMAT,
         "covers": COVERS,
         "name": network.name,
         "digest": network.digest,
@@ -50,7 +48,7 @@ def network_to_json(network: Network) -> str:
         "terms": [_term_entry(term) for term in network.terms],
         "along": {name: _along_entry(part) for name, part in network.along.items()},
     }
-    return json.dumps(value, sort_keys=True)
+    return format_json(value, FORMAT, indent=None)
 
 
 def covers_all(text: str) -> bool:
@@ -66,7 +64,7 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
     Raises ModelError when the text is no reading, or an array is missing or of another shape.
     """
     value = read_json(text, "reading", FORMAT, most=_MOST, error=ModelError)
-    try:
+    with reading("reading", error=ModelError, hint="Read the model again."):
         network = Network(
             name=str(value["name"]),
             digest=str(value["digest"]),
@@ -78,10 +76,6 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
             data=str(value["data"]),
             along=_along(value.get("along", {}), value["groups"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise ModelError(
-            f"This is no reading of ours: {problem!r}. Read the model again."
-        ) from problem
     _check(network)
     return network
 
@@ -329,7 +323,7 @@ def _along(value: Mapping[str, Any], groups: Any) -> dict[str, Along]:
 
 
 def _width(value: Any) -> Width:
-    return tuple((str(name), int(factor)) for name, factor in value)
+    return Width((str(name), int(factor)) for name, factor in value)
 
 
 def _pair(value: Any) -> tuple[int, int]:

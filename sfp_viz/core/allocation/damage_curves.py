@@ -8,7 +8,9 @@ import numpy as np
 
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.evidence.sensitivity import Sensitivity, odds_lost
+from sfp_viz.core.memo import Memo
 
+_CURVES: Memo[np.ndarray] = Memo()  # of observations and of sensitivities, by group
 GRID = 96  # a curve is looked at in at most so many widths; single units are given back after
 
 
@@ -20,7 +22,7 @@ def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
     D.4). The logarithm rises faster as a group runs dry, so that no layer is starved: it did
     better than the plain error at 70 % of the MACs removed, and as well at 50 %.
     """
-    memo: dict[str, np.ndarray] = vars(observations).setdefault("_curves", {})
+    memo = _CURVES.of(observations)
     for name in observations.covariance:
         if name not in memo:
             errors = np.array(observations.elimination(name).errors)
@@ -44,7 +46,7 @@ def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
     See ``sensitivity.odds_lost``: estimated between measured widths; of groups thinned together
     log-odds add up better than points. The last entry, all units gone, continues the last step.
     """
-    curves: dict[str, np.ndarray] = vars(sensitivity).setdefault("_curves", {})
+    curves = _CURVES.of(sensitivity)
     for name in sensitivity.right:
         if name in curves:
             continue

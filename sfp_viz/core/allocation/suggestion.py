@@ -19,12 +19,14 @@ from sfp_viz.core.allocation.strategies import (
     sensitivity_curves,
 )
 from sfp_viz.core.evidence.evidence import Evidence, check, needs
+from sfp_viz.core.memo import Memo
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.importance import importance_in
 
 __all__ = ["Allocation", "allocate", "allocated_widths", "bounds"]
 
+_POOLED: Memo[list[np.ndarray]] = Memo()  # of networks and of observations, by the choices
 _FLOOR = 1e-3  # dispersion taken for a group of duplicates, so that its weight is not 0
 
 
@@ -116,7 +118,7 @@ def pooled_scores(network: Network, recipe: Recipe, evidence: Evidence) -> list[
     count as all equal.
     """
     seen = evidence.observations if "observations" in needs(recipe) else None
-    memo: dict = vars(seen or network).setdefault("_pooled", {})
+    memo = _POOLED.of(seen or network)
     key = (network.digest, recipe.criterion, recipe.seed, recipe.coupled)
     if key not in memo:
         scores = []

@@ -10,10 +10,10 @@ import numpy as np
 
 from sfp_viz.core.allocation.alternatives import COMPARED, Lack
 from sfp_viz.core.comparison.sampled_plans import KINDS, PREDICTORS, Draw, Kind
-from sfp_viz.core.json_format import read_json
+from sfp_viz.core.json_format import format_json, read_json, reading
 from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
 from sfp_viz.core.plan.recipe import Recipe, Strategy
-from sfp_viz.errors import PlanError, SfpError
+from sfp_viz.errors import PlanError
 
 FORMAT = 1
 LeftOut = tuple[tuple[Strategy, tuple[Lack, ...]], ...]
@@ -49,7 +49,6 @@ class Trust:
 def trust_json(trust: Trust) -> str:
     """The record as JSON with a format number, keys sorted."""
     value = {
-        "format": FORMAT,
         "digest": trust.digest,
         "data": trust.data,
         "images": trust.images,
@@ -68,24 +67,18 @@ def trust_json(trust: Trust) -> str:
     }
     if trust.left_out is not None:
         value["left_out"] = [[name, list(lacks)] for name, lacks in trust.left_out]
-    return json.dumps(value, sort_keys=True, indent=1)
+    return format_json(value, FORMAT)
 
 
 def trust_from_json(text: str) -> Trust:
     """Read a record; PlanError or RecipeError on anything that is not one."""
     value = read_json(text, "trust record", FORMAT)
-    try:
+    with reading("trust record"):
         images = int(value["images"])
         found = tuple(_draw(entry, images) for entry in value["draws"])
         recipe = recipe_from_json(json.dumps(value["recipe"]))
         named = str(value["digest"]), str(value["data"])
         return Trust(*named, images, recipe, found, float(value["seconds"]), _left_out(value))
-    except SfpError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise PlanError(
-            f"This is no trust record of ours: {problem!r} is missing or wrong."
-        ) from problem
 
 
 def _left_out(value: dict) -> LeftOut | None:

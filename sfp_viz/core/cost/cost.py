@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sfp_viz.core.network import CostTerm, Network, Width
+from sfp_viz.core.network import CostTerm, Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.errors import PlanError
@@ -34,19 +34,15 @@ def cost(network: Network, plan: Plan | None = None) -> Cost:
 
 def cost_of_widths(network: Network, kept: Mapping[str, int]) -> Cost:
     """Cost when each group keeps ``kept[name]`` units; groups not named stay whole."""
-    widths = {g.name: kept.get(g.name, g.size) * g.repeats for g in network.groups}
+    channels = network.channels(kept)
     macs = params = peak = 0
     for term in network.terms:
-        outs, ins, parts = (_width(w, widths) for w in (term.outs, term.ins, term.conv_groups))
+        outs, ins, parts = term.channels(channels)
         macs += _exact(term, term.macs * outs * ins, parts)
         params += _exact(term, term.params * outs * ins, parts) + term.bias * outs
         read = term.in_map_size or term.map_size
         peak = max(peak, 4 * (term.map_size * outs + read * ins)) if term.macs else peak
     return Cost(macs, params, peak)
-
-
-def _width(sums: Width, widths: Mapping[str, int]) -> int:
-    return sum(factor * (widths[name] if name else 1) for name, factor in sums)
 
 
 def _exact(term: CostTerm, total: int, parts: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sfp_viz.core.cost.latency_table import Grids, LatencyTable, grids_of
+from sfp_viz.core.cost.latency_table import LatencyTable, LayerTimes
 from sfp_viz.core.network import CostTerm, Network
 from sfp_viz.errors import RecipeError
 
@@ -31,11 +31,11 @@ class Objective:
         self.names = tuple(group.name for group in network.groups)
         self.sizes = np.array([group.size for group in network.groups], dtype=np.int64)
         self.repeats = np.array([group.repeats for group in network.groups] + [1])
-        self.grids = grids_of(network, table) if goal == "latency" and table else None
-        terms = self.grids.terms if self.grids else network.terms
+        self.times = LayerTimes(network, table) if goal == "latency" and table else None
+        terms = self.times.terms if self.times else network.terms
         terms = [t for t in terms if t.macs or goal in ("params", "latency")]
         self.product, self.per_out, self.per_in = (
-            np.array(part, dtype=np.float64) for part in _coefficients(terms, goal, self.grids)
+            np.array(part, dtype=np.float64) for part in _coefficients(terms, goal, self.times)
         )
         columns = {name: i for i, name in enumerate(self.names)}
         self.sums = np.zeros((3, len(terms), len(self.names) + 1))
@@ -48,13 +48,13 @@ class Objective:
         values = self._values(*(self.sums @ (np.append(kept, 1) * self.repeats)))
         if self.goal == "memory":
             return float(values.max(initial=0.0))
-        return float(values.sum()) + (self.grids.fixed if self.grids else 0.0)
+        return float(values.sum()) + (self.times.fixed if self.times else 0.0)
 
     def _values(self, outs: np.ndarray, ins: np.ndarray, parts: np.ndarray) -> np.ndarray:
         """Of each term: product * outs * ins / parts + per_out * outs + per_in * ins."""
         mixed = self.product * outs * ins / np.maximum(parts, 1)
-        if self.grids:
-            mixed = self.grids(outs, ins)
+        if self.times:
+            mixed = self.times.all(outs, ins)
         return mixed + self.per_out * outs + self.per_in * ins
 
 
@@ -92,7 +92,7 @@ class IncrementalCost:
         ]
         self._floor = budget if measure.goal == "memory" else 0.0
         self._now = [self._value(t, *w) for t, w in enumerate(self._widths)]
-        self.total = sum(self._now) + (measure.grids.fixed if measure.grids else 0.0)
+        self.total = sum(self._now) + (measure.times.fixed if measure.times else 0.0)
         self._goal = 0.0 if measure.goal == "memory" else budget
 
     @property
@@ -131,18 +131,18 @@ class IncrementalCost:
     def _value(self, term: int, outs: float, ins: float, parts: float) -> float:
         product, per_out, per_in = self._numbers[term]
         value = product * outs * ins / (parts if parts > 1 else 1) + per_out * outs + per_in * ins
-        if self.measure.grids:
-            value += self.measure.grids.one(term, outs, ins)
+        if self.measure.times:
+            value += self.measure.times.each[term](outs, ins)
         return max(value - self._floor, 0.0)
 
 
-def _coefficients(terms: Sequence[CostTerm], goal: str, grids: Grids | None) -> tuple:
+def _coefficients(terms: Sequence[CostTerm], goal: str, times: LayerTimes | None) -> tuple:
     none = [0] * len(terms)
     if goal == "memory":
         reads = [4 * (term.in_map_size or term.map_size) for term in terms]
         return none, [4 * term.map_size for term in terms], reads
     if goal == "params":
         return [term.params for term in terms], [term.bias for term in terms], none
-    if grids:
-        return none, grids.per_out, none
+    if times:
+        return none, times.per_out, none
     return [term.macs for term in terms], none, none

@@ -65,16 +65,13 @@ def stripe_cost(
     stripes = stripes_of(network) if stripes is None else stripes
     kept = kept or {}
     whole = cost_of_widths(network, kept)
-    widths = {g.name: kept.get(g.name, g.size) * g.repeats for g in network.groups}
+    channels = network.channels(kept)
     macs, params = whole.macs, whole.params
     for term in network.terms:
         if term.owner not in stripes:
             continue
         positions = network.layer(term.owner).weight[0, 0].size
-        outs, ins, parts = (
-            sum(factor * (widths[name] if name else 1) for name, factor in width)
-            for width in (term.outs, term.ins, term.conv_groups)
-        )
+        outs, ins, parts = term.channels(channels)
         dead = outs * positions - stripes[term.owner]
         macs -= term.macs // positions * dead * ins // parts
         params -= term.params // positions * dead * ins // parts

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfp_viz.core.memo import Memo
 from sfp_viz.errors import RecipeError
 
 if TYPE_CHECKING:
     from sfp_viz.core.evidence.elimination import Elimination
 
 SCORES = ("taylor", "hrank", "chip")  # criteria that are observed for themselves, when asked for
+
+_ELIMINATIONS: Memo[Elimination] = Memo()  # of observations, by group
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,6 @@ class Observations:
     reach: Mapping[str, np.ndarray]
     power: Mapping[str, float]
     scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
-    _eliminations: dict[str, Elimination] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in (self.mean, self.covariance, self.reach, *self.scores.values()):
@@ -63,20 +65,21 @@ class Observations:
         """The order in which the units of a group can be made up for; worked out once."""
         from sfp_viz.core.evidence.elimination import eliminate
 
-        if group not in self._eliminations:
+        known = _ELIMINATIONS.of(self)
+        if group not in known:
             _, covariance, reach = self.of(group)
-            self._eliminations[group] = eliminate(covariance, reach)
-        return self._eliminations[group]
+            known[group] = eliminate(covariance, reach)
+        return known[group]
 
     @property
     def eliminations(self) -> Mapping[str, Elimination]:
         """Those worked out already, by group. They are of these arrays alone: a copy with others
         (dataclasses.replace) has none."""
-        return MappingProxyType(self._eliminations)
+        return MappingProxyType(_ELIMINATIONS.of(self))
 
     def remember(self, eliminations: Mapping[str, Elimination]) -> None:
         """Take over what was worked out of these arrays before, by group, and kept."""
-        self._eliminations.update(eliminations)
+        _ELIMINATIONS.of(self).update(eliminations)
 
     def score(self, name: str, group: str) -> np.ndarray:
         """Scores of a group's units under 'taylor', 'hrank' or 'chip', float64 [units]."""

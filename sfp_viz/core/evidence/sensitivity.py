@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sfp_viz.core.isotonic import rising_curve
-from sfp_viz.core.json_format import read_json
+from sfp_viz.core.json_format import format_json, read_json, reading
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.errors import PlanError, RecipeError, SfpError
+from sfp_viz.errors import PlanError, RecipeError
 
 FORMAT = 1
 WHOLE = ("", 0)  # the (group, kept) under which the whole network is measured as it is,
@@ -185,7 +185,6 @@ def changes_since(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> tupl
 def sensitivity_json(sensitivity: Sensitivity) -> str:
     """The record as JSON with a format number, keys sorted."""
     value = {
-        "format": FORMAT,
         "digest": sensitivity.digest,
         "data": sensitivity.data,
         "images": sensitivity.images,
@@ -196,13 +195,13 @@ def sensitivity_json(sensitivity: Sensitivity) -> str:
         "seconds": round(sensitivity.seconds, 3),
         "sizes": dict(sensitivity.sizes),
     }
-    return json.dumps(value, sort_keys=True, indent=1)
+    return format_json(value, FORMAT)
 
 
 def sensitivity_from_json(text: str) -> Sensitivity:
     """Read a record; PlanError or RecipeError on anything that is not one."""
     value = read_json(text, "sensitivity", FORMAT)
-    try:
+    with reading("sensitivity"):
         images, base, fresh = (int(value[name]) for name in ("images", "base", "fresh"))
         sizes = {str(name): int(size) for name, size in value["sizes"].items()}
         right = {
@@ -220,12 +219,6 @@ def sensitivity_from_json(text: str) -> Sensitivity:
         seconds = float(value["seconds"])
         named = str(value["digest"]), str(value["data"])
         return Sensitivity(*named, images, base, recipe, right, seconds, sizes, fresh)
-    except SfpError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise PlanError(
-            f"This is no sensitivity of ours: {problem!r} is missing or wrong."
-        ) from problem
 
 
 def _of(sensitivity: Sensitivity, group: str) -> tuple[tuple[int, int], ...]:

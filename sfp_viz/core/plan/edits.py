@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
+from sfp_viz.core.json_format import reading
 from sfp_viz.errors import PlanError
 
 
@@ -115,7 +116,7 @@ def edits_of(value: Any) -> Edits:
     known = {field.name for field in fields(Edits)}
     if not isinstance(value, Mapping) or set(value) - known or "digest" not in value:
         raise PlanError("These are no edits of ours: entries are missing, or no edits have them.")
-    try:
+    with reading("file of edits"):
         return Edits(
             digest=str(value["digest"]),
             ratios=tuple((str(g), float(r)) for g, r in value.get("ratios", ())),
@@ -129,5 +130,3 @@ def edits_of(value: Any) -> Edits:
             makeup=bool(value.get("makeup", True)),
             most=tuple((str(g), int(u)) for g, u in value.get("most", ())),
         )
-    except (TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise PlanError(f"These are no edits of ours: {problem!r}.") from problem

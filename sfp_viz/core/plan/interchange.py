@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sfp_viz.core.json_format import read_json
+from sfp_viz.core.json_format import format_json, read_json
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
 from sfp_viz.core.plan.plan import FORMAT, PLAN_FORMAT, Plan
@@ -22,7 +22,7 @@ _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneT
 
 def edits_json(edits: Edits) -> str:
     """The edits as JSON with a format number, as they stand in a plan; keys sorted."""
-    return json.dumps({"format": FORMAT, **edits_value(edits)}, sort_keys=True, indent=1)
+    return format_json(edits_value(edits), FORMAT)
 
 
 def edits_from_json(text: str) -> Edits:

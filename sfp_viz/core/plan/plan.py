@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sfp_viz.core.json_format import read_json
+from sfp_viz.core.json_format import format_json, read_json, reading
 from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
 from sfp_viz.core.plan.reason import Reason, reason_from_json, reason_to_json
 from sfp_viz.core.plan.recipe import Recipe
@@ -67,7 +66,7 @@ class Plan:
 def plan_json(plan: Plan) -> str:
     """The plan as JSON with a format number; floats rounded to 6 digits, keys sorted."""
     value = _value(plan, [[reason_to_json(reason) for reason in r.reasons] for r in plan.removals])
-    return json.dumps({"format": PLAN_FORMAT, **value}, sort_keys=True, indent=1)
+    return format_json(value, PLAN_FORMAT)
 
 
 def plan_from_json(text: str) -> Plan:
@@ -78,7 +77,7 @@ def plan_from_json(text: str) -> Plan:
     """
     value = read_json(text, "plan", PLAN_FORMAT, earlier=(1,), most=_MOST)
     is_first = value["format"] == 1
-    try:
+    with reading("plan"):
         return Plan(
             digest=str(value["digest"]),
             recipe=_recipe(value["recipe"]),
@@ -95,13 +94,11 @@ def plan_from_json(text: str) -> Plan:
                 for r in value["removals"]
             ),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise PlanError(f"This is no plan of ours: {problem!r} is missing or wrong.") from problem
 
 
 def recipe_json(recipe: Recipe) -> str:
     """The recipe as JSON with a format number."""
-    return json.dumps({"format": FORMAT, **_plain(asdict(recipe))}, sort_keys=True, indent=1)
+    return format_json(_plain(asdict(recipe)), FORMAT)
 
 
 def recipe_from_json(text: str) -> Recipe:
@@ -125,8 +122,7 @@ def _value(plan: Plan, reasons: Sequence[Sequence[Any]] | None = None) -> dict[s
 
 
 def _digits(value: dict[str, Any]) -> str:
-    text = json.dumps({"format": 1, **value}, sort_keys=True, indent=1)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(format_json(value, 1).encode()).hexdigest()[:16]
 
 
 def _recipe(value: Any) -> Recipe:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sfp_viz.core.json_format import MALFORMED
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_whole
@@ -192,7 +193,7 @@ def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
             "plans": tuple(plan_from_json(json.dumps(plan)) for plan in plans),
             "added_biases": tuple(str(bias) for bias in header["added_biases"]),
         }
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+    except MALFORMED as problem:
         raise ModelError(
             f"The header of {name} is incomplete or wrong: {problem!r}. It was not written by "
             "sfp-viz as it is; save the network again."

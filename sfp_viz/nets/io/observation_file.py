@@ -9,6 +9,7 @@ import numpy as np
 
 from sfp_viz.core.evidence.elimination import Elimination
 from sfp_viz.core.evidence.observations import Observations
+from sfp_viz.core.json_format import MALFORMED
 from sfp_viz.errors import RecipeError
 
 FORMAT = 1
@@ -79,7 +80,7 @@ def load_observations(path: str | Path) -> Observations:
             }
         )
         return observations
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (SafetensorError, OSError, *MALFORMED) as problem:
         raise RecipeError(
             f"The observations in {Path(path).name} are not readable ({problem}). Look at the "
             "images again: 'sfp-viz observe'."

@@ -10,11 +10,10 @@ from typing import Any
 
 from torch import nn
 
-from sfp_viz.core.network import CostTerm, Width
+from sfp_viz.core.network import ONE, CostTerm, Width
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS, Execution
 
-ONE: Width = (("", 1),)
 _PER_CHANNEL = (*BATCH_NORMS, nn.modules.instancenorm._InstanceNorm, nn.PReLU)
 
 
@@ -64,8 +63,9 @@ class _Widths:
     def sum(self, name: str, side: str, channels: int) -> Width:
         """``channels`` of a module's side, as a sum over groups and a constant rest."""
         factors = self.sides.get((name, side), {})
-        rest = channels - sum(factor * self.whole[group] for group, factor in factors.items())
-        return (*sorted(factors.items()), *((("", rest),) if rest or not factors else ()))
+        rest = channels - Width(factors.items()).at(self.whole)
+        constant = (("", rest),) if rest or not factors else ()
+        return Width((*sorted(factors.items()), *constant))
 
 
 def _terms(
@@ -111,7 +111,7 @@ def _convolution(
         bias=int("bias" in own),
         outs=widths.sum(name, "out", layer.out_channels),
         ins=ins,
-        conv_groups=ins if depthwise else (("", layer.groups),),
+        conv_groups=ins if depthwise else Width((("", layer.groups),)),
         map_size=max(maps, default=0),
         in_map_size=max(read, default=0),
     )
@@ -141,15 +141,12 @@ def _linear(
 def _bare(path: str, parameter: nn.Parameter, widths: _Widths) -> CostTerm:
     """A parameter of its own: constant, or so many values for each channel of one group."""
     factors = widths.sides.get((path, "out"), {})
-    channels = sum(factor * widths.whole[group] for group, factor in factors.items())
+    channels = Width(factors.items()).at(widths.whole)
     if not channels or parameter.numel() % channels:
         return CostTerm(path, 0, 0, parameter.numel(), ONE, ONE)
-    return CostTerm(path, 0, 0, parameter.numel() // channels, tuple(sorted(factors.items())), ONE)
+    return CostTerm(path, 0, 0, parameter.numel() // channels, Width(sorted(factors.items())), ONE)
 
 
 def _macs(term: CostTerm, whole: Mapping[str, int]) -> int:
-    outs, ins, parts = (
-        sum(factor * (whole[group] if group else 1) for group, factor in width)
-        for width in (term.outs, term.ins, term.conv_groups)
-    )
+    outs, ins, parts = term.channels(whole)
     return term.macs * outs * ins // parts

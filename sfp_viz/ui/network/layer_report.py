@@ -67,7 +67,7 @@ def layer_rows(network: Network) -> tuple[LayerRow, ...]:
         if name in filtered:
             rows.append(_filtered(network, name, cost.macs, cost.params))
         else:
-            width = _width(network, terms[name][0])
+            width = terms[name][0].outs.at(network.channels({}))
             why = _why_not(cost.params, last=name == working[-1])
             rows.append(LayerRow(name, "", width, "", NO, why, cost.macs, cost.params))
     return tuple(rows)
@@ -81,12 +81,6 @@ def _why_not(params: int, *, last: bool) -> str:
     if params > LARGE:
         return f"More than {LARGE // 10**6} million weights, too many to compare its units: {kept}"
     return f"Its outputs cannot be told apart: {kept}"
-
-
-def _width(network: Network, term) -> int:
-    """Outputs of the operation behind a cost term, before anything is cut."""
-    widths = {group.name: group.width for group in network.groups}
-    return sum(factor * (widths[name] if name else 1) for name, factor in term.outs)
 
 
 def _filtered(network: Network, name: str, macs: int, params: int) -> LayerRow:
