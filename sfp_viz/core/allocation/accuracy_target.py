@@ -22,8 +22,16 @@ def losing_at_most(problem: Problem, points: float = 1.0) -> Recipe:
 
     The loss of one-shot accuracy, in percentage points, is estimated from the measured
     sensitivity of each group (``sensitivity.predicted_loss``); the target is found by bisection in
-    steps of 0.1 %. Raises RecipeError without a sensitivity of these weights, PlanError where what
-    is fixed by hand alone loses more, or where groups go that were not measured.
+    steps of 0.1 %.
+
+    Args:
+        problem: Its evidence holds the sensitivity; its recipe's target plays no part.
+        points: Percentage points of one-shot accuracy that may be lost, 0 or more.
+
+    Raises:
+        RecipeError: There is no sensitivity of these weights.
+        PlanError: What is fixed by hand alone loses more, or a group that was not measured loses
+            filters.
     """
     known = _sensitivity(problem)
     if not points >= 0:

@@ -34,24 +34,25 @@ class Alternative:
 
 
 def alternatives(problem: Problem) -> tuple[Alternative, ...]:
-    """Each of ``COMPARED`` in place of the recipe's own allocation; all else stays as it is.
+    """What each of ``COMPARED`` would keep in place of the recipe's own allocation.
 
-    Raises RecipeError where evidence is of other weights.
+    Raises:
+        RecipeError: Evidence belongs to other weights.
     """
-    found = []
+    results = []
     for allocation in COMPARED:
         other = problem.with_recipe(allocation=allocation)
         lacks: tuple[Lack, ...] = tuple(
             n for n in needs(other.recipe) if getattr(other.evidence, n) is None
         )
         if lacks:
-            found.append(Alternative(allocation, lacks=lacks))
+            results.append(Alternative(allocation, lacks=lacks))
             continue
         try:
-            found.append(Alternative(allocation, allocated_widths(other)))
+            results.append(Alternative(allocation, allocated_widths(other)))
         except PlanError as error:
-            found.append(Alternative(allocation, problem=str(error)))
-    return tuple(found)
+            results.append(Alternative(allocation, problem=str(error)))
+    return tuple(results)
 
 
 def left_out(

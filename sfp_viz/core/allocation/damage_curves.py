@@ -18,16 +18,20 @@ def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
     """Damage by function, by observed group: what no refit of the next layers can make up for.
 
     -energy * ln(1 - errors[m]): the share of the disturbed stream's power that a group's units
-    feed, and the part of it that is lost when the m most redundant units are gone (our design,
-    D.4). The logarithm rises faster as a group runs dry, so that no layer is starved: it did
-    better than the plain error at 70 % of the MACs removed, and as well at 50 %.
+    feed, and the part of it that is lost when the m most redundant units are gone (our design;
+    docs/method.md, 'Functional redundancy'). The logarithm rises faster as a group runs dry, so
+    that no layer is starved: it did better than the plain error at 70 % of the MACs removed, and
+    as well at 50 %.
+
+    Returns:
+        By group, float64 [units + 1]: the damage with 0, 1 .. all units removed, never falling.
     """
-    memo = _CURVES.of(observations)
+    curves = _CURVES.of(observations)
     for name in observations.covariance:
-        if name not in memo:
+        if name not in curves:
             errors = np.array(observations.elimination(name).errors)
-            memo[name] = -energy(observations, name) * np.log(np.maximum(1 - errors, 1e-6))
-    return memo
+            curves[name] = -energy(observations, name) * np.log(np.maximum(1 - errors, 1e-6))
+    return curves
 
 
 def energy(observations: Observations, group: str) -> float:

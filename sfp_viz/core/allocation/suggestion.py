@@ -46,7 +46,7 @@ class Allocation:
 
 
 def allocated_widths(problem: Problem) -> dict[str, int]:
-    """Units that each group keeps, so that the recipe's goal falls by at least the target.
+    """Units that each group keeps, by name, so that the goal falls by at least the target.
 
     'dispersion': tau * dispersion ** gamma of a group's units, within what the recipe and
     ``edits`` allow, 'uniform': tau; the largest tau that meets the target; 'pooled': one
@@ -55,14 +55,22 @@ def allocated_widths(problem: Problem) -> dict[str, int]:
     rounding) are given back while the target holds. Where ``edits`` say so (``makeup`` False),
     ratios by hand replace their groups' widths afterwards, and the target may be missed.
 
-    Raises PlanError, with what can be reached and what prevents more, when the target cannot be
-    met; RecipeError where the recipe needs evidence that is missing or of other weights.
+    Raises what ``allocate`` raises.
     """
     return allocate(problem).kept
 
 
 def allocate(problem: Problem) -> Allocation:
-    """``allocated_widths`` with how it came about; the same errors."""
+    """``allocated_widths`` with how it came about.
+
+    Args:
+        problem: The network, the request, evidence for what the recipe needs, and, for the
+            allocation 'dispersion', the dispersions.
+
+    Raises:
+        PlanError: The target cannot be met; says what can be reached and what prevents more.
+        RecipeError: Evidence that the recipe needs is missing or belongs to other weights.
+    """
     network, recipe, edits = problem.network, problem.recipe, problem.edits
     check(recipe, problem.evidence, network.digest)
     low, high = bounds(problem)
@@ -123,9 +131,9 @@ def pooled_scores(network: Network, recipe: Recipe, evidence: Evidence) -> list[
     if key not in memo:
         scores = []
         for group in network.groups:
-            found = np.ones(group.size)
+            importance = np.ones(group.size)
             if not group.protected:
-                found = importance_in(network, group, recipe, seen)
-            scores.append(found / (found.mean() or 1.0))
+                importance = importance_in(network, group, recipe, seen)
+            scores.append(importance / (importance.mean() or 1.0))
         memo[key] = scores
     return memo[key]

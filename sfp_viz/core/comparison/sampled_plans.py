@@ -61,8 +61,12 @@ def draws(problem: Problem, *, count: int = 20, seed: int = 0) -> tuple[Draw, ..
     The natural logarithm of each group's share gets a normal draw with a standard deviation of
     0.2 (half the plans, 'mild') or 0.6 ('wild'); then all are scaled by bisection until the cost
     is within the target, and single units are given back in random order while it stays there.
-    Fewer come when the network has no more different plans within 0.5 % of that cost (or within
-    the cost of its cheapest unit, where units are coarser).
+
+    Args:
+        problem: The request, with evidence for its recipe and all dispersions.
+        count: Random plans wanted. Fewer come when the network has no more different plans within
+            0.5 % of that cost (or within the cost of its cheapest unit, where units are coarser).
+        seed: Of the random numbers.
     """
     suggested = _suggested(problem)
     space = _Space.of(problem, suggested[0][1])

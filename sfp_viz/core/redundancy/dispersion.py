@@ -1,6 +1,7 @@
 """Kernel Dispersion: how spread the filters of a group are (docs/method.md, our reading).
 
-The paper's formula was not available to us; A.4 of our notes measured the candidates.
+The paper's formula was not available to us; docs/method.md, 'Kernel Dispersion', compares the
+candidates.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def group_dispersion(
     kind: str = "nearest",
     observations: Observations | None = None,
 ) -> float:
-    """Kernel Dispersion of a group: the mean over its layers, weighted by their weights (G.5).
+    """Kernel Dispersion of a group: the mean over its layers, weighted by their weights.
 
     activation: of the whole group, as observed; a group whose channels no layer reads directly
     could not be observed and counts as spread (1). RecipeError without observations.

@@ -85,7 +85,7 @@ def importance_in(
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
-    """Scores as ranks in 0..1, 1 the highest; of equals the first is ranked higher (G.4)."""
+    """Scores as ranks in 0..1, 1 the highest; of equals the first is ranked higher."""
     order = np.lexsort((np.arange(len(scores)), -np.asarray(scores)))
     places = np.empty(len(scores))
     places[order] = np.linspace(1, 0, len(scores)) if len(scores) > 1 else 1.0

@@ -8,7 +8,7 @@ from sfp_viz.core.evidence.observations import Observations, needed
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.errors import PlanError, RecipeError
 
-DEAD = 1e-6  # a row is dead when its norm is at most this share of the largest norm (G.1)
+DEAD = 1e-6  # a row is dead when its norm is at most this share of the largest norm
 
 
 def layer_matrix(network: Network, group: FilterGroup, layer: str) -> np.ndarray:
@@ -36,7 +36,7 @@ def filter_matrix(network: Network, group: FilterGroup) -> np.ndarray:
     """Filters of a group as float32 rows [units, features].
 
     One layer: its raw weights. Several layers: each divided by its Frobenius norm, so that none
-    outweighs the others, and joined (G.6, policy 'shared').
+    outweighs the others, and joined (docs/method.md, 'Filters as rows').
     """
     parts = [layer_matrix(network, group, layer) for layer in group.layers]
     if len(parts) == 1:
@@ -58,7 +58,7 @@ def compared(
 
 
 def live(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
-    """Which units are not dead, bool [units]: norm above 1e-6 of the largest norm (G.1).
+    """Which units are not dead, bool [units]: norm above 1e-6 of the largest norm.
 
     For 'activation', of a covariance: standard deviation above 1e-6 of the largest. A unit that
     always feeds forward the same is dead to the next layer, whatever its weights.
@@ -116,7 +116,7 @@ def inner_products(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
 
 
 def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
-    """How alike the units are, float32 [units, units], 1 on the diagonal (G.2).
+    """How alike the units are, float32 [units, units], 1 on the diagonal (docs/method.md).
 
     cosine, correlation and activation: -1..1, signed, since an activation tells W from -W.
     euclidean: exp(-d^2 / 2m^2) in 0..1, m the median distance of two live filters. A dead unit has
@@ -134,7 +134,7 @@ def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
 
 
 def distance(similarities: np.ndarray, kind: str = "cosine") -> np.ndarray:
-    """Distances that belong to similarities, same shape (G.2).
+    """Distances that belong to similarities, same shape (docs/method.md).
 
     cosine, correlation, activation: 1 - s, in 0..2. euclidean: sqrt(-2 ln s), in units of the
     median.

@@ -75,9 +75,14 @@ def analyze(
 ) -> Analysis:
     """Analyze every group that the recipe may cut: seconds for a ResNet-50.
 
-    Recipes that need no ``evidence`` (evidence.needs) work from the weights alone. ``progress``
-    gets a line before each group. Raises RecipeError when what is needed is missing or belongs to
-    other weights.
+    Args:
+        network: The reading of a model.
+        recipe: How filters are compared, clustered and scored.
+        evidence: What the recipe needs besides weights (evidence.needs).
+        progress: Is called with a line before each group.
+
+    Raises:
+        RecipeError: Evidence that the recipe needs is missing or belongs to other weights.
     """
     if isinstance(evidence, Observations):
         evidence = Evidence(observations=evidence)
@@ -98,7 +103,7 @@ def analyze(
 
 
 def analyze_group(problem: Problem, group_name: str, kept_units: int) -> GroupAnalysis:
-    """Analyze one group, with as many clusters as the recipe's rule says (G.3).
+    """Analyze one group, with as many clusters as the recipe's rule says.
 
     share: kappa * ``kept_units``, at least one; one_each: ``kept_units``; threshold, silhouette:
     see clusters.py. With 'pacesetter' the first layer alone speaks for a group of several.

@@ -20,9 +20,18 @@ def make_plan(
     """The exact filters that go, in the order of the network's groups.
 
     Clusters are those of the analysis, made for the suggestion without edits, so that changing a
-    ratio by hand does not shuffle them; clusters by hand replace them. What the recipe needs
-    besides weights comes with the analysis. Raises PlanError when the target cannot be reached,
-    or analysis or edits belong to another network or recipe.
+    ratio by hand does not shuffle them; clusters by hand replace them.
+
+    Args:
+        network: The network to prune.
+        analysis: ``analyze`` of this network and recipe; what the recipe needs besides weights
+            comes with it.
+        recipe: How filters are chosen, and how many.
+        edits: Changes by hand; None for none.
+
+    Raises:
+        PlanError: The target cannot be reached, or the analysis or the edits belong to another
+            network or recipe.
     """
     problem = Problem(network, Request.of(recipe, edits), analysis.evidence, analysis.dispersions)
     edits = problem.edits

@@ -17,7 +17,7 @@ KINDS = ("cosine", "euclidean", "correlation")
 
 
 def slow(matrix, kind):
-    """The formulas of G.2 pair by pair."""
+    """The formulas of docs/method.md pair by pair."""
     n = len(matrix)
     rows = [row - row.mean() if kind == "correlation" else row for row in matrix.astype(float)]
     if kind != "euclidean":

@@ -156,7 +156,7 @@ def test_quotas_by_hand(analyzed):
 
 
 def slow_pick(similarity, scores, quota, balance):
-    """The greedy rule of G.4 in one cluster, word for word."""
+    """The greedy rule of docs/method.md in one cluster, word for word."""
     apart = 1 - similarity
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     rank = {unit: 1 - place / (len(scores) - 1) for place, unit in enumerate(order)}
