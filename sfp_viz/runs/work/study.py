@@ -32,7 +32,7 @@ class Job:
     took, and tells how far it is where that takes long; and the ``images`` of ``data`` it counts
     on."""
 
-    sensitivity_tasks: tuple[Task, ...]
+    tasks: tuple[Task, ...]
     measure: Callable[[Sequence[Task]], Iterator[Any]]
     content: Callable[[Mapping[Task, Any], float, Progress], str | bytes]
     data: str = ""
