@@ -47,8 +47,9 @@ def reading(kind: str, *, error: type[SfpError] = PlanError, hint: str = "") -> 
     try:
         yield
     except MALFORMED as problem:
-        message = f"This is no {kind} of ours: {problem!r} is missing or wrong."
-        raise error(f"{message} {hint}".rstrip()) from problem
+        raise error(
+            f"This is no {kind} of ours: {problem!r} is missing or wrong. {hint}".rstrip()
+        ) from problem
 
 
 def format_json(value: Mapping[str, Any], version: int, *, indent: int | None = 1) -> str:
