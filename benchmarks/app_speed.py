@@ -124,16 +124,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    found = {key: round(value, 3) for key, value in measure(options.rounds).items()
+    times = {key: round(value, 3) for key, value in measure(options.rounds).items()
              if isinstance(value, int | float)}  # fmt: skip
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(times, indent=1) + "\n")
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(times))
         return
     goals = {"first_picture_s": 5, "layer_switch_s": 1, "ratio_to_numbers_s": 0.3}
     goals["server_peak_mb"] = 1500
-    for name, value in found.items():
+    for name, value in times.items():
         goal = f"   aim: under {goals[name]}" if name in goals else ""
         print(f"{name:<20} {value:>10}{goal}")
 

@@ -142,15 +142,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = {
+    results = {
         key: round(value, 3) if isinstance(value, float) else value
         for key, value in measure(options.runs, options.rounds).items()
     }
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(results))
         return
-    for name, value in found.items():
+    for name, value in results.items():
         print(f"{name:<34} {value:>10}{'   goal: under 2' if name == 'page_s' else ''}")
 
 

@@ -11,6 +11,7 @@ Needs SFP_VIZ_DATA with CIFAR-10 and the published checkpoints.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -37,24 +38,24 @@ def nearest(matrix: np.ndarray, kept: Iterable[int]) -> np.ndarray:
     chosen = np.array(sorted(kept))
     if len(chosen) < 2:
         return np.zeros(0)
-    some = matrix[np.ix_(chosen, chosen)].copy()
-    np.fill_diagonal(some, -np.inf)
-    return some.max(1)
+    similarities = matrix[np.ix_(chosen, chosen)].copy()
+    np.fill_diagonal(similarities, -np.inf)
+    return similarities.max(1)
 
 
 def duplication(network: Network, removed: Mapping[str, Iterable[int]]) -> float:
     """Mean over all kept filters of the groups in ``removed``."""
-    found = []
-    for name, gone in removed.items():
+    rows = []
+    for name, removal_map in removed.items():
         matrix = np.asarray(similarity(filter_matrix(network, network.group(name))))
-        found.append(nearest(matrix, set(range(len(matrix))) - set(gone)))
-    return float(np.concatenate(found).mean())
+        rows.append(nearest(matrix, set(range(len(matrix))) - set(removal_map)))
+    return float(np.concatenate(rows).mean())
 
 
 def rows_of(name: str, target: float) -> list[dict]:
     model = opened(name)
     network = read_network(model)
-    seen = Evidence(observations=observe(model, images_of(name)[0]))
+    observed = Evidence(observations=observe(model, images_of(name)[0]))
     free = {group.name: () for group in network.free}
     rows = [{"network": name, "target": 0.0, "recipe": "uncut",
              "similarity": duplication(network, free), "draws": 1}]  # fmt: skip
@@ -62,10 +63,10 @@ def rows_of(name: str, target: float) -> list[dict]:
         values = []
         for seed in range(SEEDS if kind == "random" else 1):
             recipe = NAMED[kind](target_reduction=target, seed=seed)
-            evidence = seen if "observations" in needs(recipe) else None
+            evidence = observed if "observations" in needs(recipe) else None
             plan = sfp.make_plan(network, sfp.analyze(network, recipe, evidence), recipe)
-            gone = {removal.group: removal.filters for removal in plan.removals}
-            values.append(duplication(network, {**free, **gone}))
+            removal_map = {removal.group: removal.filters for removal in plan.removals}
+            values.append(duplication(network, {**free, **removal_map}))
         rows.append({"network": name, "target": target, "recipe": kind,
                      "similarity": float(np.mean(values)), "draws": len(values)})  # fmt: skip
     return rows
@@ -94,6 +95,7 @@ def markdown(rows: list[dict]) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0]).parse_args()
     rows = [row for name in NETWORKS for target in (0.5, 0.7) for row in rows_of(name, target)]
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
     RESULTS.with_suffix(".md").write_text(markdown(rows))

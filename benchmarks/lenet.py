@@ -71,7 +71,7 @@ def measure(
 ) -> dict[str, Any]:
     """One network made small, tuned and measured: one line of the results."""
     model, started = base_of(data), time.perf_counter()
-    train, test = (sfp.load_data(data, part) for part in ("train", "test"))
+    train, test = (sfp.load_data(data, split) for split in ("train", "test"))
     settings = replace(TUNING[data], seed=seed, learning_rate=rate)
     if method in sparse_training.METHODS:
         small, settings = sparse_training.thinned(
@@ -137,12 +137,12 @@ def speeds() -> None:
     for data, shape in sorted({(row["data"], tuple(row["structure"])) for row in rows}):
         model = base_of(data)
         layers = read_network(model).layers
-        gone = {
+        removed = {
             layer.name: range(width, layer.filters)
             for layer, width in zip(layers, shape, strict=True)
         }
         module = deepcopy(model.module)
-        cut(module, channel_groups(model), gone)
+        cut(module, channel_groups(model), removed)
         found[data, shape] = speed(model, model.with_module(module), turns=201)
     for row in rows:
         row["speed"] = found[row["data"], tuple(row["structure"])]

@@ -89,7 +89,7 @@ def dispersion() -> str:
         f"Computed: published ResNet-20, from its weights; activation from {IMAGES} training "
         "images.",
         found, axis="0: all filters are copies · 1: as spread as random ones",
-        told=("nearest", {name: f"{value:.2f}" for name, value in found["nearest"].items()}),
+        notes=("nearest", {name: f"{value:.2f}" for name, value in found["nearest"].items()}),
     )  # fmt: skip
 
 
@@ -131,25 +131,25 @@ def clusters() -> str:
         groups = analyze(network, replace(base, cluster_rule=rule)).groups
         count[words] = {name: groups[name].clusters.k for name in sizes}
     shares = {
-        words: {name: k / sizes[name] for name, k in found.items()}
-        for words, found in count.items()
+        words: {name: k / sizes[name] for name, k in analysis.items()}
+        for words, analysis in count.items()
     }  # fmt: skip
     ours = count[next(iter(RULES))]
     return dots(
         "How many clusters each rule gives",
         f"Computed from weights: published ResNet-20, recipe 'paper_sfp' at {AT}.",
         shares, axis="clusters for each filter of the layer",
-        told=("share: clusters", {name: f"{ours[name]} of {size}" for name, size in sizes.items()}),
+        notes=("share: clusters", {n: f"{ours[n]} of {size}" for n, size in sizes.items()}),
     )  # fmt: skip
 
 
 def quota() -> str:
     network, recipe = network_of(NETWORK), NAMED["paper_sfp"](TARGET)
-    found = analyze(network, recipe)
-    gone = set(sfp.make_plan(network, found, recipe).removed(QUOTA_LAYER))
-    labels = found.groups[QUOTA_LAYER].clusters.labels
+    analysis = analyze(network, recipe)
+    removed = set(sfp.make_plan(network, analysis, recipe).removed(QUOTA_LAYER))
+    labels = analysis.groups[QUOTA_LAYER].clusters.labels
     rows = [
-        sorted((unit not in gone for unit, label in enumerate(labels) if label == cluster),
+        sorted((unit not in removed for unit, label in enumerate(labels) if label == cluster),
                reverse=True)
         for cluster in sorted(set(labels))
     ]  # fmt: skip
@@ -175,7 +175,7 @@ def temperatures() -> str:
 
 
 def stages() -> str:
-    rows = [json.loads(one) for one in MEASURED.read_text().splitlines() if one.endswith("}")]
+    rows = [json.loads(line) for line in MEASURED.read_text().splitlines() if line.endswith("}")]
     by = {(r["target"], r["method"]): r for r in rows if r["network"] == NETWORK}
     panels = {}
     for target in (0.5, 0.7):

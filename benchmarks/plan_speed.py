@@ -41,8 +41,8 @@ RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "plan_sp
 def timed(act: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     """Milliseconds, and what came of it."""
     started = time.perf_counter()
-    found = act(*arguments)
-    return (time.perf_counter() - started) * 1e3, found
+    result = act(*arguments)
+    return (time.perf_counter() - started) * 1e3, result
 
 
 def torch_pruning_counts(model: Model, kept: dict[str, int], network: Network) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def torch_pruning_counts(model: Model, kept: dict[str, int], network: Network) -
         for group in network.groups
         for layer in group.layers
     }
-    outputs: Any = [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
+    outputs: Any = [layer for layer in module.modules() if isinstance(layer, torch.nn.Linear)]
     pruner = tp.pruner.MagnitudePruner(
         module,
         image,
@@ -151,15 +151,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    found = measure(options.network, options.size, options.plans)
-    found = {k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}
+    results = measure(options.network, options.size, options.plans)
+    results = {k: round(v, 3) if isinstance(v, float) else v for k, v in results.items()}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(results))
         return
     aims = {"cost_of_widths_ms": "under 5", "times_faster_with_suggestion": "at least 100"}
-    for name, value in found.items():
+    for name, value in results.items():
         aim = f"   aim: {aims[name]}" if name in aims else ""
         print(f"{name:<30} {value!s:>14}{aim}")
 

@@ -61,9 +61,9 @@ def main() -> None:
             for solver in options.only:
                 for rate in RATES:
                     for strength in STRENGTHS:
-                        asked = facts(options, solver, rate, strength, seed)
-                        if key(asked) not in known:
-                            keep({**asked, "way": way(options, asked)})
+                        setting = facts(options, solver, rate, strength, seed)
+                        if key(setting) not in known:
+                            keep({**setting, "way": way(options, setting)})
     if lines():
         LINES.with_suffix(".md").write_text(table(lines()) + "\n", encoding="utf-8")
         print(table(lines()))
@@ -81,14 +81,14 @@ def key(line: dict[str, Any]) -> str:
     return json.dumps({name: line[name] for name in sorted(line) if name != "way"})
 
 
-def way(options: Any, asked: dict[str, Any]) -> list[list[float]]:
+def way(options: Any, setting: dict[str, Any]) -> list[list[float]]:
     """(step, seconds, share of the filters left, loss on the test images) after each epoch; it
     ends where the loss becomes infinite."""
     model = sfp.load_model(options.network)
-    train, test = (sfp.load_data(options.data, part) for part in ("train", "test"))
+    train, test = (sfp.load_data(options.data, split) for split in ("train", "test"))
     settings = sparse_settings(
-        **SOLVERS[asked["solver"]], learning_rate=asked["rate"], strength=asked["strength"],
-        seed=asked["seed"], epochs=options.epochs, batch_size=64, refresh=10,
+        **SOLVERS[setting["solver"]], learning_rate=setting["rate"], strength=setting["strength"],
+        seed=setting["seed"], epochs=options.epochs, batch_size=64, refresh=10,
         augmentation="shift", train_images=options.images, settle=0.05, rho=RHO,
     )  # fmt: skip
     session = SparseTraining(model, train=train, test=test, settings=settings)
@@ -157,10 +157,10 @@ def table(every: list[dict[str, Any]]) -> str:
                 continue
             steps, arrived, count, rate, strength = best_of(part)
             seconds = steps * pace(of, solver)
-            told = f"{steps:.0f} | {seconds:.1f}" if steps < math.inf else "never | never"
+            cell = f"{steps:.0f} | {seconds:.1f}" if steps < math.inf else "never | never"
             times = f"{seconds / ours:.2f}x" if steps < math.inf and ours < math.inf else "–"
             rows.append(
-                f"| {network[0]} | {solver} | {rate} | {strength} | {arrived} of {count} | {told} "
+                f"| {network[0]} | {solver} | {rate} | {strength} | {arrived} of {count} | {cell} "
                 f"| {times} |"
             )
     return "\n".join([*rows, "", f"The paper claims {CLAIM} times."])

@@ -58,8 +58,8 @@ def measure(network: str, target: float, kind: str, seed: int) -> dict[str, Any]
     def look() -> bool:
         nonlocal steps
         if steps % EVERY == 0:
-            found = measure_accuracy(training.model(), test.first(MEASURED)).accuracy
-            curve.append((steps, found or 0.0))
+            accuracy = measure_accuracy(training.model(), test.first(MEASURED)).accuracy
+            curve.append((steps, accuracy or 0.0))
         steps += 1
         return False
 
@@ -110,9 +110,9 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         "measured, in %; ± is the standard deviation over the seeds.",
     ]
     for network, target in sorted({(row["network"], row["target"]) for row in rows}):
-        some = [r for r in rows if (r["network"], r["target"]) == (network, target)]
-        plain = [r["curve"][-1][1] for r in some if r["kind"] == "CE only"]
-        rate, count = some[0]["learning_rate"], some[0]["n_test"]
+        selected = [r for r in rows if (r["network"], r["target"]) == (network, target)]
+        plain = [r["curve"][-1][1] for r in selected if r["kind"] == "CE only"]
+        rate, count = selected[0]["learning_rate"], selected[0]["n_test"]
         lines += [
             "",
             f"## {network}, {target:.0%} of the MACs removed, learning rate {rate:g}",
@@ -122,7 +122,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             "|---|---|---|---|---|",
         ]
         for kind in KINDS:
-            of_kind = [r for r in some if r["kind"] == kind]
+            of_kind = [r for r in selected if r["kind"] == kind]
             if of_kind and plain:
                 lines.append(_line(kind, of_kind, 0.99 * statistics.mean(plain)))
     return "\n".join(lines) + "\n"
@@ -131,13 +131,13 @@ def markdown(rows: list[dict[str, Any]]) -> str:
 def _line(kind: str, rows: list[dict[str, Any]], wanted: float) -> str:
     steps = [reached(row, wanted) for row in rows]
     known = [step for step in steps if step is not None]
-    said = f"{statistics.mean(known):.0f}" if known else "not reached"
+    epochs_text = f"{statistics.mean(known):.0f}" if known else "not reached"
     if known and len(known) < len(steps):
-        said += f" ({len(known)} of {len(steps)} seeds)"
+        epochs_text += f" ({len(known)} of {len(steps)} seeds)"
     finals = [100 * row["final"] for row in rows]
     spread = f" ± {statistics.stdev(finals):.1f}" if len(finals) > 1 else ""
     return (
-        f"| {kind} | {said} | {rows[0]['steps']} | {statistics.mean(finals):.1f}{spread} "
+        f"| {kind} | {epochs_text} | {rows[0]['steps']} | {statistics.mean(finals):.1f}{spread} "
         f"| {len(rows)} |"
     )
 

@@ -108,9 +108,9 @@ def starting(start: Path, home: Path, times: int) -> dict[str, dict[str, float]]
         begun, seen = time.perf_counter(), set()
         launch(path)
         while "first step" not in seen and time.perf_counter() - begun < 300:
-            said = read_json(path / "worker.json") or {}
-            phase = said.get("phase", "")
-            if phase == "training" and (said.get("step") or said.get("done")):
+            state = read_json(path / "worker.json") or {}
+            phase = state.get("phase", "")
+            if phase == "training" and (state.get("step") or state.get("done")):
                 phase = "first step"
             if phase and phase not in seen:
                 seen.add(phase)
@@ -242,12 +242,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--starts", type=int, default=3, help="workers to start")
     parser.add_argument("--to", type=Path, default=RESULTS, help="folder of the results")
-    asked = parser.parse_args()
-    found = measure(asked.steps, asked.rounds, asked.starts)
-    asked.to.mkdir(parents=True, exist_ok=True)
-    (asked.to / "training_speed.json").write_text(json.dumps(found, indent=1) + "\n")
-    (asked.to / "training_speed.md").write_text(table(found))
-    print(json.dumps(found) if asked.json else table(found))
+    options = parser.parse_args()
+    results = measure(options.steps, options.rounds, options.starts)
+    options.to.mkdir(parents=True, exist_ok=True)
+    (options.to / "training_speed.json").write_text(json.dumps(results, indent=1) + "\n")
+    (options.to / "training_speed.md").write_text(table(results))
+    print(json.dumps(results) if options.json else table(results))
 
 
 if __name__ == "__main__":

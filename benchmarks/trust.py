@@ -203,16 +203,16 @@ def main() -> None:
     parser.add_argument("--compensation", nargs="*", default=["none"])
     parser.add_argument("--work", type=Path, default=Path(".sfp_viz/trust"))
     parser.add_argument("--summary", action="store_true")
-    given = parser.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
-    if not given.summary:
-        for target in given.target:
-            for name in given.network:
-                for compensation in given.compensation:
-                    measure(name, target, given.work, compensation)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    if not options.summary:
+        for target in options.target:
+            for name in options.network:
+                for compensation in options.compensation:
+                    measure(name, target, options.work, compensation)
                     if compensation != FUNCTIONAL:
-                        compare(name, target, given.work, compensation)
-    summary(given.work)
+                        compare(name, target, options.work, compensation)
+    summary(options.work)
 
 
 if __name__ == "__main__":

@@ -147,8 +147,8 @@ def opened(name: str) -> Model:
             model = sfp.load_model(f"torchvision:{name}", input_shape=(3, size, size))
             execute(model.module, model.input_shape, name=name)
             return model
-        except SfpError as found:
-            problem = found
+        except SfpError as error:
+            problem = error
     raise problem or ValueError(name)
 
 
@@ -176,8 +176,8 @@ def problem_of(model: Model, network: Network, plan: Plan) -> tuple[str, float]:
         return f"shown {shown}, counted {counted}", 1.0
     try:
         problem = untrainable(pruned)
-    except Exception as found:  # any failure is a result
-        problem = f"{type(found).__name__}: {found}"
+    except Exception as error:  # any failure is a result
+        problem = f"{type(error).__name__}: {error}"
     del pruned
     gc.collect()
     return problem, shown.macs / sfp.cost(network).macs
@@ -187,7 +187,7 @@ def peak_bytes(model: Model) -> int:
     """Most float32 bytes that one convolution or linear layer reads and writes, by its calls."""
     calls = execute(model.module, model.input_shape).calls
     kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    layers = [calls[n] for n, part in model.module.named_modules() if isinstance(part, kinds)]
+    layers = [calls[n] for n, layer in model.module.named_modules() if isinstance(layer, kinds)]
     pairs = [pair for shapes in layers for pair in shapes]
     return max(4 * (int(np.prod(ins[1:])) + int(np.prod(outs[1:]))) for ins, outs in pairs)
 

@@ -72,9 +72,9 @@ def by_recipe(recipe: Recipe, ablation: Ablation | None = None) -> Cut:
     def cut(model: Model, network: Network, images: Images) -> Model:
         evidence = None
         if "observations" in needs(recipe):
-            seen = observe(model, images, scores=scores_of(recipe))
-            damage = ablation.damage(seen) if ablation.damage else None
-            evidence = Evidence(observations=seen, damage=damage)
+            observed = observe(model, images, scores=scores_of(recipe))
+            damage = ablation.damage(observed) if ablation.damage else None
+            evidence = Evidence(observations=observed, damage=damage)
         plan = sfp.make_plan(network, sfp.analyze(network, recipe, evidence), recipe)
         return prune(
             model, plan, calibration=images, network=network, plain=ablation.plain,
@@ -108,9 +108,9 @@ def _from_scratch(shape: Cut, seed: int) -> Cut:
     def cut(model: Model, network: Network, images: Images) -> Model:
         module = deepcopy(shape(model, network, images).module)
         torch.manual_seed(seed)
-        for part in module.modules():
-            if isinstance(part, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
-                part.reset_parameters()
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                layer.reset_parameters()
         return model.with_module(module)
 
     return cut

@@ -71,10 +71,10 @@ def _learn_sparsely(module: nn.Module, pruner: Any, model: Model, images: Images
     for epoch in range(SPARSE_EPOCHS):
         pruner.update_regularizer()
         for chosen in torch.randperm(len(images)).split(128):
-            seen = augment(
+            inputs = augment(
                 pixels, chosen.numpy(), kind="crop_flip", seed=0, epoch=epoch, count=len(images)
             )
-            loss = functional.cross_entropy(module(model.normalize(seen)), labels[chosen])
+            loss = functional.cross_entropy(module(model.normalize(inputs)), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             pruner.regularize(module)

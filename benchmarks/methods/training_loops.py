@@ -67,7 +67,7 @@ def bare(student: Model, teacher: Model, train: Images) -> dict[str, Callable[[]
     images = student.normalize(pixels).to(device).contiguous(memory_format=torch.channels_last)
     labels = torch.from_numpy(train.labels.copy()).to(device)
     batches = list(zip(images.split(BATCH), labels.split(BATCH), strict=True))
-    learner, told = (
+    learner, teacher_forward = (
         load_copy(model).to(device).to(memory_format=torch.channels_last)
         for model in (student, teacher)
     )
@@ -76,18 +76,20 @@ def bare(student: Model, teacher: Model, train: Images) -> dict[str, Callable[[]
         learner.parameters(), lr=1e-4, momentum=0.9, nesterov=True, weight_decay=5e-4
     )
 
-    def learn(batch: torch.Tensor, answers: torch.Tensor, said: torch.Tensor | None) -> None:
+    def learn(
+        batch: torch.Tensor, answers: torch.Tensor, soft_targets: torch.Tensor | None
+    ) -> None:
         logits = learner(batch)
         loss = F.cross_entropy(logits, answers)
-        if said is not None:
-            loss = 0.3 * loss + 0.7 * distillation_loss(logits, said, temperature=4.0)
+        if soft_targets is not None:
+            loss = 0.3 * loss + 0.7 * distillation_loss(logits, soft_targets, temperature=4.0)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
     def ask(batch: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            return told(batch)
+            return teacher_forward(batch)
 
     def parts() -> None:
         for batch, answers in batches:
@@ -102,8 +104,8 @@ def bare(student: Model, teacher: Model, train: Images) -> dict[str, Callable[[]
     def prepared() -> None:
         for start in range(0, len(pixels), BATCH):
             chosen = np.arange(start, min(start + BATCH, len(pixels)))
-            seen = augmented(pixels, chosen, Distillation(), 0)
-            batch = student.normalize(seen).contiguous(memory_format=torch.channels_last)
+            inputs = augmented(pixels, chosen, Distillation(), 0)
+            batch = student.normalize(inputs).contiguous(memory_format=torch.channels_last)
             learn(batch.to(device), labels[start : start + BATCH], ask(batch.to(device)))
 
     return {PARTS: parts, WHOLE: whole, PREPARED: prepared}

@@ -122,12 +122,12 @@ def _lead(cells: list[dict], when: str) -> str:
         return ""
     means = {m: statistics.mean(by[network, m] for network in both) for m in whole}
     best = max(means, key=lambda name: means[name])
-    apart = {n: 100 * (by[n, "functional"] - by[n, best]) for n in both}
+    gaps = {n: 100 * (by[n, "functional"] - by[n, best]) for n in both}
     each = ", ".join(
         f"{n} {_signed(lead)}{_paired(finals[n, 'functional'], finals[n, best], when)}"
-        for n, lead in apart.items()
+        for n, lead in gaps.items()
     )
-    mean = _signed(statistics.mean(apart.values()))
+    mean = _signed(statistics.mean(gaps.values()))
     return (
         f"ours is {mean} points against {NAMES[best]}, the best of {len(whole)} rivals measured "
         f"there ({each})."
@@ -138,9 +138,9 @@ def _signed(points: float) -> str:
     return f"{round(points, 1) + 0.0:+.1f}"  # no minus zero
 
 
-def _paired(ours: dict[int, float], its: dict[int, float], when: str) -> str:
+def _paired(ours: dict[int, float], rival: dict[int, float], when: str) -> str:
     """The spread of the differences, seed by seed; '' for what has no seeds, or fewer than two."""
-    both = [100 * (ours[seed] - its[seed]) for seed in ours if seed in its]
+    both = [100 * (ours[seed] - rival[seed]) for seed in ours if seed in rival]
     if when != "final" or len(both) < 2:
         return ""
     return f" ± {statistics.stdev(both):.1f}, {len(both)} pairs"

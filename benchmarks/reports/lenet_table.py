@@ -40,17 +40,17 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         "has a standard error of 0.7 there, so most of that order is chance.",
     ]
     for data, target in sorted({(row["data"], row["target"]) for row in rows}):
-        some = [r for r in rows if (r["data"], r["target"]) == (data, target)]
+        selected = [r for r in rows if (r["data"], r["target"]) == (data, target)]
         lines += [
             "",
-            f"## {data}, {target:.0%} of the MACs removed ({some[0]['n_test']:,} test images)",
+            f"## {data}, {target:.0%} of the MACs removed ({selected[0]['n_test']:,} test images)",
             "",
             "| method | structure | MACs | params | speed | error, % | increase | seeds |",
             "|---|---|--:|--:|--:|--:|--:|--:|",
-            _whole(some[0]),
+            _whole(selected[0]),
         ]
-        found = [_best([r for r in some if r["method"] == name]) for name in NAMES]
-        order = sorted((rows_ for rows_ in found if rows_), key=_error)
+        best_rows = [_best([r for r in selected if r["method"] == name]) for name in NAMES]
+        order = sorted((rows_ for rows_ in best_rows if rows_), key=_error)
         lines += [_line(of_method) for of_method in order]
     return "\n".join([*lines, "", PAPER]) + "\n"
 

@@ -14,15 +14,15 @@ _DASHES = ("7 3", "2 4", "9 3 2 3", "4 4", "1 2", "12 4")
 
 def dots(
     title: str,
-    said: str,
+    subtitle: str,
     values: Mapping[str, Mapping[str, float]],
     *,
     axis: str,
-    told: tuple[str, Mapping[str, str]],
+    notes: tuple[str, Mapping[str, str]],
 ) -> str:
     """A row for each name of the first mapping's values, a mark for each of up to four series, on
-    an axis from 0 to 1; at the right what is ``told`` of each row, under its head."""
-    left, right, names = 110, WIDE - 96, list(told[1])
+    an axis from 0 to 1; at the right what is ``notes`` of each row, under its head."""
+    left, right, names = 110, WIDE - 96, list(notes[1])
     top = TOP + 34
     bottom = top + _ROW * len(names)
     parts, x = [], 0.0
@@ -36,19 +36,19 @@ def dots(
             text(at, bottom + 10, f"{tenth:g}", anchor="middle"),
         ]
     parts.append(text((left + right) / 2, bottom + 28, axis, anchor="middle"))
-    parts.append(text(WIDE, top - 12, told[0], anchor="end"))
+    parts.append(text(WIDE, top - 12, notes[0], anchor="end"))
     for row, name in enumerate(names):
         y = top + _ROW * row + 4
         parts.append(text(left - 12, y + 4, name, anchor="end"))
-        parts.append(text(WIDE, y + 4, told[1][name], anchor="end"))
+        parts.append(text(WIDE, y + 4, notes[1][name], anchor="end"))
         for kind, found in zip(MARKS, values.values(), strict=False):
             parts.append(mark(kind, left + (right - left) * found[name], y))
-    return page(title, said, parts, tall=bottom + 36)
+    return page(title, subtitle, parts, tall=bottom + 36)
 
 
 def widths(
     title: str,
-    said: str,
+    subtitle: str,
     kept: Mapping[str, Mapping[str, int]],
     sizes: Mapping[str, int],
     *,
@@ -71,18 +71,18 @@ def widths(
             ]
             if not panel:
                 parts.append(text(left - 10, y + 11, f"{name} · {size}", anchor="end"))
-    return page(title, said, parts, tall=top + _ROW * len(sizes) + 4)
+    return page(title, subtitle, parts, tall=top + _ROW * len(sizes) + 4)
 
 
 def matrix(
     title: str,
-    said: str,
+    subtitle: str,
     similarity: np.ndarray,
     labels: Sequence[int],
-    gone: Mapping[int, str],
+    removed: Mapping[int, str],
 ) -> str:
     """Similarities in the order of the clusters, each framed; what goes is marked at the left."""
-    order = sorted(range(len(labels)), key=lambda unit: (labels[unit], unit in gone, unit))
+    order = sorted(range(len(labels)), key=lambda unit: (labels[unit], unit in removed, unit))
     left, top = 60, TOP + 12
     cell = 380 / len(order)
     shades: dict[tuple[str, int], list[str]] = {}
@@ -104,18 +104,18 @@ def matrix(
         start, tall = cell * rows[0], cell * len(rows)
         parts.append(box(left + start, top + start, tall, tall, fill="none", stroke=GREY))
     for row, unit in enumerate(order):
-        if unit in gone:
-            color = ACCENT if "redundant" in gone[unit] else GREY
+        if unit in removed:
+            color = ACCENT if "redundant" in removed[unit] else GREY
             parts.append(box(left - 14, top + cell * row, 10, cell - 0.8, fill=color))
-    parts += _matrix_words(gone, left + 380 + 28, top)
+    parts += _matrix_words(removed, left + 380 + 28, top)
     parts.append(text(left, top + 398, f"{len(order)} filters, in the order of their clusters"))
     turned = f"rotate(-90 {left - 24} {top + 380})"
     parts.append(text(left - 24, top + 380, "marked: goes", transform=turned))
-    return page(title, said, parts, tall=top + 410)
+    return page(title, subtitle, parts, tall=top + 410)
 
 
-def _matrix_words(gone: Mapping[int, str], x: float, y: float) -> list[str]:
-    redundant = sum("redundant" in reason for reason in gone.values())
+def _matrix_words(removed: Mapping[int, str], x: float, y: float) -> list[str]:
+    redundant = sum("redundant" in reason for reason in removed.values())
     parts = []
     for row, value in enumerate((1, 0.5, 0.25, -0.25, -0.5)):
         color = ACCENT if value > 0 else AGAINST
@@ -130,12 +130,12 @@ def _matrix_words(gone: Mapping[int, str], x: float, y: float) -> list[str]:
         box(x, y + 156, 10, 14, fill=ACCENT),
         text(x + 22, y + 167, f"goes, redundant: {redundant}"),
         box(x, y + 182, 10, 14, fill=GREY),
-        text(x + 22, y + 193, f"goes, unimportant: {len(gone) - redundant}"),
+        text(x + 22, y + 193, f"goes, unimportant: {len(removed) - redundant}"),
     ]
     return parts
 
 
-def quotas(title: str, said: str, clusters: Sequence[Sequence[bool]]) -> str:
+def quotas(title: str, subtitle: str, clusters: Sequence[Sequence[bool]]) -> str:
     """A line of squares for each cluster, a square a filter, filled what stays."""
     parts = []
     for row, cluster in enumerate(clusters):
@@ -145,10 +145,10 @@ def quotas(title: str, said: str, clusters: Sequence[Sequence[bool]]) -> str:
             parts.append(box(20 * place + 1, y, 15, 15, **fill))
         stay = f"{sum(cluster)} of {len(cluster)}"
         parts.append(text(20 * len(cluster) + 8, y + 12, stay))
-    return page(title, said, parts, tall=TOP + 22 * len(clusters))
+    return page(title, subtitle, parts, tall=TOP + 22 * len(clusters))
 
 
-def curves(title: str, said: str, lines: Mapping[str, Sequence[float]], *, ours: str) -> str:
+def curves(title: str, subtitle: str, lines: Mapping[str, Sequence[float]], *, ours: str) -> str:
     """Values over the share of all steps, 0..1, of equal spacing; each named at its own end."""
     left, right, top, tall = 40, WIDE - 250, TOP + 8, 230
     most = max(max(values) for values in lines.values())
@@ -182,11 +182,11 @@ def curves(title: str, said: str, lines: Mapping[str, Sequence[float]], *, ours:
             f"{stroke}{dash}/>",
             text(right + 60, taken + 4, name, fill=color),
         ]
-    return page(title, said, parts, tall=top + tall + 44)
+    return page(title, subtitle, parts, tall=top + tall + 44)
 
 
 def bars(
-    title: str, said: str, panels: Mapping[str, Mapping[str, float]], *, whole: float, ours: str
+    title: str, subtitle: str, panels: Mapping[str, Mapping[str, float]], *, whole: float, ours: str
 ) -> str:
     """A panel for each target, in it a bar for each stage: accuracies 0..1; ``whole`` is dashed."""
     left, gap = 126, 40
@@ -211,4 +211,4 @@ def bars(
             ]
             if not panel:
                 parts.append(text(left - 10, y + 11, stage, anchor="end", fill=color))
-    return page(title, said, parts, tall=top + _ROW * len(next(iter(panels.values()))) + 6)
+    return page(title, subtitle, parts, tall=top + _ROW * len(next(iter(panels.values()))) + 6)

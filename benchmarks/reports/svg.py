@@ -34,12 +34,12 @@ def box(x: float, y: float, wide: float, tall: float, **more) -> str:
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}"{rest}/>'
 
 
-def page(title: str, said: str, parts: Sequence[str], *, tall: float) -> str:
+def page(title: str, subtitle: str, parts: Sequence[str], *, tall: float) -> str:
     """A whole drawing under its title, and under what was worked out on what."""
     head = [
         f"<title>{escape(title)}</title>",
         text(0, 18, title, font_size=15, font_weight=600),
-        text(0, 38, said),
+        text(0, 38, subtitle),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {tall:.0f}" '

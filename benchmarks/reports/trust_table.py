@@ -53,8 +53,8 @@ def _suggestions(rows: list[dict]) -> str:
     return head + "".join(lines) if shown else ""
 
 
-def _cell(found: dict | None) -> str:
-    if found is None:
+def _cell(agreement: dict | None) -> str:
+    if agreement is None:
         return "–"
-    low, high = found["interval"]
-    return f"{found['correlation']:.2f} ({low:.2f} to {high:.2f})"
+    low, high = agreement["interval"]
+    return f"{agreement['correlation']:.2f} ({low:.2f} to {high:.2f})"
