@@ -193,8 +193,10 @@ def test_published_results_turn_the_axis_into_a_change_and_say_so(open_page, thr
     assert "vertical axis now shows the accuracy change" in app.info[0].value
     assert "There are no results for" in app.info[0].value
     assert "baselines, trainings, schedules" in said(app).replace("\\", "")
-    next(s for s in app.selectbox if s.label == "Published results for").select("All of them").run()
-    assert "rows are drawn" in said(app)
+    next(s for s in app.selectbox if s.label == "Published results for").select(
+        "All networks"
+    ).run()
+    assert "results are shown" in said(app)
     against(app, "Params")
     assert not app.exception
     against(app, "Latency")

@@ -129,7 +129,7 @@ def test_a_run_that_left_the_line_meanwhile_is_told_as_a_toast(open_page, worksp
     queue.withdraw(second)
     app.button(key=f"queue_keyboard_arrow_up_{second.name}").click().run()
     assert not app.exception
-    assert "not in line any more" in app.toast[0].value.replace("\\", "")
+    assert "not in the queue any more" in app.toast[0].value.replace("\\", "")
     assert [run.id for run in queue.queued_runs(workspace)] == [first.name]
 
 

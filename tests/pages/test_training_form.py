@@ -72,7 +72,7 @@ WAYS = {
     "sweep": ("Seeds", "Epochs per training"),
     "training": (
         "Epochs", "Strength (λ)", "Final phase (share of epochs)", "Steps between refreshes",
-        "Pull to the sparse copy (ρ)",
+        "Pull strength (ρ)",
         "Growth of ρ", "Largest ρ", "Fine-tuning epochs",
         "Fine-tuning learning rate", "Weight decay", "Seed", "Training images (0 = all)",
     ),

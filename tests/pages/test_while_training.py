@@ -173,7 +173,7 @@ def test_each_method_starts_with_its_own_sane_settings(open_page, monkeypatch, m
 
 FIELDS = {  # how the form names a setting
     "How much to prune": "finish", "MACs to remove": "target_reduction", "Strength": "strength",
-    "Pull to the sparse": "rho", "Growth of": "growth", "Largest ρ": "rho_most", "Cutoff": "cutoff",
+    "Pull strength": "rho", "Growth of": "growth", "Largest ρ": "rho_most", "Cutoff": "cutoff",
     "One group at": "order", "Layer weighting": "weights", "Filter phase": "filter_share",
     "Saving by filters": "filter_part", "Gate threshold": "dead_gate",
     "Epochs for reactivation": "reactivation",

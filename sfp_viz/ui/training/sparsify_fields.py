@@ -17,7 +17,7 @@ LABELS = {
     "epochs": "Epochs", "strength": "Strength (λ)", "learning_rate": "Learning rate",
     "batch_size": "Batch size", "settle": "Final phase (share of epochs)",
     "refresh": "Steps between refreshes",
-    "cutoff": "Cutoff", "rho": "Pull to the sparse copy (ρ)", "growth": "Growth of ρ",
+    "cutoff": "Cutoff", "rho": "Pull strength (ρ)", "growth": "Growth of ρ",
     "rho_most": "Largest ρ", "filter_share": "Filter phase (share of epochs)",
     "filter_part": "Saving by filters (share)",
     "dead_gate": "Gate threshold", "reactivation": "Epochs for reactivation",
