@@ -19,26 +19,26 @@ with problems.stopping():
     session = state.session()
     network = loaders.network(session.model)
     image_offer.apply_finished(network)
-    asked = actions.asked()
+    request = actions.current_request()
 
 if not network.groups:
     st.info("This network has no layer whose filters can be pruned, so there is nothing to plan.")
     st.stop()
 
-plan_head.head(network, asked)
-if evidence_panel.request_missing(network, asked.recipe):
+plan_head.head(network, request)
+if evidence_panel.request_missing(network, request.recipe):
     study_start.start_requested(network)
     st.stop()
 budget = planned.budget(session.model, session.request)
 if budget.after is None:
-    goal_form.out_of_reach(network, asked, budget.problem)
+    goal_form.out_of_reach(network, request, budget.problem)
     study_start.start_requested(network)
     st.stop()
 
 with problems.stopping():
-    widths = plan_head.widths(network, asked, budget)
-    plan_head.target_summary(network, asked, widths)
-    image_offer.offer(network, asked)
+    widths = plan_head.widths(network, request, budget)
+    plan_head.target_summary(network, request, widths)
+    image_offer.offer(network, request)
     plan_cost.costs(network, budget)
 bars.narrow_style()
 with st.container(key=bars.SIDES):
@@ -47,10 +47,10 @@ with left.container(border=True), problems.shown():
     bars.body(network, widths)
 with right.container(border=True), problems.shown():
     plan_details.details(network, widths)
-    plan_why.why(network, asked, widths)
+    plan_why.why(network, request, widths)
     evidence_panel.curve(widths)
     details.filters(network)
 with left, problems.shown():
     evidence_panel.panel(network, widths)
-    trust_panel.panel(network, asked)
+    trust_panel.panel(network, request)
 study_start.start_requested(network)

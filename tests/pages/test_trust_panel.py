@@ -57,7 +57,7 @@ def test_the_panel_names_the_best_allocation_and_takes_it_on_a_click(measured, o
     assert app.table[0].value.iloc[0, 1].startswith("91.7 %")
     rows = app.table[0].value
     assert list(rows["Allocation"]) == [
-        "The same everywhere", "By Kernel Dispersion, in use", "By function",
+        "The same everywhere", "By Kernel Dispersion, in use", "By functional redundancy",
     ]  # fmt: skip
     press(app, "Allocate the same everywhere")
     assert app.session_state["session"].current.recipe == Recipe(allocation="uniform")

@@ -40,7 +40,8 @@ def test_the_best_is_named_with_its_accuracy_interval_and_images():
     low, high = wilson(870, 1000)
     text = best_sentence(trust)
     assert (
-        f"By function measured best: 87.0 % (95 %: {100 * low:.1f} to {100 * high:.1f} %)" in text
+        f"By functional redundancy measured best: 87.0 % (95 %: {100 * low:.1f} to {100 * high:.1f} %)"  # noqa: E501
+        in text
     )
     assert "by Kernel Dispersion 70.0 %" in text
     assert "measured on 1,000 images, one-shot" in text
@@ -52,7 +53,7 @@ def test_allocations_that_cannot_be_told_apart_are_said_to_be_so():
         "The allocations cannot be told apart: by Kernel Dispersion 70.0 %"
     )
     text = best_sentence(measured(suggestion=700, uniform=500, functional=705))
-    assert "By function measured best with 70.5 %" in text
+    assert "By functional redundancy measured best with 70.5 %" in text
     assert "cannot be told apart from by Kernel Dispersion 70.0 %" in text
     assert "worse: the same everywhere 50.0 %" in text
     assert "cannot be told apart" in best_sentence(measured(10, suggestion=9, uniform=5))
@@ -73,7 +74,7 @@ def test_what_was_not_compared_is_said_with_the_reason():
     assert not_compared(trust) == ""
     trust = replace(trust, left_out=(("functional", ("observations", "latency")),))
     assert best_sentence(trust).endswith(
-        "Not compared: by function (not calibrated on images and the layers were not timed)."
+        "Not compared: by functional redundancy (not calibrated on images and the layers were not timed)."  # noqa: E501
     )
 
 

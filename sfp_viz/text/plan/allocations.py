@@ -10,7 +10,7 @@ from sfp_viz.core.plan.recipe import Strategy
 ALLOCATIONS: Mapping[Strategy, str] = {
     "dispersion": "by Kernel Dispersion",
     "uniform": "the same everywhere",
-    "functional": "by function",
+    "functional": "by functional redundancy",
     "sensitivity": "by sensitivity",
     "pooled": "one threshold for all",
 }

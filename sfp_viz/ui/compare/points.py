@@ -16,7 +16,7 @@ from sfp_viz.runs.results.summary import Summary
 from sfp_viz.ui.cached import loaders, measurements, planned, pruned
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import checks
-from sfp_viz.ui.recipe import edits
+from sfp_viz.ui.recipe import request_edits
 from sfp_viz.ui.session import state
 from sfp_viz.ui.training import start
 
@@ -120,7 +120,7 @@ def reduction(subject: Subject) -> float:
     """The share of MACs that the plan removes, 0..0.99: the target of the baselines."""
     plan = planned.plan(subject.model, subject.request)
     network = loaders.network(subject.model)
-    return edits.reduction(network, kept_units(network, plan))
+    return request_edits.reduction(network, kept_units(network, plan))
 
 
 def plan_hash() -> str:

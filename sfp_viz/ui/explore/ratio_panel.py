@@ -13,8 +13,7 @@ from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.explore import group_edits
 from sfp_viz.ui.group.group_view import GroupView
 from sfp_viz.ui.plan import explanation, widths
-from sfp_viz.ui.recipe import actions, recipe_form, training_reasons
-from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe import actions, recipe_form, request_edits, training_reasons
 from sfp_viz.ui.session import state
 
 
@@ -49,8 +48,8 @@ def _reason(view: GroupView) -> str:
     session = state.session()
     if text := training_reasons.sentence(view.group, view.kept, session.edits):
         return text
-    group, asked = view.group, actions.asked()
-    reached = planned.budget(session.model, asked).after is not None
+    group, request = view.group, actions.current_request()
+    reached = planned.budget(session.model, request).after is not None
     lacks = missing(session.recipe, evidence.evidence(session.model))
     if not reached and lacks and not group.protected:
         return (
@@ -60,11 +59,11 @@ def _reason(view: GroupView) -> str:
     if not reached and not group.protected:
         return "The target cannot be reached, so nothing is pruned. The Plan page says why."
     drawn = widths.Widths(
-        planned.kept_or_whole(session.model, asked),
-        planned.kept_or_whole(session.model, by_hand.suggested(asked)), {}, {},
+        planned.kept_or_whole(session.model, request),
+        planned.kept_or_whole(session.model, request_edits.without_widths(request)), {}, {},
     )  # fmt: skip
-    sentence = problems.plain(width_sentence(explanation.reason(asked, drawn, group.name)))
-    if by_hand.is_held(group.name, asked.edits) and not group.protected:
+    sentence = problems.plain(width_sentence(explanation.reason(request, drawn, group.name)))
+    if request_edits.is_held(group.name, request.edits) and not group.protected:
         sentence = sentence[0].lower() + sentence[1:]
         return f"Set manually: {view.kept:,} of {group.size:,} filters kept. Suggestion: {sentence}"
     return sentence
@@ -100,7 +99,7 @@ def _set_width(key: str, group: str, size: int, shown: int) -> None:
         group,
         size=size,
         kept=int(st.session_state[key]),
-        hold=actions.holds(),
+        hold=actions.keeps_target(),
     )
     state.change(edits=after)
 

@@ -147,7 +147,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     def bar(name: str, words: str) -> Any:
         """A share in per cent; a full bar is all of the network."""
         return st.column_config.ProgressColumn(
-            name.replace("of ", "of the "), format="%.1f %%", width=106, help=words,
+            name.replace("of ", "share of "), format="%.1f %%", width=106, help=words,
             min_value=0.0, max_value=100.0,
         )  # fmt: skip
 

@@ -14,8 +14,8 @@ from sfp_viz.ui.cached import planned
 from sfp_viz.ui.components.ratio_bars import Bar, ratio_bars
 from sfp_viz.ui.plan import allocations
 from sfp_viz.ui.plan.widths import Others, Widths
-from sfp_viz.ui.recipe import edits as by_hand
-from sfp_viz.ui.recipe.actions import HOLD, asked, holds, keep, take
+from sfp_viz.ui.recipe import request_edits
+from sfp_viz.ui.recipe.actions import HOLD, apply_request, current_request, keeps_target, set_width
 from sfp_viz.ui.session import state, view_options
 
 SIDES = "plan_sides"  # key of the container with the bars and, beside or below them, the details
@@ -38,19 +38,19 @@ def body(network: Network, widths: Widths) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         view = view_options.option_control("plan")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            if asked().edits.ratios:
+            if current_request().edits.ratios:
                 st.button(
                     "Reset all widths",
                     help="Undoes all manual widths; minimums, maximums and clusters are kept.",
-                    on_click=take,
-                    args=(by_hand.suggested(asked()),),
+                    on_click=apply_request,
+                    args=(request_edits.without_widths(current_request()),),
                     key="plan_accept",
                     type="tertiary",
                     icon=":material/done_all:",
                 )
             _hold_toggle()
     known = allocations.alternatives()
-    others = allocations.others(known, asked().recipe.allocation)
+    others = allocations.others(known, current_request().recipe.allocation)
     allocations.legend(network, known, widths.kept, marks=view != "Table")
     if view == "Table":
         table(network, widths, others)
@@ -61,15 +61,15 @@ def body(network: Network, widths: Widths) -> None:
 
 
 def _hold_toggle() -> None:
-    key, shown = f"hold_{state.revision()}", holds()
+    key, shown = f"hold_{state.revision()}", keeps_target()
 
     def on_change() -> None:
         wanted = bool(st.session_state.get(key, shown))
         if wanted == shown:  # an interrupted run reports what it showed as new
             return
         st.session_state[HOLD] = wanted
-        if asked().edits.ratios:
-            take(by_hand.hold_target(asked(), wanted))
+        if current_request().edits.ratios:
+            apply_request(request_edits.with_makeup(current_request(), wanted))
 
     st.toggle(
         "Keep the target",
@@ -83,30 +83,30 @@ def _hold_toggle() -> None:
 
 def bars(network: Network, widths: Widths, others: Others) -> None:
     """The bars; a gesture changes the session."""
-    now, wanted = state.session(), asked()
-    group = planned.group_of(now)
+    session, request = state.session(), current_request()
+    group = planned.group_of(session)
     ratio_bars(
-        [bar(network, g, wanted, widths, others) for g in network.groups],
+        [bar(network, g, request, widths, others) for g in network.groups],
         key="ratio_bars",
         revision=state.revision(),
-        step=wanted.recipe.rounding,
+        step=request.recipe.rounding,
         chosen=group.name if group else "",
         unit="% lost" if widths.unit.startswith("%") else widths.unit,  # the column is narrow
         hidden=allocations.hidden(),
-        on_edit=lambda name, to: keep(network, name, to),
+        on_edit=lambda name, to: set_width(network, name, to),
         on_pick=lambda name: state.change(group=name),
     )
 
 
 def bar(
-    network: Network, group: FilterGroup, wanted: Request, widths: Widths, others: Others
+    network: Network, group: FilterGroup, request: Request, widths: Widths, others: Others
 ) -> Bar:
     """One group as a bar.
 
     Args:
         network: the network.
         group: the group.
-        wanted: recipe and edits.
+        request: recipe and edits.
         widths: the widths that are drawn.
         others: units kept by group under other allocations.
     """
@@ -119,13 +119,13 @@ def bar(
         kept=kept,
         suggested=widths.suggested.get(group.name, group.size),
         repeats=group.repeats,
-        fixed=by_hand.is_fixed(group, wanted.edits),
-        held=by_hand.is_held(group.name, wanted.edits),
-        least=by_hand.least_of(group.name, wanted.edits),
-        most=by_hand.most_of(group.name, wanted.edits),
+        fixed=request_edits.is_fixed(group, request.edits),
+        held=request_edits.is_held(group.name, request.edits),
+        least=request_edits.least_of(group.name, request.edits),
+        most=request_edits.most_of(group.name, request.edits),
         wanted=unrounded if unrounded != kept else None,
-        tags=by_hand.tags(group.name, wanted.edits),
-        why=restriction(group, wanted),
+        tags=request_edits.tags(group.name, request.edits),
+        why=restriction(group, request),
         note=rounding_note(network, group, kept, unrounded),
         ghosts=ghosts(group),
         curve=tuple(widths.curves.get(group.name, ())),
@@ -145,15 +145,15 @@ def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
     )
 
 
-def restriction(group: FilterGroup, wanted: Request) -> str:
+def restriction(group: FilterGroup, request: Request) -> str:
     """Why a group is not pruned, or what ties it; '' when there is nothing to say."""
     if group.protected:
         return f"Not pruned: {cause_sentence(group)}"
-    if group.name in wanted.edits.protected:
+    if group.name in request.edits.protected:
         return "Not pruned: you set 'Do not prune'."
-    most = by_hand.most_of(group.name, wanted.edits)
-    width_set = by_hand.is_held(group.name, wanted.edits) or most
-    if by_hand.is_tied(group, wanted.recipe) and not width_set:
+    most = request_edits.most_of(group.name, request.edits)
+    width_set = request_edits.is_held(group.name, request.edits) or most
+    if request_edits.is_tied(group, request.recipe) and not width_set:
         cause = cause_sentence(group)
         return f"{cause} The recipe does not prune such layers until you move the bar."
     return cause_sentence(group)
@@ -179,7 +179,7 @@ def _legend(network: Network, widths: Widths) -> str:
         text += " Dashed outlines: layers pruned with their group."
     if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
         text += " Small triangles: the width before rounding."
-    if asked().edits.least or asked().edits.most:
+    if current_request().edits.least or current_request().edits.most:
         text += " Brackets: your minimum and maximum."
     if widths.curves:
         text += f" Lines: the loss from pruning each group alone, in {widths.unit} (estimated)."

@@ -14,8 +14,7 @@ from sfp_viz.ui.cached import planned
 from sfp_viz.ui.group import group_view
 from sfp_viz.ui.plan import bars
 from sfp_viz.ui.plan.widths import Widths
-from sfp_viz.ui.recipe import actions, training_reasons
-from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe import actions, request_edits, training_reasons
 from sfp_viz.ui.session import state
 
 
@@ -24,15 +23,15 @@ def details(network: Network, widths: Widths) -> None:
     group = planned.group_of(state.session())
     if group is None:
         return
-    wanted = actions.asked()
+    request = actions.current_request()
     kept = widths.kept.get(group.name, group.size)
     st.subheader(problems.plain(group.name))
     st.markdown(_numbers(network, group, kept, widths.suggested.get(group.name, group.size)))
-    if why := bars.restriction(group, wanted):
+    if why := bars.restriction(group, request):
         st.caption(problems.plain(why))
     if group.protected:
         return
-    if not by_hand.is_fixed(group, wanted.edits) and group.size > 1:
+    if not request_edits.is_fixed(group, request.edits) and group.size > 1:
         _slider(network, group, kept)
     _locks(network, group, kept)
     if note := _rounding(network, group, widths):
@@ -56,15 +55,18 @@ def _slider(network: Network, group: FilterGroup, kept: int) -> None:
     def moved() -> None:
         to = int(st.session_state.get(key, kept))
         if to != kept:  # an interrupted run reports what it showed as new
-            actions.keep(network, group.name, to)
+            actions.set_width(network, group.name, to)
 
     st.slider("Filters to keep", 1, group.size, kept, key=key, on_change=moved)
 
 
 def _locks(network: Network, group: FilterGroup, kept: int) -> None:
-    edits = actions.asked().edits
-    whole, held = group.name in edits.protected, by_hand.is_held(group.name, edits)
-    least, most = by_hand.least_of(group.name, edits), by_hand.most_of(group.name, edits)
+    edits = actions.current_request().edits
+    whole, held = group.name in edits.protected, request_edits.is_held(group.name, edits)
+    least, most = (
+        request_edits.least_of(group.name, edits),
+        request_edits.most_of(group.name, edits),
+    )
     ends = f"{group.name}_{state.revision()}"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.toggle(
@@ -93,7 +95,7 @@ def _locks(network: Network, group: FilterGroup, kept: int) -> None:
             st.button(
                 "Reset to suggestion", key="plan_back",
                 help="Undoes the manual width, minimum and maximum of this group.",
-                on_click=actions.give_back, args=(group.name,),
+                on_click=actions.reset_group, args=(group.name,),
             )  # fmt: skip
 
 
@@ -102,26 +104,26 @@ def _held(network: Network, group: str, kept: int, shown: bool, key: str) -> Non
     if wanted == shown:  # an interrupted run reports what it showed as new
         return
     if wanted:
-        actions.keep(network, group, kept)
+        actions.set_width(network, group, kept)
     else:
-        actions.take(by_hand.suggested(actions.asked(), group))
+        actions.apply_request(request_edits.without_widths(actions.current_request(), group))
 
 
 def _whole(network: Network, group: str, shown: bool, key: str) -> None:
     if bool(st.session_state.get(key, shown)) != shown:
-        actions.lock(network, group, not shown)
+        actions.set_protected(network, group, not shown)
 
 
 def _least(network: Network, group: str, shown: int, key: str) -> None:
     units = st.session_state.get(key, shown or None)
     if (units or 0) != shown:
-        actions.keep_least(network, group, units)
+        actions.set_minimum(network, group, units)
 
 
 def _most(network: Network, group: str, shown: int, key: str) -> None:
     units = st.session_state.get(key, shown or None)
     if (units or 0) != shown:
-        actions.keep_most(network, group, units)
+        actions.set_maximum(network, group, units)
 
 
 def _rounding(network: Network, group: FilterGroup, widths: Widths) -> str:

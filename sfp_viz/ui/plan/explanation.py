@@ -12,29 +12,28 @@ from sfp_viz.text.plan.widths import width_latex, width_numbers, width_sentence
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan.widths import Widths
-from sfp_viz.ui.recipe import edits as by_hand
-from sfp_viz.ui.recipe import training_reasons
+from sfp_viz.ui.recipe import request_edits, training_reasons
 from sfp_viz.ui.session import state
 
 
-def why(network: Network, asked: Request, widths: Widths) -> None:
+def why(network: Network, request: Request, widths: Widths) -> None:
     """The reason for the width of the selected group, or for its suggestion if set manually.
 
     Args:
         network: the network.
-        asked: recipe and edits.
+        request: recipe and edits.
         widths: the widths that are drawn.
     """
     group = planned.group_of(state.session())
-    if group is None or by_hand.is_fixed(group, asked.edits):
+    if group is None or request_edits.is_fixed(group, request.edits):
         return
     kept = widths.kept.get(group.name, group.size)
-    if text := training_reasons.sentence(group, kept, asked.edits):
+    if text := training_reasons.sentence(group, kept, request.edits):
         st.markdown("**Why this width?**")
         st.write(text)
         return
-    held = by_hand.is_held(group.name, asked.edits)
-    explanation = reason(asked, widths, group.name)
+    held = request_edits.is_held(group.name, request.edits)
+    explanation = reason(request, widths, group.name)
     st.markdown("**Why this suggestion?**" if held else "**Why this width?**")
     st.write(problems.plain(width_sentence(explanation)))
     if latex := width_latex(explanation):
@@ -51,9 +50,10 @@ def aligned_latex(formula: str) -> str:
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
 
-def reason(asked: Request, widths: Widths, group: str) -> WidthReason | WidthFormula:
-    """The reason of the suggestion for ``group``, with the other groups' widths by hand as the
-    plan has them."""
-    held = by_hand.is_held(group, asked.edits)
-    problem = planned.problem(state.session().model, by_hand.suggested(asked) if held else asked)
+def reason(request: Request, widths: Widths, group: str) -> WidthReason | WidthFormula:
+    """The reason of the suggestion for ``group``, with the manual widths of the other groups."""
+    held = request_edits.is_held(group, request.edits)
+    if held:
+        request = request_edits.without_widths(request)
+    problem = planned.problem(state.session().model, request)
     return explain_width(problem, widths.suggested if held else widths.kept, group)

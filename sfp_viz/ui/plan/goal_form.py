@@ -16,25 +16,27 @@ from sfp_viz.text.plan.feasibility import reachable, relaxation_text
 from sfp_viz.text.recipe import CHOICE_NAMES, goal_name
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, planned
-from sfp_viz.ui.recipe import actions, edits
+from sfp_viz.ui.recipe import actions, request_edits
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import study_start
 
 
-def goal_form(network: Network, asked: Request) -> None:
+def goal_form(network: Network, request: Request) -> None:
     """Fields for the cost to reduce, the share to save, and a limit of the accuracy loss."""
-    _kind(network, asked)
-    _target(network, asked)
-    _by_accuracy(network, asked)
+    _kind(network, request)
+    _target(network, request)
+    _by_accuracy(network, request)
 
 
-def _kind(network: Network, asked: Request) -> None:
-    key, shown = f"plan_goal_{state.revision()}", asked.recipe.goal
+def _kind(network: Network, request: Request) -> None:
+    key, shown = f"plan_goal_{state.revision()}", request.recipe.goal
 
     def chosen() -> None:
         goal = st.session_state.get(key) or shown
         if goal != shown:  # an interrupted run reports what it showed as new
-            actions.take(edits.aim(network, asked, replace(asked.recipe, goal=goal)))
+            actions.apply_request(
+                request_edits.with_target(network, request, replace(request.recipe, goal=goal))
+            )
 
     st.segmented_control(
         "Reduce", list(CHOICE_NAMES["goal"]), default=shown, required=True, key=key,
@@ -42,31 +44,33 @@ def _kind(network: Network, asked: Request) -> None:
     )  # fmt: skip
 
 
-def _target(network: Network, asked: Request) -> None:
+def _target(network: Network, request: Request) -> None:
     key = f"plan_target_{state.revision()}"
-    shown = round(100 * asked.recipe.target_reduction)
+    shown = round(100 * request.recipe.target_reduction)
 
     def moved() -> None:
         if st.session_state[key] == shown:  # an interrupted run reports what it showed as new
             return
-        recipe = replace(asked.recipe, target_reduction=st.session_state[key] / 100)
-        after = edits.aim(network, asked, recipe)
-        if asked.edits.ratios and not after.edits.ratios:
+        recipe = replace(request.recipe, target_reduction=st.session_state[key] / 100)
+        after = request_edits.with_target(network, request, recipe)
+        if request.edits.ratios and not after.edits.ratios:
             st.toast("Manual widths were reset. Undo restores them.")
-        actions.take(after)
+        actions.apply_request(after)
 
     st.slider(
-        f"Target: {goal_name(asked.recipe.goal)} to save",
+        f"Target: {goal_name(request.recipe.goal)} to save",
         0, 99, shown, 1,
         format="%d %%", key=key, on_change=moved, width=340,
     )  # fmt: skip
 
 
-def _by_accuracy(network: Network, asked: Request) -> None:
+def _by_accuracy(network: Network, request: Request) -> None:
     """The largest saving that is predicted to lose at most so many points of accuracy."""
     known = evidence.evidence(state.session().model)
     with st.popover("Limit accuracy loss", icon=":material/straighten:"):
-        st.markdown(f"**Largest saving of {goal_name(asked.recipe.goal)} with a loss of at most**")
+        st.markdown(
+            f"**Largest saving of {goal_name(request.recipe.goal)} with a loss of at most**"
+        )
         if known.sensitivity is None:
             st.caption(
                 "This needs the sensitivity of each group: one-shot accuracy with one group "
@@ -80,48 +84,49 @@ def _by_accuracy(network: Network, asked: Request) -> None:
         )  # fmt: skip
         if st.button("Apply as target", key="plan_by_points", type="primary"):
             with problems.shown():
-                actions.take(Request(limit_loss(asked, points), asked.edits))
+                actions.apply_request(Request(limit_loss(request, points), request.edits))
                 st.rerun()
         st.caption("Estimated by combining the loss of each group pruned alone.")
 
 
-def limit_loss(asked: Request, points: float) -> Recipe:
+def limit_loss(request: Request, points: float) -> Recipe:
     """The recipe with the largest target that is predicted to lose at most ``points`` of accuracy.
 
     Args:
-        asked: recipe and edits.
+        request: recipe and edits.
         points: percentage points of one-shot accuracy, above 0.
     """
     from sfp_viz.core.allocation.accuracy_target import losing_at_most
 
-    return losing_at_most(planned.problem(state.session().model, asked), points)
+    return losing_at_most(planned.problem(state.session().model, request), points)
 
 
-def out_of_reach(network: Network, asked: Request, message: str) -> None:
+def out_of_reach(network: Network, request: Request, message: str) -> None:
     """Why the target cannot be reached, with a button for each solution.
 
     Args:
         network: the network.
-        asked: recipe and edits.
+        request: recipe and edits.
         message: the reason, in a sentence.
     """
-    problem = Problem(network, asked, evidence.evidence(state.session().model))
+    problem = Problem(network, request, evidence.evidence(state.session().model))
     st.error(problems.plain(message), icon=":material/error:")
     with problems.shown(), st.container(horizontal=True):
         nearest = furthest(problem)
-        if nearest < asked.recipe.target_reduction:
-            lower = replace(asked, recipe=replace(asked.recipe, target_reduction=nearest))
+        if nearest < request.recipe.target_reduction:
+            lower = replace(request, recipe=replace(request.recipe, target_reduction=nearest))
             st.button(
                 f"Use {reachable(nearest)} instead", type="primary", key="plan_lower",
-                on_click=actions.take, args=(lower,),
+                on_click=actions.apply_request, args=(lower,),
             )  # fmt: skip
         if relaxation := best_relaxation(problem):
             st.button(
                 problems.plain(relaxation_text(relaxation)), key="plan_lift",
-                on_click=actions.take, args=(relaxation.request,),
+                on_click=actions.apply_request, args=(relaxation.request,),
             )  # fmt: skip
-        if asked.edits:
+        if request.edits:
+            unedited = replace(request, edits=Edits(network.digest))
             st.button(
                 "Undo all manual changes", key="plan_reset",
-                on_click=actions.take, args=(replace(asked, edits=Edits(network.digest)),),
+                on_click=actions.apply_request, args=(unedited,),
             )  # fmt: skip

@@ -14,42 +14,41 @@ from sfp_viz.ui.cached.planned import PlannedCost
 from sfp_viz.ui.plan import details as plan_details
 from sfp_viz.ui.plan import goal_form
 from sfp_viz.ui.plan.widths import Curves, Widths
-from sfp_viz.ui.recipe import edits as by_hand
-from sfp_viz.ui.recipe import plan_files, recipe_form
+from sfp_viz.ui.recipe import plan_files, recipe_form, request_edits
 from sfp_viz.ui.session import state
 from sfp_viz.ui.studies import image_offer
 
 _CURVE_POINTS = 40  # of one curve under a bar; more would not be visible
 
 
-def head(network: Network, asked: Request) -> None:
+def head(network: Network, request: Request) -> None:
     """The fields of the goal, the recipe and files."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        goal_form.goal_form(network, asked)
-        recipe_form.recipe_popover(asked.recipe, evidence.evidence(state.session().model))
+        goal_form.goal_form(network, request)
+        recipe_form.recipe_popover(request.recipe, evidence.evidence(state.session().model))
         with st.popover("Files", icon=":material/folder_open:"):
             plan_files.recipe_files(network)
 
 
-def widths(network: Network, asked: Request, budget: PlannedCost) -> Widths:
+def widths(network: Network, request: Request, budget: PlannedCost) -> Widths:
     """All widths that the page draws: the plan's, the suggestion's and those before rounding."""
     key = state.session().model
     wanted: dict[str, int] = {}
-    if asked.recipe.rounding > 1:
-        wanted = planned.kept_or_whole(key, asked.with_recipe(rounding=1))
-    suggested = planned.budget(key, by_hand.suggested(asked)).kept or budget.kept
-    curves, unit = lost_curves(asked)
+    if request.recipe.rounding > 1:
+        wanted = planned.kept_or_whole(key, request.with_recipe(rounding=1))
+    suggested = planned.budget(key, request_edits.without_widths(request)).kept or budget.kept
+    curves, unit = lost_curves(request)
     return Widths(budget.kept, suggested, wanted, curves, unit)
 
 
-def lost_curves(asked: Request) -> tuple[Curves, str]:
+def lost_curves(request: Request) -> tuple[Curves, str]:
     """The loss from pruning each group alone, by rising units kept, and its unit: points of
     accuracy from the measured sensitivity, else the share of the signal lost."""
     key = state.session().model
     known = evidence.evidence(key)
     if known.sensitivity is not None:
         return {n: _thinned(c, 1.0) for n, c in evidence.losses(key).items()}, "points"
-    if known.observations is not None and asked.recipe.allocation == "functional":
+    if known.observations is not None and request.recipe.allocation == "functional":
         lost = evidence.signal_lost(key)
         return {name: _thinned(c[:-1], 100.0) for name, c in lost.items()}, "% of the signal"
     return {}, ""
@@ -62,21 +61,22 @@ def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
     return tuple((int(size - m), round(float(scale * lost[m]), 3)) for m in pruned[::-1])
 
 
-def target_summary(network: Network, asked: Request, drawn: Widths) -> None:
+def target_summary(network: Network, request: Request, drawn: Widths) -> None:
     """How far the plan meets its target, in a sentence."""
-    saved = planned.saved(state.session().model, asked.recipe.goal, drawn.kept)
+    saved = planned.saved(state.session().model, request.recipe.goal, drawn.kept)
     whole = sum(group.width for group in network.groups)
     left = sum(drawn.kept.get(g.name, g.size) * g.repeats for g in network.groups)
     if left == whole:
         st.caption("This plan prunes no filters. Raise the target, or drag a bar to the left.")
         return
-    fewer = "fewer" if asked.recipe.goal in ("macs", "params") else "less"
+    fewer = "fewer" if request.recipe.goal in ("macs", "params") else "less"
+    goal = recipe_text.goal_name(request.recipe.goal)
     text = (
-        f"{percent(saved)} {fewer} {recipe_text.goal_name(asked.recipe.goal)}, {whole - left:,} of "
-        f"{whole:,} filters pruned. Target: at least {percent(asked.recipe.target_reduction)}."
+        f"{percent(saved)} {fewer} {goal}, {whole - left:,} of {whole:,} filters pruned. "
+        f"Target: at least {percent(request.recipe.target_reduction)}."
     )
-    if held := len(asked.edits.ratios):
+    if held := len(request.edits.ratios):
         text += f" {held} width{'s are' if held > 1 else ' is'} fixed manually; the other groups "
-        text += "adjust." if asked.edits.makeup else "keep their widths."
+        text += "adjust." if request.edits.makeup else "keep their widths."
     text += f" {plan_details.rounding_cost(network, drawn)}"
-    st.caption(f"{text.rstrip()} {image_offer.images_used(asked)}")
+    st.caption(f"{text.rstrip()} {image_offer.images_used(request)}")

@@ -12,7 +12,7 @@ from sfp_viz.text.plan.allocations import ALLOCATIONS
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.plan.widths import Others, Widths
-from sfp_viz.ui.recipe import actions, edits
+from sfp_viz.ui.recipe import actions, request_edits
 from sfp_viz.ui.session import state
 
 _TYPED = ("keeps", "least", "most", "whole")
@@ -21,10 +21,10 @@ _OTHER = "Filters kept by another allocation at the same target."
 
 def table(network: Network, widths: Widths, others: Others) -> None:
     """One row per group that can be pruned; the others are listed below with their reason."""
-    wanted = actions.asked()
-    spread = planned.dispersions_or_none(state.session().model, wanted.recipe)
+    request = actions.current_request()
+    spread = planned.dispersions_or_none(state.session().model, request.recipe)
     free = [group for group in network.groups if not group.protected]
-    rows = [row(group, wanted, widths, spread, others) for group in free]
+    rows = [row(group, request, widths, spread, others) for group in free]
     key = f"plan_table_{state.revision()}"
     number = st.column_config.NumberColumn
     columns = {
@@ -66,7 +66,7 @@ def table(network: Network, widths: Widths, others: Others) -> None:
 
 
 def row(
-    group: FilterGroup, wanted: Request, widths: Widths, spread: dict[str, float], others: Others
+    group: FilterGroup, request: Request, widths: Widths, spread: dict[str, float], others: Others
 ) -> dict:
     """One group as numbers, by the names of columns."""
     kept = widths.kept.get(group.name, group.size)
@@ -78,10 +78,10 @@ def row(
         "suggested": widths.suggested.get(group.name, group.size),
         **{f"kept {way}": kept_there[group.name] for way, kept_there in others.items()},
         "removed": 100 * (1 - kept / group.size),
-        "least": edits.least_of(group.name, wanted.edits) or None,
-        "most": edits.most_of(group.name, wanted.edits) or None,
-        "whole": group.name in wanted.edits.protected,
-        "held": edits.is_held(group.name, wanted.edits),
+        "least": request_edits.least_of(group.name, request.edits) or None,
+        "most": request_edits.most_of(group.name, request.edits) or None,
+        "whole": group.name in request.edits.protected,
+        "held": request_edits.is_held(group.name, request.edits),
         "dispersion": spread.get(group.name),
         "layers": len(group.layers) + len(group.followers),
         "lost": lost_at(curve, kept) if curve else None,
@@ -110,10 +110,10 @@ def apply_typed(network: Network, groups: list[FilterGroup], shown: list[dict], 
         group, before = groups[int(index)], shown[int(index)]
         changed = {name: value for name, value in cells.items() if value != before.get(name)}
         if "whole" in changed:
-            actions.lock(network, group.name, bool(changed["whole"]))
+            actions.set_protected(network, group.name, bool(changed["whole"]))
         elif "least" in changed:
-            actions.keep_least(network, group.name, changed["least"])
+            actions.set_minimum(network, group.name, changed["least"])
         elif "most" in changed:
-            actions.keep_most(network, group.name, changed["most"])
+            actions.set_maximum(network, group.name, changed["most"])
         elif changed.get("keeps"):
-            actions.keep(network, group.name, min(int(changed["keeps"]), group.size))
+            actions.set_width(network, group.name, min(int(changed["keeps"]), group.size))

@@ -31,7 +31,7 @@ _WORDS = {
 }
 
 
-def panel(network: Network, asked: Request) -> None:
+def panel(network: Network, request: Request) -> None:
     """The result of the test of the suggestion, and a button to run it."""
     drawer = study_panel.drawer(
         "How far can I trust this suggestion?", "trust_open", network, ("trust",)
@@ -51,12 +51,12 @@ def panel(network: Network, asked: Request) -> None:
         if run is not None and run.state != "finished":
             study_panel.watch(run)
         if trust is not None:
-            result(trust, asked)
+            result(trust, request)
         if not running:
             _start(network, trust is not None)
 
 
-def result(trust: Trust, asked: Request) -> None:
+def result(trust: Trust, request: Request) -> None:
     """The verdict, the rank of each allocation, and how well each prediction ordered the plans."""
     from sfp_viz.figures.trust import predicted_against_measured
 
@@ -64,9 +64,9 @@ def result(trust: Trust, asked: Request) -> None:
     for text in standing:
         st.markdown(problems.plain(text))
     st.caption(problems.plain(order))
-    if not _same(trust, asked):
+    if not _same(trust, request):
         st.caption("Measured for another recipe or target. Run the test again for the current one.")
-    _standings(trust, asked)
+    _standings(trust, request)
     known = [name for name in PREDICTORS if agreement(trust, name)]
     if known:
         predictor = st.segmented_control(
@@ -84,7 +84,7 @@ def result(trust: Trust, asked: Request) -> None:
     )
 
 
-def _standings(trust: Trust, asked: Request) -> None:
+def _standings(trust: Trust, request: Request) -> None:
     """The measured allocations, and a button that uses the best one where it is not in use."""
     ranked, first = rankings(trust), leaders(trust)
     if len(ranked) < 2:
@@ -94,7 +94,8 @@ def _standings(trust: Trust, asked: Request) -> None:
     st.table(
         [
             {
-                "Allocation": _capitalized(r.allocation) + (", in use" if _used(r, asked) else ""),
+                "Allocation": _capitalized(r.allocation)
+                + (", in use" if _used(r, request) else ""),
                 "One-shot accuracy, measured": f"{percent(r.accuracy)} ({span(r.interval)})",
                 f"{label}, computed": format_cost(r.cost),
             }
@@ -102,7 +103,7 @@ def _standings(trust: Trust, asked: Request) -> None:
         ],
         border="horizontal",
     )
-    if len(first) == 1 and not _used(first[0], asked) and _same(trust, asked):
+    if len(first) == 1 and not _used(first[0], request) and _same(trust, request):
         best = first[0].allocation
         st.button(
             f"Allocate {ALLOCATIONS[best]}",
@@ -111,13 +112,13 @@ def _standings(trust: Trust, asked: Request) -> None:
         )  # fmt: skip
 
 
-def _same(trust: Trust, asked: Request) -> bool:
+def _same(trust: Trust, request: Request) -> bool:
     """Whether it was measured for the current recipe, except for its allocation: all are tested."""
-    return replace(trust.recipe, allocation=asked.recipe.allocation) == asked.recipe
+    return replace(trust.recipe, allocation=request.recipe.allocation) == request.recipe
 
 
-def _used(ranking: Ranking, asked: Request) -> bool:
-    return ranking.allocation == asked.recipe.allocation
+def _used(ranking: Ranking, request: Request) -> bool:
+    return ranking.allocation == request.recipe.allocation
 
 
 def _capitalized(allocation: Strategy) -> str:

@@ -1,4 +1,4 @@
-"""What a click on the plan changes in the session: ratios, holds, locks, limits."""
+"""What a click on the plan changes in the session: widths, minimums, maximums, protection."""
 
 from __future__ import annotations
 
@@ -9,54 +9,60 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.request import Request
 from sfp_viz.ui.cached import evidence, loaders
-from sfp_viz.ui.recipe import edits as by_hand
+from sfp_viz.ui.recipe import request_edits
 from sfp_viz.ui.session import state
 
 HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
 
 
-def asked() -> Request:
+def current_request() -> Request:
     """The recipe and edits of the session."""
-    now = state.session()
-    return Request(now.recipe, loaders.edits_of(now))
+    session = state.session()
+    return Request(session.recipe, loaders.edits_of(session))
 
 
-def take(after: Request) -> None:
+def apply_request(request: Request) -> None:
     """Put a changed recipe and edits into the session: one step of undo."""
-    state.change(recipe=after.recipe, edits=after.edits)
+    state.change(recipe=request.recipe, edits=request.edits)
 
 
-def holds() -> bool:
-    """Whether the other groups make up for a width by hand."""
-    edits = asked().edits
+def keeps_target() -> bool:
+    """Whether the other groups adjust to a manual width."""
+    edits = current_request().edits
     return edits.makeup if edits.ratios else bool(st.session_state.get(HOLD))
 
 
-def keep(network: Network, group: str, to: int) -> None:
-    """A bar was let go, or a number typed."""
+def set_width(network: Network, group: str, to: int) -> None:
+    """Set the width of a group by hand, and show the group."""
     state.change(group=group)
-    take(by_hand.drag(network, asked(), group=group, to=to, hold=holds()))
+    hold = keeps_target()
+    apply_request(
+        request_edits.with_width(network, current_request(), group=group, to=to, hold=hold)
+    )
 
 
-def lock(network: Network, group: str, locked: bool) -> None:
-    """Leave a group whole, or free it again."""
-    found = evidence.evidence(state.session().model)
-    take(by_hand.lock(network, asked(), group=group, locked=locked, evidence=found))
+def set_protected(network: Network, group: str, locked: bool) -> None:
+    """Protect a group from pruning, or lift that."""
+    known = evidence.evidence(state.session().model)
+    request = current_request()
+    apply_request(
+        request_edits.with_lock(network, request, group=group, locked=locked, evidence=known)
+    )
 
 
-def keep_least(network: Network, group: str, units: int | None) -> None:
+def set_minimum(network: Network, group: str, units: int | None) -> None:
     """Set or lift the minimum of a group."""
-    take(by_hand.at_least(network, asked(), group=group, units=units))
+    apply_request(request_edits.with_minimum(network, current_request(), group=group, units=units))
 
 
-def keep_most(network: Network, group: str, units: int | None) -> None:
+def set_maximum(network: Network, group: str, units: int | None) -> None:
     """Set or lift the maximum of a group."""
-    take(by_hand.at_most(network, asked(), group=group, units=units))
+    apply_request(request_edits.with_maximum(network, current_request(), group=group, units=units))
 
 
-def give_back(group: str) -> None:
-    """Everything by hand on the width of a group is taken back."""
-    now = by_hand.suggested(asked(), group)
-    edits = now.edits.with_protected(group, False).with_least(group, None)
+def reset_group(group: str) -> None:
+    """Undo the manual width, minimum, maximum and protection of a group."""
+    request = request_edits.without_widths(current_request(), group)
+    edits = request.edits.with_protected(group, False).with_least(group, None)
     edits = edits.with_most(group, None)
-    take(replace(now, edits=edits))
+    apply_request(replace(request, edits=edits))

@@ -37,10 +37,10 @@ def use_functional() -> None:
     state.change(recipe=recipe_form.named_recipe("functional", state.session().recipe))
 
 
-def offer(network: Network, asked: Request) -> None:
+def offer(network: Network, request: Request) -> None:
     """For a plan from weights alone: a button that improves it with images, or its progress."""
     known = evidence.evidence(state.session().model)
-    if set(needs(asked.recipe)) - {"latency"} or training_reasons.apply_to(asked.edits):
+    if set(needs(request.recipe)) - {"latency"} or training_reasons.apply_to(request.edits):
         return
     if known.observations is not None:
         with _box():
@@ -86,12 +86,12 @@ def _request_analysis(network: Network, data: str) -> None:
     study_start.request(network, study_start.study_of("observe", _IMAGES), data)
 
 
-def images_used(asked: Request) -> str:
+def images_used(request: Request) -> str:
     """Which images the plan uses, in a sentence; '' for a plan from weights alone."""
     seen = evidence.evidence(state.session().model).observations
-    if seen is None or "observations" not in needs(asked.recipe):
+    if seen is None or "observations" not in needs(request.recipe):
         return ""
-    functional = asked.recipe.allocation == "functional"
+    functional = request.recipe.allocation == "functional"
     ranked = (
         "Widths and filters chosen by functional redundancy," if functional else "Filters ranked"
     )

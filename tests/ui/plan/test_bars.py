@@ -51,7 +51,10 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
         "Without rounding it would keep 9; keeping 8 changes the network's MACs by −6.25 %"
     )
     assert bar.curve == ((1, 9.0), (16, 0.0))
-    assert bar.others == (("uniform", "the same everywhere", 12), ("functional", "by function", 6))
+    assert bar.others == (
+        ("uniform", "the same everywhere", 12),
+        ("functional", "by functional redundancy", 6),
+    )
     row = plan_table.row(TIED, Request(Recipe(), edits), drawn, {"a": 0.5}, others)
     assert (row["kept uniform"], row["kept functional"], row["keeps"]) == (12, 6, 8)
 
@@ -80,7 +83,7 @@ def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_not
     network, monkeypatch
 ):
     calls: list[tuple] = []
-    for name in ("keep", "lock", "keep_least", "keep_most"):
+    for name in ("set_width", "set_protected", "set_minimum", "set_maximum"):
         monkeypatch.setattr(
             actions, name, lambda _, group, value, name=name: calls.append((name, group, value))
         )
@@ -98,10 +101,10 @@ def test_cells_typed_in_the_table_change_their_group_and_reports_of_old_ones_not
         state["table"] = {"edited_rows": {0: cells}}
         plan_table.apply_typed(network, [TIED], rows, "table")
     assert calls == [
-        ("keep", "a", 16),
-        ("keep_least", "a", 5),
-        ("keep_most", "a", 9),
-        ("lock", "a", True),
+        ("set_width", "a", 16),
+        ("set_minimum", "a", 5),
+        ("set_maximum", "a", 9),
+        ("set_protected", "a", True),
     ]
 
 

@@ -12,7 +12,7 @@ from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
-from sfp_viz.ui.recipe import edits
+from sfp_viz.ui.recipe import request_edits
 
 GROUPS = ("a", "b", "c")
 
@@ -49,7 +49,7 @@ def kept_of(network: Network, asked: Request) -> dict[str, int]:
 
 def test_a_dragged_bar_leaves_the_others_and_the_target_as_they_are(network, asked):
     kept = kept_of(network, asked)
-    after = edits.drag(network, asked, group="a", to=3, hold=False)
+    after = request_edits.with_width(network, asked, group="a", to=3, hold=False)
     assert kept_of(network, after) == {**kept, "a": 3}
     assert after.recipe == asked.recipe
     assert after.edits.ratios == (("a", round(13 / 16, 6)),)
@@ -57,97 +57,105 @@ def test_a_dragged_bar_leaves_the_others_and_the_target_as_they_are(network, ask
 
 def test_holding_the_target_lets_the_others_make_up_for_it(network, asked):
     kept = kept_of(network, asked)
-    after = edits.drag(network, asked, group="a", to=16, hold=True)
+    after = request_edits.with_width(network, asked, group="a", to=16, hold=True)
     assert after.recipe == asked.recipe
     now = kept_of(network, after)
     assert now["a"] == 16
     assert now["b"] < kept["b"]
-    assert edits.reduction(network, now) >= 0.4 - 1e-6
+    assert request_edits.reduction(network, now) >= 0.4 - 1e-6
 
 
 def test_later_gestures_leave_what_was_said_about_the_target(network, asked):
-    one = edits.drag(network, asked, group="a", to=8, hold=True)
-    assert edits.drag(network, one, group="b", to=8, hold=False).edits.makeup
-    free = edits.hold_target(one, False)
+    one = request_edits.with_width(network, asked, group="a", to=8, hold=True)
+    assert request_edits.with_width(network, one, group="b", to=8, hold=False).edits.makeup
+    free = request_edits.with_makeup(one, False)
     assert kept_of(network, free) == {**kept_of(network, asked), "a": 8}
 
 
 def test_tied_layers_stay_whole_until_their_own_bar_is_dragged(network, asked):
     assert kept_of(network, asked)["c"] == 8
-    after = edits.drag(network, asked, group="c", to=4, hold=False)
+    after = request_edits.with_width(network, asked, group="c", to=4, hold=False)
     assert kept_of(network, after)["c"] == 4
 
 
 def test_at_least_one_filter_stays_and_none_is_added(network, asked):
-    low = edits.drag(network, asked, group="a", to=0, hold=False)
+    low = request_edits.with_width(network, asked, group="a", to=0, hold=False)
     assert kept_of(network, low)["a"] == 1
-    high = edits.drag(network, asked, group="a", to=99, hold=True)
+    high = request_edits.with_width(network, asked, group="a", to=99, hold=True)
     assert dict(high.edits.ratios)["a"] == 0
 
 
 def test_a_minimum_lifts_a_width_by_hand_and_bounds_the_next_drag(network, asked):
-    low = edits.drag(network, asked, group="a", to=3, hold=False)
-    after = edits.at_least(network, low, group="a", units=10)
+    low = request_edits.with_width(network, asked, group="a", to=3, hold=False)
+    after = request_edits.with_minimum(network, low, group="a", units=10)
     assert kept_of(network, after)["a"] == 10
-    assert kept_of(network, edits.drag(network, after, group="a", to=2, hold=False))["a"] == 10
-    assert edits.at_least(network, after, group="a", units=None).edits.least == ()
-    above = edits.at_least(network, low, group="a", units=2)
+    assert (
+        kept_of(network, request_edits.with_width(network, after, group="a", to=2, hold=False))["a"]
+        == 10
+    )
+    assert request_edits.with_minimum(network, after, group="a", units=None).edits.least == ()
+    above = request_edits.with_minimum(network, low, group="a", units=2)
     assert kept_of(network, above)["a"] == 3
 
 
 def test_a_minimum_bounds_the_suggestion_and_the_others_make_up_for_it(network, asked):
     kept = kept_of(network, asked)
-    after = edits.at_least(network, asked, group="a", units=kept["a"] + 2)
+    after = request_edits.with_minimum(network, asked, group="a", units=kept["a"] + 2)
     now = kept_of(network, after)
     assert now["a"] >= kept["a"] + 2
     assert now["b"] < kept["b"]
 
 
 def test_a_maximum_lowers_a_width_by_hand_and_bounds_the_next_drag(network, asked):
-    high = edits.drag(network, asked, group="a", to=10, hold=False)
-    after = edits.at_most(network, high, group="a", units=6)
+    high = request_edits.with_width(network, asked, group="a", to=10, hold=False)
+    after = request_edits.with_maximum(network, high, group="a", units=6)
     assert kept_of(network, after)["a"] == 6
-    assert kept_of(network, edits.drag(network, after, group="a", to=9, hold=False))["a"] == 6
-    assert edits.at_most(network, after, group="a", units=None).edits.most == ()
-    assert kept_of(network, edits.at_most(network, high, group="a", units=12))["a"] == 10
+    assert (
+        kept_of(network, request_edits.with_width(network, after, group="a", to=9, hold=False))["a"]
+        == 6
+    )
+    assert request_edits.with_maximum(network, after, group="a", units=None).edits.most == ()
+    assert (
+        kept_of(network, request_edits.with_maximum(network, high, group="a", units=12))["a"] == 10
+    )
 
 
 def test_a_minimum_above_the_maximum_moves_it_and_the_other_way_round(network, asked):
-    low = edits.at_most(network, asked, group="a", units=4)
-    both = edits.at_least(network, low, group="a", units=6)
+    low = request_edits.with_maximum(network, asked, group="a", units=4)
+    both = request_edits.with_minimum(network, low, group="a", units=6)
     assert (both.edits.least, both.edits.most) == ((("a", 6),), (("a", 6),))
-    both = edits.at_most(network, both, group="a", units=3)
+    both = request_edits.with_maximum(network, both, group="a", units=3)
     assert (both.edits.least, both.edits.most) == ((("a", 3),), (("a", 3),))
-    assert edits.tags("a", both.edits) == "min 3, max 3"
+    assert request_edits.tags("a", both.edits) == "min 3, max 3"
 
 
 def test_the_suggestion_comes_back_for_one_group_or_for_all(network, asked):
-    both = edits.drag(network, asked, group="a", to=3, hold=False)
-    both = edits.drag(network, both, group="b", to=5, hold=False)
-    assert dict(edits.suggested(both, "a").edits.ratios).keys() == {"b"}
-    assert kept_of(network, edits.suggested(both)) == kept_of(network, asked)
+    both = request_edits.with_width(network, asked, group="a", to=3, hold=False)
+    both = request_edits.with_width(network, both, group="b", to=5, hold=False)
+    assert dict(request_edits.without_widths(both, "a").edits.ratios).keys() == {"b"}
+    assert kept_of(network, request_edits.without_widths(both)) == kept_of(network, asked)
 
 
 def test_a_new_target_takes_ratios_back_only_when_no_group_is_left_to_reach_it(network, asked):
     more = replace(asked.recipe, target_reduction=0.6)
     one = replace(asked, edits=asked.edits.with_ratio("a", 0.5))
-    assert edits.aim(network, one, more).edits.ratios == (("a", 0.5),)
+    assert request_edits.with_target(network, one, more).edits.ratios == (("a", 0.5),)
     both = replace(asked, edits=one.edits.with_ratio("b", 0.5))
-    assert edits.aim(network, both, more) == Request(more, Edits(network.digest))
-    alone = edits.hold_target(both, False)
-    assert edits.aim(network, alone, more).edits == alone.edits
+    assert request_edits.with_target(network, both, more) == Request(more, Edits(network.digest))
+    alone = request_edits.with_makeup(both, False)
+    assert request_edits.with_target(network, alone, more).edits == alone.edits
 
 
 def test_a_lock_holds_the_target_as_long_as_the_others_can_make_up_for_it(network, asked):
-    locked = edits.lock(network, asked, group="a", locked=True)
+    locked = request_edits.with_lock(network, asked, group="a", locked=True)
     assert locked.recipe == asked.recipe
     assert kept_of(network, locked)["a"] == 16
-    both = edits.lock(network, locked, group="b", locked=True)
+    both = request_edits.with_lock(network, locked, group="b", locked=True)
     assert both.recipe.target_reduction == 0
     assert kept_of(network, both) == {"a": 16, "b": 32, "c": 8}
-    free = edits.lock(network, both, group="b", locked=False)
+    free = request_edits.with_lock(network, both, group="b", locked=False)
     assert free.edits.protected == ("a",)
 
 
 def test_a_network_that_costs_nothing_saves_nothing(network):
-    assert edits.reduction(replace(network, terms=()), {"a": 1}) == 0
+    assert request_edits.reduction(replace(network, terms=()), {"a": 1}) == 0

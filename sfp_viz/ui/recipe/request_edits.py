@@ -51,85 +51,90 @@ def tags(group: str, edits: Edits) -> str:
     return ", ".join(words)
 
 
-def drag(network: Network, asked: Request, *, group: str, to: int, hold: bool) -> Request:
+def with_width(network: Network, request: Request, *, group: str, to: int, hold: bool) -> Request:
     """``group`` shall keep ``to`` units, within its minimum and maximum by hand.
 
     The first width by hand settles what the other groups do: with ``hold`` they make up for it,
     so that the target holds; without it they stay as they are. Later ones leave that as it is.
     """
-    it, edits = network.group(group), asked.edits
+    it, edits = network.group(group), request.edits
     to = min(max(int(to), 1, least_of(group, edits)), most_of(group, edits) or it.size)
     if not edits.ratios:
         edits = replace(edits, makeup=hold)
-    return replace(asked, edits=edits.with_ratio(group, (it.size - to) / it.size))
+    return replace(request, edits=edits.with_ratio(group, (it.size - to) / it.size))
 
 
-def hold_target(asked: Request, hold: bool) -> Request:
+def with_makeup(request: Request, hold: bool) -> Request:
     """Whether the groups without a width by hand make up for those with one."""
-    return replace(asked, edits=replace(asked.edits, makeup=hold))
+    return replace(request, edits=replace(request.edits, makeup=hold))
 
 
-def at_least(network: Network, asked: Request, *, group: str, units: int | None) -> Request:
+def with_minimum(network: Network, request: Request, *, group: str, units: int | None) -> Request:
     """``group`` keeps at least ``units``; None lifts that. A width or a maximum by hand below it
     rises to it."""
     it = network.group(group)
     units = None if units is None else min(max(int(units), 1), it.size)
-    if units is not None and 0 < most_of(group, asked.edits) < units:
-        asked = replace(asked, edits=asked.edits.with_most(group, units))
-    after = replace(asked, edits=asked.edits.with_least(group, units))
-    ratio = dict(asked.edits.ratios).get(group)
+    if units is not None and 0 < most_of(group, request.edits) < units:
+        request = replace(request, edits=request.edits.with_most(group, units))
+    after = replace(request, edits=request.edits.with_least(group, units))
+    ratio = dict(request.edits.ratios).get(group)
     if units is not None and ratio is not None and round(it.size * (1 - ratio)) < units:
         after = replace(after, edits=after.edits.with_ratio(group, (it.size - units) / it.size))
     return after
 
 
-def at_most(network: Network, asked: Request, *, group: str, units: int | None) -> Request:
+def with_maximum(network: Network, request: Request, *, group: str, units: int | None) -> Request:
     """``group`` keeps at most ``units``; None lifts that. A width or a minimum by hand above it
     falls to it."""
     it = network.group(group)
     units = None if units is None else min(max(int(units), 1), it.size)
-    if units is not None and least_of(group, asked.edits) > units:
-        asked = replace(asked, edits=asked.edits.with_least(group, units))
-    after = replace(asked, edits=asked.edits.with_most(group, units))
-    ratio = dict(asked.edits.ratios).get(group)
+    if units is not None and least_of(group, request.edits) > units:
+        request = replace(request, edits=request.edits.with_least(group, units))
+    after = replace(request, edits=request.edits.with_most(group, units))
+    ratio = dict(request.edits.ratios).get(group)
     if units is not None and ratio is not None and round(it.size * (1 - ratio)) > units:
         after = replace(after, edits=after.edits.with_ratio(group, (it.size - units) / it.size))
     return after
 
 
-def lock(
-    network: Network, asked: Request, *, group: str, locked: bool, evidence: Evidence | None = None
+def with_lock(
+    network: Network,
+    request: Request,
+    *,
+    group: str,
+    locked: bool,
+    evidence: Evidence | None = None,
 ) -> Request:
     """Leave ``group`` whole, or free it again. Its width by hand goes.
 
     The others make up for it; where they cannot, the target falls to what can be reached.
     """
-    edits = asked.edits.with_ratio(group, None).with_protected(group, locked)
-    after = replace(asked, edits=edits)
+    edits = request.edits.with_ratio(group, None).with_protected(group, locked)
+    after = replace(request, edits=edits)
     most = furthest(Problem(network, after, evidence or Evidence()))
-    if most < asked.recipe.target_reduction:
-        after = replace(after, recipe=replace(asked.recipe, target_reduction=_down(most)))
+    if most < request.recipe.target_reduction:
+        after = replace(after, recipe=replace(request.recipe, target_reduction=_down(most)))
     return after
 
 
-def suggested(asked: Request, group: str | None = None) -> Request:
+def without_widths(request: Request, group: str | None = None) -> Request:
     """Widths by hand given back to the suggestion: that of ``group``, or all."""
     if group is None:
-        return replace(asked, edits=replace(asked.edits, ratios=()))
-    return replace(asked, edits=asked.edits.with_ratio(group, None))
+        return replace(request, edits=replace(request.edits, ratios=()))
+    return replace(request, edits=request.edits.with_ratio(group, None))
 
 
-def aim(network: Network, asked: Request, recipe: Recipe) -> Request:
+def with_target(network: Network, request: Request, recipe: Recipe) -> Request:
     """Another goal or target. Widths by hand go when they leave no group to reach it with."""
     open_groups = [
         group
         for group in network.groups
-        if not is_fixed(group, asked.edits)
+        if not is_fixed(group, request.edits)
         and not is_tied(group, recipe)
-        and not is_held(group.name, asked.edits)
+        and not is_held(group.name, request.edits)
     ]
-    stays = open_groups or not asked.edits.makeup
-    return Request(recipe, asked.edits if stays else replace(asked.edits, ratios=()))
+    stays = open_groups or not request.edits.makeup
+    return Request(recipe, request.edits if stays else replace(request.edits, ratios=()))
 
 
 def reduction(network: Network, kept: Mapping[str, int]) -> float:
