@@ -17,24 +17,38 @@ from typing import Any
 _MOST = 16_000_000  # bytes of a JSON file of ours; a longer one is not ours
 
 
-def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Write ``content`` to ``path`` at once; ``durable`` waits until it lies on the disk."""
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file that appears whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        content: All of it.
+        durable: Whether to wait until it is on the disk.
+
+    Raises:
+        OSError: It cannot be written; an earlier file is then as it was.
+    """
     with atomic_path(path) as fresh, fresh.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content)
         if durable:
             file.flush()
             os.fsync(file.fileno())
 
 
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """``write_bytes`` of a text in UTF-8."""
+    write_bytes(path, text.encode(), durable=durable)
+
+
 def sync_file(path: Path) -> None:
-    """Wait until the content of ``path`` lies on the disk."""
+    """Wait until the content of ``path`` is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
-    """Write ``value`` as JSON, at once."""
-    write_whole(path, json.dumps(value, indent=1, sort_keys=True) + "\n", durable=durable)
+    """``write_bytes`` of a value as JSON."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n", durable=durable)
 
 
 @contextmanager
@@ -91,11 +105,3 @@ def file_lock(path: Path, *, patience: float = math.inf) -> Iterator[bool]:
 def name_beside(path: Path) -> Path:
     """Where a file is written before it takes its name; no other thread or process writes there."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = name_beside(path)
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

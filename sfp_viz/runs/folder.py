@@ -194,13 +194,13 @@ def find_run(home: Path, name: str) -> Path:
 
 
 def outside_runs(home: Path) -> tuple[str, ...]:
-    """Folders of runs outside of the workspace that were put in its line."""
+    """Folders of runs outside of the workspace that were put in its queue."""
     return tuple((read_json(home / "queue" / "outside.json") or {}).get("paths", ()))
 
 
 def workspace_of(path: Path) -> Path:
     """The workspace that the run in ``path`` belongs to: the one it lies in, or the usual one where
-    it lies in none, or was put in line from another."""
+    it lies in none, or was queued from another."""
     path, usual = path.absolute(), folder.home()
     inside = path.parent.name == "runs" and str(path) not in outside_runs(usual)
     return path.parent.parent if inside else usual

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from sfp_viz.errors import RunError
-from sfp_viz.files import atomic_path, file_lock, read_json, write_json, write_whole
+from sfp_viz.files import atomic_path, file_lock, read_json, write_json, write_text
 from sfp_viz.runs.storage.processes import hostname, is_alive, python_module, start_process
 
 MODULE = "sfp_viz.runs.pool"
@@ -90,7 +90,7 @@ def stop_pool(home: Path, *, wait: float = 5.0) -> None:
     pid = pool_alive(home)
     if pid is None:
         return
-    write_whole(_room(home) / "stop", "")
+    write_text(_room(home) / "stop", "")
     until = time.monotonic() + wait
     while time.monotonic() < until:
         if pool_alive(home) is None:

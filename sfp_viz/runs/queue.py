@@ -1,10 +1,10 @@
-"""The line in which trainings wait for their turn. ``python -m sfp_viz.runs.queue HOME``
+"""The queue in which trainings wait for their turn. ``python -m sfp_viz.runs.queue HOME``
 
-A run in line has ``queued.json`` in its folder: its place, and the environment it was asked for
-in. Whoever puts a run in line starts it at once where a place is free; else the dispatcher does,
-a small process of its own without torch that lives until the line is empty. So the line goes on
-when the app is closed and when a worker dies; if the dispatcher itself is killed, the next look at
-the line starts another (``ensure_dispatcher``).
+A queued run has ``queued.json`` in its folder: its place, and the environment for its worker.
+Whoever queues a run starts it at once where a slot is free; otherwise the dispatcher does, a small
+process without torch that lives until the queue is empty. So the queue continues when the app is
+closed and when a worker dies; if the dispatcher itself is killed, the next look at the queue starts
+another (``ensure_dispatcher``).
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from sfp_viz.runs.storage.records import Run, check_startable
 
 MODULE = "sfp_viz.runs.queue"
 _LOOK = 1.0  # seconds between looks of the dispatcher
-_PATIENCE = 15.0  # seconds to wait for another process that changes the line
+_PATIENCE = 15.0  # seconds to wait for another process that changes the queue
 
 
 def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where: str = "") -> Run:
-    """Put the run in ``path`` in line, at its end or its ``front``; it starts at once where a place
-    is free. Returns the run as it is then. One that is in line already keeps its place, or moves
-    to the ``front``.
+    """Put the run in ``path`` at the end of the queue or its ``front``; it starts at once where a
+    slot is free. Returns the run as it is then. A run that is queued already keeps its place, or
+    moves to the ``front``.
 
     ``home`` is the workspace, by default the one the folder lies in. ``where='ray'`` hands the run
-    to a Ray cluster instead, which has a line of its own; '' is where it ran before. Raises
+    to a Ray cluster instead, which has a queue of its own; '' is where it ran before. Raises
     RunError when the run is at work or finished.
     """
     if (where or LaunchRecord.load(path).where) == "ray":
@@ -63,15 +63,15 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
 
 
 def withdraw(path: Path, *, home: Path | None = None) -> None:
-    """Take the run in ``path`` out of the line. One that never started is cancelled then; another
-    is what it was before. Either can be resumed. Raises RunError when it is not in line."""
+    """Take the run in ``path`` out of the queue. One that never started is cancelled then; another
+    is what it was before. Either can be resumed. Raises RunError when it is not queued."""
     with _alone(home or workspace_of(path)):
         remove_from_queue(_queued_run(path))
 
 
 def move(path: Path, to: int, *, home: Path | None = None) -> None:
-    """Put the run in ``path`` at the place ``to`` of the line, 0 is the next to start; a place
-    past the end is the last. Raises RunError when the run is not in line."""
+    """Move the run in ``path`` to the place ``to`` of the queue: 0 is the next to start; a place
+    past the end is the last. Raises RunError when the run is not queued."""
     home = home or workspace_of(path)
     with _alone(home):
         run = _queued_run(path)
@@ -79,12 +79,12 @@ def move(path: Path, to: int, *, home: Path | None = None) -> None:
 
 
 def queued_runs(home: Path) -> tuple[Run, ...]:
-    """The runs in line, the next one first."""
+    """The queued runs, the next one first."""
     return read_activity(home).queued
 
 
 def expected_starts(home: Path, now: Activity | None = None) -> dict[str, float | None]:
-    """Seconds until each run in line starts, by its id: estimated from epochs of runs of the same
+    """Seconds until each queued run starts, by its id: estimated from epochs of runs of the same
     network that are done; None where there are none to go by. ``now`` saves looking again."""
     now = now or read_activity(home)
     busy = _busy(now)
@@ -95,7 +95,7 @@ def expected_starts(home: Path, now: Activity | None = None) -> dict[str, float 
 
 
 def start_waiting(home: Path) -> tuple[Path, ...]:
-    """Start the runs in line for which a place is free; returns the folders of those started.
+    """Start the queued runs for which a slot is free; returns the folders of those started.
 
     Any number of processes may call it at once. A run that cannot be started fails with a
     sentence, and the next one has its turn.
@@ -107,7 +107,7 @@ def start_waiting(home: Path) -> tuple[Path, ...]:
 def ensure_dispatcher(
     home: Path, *, now: Activity | None = None, command: Sequence[str] | None = None
 ) -> None:
-    """Start the dispatcher if runs are in line and none is alive: called at each look at the line.
+    """Start the dispatcher if runs are queued and none is alive: called at each look at the queue.
     ``now`` saves looking again; ``command`` starts another process than ours (for tests)."""
     if not (now or read_activity(home)).queued or dispatcher_pid(home):
         return
@@ -133,7 +133,7 @@ def dispatcher_pid(home: Path) -> int | None:
 
 
 def serve(home: Path, *, look: float = _LOOK) -> None:
-    """Start the runs in line as places become free, until none is left. Never two at once."""
+    """Start the queued runs as slots become free, until none is left. Never two at once."""
     room = _room(home)
     with file_lock(room / "dispatcher.lock", patience=2.0) as alone:
         if not alone:
@@ -143,7 +143,7 @@ def serve(home: Path, *, look: float = _LOOK) -> None:
         while room.is_dir():
             try:
                 start_waiting(home)
-            except Exception:  # a full disk may have room again: the line goes on
+            except Exception:  # a full disk may have room again: the queue goes on
                 traceback.print_exc()
             if not queued_runs(home):
                 with file_lock(room / "start.lock"):
@@ -179,7 +179,7 @@ def _queued_run(path: Path) -> Run:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Hold the lock of the line; the system lets go of it when a process dies."""
+    """Hold the lock of the queue; the system lets go of it when a process dies."""
     try:
         _room(home).mkdir(parents=True, exist_ok=True)
         with file_lock(_room(home) / "lock", patience=_PATIENCE) as ours:
@@ -187,10 +187,10 @@ def _alone(home: Path) -> Iterator[None]:
                 yield
                 return
     except OSError as problem:
-        raise RunError(f"The line in {_room(home)} cannot be changed: {problem}.") from problem
+        raise RunError(f"The queue in {_room(home)} cannot be changed: {problem}.") from problem
     raise RunError(
-        f"Another process has held the line in {_room(home)} for {_PATIENCE:.0f} s. Try again; if "
-        "it stays so, end that process."
+        f"Another process has locked the queue in {_room(home)} for {_PATIENCE:.0f} s. Try again; "
+        "if that does not help, end that process."
     )
 
 

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from sfp_viz.errors import RunError
+from sfp_viz.runs import queue
 from sfp_viz.runs.folder import SWEEP, TRAININGS, read_run
 from sfp_viz.runs.launch import ray_launch
 from sfp_viz.runs.launch.process import launch
 from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.state import RESUMABLE
+from sfp_viz.runs.sweep_control import put_back
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A ``run`` as it is after it was resumed, and how many trainings of a sweep were put back in
+    the queue."""
+
+    run: Run
+    requeued: int = 0
 
 
 def resume(path: Path) -> Run:
-    """Go on from the last checkpoint of a run that was stopped, where it ran before; returns the
-    run as it is then. A training is the next in line, and starts at once where a place is free.
+    """``resume_run`` of the run in ``path``; returns the run as it is then."""
+    return resume_run(read_run(path)).run
 
-    A sweep puts those of its trainings back in line whose workers are gone or never started, also
-    when it is finished itself. Raises RunError when the run is not stopped, or no worker can be
-    started.
+
+def resume_run(run: Run) -> Resumed:
+    """Continue a stopped run from its last checkpoint, where it ran before.
+
+    A training is the next in the queue, and starts at once where a slot is free. A sweep puts those
+    of its trainings back in the queue whose workers died or never started, also when it is finished
+    itself.
+
+    Args:
+        run: The run as it was read.
+
+    Raises:
+        RunError: The run is not stopped, or no worker can be started.
     """
-    run = read_run(path)
-    if run.kind == SWEEP:
-        back = _put_back(run)
-        if run.state == "finished" and back:
-            return run
-        if run.state == "finished":
-            raise RunError(
-                f"The sweep '{run.id}' is finished, and none of its trainings lost its worker. "
-                "Resume a training that was stopped or failed by itself."
-            )
+    requeued = put_back(run) if run.kind == SWEEP else 0
+    if requeued and run.state == "finished":
+        return Resumed(run, requeued)
+    if run.kind == SWEEP and run.state == "finished":
+        raise RunError(
+            f"The sweep '{run.id}' is finished, and none of its trainings lost its worker. "
+            "Resume a training that was stopped or failed by itself."
+        )
     if run.state not in RESUMABLE:
-        raise RunError(f"The run '{run.id}' is {run.state}; only a stopped one can be resumed.")
+        raise RunError(f"The run '{run.id}' is {run.state}; only a stopped run can be resumed.")
     if run.kind in TRAININGS:
-        from sfp_viz.runs import queue  # it starts workers with our launch
-
-        return queue.enqueue(path, front=True)
-    if ray_launch.is_on_ray(path):
-        ray_launch.submit(path)
+        return Resumed(queue.enqueue(run.path, front=True, where=run.launch.where))
+    if run.launch.where == "ray":
+        ray_launch.submit(run.path)
     else:
-        launch(path)
-    return read_run(path)
-
-
-def _put_back(run: Run) -> int:
-    from sfp_viz.runs.sweep_control import put_back  # it puts runs in line, as we do
-
-    return put_back(run)
+        launch(run.path)
+    return Resumed(read_run(run.path), requeued)

@@ -1,17 +1,16 @@
-"""Steering all trainings of a sweep at once: stopped together, and put back in line."""
+"""All trainings of a sweep at once: stopped together, and put back in the queue."""
 
 from __future__ import annotations
 
+from sfp_viz.runs import queue
+from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.sweeps import sweep_children
 from sfp_viz.runs.storage.records import Run
 
 
 def stop_children(run: Run) -> int:
-    """Take the waiting children of a sweep out of the line and ask those at work to stop; returns
+    """Take the queued children of a sweep out of the queue and ask those that run to stop; returns
     how many. They can be resumed one by one."""
-    from sfp_viz.runs import queue
-    from sfp_viz.runs.launch import process
-
     stopped = 0
     for child in sweep_children(run):
         if child.run is None or child.run.over:
@@ -32,11 +31,9 @@ def lost_children(run: Run) -> tuple[Run, ...]:
 
 
 def put_back(run: Run) -> int:
-    """Put the lost children of a sweep back in line, in their order, and return how many; they go
-    on from their last checkpoints. Those that a person stopped, and those that failed (they would
-    again), stay as they are. Raises RunError where the line cannot be changed."""
-    from sfp_viz.runs import queue
-
+    """Put the lost children of a sweep back in the queue, in their order, and return how many; they
+    continue from their last checkpoints. Children that a person stopped, or that failed (they would
+    again), are left alone. Raises RunError where the queue cannot be changed."""
     lost = lost_children(run)
     for child in lost:
         where = child.launch.where if child.launch.attempt else run.launch.where
@@ -45,18 +42,18 @@ def put_back(run: Run) -> int:
 
 
 def put_back_text(run: Run, back: int) -> str:
-    """That ``back`` children of a sweep were put back in line, and which were not, in sentences;
-    '' where there is nothing to say."""
+    """Sentences: ``back`` children of a sweep were put back in the queue, and which were not; ''
+    where there is nothing to say."""
     states = [child.run.state for child in sweep_children(run) if child.run]
     stopped = states.count("cancelled") + states.count("paused")
     parts = []
     if back:
-        parts.append(f"{_count(back)} back in line.")
+        parts.append(f"{_count(back)} back in the queue.")
     if stopped:
-        parts.append(f"{_count(stopped)} stopped by hand and {_stay(stopped)}.")
+        parts.append(f"{_count(stopped)} stopped by hand and {_left(stopped)} alone.")
     if failed := states.count("failed"):
         have = "has" if failed == 1 else "have"
-        parts.append(f"{_count(failed, have)} failed and {_stay(failed)}.")
+        parts.append(f"{_count(failed, have)} failed and {_left(failed)} alone.")
     if stopped or failed:
         parts.append("Resume such a training by itself.")
     return " ".join(parts)
@@ -67,5 +64,5 @@ def _count(number: int, verb: str = "") -> str:
     return f"{number} training{'' if one else 's'} {verb or ('is' if one else 'are')}"
 
 
-def _stay(number: int) -> str:
-    return "stays as it is" if number == 1 else "stay as they are"
+def _left(number: int) -> str:
+    return "was left" if number == 1 else "were left"

@@ -148,7 +148,7 @@ def test_rows_of_the_list_are_drawn_over_each_other_and_one_epoch_is_read_off_al
 
 
 def test_after_too_little_memory_the_page_offers_half_the_batch(page, home):
-    told = "The memory was not enough for 64 images at a time."
+    told = "There was not enough memory for a batch size of 64."
     stopped(home, "big", outcome="failed", message=told, trouble="memory")
     page.goto("/finetune")
     says(page, "Failed")

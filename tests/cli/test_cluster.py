@@ -39,7 +39,7 @@ def test_what_ray_wrote_down_of_a_run_is_told(path, tmp_path):
         assert call(path.name).stdout == "hello\n"
         assert json.loads(call(path.name, "--json").stdout)["logs"] == "hello\n"
         known.jobs.clear()
-        assert "no words of it yet" in call(path.name).stdout
+        assert "no log of it yet" in call(path.name).stdout
 
 
 def test_a_run_on_this_machine_has_its_words_in_its_folder(path):

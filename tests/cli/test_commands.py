@@ -110,7 +110,7 @@ def test_ratios_and_locks_by_hand_are_in_the_plan():
         (["analyze", "nothing-here"], "nothing-here"),
         (["plan", NET, "--set", "gamma=much"], "gamma is a number"),
         (["plan", NET, "--set", "color=red"], "keys: target_reduction"),
-        (["plan", NET, "--ratio", "conv1"], "no ratio"),
+        (["plan", NET, "--ratio", "conv1"], "not a ratio"),
         (["plan", NET, "--ratio", "conv9=0.1"], "no group called 'conv9'"),
         (["plan", NET, "--recipe", "x.json"], "named ones are default, similarity"),
         (["plan", NET, "--edits", "missing.json"], "cannot be read"),

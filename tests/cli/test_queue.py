@@ -46,7 +46,7 @@ def order() -> list[str]:
 
 
 def test_the_line_is_shown_and_its_order_can_be_changed(home):
-    assert "No run waits" in call("runs", "queue").output
+    assert "The queue is empty" in call("runs", "queue").output
     first, _, third = (in_line(home, name, n) for n, name in enumerate("abc"))
     text = call("runs", "queue").output
     assert "1 at a time" in text
@@ -59,7 +59,7 @@ def test_the_line_is_shown_and_its_order_can_be_changed(home):
     call("runs", "queue", "--remove", third.name)
     assert order() == ["b", "a"]
     assert read_run(third).state == "cancelled"
-    assert "not in line" in call("runs", "queue", "--remove", third.name, status=1).stderr
+    assert "not in the queue" in call("runs", "queue", "--remove", third.name, status=1).stderr
 
 
 def test_how_many_at_a_time_is_kept(home, monkeypatch):

@@ -44,7 +44,7 @@ def test_filters_go_down_to_the_target_and_the_card_says_what_it_costs():
 def test_stripes_come_with_their_warning_and_both_numbers_side_by_side():
     words = ["sparsify", NET, "--method", "stripes", *QUICK, "--epochs", "3", "--tune-epochs", "0"]
     told = call(*words)
-    assert "usually loses on a CPU" in told.stderr
+    assert "usually slower on a CPU" in told.stderr
     card = told.stdout.splitlines()
     zeros = next(line for line in card if line.startswith("dead stripes as zeros"))
     skipped = next(line for line in card if line.startswith("all skipped"))
@@ -120,13 +120,13 @@ def test_in_the_background_it_waits_in_line_with_its_facts(put_in_line):
 
 def test_help_warns_of_stripes_before_they_are_chosen():
     text = " ".join(call("sparsify", "--help").output.split())
-    assert text.index("usually loses on a CPU") < text.index("--method")
+    assert text.index("usually slower on a CPU") < text.index("--method")
     assert "sparsify" in call("--help").output
 
 
 def test_help_puts_every_option_under_the_heading_of_what_it_is_for():
     text = call("sparsify", "--help").output
-    heads = ["What goes:", "Both parts:", "Fine-tuning after the cut:", "The run:"]
+    heads = ["Pruning:", "Both parts:", "Fine-tuning after the pruning:", "The run:"]
     starts = [text.index(head) for head in heads]
     assert starts == sorted(starts)
     parts = [text[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
@@ -149,7 +149,7 @@ def test_help_puts_every_option_under_the_heading_of_what_it_is_for():
     [
         (["--rho", "0"], "rho"),
         (["--order", "layers"], "whole network"),
-        (["--set", "colour=1"], "no setting"),
+        (["--set", "colour=1"], "not a setting"),
         (["--set", "weights=heavy"], "heavy"),
         (["--method", "ssr_l20", "--strength", "8"], "converge"),
         (["--method", "stripes", "--rho", "2"], "stripes has no use for rho"),

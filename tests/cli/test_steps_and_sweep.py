@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sfp_viz.cli.commands.steps_and_sweep import _recipes
+from sfp_viz.cli.commands.steps_and_sweep import SweepOptions
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import edits_json
@@ -106,5 +106,8 @@ def test_processes_are_offered_where_a_training_can_be_shared(command, shared):
 
 
 def test_the_default_recipe_in_a_sweep_cuts_tied_groups_as_its_rivals_do():
-    assert _recipes(["default"], "shared") == _recipes(["functional"], "shared")
-    assert _recipes(["default"], "shared")[0][1].coupled == "shared"
+    def recipes(name: str):
+        return SweepOptions((0.5,), (name,), (0,), True, (), "shared").sweep().recipes
+
+    assert recipes("default") == recipes("functional")
+    assert recipes("default")[0][1].coupled == "shared"

@@ -178,7 +178,7 @@ def test_edits_by_options_come_on_top_of_those_in_a_file_and_other_weights_are_r
     free = value("plan", NET, "--target", "0.1", "--most", "conv2=30", "--least", "conv1=20")
     assert (len(free["removed"]["conv2"]) >= 18, "conv1" in free["removed"]) == (True, False)
     for wrong in ("conv2", "conv2=few", "=3", "conv2=-1"):
-        assert "no number of filters" in call(*words, "--most", wrong, status=1).stderr
+        assert "not a number of filters" in call(*words, "--most", wrong, status=1).stderr
     assert (
         "its most cannot be 3"
         in call(*words, "--least", "conv2=4", "--most", "conv2=3", status=1).stderr

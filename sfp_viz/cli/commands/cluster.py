@@ -1,4 +1,4 @@
-"""Commands about the cluster that runs may work on: cluster set, show, logs, forget."""
+"""Commands about the Ray cluster for runs: cluster set, show, logs, forget."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from sfp_viz.runs.ray import jobs, settings
 def cluster() -> None:
     """A Ray cluster for runs: name it once, then start runs on it.
 
-    All its nodes must see this workspace (SFP_VIZ_HOME), perhaps at paths of their own.
-    docs/cluster.md says how to set one up.
+    All its nodes must see this workspace (SFP_VIZ_HOME), possibly at different paths.
+    See docs/cluster.md for the setup.
     """
 
 
 @cluster.command("set")
 @click.argument("address")
 @click.option("--cpus", default=1.0, show_default=True,
-              help="CPUs that a run gets; also its threads.")  # fmt: skip
+              help="CPUs, and threads, for each process of a run.")  # fmt: skip
 @click.option("--gpus", default=0.0, show_default=True,
-              help="GPUs that a run gets; 0.5 lets two runs share one.")  # fmt: skip
+              help="GPUs for each process of a run; 0.5 lets two share one.")  # fmt: skip
 @with_json
 def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
-    """Keep the cluster whose Ray dashboard is at ADDRESS, such as http://node1:8265.
+    """Use the cluster whose Ray dashboard is at ADDRESS, such as http://node1:8265.
 
-    It must answer. With --cpus and --gpus you say what each process of a run gets of a node.
+    The dashboard must answer.
     """
     chosen = settings.Cluster(address, cpus, gpus)
     version = jobs.version(chosen.address)
@@ -59,7 +59,7 @@ def show_command(as_json: bool) -> None:
         trouble = str(problem)
     lines: list[tuple[str, Any]] = [
         ("cluster", chosen.address),
-        ("CPUs, GPUs a process", f"{chosen.cpus:g}, {chosen.gpus:g}"),
+        ("CPUs, GPUs per process", f"{chosen.cpus:g}, {chosen.gpus:g}"),
         ("workspace", home()),
         ("answers", f"Ray {version}" if version else trouble),
     ]
@@ -71,25 +71,25 @@ def show_command(as_json: bool) -> None:
 @click.argument("run")
 @with_json
 def logs_command(run: str, as_json: bool) -> None:
-    """What Ray wrote down of the job of RUN: why it did not start, for example.
+    """Show Ray's log of the job of RUN, for example why it did not start.
 
-    What its worker says is in log.txt in the folder of the run.
+    The log of its worker is log.txt in the folder of the run.
     """
     path = find_run(home(), run)
     if not clusters.is_on_ray(path):
-        raise RunError(f"'{path.name}' does not work on the cluster. Its words: {path}/log.txt")
+        raise RunError(f"'{path.name}' is not a run of the cluster. Its log: {path}/log.txt")
     text = clusters.logs(path)
-    print_result({"run": path.name, "logs": text}, text.rstrip() or "Ray has no words of it yet.",
+    print_result({"run": path.name, "logs": text}, text.rstrip() or "Ray has no log of it yet.",
         as_json=as_json)  # fmt: skip
 
 
 @cluster.command("forget")
 @with_json
 def forget_command(as_json: bool) -> None:
-    """Forget the cluster of this workspace; its runs stay as they are."""
+    """Forget the cluster of this workspace; its runs are not changed."""
     settings.set_cluster(home(), None)
     given = settings.read_cluster(home())
-    text = "No cluster is set any more."
+    text = "No cluster is set any longer."
     if given:
-        text = f"The settings name none any more, but {settings.VARIABLE} still does."
+        text = f"The settings name no cluster any longer, but {settings.VARIABLE} still does."
     print_result(asdict(given) if given else None, text, as_json=as_json)

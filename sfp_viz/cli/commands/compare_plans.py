@@ -13,7 +13,7 @@ from sfp_viz.cli.options.arguments import find_digest, find_network, read_plan
 from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.core.plan.interchange import SCHEMAS, schema, schema_json
 from sfp_viz.errors import PlanError
-from sfp_viz.files import write_whole
+from sfp_viz.files import write_text
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SOME = 8  # filters that are named; the rest is counted
@@ -63,7 +63,7 @@ def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
 def schema_command(kind: str, output: Path | None, as_json: bool) -> None:
     """Print the JSON Schema (draft 2020-12) of a recipe, of edits or of a plan."""
     if output is not None:
-        write_whole(output, schema_json(kind))
+        write_text(output, schema_json(kind))
     text = f"Written to {output}." if output else schema_json(kind).rstrip()
     print_result(schema(kind), text, as_json=as_json)
 

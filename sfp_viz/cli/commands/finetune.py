@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfp_viz.cli.commands.queue import print_started, start_training
-from sfp_viz.cli.commands.runs import follow, run_value
+from sfp_viz.cli.commands.queue import start_and_follow
 from sfp_viz.cli.options.arguments import data_name, find_model, net_name
-from sfp_viz.cli.options.training import Make, training_options
-from sfp_viz.cli.output.text import print_result, with_json
+from sfp_viz.cli.options.start import StartOptions, start_options
+from sfp_viz.cli.options.training import TrainingOptions, training_options
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.runs.create.training import create_run
@@ -28,53 +27,35 @@ _DEFAULT = Distillation()
 @click.command()
 @click.argument("net")
 @click.option("--teacher", metavar="NET", help="The unpruned network; needed unless alpha is 0.")
-@click.option("--data", help="Images to train and test with; the network's own by default.")
 @click.option("--run", "place", metavar="NAME_OR_DIR",
               help="The run's name in the workspace, or a folder for it.")  # fmt: skip
-@click.option("--background", is_flag=True,
-              help="Return at once; the run goes on by itself, or waits for its turn.")  # fmt: skip
-@click.option("--where", type=click.Choice(["here", "cluster"]), default="here", show_default=True,
-              help="On this machine, or on the Ray cluster of 'sfp-viz cluster'.")  # fmt: skip
 @click.option("--epochs", default=_DEFAULT.epochs, show_default=True)
-@training_options
-@click.option("--seed", default=0, show_default=True)
-@with_json
+@training_options(processes=True)
+@start_options("Return at once; the run is queued.")
 def finetune(
     net: str,
     teacher: str | None,
-    data: str | None,
     place: str | None,
-    background: bool,
-    where: str,
     epochs: int,
-    make: Make,
-    seed: int,
-    as_json: bool,
+    training: TrainingOptions,
+    start: StartOptions,
 ) -> None:
-    """Train the pruned NET with the unpruned one as its teacher.
+    """Train the pruned NET with the unpruned network as its teacher.
 
-    The training works in a process and folder of its own; without --background its epochs are
-    shown as they come, and Ctrl-C cancels it. A stopped run goes on with 'runs resume'. With
-    --background it starts when its turn comes: 'runs queue' shows the line.
+    The training runs in a process and folder of its own. Without --background its epochs are shown
+    as they come, and Ctrl-C cancels it. 'runs resume' continues a run that was stopped. With
+    --background the run is queued: 'runs queue' shows the queue.
     """
     student = find_model(net)
-    name = data_name(student, data)
-    chosen = make(name, epochs=epochs, seed=seed)
-    if teacher is None and chosen.alpha > 0:
+    images = data_name(student, training.data)
+    settings = training.settings(images, epochs=epochs)
+    if teacher is None and settings.alpha > 0:
         raise RunError("Name the unpruned network with --teacher NET, or train with --alpha 0.")
-    path = _lay_out(student, teacher, name, place, chosen)
-    start_training(path, background=background, where=where)
-    if background:
-        print_started(path, f"{place or path.name} --follow", as_json=as_json)
-        return
-    run = follow(path, quiet=as_json)
-    if as_json:
-        print_result(run_value(run), "", as_json=True)
-    if run.state != "finished":
-        raise RunError(run.message or f"The run is {run.state}.")
+    path = _create(student, teacher, images, place, settings)
+    start_and_follow(path, start, show=f"{place or path.name} --follow")
 
 
-def _lay_out(
+def _create(
     student: Model, teacher: str | None, data: str, place: str | None, settings: Distillation
 ) -> Path:
     from sfp_viz.nets.evaluation.measure import count_macs, count_params

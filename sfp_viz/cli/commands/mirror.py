@@ -21,10 +21,10 @@ def mirror() -> None:
 @click.option("--experiment", default="sfp-viz", show_default=True)
 @with_json
 def set_command(uri: str, experiment: str, as_json: bool) -> None:
-    """Mirror the trainings that start or go on from now on to the tracking server at URI.
+    """Mirror trainings to the tracking server at URI, from their next start on.
 
-    URI is http://server:5000, or sqlite:////path/mlflow.db for a file; files of runs then lie
-    beside it. A mirror that fails never harms a run; its log.txt says why.
+    URI is http://server:5000, or sqlite:////path/mlflow.db for a file, with the files of runs
+    beside it. A mirror that fails does not affect the run; its log.txt says why.
     """
     chosen = settings.Mirroring(uri, experiment)
     settings.set_mirroring(home(), chosen)
@@ -49,10 +49,10 @@ def show_command(as_json: bool) -> None:
 @mirror.command("forget")
 @with_json
 def forget_command(as_json: bool) -> None:
-    """Mirror no more; what was told stays there."""
+    """Stop mirroring; nothing is deleted from the server."""
     settings.set_mirroring(home(), None)
     given = settings.read_mirroring(home())
-    text = "Trainings are not mirrored any more."
+    text = "Trainings are no longer mirrored."
     if given:
-        text = f"The settings name no server any more, but {settings.VARIABLE} still does."
+        text = f"The settings name no server any longer, but {settings.VARIABLE} still does."
     print_result(asdict(given.shown) if given else None, text, as_json=as_json)

@@ -11,7 +11,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from sfp_viz.cli.options.arguments import find_edits, find_network
+from sfp_viz.cli.options.arguments import find_network
+from sfp_viz.cli.options.edits import EditOptions, edit_options
 from sfp_viz.cli.options.recipe import WorkspaceEvidence, recipe_options, workspace_evidence
 from sfp_viz.cli.output.text import fact_list, print_result, table, with_json
 from sfp_viz.core.allocation.problem import Problem
@@ -24,7 +25,7 @@ from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.redundancy.dead_filters import dead_filters
 from sfp_viz.errors import PlanError
-from sfp_viz.files import write_whole
+from sfp_viz.files import write_text
 from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size
 
@@ -88,8 +89,8 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
 
 
 _BY_WEIGHTS = (
-    "This plan rests on the weights alone. With images a plan usually keeps far more accuracy: "
-    "'sfp-viz observe', then --recipe default."
+    "This plan uses the weights alone. A plan that also uses images usually keeps far more "
+    "accuracy: 'sfp-viz observe', then --recipe default."
 )
 
 
@@ -97,16 +98,9 @@ _BY_WEIGHTS = (
 @click.argument("net")
 @recipe_options
 @click.option("--lose-at-most", "points", type=float, metavar="POINTS",
-              help="Reduce as far as no more points of accuracy are lost, as estimated from the "
+              help="Reduce as far as an estimated loss of POINTS of accuracy allows, by the "
               "measured sensitivity; instead of --target.")  # fmt: skip
-@click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
-@click.option("--ratio", "ratios", multiple=True, metavar="GROUP=SHARE",
-              help="Remove this share of a group's filters; may be repeated.")  # fmt: skip
-@click.option("--least", multiple=True, metavar="GROUP=N",
-              help="Keep at least so many of a group's filters; may be repeated.")  # fmt: skip
-@click.option("--most", multiple=True, metavar="GROUP=N",
-              help="Keep at most so many of a group's filters; may be repeated.")  # fmt: skip
-@click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole.")
+@edit_options(widths=True)
 @click.option("--ratio-dict", type=_FILE,
               help="Write Torch-Pruning's pruning_ratio_dict, by names of layers.")  # fmt: skip
 @click.option("-o", "--output", type=_FILE, help="Write the plan to this file.")
@@ -115,25 +109,21 @@ def plan(
     net: str,
     recipe: Recipe,
     points: float | None,
-    edits_file: Path | None,
-    ratios: tuple[str, ...],
-    least: tuple[str, ...],
-    most: tuple[str, ...],
-    protect: tuple[str, ...],
+    edit_options: EditOptions,
     ratio_dict: Path | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Choose the exact filters of NET that go, and compute what is left.
+    """Choose the filters of NET to prune, and compute what is left.
 
-    What the recipe needs besides weights is taken from the newest finished 'observe',
-    'sensitivity' and 'latency' of NET in the workspace.
+    Evidence that the recipe needs comes from the newest finished 'observe', 'sensitivity' and
+    'latency' of NET in the workspace.
     """
     from sfp_viz.core.plan.interchange import pruning_ratio_dict
     from sfp_viz.core.plan.plan import plan_json
 
     network = find_network(net)
-    edits = find_edits(network, edits_file, ratios, protect, least, most)
+    edits = edit_options.edits(network)
     more = ("latency",) if points is None else ("latency", "sensitivity")
     known = workspace_evidence(recipe, network.digest, *more)
     made = _made(Problem(network, Request(recipe, edits), known.evidence), points)
@@ -164,7 +154,7 @@ def _made(problem: Problem, points: float | None) -> Plan:
 
     if points is not None:
         if _given("target"):
-            raise click.UsageError("Say --target or --lose-at-most, not both.")
+            raise click.UsageError("Give --target or --lose-at-most, not both.")
         problem = Problem.of(problem.network, problem.request, problem.evidence)
         recipe = losing_at_most(problem, points)
         problem = replace(problem, request=Request(recipe, problem.edits))
@@ -179,7 +169,7 @@ def _given(option: str) -> bool:
 def _write(file: Path, text: str, what: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, text)
+        write_text(file, text)
     except OSError as problem:
         raise PlanError(f"The {what} cannot be written to {file}: {problem}.") from problem
 

@@ -159,7 +159,7 @@ def export(
     if not (onnx or program or weights or recipe):
         raise click.UsageError("Say what to write: --onnx, --torch, --safetensors or --recipe.")
     from sfp_viz.core.plan.plan import recipe_json
-    from sfp_viz.files import write_whole
+    from sfp_viz.files import write_text
     from sfp_viz.nets.io import export as writer
     from sfp_viz.nets.stripes.striped_file import save_as_it_runs
 
@@ -168,7 +168,7 @@ def export(
     if recipe:
         if not model.plans:
             raise PlanError(f"The network '{model.name}' was never cut, so it has no recipe.")
-        write_whole(recipe, recipe_json(model.plans[-1].recipe))
+        write_text(recipe, recipe_json(model.plans[-1].recipe))
         written[str(recipe)] = {"difference": None}
     if weights:
         save_as_it_runs(model, weights)

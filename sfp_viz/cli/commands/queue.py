@@ -1,4 +1,4 @@
-"""The line of trainings from a shell: runs queue."""
+"""The command runs queue, and how the commands that train start their runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.commands.runs import runs
+from sfp_viz.cli.commands.runs import follow, run_value, runs
+from sfp_viz.cli.options.start import StartOptions
 from sfp_viz.cli.output.text import print_result, table, with_json
+from sfp_viz.errors import RunError
 from sfp_viz.runs import queue
-from sfp_viz.runs.folder import find_run, home
+from sfp_viz.runs.folder import find_run, home, read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.scheduling import slots
 from sfp_viz.runs.scheduling.activity import read_activity
@@ -20,17 +22,17 @@ from sfp_viz.text.numbers import duration
 _WHY = {
     "variable": f"set by {slots.VARIABLE}",
     "settings": "set for this workspace",
-    "machine": "one a graphics card, one without any",
+    "machine": "one per GPU, one without a GPU",
 }
 
 
 @runs.command("queue")
 @click.option("--at-once", type=click.IntRange(0, slots.MOST), metavar="N",
-              help="So many trainings may work at a time; 0 leaves it to the machine.")  # fmt: skip
+              help="Trainings at a time; 0 leaves it to the machine.")  # fmt: skip
 @click.option("--move", "moving", nargs=2, type=(str, click.IntRange(1)), metavar="RUN PLACE",
-              help="Put a run at a place of the line; 1 is the next to start.")  # fmt: skip
-@click.option("--first", metavar="RUN", help="Put a run at the front of the line.")
-@click.option("--remove", metavar="RUN", help="Take a run out of the line.")
+              help="Move a run to a place in the queue; 1 starts next.")  # fmt: skip
+@click.option("--first", metavar="RUN", help="Move a run to the front of the queue.")
+@click.option("--remove", metavar="RUN", help="Remove a run from the queue.")
 @with_json
 def queue_command(
     at_once: int | None,
@@ -39,9 +41,9 @@ def queue_command(
     remove: str | None,
     as_json: bool,
 ) -> None:
-    """The runs that wait for their turn, and how many may work at a time.
+    """Show the queued runs, and how many trainings may run at a time.
 
-    A run taken out of the line can be put back with 'runs resume'.
+    'runs resume' puts a removed run back.
     """
     here = home()
     if at_once is not None:
@@ -58,7 +60,7 @@ def queue_command(
 
 
 def queue_value(here: Path) -> dict[str, Any]:
-    """The line of the workspace ``here`` as one JSON value; starts in seconds from now, estimated
+    """The queue of the workspace ``here`` as one JSON value; starts in seconds from now, estimated
     from epochs of runs of the same network, null where there are none."""
     now = read_activity(here)
     number, source = slots.slot_setting(here)
@@ -75,35 +77,57 @@ def queue_value(here: Path) -> dict[str, Any]:
 
 
 def _place_of(here: Path, path: Path) -> int:
-    """The place of a run in the line of ``here``, from 1; 0 when it is not in line."""
+    """The place of a run in the queue of ``here``, from 1; 0 when it is not queued."""
     names = [run.path.name for run in queue.queued_runs(here)]
     return names.index(path.name) + 1 if path.name in names else 0
 
 
-def start_training(path: Path, *, background: bool, where: str) -> None:
-    """Start the training in ``path``: at once when somebody waits for it, else when its turn comes;
-    ``where`` 'cluster' hands it to the Ray cluster."""
-    if where == "cluster":
+def start_and_follow(path: Path, options: StartOptions, *, show: str = "") -> None:
+    """Start the training in ``path`` and show its epochs until it ends.
+
+    Args:
+        path: The folder of the run.
+        options: With ``background`` the run is queued, and the command returns at once.
+        show: What 'runs show' takes to follow it; by default its name.
+
+    Raises:
+        RunError: The run did not finish; the message says how to resume it.
+    """
+    if options.where == "cluster":
         queue.enqueue(path, where="ray")
-    elif background:
+    elif options.background:
         queue.enqueue(path, home=home())
     else:
         process.launch(path)
+    if options.background:
+        print_started(path, show or path.name, as_json=options.as_json)
+        return
+    run = follow(path, quiet=options.as_json)
+    if options.as_json:
+        print_result(run_value(run), "", as_json=True)
+    check_finished(run)
 
 
 def print_started(path: Path, shown: str, *, as_json: bool) -> None:
-    """Say that the run in ``path`` goes on by itself: it started, or has this place in the line of
-    the workspace. ``shown``: what 'runs show' takes to watch it."""
-    number = _place_of(home(), path)
-    begun = f"is number {number} in line" if number else "started"
-    value = {"run": path.name, "path": str(path), "place": number}
-    print_result(
-        value, f"Run {path.name} {begun}. Watch it: sfp-viz runs show {shown}", as_json=as_json
-    )
+    """Say that the run in ``path`` was started, or its place in the queue; ``shown`` is what
+    'runs show' takes to follow it."""
+    place = _place_of(home(), path)
+    begun = f"is number {place} in the queue" if place else "was started"
+    value = {"run": path.name, "path": str(path), "place": place}
+    text = f"Run {path.name} {begun}. Follow it: sfp-viz runs show {shown}"
+    print_result(value, text, as_json=as_json)
+
+
+def check_finished(run: Run) -> None:
+    """Raise RunError unless ``run`` is finished now."""
+    now = read_run(run.path)
+    if now.state != "finished":
+        message = now.message or f"The run is {now.state}."
+        raise RunError(f"{message} Resume it: sfp-viz runs resume {run.id}")
 
 
 def _find(here: Path, name: str) -> Path:
-    """The run in line called ``name``, also one outside of the workspace; else any run."""
+    """The queued run called ``name``, also one outside of the workspace; else any run."""
     in_line = [run.path for run in queue.queued_runs(here)]
     found = [p for p in in_line if p.name == name] or [
         p for p in in_line if p.name.startswith(name)
@@ -117,9 +141,9 @@ def _entry(run: Run) -> dict[str, Any]:
 
 def _text(here: Path, value: dict[str, Any]) -> str:
     count = value["at_once"]
-    head = f"{count} at a time ({_WHY[value['at_once_from']]}), {len(value['working'])} at work."
+    head = f"{count} at a time ({_WHY[value['at_once_from']]}), {len(value['working'])} running."
     if not value["queued"]:
-        return f"{head}\nNo run waits for its turn."
+        return f"{head}\nThe queue is empty."
     rows = [
         (one["place"], one["run"], one["kind"], f"{one['done']}/{one['total']}", _starts(one))
         for one in value["queued"]

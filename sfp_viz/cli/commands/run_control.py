@@ -1,4 +1,4 @@
-"""Commands that steer what is going: runs pause, resume, cancel, save, copy, delete."""
+"""Commands that control runs: runs pause, resume, cancel, save, copy, delete."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.saved_network import Saved, save_network
 from sfp_viz.runs.results.sweeps import deletion_note
-from sfp_viz.runs.resume import resume as resume_run
+from sfp_viz.runs.resume import resume_run
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.sweep_control import lost_children, put_back_text
+from sfp_viz.runs.sweep_control import put_back_text
 from sfp_viz.text.numbers import percent
 
 
@@ -27,10 +27,10 @@ from sfp_viz.text.numbers import percent
 @click.argument("run")
 @with_json
 def pause(run: str, as_json: bool) -> None:
-    """Pause a run: it keeps all that it has done, and its processor is free.
+    """Pause a run: it loses nothing, and frees its processor.
 
-    It writes a checkpoint at its next step and ends; 'runs resume' goes on from that very step, to
-    the same result as without the pause. A run in line leaves the line.
+    It writes a checkpoint at its next step and ends. 'runs resume' continues from that step, to the
+    same result as without the pause. A queued run leaves the queue.
     """
     _report(process.pause(find_run(home(), run)), as_json)
 
@@ -40,36 +40,35 @@ def pause(run: str, as_json: bool) -> None:
 @click.option("--follow", "following", is_flag=True, help="Show epochs as they come.")
 @with_json
 def resume(run: str, following: bool, as_json: bool) -> None:
-    """Go on with a paused, lost, cancelled or failed run from its last checkpoint.
+    """Continue a paused, lost, cancelled or failed run from its last checkpoint.
 
-    It starts at once where a place is free, else it is the next in line ('runs queue'). A sweep
-    puts those of its trainings back in line whose workers are gone or never started.
+    It starts at once where a slot is free; otherwise it is next in the queue ('runs queue'). A
+    sweep puts its trainings whose workers died or never started back in the queue.
     """
-    path = find_run(home(), run)
-    lost = _lost_of(path)
-    resume_run(path)
-    if lost is not None and following:
-        laid = follow_sweep(path, ours=False)
-        print_result(sweep_json(laid), sweep_card(laid), as_json=as_json)
-    elif lost is not None:
-        _report(read_run(path), as_json, put_back_text(read_run(path), lost))
-    elif following and read_run(path).study:
-        done = follow_study(path)
-        print_result(study_json(done), study_card(done), as_json=as_json)
+    resumed = resume_run(read_run(find_run(home(), run)))
+    now = resumed.run
+    if now.kind == SWEEP and following:
+        now = follow_sweep(now.path, ours=False)
+        print_result(sweep_json(now), sweep_card(now), as_json=as_json)
+    elif now.kind == SWEEP:
+        _report(now, as_json, put_back_text(now, resumed.requeued))
+    elif now.study and following:
+        now = follow_study(now.path)
+        print_result(study_json(now), study_card(now), as_json=as_json)
     elif following:
-        found = follow(path, quiet=as_json, ours=False)
-        print_result(run_value(found), "", as_json=True) if as_json else None
+        now = follow(now.path, quiet=as_json, ours=False)
+        print_result(run_value(now), "", as_json=True) if as_json else None
     else:
-        _report(read_run(path), as_json)
+        _report(now, as_json)
 
 
 @runs.command()
 @click.argument("run")
 @with_json
 def cancel(run: str, as_json: bool) -> None:
-    """Stop a run, by force if need be, and leave no process of it.
+    """Stop a run, by force if necessary, with all its processes.
 
-    It can be resumed from its last checkpoint. To stop for a while only, pause it.
+    It can be resumed from its last checkpoint. To stop it for a while, pause it.
     """
     _report(process.cancel(find_run(home(), run)), as_json)
 
@@ -80,10 +79,10 @@ def cancel(run: str, as_json: bool) -> None:
               metavar="FILE", help="The file to write, such as student.safetensors.")  # fmt: skip
 @with_json
 def save(run: str, target: Path, as_json: bool) -> None:
-    """Write the network of a training to a file, also while it goes on.
+    """Write the network of a training to a file, also while it runs.
 
-    It is the trained network of a finished run, else that of the newest checkpoint; which epoch it
-    is of is said. The file is a NET for the other commands ('measure', 'export').
+    A finished run gives its trained network, another that of its newest checkpoint; the output
+    names the epoch. The file is a NET for other commands ('measure', 'export').
     """
     saved = save_network(find_run(home(), run), target)
     value = {**asdict(saved), "file": str(saved.file)}
@@ -92,18 +91,18 @@ def save(run: str, target: Path, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run")
-@click.option("--batch-size", type=click.IntRange(1), help="Images at a time; half needs less "
+@click.option("--batch-size", type=click.IntRange(1), help="Half the batch size needs less "
               "memory.")  # fmt: skip
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
 @click.option("--epochs", type=click.IntRange(1))
 @click.option("--seed", type=int)
 @with_json
 def copy(run: str, as_json: bool, **changes: Any) -> None:
-    """Train the same network anew with other settings: a new run, put in line.
+    """Train the same network again with other settings, as a new run in the queue.
 
     For a run that ran out of memory (half the batch size) or whose loss became infinite (a lower
-    learning rate). The first run stays as it is. Of a run that prunes while training, --epochs are
-    those of its fine-tuning; the rest holds for both parts.
+    learning rate). The first run is not changed. For a run that prunes while training, --epochs
+    are those of its fine-tuning; the other options apply to both parts.
     """
     from sfp_viz.runs import queue
 
@@ -117,9 +116,9 @@ def copy(run: str, as_json: bool, **changes: Any) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_json
 def delete(run: str, yes: bool, as_json: bool) -> None:
-    """Delete the folder of a run for good, with what it trained or measured.
+    """Delete the folder of a run for good, with all that it trained or measured.
 
-    Not while it works: cancel it first.
+    A running run must be cancelled first.
     """
     path = find_run(home(), run)
     sweep = read_run(path).kind == SWEEP
@@ -129,12 +128,6 @@ def delete(run: str, yes: bool, as_json: bool) -> None:
         click.confirm(f"Delete {what}", abort=True, err=True)
     process.delete(path)
     print_result({"deleted": path.name}, f"Deleted {path.name}. {kept}".rstrip(), as_json=as_json)
-
-
-def _lost_of(path: Path) -> int | None:
-    """How many trainings of a sweep lost their workers; None for any other run."""
-    run = read_run(path)
-    return len(lost_children(run)) if run.kind == SWEEP else None
 
 
 def _report(run: Run, as_json: bool, more: str = "") -> None:

@@ -13,7 +13,7 @@ import sfp_viz
 from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.core.comparison.tradeoff import Axis, Point, standing_of
 from sfp_viz.errors import RunError
-from sfp_viz.files import write_whole
+from sfp_viz.files import write_text
 from sfp_viz.runs.folder import home
 from sfp_viz.runs.results import differences
 from sfp_viz.runs.results import table as run_table
@@ -141,9 +141,9 @@ def _pictures(
     name = str(runs[0].facts.get("model") or runs[0].name)
     title = f"{name}: accuracy against cost"
     if svg:
-        write_whole(svg, tradeoff_svg(picture, title=title))
+        write_text(svg, tradeoff_svg(picture, title=title))
     if html:
-        write_whole(html, _report(runs, points, axis, title, rows))
+        write_text(html, _report(runs, points, axis, title, rows))
 
 
 def _of_one_kind(runs: Sequence[Summary]) -> None:

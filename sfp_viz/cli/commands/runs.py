@@ -1,4 +1,4 @@
-"""Commands about what is already going: the app, and the runs."""
+"""Commands that start the app and show runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sfp_viz.cli.output.text import fact_list, print_result, table, time_text, w
 from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs import queue
-from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, list_runs, read_run
+from sfp_viz.runs.folder import SWEEP, TRAININGS, find_run, home, read_run, read_runs
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.processes import ROOT
 from sfp_viz.runs.storage.records import Run
@@ -46,48 +46,48 @@ def app(port: int, no_browser: bool) -> None:
 
 @click.group()
 def runs() -> None:
-    """See and steer runs: trainings and studies, each a process of its own.
+    """Show and control runs: trainings and studies, each in a process of its own.
 
-    A run goes on when the shell or the app is closed. RUN is a run's id, the beginning of it, or
-    its folder. States: queued (in line), waiting (its worker is on its way), running, pausing,
-    paused, cancelling, cancelled, failed (it says why), lost (its worker died), finished. One that
-    is paused, cancelled, failed or lost goes on with 'runs resume'.
+    A run continues when the shell or the app is closed. RUN is the id of a run, the start of its
+    id, or its folder. States: queued, waiting (its worker is starting), running, pausing, paused,
+    cancelling, cancelled, failed (it says why), lost (its worker died), finished. 'runs resume'
+    continues a run that is paused, cancelled, failed or lost.
     """
     with suppress(SfpError):
-        queue.ensure_dispatcher(home())  # a line whose dispatcher was killed gets another
+        queue.ensure_dispatcher(home())  # a queue whose dispatcher was killed gets another
 
 
 @runs.command("list")
 @click.option(
-    "--kind", type=click.Choice([*TRAININGS, SWEEP, *KINDS]), help="Those of one kind only."
+    "--kind", type=click.Choice([*TRAININGS, SWEEP, *KINDS]), help="Only runs of this kind."
 )
 @with_json
 def list_command(kind: str | None, as_json: bool) -> None:
-    """All runs of the workspace, the newest first."""
-    found = list_runs(home(), kind)
-    rows = []
-    for run in found:
-        accuracy = run.epochs[-1].test_accuracy if run.epochs else None
-        rows.append((
-            run.id, run.kind, run.state, f"{run.done}/{run.total}" if run.total else "", run.data,
-            count(run.before.macs) if run.before else "",
-            percent(run.one_shot) if run.one_shot is not None else "",
-            percent(accuracy) if accuracy is not None else "", run.where,
-        ))  # fmt: skip
-    heads = (
-        "run",
-        "kind",
-        "state",
-        "done",
-        "data",
-        "MACs (counted)",
-        "one-shot",
-        "test (measured)",
-        "where",
-    )
-    empty = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
-    text = table(heads, rows) if rows else empty
-    print_result([run_value(run) for run in found], text, as_json=as_json)
+    """List the runs of the workspace, the newest first, and those that are damaged."""
+    found, damaged = read_runs(home(), kind)
+    heads = ("run", "kind", "state", "done", "data", "MACs (counted)", "one-shot",
+             "test (measured)", "where")  # fmt: skip
+    rows = [_row(run) for run in found]
+    rows += [(run.path.name, "", "damaged", "", "", "", "", "", "") for run in damaged]
+    text = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
+    if rows:
+        text = "\n\n".join([table(heads, rows), *(run.problem for run in damaged)])
+    values = [run_value(run) for run in found]
+    values += [
+        {"run": run.path.name, "path": str(run.path), "state": "damaged", "message": run.problem}
+        for run in damaged
+    ]
+    print_result(values, text, as_json=as_json)
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    accuracy = run.epochs[-1].test_accuracy if run.epochs else None
+    return (
+        run.id, run.kind, run.state, f"{run.done}/{run.total}" if run.total else "", run.data,
+        count(run.before.macs) if run.before else "",
+        percent(run.one_shot) if run.one_shot is not None else "",
+        percent(accuracy) if accuracy is not None else "", run.where,
+    )  # fmt: skip
 
 
 @runs.command()
@@ -96,11 +96,11 @@ def list_command(kind: str | None, as_json: bool) -> None:
     "--follow",
     "following",
     is_flag=True,
-    help="Show epochs as they come; Ctrl-C stops only the watching.",
+    help="Show epochs as they come; Ctrl-C does not stop the run.",
 )
 @with_json
 def show(run: str, following: bool, as_json: bool) -> None:
-    """What a run is at, its history and its result."""
+    """Show the progress of a run, its history and its result."""
     path = find_run(home(), run)
     if (it := read_run(path)).study:
         it = follow_study(path) if following else it
@@ -146,7 +146,7 @@ def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
     except KeyboardInterrupt:
         if not ours:
             click.echo(
-                f"\nThe run goes on. Watch it: sfp-viz runs show {path.name} --follow", err=True
+                f"\nThe run continues. Follow it: sfp-viz runs show {path.name} --follow", err=True
             )
             return read_run(path)
         click.echo("Cancelling ...", err=True)
@@ -207,7 +207,7 @@ def _shown(run: Run) -> list[int]:
     return list(range(max(1, len(run.epochs) - 9), len(run.epochs) + 1))
 
 
-_FIRST = {"steps": "after its first cut", "sparsify": "after its cut"}
+_FIRST = {"steps": "after the first pruning", "sparsify": "after pruning"}
 
 
 def _card(run: Run) -> str:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from click.core import ParameterSource
 
-from sfp_viz.cli.commands.queue import print_started, start_training
-from sfp_viz.cli.commands.runs import follow, run_value
+from sfp_viz.cli.commands.queue import start_and_follow
 from sfp_viz.cli.options.arguments import data_name, find_model, net_name, parse_setting
-from sfp_viz.cli.options.training import Make, options_of_one_process
+from sfp_viz.cli.options.start import StartOptions, start_options
+from sfp_viz.cli.options.training import TrainingOptions, training_options
 from sfp_viz.cli.output.sparsify import SKIPPING
-from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.training.sparsification import (
     SSR,
     STRENGTHS,
@@ -27,9 +26,9 @@ from sfp_viz.core.training.sparsification import (
     check_used,
     sparse_settings,
 )
-from sfp_viz.errors import RecipeError, RunError
+from sfp_viz.errors import RecipeError
 from sfp_viz.runs.create.sparsify import create_sparsify
-from sfp_viz.runs.folder import home, read_run
+from sfp_viz.runs.folder import home
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -49,7 +48,7 @@ _TEACHING = (
 )  # fmt: skip
 _HEADINGS = {
     "Both parts": ("data", *_SHARED),
-    "Fine-tuning after the cut": ("tune_epochs", *_TEACHING),
+    "Fine-tuning after the pruning": ("tune_epochs", *_TEACHING),
     "The run": ("background", "where", "as_json"),
 }
 
@@ -59,11 +58,11 @@ class _Grouped(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         place = {name: heading for heading, names in _HEADINGS.items() for name in names}
-        found: dict[str, list[tuple[str, str]]] = {"What goes": [], **{h: [] for h in _HEADINGS}}
+        found: dict[str, list[tuple[str, str]]] = {"Pruning": [], **{h: [] for h in _HEADINGS}}
         for option in self.get_params(ctx):
             told = option.get_help_record(ctx)
             if told and isinstance(option, click.Option):
-                usual = "The run" if "--help" in option.opts else "What goes"
+                usual = "The run" if "--help" in option.opts else "Pruning"
                 found[place.get(option.name or "", usual)].append(told)
         for heading, options in found.items():
             with formatter.section(heading):
@@ -73,20 +72,20 @@ class _Grouped(click.Command):
 @click.command(cls=_Grouped)
 @click.argument("net")
 @click.option("--method", type=click.Choice(get_args(Method)), default=_DEFAULT.method,
-              show_default=True, help="How filters are made to go; see above.")  # fmt: skip
+              show_default=True, help="How filters are driven to zero; see above.")  # fmt: skip
 @click.option("--target", type=click.FloatRange(0, 0.95), default=_DEFAULT.target_reduction,
               show_default=True, help="Share of the MACs to remove.")  # fmt: skip
 @click.option("--finish", type=click.Choice(get_args(Finish)), default="target", show_default=True,
-              help="target: the filters with the largest norms stay, as many as meet the target; "
-              "found: those that the penalty left, however many.")  # fmt: skip
+              help="target: keep the filters with the largest norms, as many as the target allows; "
+              "found: keep those that the penalty left, however many.")  # fmt: skip
 @click.option("--strength", type=click.FloatRange(0),
-              help="Lambda, the weight of the penalty: more makes more filters go. [default: "
+              help="Lambda, the weight of the penalty: a larger one prunes more filters. [default: "
               f"{', '.join(f'{n} {x:g}' for n, x in STRENGTHS.items() if x)}]")  # fmt: skip
 @click.option(
     "--rho",
     default=_DEFAULT.rho,
     show_default=True,
-    help="SSR: how hard the weights are pulled towards their sparse copy; above 0.",
+    help="SSR: how strongly the weights are pulled towards their sparse copy; above 0.",
 )
 @click.option(
     "--growth",
@@ -94,69 +93,62 @@ class _Grouped(click.Command):
     help="SSR: rho times this at each refresh. [default: 1.05 for ssr_l20, else 1]",
 )
 @click.option("--refresh", type=click.IntRange(1),
-              help="Steps between two looks at what may go; SSR wants 70 such looks or more. "
+              help="Steps between refreshes of the sparse copy; SSR needs 70 refreshes or more. "
               f"[default: 10 for digits, else {_DEFAULT.refresh}]")  # fmt: skip
 @click.option("--order", type=click.Choice(get_args(Order)), default=_DEFAULT.order,
               show_default=True,
               help="All layers at once, or one after the other (with --finish found), --epochs "
               "each.")  # fmt: skip
 @click.option("--coupled", is_flag=True,
-              help="Also thin layers that are tied by an addition, together.")  # fmt: skip
+              help="Also prune layers that are tied by an addition, together.")  # fmt: skip
 @click.option("--set", "others", multiple=True, metavar="KEY=VALUE",
-              help=f"A rarer setting; repeatable. Keys: {', '.join(_OWN)}.")  # fmt: skip
-@click.option("--data", help="Images to train and test with; the network's own by default.")
+              help=f"Another setting; repeatable. Keys: {', '.join(_OWN)}.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(1), default=_DEFAULT.epochs, show_default=True,
-              help="Epochs in which filters go.")  # fmt: skip
+              help="Epochs of sparse training.")  # fmt: skip
 @click.option(
     "--tune-epochs",
     type=click.IntRange(0),
     default=10,
     show_default=True,
-    help="Epochs of fine-tuning after the cut, with NET as the teacher; 0: none.",
+    help="Epochs of fine-tuning after the pruning, taught by the unpruned network; 0 is none.",
 )
-@click.option("--tune-learning-rate", type=click.FloatRange(0, min_open=True),
-              help="Of the fine-tuning. [default: a quarter of --learning-rate: the teacher's pull "
-              "is hard on a network whose outputs have shrunk]")  # fmt: skip
-@options_of_one_process
-@click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
-@click.option("--background", is_flag=True, help="Return at once; it waits for its turn.")
-@click.option("--where", type=click.Choice(["here", "cluster"]), default="here", show_default=True,
-              help="On this machine, or on the Ray cluster.")  # fmt: skip
-@with_json
+@click.option(
+    "--tune-learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Learning rate of the fine-tuning. [default: a quarter of --learning-rate]",
+)
+@training_options()
+@start_options("Return at once; the run is queued.")
 def sparsify(
     net: str,
     target: float,
     refresh: int | None,
     others: tuple[str, ...],
-    data: str | None,
     epochs: int,
     tune_epochs: int,
     tune_learning_rate: float | None,
-    make: Make,
-    seed: int,
-    background: bool,
-    where: str,
-    as_json: bool,
+    training: TrainingOptions,
+    start: StartOptions,
     **settings: Any,
 ) -> None:
-    """Prune the unpruned NET while it trains: filters fade out, are cut, the rest is fine-tuned.
+    """Prune the unpruned NET while it trains, then fine-tune it.
 
     \b
-    ssr_l21, ssr_l20  SSR: a sparse copy of each layer draws the weights
-    ssr_projection    the same, and the copy meets the target all along
-    group_lasso       a penalty on whole filters, by plain SGD
-    proximal          the same penalty, which sets filters to 0 itself
-    stripes           filters first, then positions of each filter's window
+    ssr_l21, ssr_l20  SSR: the weights are pulled towards a sparse copy of each layer
+    ssr_projection    the same, with a copy that always meets the target
+    group_lasso       a penalty on whole filters, with plain SGD
+    proximal          the same penalty, with proximal steps that set filters to 0
+    stripes           first filters, then positions of each kernel
 
-    Skipping stripes usually loses on a CPU: choose stripes for fewer counted MACs, not for less
-    time there. Both, and the time with zeros in their place, are shown at the end.
+    Skipping stripes is usually slower on a CPU: choose stripes for fewer counted MACs, not for
+    speed. Both times are measured at the end.
 
-    Options of the training, such as --batch-size, hold for both parts; those of the teacher
-    (--alpha, --temperature ...) for the fine-tuning. A stopped run goes on with 'runs resume'.
+    Options of the training, such as --batch-size, apply to both parts; those of the teacher
+    (--alpha, --temperature ...) to the fine-tuning. 'runs resume' continues a stopped run.
     """
     model = find_model(net)
-    images = data_name(model, data)
-    tuning = make(images, seed=seed, epochs=max(1, tune_epochs))
+    images = data_name(model, training.data)
+    tuning = training.settings(images, epochs=max(1, tune_epochs))
     given = _given()
     records = get_args(SparseSettings)
     own = {f.name: f.default for record in records for f in fields(record) if f.name in _OWN}
@@ -175,21 +167,12 @@ def sparsify(
             f"--{idle[0].replace('_', '-')} is for the fine-tuning, and with --tune-epochs 0 there "
             "is none. Leave it out, or give the fine-tuning epochs."
         )
-    if chosen.method == "stripes" and not as_json:
+    if chosen.method == "stripes" and not start.as_json:
         click.echo(SKIPPING, err=True)
     rate = tune_learning_rate or TUNING_RATE * tuning.learning_rate
     after = replace(tuning, learning_rate=rate) if tune_epochs else None
     path = _lay_out(model, net, images, chosen, after)
-    start_training(path, background=background, where=where)
-    if background:
-        print_started(path, f"{path.name} --follow", as_json=as_json)
-        return
-    run = follow(path, quiet=as_json)
-    if as_json:
-        print_result(run_value(run), "", as_json=True)
-    if (now := read_run(path)).state != "finished":
-        again = f" Go on with it: sfp-viz runs resume {now.id}"
-        raise RunError((now.message or f"The run is {now.state}.") + again)
+    start_and_follow(path, start, show=f"{path.name} --follow")
 
 
 def _given() -> list[str]:

@@ -1,201 +1,184 @@
-"""Commands that prune and train in one go: steps (in turns) and sweep (many of them)."""
+"""Commands that prune and train: steps (in turns) and sweep (many combinations)."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
-from sfp_viz.cli.commands.queue import print_started, start_training
-from sfp_viz.cli.commands.runs import follow, run_value
-from sfp_viz.cli.options.arguments import data_name, find_edits, find_model, find_recipe, net_name
+from sfp_viz.cli.commands.queue import check_finished, print_started, start_and_follow
+from sfp_viz.cli.options.arguments import (
+    data_name,
+    find_model,
+    find_network,
+    find_recipe,
+    net_name,
+)
+from sfp_viz.cli.options.edits import EditOptions, edit_options
+from sfp_viz.cli.options.group import option_group
 from sfp_viz.cli.options.recipe import recipe_options
-from sfp_viz.cli.options.training import Make, options_of_one_process, training_options
+from sfp_viz.cli.options.start import StartOptions, start_options
+from sfp_viz.cli.options.training import TrainingOptions, training_options
 from sfp_viz.cli.output.sweep import follow_sweep, print_hint, sweep_card, sweep_json
-from sfp_viz.cli.output.text import print_result, with_json
+from sfp_viz.cli.output.text import print_result
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Recipe
+from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Coupled, Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
 from sfp_viz.core.selection.iterative import check_steps
 from sfp_viz.core.selection.iterative_schedule import Growth, Steps
-from sfp_viz.errors import RunError
 from sfp_viz.runs.create.steps import check_settings, create_steps
 from sfp_viz.runs.create.sweep import create_sweep
-from sfp_viz.runs.folder import home, read_run
+from sfp_viz.runs.folder import home
 from sfp_viz.runs.storage.facts import training_facts
-from sfp_viz.runs.storage.records import Run
 from sfp_viz.runs.storage.steps import StepsRequest
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _STEPS = Steps()
-_WHERE = click.option("--where", type=click.Choice(["here", "cluster"]), default="here",
-                      show_default=True,
-                      help="On this machine, or on the Ray cluster.")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What a sweep combines, as the command line gives it."""
+
+    targets: tuple[float, ...]
+    recipes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    no_floors: bool
+    protect: tuple[str, ...]
+    coupled: Coupled
+
+    def sweep(self) -> Sweep:
+        """The sweep. A recipe file is taken as it is, under the name of the file."""
+        baselines = () if self.no_floors else FLOORS
+        names = dict.fromkeys([*(self.recipes or ("similarity",)), *baselines])
+        like = Recipe(coupled=self.coupled)
+        recipes = tuple(
+            (name, fair(name, like)) if name in NAMED else (Path(name).stem, find_recipe(name, {}))
+            for name in (DEFAULT if name == "default" else name for name in names)
+        )
+        return Sweep(self.targets, recipes, self.seeds)
+
+
+_STEPS_OPTIONS = (
+    click.option("--stages", type=click.IntRange(1, 20), default=_STEPS.stages, show_default=True,
+                 help="How often the network is pruned and trained."),
+    click.option("--growth", type=click.Choice(get_args(Growth)), default=_STEPS.growth,
+                 show_default=True,
+                 help="Each stage removes the same share of the original, the same share of what "
+                 "is left, or much at first and little at the end."),
+    click.option("--stage-epochs", "epochs", type=click.IntRange(1), default=_STEPS.epochs,
+                 show_default=True, help="Epochs of each stage but the last."),
+    click.option("--epochs", "last_epochs", type=click.IntRange(1), default=_STEPS.last_epochs,
+                 show_default=True, help="Epochs of the last stage."),
+)  # fmt: skip
+_SWEEP_OPTIONS = (
+    click.option("--target", "targets", multiple=True, type=float, default=Sweep().targets,
+                 show_default=True, help="Share of the MACs to remove; repeatable."),
+    click.option("--recipe", "recipes", multiple=True, metavar="FILE|NAME",
+                 help="A recipe to try; repeatable. Names: default (the best; needs 'observe'), "
+                 f"{', '.join(NAMED)}. [without: similarity]"),
+    click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True,
+                 help="Repeatable: two or more show the spread by chance."),
+    click.option("--no-floors", "--no-baselines", is_flag=True,
+                 help="Leave out the baselines uniform_l1 and random."),
+    click.option("--protect", multiple=True, metavar="GROUP",
+                 help="Keep all filters of a group in every plan; repeatable."),
+    click.option("--coupled", type=click.Choice(["protect", "shared", "pacesetter"]),
+                 default=Recipe().coupled, show_default=True,
+                 help="How named recipes treat layers that are tied by an addition."),
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("net")
 @recipe_options
-@click.option("--stages", type=click.IntRange(1, 20), default=_STEPS.stages, show_default=True,
-              help="How often it is pruned and trained.")  # fmt: skip
-@click.option("--growth", type=click.Choice(get_args(Growth)), default=_STEPS.growth,
-              show_default=True,
-              help="The same share of the original each time, the same share of what is left, or "
-              "much at first and little at the end.")  # fmt: skip
-@click.option("--stage-epochs", type=click.IntRange(1), default=_STEPS.epochs, show_default=True,
-              help="Epochs of each stage but the last.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(1), default=_STEPS.last_epochs, show_default=True,
-              help="Epochs of the last stage.")  # fmt: skip
-@click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
-@click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole.")
-@click.option("--data", help="Images to train and test with; the network's own by default.")
-@options_of_one_process
-@click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
-@click.option("--background", is_flag=True, help="Return at once; it waits for its turn.")
-@_WHERE
-@with_json
+@lambda command: option_group(command, _STEPS_OPTIONS, "stages", Steps)
+@edit_options()
+@training_options()
+@start_options("Return at once; the run is queued.")
 def steps(
     net: str,
     recipe: Recipe,
-    stages: int,
-    growth: Growth,
-    stage_epochs: int,
-    epochs: int,
-    edits_file: Path | None,
-    protect: tuple[str, ...],
-    data: str | None,
-    make: Make,
-    seed: int,
-    background: bool,
-    where: str,
-    as_json: bool,
+    stages: Steps,
+    edit_options: EditOptions,
+    training: TrainingOptions,
+    start: StartOptions,
 ) -> None:
     """Prune the unpruned NET a little, fine-tune it, prune it further, and so on.
 
-    Each stage plans anew on what the network has become; the unpruned NET teaches all of them.
-    The target, locks and ratios by hand are of the original NET, and hold at the end.
+    Each stage makes a new plan for the current network; the unpruned NET is the teacher of all
+    stages. The target, locks and ratios by hand refer to the original NET, and hold at the end.
     """
-    from sfp_viz.cli.options.arguments import find_network
-
     network = find_network(net)
-    edits = find_edits(network, edits_file, (), protect)
-    order = StepsRequest(recipe, edits or None, Steps(stages, growth, stage_epochs, epochs))
-    check_steps(Problem(network, Request(recipe, edits)), order.steps)
-    images = data_name(network, data)
-    settings = make(images, seed=seed, epochs=order.steps.total)
+    edits = edit_options.edits(network)
+    check_steps(Problem(network, Request(recipe, edits)), stages)
+    images = data_name(network, training.data)
+    settings = training.settings(images, epochs=stages.total)
     check_settings(settings)
     before = cost(network)
     facts = training_facts(
         digest=network.digest, model=net_name(net, network.digest), recipe=recipe, edits=edits,
         before=(before.macs, before.params),
     )  # fmt: skip
-    path = _with_file(net, lambda file: create_steps(
-        home(), model_file=file, order=order, settings=settings, data=images, facts=facts,
-    ))  # fmt: skip
-    start_training(path, background=background, where=where)
-    if background:
-        print_started(path, path.name, as_json=as_json)
-        return
-    run = follow(path, quiet=as_json)
-    if as_json:
-        print_result(run_value(run), "", as_json=True)
-    _check(run)
+    request = StepsRequest(recipe, edits or None, stages)
+    with _model_file(net) as file:
+        path = create_steps(
+            home(), model_file=file, order=request, settings=settings, data=images, facts=facts
+        )
+    start_and_follow(path, start)
 
 
 @click.command()
 @click.argument("net")
-@click.option("--target", "targets", multiple=True, type=float, default=Sweep().targets,
-              show_default=True, help="Share of the MACs to remove; repeatable.")  # fmt: skip
-@click.option("--recipe", "recipes", multiple=True, metavar="FILE|NAME",
-              help="A recipe to try; repeatable. Names: default (the best; needs 'observe'), "
-              f"{', '.join(NAMED)}. [without: similarity]")  # fmt: skip
-@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True,
-              help="Repeatable: with two or more the spread by chance is seen.")  # fmt: skip
-@click.option("--no-floors", is_flag=True,
-              help="Leave uniform_l1 and random out, which are tried along otherwise.")  # fmt: skip
-@click.option("--protect", multiple=True, metavar="GROUP", help="Leave a group whole in all.")
-@click.option("--coupled", type=click.Choice(["protect", "shared", "pacesetter"]),
-              default=Recipe().coupled, show_default=True,
-              help="What becomes of layers tied by an addition; of all named recipes.")  # fmt: skip
-@click.option("--data", help="Images to train and test with; the network's own by default.")
+@lambda command: option_group(command, _SWEEP_OPTIONS, "grid", SweepOptions)
 @click.option("--epochs", default=20, show_default=True, help="Epochs of each training.")
-@training_options
-@click.option("--background", is_flag=True, help="Return before all is laid out.")
-@_WHERE
-@with_json
+@training_options(processes=True, seed=False)
+@start_options("Return before all runs are created.")
 def sweep(
-    net: str,
-    targets: tuple[float, ...],
-    recipes: tuple[str, ...],
-    seeds: tuple[int, ...],
-    no_floors: bool,
-    protect: tuple[str, ...],
-    coupled: Any,
-    data: str | None,
-    epochs: int,
-    make: Make,
-    background: bool,
-    where: str,
-    as_json: bool,
+    net: str, grid: SweepOptions, epochs: int, training: TrainingOptions, start: StartOptions
 ) -> None:
-    """Prune the unpruned NET by several recipes to several targets, and fine-tune each.
+    """Prune the unpruned NET by several recipes to several targets, and fine-tune each result.
 
-    Every combination becomes a run of its own and waits for its turn ('runs queue' shows the
-    line). 'runs show SWEEP' says what each recipe comes to: mean and spread over the seeds.
+    Every combination becomes a run of its own in the queue ('runs queue' shows it). 'runs show
+    SWEEP' compares the recipes: mean and spread over the seeds.
     """
-    from sfp_viz.cli.options.arguments import find_network
+    from sfp_viz.runs import queue
     from sfp_viz.runs.launch import process
 
     network = find_network(net)
-    find_edits(network, None, (), protect)  # an unknown group is told here
-    names = list(dict.fromkeys([*(recipes or ("similarity",)), *(() if no_floors else FLOORS)]))
-    asked = Sweep(tuple(targets), _recipes(names, coupled), tuple(seeds))
-    images = data_name(network, data)
-    path = _with_file(net, lambda file: create_sweep(
-        home(), model_file=file, sweep=asked, settings=make(images, epochs=epochs), data=images,
-        locks=protect, facts={"model": net_name(net, network.digest)},
-    ))  # fmt: skip
-    if where == "cluster":
-        from sfp_viz.runs import queue
-
+    EditOptions(protect=grid.protect).edits(network)  # an unknown group is reported here
+    images = data_name(network, training.data)
+    with _model_file(net) as file:
+        path = create_sweep(
+            home(), model_file=file, sweep=grid.sweep(),
+            settings=training.settings(images, epochs=epochs), data=images, locks=grid.protect,
+            facts={"model": net_name(net, network.digest)},
+        )  # fmt: skip
+    if start.where == "cluster":
         queue.enqueue(path, where="ray")
     else:
         process.launch(path)
-    if background:
-        print_started(path, path.name, as_json=as_json)
+    if start.background:
+        print_started(path, path.name, as_json=start.as_json)
         return
     run = follow_sweep(path)
-    print_result(sweep_json(run), sweep_card(run), as_json=as_json)
-    _check(run)
+    print_result(sweep_json(run), sweep_card(run), as_json=start.as_json)
+    check_finished(run)
     print_hint(run)
 
 
-def _recipes(names: Sequence[str], coupled: Any) -> tuple[tuple[str, Recipe], ...]:
-    """Recipes by name or file; a file's is taken as it is, under the name of the file."""
-    like = Recipe(coupled=coupled)
-    names = [DEFAULT if n == "default" else n for n in names]
-    return tuple(
-        (n, fair(n, like)) if n in NAMED else (Path(n).stem, find_recipe(n, {})) for n in names
-    )
-
-
-def _with_file(net: str, lay_out: Any) -> Path:
-    """The folder that ``lay_out`` makes of a file of NET."""
+@contextmanager
+def _model_file(net: str) -> Iterator[Path]:
+    """A file of NET, for as long as the block lasts."""
     from sfp_viz.nets.io.model_file import save_model
 
-    with tempfile.TemporaryDirectory() as aside:
-        file = Path(aside) / "model.safetensors"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.safetensors"
         save_model(find_model(net), file)
-        return lay_out(file)
-
-
-def _check(run: Run) -> None:
-    now = read_run(run.path)
-    if now.state != "finished":
-        again = f" Go on with it: sfp-viz runs resume {run.id}"
-        raise RunError((now.message or f"The run is {now.state}.") + again)
+        yield file

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.options.arguments import data_name, find_edits, find_model
+from sfp_viz.cli.options.arguments import data_name, find_model
+from sfp_viz.cli.options.edits import EditOptions
 from sfp_viz.cli.options.recipe import recipe_options
 from sfp_viz.cli.output.study import follow_study, study_card, study_json
 from sfp_viz.cli.output.text import print_result, with_json
@@ -26,34 +27,32 @@ _COUNT = click.IntRange(1)
 
 
 def _with_images(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a study that counts what the network names right."""
+    """The options of a study that measures accuracy."""
     options = (
         click.option("--data", help="Images to use; the network's own by default."),
         click.option("--images", type=_COUNT, help="Test with the first N only."),
         click.option("--calibration", type=click.IntRange(2), default=Study("trust").calibration,
-                     show_default=True, help="Training images that BatchNorm is estimated on."),
+                     show_default=True, help="Training images to re-estimate BatchNorm on."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
 
 
-_background = click.option(
-    "--background", is_flag=True, help="Return at once; the run goes on by itself."
-)
+_background = click.option("--background", is_flag=True, help="Return at once; the run continues.")
 
 
 @click.command()
 @click.argument("net")
-@click.option("--data", help="Images to look at; the network's own by default.")
+@click.option("--data", help="Images to calibrate on; by default the network's own.")
 @click.option("--images", "calibration", type=click.IntRange(2), default=1024, show_default=True,
-              help="How many training images, spread over all.")  # fmt: skip
+              help="How many training images, evenly spread.")  # fmt: skip
 @click.option("--scores", multiple=True, type=click.Choice(SCORES),
-              help="Scores of filters to compute too; may be repeated.")  # fmt: skip
+              help="Also compute this score of filters; repeatable.")  # fmt: skip
 @_background
 @with_json
 def observe(net: str, data: str | None, background: bool, as_json: bool, **settings: Any) -> None:
-    """Look at images through NET: means and covariances of what its filters put out."""
+    """Calibrate on images: means and covariances of the activations of NET."""
     _study(net, Study("observe", **settings), data, background, as_json)
 
 
@@ -61,15 +60,15 @@ def observe(net: str, data: str | None, background: bool, as_json: bool, **setti
 @click.argument("net")
 @_with_images
 @click.option("--at", "ratios", multiple=True, type=float, default=Study("sensitivity").ratios,
-              show_default=True, help="Thin each group by this share; repeatable.")  # fmt: skip
+              show_default=True, help="Prune this share of each group; repeatable.")  # fmt: skip
 @recipe_options
 @_background
 @with_json
 def sensitivity(
     net: str, data: str | None, background: bool, as_json: bool, **settings: Any
 ) -> None:
-    """Measure what NET loses when one group at a time is thinned. The recipe says which filters
-    go, and what makes up for them; its target plays no part."""
+    """Measure the accuracy that NET loses when one group at a time is pruned. The recipe says which
+    filters are pruned and how the loss is compensated; its target is not used."""
     _study(net, Study("sensitivity", **settings), data, background, as_json)
 
 
@@ -77,9 +76,9 @@ def sensitivity(
 @click.argument("net")
 @_with_images
 @click.option("--count", type=click.IntRange(3), default=Study("trust").count, show_default=True,
-              help="How many plans to draw around the suggestion.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="For another draw.")
-@click.option("--edits", "edits_file", type=_FILE, help="Take the changes by hand in this file.")
+              help="How many plans to sample around the suggestion.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--edits", "edits_file", type=_FILE, help="Start from the edits in this file.")
 @recipe_options
 @_background
 @with_json
@@ -91,17 +90,19 @@ def trust(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Measure plans drawn around the suggestion for NET: is it better than uniform, and do the
-    predictions order plans as their measured accuracy does?"""
+    """Measure plans sampled around the suggestion for NET: is it better than uniform, and do the
+    predictions rank plans as their measured accuracy does?"""
     from sfp_viz.cli.options.arguments import find_network
 
-    edits = find_edits(find_network(net), edits_file, (), ()) if edits_file else None
+    edits = EditOptions(edits_file).edits(find_network(net)) if edits_file else None
     _study(net, Study("trust", edits=edits, **settings), data, background, as_json)
 
 
 @click.command()
 @click.argument("net")
-@click.option("--batch", type=_COUNT, default=1, show_default=True, help="Images at a time.")
+@click.option(
+    "--batch", "--batch-size", type=_COUNT, default=1, show_default=True, help="Batch size."
+)
 @click.option("--repeats", type=click.IntRange(2), default=Study("latency").repeats,
               show_default=True, help="How often each width is timed.")  # fmt: skip
 @_background
@@ -132,11 +133,11 @@ def _study(net: str, study: Study, data: str | None, background: bool, as_json: 
     launch(path)
     if background:
         value = {"run": path.name, "path": str(path)}
-        text = f"Run {path.name} started. Watch it: sfp-viz runs show {path.name} --follow"
+        text = f"Run {path.name} started. Follow it: sfp-viz runs show {path.name} --follow"
         print_result(value, text, as_json=as_json)
         return
     run = follow_study(path)
     if run.state != "finished":
-        again = f" Go on with it: sfp-viz runs resume {path.name}"
+        again = f" Resume it: sfp-viz runs resume {path.name}"
         raise RunError((run.message or f"The run is {run.state}.") + again)
     print_result(study_json(run), study_card(run), as_json=as_json)

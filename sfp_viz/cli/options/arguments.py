@@ -14,7 +14,6 @@ from sfp_viz.errors import DataError, ModelError, PlanError, RecipeError
 from sfp_viz.runs.folder import home
 
 if TYPE_CHECKING:
-    from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.plan import Plan
     from sfp_viz.nets.model import Model
 
@@ -66,7 +65,7 @@ def find_digest(digest: str) -> str:
 def data_name(model: Model | Network, data: str | None) -> str:
     """The images that are asked for, or the network's own."""
     if not (data or model.data):
-        raise DataError(f"The network '{model.name}' names no data of its own. Say --data NAME.")
+        raise DataError(f"The network '{model.name}' has no data of its own. Add --data NAME.")
     return data or model.data
 
 
@@ -85,54 +84,21 @@ def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[s
         recipe = NAMED[named or "similarity"]()
     else:
         what = f"recipe; named ones are default, {', '.join(NAMED)}"
-        recipe = recipe_from_json(_text(Path(named), what))
+        recipe = recipe_from_json(read_text(Path(named), what))
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     defaults = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
     return replace(recipe, **dict(parse_setting(word, defaults) for word in settings))
-
-
-def find_edits(
-    network: Network,
-    file: Path | None,
-    ratios: Sequence[str],
-    protect: Sequence[str],
-    least: Sequence[str] = (),
-    most: Sequence[str] = (),
-) -> Edits:
-    """The edits in ``file``, with ratios GROUP=SHARE, locked groups, and the fewest and the most
-    filters that stay, GROUP=N, over them."""
-    from sfp_viz.core.plan.edits import Edits
-    from sfp_viz.core.plan.interchange import edits_from_json
-
-    edits = edits_from_json(_text(file, "file of edits")) if file else Edits(network.digest)
-    if edits.digest != network.digest:
-        raise PlanError(
-            f"The edits in {file} were made on other weights ({edits.digest}, here "
-            f"{network.digest}). Make them again on these."
-        )
-    for group, share in parse_ratios(ratios):
-        network.group(group)
-        edits = edits.with_ratio(group, share)
-    for group, units in parse_counts(least):
-        network.group(group)
-        edits = edits.with_least(group, units)
-    for group, units in parse_counts(most):
-        network.group(group)
-        edits = edits.with_most(group, units)
-    for group in protect:
-        network.group(group)
-        edits = edits.with_protected(group, True)
-    return edits
 
 
 def read_plan(file: Path) -> Plan:
     """The plan in ``file``."""
     from sfp_viz.core.plan.plan import plan_from_json
 
-    return plan_from_json(_text(file, "plan"))
+    return plan_from_json(read_text(file, "plan"))
 
 
-def _text(file: Path, what: str) -> str:
+def read_text(file: Path, what: str) -> str:
+    """The text of a ``file`` that should be a ``what``. Raises RecipeError or PlanError."""
     try:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as problem:
@@ -147,7 +113,9 @@ def parse_setting(word: str, defaults: dict[str, Any]) -> tuple[str, Any]:
     """KEY=VALUE as the key and a value of the default's kind."""
     key, equals, text = word.partition("=")
     if not equals or key not in defaults:
-        raise RecipeError(f"'{word}' is no setting. Write KEY=VALUE; keys: {', '.join(defaults)}.")
+        raise RecipeError(
+            f"'{word}' is not a setting. Write KEY=VALUE; keys: {', '.join(defaults)}."
+        )
     kind = type(defaults[key])
     try:
         return key, kind(text)
@@ -165,7 +133,7 @@ def parse_ratios(words: Sequence[str]) -> tuple[tuple[str, float], ...]:
         except ValueError:
             group = ""
         if not group:
-            raise RecipeError(f"'{word}' is no ratio. Write GROUP=SHARE, such as conv1=0.3.")
+            raise RecipeError(f"'{word}' is not a ratio. Write GROUP=SHARE, such as conv1=0.3.")
     return tuple(found)
 
 
@@ -175,6 +143,8 @@ def parse_counts(words: Sequence[str]) -> tuple[tuple[str, int], ...]:
     for word in words:
         group, _, units = word.rpartition("=")
         if not group or not units.isdecimal():
-            raise RecipeError(f"'{word}' is no number of filters. Write GROUP=N, such as conv1=8.")
+            raise RecipeError(
+                f"'{word}' is not a number of filters. Write GROUP=N, such as conv1=8."
+            )
         found.append((group, int(units)))
     return tuple(found)

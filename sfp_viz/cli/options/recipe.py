@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any
 
 import click
 
 from sfp_viz.cli.options.arguments import find_recipe
+from sfp_viz.cli.options.group import Command, option_group
 from sfp_viz.cli.output.text import time_text
 from sfp_viz.core.evidence.evidence import Evidence, needs
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
@@ -17,43 +16,40 @@ from sfp_viz.runs.folder import home
 from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence
 
 
-def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def recipe_options(command: Command) -> Command:
     """Give a command the options that make a recipe; it gets the recipe as ``recipe``."""
+    return option_group(command, _OPTIONS, "recipe", _recipe)
 
-    @wraps(command)
-    def gathered(
-        *,
-        named: str | None,
-        target: float | None,
-        goal: str | None,
-        allocation: str | None,
-        settings: tuple[str, ...],
-        **rest: Any,
-    ) -> Any:
-        changes = {"target_reduction": target, "goal": goal, "allocation": allocation}
-        return command(recipe=find_recipe(named, changes, settings), **rest)
 
-    options = (
-        click.option("--target", type=float, help="Share of the goal to remove, 0 to 1."),
-        click.option("--goal", type=click.Choice(CHOICES["goal"]), help="What the target counts."),
-        click.option(
-            "--allocation", type=click.Choice(CHOICES["allocation"]),
-            help="What decides how much each group loses.",
-        ),
-        click.option(
-            "--recipe", "named", metavar="FILE|NAME",
-            help="Take the recipe in a file, or one of: default (the best; needs 'observe'), "
-            f"{', '.join(NAMED)}. [without: similarity, from weights alone]",
-        ),
-        click.option(
-            "--set", "settings", multiple=True, metavar="KEY=VALUE",
-            help="Change a setting of the recipe, such as gamma=1.5; may be repeated.",
-        ),
-    )  # fmt: skip
-    whole: Callable[..., Any] = gathered
-    for option in reversed(options):
-        whole = option(whole)
-    return whole
+def _recipe(
+    *,
+    named: str | None,
+    target: float | None,
+    goal: str | None,
+    allocation: str | None,
+    settings: tuple[str, ...],
+) -> Recipe:
+    changes = {"target_reduction": target, "goal": goal, "allocation": allocation}
+    return find_recipe(named, changes, settings)
+
+
+_OPTIONS = (
+    click.option("--target", type=float, help="Share of the goal to remove, 0 to 1."),
+    click.option("--goal", type=click.Choice(CHOICES["goal"]), help="What is reduced."),
+    click.option(
+        "--allocation", type=click.Choice(CHOICES["allocation"]),
+        help="What decides how many filters each group loses.",
+    ),
+    click.option(
+        "--recipe", "named", metavar="FILE|NAME",
+        help="A recipe file, or one of: default (the best; needs 'observe'), "
+        f"{', '.join(NAMED)}. [without: similarity, from weights alone]",
+    ),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE",
+        help="Change a setting of the recipe, such as gamma=1.5; repeatable.",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

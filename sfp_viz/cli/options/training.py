@@ -2,50 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import click
 
+from sfp_viz.cli.options.group import Command, option_group
 from sfp_viz.core.training.distillation import Augmentation, Distillation, Precision, Schedule
 
-Make = Callable[..., Distillation]
 _DEFAULT = Distillation()
 
 
-def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a training; it gets ``make``, a function of the name of the
-    images, and of fields that have options of another kind here, that returns the settings."""
-    return _gathering(command, (*_OPTIONS, _PROCESSES))
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Settings of a training as the command line gives them.
+
+    Attributes:
+        data: The images; None for the network's own.
+        values: Fields of Distillation by name.
+        augmentation: None for the usual one of the images.
+    """
+
+    data: str | None
+    values: Mapping[str, Any]
+    augmentation: Augmentation | None
+
+    def settings(self, data: str, **more: Any) -> Distillation:
+        """The settings for the images ``data``, with ``more`` fields of Distillation.
+
+        Raises:
+            RecipeError: Settings that make no sense.
+        """
+        usual = "shift" if data == "digits" else "crop_flip"
+        return Distillation(**self.values, **more, augmentation=self.augmentation or usual)
 
 
-def options_of_one_process(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``training_options`` for a kind of run that is never shared by several processes."""
-    return _gathering(command, _OPTIONS)
+def training_options(*, processes: bool = False, seed: bool = True) -> Command:
+    """A decorator that adds the options of a training; the command gets them as ``training``, a
+    ``TrainingOptions``.
+
+    Args:
+        processes: Whether several processes may share the training.
+        seed: Whether --seed is one of them.
+    """
+    options = (_DATA, *_OPTIONS, *((_PROCESSES,) if processes else ()), *((_SEED,) if seed else ()))
+    return lambda command: option_group(command, options, "training", _record)
 
 
-def _gathering(command: Callable[..., Any], options: tuple[Any, ...]) -> Callable[..., Any]:
-    @wraps(command)
-    def gathered(*, temperature: tuple[float, float], augmentation: Any, **rest: Any) -> Any:
-        settings = {name: rest.pop(name) for name in _PLAIN if name in rest}
-
-        def make(data: str, **more: Any) -> Distillation:
-            usual = "shift" if data == "digits" else "crop_flip"
-            return Distillation(
-                **settings,
-                **more,
-                temperature_start=temperature[0],
-                temperature_end=temperature[1],
-                augmentation=augmentation or usual,
-            )
-
-        return command(make=make, **rest)
-
-    whole: Callable[..., Any] = gathered
-    for option in reversed(options):
-        whole = option(whole)
-    return whole
+def _record(
+    *, data: str | None, temperature: tuple[float, float], augmentation: Any, **values: Any
+) -> TrainingOptions:
+    start, end = temperature
+    both = {"temperature_start": start, "temperature_end": end}
+    return TrainingOptions(data, {**values, **both}, augmentation)
 
 
 def _number(name: str, help_text: str = "", **more: Any) -> Callable[..., Any]:
@@ -56,25 +66,30 @@ def _number(name: str, help_text: str = "", **more: Any) -> Callable[..., Any]:
     )
 
 
+_DATA = click.option("--data", help="Training and test images; by default the network's own.")
+_SEED = click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
 _OPTIONS = (
     _number("batch_size"),
     _number("learning_rate"),
     _number("weight_decay"),
     _number("momentum"),
-    _number("alpha", "The teacher's share."),
-    click.option("--temperature", type=(float, float), show_default=True, help="From and to.",
+    _number("alpha", "Weight of the teacher in the loss; 0 trains without a teacher."),
+    click.option("--temperature", type=(float, float), show_default=True,
+                 help="Temperature of the distillation at the start and at the end.",
                  default=(_DEFAULT.temperature_start, _DEFAULT.temperature_end)),
-    _number("schedule", "How the temperature moves; adaptive: by the gap to the teacher.",
+    _number("schedule", "Temperature schedule; adaptive follows the gap to the teacher.",
             type=click.Choice(get_args(Schedule))),
     click.option("--standardize", is_flag=True,
-                 help="Standardize the logits; a temperature from 2 suits it."),
+                 help="Standardize the logits; use a temperature of 2 or more."),
     click.option("--dkd", type=(click.FloatRange(0), click.FloatRange(0)), metavar="A B",
-                 help="Weigh the right class and the others on their own, such as 1 8."),
+                 help="Decoupled distillation: weights of the target class and of the others, "
+                 "such as 1 8."),
     _number("label_smoothing"),
     _number("warmup", "Share of all steps in which the learning rate rises."),
-    _number("ema", "Decay of an average of the weights, which is kept; 0 is off."),
-    _number("clip", "Largest norm of a gradient; 0 is off."),
-    _number("teacher_views", "Changed copies of each image, over and over; 0 for new ones."),
+    _number("ema", "Decay of an exponential moving average of the weights; 0 is off."),
+    _number("clip", "Gradient clipping: the largest norm; 0 is off."),
+    _number("teacher_views", "Augmented copies per image, used in turn; 0 makes new ones in each "
+            "epoch."),
     click.option("--augmentation", type=click.Choice(get_args(Augmentation)),
                  help="[default: shift for digits, else crop_flip]"),
     click.option("--precision", type=click.Choice(get_args(Precision)),
@@ -83,11 +98,7 @@ _OPTIONS = (
     click.option("--test-images", type=click.IntRange(1), help="Test with the first N only."),
 )  # fmt: skip
 _PROCESSES = _number(
-    "processes", "That share each batch, one a GPU; BatchNorm's statistics are per process.",
+    "processes", "Processes that share each batch, one per GPU; each has BatchNorm statistics of "
+    "its own.",
     type=click.IntRange(1, 64),
-)  # fmt: skip
-_PLAIN = (
-    "batch_size", "learning_rate", "weight_decay", "momentum", "alpha", "schedule", "standardize",
-    "dkd", "label_smoothing", "warmup", "ema", "clip", "teacher_views", "precision",
-    "processes", "train_images", "test_images",
 )  # fmt: skip

@@ -32,7 +32,7 @@ def follow_sweep(path: Path, *, ours: bool = True) -> Run:
     try:
         for run in process.watch(path, every=0.2):
             if run.done != shown and run.total:
-                click.echo(f"laid out {run.done} of {run.total}", err=True)
+                click.echo(f"created {run.done} of {run.total}", err=True)
                 shown = run.done
     except KeyboardInterrupt:
         if not ours:
@@ -85,7 +85,7 @@ def sweep_card(run: Run) -> str:
         ("", run.message),
         ("started", time_text(run.created)),
         ("network", f"{run.name} ({run.facts.get('digest', '')})"),
-        ("laid out", f"{run.done} of {len(sweep)}"),
+        ("created", f"{run.done} of {len(sweep)}"),
         ("finished", f"{sum(cell.done for cell in cells)} of {len(sweep)}"),
     ]
     heads = ("target", "recipe", "MACs (counted)", "one-shot", "fine-tuned", "finished")
@@ -99,7 +99,7 @@ def _state(run: Run, found: Sequence[Child]) -> str:
     """How the sweep itself is; it is finished when all is laid out, its trainings later."""
     going = sum(child.run is not None and not child.run.over for child in found)
     if run.state == "finished" and going:
-        return f"all laid out, {going} still to train"
+        return f"all runs created, {going} still to train"
     return f"{run.state}{f', {run.phase}' if run.phase else ''}"
 
 
@@ -123,7 +123,7 @@ def _spread(value: Spread | None) -> str:
 def print_hint(run: Run) -> None:
     """Say where a person finds out more; not among what a machine reads."""
     click.echo(
-        "\nIts runs go on by themselves. The line: sfp-viz runs queue. What they come to: sfp-viz "
-        f"runs show {run.id}",
+        "\nIts runs continue in the queue: sfp-viz runs queue. Their results: sfp-viz runs show "
+        f"{run.id}",
         err=True,
     )

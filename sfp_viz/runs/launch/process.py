@@ -29,7 +29,7 @@ def launch(
     """Start a worker on the run in ``path``, in a process of its own; returns its number.
 
     The worker outlives us. It gets our environment with ``environment`` in it. ``from_queue``: only
-    if the run still stands in line. Raises RunError when that is not so, a worker is at it
+    if the run is still queued. Raises RunError when that is not so, a worker is at it
     already, the run is finished, or no process can be started; in the last case the run says so,
     and can be resumed.
     """
@@ -61,12 +61,12 @@ def _start(run: Run, record: LaunchRecord) -> int:
         why = DISK if shortage_of(problem) == "disk" else f"{problem}."
         with suppress(OSError):
             replace(record, time=time.time(), problem=why).save(path)
-        raise RunError(f"No worker can be started for '{path.name}': {why}") from problem
+        raise RunError(f"The worker of '{path.name}' cannot be started: {why}") from problem
     return pid
 
 
 def request_cancel(path: Path) -> None:
-    """Ask the worker to stop, and return at once; a run in line leaves it.
+    """Ask the worker to stop, and return at once; a queued run leaves the queue.
 
     It stops at its next step, with a checkpoint of it, or ends itself after ten seconds if it
     cannot: what came after the last checkpoint or point is then lost. The run can be resumed.
@@ -75,8 +75,8 @@ def request_cancel(path: Path) -> None:
 
 
 def request_pause(path: Path) -> None:
-    """Ask the worker to write a checkpoint at its next step and to end, and return at once; a run
-    in line leaves it. Resumed, it comes to the same result as if it had never been paused."""
+    """Ask the worker to write a checkpoint at its next step and to end, and return at once; a
+    queued run leaves the queue. Resumed, it comes to the same result as without the pause."""
     _ask(path, "pause")
 
 

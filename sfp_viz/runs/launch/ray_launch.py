@@ -35,7 +35,7 @@ _SHELL = 'exec "${SFP_VIZ_PYTHON:-python}" -m'  # no shell stays between Ray and
 def submit(path: Path) -> str:
     """Start, or resume, the run in ``path`` on the cluster; returns the name of the job.
 
-    It stands in the cluster's line until a node has room. Raises RunError when no cluster is set
+    It waits in the cluster's queue until a node has room. Raises RunError when no cluster is set
     or it does not answer, and when the run is finished, at work, or not in the workspace.
     """
     path = path.resolve()
@@ -101,7 +101,7 @@ def stop(path: Path, launch: LaunchRecord) -> bool:
 
 
 def withdraw_job(path: Path) -> bool:
-    """Take the run in ``path`` out of the cluster's line; False when it has begun, or is over, or
+    """Take the run in ``path`` out of the cluster's queue; False when it has begun, or is over, or
     the cluster does not answer. The run is then as if that start had not been asked for."""
     launch = LaunchRecord.load(path)
     if launch.where != WHERE or not launch.job:

@@ -32,7 +32,7 @@ Ask = Callable[[str, str, bool], Job]  # address, job, whether the address may h
 
 def ray_process(path: Path, launch: LaunchRecord, worker: WorkerRecord) -> Process:
     """How the worker of the newest start of the run in ``path`` is: 'alive' also while its job
-    stands in the cluster's line. ``launch`` and ``worker`` are launch.json and worker.json."""
+    stands in the cluster's queue. ``launch`` and ``worker`` are launch.json and worker.json."""
     return _WATCH.process(path, launch, worker)
 
 
@@ -117,7 +117,7 @@ class Watch:
         if job.status == "PENDING":
             return "It waits until the cluster has room."
         if job.status == "UNKNOWN":
-            return "The cluster knows nothing of it: it was started anew, or has forgotten it."
+            return "The cluster does not know this job: it was restarted, or has forgotten it."
         last = [line.strip() for line in job.message.splitlines() if line.strip()][-1:]
         return f"The cluster says: {last[0]}" if job.status == "FAILED" and last else ""
 

@@ -18,7 +18,7 @@ from typing import Any
 from sfp_viz.core.plan.recipe import name_of
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
-from sfp_viz.files import read_json, write_whole
+from sfp_viz.files import read_json, write_text
 from sfp_viz.runs.folder import TRAINING, TRAININGS, read_run
 from sfp_viz.runs.storage.layout import RunSettings
 from sfp_viz.runs.storage.records import Result, Run
@@ -92,7 +92,7 @@ def finished_runs(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
         with suppress(OSError):  # a full disk, or a workspace that may not be written
             index.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"format": _FORMAT, "runs": now})
-            write_whole(index, text, durable=False)
+            write_text(index, text, durable=False)
     found = [_summary(home / "runs" / name, entry["summary"]) for name, entry in now.items()]
     wanted = [one for one in found if one and digest in (None, one.digest)]
     return tuple(sorted(wanted, key=lambda one: (one.created, one.id), reverse=True))

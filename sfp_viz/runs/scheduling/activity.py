@@ -1,4 +1,4 @@
-"""What goes on in a workspace: runs at work, runs in line, and failures nobody has looked at.
+"""What goes on in a workspace: runs that work, queued runs, and failures that nobody has seen.
 
 Cheap however many runs there are: a folder with result.json is over, and only folders without one
 are opened.
@@ -29,8 +29,8 @@ _LOOKED = "looked.json"  # in the folder of a run: the start whose failure a per
 
 @dataclass(frozen=True)
 class Activity:
-    """``working``: runs with a worker at them or on its way, the newest first. ``queued``: runs in
-    line, the next one first. ``failed``: trainings and sweeps that failed or lost their worker and
+    """``working``: runs with a worker at them or on its way, the newest first. ``queued``: queued
+    runs, the next one first. ``failed``: trainings and sweeps that failed or lost their worker and
     were not looked at since, the newest first."""
 
     working: tuple[Run, ...] = ()
@@ -43,12 +43,12 @@ def read_activity(home: Path) -> Activity:
     now = time.time()
     working: list[Run] = []
     failed: list[Run] = []
-    in_line: list[tuple[tuple[float, float, str], Run]] = []
+    waiting: list[tuple[tuple[float, float, str], Run]] = []
     for path in unfinished_folders(home):
         try:
             state = _state(path, now)
             if state == "queued":
-                in_line.append((_place(path), read_run(path, now)))
+                waiting.append((_place(path), read_run(path, now)))
             elif state in WORKING:
                 working.append(read_run(path, now))
             elif state in FAILED and not _looked_at(path):
@@ -58,13 +58,13 @@ def read_activity(home: Path) -> Activity:
             continue  # a folder that is being deleted, or is not ours
     return Activity(
         working=_newest_first(working),
-        queued=tuple(run for _, run in sorted(in_line, key=lambda entry: entry[0])),
+        queued=tuple(run for _, run in sorted(waiting, key=lambda entry: entry[0])),
         failed=_newest_first(failed),
     )
 
 
 def unfinished_folders(home: Path) -> tuple[Path, ...]:
-    """Folders of runs without a result, also those that were put in line from elsewhere."""
+    """Folders of runs without a result, also those that were queued from elsewhere."""
     found: list[Path] = []
     with suppress(OSError), os.scandir(home / "runs") as entries:
         found = [home / "runs" / it.name for it in entries if not it.name.startswith(".")]

@@ -1,4 +1,4 @@
-"""When a run in line will start, estimated from epochs of runs of the same network."""
+"""When a queued run will start, estimated from epochs of runs of the same network."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Key = tuple[Any, ...]
 def start_times(
     left: Sequence[float | None], lengths: Sequence[float | None], slots: int
 ) -> tuple[float | None, ...]:
-    """Seconds until each run in line starts, in order; None where that cannot be known.
+    """Seconds until each queued run starts, in order; None where that cannot be known.
 
-    ``left`` are the seconds that the runs at work still take, ``lengths`` those of the runs in
-    line; None is unknown, and taken for the longest. A run starts when fewer than ``slots`` work.
+    ``left`` are the seconds that the runs at work still take, ``lengths`` those of the queued
+    runs; None is unknown, and taken for the longest. A run starts when fewer than ``slots`` work.
     """
     ends = sorted(math.inf if x is None else max(0.0, x) for x in left)
     ends = ends[

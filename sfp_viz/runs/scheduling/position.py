@@ -1,6 +1,6 @@
-"""The place of a run in line, ``queued.json`` in its folder: written here and nowhere else.
+"""The place of a run in the queue, ``queued.json`` in its folder: written here alone.
 
-Callers hold the lock of the line.
+Callers hold the lock of the queue.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ def add_to_queue(home: Path, run: Run, line: Sequence[Run], *, front: bool) -> N
         write_request(run.path, "")
         QueueEntry(order, time.time(), run.launch.attempt, kept).save(run.path)
     except OSError as problem:
-        raise RunError(f"The run '{run.id}' cannot be put in line: {problem}.") from problem
+        raise RunError(f"The run '{run.id}' cannot be queued: {problem}.") from problem
 
 
 def reorder(run: Run, others: Sequence[Run], to: int) -> None:
-    """Move ``run`` to the place ``to`` among the ``others`` in line; numbers all of them anew when
-    no number is left between two. Raises RunError when that cannot be written."""
+    """Move ``run`` to the place ``to`` among the ``others`` in the queue; all get new numbers where
+    none is left between two. Raises RunError when that cannot be written."""
     order = order_between([_order(other) for other in others], to)
     whole = list(others)
     whole.insert(max(0, min(to, len(whole))), run)
     changes = enumerate(whole) if order is None else [(order, run)]
     try:
         for number, one in changes:
-            with file_lock(one.path / "launch.lock"):  # who cancels takes it out of line under it
+            with file_lock(one.path / "launch.lock"):  # who cancels removes it under this lock
                 entry = QueueEntry.load(one.path)
                 if entry is not None:  # one that has left meanwhile is not put back
                     replace(entry, order=float(number)).save(one.path)
     except OSError as problem:
-        raise RunError(f"The run '{run.id}' cannot be moved in line: {problem}.") from problem
+        raise RunError(f"The run '{run.id}' cannot be moved in the queue: {problem}.") from problem
 
 
 def remove_from_queue(run: Run) -> None:
@@ -87,7 +87,7 @@ def _order(run: Run) -> float:
 
 
 def _remember(home: Path, path: Path) -> None:
-    """Note a folder outside of the workspace, so that the line sees it; forget those that ended."""
+    """Note a folder outside of the workspace for the queue to see; forget those that ended."""
     if path.absolute().parent == home.absolute() / "runs":
         return
     still = [name for name in outside_runs(home) if (Path(name) / "settings.json").exists()]

@@ -1,6 +1,6 @@
-"""Whose turn it is: starts runs in line while places are free.
+"""Whose turn it is: starts queued runs while slots are free.
 
-Callers hold the lock of the line.
+Callers hold the lock of the queue.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def free_gpus(taken: Sequence[str], cards: Sequence[str], count: int) -> tuple[s
 
 
 def _cards_of(run: Run, cards: Sequence[str]) -> tuple[str, ...]:
-    """The cards that a run at work was given; one started outside of the line takes the first."""
+    """The cards that a run at work was given; one started outside of the queue takes the first."""
     given = run.launch.environment.get(_CARDS, "")
     names = tuple(name for name in given.split(",") if name)
     return names or tuple(cards[: processes_of(run)])
@@ -71,8 +71,8 @@ def _cards_of(run: Run, cards: Sequence[str]) -> tuple[str, ...]:
 def _start(path: Path, cards: Sequence[str]) -> bool:
     """Start the worker of the run in ``path``, which has its turn; whether that went well.
 
-    What goes wrong is written into the run's folder as its end, and the line goes on. If not even
-    that can be written, the run stays in line, and does not hold up the others.
+    What goes wrong is written into the run's folder as its end, and the queue continues. If not
+    even that can be written, the run stays queued, and does not hold up the others.
     """
     entry = QueueEntry.load(path) or QueueEntry(attempt=0)
     wanted = _forwarded(entry.environment)

@@ -11,8 +11,8 @@ from sfp_viz.errors import SfpError
 Shortage = Literal["", "memory", "disk"]  # kinds of trouble that a page has an answer to
 
 DISK = (
-    "The disk is full. Nothing is broken: make room, then resume; the run goes on from what it "
-    "wrote last."
+    "The disk is full. Nothing is lost: free some space, then resume; the run continues from what "
+    "it wrote last."
 )
 _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "std::bad_alloc")
 
@@ -39,16 +39,16 @@ def failure_message(problem: BaseException, *, batch: int = 0) -> str:
         return DISK
     if kind == "memory" and batch > 1:
         return (
-            f"The memory was not enough for {batch} images at a time. Start it anew with half "
-            f"the batch, {batch // 2} (in a shell: runs copy RUN --batch-size {batch // 2}), or "
-            "close other programs and resume."
+            f"There was not enough memory for a batch size of {batch}. Start a copy with a batch "
+            f"size of {batch // 2} (in a shell: runs copy RUN --batch-size {batch // 2}), or close "
+            "other programs and resume."
         )
     if kind == "memory":
-        return "The memory was not enough. Try fewer images, or close other programs and resume."
+        return "There was not enough memory. Use fewer images, or close other programs and resume."
     if isinstance(problem, SfpError):
         return str(problem)
     return (
-        f"Something unexpected went wrong: {type(problem).__name__}: {problem} The details are in "
+        f"An unexpected error occurred: {type(problem).__name__}: {problem} The details are in "
         "log.txt."
     )
 

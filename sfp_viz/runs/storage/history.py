@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.training.history import Epoch, Refresh
-from sfp_viz.files import write_whole
+from sfp_viz.files import write_text
 from sfp_viz.runs.storage.records import Point
 
 EPOCHS, POINTS = "epochs.jsonl", "points.jsonl"
@@ -60,7 +60,7 @@ def append(file: Path, entry: Epoch | Point | Refresh) -> None:
 def rewrite(file: Path, entries: Sequence[Epoch | Point] | Sequence[Refresh]) -> None:
     """Leave only the lines of ``entries``; a file that would be empty is not begun."""
     if entries or file.exists():
-        write_whole(file, "".join(_line(entry) for entry in entries))
+        write_text(file, "".join(_line(entry) for entry in entries))
 
 
 def _line(entry: Epoch | Point | Refresh) -> str:

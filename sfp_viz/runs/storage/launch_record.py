@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sfp_viz.files import write_json, write_whole
+from sfp_viz.files import write_json, write_text
 from sfp_viz.runs.storage.json_record import load_record
 
 Where = Literal["here", "ray"]  # ray: as a job of a Ray cluster
@@ -117,6 +117,6 @@ def read_request(folder: Path) -> Request:
 def write_request(folder: Path, word: Request) -> None:
     """Ask the worker of the run in ``folder`` to 'cancel' or 'pause'; '' takes a request back."""
     if word:
-        write_whole(folder / REQUEST, f"{word}\n")
+        write_text(folder / REQUEST, f"{word}\n")
     else:
         (folder / REQUEST).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.iterative_schedule import Steps, steps_of
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError, SfpError
-from sfp_viz.files import read_json, write_whole
+from sfp_viz.files import read_json, write_text
 from sfp_viz.runs.storage.records import Run
 
 KIND = "steps"
@@ -97,7 +97,7 @@ def final_network_epochs(run: Run) -> tuple[Epoch, ...]:
 
 def write_stages(path: Path, stages: Sequence[Stage]) -> None:
     """Write all lines at once; the worker alone does."""
-    write_whole(path / STAGES, "".join(json.dumps(asdict(stage)) + "\n" for stage in stages))
+    write_text(path / STAGES, "".join(json.dumps(asdict(stage)) + "\n" for stage in stages))
 
 
 def stage_folder(path: Path, number: int) -> Path:

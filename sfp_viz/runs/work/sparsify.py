@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.plan.plan import plan_json
 from sfp_viz.errors import RunError
-from sfp_viz.files import write_json, write_whole
+from sfp_viz.files import write_json, write_text
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints
 from sfp_viz.runs.storage.history import EPOCHS, append, read_epochs, rewrite
@@ -102,7 +102,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     task.heartbeat.report("pruning")
     model, plan = training.result()
     save_model(model, path / SPARSE)
-    write_whole(path / PLAN, plan_json(plan))
+    write_text(path / PLAN, plan_json(plan))
     task.heartbeat.go_on()
     save_model(prune(model, plan), path / PRUNED)  # dead stripes are zeros: so it trains fastest
 

@@ -24,7 +24,7 @@ from sfp_viz.core.selection.iterative import (
 )
 from sfp_viz.core.selection.iterative_schedule import targets
 from sfp_viz.errors import RunError
-from sfp_viz.files import write_json, write_whole
+from sfp_viz.files import write_json, write_text
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.storage.checkpoints import FILES, Checkpoints
 from sfp_viz.runs.storage.history import EPOCHS, read_epochs, rewrite
@@ -134,7 +134,7 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
     seed_step(task.run.settings.seed, number, 0)  # whatever was drawn in this process so far
     if not (folder / START).exists():
         plan, small = _cut(task, target, load_saved(current), left)
-        write_whole(folder / PLAN, plan_json(plan))
+        write_text(folder / PLAN, plan_json(plan))
         task.heartbeat.go_on()
         save_model(small, folder / START)
     plan = plan_from_json((folder / PLAN).read_text())
@@ -231,7 +231,7 @@ def _end(task: Task, student: Path, plans: list[Plan]) -> None:
     from sfp_viz.nets.io.model_file import load_saved
 
     path = task.run.path
-    write_whole(path / PLAN, plan_json(together(task.problem, plans)))
+    write_text(path / PLAN, plan_json(together(task.problem, plans)))
     before = read_run(path).before
     if before is None:
         raise RunError("before.json is missing, so there is no result. Start the run anew.")

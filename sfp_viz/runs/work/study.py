@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.evidence.study import Study
 from sfp_viz.errors import RunError
-from sfp_viz.files import write_json, write_whole
+from sfp_viz.files import write_bytes, write_json
 from sfp_viz.runs.create.study import single_group_recipe
 from sfp_viz.runs.results.evidence import FILES, evidence_in
 from sfp_viz.runs.storage.history import POINTS, append, rewrite
@@ -65,7 +65,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     content = job.content({task: point.value for task, point in done.items()}, seconds, progress)
     heartbeat.go_on()
     file = FILES[study.kind][1]
-    write_whole(run.path / file, content)
+    write_bytes(run.path / file, content.encode() if isinstance(content, str) else content)
     seconds += time.perf_counter() - started
     finding = Finding(
         model.digest, file, job.data, job.images, seconds, heartbeat.started, time.time()

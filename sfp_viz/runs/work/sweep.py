@@ -1,4 +1,4 @@
-"""The work of a sweep: prune for each member, lay out its training, and put that in line."""
+"""The work of a sweep: prune for each member, lay out its training, and queue that."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
 
 
 def _start(path: Path, folder: Path) -> None:
-    """Put a child in line, unless that was done before."""
+    """Queue a child, unless that was done before."""
     child = read_run(folder)
     new = child.state in ("waiting", "lost")  # lost: laid out by a worker that died
     if new and child.launch.attempt == 0:

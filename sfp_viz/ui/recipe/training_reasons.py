@@ -17,7 +17,7 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.errors import SfpError
-from sfp_viz.files import write_whole
+from sfp_viz.files import write_text
 from sfp_viz.nets.io.model_store import stored_path
 from sfp_viz.ui.cached import loaders
 
@@ -27,7 +27,7 @@ _BY_HAND = Reason("by_hand")
 
 def save(plan: Plan) -> None:
     """Save the plan that a sparse training ended in beside its weights, which must be stored."""
-    write_whole(_path(plan.digest), plan_json(plan))
+    write_text(_path(plan.digest), plan_json(plan))
 
 
 def reasons_of(digest: str) -> Mapping[tuple[str, int], Reason]:

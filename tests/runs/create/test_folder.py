@@ -13,7 +13,7 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError
-from sfp_viz.files import atomic_path, file_lock, read_json, write_whole
+from sfp_viz.files import atomic_path, file_lock, read_json, write_text
 from sfp_viz.runs import folder, liveness
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.runs.folder import find_run, list_runs, read_run, read_runs
@@ -176,7 +176,7 @@ def test_what_is_no_run_is_said_so(tmp_path):
 def test_a_run_of_a_newer_version_is_refused(new_run):
     path = new_run()
     value = read_json(path / "settings.json")
-    write_whole(path / "settings.json", json.dumps({**value, "format": 99}))
+    write_text(path / "settings.json", json.dumps({**value, "format": 99}))
     with pytest.raises(RunError, match="newer version"):
         read_run(path)
 
@@ -197,7 +197,7 @@ def test_the_workspace_is_where_the_environment_says(tmp_path, monkeypatch):
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.json"
-    write_whole(path, "old")
+    write_text(path, "old")
     with pytest.raises(UnicodeEncodeError), atomic_path(path) as fresh:
         fresh.write_text("half \udc00", encoding="utf-8")
     assert path.read_text() == "old"

@@ -99,7 +99,7 @@ def test_a_job_that_failed_before_it_reported_is_gone(scene):
 def test_a_cluster_that_was_started_anew_knows_no_job(scene):
     scene.job = Job("UNKNOWN")
     assert scene.at(0) == "gone"
-    assert "started anew" in scene.watch.sentence(RUN, LAUNCH)
+    assert "was restarted" in scene.watch.sentence(RUN, LAUNCH)
 
 
 def test_a_silent_cluster_is_asked_rarely_and_the_beat_alone_tells(scene):

@@ -203,8 +203,8 @@ def test_too_little_memory_is_said_so_and_half_the_batch_offered(run, monkeypatc
     assert main([str(run)]) == 1
     failed = read_run(run)
     assert (failed.state, failed.trouble) == ("failed", "memory")
-    assert "memory was not enough for 32 images at a time" in failed.message
-    assert "half the batch, 16" in failed.message
+    assert "not enough memory for a batch size of 32" in failed.message
+    assert "a batch size of 16" in failed.message
     assert read_run(copy_with(run, batch_size=16)).settings.batch_size == 16
     with pytest.raises(RecipeError, match=r"batch_size has to be .* 1 or more, not 0"):
         copy_with(run, batch_size=0)

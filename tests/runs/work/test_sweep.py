@@ -242,8 +242,8 @@ def test_resuming_a_sweep_puts_its_lost_children_back_in_line_and_no_others(new_
     assert resume.resume(path).state == "finished"
     assert line == [lost, never]
     told = put_back_text(read_run(path), 2)
-    assert told.startswith("2 trainings are back in line. 1 training is stopped by hand")
-    assert "1 training has failed and stays as it is" in told
+    assert told.startswith("2 trainings are back in the queue. 1 training is stopped by hand")
+    assert "1 training has failed and was left alone" in told
     assert put_back_text(read_run(new_sweep()), 0) == ""
 
 

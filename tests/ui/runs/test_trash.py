@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.files import file_lock, write_whole
+from sfp_viz.files import file_lock, write_text
 from sfp_viz.nets.io.samples import sample_path
 from sfp_viz.runs.create.training import create_run
 from sfp_viz.ui.runs import trash
@@ -54,7 +54,7 @@ def test_what_is_gone_cannot_be_put_back(home):
 
 def test_a_run_with_a_worker_is_not_deleted(home):
     path = run(home)
-    write_whole(path / "launch.json", '{"attempt": 1, "pid": 1, "host": "here", "time": 9e12}')
+    write_text(path / "launch.json", '{"attempt": 1, "pid": 1, "host": "here", "time": 9e12}')
     with pytest.raises(RunError, match="Cancel it first"):
         trash.discard(path)
     assert path.exists()
