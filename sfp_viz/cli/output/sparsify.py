@@ -20,8 +20,8 @@ from sfp_viz.text.numbers import change, count, milliseconds, percent, size
 
 HEAD = "epoch      loss    test  filters  stripes       MACs  phase"
 SKIPPING = (
-    "Skipping stripes usually loses on a CPU: fewer counted MACs are not less time there. Both are "
-    "shown at the end."
+    "Skipping stripes is usually slower on a CPU, in spite of fewer counted MACs. Both times are "
+    "measured at the end."
 )
 
 
