@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.core.json_format import MALFORMED
 from sfp_viz.core.plan.plan import plan_from_json, plan_json
 from sfp_viz.errors import ModelError
-from sfp_viz.files import write_whole
+from sfp_viz.files import write_bytes
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -34,7 +34,7 @@ def save_model(model: Model, path: str | Path) -> None:
     content = model_bytes(model)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content, durable=False)
+        write_bytes(path, content, durable=False)
     except OSError as problem:
         raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
-from sfp_viz.files import write_whole
+from sfp_viz.files import write_bytes
 from sfp_viz.nets.io.model_file import ENTRY as HEADER
 from sfp_viz.nets.io.model_file import header_of, load_saved, model_bytes, save_model
 from sfp_viz.nets.model import Model
@@ -44,7 +44,7 @@ def save_striped(model: Model, path: str | Path) -> None:
     content = save(load(model_bytes(dense)), metadata=metadata)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content, durable=False)
+        write_bytes(path, content, durable=False)
     except OSError as problem:
         raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
 
