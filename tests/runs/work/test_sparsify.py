@@ -13,7 +13,7 @@ import pytest
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, stripe_cost
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.core.training.sparsification import SSR, Stripes
+from sfp_viz.core.training.sparsification import SSR, Stripes, sparse_settings
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json
 from sfp_viz.runs.create.copy import copy_with
@@ -185,10 +185,10 @@ def test_without_fine_tuning_the_cut_network_is_the_result(new_sparsify):
 @pytest.mark.parametrize("method", ["ssr_l21", "ssr_l20", "proximal"])
 def test_a_penalty_under_which_all_would_die_says_so_in_the_message(new_sparsify, method):
     strength = 2.0 if method == "ssr_l20" else 50.0
-    settings = replace(
-        FEW, method=method, strength=strength, rho=3.0, weights="plain", learning_rate=0.01,
-        growth=1.0, finish="found",
-    )  # fmt: skip
+    settings = sparse_settings(**{
+        **asdict(FEW), "method": method, "strength": strength, "rho": 3.0, "weights": "plain",
+        "learning_rate": 0.01, "growth": 1.0, "finish": "found",
+    })  # fmt: skip
     path = new_sparsify(settings, tuning=None)
     assert main([str(path)]) == 0
     run = read_run(path)
