@@ -111,7 +111,7 @@ def test_a_killed_worker_is_seen_at_once_and_resume_goes_on(page, home):
     assert worker
     os.kill(int(worker[1]), signal.SIGKILL)
     says(page, "Worker lost")
-    expect(page.get_by_text(re.compile("worker died, or was killed"))).to_have_count(1)
+    expect(page.get_by_text(re.compile("worker died or was killed"))).to_have_count(1)
     done = len(read_run(path).epochs)
     press(page, button(page, "Resume"))
     says(page, "Running")
