@@ -170,7 +170,7 @@ def test_fine_tune_starts_with_settings_that_suit_the_digits(open_page):
     app = open_page("finetune")
     values = {n.label: n.value for n in app.number_input}
     assert values["Epochs"] == 15
-    assert "No run yet" in said(app)
+    assert "No runs yet" in said(app)
 
 
 # learn
