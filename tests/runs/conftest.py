@@ -75,7 +75,7 @@ step = Heartbeat.step
 def noted(self):
     stop = step(self)
     file = os.open(str(self._folder) + ".steps", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(file, f"{self._said['done']} {self._step}\\n".encode())
+    os.write(file, f"{self._record.done} {self._step}\\n".encode())
     os.close(file)
     return stop
 Heartbeat.step = noted

@@ -147,7 +147,7 @@ def test_a_run_out_of_line_is_cancelled_or_what_it_was_before(line, tmp_path):
     assert read_run(second).state == "cancelled"
     with pytest.raises(RunError, match="not in the queue any more: it is cancelled"):
         queue.withdraw(second)
-    with pytest.raises(RunError, match="not in line"):
+    with pytest.raises(RunError, match="not in the queue"):
         queue.move(second, 0)
     until(lambda: read_run(first).state == "running")
     _kill(first)
