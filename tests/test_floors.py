@@ -255,3 +255,10 @@ def test_what_needs_no_torch_loads_none(modules):
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr or f"{modules} loaded torch"
+
+
+def test_the_picture_of_the_architecture_shows_every_room():
+    picture = (ROOT / "docs" / "architecture.svg").read_text()
+    rooms = {p.parent.name for p in PACKAGE.glob("*/*/__init__.py")}
+    missing = sorted(room for room in rooms if f">{room}<" not in picture)
+    assert not missing, f"Run scripts/architecture.py: {missing} are not in docs/architecture.svg"

@@ -1,4 +1,4 @@
-"""Networks that the pruning literature reports on, at the sizes that it does: entries of zoo.py."""
+"""Networks that the pruning literature reports on, at the sizes that it does: entries of architectures.py."""
 
 from __future__ import annotations
 
