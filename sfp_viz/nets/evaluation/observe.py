@@ -42,7 +42,8 @@ def observe(
     one batch and one matrix [units, units] a group. A group is observed where its first reader
     (a convolution or linear layer that reads its channels) takes them in; groups without such a
     reader are left out. ``scores``: any of 'taylor' (one backward pass a batch; needs labels),
-    'hrank' and 'chip' (on the first 128 of these images), see activation_scores.py. ``progress`` is called
+    'hrank' and 'chip' (on the first 128 of these images), see activation_scores.py.
+    ``progress`` is called
     after each batch with how many images were looked at and of how many; with 'taylor' each
     counts twice. Raises DataError when the images do not fit, RecipeError for a score that is
     not known.

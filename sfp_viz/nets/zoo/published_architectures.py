@@ -1,4 +1,4 @@
-"""Networks that the pruning literature reports on, at the sizes that it does: entries of architectures.py."""
+"""Networks that the pruning literature reports on, at its sizes, for architectures.py."""
 
 from __future__ import annotations
 

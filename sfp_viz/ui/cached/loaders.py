@@ -1,7 +1,7 @@
 """The networks that pages show, cached: values only, shared by all browser sessions.
 
-What is returned is shared and must not be written to. What is known of them is in evidence.py, their
-plans in planned.py, what is measured on a click in pruned.py. Only ``model`` loads torch.
+What is returned is shared and must not be written to. Evidence about them is in evidence.py,
+their plans in planned.py, measurements made on a click in pruned.py. Only ``model`` loads torch.
 """
 
 from __future__ import annotations
