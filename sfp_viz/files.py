@@ -17,17 +17,21 @@ from typing import Any
 _MOST = 16_000_000  # bytes of a JSON file of ours; a longer one is not ours
 
 
-def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: Path, content: bytes, *, durable: bool = True, parents: bool = False) -> None:
     """Write a file that appears whole or not at all.
 
     Args:
-        path: The file; its folder must exist.
+        path: The file; its folder must exist, unless ``parents`` are made.
         content: All of it.
         durable: Whether to wait until it is on the disk.
+        parents: Whether to make the folder. Not in a run's folder: one that was removed must not
+            come back.
 
     Raises:
         OSError: It cannot be written; an earlier file is then as it was.
     """
+    if parents:
+        path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as fresh, fresh.open("wb") as file:
         file.write(content)
         if durable:
@@ -35,9 +39,9 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
             os.fsync(file.fileno())
 
 
-def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+def write_text(path: Path, text: str, *, durable: bool = True, parents: bool = False) -> None:
     """``write_bytes`` of a text in UTF-8."""
-    write_bytes(path, text.encode(), durable=durable)
+    write_bytes(path, text.encode(), durable=durable, parents=parents)
 
 
 def sync_file(path: Path) -> None:

@@ -71,6 +71,6 @@ def test_one_shot_accuracies_are_shown_again_after_a_reload(open_page, afresh):
     afresh()
     app = open_page("compare")
     assert next(d.value for d in app.dataframe if "Network" in d.value).equals(first)
-    assert "right after pruning: measured today at" in said(app)
+    assert "One-shot accuracies: measured today at" in said(app)
     go_to(app, Recipe(0.4))
     assert "Nothing has been measured yet" in said(app)

@@ -128,7 +128,7 @@ def test_the_two_weights_count_only_when_the_box_is_ticked(open_page, monkeypatc
 
 def test_the_check_measures_each_stage_on_a_click(open_page):
     app = press(open_page("check"), "Prune and measure")
-    assert "What the cut takes" in said(app)
+    assert "How much accuracy pruning loses" in said(app)
     press(app, "Measure each stage")
     table = next(d.value for d in app.dataframe if "Stage" in d.value)
     assert list(table["Stage"]) == ["Unpruned", "Cut", "BatchNorm re-estimated"]
@@ -139,8 +139,8 @@ def test_without_images_the_page_says_once_that_nothing_is_trained(open_page):
     app = open_page("finetune")
     next(s for s in app.selectbox if s.label == "Images").set_value("cifar10").run()
     told = said(app)
-    assert "Without images nothing is trained" in told
-    assert "everything but accuracy works" not in told
+    assert "Without images, accuracy and training are not available" in told
+    assert "Without data everything works" not in told
     assert next(b for b in app.button if b.label == "Start").disabled
 
 

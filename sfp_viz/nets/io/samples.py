@@ -91,8 +91,10 @@ def write_sample(
         "digest": model.digest,
         "reading": json.loads(network_to_json(network)),
     }
-    write_text(folder / f"{model.name}.maps.json", json.dumps(maps, sort_keys=True))
-    write_text(folder / f"{model.name}.json", json.dumps(card, sort_keys=True, indent=1))
+    write_text(folder / f"{model.name}.maps.json", json.dumps(maps, sort_keys=True), parents=True)
+    write_text(
+        folder / f"{model.name}.json", json.dumps(card, sort_keys=True, indent=1), parents=True
+    )
 
 
 def read_arrays(path: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def save(digest: str, recipe: Recipe, edits: Edits | None) -> str:
     request = Plan(digest, recipe, edits or Edits(digest), ())
     path = loaders.home() / "asked" / f"{request.hash}.json"
     if not path.exists():
-        write_text(path, plan_json(request))
+        write_text(path, plan_json(request), parents=True)
     return request.hash
 
 

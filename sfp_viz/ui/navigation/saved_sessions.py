@@ -53,7 +53,7 @@ def save() -> str:
         "format": FORMAT, "steps": [row for step in steps.steps if (row := _to_json(step))],
         "past": position[1], "now": position[2], "future": position[3],
     }  # fmt: skip
-    write_text(_path(st.session_state[_NAME]), json.dumps(value))
+    write_text(_path(st.session_state[_NAME]), json.dumps(value), parents=True)
     st.session_state[_SAVED] = position
     return st.session_state[_NAME]
 
