@@ -28,8 +28,8 @@ import numpy as np
 import torch
 
 import sfp_viz as sfp
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import Cost, cost_of_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.request import Request

@@ -24,20 +24,14 @@ from reports.trust_table import table
 
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.comparison.sampled_plans import draws, edits_of
-from sfp_viz.core.comparison.trust import (
-    PREDICTORS,
-    Draw,
-    Trust,
-    trust_from_json,
-    trust_json,
-)
+from sfp_viz.core.comparison.trust import PREDICTORS, Draw, Trust, trust_from_json, trust_to_json
 from sfp_viz.core.comparison.verdict import agreement
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
     gathered,
     sensitivity_from_json,
-    sensitivity_json,
+    sensitivity_to_json,
 )
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe, Strategy, functional
@@ -99,7 +93,7 @@ def sensitivity_of(
         images=len(test),
         seconds=time.time() - started,
     )
-    file.write_text(sensitivity_json(found))
+    file.write_text(sensitivity_to_json(found))
     return found
 
 
@@ -136,7 +130,7 @@ def measure(name: str, target: float, work: Path, compensation: str) -> None:
     )
     data = f"{test.name}, {test.split}"
     trust = Trust(network.digest, data, len(test), recipe, measured, time.time() - started)
-    file.write_text(trust_json(trust))
+    file.write_text(trust_to_json(trust))
     print(name, target, compensation, verdict(trust), flush=True)
 
 
@@ -181,7 +175,7 @@ def summary(work: Path) -> None:
                 "suggestions": {name: n / trust.images for name, n in others.items()},
                 "agreement": {a.predictor: asdict(a) for a in found},
                 "verdict": verdict(trust),
-                "draws": json.loads(trust_json(trust))["draws"],
+                "draws": json.loads(trust_to_json(trust))["draws"],
             }
         )
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")

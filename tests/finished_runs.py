@@ -9,7 +9,7 @@ from typing import Any
 
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import Plan, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_to_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
@@ -97,7 +97,7 @@ def sparsified_run(
     ))  # fmt: skip
     for n, right in enumerate(accuracies):
         append(path / EPOCHS, Epoch(n + 1, count, 0.5, 0.9, right, 360, 2.0, 0.01, 900.0, 1.5))
-    (path / "plan.json").write_text(plan_json(plan_of(Recipe(target_reduction=0.4))))
+    (path / "plan.json").write_text(plan_to_json(plan_of(Recipe(target_reduction=0.4))))
     last = accuracies[-1] if accuracies else 0.8
     (path / "before.json").write_text(
         json.dumps(asdict(Before(0.8, 0.986, 360, 80_000, 11_000, 1)))

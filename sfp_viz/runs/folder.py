@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.evidence.study import KINDS, study_of
+from sfp_viz.core.evidence.study import KINDS, study_from_dict
 from sfp_viz.core.plan.plan import plan_from_json
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch
@@ -95,7 +95,7 @@ def _asked(path: Path, entry: RunSettings) -> dict[str, Any]:
         kind = entry.kind
         if entry.format != FORMAT or kind not in (*TRAININGS, SWEEP, *KINDS):
             raise RunError(f"The run at {path} was made by a newer version of sfp-viz.")
-        study = study_of(dict(entry.settings)) if kind in KINDS else None
+        study = study_from_dict(dict(entry.settings)) if kind in KINDS else None
         plan = path / "plan.json"
         return {
             "kind": kind,

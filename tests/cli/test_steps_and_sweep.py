@@ -9,7 +9,7 @@ import pytest
 from sfp_viz.cli.commands.steps_and_sweep import SweepOptions
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.interchange import edits_json
+from sfp_viz.core.plan.interchange import edits_to_json
 from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.selection.iterative_schedule import Steps
 from sfp_viz.nets.io.samples import sample_network
@@ -42,7 +42,7 @@ def test_a_network_is_pruned_and_trained_in_turns():
 def test_edits_are_taken_along_and_the_background_means_the_line(put_in_line):
     network = sample_network(NET)
     edits = Edits(network.digest, ratios=(("conv1", 0.25),), protected=("conv2",))
-    Path("edits.json").write_text(edits_json(edits))
+    Path("edits.json").write_text(edits_to_json(edits))
     words = ["steps", NET, "--target", "0.1", "--edits", "edits.json", *QUICK]
     begun = value(*words, "--background")
     assert put_in_line == [home() / "runs" / begun["run"]]

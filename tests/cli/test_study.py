@@ -13,8 +13,8 @@ from sfp_viz.core.allocation.accuracy_target import losing_at_most
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.evidence import needs
 from sfp_viz.core.evidence.sensitivity import predicted_loss
-from sfp_viz.core.plan.interchange import edits_json, pruning_ratio_dict, schema_json
-from sfp_viz.core.plan.plan import plan_from_json, plan_json, recipe_json
+from sfp_viz.core.plan.interchange import edits_to_json, pruning_ratio_dict, schema_json
+from sfp_viz.core.plan.plan import plan_from_json, plan_to_json, recipe_to_json
 from sfp_viz.core.plan.recipe import NAMED, Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
@@ -145,19 +145,19 @@ def test_command_line_and_library_make_the_same_plan_byte_for_byte(net):
         remove=((first.name, 0),),
     )
     recipe = replace(NAMED["paper_sfp"](0.2), gamma=1.5, coupled="shared", seed=4)
-    Path("recipe.json").write_text(recipe_json(recipe))
-    Path("edits.json").write_text(edits_json(edits))
+    Path("recipe.json").write_text(recipe_to_json(recipe))
+    Path("edits.json").write_text(edits_to_json(edits))
     call("plan", net, "--recipe", "recipe.json", "--edits", "edits.json", "-o", "plan.json")
     ours = sfp.make_plan(network, sfp.analyze(network, recipe), recipe, edits)
-    assert Path("plan.json").read_text() == plan_json(ours)
-    assert plan_from_json(plan_json(ours)).removed(first.name)
+    assert Path("plan.json").read_text() == plan_to_json(ours)
+    assert plan_from_json(plan_to_json(ours)).removed(first.name)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMED if not needs(NAMED[name]())])
 def test_a_recipe_has_the_same_plan_by_name_by_file_and_from_the_library(name):
     network = sample_network("resnet20_cifar10")
     recipe = NAMED[name](target_reduction=0.15)
-    Path("recipe.json").write_text(recipe_json(recipe))
+    Path("recipe.json").write_text(recipe_to_json(recipe))
     by_name = value("plan", network.name, "--recipe", name, "--target", "0.15")["plan"]
     by_file = value("plan", network.name, "--recipe", "recipe.json")["plan"]
     assert by_name == by_file == make_plan_for(Problem(network, Request(recipe))).hash
@@ -166,7 +166,7 @@ def test_a_recipe_has_the_same_plan_by_name_by_file_and_from_the_library(name):
 def test_edits_by_options_come_on_top_of_those_in_a_file_and_other_weights_are_refused():
     network = sample_network(NET)
     edits = sfp.Edits(network.digest, ratios=(("conv1", 0.25),))
-    Path("edits.json").write_text(edits_json(edits))
+    Path("edits.json").write_text(edits_to_json(edits))
     words = ["plan", NET, "--target", "0.1", "--edits", "edits.json"]
     assert len(value(*words)["removed"]["conv1"]) == 5
     changed = value(*words, "--ratio", "conv1=0.5", "--protect", "conv2")["removed"]
@@ -184,7 +184,7 @@ def test_edits_by_options_come_on_top_of_those_in_a_file_and_other_weights_are_r
         in call(*words, "--least", "conv2=4", "--most", "conv2=3", status=1).stderr
     )
     assert "nowhere" in call(*words, "--least", "nowhere=3", status=1).stderr
-    Path("edits.json").write_text(edits_json(replace(edits, digest="0" * 16)))
+    Path("edits.json").write_text(edits_to_json(replace(edits, digest="0" * 16)))
     assert "other weights" in call(*words, status=1).stderr
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.evidence.study import Study, study_value
+from sfp_viz.core.evidence.study import Study, study_to_dict
 from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import load_data
@@ -44,7 +44,7 @@ def looked_at(run: Path, seen) -> None:
     """Write what a finished look at images leaves in the folder ``run``."""
     run.mkdir(parents=True, exist_ok=True)
     settings = {"format": 1, "kind": "observe", "name": MODEL, "data": "digits", "created": 0}
-    settings |= {"settings": study_value(Study("observe")), "facts": {"digest": seen.digest}}
+    settings |= {"settings": study_to_dict(Study("observe")), "facts": {"digest": seen.digest}}
     (run / "settings.json").write_text(json.dumps(settings))
     save_observations(seen, run / "observations.safetensors")
     finding = Finding(seen.digest, "observations.safetensors", "digits, train", 64, 1.0, 0.0, 1.0)

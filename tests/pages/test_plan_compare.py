@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import Plan, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_to_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.ui.cached import loaders, planned
@@ -88,7 +88,7 @@ def test_going_on_with_a_plan_is_a_step_that_can_be_undone(stepped):
 
 
 def offered(app, plan: Plan):
-    file = ("other.json", plan_json(plan).encode(), "application/json")
+    file = ("other.json", plan_to_json(plan).encode(), "application/json")
     app.file_uploader[0].set_value(file).run()
     assert not app.exception
     return app

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.evidence.sensitivity import WHOLE, gathered, sensitivity_json
-from sfp_viz.core.evidence.study import Study, study_value
+from sfp_viz.core.evidence.sensitivity import WHOLE, gathered, sensitivity_to_json
+from sfp_viz.core.evidence.study import Study, study_to_dict
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io.samples import sample_network
@@ -55,9 +55,9 @@ def sensitive(workspace) -> Path:
     run.mkdir(parents=True)
     finding = Finding(network.digest, "sensitivity.json", "digits, test", 360, 1.0, 0.0, 1.0)
     settings = {"format": 1, "kind": "sensitivity", "name": MODEL, "data": "digits", "created": 0}
-    settings |= {"settings": study_value(Study("sensitivity")), "facts": {}}
+    settings |= {"settings": study_to_dict(Study("sensitivity")), "facts": {}}
     (run / "settings.json").write_text(json.dumps(settings))
-    (run / "sensitivity.json").write_text(sensitivity_json(found))
+    (run / "sensitivity.json").write_text(sensitivity_to_json(found))
     (run / "result.json").write_text(json.dumps(asdict(finding)))
     return run
 

@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.comparison.sampled_plans import Draw
-from sfp_viz.core.comparison.trust import Trust, trust_json
-from sfp_viz.core.evidence.study import Study, study_value
+from sfp_viz.core.comparison.trust import Trust, trust_to_json
+from sfp_viz.core.evidence.study import Study, study_to_dict
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.storage.records import Finding
@@ -35,9 +35,9 @@ def measured(workspace) -> Path:
     run.mkdir(parents=True)
     finding = Finding(network.digest, "trust.json", "digits, test", 360, 1.0, 0.0, 1.0)
     settings = {"format": 1, "kind": "trust", "name": MODEL, "data": "digits", "created": 0}
-    settings |= {"settings": study_value(Study("trust")), "facts": {}}
+    settings |= {"settings": study_to_dict(Study("trust")), "facts": {}}
     (run / "settings.json").write_text(json.dumps(settings))
-    (run / "trust.json").write_text(trust_json(trust))
+    (run / "trust.json").write_text(trust_to_json(trust))
     (run / "result.json").write_text(json.dumps(asdict(finding)))
     return run
 

@@ -10,7 +10,7 @@ import pytest
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import StripeChoice
-from sfp_viz.core.plan.plan import Plan, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_to_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch, Refresh
@@ -404,7 +404,7 @@ def lay_trained(laid, method: Method = "ssr_l21") -> Path:
     lines, model, plan = trained(method)
     path = laid(*lines, method=method)
     save_model(model, path / SPARSE)
-    (path / "plan.json").write_text(plan_json(plan))
+    (path / "plan.json").write_text(plan_to_json(plan))
     finish(path)
     return path
 

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import plan_json, recipe_json
+from sfp_viz.core.plan.plan import plan_to_json, recipe_to_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.nets.io.samples import sample_network
@@ -105,11 +105,11 @@ def upload(app: AppTest, text: str) -> AppTest:
 
 
 def test_a_recipe_and_a_plan_can_be_opened_and_undone(open_page):
-    app = upload(open_page("plan"), recipe_json(Recipe(target_reduction=0.3, gamma=1.0)))
+    app = upload(open_page("plan"), recipe_to_json(Recipe(target_reduction=0.3, gamma=1.0)))
     assert session(app).recipe == Recipe(target_reduction=0.3, gamma=1.0)
     digest = sample_network(MODEL).digest
     edits = Edits(digest, protected=("conv1",))
-    upload(app, plan_json(planned.plan(MODEL, Request(Recipe(target_reduction=0.2), edits))))
+    upload(app, plan_to_json(planned.plan(MODEL, Request(Recipe(target_reduction=0.2), edits))))
     assert session(app).edits == edits
     undo(app)
     assert session(app).edits is None

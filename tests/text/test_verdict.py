@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.comparison.sampled_plans import Draw
-from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json
+from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_to_json
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.text.verdict import best_sentence, not_compared, verdict
@@ -79,7 +79,7 @@ def test_what_was_not_compared_is_said_with_the_reason():
 
 
 def test_an_older_record_says_what_it_lacks():
-    value = json.loads(trust_json(measured(suggestion=500, uniform=800)))
+    value = json.loads(trust_to_json(measured(suggestion=500, uniform=800)))
     del value["left_out"]
     old = trust_from_json(json.dumps(value))
     assert "an older measurement" in verdict(old)

@@ -12,7 +12,7 @@ import streamlit as st
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import edits_from_json
-from sfp_viz.core.plan.plan import plan_from_json, plan_json, recipe_from_json
+from sfp_viz.core.plan.plan import plan_from_json, plan_to_json, recipe_from_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.runs.folder import read_run
 
@@ -48,7 +48,7 @@ def test_a_plan_opens_and_removes_the_same_filters(files, name):
     assert plan.digest == raw["digest"]
     removed = {row["group"]: tuple(row["filters"]) for row in raw["removals"]}
     assert {r.group: r.filters for r in plan.removals} == removed
-    assert plan_from_json(plan_json(plan)) == plan
+    assert plan_from_json(plan_to_json(plan)) == plan
     assert all(reason.kind != "text" for r in plan.removals for reason in r.reasons)
     first = json.dumps(raw, sort_keys=True, indent=1)
     assert plan.version_1_hash == hashlib.sha256(first.encode()).hexdigest()[:16]

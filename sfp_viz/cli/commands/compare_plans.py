@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.commands.plan import cost_table, cost_value
+from sfp_viz.cli.commands.plan import cost_table, cost_to_dict
 from sfp_viz.cli.options.arguments import find_digest, find_network, read_plan
 from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.core.plan.interchange import SCHEMAS, schema, schema_json
@@ -37,7 +37,7 @@ def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
     found = differences(a, b, find_network(net or find_digest(a.digest)))
     value: dict[str, Any] = {"same": not found, "plans": [a.hash, b.hash]}
     value |= {key: part for key, part in asdict(found).items() if not key.startswith("cost")}
-    value["computed"] = {"a": cost_value(found.cost_a), "b": cost_value(found.cost_b)}
+    value["computed"] = {"a": cost_to_dict(found.cost_a), "b": cost_to_dict(found.cost_b)}
     if not found:
         print_result(value, "The plans are the same.", as_json=as_json)
         return

@@ -39,8 +39,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @with_json
 def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     """Kernel Dispersion of each group of NET, and the filters it could lose (computed)."""
+    from sfp_viz.core.allocation.allocate import allocated_widths
     from sfp_viz.core.allocation.reasons import width_reason
-    from sfp_viz.core.allocation.suggestion import allocated_widths
     from sfp_viz.text.plan.feasibility import error_text
     from sfp_viz.text.plan.widths import width_sentence
 
@@ -73,13 +73,13 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
         for g in network.groups
     ]
     value = {
-        **network_value(network),
+        **network_to_dict(network),
         "target": recipe.target_reduction,
         "groups": groups,
         "note": note,
     }
     value["dead_layers"] = [layer for one in dead for layer in one.layers]
-    value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
+    value |= {"computed": {"before": cost_to_dict(before), "after": cost_to_dict(after)}}
     value |= _estimated(network, kept, known) | {"evidence": known.value}
     text = f"{network_title(network)}\n\n{_group_table(network, spread, kept)}\n"
     text += "\n" + fact_list(reasons.items()) + "\n" if why else ""
@@ -120,7 +120,7 @@ def plan(
     'latency' of NET in the workspace.
     """
     from sfp_viz.core.plan.interchange import pruning_ratio_dict
-    from sfp_viz.core.plan.plan import plan_json
+    from sfp_viz.core.plan.plan import plan_to_json
 
     network = find_network(net)
     edits = edit_options.edits(network)
@@ -128,14 +128,14 @@ def plan(
     known = workspace_evidence(recipe, network.digest, *more)
     made = _made(Problem(network, Request(recipe, edits), known.evidence), points)
     if output is not None:
-        _write(output, plan_json(made), "plan")
+        _write(output, plan_to_json(made), "plan")
     if ratio_dict is not None:
         _write(ratio_dict, json.dumps(pruning_ratio_dict(network, made), indent=1) + "\n", "ratios")
     before, after, kept = cost(network), cost(network, made), kept_units(network, made)
     removed = {r.group: list(r.filters) for r in made.removals}
     asked = {"target": made.recipe.target_reduction, "goal": made.recipe.goal}
-    value = {**network_value(network), "plan": made.hash, "removed": removed, **asked}
-    value |= {"computed": {"before": cost_value(before), "after": cost_value(after)}}
+    value = {**network_to_dict(network), "plan": made.hash, "removed": removed, **asked}
+    value |= {"computed": {"before": cost_to_dict(before), "after": cost_to_dict(after)}}
     value |= _estimated(network, kept, known) | {"evidence": known.value}
     value["file"] = str(output) if output else None
     text = f"{network_title(network)}, plan {made.hash}\n\n{_group_table(network, {}, kept)}\n"
@@ -187,7 +187,7 @@ def _estimated(
     return {"estimated": {"latency_ms": both, "batch": times.batch, "threads": times.threads}}
 
 
-def network_value(network: Network) -> dict[str, Any]:
+def network_to_dict(network: Network) -> dict[str, Any]:
     """Which network it is, as JSON."""
     return {"network": network.name, "digest": network.digest}
 
@@ -198,7 +198,7 @@ def network_title(network: Network) -> str:
     return f"{network.name} ({network.digest}), images {shape}"
 
 
-def cost_value(value: Cost) -> dict[str, int]:
+def cost_to_dict(value: Cost) -> dict[str, int]:
     """A cost as JSON."""
     return {
         "macs": value.macs,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfp_viz.cli.options.arguments import data_name, find_digest, find_model, read_plan
-from sfp_viz.cli.output.repair import error_lines, repair_value
+from sfp_viz.cli.output.repair import error_lines, repair_to_dict
 from sfp_viz.cli.output.text import fact_list, print_result, with_json
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.plan.recipe import NORMS_STAY, left_out
@@ -51,7 +51,7 @@ def prune(
     macs, params = [count_macs(m) for m in pair], [count_params(m) for m in pair]
     value: dict[str, Any] = {"file": str(output), "bytes": output.stat().st_size}
     value |= {"counted": {"macs": macs, "params": params}, "measured": None}
-    value["repair"] = repair_value(plan.recipe.compensation, repair)
+    value["repair"] = repair_to_dict(plan.recipe.compensation, repair)
     lines = [
         ("MACs (counted)", f"{count(macs[0])} -> {count(macs[1])}  {change(*macs)}"),
         ("params (counted)", f"{count(params[0])} -> {count(params[1])}  {change(*params)}"),
@@ -158,7 +158,7 @@ def export(
     """Write NET for other tools. The largest difference of its outputs is measured."""
     if not (onnx or program or weights or recipe):
         raise click.UsageError("Say what to write: --onnx, --torch, --safetensors or --recipe.")
-    from sfp_viz.core.plan.plan import recipe_json
+    from sfp_viz.core.plan.plan import recipe_to_json
     from sfp_viz.files import write_text
     from sfp_viz.nets.io import export as writer
     from sfp_viz.nets.stripes.striped_file import save_as_it_runs
@@ -168,7 +168,7 @@ def export(
     if recipe:
         if not model.plans:
             raise PlanError(f"The network '{model.name}' was never cut, so it has no recipe.")
-        write_text(recipe, recipe_json(model.plans[-1].recipe))
+        write_text(recipe, recipe_to_json(model.plans[-1].recipe))
         written[str(recipe)] = {"difference": None}
     if weights:
         save_as_it_runs(model, weights)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.commands.runs import follow, run_value, runs
+from sfp_viz.cli.commands.runs import follow, run_to_dict, runs
 from sfp_viz.cli.options.start import StartOptions
 from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.errors import RunError
@@ -55,11 +55,11 @@ def queue_command(
     if read_activity(here).queued:
         queue.start_waiting(here)
         queue.ensure_dispatcher(here)
-    value = queue_value(here)
+    value = queue_to_dict(here)
     print_result(value, _text(here, value), as_json=as_json)
 
 
-def queue_value(here: Path) -> dict[str, Any]:
+def queue_to_dict(here: Path) -> dict[str, Any]:
     """The queue of the workspace ``here`` as one JSON value; starts in seconds from now, estimated
     from epochs of runs of the same network, null where there are none."""
     now = read_activity(here)
@@ -104,7 +104,7 @@ def start_and_follow(path: Path, options: StartOptions, *, show: str = "") -> No
         return
     run = follow(path, quiet=options.as_json)
     if options.as_json:
-        print_result(run_value(run), "", as_json=True)
+        print_result(run_to_dict(run), "", as_json=True)
     check_finished(run)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.commands.runs import follow, run_value, runs
-from sfp_viz.cli.output.study import follow_study, study_card, study_json
-from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
+from sfp_viz.cli.commands.runs import follow, run_to_dict, runs
+from sfp_viz.cli.output.study import follow_study, study_card, study_run_to_dict
+from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_run_to_dict
 from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.runs.create.copy import copy_with
 from sfp_viz.runs.folder import SWEEP, find_run, home, read_run
@@ -49,15 +49,15 @@ def resume(run: str, following: bool, as_json: bool) -> None:
     now = resumed.run
     if now.kind == SWEEP and following:
         now = follow_sweep(now.path, ours=False)
-        print_result(sweep_json(now), sweep_card(now), as_json=as_json)
+        print_result(sweep_run_to_dict(now), sweep_card(now), as_json=as_json)
     elif now.kind == SWEEP:
         _report(now, as_json, put_back_text(now, resumed.requeued))
     elif now.study and following:
         now = follow_study(now.path)
-        print_result(study_json(now), study_card(now), as_json=as_json)
+        print_result(study_run_to_dict(now), study_card(now), as_json=as_json)
     elif following:
         now = follow(now.path, quiet=as_json, ours=False)
-        print_result(run_value(now), "", as_json=True) if as_json else None
+        print_result(run_to_dict(now), "", as_json=True) if as_json else None
     else:
         _report(now, as_json)
 
@@ -132,7 +132,7 @@ def delete(run: str, yes: bool, as_json: bool) -> None:
 
 def _report(run: Run, as_json: bool, more: str = "") -> None:
     text = " ".join(filter(None, (f"Run {run.id}: {run.state}.", run.message, more)))
-    print_result(run_value(run), text, as_json=as_json)
+    print_result(run_to_dict(run), text, as_json=as_json)
 
 
 def _of(saved: Saved) -> str:

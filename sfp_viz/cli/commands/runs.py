@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from sfp_viz.cli.output import sparsify
-from sfp_viz.cli.output.study import follow_study, study_card, study_json
-from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_json
+from sfp_viz.cli.output.study import follow_study, study_card, study_run_to_dict
+from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_run_to_dict
 from sfp_viz.cli.output.text import fact_list, print_result, table, time_text, with_json
 from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
@@ -72,7 +72,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
     text = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
     if rows:
         text = "\n\n".join([table(heads, rows), *(run.problem for run in damaged)])
-    values = [run_value(run) for run in found]
+    values = [run_to_dict(run) for run in found]
     values += [
         {"run": run.path.name, "path": str(run.path), "state": "damaged", "message": run.problem}
         for run in damaged
@@ -104,11 +104,11 @@ def show(run: str, following: bool, as_json: bool) -> None:
     path = find_run(home(), run)
     if (it := read_run(path)).study:
         it = follow_study(path) if following else it
-        print_result(study_json(it), study_card(it), as_json=as_json)
+        print_result(study_run_to_dict(it), study_card(it), as_json=as_json)
         return
     if it.kind == SWEEP:
         it = follow_sweep(path, ours=False) if following else it
-        print_result(sweep_json(it), sweep_card(it), as_json=as_json)
+        print_result(sweep_run_to_dict(it), sweep_card(it), as_json=as_json)
         return
     if following and not as_json:
         follow(path, ours=False)
@@ -120,9 +120,9 @@ def show(run: str, following: bool, as_json: bool) -> None:
     if found.epochs:
         heads = "\n" + _EPOCH_HEAD
         text += "\n" + heads + "".join("\n" + _epoch_line(found, n) for n in _shown(found))
-    value = {**run_value(found), "history": [asdict(e) for e in found.epochs]}
+    value = {**run_to_dict(found), "history": [asdict(e) for e in found.epochs]}
     if sparse:
-        value["sparse"] = sparsify.sparse_value(found, history=True)
+        value["sparse"] = sparsify.sparse_training_to_dict(found, history=True)
     print_result(value, text, as_json=as_json)
 
 
@@ -164,10 +164,10 @@ def _say_thinning(path: Path, after: int) -> int:
     return len(lines)
 
 
-def run_value(run: Run) -> dict[str, Any]:
+def run_to_dict(run: Run) -> dict[str, Any]:
     """A run as one JSON value; accuracies 0..1, measured; MACs and params counted."""
     if run.study:
-        return study_json(run)
+        return study_run_to_dict(run)
     return {
         "run": run.id,
         "kind": run.kind,
@@ -186,7 +186,7 @@ def run_value(run: Run) -> dict[str, Any]:
         "before": asdict(run.before) if run.before else None,
         "result": asdict(run.result) if run.result else None,
         "student": str(run.student) if run.student.exists() else None,
-        **({"sparse": sparsify.sparse_value(run)} if run.kind == SPARSIFY else {}),
+        **({"sparse": sparsify.sparse_training_to_dict(run)} if run.kind == SPARSIFY else {}),
     }
 
 

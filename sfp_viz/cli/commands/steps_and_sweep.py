@@ -24,7 +24,7 @@ from sfp_viz.cli.options.group import option_group
 from sfp_viz.cli.options.recipe import recipe_options
 from sfp_viz.cli.options.start import StartOptions, start_options
 from sfp_viz.cli.options.training import TrainingOptions, training_options
-from sfp_viz.cli.output.sweep import follow_sweep, print_hint, sweep_card, sweep_json
+from sfp_viz.cli.output.sweep import follow_sweep, print_hint, sweep_card, sweep_run_to_dict
 from sfp_viz.cli.output.text import print_result
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
@@ -168,7 +168,7 @@ def sweep(
         print_started(path, path.name, as_json=start.as_json)
         return
     run = follow_sweep(path)
-    print_result(sweep_json(run), sweep_card(run), as_json=start.as_json)
+    print_result(sweep_run_to_dict(run), sweep_card(run), as_json=start.as_json)
     check_finished(run)
     print_hint(run)
 

@@ -15,7 +15,7 @@ import click
 from sfp_viz.cli.options.arguments import data_name, find_model
 from sfp_viz.cli.options.edits import EditOptions
 from sfp_viz.cli.options.recipe import recipe_options
-from sfp_viz.cli.output.study import follow_study, study_card, study_json
+from sfp_viz.cli.output.study import follow_study, study_card, study_run_to_dict
 from sfp_viz.cli.output.text import print_result, with_json
 from sfp_viz.core.evidence.observations import SCORES
 from sfp_viz.core.evidence.study import Study
@@ -140,4 +140,4 @@ def _study(net: str, study: Study, data: str | None, background: bool, as_json: 
     if run.state != "finished":
         again = f" Resume it: sfp-viz runs resume {path.name}"
         raise RunError((run.message or f"The run is {run.state}.") + again)
-    print_result(study_json(run), study_card(run), as_json=as_json)
+    print_result(study_run_to_dict(run), study_card(run), as_json=as_json)

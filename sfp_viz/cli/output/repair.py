@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, PruneReport
 
 
-def repair_value(asked: str, report: PruneReport) -> dict[str, Any]:
+def repair_to_dict(asked: str, report: PruneReport) -> dict[str, Any]:
     """The repair that the recipe ``asked`` for, as JSON: what was left out of it, and of each
     refitted layer the sums that the fit computed and the errors measured of its output."""
     layers = [

@@ -94,7 +94,7 @@ def _stripes(outcome: Outcome) -> str:
     return "; dead stripes left out" if outcome.choices else ""
 
 
-def sparse_value(run: Run, *, history: bool = False) -> dict[str, Any] | None:
+def sparse_training_to_dict(run: Run, *, history: bool = False) -> dict[str, Any] | None:
     """The same as JSON; None for any other run. MACs, params and bytes computed, times measured."""
     try:
         asked = read_sparsify_request(run.path)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.output.text import fact_list, table, time_text
-from sfp_viz.core.evidence.study import study_value
+from sfp_viz.core.evidence.study import study_to_dict
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.records import Run
@@ -38,7 +38,7 @@ def follow_study(path: Path) -> Run:
     return run
 
 
-def study_json(run: Run) -> dict[str, Any]:
+def study_run_to_dict(run: Run) -> dict[str, Any]:
     """A study as JSON: its settings, how far it is, and what was found."""
     study = run.study
     return {
@@ -49,7 +49,7 @@ def study_json(run: Run) -> dict[str, Any]:
         "state": run.state,
         "message": run.message,
         "data": run.data,
-        "settings": study_value(study) if study else {},
+        "settings": study_to_dict(study) if study else {},
         "facts": dict(run.facts),
         "points": run.done,
         "of": run.total,

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sfp_viz.cli.output.text import fact_list, table, time_text
-from sfp_viz.core.plan.sweep import sweep_value
+from sfp_viz.core.plan.sweep import sweep_to_dict
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.results.sweeps import (
@@ -42,7 +42,7 @@ def follow_sweep(path: Path, *, ours: bool = True) -> Run:
     return run
 
 
-def sweep_json(run: Run) -> dict[str, Any]:
+def sweep_run_to_dict(run: Run) -> dict[str, Any]:
     """A sweep as JSON: what was asked for, its runs, and means over seeds."""
     sweep, locks = read_sweep(run.path)
     found = sweep_children(run)
@@ -54,7 +54,7 @@ def sweep_json(run: Run) -> dict[str, Any]:
         "state": run.state,
         "message": run.message,
         "data": run.data,
-        "asked": {**sweep_value(sweep), "locks": list(locks)},
+        "asked": {**sweep_to_dict(sweep), "locks": list(locks)},
         "settings": asdict(run.settings),
         "facts": dict(run.facts),
         "laid_out": run.done,

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.feasibility import furthest
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.evidence.sensitivity import Sensitivity, predicted_loss
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError, RecipeError

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.evidence.evidence import Part, needs
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.errors import PlanError

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfp_viz.core.allocation.allocate import Allocation, allocate, curves_of, pooled_scores
 from sfp_viz.core.allocation.bounds import on_steps
 from sfp_viz.core.allocation.damage_curves import energy
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import WidthReason, fixed_width, width_reason
-from sfp_viz.core.allocation.suggestion import Allocation, allocate, curves_of, pooled_scores
 from sfp_viz.core.evidence.sensitivity import losses
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.recipe import Recipe

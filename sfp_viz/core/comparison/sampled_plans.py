@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.alternatives import alternatives
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.strategies import functional_curves
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.objective import Objective
 from sfp_viz.core.evidence.sensitivity import lost_odds
 from sfp_viz.core.network import Network

@@ -11,7 +11,7 @@ import numpy as np
 from sfp_viz.core.allocation.alternatives import COMPARED, Lack
 from sfp_viz.core.comparison.sampled_plans import KINDS, PREDICTORS, Draw, Kind
 from sfp_viz.core.json_format import format_json, read_json, reading
-from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
+from sfp_viz.core.plan.plan import recipe_from_json, recipe_to_json
 from sfp_viz.core.plan.recipe import Recipe, Strategy
 from sfp_viz.errors import PlanError
 
@@ -46,13 +46,13 @@ class Trust:
         return next((d for d in self.draws if d.kind == kind and d.right is not None), None)
 
 
-def trust_json(trust: Trust) -> str:
+def trust_to_json(trust: Trust) -> str:
     """The record as JSON with a format number, keys sorted."""
     value = {
         "digest": trust.digest,
         "data": trust.data,
         "images": trust.images,
-        "recipe": json.loads(recipe_json(trust.recipe)),
+        "recipe": json.loads(recipe_to_json(trust.recipe)),
         "draws": [
             {
                 "kind": d.kind,

@@ -134,7 +134,7 @@ def _steps(network: Network, sums: Width) -> list[int]:
     return list(dict.fromkeys(_by_share(network, sums)))
 
 
-def latency_json(table: LatencyTable) -> str:
+def latency_to_json(table: LatencyTable) -> str:
     """The table as JSON with a format number, keys sorted; times to a tenth of a microsecond."""
     value = {
         "digest": table.digest,

@@ -15,7 +15,7 @@ from sfp_viz.core.isotonic import rising_curve
 from sfp_viz.core.json_format import format_json, read_json, reading
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
+from sfp_viz.core.plan.plan import recipe_from_json, recipe_to_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError, RecipeError
 
@@ -182,7 +182,7 @@ def changes_since(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> tupl
     return tuple((name, before, now) for name, before, now in pairs if before != now)
 
 
-def sensitivity_json(sensitivity: Sensitivity) -> str:
+def sensitivity_to_json(sensitivity: Sensitivity) -> str:
     """The record as JSON with a format number, keys sorted."""
     value = {
         "digest": sensitivity.digest,
@@ -190,7 +190,7 @@ def sensitivity_json(sensitivity: Sensitivity) -> str:
         "images": sensitivity.images,
         "base": sensitivity.base,
         "fresh": sensitivity.fresh,
-        "recipe": json.loads(recipe_json(sensitivity.recipe)),
+        "recipe": json.loads(recipe_to_json(sensitivity.recipe)),
         "right": {name: [list(p) for p in some] for name, some in sensitivity.right.items()},
         "seconds": round(sensitivity.seconds, 3),
         "sizes": dict(sensitivity.sizes),

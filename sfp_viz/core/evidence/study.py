@@ -53,13 +53,13 @@ class Study:
         object.__setattr__(self, "scores", tuple(self.scores))
 
 
-def study_value(study: Study) -> dict[str, Any]:
+def study_to_dict(study: Study) -> dict[str, Any]:
     """The study as JSON values."""
     return asdict(study)
 
 
-def study_of(value: Mapping[str, Any]) -> Study:
-    """The study that ``study_value`` wrote; KeyError, TypeError, ValueError if it is none."""
+def study_from_dict(value: Mapping[str, Any]) -> Study:
+    """The study that ``study_to_dict`` wrote; KeyError, TypeError, ValueError if it is none."""
     known = {f.name for f in fields(Study)}
     given = {name: part for name, part in value.items() if name in known}
     edits = given.get("edits")
@@ -70,6 +70,6 @@ def study_of(value: Mapping[str, Any]) -> Study:
 
 
 def _edits(value: Mapping[str, Any]) -> Edits:
-    from sfp_viz.core.plan.edits import edits_of
+    from sfp_viz.core.plan.edits import edits_from_dict
 
-    return edits_of(value)
+    return edits_from_dict(value)

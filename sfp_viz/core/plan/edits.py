@@ -101,7 +101,7 @@ class Edits:
         return replace(self, keep=keep, remove=remove)
 
 
-def edits_value(edits: Edits) -> dict[str, Any]:
+def edits_to_dict(edits: Edits) -> dict[str, Any]:
     """The edits as JSON values, as they stand in a plan. ``most`` came later than the rest: it
     stands there only where it is set, so that plans without it keep their hash."""
     value = asdict(edits)
@@ -110,7 +110,7 @@ def edits_value(edits: Edits) -> dict[str, Any]:
     return value
 
 
-def edits_of(value: Any) -> Edits:
+def edits_from_dict(value: Any) -> Edits:
     """The edits in a JSON object that was read already, as they stand in a plan. Raises PlanError
     on anything that is none."""
     known = {field.name for field in fields(Edits)}

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sfp_viz.core.json_format import format_json, read_json
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
+from sfp_viz.core.plan.edits import Edits, edits_from_dict, edits_to_dict
 from sfp_viz.core.plan.plan import FORMAT, PLAN_FORMAT, Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.validation import kept_units
@@ -20,15 +20,15 @@ SCHEMAS: dict[str, type] = {"recipe": Recipe, "edits": Edits, "plan": Plan}
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
 
-def edits_json(edits: Edits) -> str:
+def edits_to_json(edits: Edits) -> str:
     """The edits as JSON with a format number, as they stand in a plan; keys sorted."""
-    return format_json(edits_value(edits), FORMAT)
+    return format_json(edits_to_dict(edits), FORMAT)
 
 
 def edits_from_json(text: str) -> Edits:
     """Read edits; raises PlanError on anything that is none."""
     value = read_json(text, "file of edits", FORMAT)
-    return edits_of({name: part for name, part in value.items() if name != "format"})
+    return edits_from_dict({name: part for name, part in value.items() if name != "format"})
 
 
 def pruning_ratio_dict(network: Network, plan: Plan) -> dict[str, float]:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sfp_viz.core.json_format import format_json, read_json, reading
-from sfp_viz.core.plan.edits import Edits, edits_of, edits_value
-from sfp_viz.core.plan.reason import Reason, reason_from_json, reason_to_json
+from sfp_viz.core.plan.edits import Edits, edits_from_dict, edits_to_dict
+from sfp_viz.core.plan.reason import Reason, reason_from_dict, reason_to_dict
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.version_1 import reason_of, sentence_of
 from sfp_viz.errors import PlanError
@@ -63,9 +63,9 @@ class Plan:
         return next((r.filters for r in self.removals if r.group == group), ())
 
 
-def plan_json(plan: Plan) -> str:
+def plan_to_json(plan: Plan) -> str:
     """The plan as JSON with a format number; floats rounded to 6 digits, keys sorted."""
-    value = _value(plan, [[reason_to_json(reason) for reason in r.reasons] for r in plan.removals])
+    value = _value(plan, [[reason_to_dict(reason) for reason in r.reasons] for r in plan.removals])
     return format_json(value, PLAN_FORMAT)
 
 
@@ -81,13 +81,13 @@ def plan_from_json(text: str) -> Plan:
         return Plan(
             digest=str(value["digest"]),
             recipe=_recipe(value["recipe"]),
-            edits=edits_of(value["edits"]),
+            edits=edits_from_dict(value["edits"]),
             removals=tuple(
                 Removal(
                     str(r["group"]),
                     tuple(int(u) for u in r["filters"]),
                     tuple(
-                        reason_of(str(reason)) if is_first else reason_from_json(reason)
+                        reason_of(str(reason)) if is_first else reason_from_dict(reason)
                         for reason in r["reasons"]
                     ),
                 )
@@ -96,7 +96,7 @@ def plan_from_json(text: str) -> Plan:
         )
 
 
-def recipe_json(recipe: Recipe) -> str:
+def recipe_to_json(recipe: Recipe) -> str:
     """The recipe as JSON with a format number."""
     return format_json(_plain(asdict(recipe)), FORMAT)
 
@@ -116,7 +116,7 @@ def _value(plan: Plan, reasons: Sequence[Sequence[Any]] | None = None) -> dict[s
     return {
         "digest": plan.digest,
         "recipe": _plain(asdict(plan.recipe)),
-        "edits": _plain(edits_value(plan.edits)),
+        "edits": _plain(edits_to_dict(plan.edits)),
         "removals": removals,
     }
 

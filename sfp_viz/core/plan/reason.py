@@ -62,7 +62,7 @@ def small_norm(method: str, norm: float, mean: float) -> Reason:
     return Reason("small_norm", value=share, detail=method)
 
 
-def reason_to_json(reason: Reason) -> dict[str, Any]:
+def reason_to_dict(reason: Reason) -> dict[str, Any]:
     """The reason as a JSON object; fields that say nothing are left out."""
     value: dict[str, Any] = {"kind": reason.kind}
     if reason.other is not None:
@@ -74,7 +74,7 @@ def reason_to_json(reason: Reason) -> dict[str, Any]:
     return value
 
 
-def reason_from_json(value: Mapping[str, Any]) -> Reason:
+def reason_from_dict(value: Mapping[str, Any]) -> Reason:
     """The reason in a JSON object that was read already.
 
     Raises:

@@ -80,7 +80,7 @@ def fair(name: str, like: Recipe) -> Recipe:
     return replace(recipe, max_ratio=0.99) if recipe.allocation == "uniform" else recipe
 
 
-def sweep_value(sweep: Sweep) -> dict[str, Any]:
+def sweep_to_dict(sweep: Sweep) -> dict[str, Any]:
     """The sweep as JSON values."""
     return {
         "targets": list(sweep.targets),
@@ -89,7 +89,7 @@ def sweep_value(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def sweep_of(value: Mapping[str, Any]) -> Sweep:
-    """The sweep that ``sweep_value`` wrote; KeyError, TypeError, ValueError if it is none."""
+def sweep_from_dict(value: Mapping[str, Any]) -> Sweep:
+    """The sweep that ``sweep_to_dict`` wrote; KeyError, TypeError, ValueError if it is none."""
     recipes = tuple((str(name), Recipe(**recipe)) for name, recipe in value["recipes"])
     return Sweep(tuple(value["targets"]), recipes, tuple(value["seeds"]))

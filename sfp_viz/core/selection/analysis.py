@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.evidence.evidence import Evidence, check
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network

@@ -67,11 +67,11 @@ def targets(steps: Steps, final: float) -> tuple[float, ...]:
     return (*(round(way(t), 6) for t in parts), round(final, 6))
 
 
-def steps_value(steps: Steps) -> dict[str, Any]:
+def steps_to_dict(steps: Steps) -> dict[str, Any]:
     """The schedule as JSON values."""
     return asdict(steps)
 
 
-def steps_of(value: Mapping[str, Any]) -> Steps:
-    """The schedule that ``steps_value`` wrote; TypeError where it is none."""
+def steps_from_dict(value: Mapping[str, Any]) -> Steps:
+    """The schedule that ``steps_to_dict`` wrote; TypeError where it is none."""
     return Steps(**{f.name: value[f.name] for f in fields(Steps) if f.name in value})

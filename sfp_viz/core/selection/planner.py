@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal

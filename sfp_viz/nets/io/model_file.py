@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.json_format import MALFORMED
-from sfp_viz.core.plan.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.plan import plan_from_json, plan_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_bytes
 
@@ -88,7 +88,7 @@ def header_of(model: Model) -> str:
             "data": model.data,
             "digest": model.digest,
             "base_digest": model.base_digest,
-            "plans": [json.loads(plan_json(plan)) for plan in model.plans],
+            "plans": [json.loads(plan_to_json(plan)) for plan in model.plans],
             "added_biases": list(model.added_biases),
         },
         sort_keys=True,

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.stripes import stripe_cost
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import uniform_l1

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.selection.iterative_schedule import steps_value
+from sfp_viz.core.selection.iterative_schedule import steps_to_dict
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
@@ -45,7 +45,7 @@ def create_steps(
             {
                 "recipe": asdict(order.recipe),
                 "edits": asdict(order.edits) if order.edits else None,
-                "steps": steps_value(order.steps),
+                "steps": steps_to_dict(order.steps),
             },
             indent=1,
         ),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.evidence.evidence import check, needs
-from sfp_viz.core.evidence.study import Kind, Study, study_value
+from sfp_viz.core.evidence.study import Kind, Study, study_to_dict
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RunError
@@ -44,7 +44,7 @@ def create_study(
     files: dict[str, Path | str] = {"start.safetensors": model_file}
     for source in _given(home, study, digest):
         files[f"evidence/{FILES[source.kind][1]}"] = source.file
-    entry = {"kind": kind, "name": name, "data": data, "settings": study_value(study)}
+    entry = {"kind": kind, "name": name, "data": data, "settings": study_to_dict(study)}
     known = {**(facts or {}), "digest": digest}
     target = folder or free_folder(home, f"{kind} {name}")
     return create_folder(target, {**entry, "facts": known}, files)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.evidence.evidence import check, needs
-from sfp_viz.core.plan.sweep import Sweep, sweep_value
+from sfp_viz.core.plan.sweep import Sweep, sweep_to_dict
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.io.model_file import read_header
@@ -44,7 +44,7 @@ def create_sweep(
     digest, name = str(header["digest"]), str(header["name"])
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
-        REQUEST_FILE: json.dumps({**sweep_value(sweep), "locks": list(locks)}, indent=1),
+        REQUEST_FILE: json.dumps({**sweep_to_dict(sweep), "locks": list(locks)}, indent=1),
         **_measured(home, sweep, digest),
     }
     known = {**(facts or {}), "digest": digest, "members": len(sweep)}

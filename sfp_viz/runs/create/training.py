@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.plan.plan import Plan, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_to_json
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.storage.layout import create_folder, free_folder
@@ -35,6 +35,6 @@ def create_run(
     if teacher is not None:
         files["teacher.safetensors"] = teacher
     if plan is not None:
-        files["plan.json"] = plan_json(plan)
+        files["plan.json"] = plan_to_json(plan)
     entry = {"kind": TRAINING, "name": name, "data": data, "settings": asdict(settings)}
     return create_folder(folder or free_folder(home, name), {**entry, "facts": facts or {}}, files)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfp_viz.core.plan.sweep import Member, Sweep, sweep_of
+from sfp_viz.core.plan.sweep import Member, Sweep, sweep_from_dict
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
 from sfp_viz.runs.folder import read_run
@@ -28,7 +28,7 @@ def read_sweep(path: Path) -> tuple[Sweep, tuple[str, ...]]:
     try:
         if value is None:
             raise ValueError("there is no such file")
-        return sweep_of(value), tuple(str(name) for name in value["locks"])
+        return sweep_from_dict(value), tuple(str(name) for name in value["locks"])
     except (KeyError, TypeError, ValueError, SfpError) as problem:
         raise RunError(
             f"{REQUEST_FILE} of the sweep at {path} is not readable: {problem}."

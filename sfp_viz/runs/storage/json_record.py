@@ -20,7 +20,7 @@ class MissingField(RunError):
     """A record lacks a field that has no default."""
 
 
-def record_from_json(kind: type[Record], value: Mapping[str, Any], file: Path) -> Record:
+def record_from_dict(kind: type[Record], value: Mapping[str, Any], file: Path) -> Record:
     """A record of the dataclass ``kind``, each field checked against its annotation.
 
     Args:
@@ -57,7 +57,7 @@ def load_record(kind: type[Record], file: Path) -> Record | None:
     """
     value = read_json(file)
     try:
-        return None if value is None else record_from_json(kind, value, file)
+        return None if value is None else record_from_dict(kind, value, file)
     except MissingField:
         return None
 
@@ -139,6 +139,6 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 def _nested(kind: type, value: Any) -> Any:
     try:
-        return record_from_json(kind, _object(value), Path())
+        return record_from_dict(kind, _object(value), Path())
     except RunError as problem:
         raise ValueError(f"a {kind.__name__}") from problem

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.interchange import edits_of
+from sfp_viz.core.plan.edits import Edits, edits_from_dict
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.selection.iterative_schedule import Steps, steps_of
+from sfp_viz.core.selection.iterative_schedule import Steps, steps_from_dict
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json, write_text
@@ -60,8 +59,8 @@ def read_steps_request(path: Path) -> StepsRequest:
         edits = value["edits"]
         return StepsRequest(
             Recipe(**value["recipe"]),
-            None if edits is None else edits_of(edits),
-            steps_of(value["steps"]),
+            None if edits is None else edits_from_dict(edits),
+            steps_from_dict(value["steps"]),
         )
     except (KeyError, TypeError, ValueError, SfpError) as problem:
         raise RunError(

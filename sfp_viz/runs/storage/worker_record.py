@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sfp_viz.files import read_json, write_json
-from sfp_viz.runs.storage.json_record import record_from_json
+from sfp_viz.runs.storage.json_record import record_from_dict
 
 WORKER_FILE = "worker.json"
 
@@ -62,7 +62,7 @@ class WorkerRecord:
         known = {name: entry for name, entry in value.items() if name in _NAMES}
         facts = {name: entry for name, entry in value.items() if name not in (*_NAMES, "format")}
         entry = {"attempt": 0, **known, "facts": facts}
-        return record_from_json(cls, entry, folder / WORKER_FILE)
+        return record_from_dict(cls, entry, folder / WORKER_FILE)
 
     def updated(self, values: Mapping[str, Any]) -> WorkerRecord:
         """The record with ``values``: its own fields, and facts by any other name."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sfp_viz.core.cost.stripes import stripe_cost
-from sfp_viz.core.plan.plan import plan_json
+from sfp_viz.core.plan.plan import plan_to_json
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_json, write_text
 from sfp_viz.runs.folder import read_run
@@ -102,7 +102,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     task.heartbeat.report("pruning")
     model, plan = training.result()
     save_model(model, path / SPARSE)
-    write_text(path / PLAN, plan_json(plan))
+    write_text(path / PLAN, plan_to_json(plan))
     task.heartbeat.go_on()
     save_model(prune(model, plan), path / PRUNED)  # dead stripes are zeros: so it trains fastest
 

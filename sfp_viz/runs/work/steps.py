@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
-from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_to_json
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.iterative import (
     Left,
@@ -134,7 +134,7 @@ def _begin(task: Task, number: int, target: float, current: Path, left: Left) ->
     seed_step(task.run.settings.seed, number, 0)  # whatever was drawn in this process so far
     if not (folder / START).exists():
         plan, small = _cut(task, target, load_saved(current), left)
-        write_text(folder / PLAN, plan_json(plan))
+        write_text(folder / PLAN, plan_to_json(plan))
         task.heartbeat.go_on()
         save_model(small, folder / START)
     plan = plan_from_json((folder / PLAN).read_text())
@@ -231,7 +231,7 @@ def _end(task: Task, student: Path, plans: list[Plan]) -> None:
     from sfp_viz.nets.io.model_file import load_saved
 
     path = task.run.path
-    write_text(path / PLAN, plan_json(together(task.problem, plans)))
+    write_text(path / PLAN, plan_to_json(together(task.problem, plans)))
     before = read_run(path).before
     if before is None:
         raise RunError("before.json is missing, so there is no result. Start the run anew.")

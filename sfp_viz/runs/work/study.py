@@ -100,7 +100,7 @@ def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
 
 
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
-    from sfp_viz.core.evidence.sensitivity import gathered, sensitivity_json
+    from sfp_viz.core.evidence.sensitivity import gathered, sensitivity_to_json
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation.one_shot import measure_sensitivity_points, sensitivity_tasks
 
@@ -119,13 +119,13 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
     def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         lines = [(group, kept, right) for (group, kept), right in points.items()]
         whole = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
-        return sensitivity_json(whole)
+        return sensitivity_to_json(whole)
 
     return Job(sensitivity_tasks(network, recipe, study.ratios), measure, content, data, len(test))
 
 
 def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
-    from sfp_viz.core.cost.latency_table import latency_json
+    from sfp_viz.core.cost.latency_table import latency_to_json
     from sfp_viz.nets.evaluation.layer_latency import latency_table, measure_table, table_tasks
 
     def measure(todo: Sequence[Task]) -> Iterator[float]:
@@ -134,7 +134,7 @@ def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
 
     def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         lines = [(name, outs, ins, ms) for (name, outs, ins), ms in points.items()]
-        return latency_json(latency_table(network, lines, batch=study.batch))
+        return latency_to_json(latency_table(network, lines, batch=study.batch))
 
     return Job(table_tasks(model, network), measure, content)
 
@@ -162,7 +162,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.core.allocation.alternatives import alternatives, left_out
     from sfp_viz.core.allocation.problem import Problem
     from sfp_viz.core.comparison.sampled_plans import draws, edits_of
-    from sfp_viz.core.comparison.trust import Trust, trust_json
+    from sfp_viz.core.comparison.trust import Trust, trust_to_json
     from sfp_viz.core.plan.request import Request
     from sfp_viz.core.selection.analysis import analyze
     from sfp_viz.core.selection.planner import make_plan
@@ -189,7 +189,7 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
         right = {number: count for (number, _), count in points.items()}
         whole = tuple(replace(draw, right=right[number]) for number, draw in enumerate(drawn))
         told = Trust(network.digest, data, len(test), recipe, whole, seconds, left_out(others))
-        return trust_json(told)
+        return trust_to_json(told)
 
     tasks = tuple((number, plan.hash) for number, plan in enumerate(plans))
     return Job(tasks, measure, content, data, len(test))

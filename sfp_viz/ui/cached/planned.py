@@ -85,7 +85,7 @@ def suggestion(key: str, request: Request) -> dict[str, int]:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _suggestion(key: str, request: Request, version: tuple) -> dict[str, int]:
-    from sfp_viz.core.allocation.suggestion import allocated_widths
+    from sfp_viz.core.allocation.allocate import allocated_widths
 
     spread = dispersions(key, request.recipe) if request.recipe.allocation == "dispersion" else {}
     network = loaders.network(key)

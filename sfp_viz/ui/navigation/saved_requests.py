@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json
+from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_to_json
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import SfpError
 from sfp_viz.files import write_text
@@ -31,7 +31,7 @@ def save(digest: str, recipe: Recipe, edits: Edits | None) -> str:
     request = Plan(digest, recipe, edits or Edits(digest), ())
     path = loaders.home() / "asked" / f"{request.hash}.json"
     if not path.exists():
-        write_text(path, plan_json(request), parents=True)
+        write_text(path, plan_to_json(request), parents=True)
     return request.hash
 
 

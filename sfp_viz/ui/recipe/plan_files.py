@@ -5,7 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from sfp_viz.core.network import Network
-from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_json, recipe_from_json, recipe_json
+from sfp_viz.core.plan.plan import (
+    Plan,
+    plan_from_json,
+    plan_to_json,
+    recipe_from_json,
+    recipe_to_json,
+)
 from sfp_viz.errors import PlanError, SfpError
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import planned
@@ -38,7 +44,7 @@ def recipe_button(network: Network, plan: Plan | None = None) -> None:
     """Download of the recipe: of ``plan``, else of the session."""
     st.download_button(
         "Recipe",
-        recipe_json(plan.recipe if plan else state.session().recipe),
+        recipe_to_json(plan.recipe if plan else state.session().recipe),
         file_name=f"{network.name}.recipe.json",
         mime="application/json",
         key="take_recipe",
@@ -53,7 +59,7 @@ def plan_button(network: Network, plan: Plan | None = None) -> None:
     key, request = now.model, now.request  # the click comes from another thread
     st.download_button(
         "Plan",
-        lambda: plan_json(plan or planned.plan(key, request)),
+        lambda: plan_to_json(plan or planned.plan(key, request)),
         file_name=f"{network.name}.plan.json",
         mime="application/json",
         key="take_plan",

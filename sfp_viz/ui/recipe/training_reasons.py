@@ -14,7 +14,7 @@ import streamlit as st
 
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_json
+from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_to_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.errors import SfpError
 from sfp_viz.files import write_text
@@ -27,7 +27,7 @@ _BY_HAND = Reason("by_hand")
 
 def save(plan: Plan) -> None:
     """Save the plan that a sparse training ended in beside its weights, which must be stored."""
-    write_text(_path(plan.digest), plan_json(plan))
+    write_text(_path(plan.digest), plan_to_json(plan))
 
 
 def reasons_of(digest: str) -> Mapping[tuple[str, int], Reason]:

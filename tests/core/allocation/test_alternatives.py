@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.alternatives import COMPARED, alternatives, left_out
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.edits import Edits

@@ -1,14 +1,11 @@
 """Why this ratio: the numbers are those that the widths came from."""
 
-from dataclasses import replace
-
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocate, allocated_widths
 from sfp_viz.core.allocation.explanation import WidthFormula, explain_width
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import WidthReason, width_reason
-from sfp_viz.core.allocation.rounding_cost import rounding_cost
-from sfp_viz.core.allocation.suggestion import allocate, allocated_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.plan.edits import Edits
@@ -134,17 +131,3 @@ def test_where_nothing_is_cut_the_target_is_the_reason(plain, allocation):
     recipe = Recipe(allocation=allocation, target_reduction=0.0)
     found = reason(plain, recipe, "conv2", evidence=evidence_of(plain))
     assert (found.kind, found.kept) == ("target_met", 24)
-
-
-def test_what_rounding_costs_is_the_difference_of_two_plans(plain):
-    recipe = Recipe(rounding=8, target_reduction=0.4)
-    found = rounding_cost(Problem(plain, Request(recipe), dispersions=SPREAD))
-    assert found.rounded == allocated_widths(Problem(plain, Request(recipe), dispersions=SPREAD))
-    assert found.plain == allocated_widths(
-        Problem(plain, Request(replace(recipe, rounding=1)), dispersions=SPREAD)
-    )
-    assert 0.4 <= found.plain_reduction <= found.rounded_reduction
-    gave_way = rounding_cost(
-        Problem(plain, Request(Recipe(rounding=16, target_reduction=0.9)), dispersions=SPREAD)
-    )
-    assert gave_way.step == 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.allocation.accuracy_target import losing_at_most
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.feasibility import (
     Limit,
     UnreachableTarget,
@@ -14,7 +15,6 @@ from sfp_viz.core.allocation.feasibility import (
     rounded_down,
 )
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import predicted_loss

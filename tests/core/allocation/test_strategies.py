@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocate, allocated_widths
 from sfp_viz.core.allocation.damage_curves import pieces_of
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.strategies import (
@@ -14,7 +15,6 @@ from sfp_viz.core.allocation.strategies import (
     functional_curves,
     sensitivity_curves,
 )
-from sfp_viz.core.allocation.suggestion import allocate, allocated_widths
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.sensitivity import loss

@@ -4,12 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.comparison import sampled_plans as drawing
 from sfp_viz.core.comparison.sampled_plans import Draw, damage_by_dispersion, draws, edits_of
-from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json
+from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_to_json
 from sfp_viz.core.comparison.verdict import agreement, agreements, spearman
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
@@ -163,9 +163,9 @@ def test_an_agreement_says_how_well_plans_are_ordered():
 
 def test_json_goes_both_ways():
     trust = made([900, 800, None, 600])
-    text = trust_json(trust)
+    text = trust_to_json(trust)
     assert trust_from_json(text) == trust
-    assert trust_json(trust_from_json(text)) == text
+    assert trust_to_json(trust_from_json(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_json_goes_both_ways():
     ],
 )
 def test_other_json_is_refused_in_words(change):
-    value = json.loads(trust_json(made([900, 800, 700, 600])))
+    value = json.loads(trust_to_json(made([900, 800, 700, 600])))
     value["draws"][1].update(change)
     with pytest.raises(SfpError):
         trust_from_json(json.dumps(value))
@@ -192,7 +192,7 @@ def test_other_json_is_refused_in_words(change):
 
 
 def test_damage_that_a_predictor_does_not_know_is_left_out():
-    value = json.loads(trust_json(made([900, 800, 700, 600])))
+    value = json.loads(trust_to_json(made([900, 800, 700, 600])))
     value["draws"][0]["predicted"]["taste"] = 1.0
     assert dict(trust_from_json(json.dumps(value)).draws[0].predicted) == {"dispersion": 0.0}
     assert set(drawing.PREDICTORS) == {"dispersion", "functional", "sensitivity"}

@@ -9,7 +9,7 @@ import pytest
 
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.comparison.sampled_plans import Draw, draws
-from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_json
+from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_to_json
 from sfp_viz.core.comparison.verdict import against_uniform, leaders, rankings
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import Recipe
@@ -84,11 +84,11 @@ def test_what_was_not_compared_is_kept_with_what_it_lacks():
         measured(suggestion=900, uniform=500),
         left_out=(("functional", ("observations",)), ("sensitivity", ("target",))),
     )
-    assert trust_from_json(trust_json(trust)) == trust
+    assert trust_from_json(trust_to_json(trust)) == trust
 
 
 def test_what_version_0_1_said_of_allocations_that_were_not_compared_is_understood():
-    value = json.loads(trust_json(measured(suggestion=900, uniform=500)))
+    value = json.loads(trust_to_json(measured(suggestion=900, uniform=500)))
     sentence = "no images were looked at and the layers were not timed"
     value["left_out"] = [["functional", sentence], ["sensitivity", "it cannot reach the target"]]
     assert trust_from_json(json.dumps(value)).left_out == (
@@ -97,15 +97,15 @@ def test_what_version_0_1_said_of_allocations_that_were_not_compared_is_understo
 
 
 def test_an_older_record_is_read():
-    value = json.loads(trust_json(measured(suggestion=500, uniform=800)))
+    value = json.loads(trust_to_json(measured(suggestion=500, uniform=800)))
     del value["left_out"]
     old = trust_from_json(json.dumps(value))
     assert old.left_out is None
-    assert trust_from_json(trust_json(old)) == old
+    assert trust_from_json(trust_to_json(old)) == old
 
 
 @pytest.mark.parametrize("wrong", [3, [["taste", "x"]], [["functional"]], ["functional"]], ids=str)
 def test_a_record_with_nonsense_left_out_is_refused(wrong):
-    value = json.loads(trust_json(measured(suggestion=500, uniform=800)))
+    value = json.loads(trust_to_json(measured(suggestion=500, uniform=800)))
     with pytest.raises(SfpError):
         trust_from_json(json.dumps({**value, "left_out": wrong}))

@@ -9,7 +9,7 @@ from sfp_viz.core.cost.latency_table import (
     LatencyTable,
     estimate,
     latency_from_json,
-    latency_json,
+    latency_to_json,
     widths_to_measure,
 )
 from sfp_viz.errors import PlanError
@@ -77,9 +77,9 @@ def test_a_table_of_other_weights_is_refused(plain):
 
 def test_json_goes_both_ways(plain):
     table = table_for(plain, lambda outs, ins: outs / 8, rest=0.25)
-    text = latency_json(table)
+    text = latency_to_json(table)
     assert latency_from_json(text) == table
-    assert latency_json(latency_from_json(text)) == text
+    assert latency_to_json(latency_from_json(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,6 @@ def test_json_goes_both_ways(plain):
     ],
 )
 def test_other_json_is_refused_in_words(plain, change):
-    value = json.loads(latency_json(table_for(plain, lambda outs, ins: 1.0)))
+    value = json.loads(latency_to_json(table_for(plain, lambda outs, ins: 1.0)))
     with pytest.raises(PlanError):
         latency_from_json(json.dumps({**value, **change}))

@@ -15,7 +15,7 @@ from sfp_viz.core.evidence.sensitivity import (
     odds_lost,
     predicted_loss,
     sensitivity_from_json,
-    sensitivity_json,
+    sensitivity_to_json,
 )
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.recipe import Recipe
@@ -119,9 +119,9 @@ def test_only_what_chooses_filters_makes_it_stale(known):
 
 
 def test_json_goes_both_ways(known):
-    text = sensitivity_json(known)
+    text = sensitivity_to_json(known)
     assert sensitivity_from_json(text) == known
-    assert sensitivity_json(sensitivity_from_json(text)) == text
+    assert sensitivity_to_json(sensitivity_from_json(text)) == text
 
 
 def _with(text, **changes):
@@ -147,7 +147,7 @@ def _with(text, **changes):
 )
 def test_other_json_is_refused_in_words(known, changes):
     with pytest.raises(SfpError):
-        sensitivity_from_json(_with(sensitivity_json(known), **changes))
+        sensitivity_from_json(_with(sensitivity_to_json(known), **changes))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 100_000, '{"format": 1}'])

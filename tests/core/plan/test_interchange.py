@@ -15,12 +15,12 @@ from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.interchange import (
     SCHEMAS,
     edits_from_json,
-    edits_json,
+    edits_to_json,
     pruning_ratio_dict,
     schema,
     schema_json,
 )
-from sfp_viz.core.plan.plan import Plan, Removal, plan_json, recipe_json
+from sfp_viz.core.plan.plan import Plan, Removal, plan_to_json, recipe_to_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.core.plan.request import Request
@@ -70,14 +70,14 @@ def test_real_recipes_edits_and_plans_are_valid(name):
     recipe = NAMED[name](target_reduction=0.1)
     _, network = read("plain")
     edits = full_edits(network.digest)
-    assert valid("recipe", recipe_json(recipe))
-    assert valid("edits", edits_json(edits))
+    assert valid("recipe", recipe_to_json(recipe))
+    assert valid("edits", edits_to_json(edits))
     plan = make_plan_for(Problem(network, Request.of(Recipe(target_reduction=0.1), edits)))
-    assert valid("plan", plan_json(replace(plan, recipe=recipe)))
+    assert valid("plan", plan_to_json(replace(plan, recipe=recipe)))
 
 
 def test_each_choice_is_valid_and_what_the_readers_refuse_is_not():
-    recipe = json.loads(recipe_json(Recipe()))
+    recipe = json.loads(recipe_to_json(Recipe()))
     for name, choices in CHOICES.items():
         assert all(valid("recipe", json.dumps({**recipe, name: choice})) for choice in choices)
         assert not valid("recipe", json.dumps({**recipe, name: "tea leaves"}))
@@ -85,7 +85,7 @@ def test_each_choice_is_valid_and_what_the_readers_refuse_is_not():
     assert not valid("recipe", json.dumps({**recipe, "format": 2}))
     assert not valid("recipe", json.dumps({**recipe, "color": "red"}))
     assert not valid("recipe", json.dumps({**recipe, "gamma": "much"}))
-    edits = json.loads(edits_json(full_edits("ab")))
+    edits = json.loads(edits_to_json(full_edits("ab")))
     assert not valid("edits", json.dumps({**edits, "ratios": [["conv1"]]}))
     assert not valid("edits", json.dumps({**edits, "ratios": [["conv1", 0.5, 1]]}))
     assert not valid("edits", json.dumps({**edits, "keep": [["conv1", 0.5]]}))
@@ -94,7 +94,7 @@ def test_each_choice_is_valid_and_what_the_readers_refuse_is_not():
 
 def test_edits_are_read_back_as_they_were_and_others_refused():
     edits = full_edits("ab")
-    assert edits_from_json(edits_json(edits)) == edits
+    assert edits_from_json(edits_to_json(edits)) == edits
     assert edits_from_json('{"format": 1, "digest": "ab"}') == Edits("ab")
     for text in (
         "{",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_json
+from sfp_viz.core.plan.plan import Plan, Removal, plan_from_json, plan_to_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError, SfpError
@@ -25,14 +25,14 @@ PLAN = Plan(
     EDITS,
     (Removal("conv1", (1, 3), (Reason("redundant", other=2), Reason("by_hand"))),),
 )
-ENTRY = json.loads(plan_json(PLAN))
+ENTRY = json.loads(plan_to_json(PLAN))
 
 
 def test_a_plan_comes_back_as_it_was():
-    again = plan_from_json(plan_json(PLAN))
+    again = plan_from_json(plan_to_json(PLAN))
     assert again == PLAN
     assert again.hash == PLAN.hash
-    assert plan_json(again) == plan_json(PLAN)
+    assert plan_to_json(again) == plan_to_json(PLAN)
 
 
 def test_the_hash_is_sixteen_digits_and_changes_with_the_plan():
@@ -45,7 +45,7 @@ def test_the_hash_is_sixteen_digits_and_changes_with_the_plan():
 def test_edits_without_a_maximum_say_nothing_of_it_so_that_older_plans_keep_their_hash():
     assert "most" not in ENTRY["edits"]
     few = Plan("abc", PLAN.recipe, EDITS.with_most("conv1", 3), PLAN.removals)
-    assert plan_from_json(plan_json(few)) == few
+    assert plan_from_json(plan_to_json(few)) == few
     assert few.hash != PLAN.hash
 
 
@@ -101,7 +101,7 @@ FIRST = json.dumps({
 def test_a_plan_of_format_1_opens_with_reasons_as_records():
     plan = plan_from_json(FIRST)
     assert plan.removals[0].reasons == tuple(REASONS.values())
-    assert plan_from_json(plan_json(plan)) == plan
+    assert plan_from_json(plan_to_json(plan)) == plan
 
 
 def test_a_plan_of_format_1_is_known_by_its_first_hash_too():

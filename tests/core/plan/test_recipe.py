@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sfp_viz.core.plan import recipe as recipes
-from sfp_viz.core.plan.plan import recipe_from_json, recipe_json
+from sfp_viz.core.plan.plan import recipe_from_json, recipe_to_json
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.errors import PlanError, RecipeError, SfpError
 
@@ -14,13 +14,15 @@ from sfp_viz.errors import PlanError, RecipeError, SfpError
 @pytest.mark.parametrize("name", sorted(NAMED))
 def test_named_recipes_come_back_from_json(name):
     recipe = NAMED[name](target_reduction=1 / 3, seed=7)
-    again = recipe_from_json(recipe_json(recipe))
+    again = recipe_from_json(recipe_to_json(recipe))
     assert again == recipe
     assert hash(again) == hash(recipe)
 
 
 def test_whole_numbers_and_fractions_are_the_same_recipe():
-    assert recipe_json(Recipe(gamma=2, balance=1)) == recipe_json(Recipe(gamma=2.0, balance=1.0))
+    assert recipe_to_json(Recipe(gamma=2, balance=1)) == recipe_to_json(
+        Recipe(gamma=2.0, balance=1.0)
+    )
 
 
 def test_named_recipes_take_changes():
@@ -83,8 +85,8 @@ def test_text_that_is_no_recipe_is_refused(text):
 
 
 @pytest.mark.parametrize("value", [None, [], {}, "x", 1e400, True, "__import__('os')"])
-@pytest.mark.parametrize("key", sorted(json.loads(recipe_json(Recipe()))))
+@pytest.mark.parametrize("key", sorted(json.loads(recipe_to_json(Recipe()))))
 def test_hostile_values_never_raise_anything_else(key, value):
-    text = json.dumps({**json.loads(recipe_json(Recipe())), key: value})
+    text = json.dumps({**json.loads(recipe_to_json(Recipe())), key: value})
     with suppress(SfpError):
         recipe_from_json(text)

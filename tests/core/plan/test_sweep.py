@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sfp_viz.core.plan.recipe import NAMED, Recipe
-from sfp_viz.core.plan.sweep import FLOORS, Sweep, sweep_of, sweep_value
+from sfp_viz.core.plan.sweep import FLOORS, Sweep, sweep_from_dict, sweep_to_dict
 from sfp_viz.errors import RecipeError
 
 
@@ -45,4 +45,4 @@ def test_a_sweep_that_makes_no_sense_is_refused_in_words(settings, says):
 
 def test_a_sweep_survives_its_file():
     sweep = Sweep(targets=(0.2,), recipes=(("x", Recipe(kappa=0.25)),), seeds=(3, 1))
-    assert sweep_of(sweep_value(sweep)) == sweep
+    assert sweep_from_dict(sweep_to_dict(sweep)) == sweep

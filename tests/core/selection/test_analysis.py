@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.plan.recipe import Recipe

@@ -11,8 +11,8 @@ from sfp_viz.core.selection.iterative_schedule import (
     MOST_STAGES,
     Growth,
     Steps,
-    steps_of,
-    steps_value,
+    steps_from_dict,
+    steps_to_dict,
     targets,
 )
 from sfp_viz.errors import RecipeError
@@ -77,4 +77,4 @@ def test_a_target_that_steps_cannot_reach_is_refused(final):
 
 def test_a_schedule_survives_its_file():
     steps = Steps(stages=5, growth="cubic", epochs=1, last_epochs=7)
-    assert steps_of(steps_value(steps)) == steps
+    assert steps_from_dict(steps_to_dict(steps)) == steps

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.allocate import bounds
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import bounds
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.plan import plan_from_json, plan_to_json
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import CHOICES, NAMED, Recipe
 from sfp_viz.core.plan.request import Request
@@ -28,7 +28,7 @@ def test_a_plan_meets_its_target_and_comes_back_from_json(name, recipe, request)
     asked = NAMED[recipe](target_reduction=0.2, coupled="shared")
     plan = make_plan_for(Problem(network, Request(asked), evidence_of(network)))
     assert cost(network, plan).macs <= 0.8 * cost(network).macs
-    assert plan_from_json(plan_json(plan)) == plan
+    assert plan_from_json(plan_to_json(plan)) == plan
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_random_one(plain):
@@ -186,7 +186,7 @@ def test_whatever_is_asked_the_plan_obeys_it_or_says_why_not(name, request):
         kept = np.array(list(kept_units(network, plan).values()))
         assert count(kept) <= (1 - recipe.target_reduction) * count(count.sizes) + 1e-6
         assert all(kept >= low)
-        assert plan_from_json(plan_json(plan)) == plan
+        assert plan_from_json(plan_to_json(plan)) == plan
         free = [pair for pair in (*edits.keep, *edits.remove) if pair[0] not in edits.protected]
         for group, unit in free:
             assert (unit in plan.removed(group)) == ((group, unit) in edits.remove)

@@ -8,7 +8,7 @@ import torch
 
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
-from sfp_viz.core.plan.plan import plan_from_json, plan_json
+from sfp_viz.core.plan.plan import plan_from_json, plan_to_json
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.core.training.sparsification import sparse_settings
@@ -84,7 +84,7 @@ def test_a_training_yields_its_history_and_ends_in_a_plan_that_prunes(settings):
     assert history[-1].step == history[-1].steps == session.steps
     assert history[-1].test_images == 60
     model, plan = session.result()
-    assert plan_from_json(plan_json(plan)) == plan
+    assert plan_from_json(plan_to_json(plan)) == plan
     small = prune(model, plan)
     assert count_macs(small) == cost(read_network(model), plan).macs
     if settings.method == "stripes":

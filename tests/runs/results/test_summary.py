@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.core.selection.iterative_schedule import Steps, steps_value
+from sfp_viz.core.selection.iterative_schedule import Steps, steps_to_dict
 from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.runs.results import summary
 from sfp_viz.runs.results.differences import differing_rows
@@ -112,7 +112,7 @@ def test_the_best_epoch_of_a_run_in_steps_is_one_of_its_last_stage(tmp_path):
     settings = json.loads((path / "settings.json").read_text())
     (path / "settings.json").write_text(json.dumps({**settings, "kind": "steps"}))
     order = {"recipe": asdict(Recipe()), "edits": None}
-    order["steps"] = steps_value(Steps(stages=2, epochs=2, last_epochs=3))
+    order["steps"] = steps_to_dict(Steps(stages=2, epochs=2, last_epochs=3))
     (path / "steps.json").write_text(json.dumps(order))
     write_stages(path, [Stage(n, 0.2 * n, 0.2 * n, 9000, 900, 0.5, "h") for n in (1, 2)])
     (one,) = finished_runs(tmp_path)

@@ -15,7 +15,7 @@ import pytest
 
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import sensitivity_from_json
-from sfp_viz.core.evidence.study import Study, study_of, study_value
+from sfp_viz.core.evidence.study import Study, study_from_dict, study_to_dict
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RecipeError, RunError
@@ -65,7 +65,7 @@ def test_a_study_is_written_down_and_read_back_as_it_was():
     edits = Edits("ab", ratios=(("conv1", 0.5),), least=(("conv2", 3),), makeup=False)
     study = Study("trust", Recipe(gamma=1.5), edits, images=7, ratios=(0.9, 0.25), seed=3)
     assert study.ratios == (0.25, 0.9)
-    assert study_of(json.loads(json.dumps(study_value(study)))) == study
+    assert study_from_dict(json.loads(json.dumps(study_to_dict(study)))) == study
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 
 from sfp_viz.core.plan.edits import Edits
-from sfp_viz.core.plan.plan import Plan, Removal, plan_json
+from sfp_viz.core.plan.plan import Plan, Removal, plan_to_json
 from sfp_viz.core.plan.reason import Reason, ReasonKind
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.text.plan import reasons
@@ -36,7 +36,7 @@ def test_a_reason_is_said_with_its_numbers(reason, text):
 def test_other_words_change_no_hash_and_no_file(monkeypatch):
     removal = Removal("conv1", (0, 1), (Reason("dead"), Reason("by_hand")))
     plan = Plan("d", Recipe(), Edits("d"), (removal,))
-    before = plan.hash, plan.version_1_hash, plan_json(plan)
+    before = plan.hash, plan.version_1_hash, plan_to_json(plan)
     monkeypatch.setattr(reasons, "_WORDS", {"dead": "without weights", "by_hand": "your choice"})
     assert reason_text(Reason("dead")) == "without weights"
-    assert (plan.hash, plan.version_1_hash, plan_json(plan)) == before
+    assert (plan.hash, plan.version_1_hash, plan_to_json(plan)) == before

@@ -2,10 +2,10 @@
 
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocate, allocated_widths
 from sfp_viz.core.allocation.explanation import explain_width
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import WidthReason, WidthReasonKind, width_reason
-from sfp_viz.core.allocation.suggestion import allocate, allocated_widths
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import loss
 from sfp_viz.core.network import Cause, FilterGroup

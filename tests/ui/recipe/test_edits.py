@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.allocation.suggestion import allocated_widths
 from sfp_viz.core.network import CostTerm, FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe

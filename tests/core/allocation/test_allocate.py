@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sfp_viz.core.allocation.allocate import allocated_widths, bounds, pooled_scores
 from sfp_viz.core.allocation.feasibility import Limit, UnreachableTarget, rounded_down
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import width_reason
-from sfp_viz.core.allocation.suggestion import allocated_widths, bounds, pooled_scores
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import Evidence
