@@ -104,7 +104,9 @@ def measure(network: str, target: float, method: str, seed: int, *, epochs: int,
     history, final = [], None
     if epochs:
         parts = {"teacher": teacher_of(network), "train": train, "test": held_out}
-        training = sparse_training.held(Training(pruned, **parts, settings=settings), method)
+        training = sparse_training.freeze_dead_stripes(
+            Training(pruned, **parts, settings=settings), method
+        )
         while training.done < settings.epochs:
             epoch = training.epoch()
             history.append(epoch.test_accuracy if epoch else None)
@@ -152,14 +154,14 @@ def better_rate(cell: tuple[str, float, str], options: argparse.Namespace) -> fl
 
 def go_on(options: argparse.Namespace) -> None:
     """Measure what is asked for and not there yet, seed by seed."""
-    there = {tuple(r[name] for name in KEY) for r in done()}
+    known = {tuple(r[name] for name in KEY) for r in done()}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     for seed in options.seed:
         for network in options.network:
             for target in options.target:
                 for method, rate in product(options.method, options.rate):
                     cell = (network, target, method)
-                    if (*cell, seed, options.epochs, rate) in there:
+                    if (*cell, seed, options.epochs, rate) in known:
                         continue
                     if seed and rate != better_rate(cell, options):
                         continue

@@ -112,7 +112,7 @@ def measure(runs: int, rounds: int) -> dict[str, float | int | str]:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as play:
         home, empty = Path(scratch) / "workspace", Path(scratch) / "empty"
         make(home, runs)
-        found = reading(home, runs)
+        results = reading(home, runs)
         browser = play.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
             args=["--no-sandbox"],
@@ -125,12 +125,12 @@ def measure(runs: int, rounds: int) -> dict[str, float | int | str]:
             finally:
                 server.terminate()
                 server.wait(20)
-            found[f"{name}_first_of_server_s"] = first
-            found[f"{name}_in_fresh_browser_s"] = statistics.median(fresh for fresh, _ in times)
-            found[f"{name}_s"] = statistics.median(linked for _, linked in times)
+            results[f"{name}_first_of_server_s"] = first
+            results[f"{name}_in_fresh_browser_s"] = statistics.median(fresh for fresh, _ in times)
+            results[f"{name}_s"] = statistics.median(linked for _, linked in times)
         browser.close()
     return {
-        "runs": runs, "rounds": rounds, **found, "page_worst_s": max(t for _, t in times),
+        "runs": runs, "rounds": rounds, **results, "page_worst_s": max(t for _, t in times),
         "goal_s": GOAL, "load_before": load, "cores": os.cpu_count() or 0,
         "python": platform.python_version(),
     }  # fmt: skip

@@ -133,7 +133,7 @@ def speed(whole: sfp.Model, small: sfp.Model, turns: int = 31) -> float:
 
 def speeds() -> None:
     """The speed of every structure, measured anew in one pass, in all lines of the results."""
-    rows, found = done(), {}
+    rows, speed_of = done(), {}
     for data, shape in sorted({(row["data"], tuple(row["structure"])) for row in rows}):
         model = base_of(data)
         layers = read_network(model).layers
@@ -143,9 +143,9 @@ def speeds() -> None:
         }
         module = deepcopy(model.module)
         cut(module, channel_groups(model), removed)
-        found[data, shape] = speed(model, model.with_module(module), turns=201)
+        speed_of[data, shape] = speed(model, model.with_module(module), turns=201)
     for row in rows:
-        row["speed"] = found[row["data"], tuple(row["structure"])]
+        row["speed"] = speed_of[row["data"], tuple(row["structure"])]
     RESULTS.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 

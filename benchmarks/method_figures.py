@@ -69,7 +69,7 @@ def network_of(name: str) -> Network:
 
 
 @cache
-def seen() -> Evidence:
+def image_evidence() -> Evidence:
     images = images_of(NETWORK)[0]
     return Evidence(observations=observe(opened(NETWORK), images, most=IMAGES))
 
@@ -80,16 +80,16 @@ def free_sizes(network: Network) -> dict[str, int]:
 
 def dispersion() -> str:
     network = network_of(NETWORK)
-    found = {
-        words: dispersions(network, Recipe(dispersion=kind), seen())
+    values = {
+        words: dispersions(network, Recipe(dispersion=kind), image_evidence())
         for words, kind in KINDS.items()
     }  # fmt: skip
     return dots(
         "Kernel Dispersion of each layer, four ways",
         f"Computed: published ResNet-20, from its weights; activation from {IMAGES} training "
         "images.",
-        found, axis="0: all filters are copies · 1: as spread as random ones",
-        notes=("nearest", {name: f"{value:.2f}" for name, value in found["nearest"].items()}),
+        values, axis="0: all filters are copies · 1: as spread as random ones",
+        notes=("nearest", {name: f"{value:.2f}" for name, value in values["nearest"].items()}),
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def ratios() -> str:
     network, kept, saved = network_of(NETWORK), {}, []
     for words, allocation in WAYS.items():
         recipe = Recipe(target_reduction=TARGET, allocation=allocation)
-        evidence = seen() if needs(recipe) else None
+        evidence = image_evidence() if needs(recipe) else None
         kept[words] = dict(analyze(network, recipe, evidence).kept)
         saved.append(1 - cost_of_widths(network, kept[words]).macs / cost(network).macs)
     least, most = 100 * min(saved), 100 * max(saved)
@@ -111,10 +111,10 @@ def ratios() -> str:
 
 def similarity() -> str:
     network, recipe = network_of(SHIPPED), NAMED["paper_sfp"](TARGET)
-    found = analyze(network, recipe)
-    plan = sfp.make_plan(network, found, recipe)
+    analysis = analyze(network, recipe)
+    plan = sfp.make_plan(network, analysis, recipe)
     removal = next(removal for removal in plan.removals if removal.group == LAYER)
-    group = found.groups[LAYER]
+    group = analysis.groups[LAYER]
     return matrix(
         f"Cosine similarity of the filters of {LAYER}",
         f"Computed from weights: VGG-11 for Fashion-MNIST, recipe 'paper_sfp' at {AT}.",

@@ -92,7 +92,7 @@ def way(options: Any, setting: dict[str, Any]) -> list[list[float]]:
         augmentation="shift", train_images=options.images, settle=0.05, rho=RHO,
     )  # fmt: skip
     session = SparseTraining(model, train=train, test=test, settings=settings)
-    found, seconds = [], 0.0
+    points, seconds = [], 0.0
     try:
         for record in session.records():
             seconds += record.seconds
@@ -101,10 +101,10 @@ def way(options: Any, setting: dict[str, Any]) -> list[list[float]]:
             left = [share for _, share in record.live]
             sizes = [session.network.group(name).size for name, _ in record.live]
             share = sum(x * n for x, n in zip(left, sizes, strict=True)) / sum(sizes)
-            found.append([record.step, seconds, share, loss_of(session.result()[0], session.test)])
+            points.append([record.step, seconds, share, loss_of(session.result()[0], session.test)])
     except sfp.RunError:
         pass
-    return [[round(float(x), 5) for x in point] for point in found]
+    return [[round(float(x), 5) for x in point] for point in points]
 
 
 def loss_of(model: sfp.Model, images: sfp.Images) -> float:
@@ -125,11 +125,11 @@ def arrival(line: dict[str, Any]) -> float:
     return next(met, math.inf)
 
 
-def pace(of: list[dict[str, Any]], solver: str) -> float:
+def pace(results: list[dict[str, Any]], solver: str) -> float:
     """Seconds a step of a solver's method, whatever counts as gone: what the fastest tenth of all
     epochs, of all settings, stays below."""
     method = SOLVERS[solver]["method"]
-    ways = [x["way"] for x in of if SOLVERS[x["solver"]]["method"] == method]
+    ways = [x["way"] for x in results if SOLVERS[x["solver"]]["method"] == method]
     pairs = [pair for way in ways for pair in pairwise(way)]
     return statistics.quantiles([(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs], n=10)[0]
 
@@ -149,14 +149,20 @@ def table(every: list[dict[str, Any]]) -> str:
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for network in dict.fromkeys((line["network"], line["epochs"]) for line in every):
-        of = [line for line in every if (line["network"], line["epochs"]) == network]
-        parts = {solver: [x for x in of if x["solver"] == solver] for solver in SOLVERS}
-        ours, *_ = (best_of(part)[0] * pace(of, name) for name, part in parts.items() if part)
-        for solver, part in parts.items():
-            if not part:
+        network_lines = [line for line in every if (line["network"], line["epochs"]) == network]
+        by_solver = {
+            solver: [x for x in network_lines if x["solver"] == solver] for solver in SOLVERS
+        }
+        ours, *_ = (
+            best_of(solver_lines)[0] * pace(network_lines, name)
+            for name, solver_lines in by_solver.items()
+            if solver_lines
+        )
+        for solver, solver_lines in by_solver.items():
+            if not solver_lines:
                 continue
-            steps, arrived, count, rate, strength = best_of(part)
-            seconds = steps * pace(of, solver)
+            steps, arrived, count, rate, strength = best_of(solver_lines)
+            seconds = steps * pace(network_lines, solver)
             cell = f"{steps:.0f} | {seconds:.1f}" if steps < math.inf else "never | never"
             times = f"{seconds / ours:.2f}x" if steps < math.inf and ours < math.inf else "–"
             rows.append(
@@ -166,17 +172,21 @@ def table(every: list[dict[str, Any]]) -> str:
     return "\n".join([*rows, "", f"The paper claims {CLAIM} times."])
 
 
-def best_of(of: list[dict[str, Any]]) -> tuple[float, int, int, float, float]:
+def best_of(results: list[dict[str, Any]]) -> tuple[float, int, int, float, float]:
     """Median steps of the best setting, the seeds that arrive with it, of how many, its learning
     rate and lambda."""
-    found = []
+    candidates = []
     for rate in RATES:
         for strength in STRENGTHS:
-            here = [arrival(x) for x in of if (x["rate"], x["strength"]) == (rate, strength)]
-            if here:
-                arrived = sum(steps < math.inf for steps in here)
-                found.append((statistics.median_high(here), -arrived, len(here), rate, strength))
-    steps, arrived, count, rate, strength = min(found)
+            arrivals = [
+                arrival(x) for x in results if (x["rate"], x["strength"]) == (rate, strength)
+            ]
+            if arrivals:
+                arrived = sum(steps < math.inf for steps in arrivals)
+                candidates.append(
+                    (statistics.median_high(arrivals), -arrived, len(arrivals), rate, strength)
+                )
+    steps, arrived, count, rate, strength = min(candidates)
     return steps, -arrived, count, rate, strength
 
 

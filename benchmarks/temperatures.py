@@ -150,12 +150,12 @@ def main() -> None:
     parser.add_argument("--kind", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--summary", action="store_true")
     options = parser.parse_args()
-    there = {(r["network"], r["target"], r["kind"], r["seed"]) for r in done()}
+    known = {(r["network"], r["target"], r["kind"], r["seed"]) for r in done()}
     for seed in () if options.summary else options.seed:
         for network in options.network:
             for target in options.target:
                 for kind in options.kind:
-                    if (network, target, kind, seed) not in there:
+                    if (network, target, kind, seed) not in known:
                         row = measure(network, target, kind, seed)
                         with RESULTS.open("a") as file:
                             file.write(json.dumps(row) + "\n")

@@ -63,7 +63,7 @@ RATIOS = {
 
 def slices(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list]:
     """Seconds (wall clock, processor) of each call in each round; the first round is left out."""
-    found: dict[str, list] = {name: [] for name in calls}
+    seconds: dict[str, list] = {name: [] for name in calls}
     order = random.Random(0)
     for turn in range(rounds + 1):
         for name in order.sample(list(calls), len(calls)):
@@ -72,8 +72,8 @@ def slices(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, lis
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             if turn:
-                found[name].append((time.perf_counter() - begun, time.process_time() - busy))
-    return found
+                seconds[name].append((time.perf_counter() - begun, time.process_time() - busy))
+    return seconds
 
 
 def spread(values: list[float], digits: int = 3) -> dict[str, float]:
@@ -105,15 +105,15 @@ def starting(start: Path, home: Path, times: int) -> dict[str, dict[str, float]]
         path = create_run(
             home, start=start, teacher=start, settings=settings, data="digits", name=f"start-{turn}"
         )
-        begun, seen = time.perf_counter(), set()
+        begun, phases = time.perf_counter(), set()
         launch(path)
-        while "first step" not in seen and time.perf_counter() - begun < 300:
+        while "first step" not in phases and time.perf_counter() - begun < 300:
             state = read_json(path / "worker.json") or {}
             phase = state.get("phase", "")
             if phase == "training" and (state.get("step") or state.get("done")):
                 phase = "first step"
-            if phase and phase not in seen:
-                seen.add(phase)
+            if phase and phase not in phases:
+                phases.add(phase)
                 reached.setdefault(phase, []).append(time.perf_counter() - begun)
             time.sleep(0.01)
         cancel(path)
@@ -139,12 +139,12 @@ def measure(steps: int, rounds: int, starts: int) -> dict:
         training = Training(
             student, teacher=None, train=train, test=train.first(0), settings=Distillation()
         )
-        training.epoch((lambda asked: lambda: next(asked))(iter([False, True])))
+        training.epoch((lambda stops: lambda: next(stops))(iter([False, True])))
         kept = keeping(training, folder)
         heartbeat.end("finished")
         save_model(digits_network(), Path(place) / "lenet.safetensors")
         begun = starting(Path(place) / "lenet.safetensors", Path(place), starts) if starts else {}
-    wall, busy = ({n: [t[k] for t in found] for n, found in times.items()} for k in (0, 1))
+    wall, busy = ({n: [t[k] for t in pairs] for n, pairs in times.items()} for k in (0, 1))
     ratios = {
         name: {
             "wall": spread([a / b for a, b in zip(wall[over], wall[under], strict=True)]),
@@ -183,28 +183,28 @@ def digits_network() -> Model:
     return Model(module, "lenet5", (1, 8, 8), architecture="lenet5", arguments=arguments)
 
 
-def table(found: dict) -> str:
+def table(record: dict) -> str:
     """The record as Markdown."""
 
     def cell(value: dict[str, float]) -> str:
         return f"{value['median']:g} ({value['q1']:g} to {value['q3']:g})"
 
-    speeds = [f"| {n} | {cell(v)} |" for n, v in found["images_per_second"].items()]
+    speeds = [f"| {n} | {cell(v)} |" for n, v in record["images_per_second"].items()]
     ratios = [
         f"| {name} | {cell(value['wall'])} | {cell(value['processor'])} |"
-        for name, value in found["ratios"].items()
+        for name, value in record["ratios"].items()
     ]
-    begun = [f"| {phase} | {cell(v)} |" for phase, v in found["seconds_from_start_to"].items()]
-    kept = found["milliseconds"]
+    begun = [f"| {phase} | {cell(v)} |" for phase, v in record["seconds_from_start_to"].items()]
+    kept = record["milliseconds"]
     return "\n".join(
         [
             "# The speed of trainings",
             "",
             "`benchmarks/training_speed.py`; measured, medians and quartiles of "
-            f"{found['rounds']} rounds of {found['steps']} steps with {found['batch']} random "
-            f"32x32 images each, on {found['device']}, {found['cores']} cores, "
-            f"{found['threads']} threads, load {found['load']} meanwhile, torch {found['torch']}. "
-            f"Student: {found['student']}; the teacher is the whole network.",
+            f"{record['rounds']} rounds of {record['steps']} steps with {record['batch']} random "
+            f"32x32 images each, on {record['device']}, {record['cores']} cores, "
+            f"{record['threads']} threads, load {record['load']}, torch {record['torch']}. "
+            f"Student: {record['student']}; the teacher is the whole network.",
             "",
             "Time of one way over another, in the same round:",
             "",
@@ -223,7 +223,7 @@ def table(found: dict) -> str:
             f"A checkpoint takes {cell(kept['checkpoint'])} ms, a line of the history "
             f"{cell(kept['line'])} ms, a step {kept['step']} ms: with a checkpoint every "
             f"{CHECKPOINT_STEPS} steps and after each epoch of {EPOCH_STEPS}, they add "
-            f"{found['checkpoints_and_history_percent']} %.",
+            f"{record['checkpoints_and_history_percent']} %.",
             "",
             "| worker of a small run, from its start to | seconds |",
             "|---|---|",

@@ -85,7 +85,7 @@ def sensitivity_of(
         done.append(point)
         with points.open("a") as out:
             out.write(json.dumps(point) + "\n")
-    found = gathered(
+    sensitivity = gathered(
         network,
         recipe,
         done,
@@ -93,8 +93,8 @@ def sensitivity_of(
         images=len(test),
         seconds=time.time() - started,
     )
-    file.write_text(sensitivity_to_json(found))
-    return found
+    file.write_text(sensitivity_to_json(sensitivity))
+    return sensitivity
 
 
 def measure(name: str, target: float, work: Path, compensation: str) -> None:
@@ -150,8 +150,8 @@ def compare(name: str, target: float, work: Path, compensation: str) -> None:
     ]
     plans = [make_plan_for(Problem(network, Request(recipe), evidence)) for recipe in recipes]
     right = measure_plans(model, network, plans, calibration=train, test=test)
-    found = {r.allocation: count for r, count in zip(recipes, right, strict=True)}
-    file.write_text(json.dumps(found))
+    right_by_allocation = {r.allocation: count for r, count in zip(recipes, right, strict=True)}
+    file.write_text(json.dumps(right_by_allocation))
 
 
 def summary(work: Path) -> None:
@@ -160,7 +160,7 @@ def summary(work: Path) -> None:
     for file in sorted(work.glob("*-*-*.json")):
         network, target, compensation = file.stem.rsplit("-", 2)
         trust = trust_from_json(file.read_text())
-        found = [a for p in PREDICTORS if (a := agreement(trust, p))]
+        agreements = [a for p in PREDICTORS if (a := agreement(trust, p))]
         beside = file.with_suffix(".suggestions")
         others = json.loads(beside.read_text()) if beside.is_file() else {}
         rows.append(
@@ -173,7 +173,7 @@ def summary(work: Path) -> None:
                 "suggestion": _share(trust.draw("suggestion"), trust),
                 "uniform": _share(trust.draw("uniform"), trust),
                 "suggestions": {name: n / trust.images for name, n in others.items()},
-                "agreement": {a.predictor: asdict(a) for a in found},
+                "agreement": {a.predictor: asdict(a) for a in agreements},
                 "verdict": verdict(trust),
                 "draws": json.loads(trust_to_json(trust))["draws"],
             }

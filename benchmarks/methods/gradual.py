@@ -35,8 +35,8 @@ def cut_in_steps(
     while training.done < epochs:
         training.epoch()
     tuned = training.model()
-    rest = 1 - (1 - target) * count_macs(model) / count_macs(tuned)
-    return cut(tuned, rest), replace(tuning, epochs=tuning.epochs - epochs)
+    remaining = 1 - (1 - target) * count_macs(model) / count_macs(tuned)
+    return cut(tuned, remaining), replace(tuning, epochs=tuning.epochs - epochs)
 
 
 def _cut(model: Model, target: float, *, train: Images) -> Model:

@@ -60,7 +60,7 @@ def thinned(
     return small, replace(tuning, epochs=max(1, tuning.epochs - epochs))
 
 
-def held(training: Training, method: str) -> Training:
+def freeze_dead_stripes(training: Training, method: str) -> Training:
     """``training`` with the stripes that are 0 kept there."""
     if method == "multi_granularity":
         freeze_stripes(training.module)

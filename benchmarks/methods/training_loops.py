@@ -34,7 +34,7 @@ def ways(
             student, teacher=teacher, train=train, test=train.first(0), settings=settings
         )
 
-    def some(training: Training, ear: Callable[[], bool] = lambda: False) -> Callable[[], None]:
+    def epoch_of(training: Training, ear: Callable[[], bool] = lambda: False) -> Callable[[], None]:
         def go() -> None:
             left = steps
 
@@ -49,12 +49,12 @@ def ways(
         return go
 
     return {
-        LABELS: some(session(alpha=0.0)),
-        TAUGHT: some(session()),
-        KEPT: some(
+        LABELS: epoch_of(session(alpha=0.0)),
+        TAUGHT: epoch_of(session()),
+        KEPT: epoch_of(
             session(teacher_views=1)
         ),  # asks the teacher in the first round, which is left out
-        WORKED: some(session(), heartbeat.step),
+        WORKED: epoch_of(session(), heartbeat.step),
         **bare(student, teacher, train.first(steps * BATCH)),
     }
 

@@ -48,10 +48,10 @@ def summary(rows: list[dict]) -> list[dict]:
         key = (row["network"], row["target"], row["method"], row["epochs"], row["learning_rate"])
         cells.setdefault(key, []).append(row)
     table = []
-    for (network, target, method, epochs, rate), found in cells.items():
-        by_seed = {row["seed"]: row["final"] for row in found if row["final"] is not None}
+    for (network, target, method, epochs, rate), seed_rows in cells.items():
+        by_seed = {row["seed"]: row["final"] for row in seed_rows if row["final"] is not None}
         finals = [*by_seed.values()]
-        seen = [row["held_out"][-1] for row in found if row["held_out"]]
+        held_out = [row["held_out"][-1] for row in seed_rows if row["held_out"]]
         table.append(
             {
                 "network": network,
@@ -59,17 +59,17 @@ def summary(rows: list[dict]) -> list[dict]:
                 "method": method,
                 "epochs": epochs,
                 "learning_rate": rate,
-                "reduction": statistics.mean(row["reduction"] for row in found),
-                "one_shot": statistics.mean(row["one_shot"] for row in found),
+                "reduction": statistics.mean(row["reduction"] for row in seed_rows),
+                "one_shot": statistics.mean(row["one_shot"] for row in seed_rows),
                 "final": statistics.mean(finals) if finals else None,
                 "finals": by_seed,
                 "spread": statistics.stdev(finals) if len(finals) > 1 else None,
-                "held_out": statistics.mean(seen) if seen else None,
-                "seeds": len(found),
-                "n_test": found[0]["n_test"],
-                "train_images": found[0]["train_images"],
-                "base": found[0]["base"],
-                "tier": found[0]["tier"],
+                "held_out": statistics.mean(held_out) if held_out else None,
+                "seeds": len(seed_rows),
+                "n_test": seed_rows[0]["n_test"],
+                "train_images": seed_rows[0]["train_images"],
+                "base": seed_rows[0]["base"],
+                "tier": seed_rows[0]["tier"],
             }
         )
     return sorted(table, key=_place)
@@ -97,7 +97,7 @@ def _place(cell: dict) -> tuple:
 def leads(table: list[dict]) -> list[str]:
     """How far ours is above the best rival (one for all networks of a data set), in a sentence
     each; of networks on which a rival was measured too."""
-    found, cells = [], chosen(table)
+    sentences, cells = [], chosen(table)
     for when, word in (("one_shot", "before"), ("final", "after")):
         for target in sorted({cell["target"] for cell in cells}):
             for data, networks in NETWORKS.items():
@@ -106,10 +106,10 @@ def leads(table: list[dict]) -> list[str]:
                     if c["target"] == target and c["network"] in networks and c[when] is not None
                 ]  # fmt: skip
                 if lead := _lead(known, when):
-                    found.append(
+                    sentences.append(
                         f"{data}, {target:.0%} of the MACs removed, {word} fine-tuning: {lead}"
                     )
-    return found
+    return sentences
 
 
 def _lead(cells: list[dict], when: str) -> str:
@@ -153,12 +153,12 @@ def _short(table: list[dict]) -> list[str]:
     lines = []
     for network in (name for names in NETWORKS.values() for name in names):
         for target in sorted({c["target"] for c in table if c["network"] == network}):
-            here = {m: c for (n, t, m), c in cells.items() if (n, t) == (network, target)}
-            rivals = [here[m] for m in RIVALS if m in here]
-            if "functional" not in here or not rivals:
+            cell_of = {m: c for (n, t, m), c in cells.items() if (n, t) == (network, target)}
+            rivals = [cell_of[m] for m in RIVALS if m in cell_of]
+            if "functional" not in cell_of or not rivals:
                 continue
-            ours, best = here["functional"], max(rivals, key=lambda cell: cell["final"])
-            others = [_final(here[m]) if m in here else "" for m in ("uniform_l1", "random")]
+            ours, best = cell_of["functional"], max(rivals, key=lambda cell: cell["final"])
+            others = [_final(cell_of[m]) if m in cell_of else "" for m in ("uniform_l1", "random")]
             lines.append(
                 f"| {network} | {target:.0%} | {100 * ours['base']:.1f} "
                 f"| {100 * ours['one_shot']:.1f} | {_final(ours)} | {NAMES[best['method']]} "

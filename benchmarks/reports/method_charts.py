@@ -41,8 +41,8 @@ def dots(
         y = top + _ROW * row + 4
         parts.append(text(left - 12, y + 4, name, anchor="end"))
         parts.append(text(WIDE, y + 4, notes[1][name], anchor="end"))
-        for kind, found in zip(MARKS, values.values(), strict=False):
-            parts.append(mark(kind, left + (right - left) * found[name], y))
+        for kind, series in zip(MARKS, values.values(), strict=False):
+            parts.append(mark(kind, left + (right - left) * series[name], y))
     return page(title, subtitle, parts, tall=bottom + 36)
 
 
@@ -58,16 +58,16 @@ def widths(
     left, gap = 136, 24
     wide = (WIDE - left - gap * (len(kept) - 1)) / len(kept)
     parts, top = [], TOP + 22
-    for panel, (way, found) in enumerate(kept.items()):
+    for panel, (way, kept_by) in enumerate(kept.items()):
         x, color = left + panel * (wide + gap), ACCENT if way == ours else GREY
         parts.append(text(x, TOP + 6, way, fill=color, font_weight=600))
         for row, (name, size) in enumerate(sizes.items()):
             y, room = top + _ROW * row, wide - 30
-            share = found[name] / size
+            share = kept_by[name] / size
             parts += [
                 box(x, y, room * share, 14, fill=color),
                 box(x, y, room, 14, fill="none", stroke=GREY, opacity=0.5),
-                text(x + room + 6, y + 11, str(found[name])),
+                text(x + room + 6, y + 11, str(kept_by[name])),
             ]
             if not panel:
                 parts.append(text(left - 10, y + 11, f"{name} · {size}", anchor="end"))
@@ -192,16 +192,16 @@ def bars(
     left, gap = 126, 40
     wide = (WIDE - left - gap * (len(panels) - 1)) / len(panels)
     parts, top = [], TOP + 34
-    for panel, (target, found) in enumerate(panels.items()):
+    for panel, (target, accuracies) in enumerate(panels.items()):
         x, room = left + panel * (wide + gap), wide - 36
-        bottom = top + _ROW * len(found)
+        bottom = top + _ROW * len(accuracies)
         at = x + room * whole
         parts += [
             text(x, TOP + 6, target, font_weight=600),
             line(at, top - 4, at, bottom, stroke_dasharray="3 3"),
             text(at, top - 8, f"unpruned {100 * whole:.1f}", anchor="end"),
         ]
-        for row, (stage, accuracy) in enumerate(found.items()):
+        for row, (stage, accuracy) in enumerate(accuracies.items()):
             y, color = top + _ROW * row + 2, ACCENT if stage == ours else GREY
             parts += [
                 box(

@@ -16,22 +16,22 @@ MARKS = ("dot", "ring", "bar", "diamond")
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", fill: str = GREY, **more) -> str:
     """Words at a place; ``more`` are attributes, with _ for -."""
-    rest = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
+    attributes = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}"{rest}>'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}"{attributes}>'
         f"{escape(words)}</text>"
     )
 
 
 def line(x1: float, y1: float, x2: float, y2: float, *, stroke: str = GREY, **more) -> str:
-    rest = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
+    attributes = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
     ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="{stroke}"{rest}/>'
+    return f'<line {ends} stroke="{stroke}"{attributes}/>'
 
 
 def box(x: float, y: float, wide: float, tall: float, **more) -> str:
-    rest = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}"{rest}/>'
+    attributes = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}"{attributes}/>'
 
 
 def page(title: str, subtitle: str, parts: Sequence[str], *, tall: float) -> str:

@@ -21,10 +21,10 @@ def rising_curve(
     knots = np.array([0, *places], dtype=float)
     risen = isotonic(np.array([0.0, *values]))
     risen = np.maximum(risen - risen[0], 0)  # noise may have lifted the start
-    asked = np.arange(size, dtype=float)
-    inside = PchipInterpolator(knots, risen)(np.minimum(asked, knots[-1]))
+    grid = np.arange(size, dtype=float)
+    inside = PchipInterpolator(knots, risen)(np.minimum(grid, knots[-1]))
     slope = (risen[-1] - risen[-2]) / (knots[-1] - knots[-2])
-    return np.clip(inside + slope * np.maximum(asked - knots[-1], 0), 0, most)
+    return np.clip(inside + slope * np.maximum(grid - knots[-1], 0), 0, most)
 
 
 def rising_table(values: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ def network_to_json(network: Network) -> str:
         "layers": [_layer_entry(layer) for layer in network.layers],
         "groups": [_group_entry(group) for group in network.groups],
         "terms": [_term_entry(term) for term in network.terms],
-        "along": {name: _along_entry(part) for name, part in network.along.items()},
+        "along": {name: _along_entry(along) for name, along in network.along.items()},
     }
     return format_json(value, FORMAT, indent=None)
 
@@ -115,21 +115,22 @@ def _layer_entry(layer: ConvLayer) -> dict[str, Any]:
 
 def _layer(entry: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> ConvLayer:
     name, shape = str(entry["name"]), tuple(int(n) for n in entry["shape"])
-    found = weights.get(f"{name}.weight", weights.get(name))
-    if found is None:
+    weight = weights.get(f"{name}.weight", weights.get(name))
+    if weight is None:
         raise ModelError(f"The weights of the layer '{name}' are missing.")
-    if found.ndim == 2:  # a linear layer applied at every position: a 1x1 convolution
-        found = found[:, :, None, None]
+    if weight.ndim == 2:  # a linear layer applied at every position: a 1x1 convolution
+        weight = weight[:, :, None, None]
     transposed, conv_groups = bool(entry.get("transposed", False)), int(entry["conv_groups"])
-    if transposed and found.ndim == 4:
-        found = filters_first(found, conv_groups)
-    if tuple(found.shape) != shape or len(shape) != 4:
+    if transposed and weight.ndim == 4:
+        weight = filters_first(weight, conv_groups)
+    if tuple(weight.shape) != shape or len(shape) != 4:
         raise ModelError(
-            f"The weights of the layer '{name}' are {tuple(found.shape)}; the reading says {shape}."
+            f"The weights of the layer '{name}' are {tuple(weight.shape)}; the reading says "
+            f"{shape}."
         )
     return ConvLayer(
         name=name,
-        weight=np.array(found, dtype=np.float32),  # a copy: ours is made read-only
+        weight=np.array(weight, dtype=np.float32),  # a copy: ours is made read-only
         stride=_pair(entry["stride"]),
         conv_groups=conv_groups,
         output_size=_pair(entry["output_size"]),
@@ -271,10 +272,10 @@ def _cause_of_sentence(sentence: Any) -> Cause | None:
         return known
     for kind, pattern in _PATTERNS:
         if match := re.fullmatch(pattern, str(sentence)):
-            parts = {name: part for name, part in match.groupdict().items() if part}
-            if operation := parts.get("operation"):
-                parts["operation"] = _OPERATIONS.get(operation, operation)
-            return _cause({"kind": kind, **parts})
+            texts = {name: text for name, text in match.groupdict().items() if text}
+            if operation := texts.get("operation"):
+                texts["operation"] = _OPERATIONS.get(operation, operation)
+            return _cause({"kind": kind, **texts})
     return Cause("text", text=str(sentence))
 
 
@@ -284,9 +285,9 @@ def _term_entry(term: CostTerm) -> dict[str, Any]:
         "macs": term.macs,
         "params": term.params,
         "bias": term.bias,
-        "outs": [list(part) for part in term.outs],
-        "ins": [list(part) for part in term.ins],
-        "conv_groups": [list(part) for part in term.conv_groups],
+        "outs": [list(pair) for pair in term.outs],
+        "ins": [list(pair) for pair in term.ins],
+        "conv_groups": [list(pair) for pair in term.conv_groups],
         "map_size": term.map_size,
         "in_map_size": term.in_map_size,
     }
@@ -313,13 +314,13 @@ def _along_entry(along: Along) -> dict[str, Any]:
 def _along(value: Mapping[str, Any], groups: Any) -> dict[str, Along]:
     """What goes along with each group; readings of older versions say nothing of it."""
     sizes = {str(entry["name"]): int(entry["size"]) for entry in groups}
-    found = {}
+    along = {}
     for name, entry in value.items():
         squares = np.array(entry["squares"], dtype=np.float64)
         if squares.shape != (sizes[name],) or not np.isfinite(squares).all():
             raise ValueError(f"weights along with '{name}' that are not one for each unit")
-        found[str(name)] = Along(squares, int(entry["parts"]))
-    return found
+        along[str(name)] = Along(squares, int(entry["parts"]))
+    return along
 
 
 def _width(value: Any) -> Width:

@@ -20,7 +20,7 @@ _AXES = {
 }
 _NAMES = {
     "suggestion": "suggested plan",
-    "uniform": "same ratio everywhere",
+    "uniform": "uniform",
     "dispersion": "by Kernel Dispersion",
     "functional": "by functional redundancy",
     "sensitivity": "by sensitivity",

@@ -42,8 +42,8 @@ def verdict(trust: Trust) -> str:
 def verdict_parts(trust: Trust) -> tuple[str, ...]:
     """The verdict in its parts: against uniform, which allocation measured best, and how well the
     predictions order the plans."""
-    parts = _uniform_sentence(trust), best_sentence(trust), _order_sentences(trust)
-    return tuple(part for part in parts if part)
+    sentences = _uniform_sentence(trust), best_sentence(trust), _order_sentences(trust)
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def best_sentence(trust: Trust) -> str:
@@ -52,18 +52,20 @@ def best_sentence(trust: Trust) -> str:
     ranked, best = rankings(trust), leaders(trust)
     if len(ranked) < 2:
         return not_compared(trust)
-    rest = ranked[len(best) :]
+    others = ranked[len(best) :]
     on = f"measured on {trust.images:,} images, one-shot"
     if len(best) == len(ranked):
         text = f"The allocations cannot be told apart: {_all(ranked)} ({on})."
     elif len(best) == 1:
-        text = f"{_named(best[0])} measured best: {_figure(best[0])}, against {_all(rest)} ({on})."
+        text = (
+            f"{_named(best[0])} measured best: {_figure(best[0])}, against {_all(others)} ({on})."
+        )
     else:
         text = (
             f"{_named(best[0])} measured best with {_figure(best[0])}, but cannot be told apart "
-            f"from {_all(best[1:])}; worse: {_all(rest)} ({on})."
+            f"from {_all(best[1:])}; worse: {_all(others)} ({on})."
         )
-    if any(one.allocation == "sensitivity" for one in best) and len(best) < len(ranked):
+    if any(ranking.allocation == "sensitivity" for ranking in best) and len(best) < len(ranked):
         text += f" {_ON_TEST}"
     return f"{text} {not_compared(trust)}".rstrip()
 
@@ -80,48 +82,43 @@ def not_compared(trust: Trust) -> str:
 
 
 def _uniform_sentence(trust: Trust) -> str:
-    found = against_uniform(trust)
-    if found is None:
+    comparison = against_uniform(trust)
+    if comparison is None:
         return "The suggestion and the uniform plan have not both been measured yet."
-    figures = (
-        f"{percent(found.suggestion)} against {percent(found.uniform)} one-shot, "
-        f"{trust.images:,} images"
-    )
-    if found.kind == "same":
-        return f"The suggestion is the uniform plan itself ({percent(found.suggestion)} one-shot)."
-    if found.kind == "overlap":
-        return (
-            "The suggestion is no better than uniform, the same ratio everywhere: their intervals "
-            f"overlap ({figures})."
-        )
-    return f"The suggestion is {found.kind} than the same ratio everywhere ({figures})."
+    suggestion, uniform = percent(comparison.suggestion), percent(comparison.uniform)
+    if comparison.kind == "same":
+        return f"The suggestion is the uniform plan itself ({suggestion} one-shot)."
+    figures = f"{suggestion} against {uniform} one-shot, {trust.images:,} images"
+    if comparison.kind == "overlap":
+        return f"The suggestion is no better than uniform: their intervals overlap ({figures})."
+    return f"The suggestion is {comparison.kind} than uniform ({figures})."
 
 
 def _order_sentences(trust: Trust) -> str:
-    found = agreements(trust)
-    if not found:
+    measured = agreements(trust)
+    if not measured:
         return "Too few plans were measured to say whether the predictions order them correctly."
-    return " ".join(map(_order_sentence, found))
+    return " ".join(map(_order_sentence, measured))
 
 
-def _order_sentence(found: Agreement) -> str:
-    low, high = found.interval
+def _order_sentence(agreement: Agreement) -> str:
+    low, high = agreement.interval
     return (
-        f"{PREDICTOR_NAMES[found.predictor]} {_ORDERS[found.kind]} (rank correlation "
-        f"{signed(found.correlation)}, 95 % interval {signed(low)} to {signed(high)}, "
-        f"{found.plans} plans of equal cost)."
+        f"{PREDICTOR_NAMES[agreement.predictor]} {_ORDERS[agreement.kind]} (rank correlation "
+        f"{signed(agreement.correlation)}, 95 % interval {signed(low)} to {signed(high)}, "
+        f"{agreement.plans} plans of equal cost)."
     )
 
 
 def _all(ranked: tuple[Ranking, ...]) -> str:
-    return ", ".join(f"{ALLOCATIONS[one.allocation]} {_figure(one)}" for one in ranked)
+    return ", ".join(f"{ALLOCATIONS[ranking.allocation]} {_figure(ranking)}" for ranking in ranked)
 
 
-def _figure(one: Ranking) -> str:
-    low, high = (100 * end for end in one.interval)
-    return f"{percent(one.accuracy)} (95 %: {low:.1f} to {high:.1f} %)"
+def _figure(ranking: Ranking) -> str:
+    low, high = (100 * end for end in ranking.interval)
+    return f"{percent(ranking.accuracy)} (95 %: {low:.1f} to {high:.1f} %)"
 
 
-def _named(one: Ranking) -> str:
-    text = ALLOCATIONS[one.allocation]
+def _named(ranking: Ranking) -> str:
+    text = ALLOCATIONS[ranking.allocation]
     return text[:1].upper() + text[1:]

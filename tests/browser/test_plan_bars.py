@@ -86,12 +86,12 @@ def test_marks_show_what_another_allocation_keeps_and_taking_it_is_one_step(page
     expect(mark).to_have_count(1)
     edge = page.get_by_role("slider", name="Filters kept in conv2")
     words = edge.get_attribute("aria-valuetext") or ""
-    found = re.search(r"the same everywhere (\d+)", words)
+    found = re.search(r"uniform (\d+)", words)
     assert found
-    number = page.locator(".strategy", has_text="The same everywhere").locator(".number")
+    number = page.locator(".strategy", has_text="Uniform").locator(".number")
     expect(number).to_have_text(found[1])  # conv2 is the group on the screen
     other = page.get_by_role("slider", name="Filters kept in fc1")
-    fc1 = re.search(r"the same everywhere (\d+)", other.get_attribute("aria-valuetext") or "")
+    fc1 = re.search(r"uniform (\d+)", other.get_attribute("aria-valuetext") or "")
     assert fc1
     other.focus()
     expect(number).to_have_text(fc1[1])
@@ -102,8 +102,8 @@ def test_marks_show_what_another_allocation_keeps_and_taking_it_is_one_step(page
     assert abs(share - int(found[1]) / 48) < 0.02
 
     before = kept(page, "conv2")
-    press(page, page.get_by_role("button", name="Use: the same everywhere"))
-    expect(page.locator(".strategy.used")).to_contain_text("The same everywhere")
+    press(page, page.get_by_role("button", name="Use: uniform"))
+    expect(page.locator(".strategy.used")).to_contain_text("Uniform")
     expect(edge).to_have_attribute("aria-valuenow", found[1])
     expect(row.locator(".other[data-strategy=dispersion]")).to_have_count(1)
     press(page, button(page, "Undo"))
@@ -113,7 +113,7 @@ def test_marks_show_what_another_allocation_keeps_and_taking_it_is_one_step(page
 
 def test_marks_are_hidden_by_their_name_in_the_legend(page: Page):
     page.goto("/plan")
-    toggle = page.get_by_role("button", name=re.compile("^The same everywhere"))
+    toggle = page.get_by_role("button", name=re.compile("^Uniform"))
     press(page, toggle)
     expect(toggle).to_have_attribute("aria-pressed", "false")
     expect(page.locator(".other[data-strategy=uniform]")).to_have_count(0)

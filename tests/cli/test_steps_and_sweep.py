@@ -82,7 +82,7 @@ def test_help_tells_a_newcomer_what_the_commands_are_for():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["steps", NET, "--goal", "latency"], "cannot go by the latency"),
+        (["steps", NET, "--goal", "latency"], "cannot use the latency"),
         (["steps", NET, "--target", "0.9", "--set", "max_ratio=0.2"], "%"),
         (["steps", NET, "--protect", "nowhere"], "nowhere"),
         (["sweep", NET, "--target", "1.5"], "up to 0.99"),

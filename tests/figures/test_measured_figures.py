@@ -70,7 +70,7 @@ def test_the_suggestion_and_uniform_stand_out_from_the_drawn_plans():
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name["suggested plan"].y) == [90]
     assert by_name["suggested plan"].marker.color == theme.PALETTE[0]
-    assert list(by_name["same ratio everywhere"].x) == [2.0]
+    assert list(by_name["uniform"].x) == [2.0]
     assert list(by_name["by functional redundancy"].x) == [1.2]
     assert list(by_name["plans further away"].x) == [3.0]  # what was not measured is not drawn
     assert "rank correlation 1.00" in figure.layout.annotations[0].text

@@ -82,7 +82,7 @@ def test_steps_that_cannot_be_gone_say_why_and_cannot_be_started(open_page, monk
         replace(session.current, recipe=Recipe(0.5, allocation="sensitivity"))
     )
     app = choose(app.run(), "steps")
-    assert "cannot go by the sensitivity" in said(app)
+    assert "cannot use the sensitivity" in said(app)
     assert next(b for b in app.button if b.label == "Start").disabled
 
 

@@ -52,17 +52,17 @@ def opened(open_page) -> AppTest:
 
 def test_the_panel_names_the_best_allocation_and_takes_it_on_a_click(measured, open_page):
     app = opened(open_page)
-    assert "The same everywhere measured best" in said(app)
+    assert "Uniform measured best" in said(app)
     assert "the sensitivity was not measured" in said(app)
     assert app.table[0].value.iloc[0, 1].startswith("91.7 %")
     rows = app.table[0].value
     assert list(rows["Allocation"]) == [
-        "The same everywhere", "By Kernel Dispersion, in use", "By functional redundancy",
+        "Uniform", "By Kernel Dispersion, in use", "By functional redundancy",
     ]  # fmt: skip
-    press(app, "Allocate the same everywhere")
+    press(app, "Use: uniform")
     assert app.session_state["session"].current.recipe == Recipe(allocation="uniform")
     assert "another recipe" not in said(app)
-    assert not any(b.label == "Allocate the same everywhere" for b in app.button)
+    assert not any(b.label == "Use: uniform" for b in app.button)
 
 
 def test_an_older_measurement_is_shown_and_says_what_it_lacks(measured, open_page):

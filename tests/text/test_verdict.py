@@ -55,7 +55,7 @@ def test_allocations_that_cannot_be_told_apart_are_said_to_be_so():
     text = best_sentence(measured(suggestion=700, uniform=500, functional=705))
     assert "By functional redundancy measured best with 70.5 %" in text
     assert "cannot be told apart from by Kernel Dispersion 70.0 %" in text
-    assert "worse: the same everywhere 50.0 %" in text
+    assert "worse: uniform 50.0 %" in text
     assert "cannot be told apart" in best_sentence(measured(10, suggestion=9, uniform=5))
 
 
@@ -83,15 +83,15 @@ def test_an_older_record_says_what_it_lacks():
     del value["left_out"]
     old = trust_from_json(json.dumps(value))
     assert "an older measurement" in verdict(old)
-    assert "The same everywhere measured best: 80.0 %" in verdict(old)
+    assert "Uniform measured best: 80.0 %" in verdict(old)
 
 
 @pytest.mark.parametrize(
     ("rights", "text"),
     [
         ([800, 795, 700, 600], "no better than uniform"),
-        ([800, 600, 700, 650], "is better than the same ratio"),
-        ([600, 800, 700, 650], "worse than the same ratio"),
+        ([800, 600, 700, 650], "is better than uniform"),
+        ([600, 800, 700, 650], "worse than uniform"),
         ([600, None, 700, 650], "not both been measured"),
     ],
 )

@@ -75,10 +75,10 @@ def allocate(problem: Problem) -> Allocation:
     check(recipe, problem.evidence, network.digest)
     low, high = bounds(problem)
     if edits.ratios and not edits.makeup:
-        rest = allocate(problem.with_edits(ratios=()))
+        without_ratios = allocate(problem.with_edits(ratios=()))
         by_hand = {g.name: int(n) for g, n in zip(network.groups, low, strict=True)}
-        kept = rest.kept | {name: by_hand[name] for name, _ in edits.ratios}
-        return replace(rest, kept=kept, low=low, high=high)
+        kept = without_ratios.kept | {name: by_hand[name] for name, _ in edits.ratios}
+        return replace(without_ratios, kept=kept, low=low, high=high)
     count = problem.objective
     budget = (1 - recipe.target_reduction) * count(count.sizes)
     budget = budget + 1e-9 if recipe.goal == "latency" else float(np.floor(budget + 1e-6))
@@ -125,15 +125,15 @@ def pooled_scores(network: Network, recipe: Recipe, evidence: Evidence) -> list[
     alone. Worked out once a network, criterion and way to treat tied layers. Protected groups
     count as all equal.
     """
-    seen = evidence.observations if "observations" in needs(recipe) else None
-    memo = _POOLED.of(seen or network)
+    observations = evidence.observations if "observations" in needs(recipe) else None
+    memo = _POOLED.of(observations or network)
     key = (network.digest, recipe.criterion, recipe.seed, recipe.coupled)
     if key not in memo:
         scores = []
         for group in network.groups:
             importance = np.ones(group.size)
             if not group.protected:
-                importance = importance_in(network, group, recipe, seen)
+                importance = importance_in(network, group, recipe, observations)
             scores.append(importance / (importance.mean() or 1.0))
         memo[key] = scores
     return memo[key]

@@ -61,5 +61,7 @@ def left_out(
     """Those that are not known, each with the evidence that it lacks, or 'target' where the
     target is out of its reach."""
     return tuple(
-        (one.allocation, one.lacks or ("target",)) for one in alternatives if not one.known
+        (alternative.allocation, alternative.lacks or ("target",))
+        for alternative in alternatives
+        if not alternative.known
     )

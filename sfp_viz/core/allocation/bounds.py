@@ -28,7 +28,7 @@ def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
             "Open the network they belong to, or start without edits."
         )
     pairs = (edits.ratios, edits.keep, edits.remove, edits.least, edits.most)
-    for name in (*(name for part in pairs for name in dict(part)), *edits.protected):
+    for name in (*(name for edited in pairs for name in dict(edited)), *edits.protected):
         network.group(name)  # raises PlanError for a name that the network has not
     skipped = unseen(problem)
     ranges = [_range(group, recipe, edits, group.name in skipped) for group in network.groups]
@@ -43,17 +43,17 @@ def unseen(problem: Problem) -> frozenset[str]:
     """
     recipe, evidence = problem.recipe, problem.evidence
     known: list[set[str]] = []
-    seen = evidence.observations
-    if seen is not None:
+    observations = evidence.observations
+    if observations is not None:
         by_activations = (recipe.allocation, recipe.criterion, recipe.similarity)
         if {"functional", "reconstruction", "activation"} & set(by_activations):
-            known.append(set(seen.covariance))
-        if recipe.criterion in seen.scores:
-            known.append(set(seen.scores[recipe.criterion]))
+            known.append(set(observations.covariance))
+        if recipe.criterion in observations.scores:
+            known.append(set(observations.scores[recipe.criterion]))
     if evidence.sensitivity is not None and recipe.allocation == "sensitivity":
         known.append(set(evidence.sensitivity.right))
     return frozenset(
-        g.name for g in problem.network.free if any(g.name not in part for part in known)
+        g.name for g in problem.network.free if any(g.name not in groups for groups in known)
     )
 
 

@@ -117,19 +117,19 @@ def _numbers(problem: Problem, allocation: Allocation, group: FilterGroup, place
     curve = curves_of(recipe, evidence).get(group.name)
     damage = None if curve is None else float(curve[pruned])
     if recipe.allocation == "functional":
-        seen = evidence.observations
-        assert seen is not None
+        observations = evidence.observations
+        assert observations is not None
         return {
-            "lost": float(seen.elimination(group.name).errors[pruned]),
-            "energy": energy(seen, group.name),
+            "lost": float(observations.elimination(group.name).errors[pruned]),
+            "energy": energy(observations, group.name),
             "damage": damage,
-            "images": seen.images,
-            "data": seen.data,
+            "images": observations.images,
+            "data": observations.data,
         }
-    known = evidence.sensitivity
-    assert known is not None
-    lost = float(losses(known, group.name)[pruned])
-    return {"lost": lost, "damage": damage, "images": known.images, "data": known.data}
+    sensitivity = evidence.sensitivity
+    assert sensitivity is not None
+    lost = float(losses(sensitivity, group.name)[pruned])
+    return {"lost": lost, "damage": damage, "images": sensitivity.images, "data": sensitivity.data}
 
 
 def _adjustment(allocation: Allocation, place: int) -> Adjustment:

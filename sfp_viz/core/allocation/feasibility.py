@@ -134,8 +134,8 @@ def _by_hand(problem: Problem) -> Iterator[tuple[RelaxationKind, str, Problem]]:
     """Each thing that a person set, taken back alone."""
     edits = problem.edits
     for name in edits.protected:
-        rest = tuple(other for other in edits.protected if other != name)
-        yield "lock", name, problem.with_edits(protected=rest)
+        still_locked = tuple(other for other in edits.protected if other != name)
+        yield "lock", name, problem.with_edits(protected=still_locked)
     for name, _ in edits.ratios:
         yield "ratio", name, problem.with_edits(ratios=_without(edits.ratios, name))
     for name, _ in edits.least:

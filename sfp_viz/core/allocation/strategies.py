@@ -58,63 +58,63 @@ class Widths:
     wanted: np.ndarray
 
 
-def by_share(room: Budget, weights: np.ndarray) -> Widths:
+def by_share(budget: Budget, weights: np.ndarray) -> Widths:
     """Each group keeps tau * weight of its units, at most all; the largest tau that fits.
 
     The goal never falls as tau grows, so 60 halvings of log tau find it. Then single steps are
     given back by falling weight while the budget holds.
     """
-    sizes = room.count.sizes
+    sizes = budget.count.sizes
 
     def wanted(tau: float) -> np.ndarray:
         return np.minimum(tau * weights, 1) * sizes
 
-    if not len(sizes) or room.fits(room.high):
-        return Widths(room.high, 1 / weights.min(initial=1.0), room.high.astype(float))
+    if not len(sizes) or budget.fits(budget.high):
+        return Widths(budget.high, 1 / weights.min(initial=1.0), budget.high.astype(float))
     ends = np.array([0.25 / sizes.max(), 2.0]) / [weights.max(), weights.min()]
     below, above = np.log(ends)
     for _ in range(60):
         middle = (below + above) / 2
-        fits = room.fits(room.stepped(wanted(np.exp(middle))))
+        fits = budget.fits(budget.stepped(wanted(np.exp(middle))))
         below, above = (middle, above) if fits else (below, middle)
     tau = float(np.exp(below))
-    kept = room.stepped(wanted(tau))
+    kept = budget.stepped(wanted(tau))
     order = np.lexsort((np.arange(len(kept)), -weights))
-    return Widths(_in_turn(room, kept, order), tau, wanted(tau))
+    return Widths(_in_turn(budget, kept, order), tau, wanted(tau))
 
 
-def by_threshold(room: Budget, scores: Sequence[np.ndarray]) -> Widths:
+def by_threshold(budget: Budget, scores: Sequence[np.ndarray]) -> Widths:
     """Units stay whose score reaches one threshold for all groups; the lowest that fits.
 
     ``scores``: one array [units] a group, comparable between groups. Then units are given back
     by falling score while the budget holds.
     """
-    if not len(scores) or room.fits(room.high):
-        return Widths(room.high, -np.inf, room.high.astype(float))
-    rising = [np.sort(part) for part in scores]
+    if not len(scores) or budget.fits(budget.high):
+        return Widths(budget.high, -np.inf, budget.high.astype(float))
+    rising = [np.sort(values) for values in scores]
     pooled = np.unique(np.concatenate(rising))
 
     def wanted(threshold: float) -> np.ndarray:
-        return np.array([len(part) - np.searchsorted(part, threshold) for part in rising])
+        return np.array([len(values) - np.searchsorted(values, threshold) for values in rising])
 
     fails, fits = -1, len(pooled)
     while fits - fails > 1:
         middle = (fits + fails) // 2
-        if room.fits(room.stepped(wanted(pooled[middle]))):
+        if budget.fits(budget.stepped(wanted(pooled[middle]))):
             fits = middle
         else:
             fails = middle
     level = float(pooled[fits]) if fits < len(pooled) else np.inf
-    kept = room.stepped(wanted(level))
+    kept = budget.stepped(wanted(level))
     falling = sorted(
         (-float(score), g)
-        for g, part in enumerate(rising)
-        for score in part[: len(part) - int(kept[g])]
+        for g, values in enumerate(rising)
+        for score in values[: len(values) - int(kept[g])]
     )
-    return Widths(_one_by_one(room, kept, [g for _, g in falling]), level, wanted(level))
+    return Widths(_one_by_one(budget, kept, [g for _, g in falling]), level, wanted(level))
 
 
-def by_curves(room: Budget, curves: Mapping[str, np.ndarray]) -> Widths:
+def by_curves(budget: Budget, curves: Mapping[str, np.ndarray]) -> Widths:
     """Units go where the goal falls most for the least rise of damage (docs/method.md).
 
     ``curves``: for each group the damage when 0, 1 .. size units are gone, never falling; groups
@@ -125,103 +125,103 @@ def by_curves(room: Budget, curves: Mapping[str, np.ndarray]) -> Widths:
     are lower bounds. Then steps are given back, the most damage saved for each unit of the goal
     first. Deterministic: of equal prices the first group goes.
     """
-    count, high, step = room.count, room.high, room.step
-    low = np.where([name in curves for name in count.names], room.low, high)
-    walk = IncrementalCost(count, high, room.budget)
+    count, high, step = budget.count, budget.high, budget.step
+    low = np.where([name in curves for name in count.names], budget.low, high)
+    cost = IncrementalCost(count, high, budget.budget)
     named = zip(count.names, count.sizes, strict=True)
     damage = [curves.get(name, np.zeros(size + 1)) for name, size in named]
     pieces = [pieces_of(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]
     queue = [(0.0, g, 0) for g in range(len(low)) if pieces[g]]
     level = 0.0
-    while queue and not walk.met:
+    while queue and not cost.met:
         _, g, place = heapq.heappop(queue)
         units, rise = pieces[g][place]
-        saved = walk.saving(g, units)
+        saved = cost.saving(g, units)
         price = rise / saved if saved > 0 else np.inf
         if queue and price > queue[0][0]:
             heapq.heappush(queue, (price, g, place))
             continue
         level = max(level, price) if price < np.inf else level
-        walk.move(g, units)
+        cost.move(g, units)
         if place + 1 < len(pieces[g]):
             heapq.heappush(queue, (price, g, place + 1))
-    return Widths(_give_back(room, walk, damage), level, walk.kept.astype(float))
+    return Widths(_give_back(budget, cost, damage), level, cost.kept.astype(float))
 
 
-def _in_turn(room: Budget, kept: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _in_turn(budget: Budget, kept: np.ndarray, order: np.ndarray) -> np.ndarray:
     """One step more for each group in turn, as long as the budget holds; many rounds at once."""
     while len(order):
         rounds = 0
-        while rounds < room.high.max():
-            more = _wider(room, kept, order, 2 * rounds or 1)
-            if not room.fits(more):
+        while rounds < budget.high.max():
+            more = _wider(budget, kept, order, 2 * rounds or 1)
+            if not budget.fits(more):
                 break
             rounds = 2 * rounds or 1
         if rounds:
-            kept = _wider(room, kept, order, rounds)
-            order = order[kept[order] < room.high[order]]
+            kept = _wider(budget, kept, order, rounds)
+            order = order[kept[order] < budget.high[order]]
             continue
-        order = np.array([g for g in order if kept[g] < room.high[g]], dtype=np.int64)
+        order = np.array([g for g in order if kept[g] < budget.high[g]], dtype=np.int64)
         still = []
         for g in order:
-            more = _wider(room, kept, np.array([g]), 1)
-            if room.fits(more):
+            more = _wider(budget, kept, np.array([g]), 1)
+            if budget.fits(more):
                 kept = more
                 still.append(g)
         order = np.array(still, dtype=np.int64)
     return kept
 
 
-def _one_by_one(room: Budget, kept: np.ndarray, groups: Sequence[int]) -> np.ndarray:
+def _one_by_one(budget: Budget, kept: np.ndarray, groups: Sequence[int]) -> np.ndarray:
     """A step more for each of ``groups`` in this order; one that does not fit never will."""
     closed: set[int] = set()
     for g in groups:
-        if g in closed or kept[g] >= room.high[g]:
+        if g in closed or kept[g] >= budget.high[g]:
             continue
-        more = _wider(room, kept, np.array([g]), 1)
-        if room.fits(more):
+        more = _wider(budget, kept, np.array([g]), 1)
+        if budget.fits(more):
             kept = more
         else:
             closed.add(g)
     return kept
 
 
-def _wider(room: Budget, kept: np.ndarray, groups: np.ndarray, steps: int) -> np.ndarray:
+def _wider(budget: Budget, kept: np.ndarray, groups: np.ndarray, steps: int) -> np.ndarray:
     more = kept.copy()
-    more[groups] = np.minimum(kept[groups] + steps * room.step, room.high[groups])
+    more[groups] = np.minimum(kept[groups] + steps * budget.step, budget.high[groups])
     return more
 
 
-def _give_back(room: Budget, walk: IncrementalCost, damage: Sequence[np.ndarray]) -> np.ndarray:
+def _give_back(budget: Budget, cost: IncrementalCost, damage: Sequence[np.ndarray]) -> np.ndarray:
     """Steps more where each unit of the goal takes the most damage back, while the budget holds;
     first many steps at once, then single ones."""
     for finest in (False, True):
-        steps = [1 if finest else max(1, len(part) // (GRID * room.step)) for part in damage]
+        steps = [1 if finest else max(1, len(curve) // (GRID * budget.step)) for curve in damage]
         queue = [
-            _worth(room, walk, damage, g, steps[g])
+            _worth(budget, cost, damage, g, steps[g])
             for g in range(len(damage))
-            if walk.kept[g] < room.high[g]
+            if cost.kept[g] < budget.high[g]
         ]
         heapq.heapify(queue)
         while queue:
             old, _, g, _ = heapq.heappop(queue)
-            now = _worth(room, walk, damage, g, steps[g])
-            if queue and now[0] > old and now[0] > queue[0][0]:
-                heapq.heappush(queue, now)
-            elif walk.allows(g, now[3]):
-                walk.move(g, -now[3])
-                if walk.kept[g] < room.high[g]:
-                    heapq.heappush(queue, _worth(room, walk, damage, g, steps[g]))
-    return walk.kept
+            current = _worth(budget, cost, damage, g, steps[g])
+            if queue and current[0] > old and current[0] > queue[0][0]:
+                heapq.heappush(queue, current)
+            elif cost.allows(g, current[3]):
+                cost.move(g, -current[3])
+                if cost.kept[g] < budget.high[g]:
+                    heapq.heappush(queue, _worth(budget, cost, damage, g, steps[g]))
+    return cost.kept
 
 
 def _worth(
-    room: Budget, walk: IncrementalCost, damage: Sequence[np.ndarray], g: int, steps: int
+    budget: Budget, cost: IncrementalCost, damage: Sequence[np.ndarray], g: int, steps: int
 ) -> tuple[float, float, int, int]:
     """(minus the damage spared for each unit of the goal, minus that damage, group, units)."""
-    kept = int(walk.kept[g])
-    units = min(room.step * steps - kept % room.step, int(room.high[g]) - kept)
+    kept = int(cost.kept[g])
+    units = min(budget.step * steps - kept % budget.step, int(budget.high[g]) - kept)
     gone = len(damage[g]) - 1 - kept
     spared = float(damage[g][gone] - damage[g][gone - units])
-    spent = -walk.saving(g, -units)
+    spent = -cost.saving(g, -units)
     return (-spared / spent if spent > 0 else -np.inf), -spared, g, units

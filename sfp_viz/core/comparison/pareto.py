@@ -40,13 +40,13 @@ def front(rated: Sequence[Rated]) -> tuple[int, ...]:
     two. Equals do not dominate each other, so all of them are there. Spans play no part.
     """
     order = sorted(range(len(rated)), key=lambda i: (rated[i].cost, -rated[i].gain, i))
-    found: list[int] = []
+    indices: list[int] = []
     for i in order:
-        last = rated[found[-1]] if found else None
+        last = rated[indices[-1]] if indices else None
         same = last and (last.cost, last.gain) == (rated[i].cost, rated[i].gain)
         if last is None or same or rated[i].gain > last.gain:
-            found.append(i)
-    return tuple(found)
+            indices.append(i)
+    return tuple(indices)
 
 
 def standings(rated: Sequence[Rated]) -> tuple[Standing, ...]:
@@ -80,12 +80,12 @@ def beaten_by(rated: Sequence[Rated]) -> tuple[int | None, ...]:
             most.append(most[-1])
             best.append(best[-1])
     costs = [_span(rated[i].cost_span)[1] for i in order]
-    found: list[int | None] = []
-    for one in rated:
-        many = bisect_right(costs, _span(one.cost_span)[0])
-        surely = many and most[many - 1] > _span(one.gain_span)[1]
-        found.append(best[many - 1] if surely else None)
-    return tuple(found)
+    winners: list[int | None] = []
+    for candidate in rated:
+        many = bisect_right(costs, _span(candidate.cost_span)[0])
+        surely = many and most[many - 1] > _span(candidate.gain_span)[1]
+        winners.append(best[many - 1] if surely else None)
+    return tuple(winners)
 
 
 def _span(span: Span | None) -> Span:

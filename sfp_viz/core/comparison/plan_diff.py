@@ -78,25 +78,25 @@ def differences(a: Plan, b: Plan, network: Network) -> Differences:
 
 
 def _edits(a: Edits, b: Edits) -> Iterator[Change]:
-    one, two = _by_place(a), _by_place(b)
-    for what, group in sorted(one.keys() | two.keys()):
-        before, after = one.get((what, group)), two.get((what, group))
+    values_a, values_b = _by_place(a), _by_place(b)
+    for what, group in sorted(values_a.keys() | values_b.keys()):
+        before, after = values_a.get((what, group)), values_b.get((what, group))
         if before != after:
             yield Change(what, before, after, group)
 
 
 def _by_place(edits: Edits) -> dict[tuple[str, str], object]:
     """Each edit under (what, group)."""
-    found: dict[tuple[str, str], object] = {("makeup", ""): edits.makeup}
+    values: dict[tuple[str, str], object] = {("makeup", ""): edits.makeup}
     for name in edits.protected:
-        found["locked", name] = True
+        values["locked", name] = True
     for what, pairs in (
         ("ratio", edits.ratios), ("clusters", edits.clusters), ("minimum", edits.least),
         ("maximum", edits.most),
     ):  # fmt: skip
         for name, value in pairs:
-            found[what, name] = value
+            values[what, name] = value
     for what, pairs in (("kept", edits.keep), ("removed", edits.remove)):
         for name in dict(pairs):
-            found[what, name] = tuple(unit for where, unit in pairs if where == name)
-    return found
+            values[what, name] = tuple(unit for where, unit in pairs if where == name)
+    return values

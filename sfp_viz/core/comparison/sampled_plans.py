@@ -70,40 +70,40 @@ def draws(problem: Problem, *, count: int = 20, seed: int = 0) -> tuple[Draw, ..
     """
     suggested = _suggested(problem)
     space = _Space.of(problem, suggested[0][1])
-    found: list[tuple[Kind, np.ndarray]] = [
+    plans: list[tuple[Kind, np.ndarray]] = [
         (kind, space.widths_of(kept)) for kind, kept in suggested
     ]
     source = np.random.default_rng([seed, 7])
-    seen = {tuple(widths) for _, widths in found}
+    drawn_widths = {tuple(widths) for _, widths in plans}
     parts: tuple[tuple[Kind, int], ...] = (("mild", count // 2), ("wild", count - count // 2))
     for kind, wanted in parts:
         for _ in range(_TRIES * wanted):
-            if sum(k == kind for k, _ in found) == wanted:
+            if sum(k == kind for k, _ in plans) == wanted:
                 break
             noise = source.normal(0, SPREADS[kind], len(space.low))
-            widths = space.at_cost(found[0][1] / space.count.sizes * np.exp(noise), source)
-            if space.is_near(widths) and tuple(widths) not in seen:
-                seen.add(tuple(widths))
-                found.append((kind, widths))
+            widths = space.at_cost(plans[0][1] / space.count.sizes * np.exp(noise), source)
+            if space.is_near(widths) and tuple(widths) not in drawn_widths:
+                drawn_widths.add(tuple(widths))
+                plans.append((kind, widths))
     free = [group.name for group in problem.network.free]
-    told = []
-    for kind, widths in found:
+    results = []
+    for kind, widths in plans:
         kept = dict(zip(space.count.names, (int(k) for k in widths), strict=True))
         damage = tuple(predicted(problem, kept).items())
         cost = space.count(widths)
-        told.append(Draw(kind, tuple((name, kept[name]) for name in free), cost, damage))
-    return tuple(told)
+        results.append(Draw(kind, tuple((name, kept[name]) for name in free), cost, damage))
+    return tuple(results)
 
 
 def _suggested(problem: Problem) -> list[tuple[Kind, Mapping[str, int]]]:
     """What the recipe, uniform, and the other allocations that are known would keep."""
     best = allocated_widths(problem)
     plain = allocated_widths(problem.with_recipe(allocation="uniform"))
-    found: list[tuple[Kind, Mapping[str, int]]] = [("suggestion", best), ("uniform", plain)]
+    suggested: list[tuple[Kind, Mapping[str, int]]] = [("suggestion", best), ("uniform", plain)]
     for other in alternatives(problem):
         if other.known and other.allocation not in ("uniform", "pooled", problem.recipe.allocation):
-            found.append((other.allocation, other.kept))
-    return found
+            suggested.append((other.allocation, other.kept))
+    return suggested
 
 
 def predicted(problem: Problem, kept: Mapping[str, int]) -> dict[str, float]:
@@ -114,14 +114,14 @@ def predicted(problem: Problem, kept: Mapping[str, int]) -> dict[str, float]:
     """
     network, evidence, gamma = problem.network, problem.evidence, problem.recipe.gamma
     shares = {g.name: kept[g.name] / g.size for g in network.free}
-    found = {"dispersion": damage_by_dispersion(problem.dispersions, gamma, shares)}
+    damage = {"dispersion": damage_by_dispersion(problem.dispersions, gamma, shares)}
     if evidence.observations is not None:
         curves = functional_curves(evidence.observations)
         gone = {g.name: g.size - kept[g.name] for g in network.free if g.name in curves}
-        found["functional"] = float(sum(curves[name][units] for name, units in gone.items()))
+        damage["functional"] = float(sum(curves[name][units] for name, units in gone.items()))
     if evidence.sensitivity is not None:
-        found["sensitivity"] = lost_odds(evidence.sensitivity, kept)
-    return found
+        damage["sensitivity"] = lost_odds(evidence.sensitivity, kept)
+    return damage
 
 
 def edits_of(network: Network, draw: Draw, edits: Edits | None = None) -> Edits:
@@ -166,18 +166,18 @@ class _Space:
         low, high = bounds(problem)
         count = problem.objective
         budget = (1 - problem.recipe.target_reduction) * count(count.sizes)
-        given = count(np.array([best[name] for name in count.names]))
-        return _Space(count, max(budget, given), low, high)
+        suggested_cost = count(np.array([best[name] for name in count.names]))
+        return _Space(count, max(budget, suggested_cost), low, high)
 
     def widths_of(self, kept: Mapping[str, int]) -> np.ndarray:
         return np.array([kept[name] for name in self.count.names], dtype=np.int64)
 
     def is_near(self, widths: np.ndarray) -> bool:
         """Whether these widths cost the budget, but for 0.5 % or the cheapest unit's cost."""
-        now = self.count(widths)
-        less = [self.count(widths - one) for one in np.eye(len(widths), dtype=np.int64)]
-        unit = min((now - cost for cost in less if cost < now), default=0.0)
-        return self.budget - max(TOLERANCE * self.budget, unit) <= now <= self.budget + 1e-6
+        cost = self.count(widths)
+        lower_costs = [self.count(widths - step) for step in np.eye(len(widths), dtype=np.int64)]
+        cheapest = min((cost - lower for lower in lower_costs if lower < cost), default=0.0)
+        return self.budget - max(TOLERANCE * self.budget, cheapest) <= cost <= self.budget + 1e-6
 
     def at_cost(self, shares: np.ndarray, source: np.random.Generator) -> np.ndarray:
         """The widest in proportion to ``shares`` that the budget allows, then single units more,

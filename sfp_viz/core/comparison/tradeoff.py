@@ -96,8 +96,8 @@ def rated(point: Point, axis: Axis) -> Rated:
 
 def condition(point: Point) -> tuple[str, int, int] | None:
     """(device, threads, batch) of a measured latency: times of different ones are never mixed."""
-    found = point.latency
-    return (found.device, found.threads, found.batch) if found else None
+    latency = point.latency
+    return (latency.device, latency.threads, latency.batch) if latency else None
 
 
 def compared(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
@@ -111,8 +111,8 @@ def compared(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
 def standing_of(points: Sequence[Point], axis: Axis) -> dict[str, Standing]:
     """How each point that the front is drawn among stands to it, by its key."""
     among = compared(points, axis)
-    found = standings([rated(point, axis) for point in among])
-    return {point.key: standing for point, standing in zip(among, found, strict=True)}
+    among_standings = standings([rated(point, axis) for point in among])
+    return {point.key: standing for point, standing in zip(among, among_standings, strict=True)}
 
 
 def beaten(points: Sequence[Point], axis: Axis, key: str) -> Point | None:

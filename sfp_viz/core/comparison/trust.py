@@ -75,10 +75,10 @@ def trust_from_json(text: str) -> Trust:
     value = read_json(text, "trust record", FORMAT)
     with reading("trust record"):
         images = int(value["images"])
-        found = tuple(_draw(entry, images) for entry in value["draws"])
+        draws = tuple(_draw(entry, images) for entry in value["draws"])
         recipe = recipe_from_json(json.dumps(value["recipe"]))
-        named = str(value["digest"]), str(value["data"])
-        return Trust(*named, images, recipe, found, float(value["seconds"]), _left_out(value))
+        source = str(value["digest"]), str(value["data"])
+        return Trust(*source, images, recipe, draws, float(value["seconds"]), _left_out(value))
 
 
 def _left_out(value: dict) -> LeftOut | None:
@@ -91,7 +91,7 @@ def _left_out(value: dict) -> LeftOut | None:
 def _lacks(value: Any) -> tuple[Lack, ...]:
     """What an allocation lacks: codes, or the sentence of an earlier version."""
     if isinstance(value, str):
-        return tuple(_SENTENCES[part] for part in value.split(" and "))
+        return tuple(_SENTENCES[sentence] for sentence in value.split(" and "))
     codes: dict[Any, Lack] = {lack: lack for lack in _SENTENCES.values()}
     return tuple(codes[lack] for lack in value)
 
@@ -104,5 +104,5 @@ def _draw(value: dict, images: int) -> Draw:
         raise PlanError("This is no trust record of ours: a plan in it makes no sense.")
     if not np.isfinite([float(value["cost"]), *damage.values()]).all():
         raise PlanError("This is no trust record of ours: a number in it is not finite.")
-    told = tuple((name, damage[name]) for name in PREDICTORS if name in damage)
-    return Draw(value["kind"], kept, float(value["cost"]), told, right)
+    predicted = tuple((name, damage[name]) for name in PREDICTORS if name in damage)
+    return Draw(value["kind"], kept, float(value["cost"]), predicted, right)

@@ -92,7 +92,7 @@ def agreement(trust: Trust, predictor: str) -> Agreement | None:
 
 def agreements(trust: Trust) -> tuple[Agreement, ...]:
     """The rank correlations that can be computed, in the order of ``PREDICTORS``."""
-    return tuple(found for name in PREDICTORS if (found := agreement(trust, name)))
+    return tuple(result for name in PREDICTORS if (result := agreement(trust, name)))
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
@@ -140,7 +140,7 @@ def leaders(trust: Trust) -> tuple[Ranking, ...]:
     All were measured on the same images, so this is cautious: a difference that it names is there.
     """
     ranked = rankings(trust)
-    return tuple(one for one in ranked if one.interval[1] >= ranked[0].interval[0])
+    return tuple(ranking for ranking in ranked if ranking.interval[1] >= ranked[0].interval[0])
 
 
 def _interval(draw: Draw, trust: Trust) -> tuple[float, float]:

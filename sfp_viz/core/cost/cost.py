@@ -46,9 +46,9 @@ def cost_of_widths(network: Network, kept: Mapping[str, int]) -> Cost:
 
 
 def _exact(term: CostTerm, total: int, parts: int) -> int:
-    whole, rest = divmod(total, parts) if parts else (0, 0)
-    if rest:
+    quotient, remainder = divmod(total, parts) if parts else (0, 0)
+    if remainder:
         raise PlanError(
             f"The widths around '{term.owner}' do not divide into its {parts} conv_groups."
         )
-    return whole
+    return quotient

@@ -123,11 +123,11 @@ _GRIDS: Memo[_Grid] = Memo()  # of each table, by the owner of a cost term
 
 
 def _by_share(network: Network, sums: Width) -> list[int]:
-    found = []
+    channels = []
     for share in SHARES:
         kept = {group.name: max(1, round(share * group.size)) for group in network.free}
-        found.append(sums.at(network.channels(kept)))
-    return found
+        channels.append(sums.at(network.channels(kept)))
+    return channels
 
 
 def _steps(network: Network, sums: Width) -> list[int]:

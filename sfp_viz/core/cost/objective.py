@@ -35,14 +35,15 @@ class Objective:
         terms = self.times.terms if self.times else network.terms
         terms = [t for t in terms if t.macs or goal in ("params", "latency")]
         self.product, self.per_out, self.per_in = (
-            np.array(part, dtype=np.float64) for part in _coefficients(terms, goal, self.times)
+            np.array(coefficients, dtype=np.float64)
+            for coefficients in _coefficients(terms, goal, self.times)
         )
         columns = {name: i for i, name in enumerate(self.names)}
         self.sums = np.zeros((3, len(terms), len(self.names) + 1))
         for row, term in enumerate(terms):
-            for part, width in enumerate((term.outs, term.ins, term.conv_groups)):
+            for side, width in enumerate((term.outs, term.ins, term.conv_groups)):
                 for name, factor in width:
-                    self.sums[part, row, columns[name] if name else -1] += factor
+                    self.sums[side, row, columns[name] if name else -1] += factor
 
     def __call__(self, kept: np.ndarray) -> float:
         values = self._values(*(self.sums @ (np.append(kept, 1) * self.repeats)))

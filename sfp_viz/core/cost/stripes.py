@@ -41,12 +41,12 @@ def live_window(live: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]] | N
 
 def stripes_of(network: Network) -> dict[str, int]:
     """Stripes that are not 0, of every layer with a window above 1 x 1 that has dead ones."""
-    found = {}
+    counts = {}
     for layer in network.layers:
         live = live_stripes(layer.weight)
         if live[0].size > 1 and not live.all():
-            found[layer.name] = int(live.sum())
-    return found
+            counts[layer.name] = int(live.sum())
+    return counts
 
 
 def stripe_cost(

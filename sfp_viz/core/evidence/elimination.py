@@ -75,9 +75,9 @@ def _block(
         rise[gone] = np.inf
         i = int(np.argmin(rise))
         row = precision[i] - (scales[:step] * done_c[:, i]) @ done_c
-        seen = gram[i] - done_c[:, i] @ done_h - done_h[:, i] @ done_c
+        gram_row = gram[i] - done_c[:, i] @ done_h - done_h[:, i] @ done_c
         column = row / row[i]
-        half = seen - 0.5 * seen[i] * column
+        half = gram_row - 0.5 * gram_row[i] * column
         columns[step], halves[step], scales[step] = column, half, row[i]
         p_now -= row[i] * column**2
         g_now -= 2 * column * half

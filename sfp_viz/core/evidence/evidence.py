@@ -61,12 +61,12 @@ def check(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:
     """``evidence``, or an empty one; RecipeError where a part is missing or of other weights."""
     evidence = evidence or Evidence()
     for name in needs(recipe):
-        part = getattr(evidence, name)
-        if part is None:
+        record = getattr(evidence, name)
+        if record is None:
             raise RecipeError(f"This recipe needs {name}, and there is none. {_CALLS[name]}")
-        if part.digest != digest:
+        if record.digest != digest:
             raise RecipeError(
-                f"The {name} belongs to other weights ({part.digest}, here {digest}). "
+                f"The {name} belongs to other weights ({record.digest}, here {digest}). "
                 f"{_CALLS[name]}"
             )
     return evidence
@@ -75,8 +75,12 @@ def check(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:
 def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence."""
     lacks = [name for name in needs(recipe) if getattr(evidence, name) is None]
-    seen = evidence.observations
-    if seen is not None and scores_of(recipe) and not set(scores_of(recipe)) <= set(seen.scores):
+    observations = evidence.observations
+    if (
+        observations is not None
+        and scores_of(recipe)
+        and not set(scores_of(recipe)) <= set(observations.scores)
+    ):
         lacks.append("observations")
     return tuple(lacks)
 
@@ -85,6 +89,6 @@ def without(recipe: Recipe) -> Recipe:
     """``recipe`` with the default in place of every choice that needs evidence."""
     plain = Recipe()
     names = ("goal", "similarity", "criterion", "allocation", "dispersion")
-    asked = {name: getattr(recipe, name) for name in names}
-    back = {n: getattr(plain, n) for n in names if needs(replace(plain, **{n: asked[n]}))}
-    return replace(recipe, **back)
+    choices = {name: getattr(recipe, name) for name in names}
+    defaults = {n: getattr(plain, n) for n in names if needs(replace(plain, **{n: choices[n]}))}
+    return replace(recipe, **defaults)

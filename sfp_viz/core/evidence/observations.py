@@ -46,8 +46,8 @@ class Observations:
     scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for part in (self.mean, self.covariance, self.reach, *self.scores.values()):
-            for array in part.values():
+        for arrays in (self.mean, self.covariance, self.reach, *self.scores.values()):
+            for array in arrays.values():
                 array.setflags(write=False)
 
     def of(self, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -83,13 +83,13 @@ class Observations:
 
     def score(self, name: str, group: str) -> np.ndarray:
         """Scores of a group's units under 'taylor', 'hrank' or 'chip', float64 [units]."""
-        found = self.scores.get(name, {}).get(group)
-        if found is None:
+        values = self.scores.get(name, {}).get(group)
+        if values is None:
             raise RecipeError(
                 f"The score '{name}' of '{group}' was not observed. Call observe(model, images, "
                 f"scores=('{name}',)), or 'sfp-viz observe --scores {name}', and pass the result."
             )
-        return found
+        return values
 
 
 def needed(observations: Observations | None, what: str) -> Observations:

@@ -83,18 +83,20 @@ def gathered(
     In any order, also twice. Raises RecipeError when the whole network is missing.
     """
     base, fresh = None, -1
-    found: dict[str, dict[int, int]] = {}
+    counts_of: dict[str, dict[int, int]] = {}
     for group, kept, right in points:
         if (group, kept) == WHOLE:
             base = right
         elif (group, kept) == FRESH:
             fresh = right
         else:
-            found.setdefault(group, {})[kept] = right
+            counts_of.setdefault(group, {})[kept] = right
     if base is None:
         raise RecipeError("The whole network was not measured, so no loss can be told. Go on.")
-    falling = {name: tuple(sorted(some.items(), reverse=True)) for name, some in found.items()}
-    sizes = {name: network.group(name).size for name in found}
+    falling = {
+        name: tuple(sorted(counts.items(), reverse=True)) for name, counts in counts_of.items()
+    }
+    sizes = {name: network.group(name).size for name in counts_of}
     return Sensitivity(network.digest, data, images, base, recipe, falling, seconds, sizes, fresh)
 
 
@@ -179,7 +181,7 @@ def changes_since(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> tupl
     if sensitivity.digest != digest:
         return (("digest", sensitivity.digest, digest),)
     pairs = [(name, getattr(sensitivity.recipe, name), getattr(recipe, name)) for name in SELECTING]
-    return tuple((name, before, now) for name, before, now in pairs if before != now)
+    return tuple((name, before, current) for name, before, current in pairs if before != current)
 
 
 def sensitivity_to_json(sensitivity: Sensitivity) -> str:
@@ -191,7 +193,7 @@ def sensitivity_to_json(sensitivity: Sensitivity) -> str:
         "base": sensitivity.base,
         "fresh": sensitivity.fresh,
         "recipe": json.loads(recipe_to_json(sensitivity.recipe)),
-        "right": {name: [list(p) for p in some] for name, some in sensitivity.right.items()},
+        "right": {name: [list(p) for p in points] for name, points in sensitivity.right.items()},
         "seconds": round(sensitivity.seconds, 3),
         "sizes": dict(sensitivity.sizes),
     }
@@ -205,20 +207,20 @@ def sensitivity_from_json(text: str) -> Sensitivity:
         images, base, fresh = (int(value[name]) for name in ("images", "base", "fresh"))
         sizes = {str(name): int(size) for name, size in value["sizes"].items()}
         right = {
-            str(name): tuple(sorted(((int(k), int(r)) for k, r in some), reverse=True))
-            for name, some in value["right"].items()
+            str(name): tuple(sorted(((int(k), int(r)) for k, r in points), reverse=True))
+            for name, points in value["right"].items()
         }
         if not (0 <= base <= images and 0 <= fresh <= images) or set(right) != set(sizes):
             raise PlanError("This is no sensitivity of ours: its counts do not fit each other.")
-        for name, some in right.items():
-            kept = [k for k, _ in some]
-            fits = all(0 < k < sizes[name] and 0 <= r <= images for k, r in some)
-            if not some or not fits or len(set(kept)) < len(kept):
+        for name, points in right.items():
+            kept = [k for k, _ in points]
+            fits = all(0 < k < sizes[name] and 0 <= r <= images for k, r in points)
+            if not points or not fits or len(set(kept)) < len(kept):
                 raise PlanError(f"This is no sensitivity of ours: '{name}' has odd points.")
         recipe = recipe_from_json(json.dumps(value["recipe"]))
         seconds = float(value["seconds"])
-        named = str(value["digest"]), str(value["data"])
-        return Sensitivity(*named, images, base, recipe, right, seconds, sizes, fresh)
+        source = str(value["digest"]), str(value["data"])
+        return Sensitivity(*source, images, base, recipe, right, seconds, sizes, fresh)
 
 
 def _of(sensitivity: Sensitivity, group: str) -> tuple[tuple[int, int], ...]:

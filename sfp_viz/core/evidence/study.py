@@ -61,12 +61,12 @@ def study_to_dict(study: Study) -> dict[str, Any]:
 def study_from_dict(value: Mapping[str, Any]) -> Study:
     """The study that ``study_to_dict`` wrote; KeyError, TypeError, ValueError if it is none."""
     known = {f.name for f in fields(Study)}
-    given = {name: part for name, part in value.items() if name in known}
-    edits = given.get("edits")
-    given["recipe"] = Recipe(**value["recipe"])
-    given["edits"] = None if edits is None else _edits(edits)
-    given["ratios"] = tuple(value["ratios"])
-    return Study(**given)
+    settings = {name: setting for name, setting in value.items() if name in known}
+    edits = settings.get("edits")
+    settings["recipe"] = Recipe(**value["recipe"])
+    settings["edits"] = None if edits is None else _edits(edits)
+    settings["ratios"] = tuple(value["ratios"])
+    return Study(**settings)
 
 
 def _edits(value: Mapping[str, Any]) -> Edits:

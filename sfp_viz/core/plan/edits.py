@@ -66,29 +66,29 @@ class Edits:
 
     def with_ratio(self, group: str, ratio: float | None) -> Edits:
         """The ratio of ``group`` by hand; None gives it back to the suggestion."""
-        rest = tuple(pair for pair in self.ratios if pair[0] != group)
-        return replace(self, ratios=rest if ratio is None else (*rest, (group, ratio)))
+        others = tuple(pair for pair in self.ratios if pair[0] != group)
+        return replace(self, ratios=others if ratio is None else (*others, (group, ratio)))
 
     def with_clusters(self, group: str, labels: tuple[int, ...] | None) -> Edits:
         """The clusters of ``group`` by hand; None gives them back to the recipe."""
-        rest = tuple(pair for pair in self.clusters if pair[0] != group)
-        whole = rest if labels is None else (*rest, (group, tuple(int(x) for x in labels)))
+        others = tuple(pair for pair in self.clusters if pair[0] != group)
+        whole = others if labels is None else (*others, (group, tuple(int(x) for x in labels)))
         return replace(self, clusters=whole)
 
     def with_protected(self, group: str, protected: bool) -> Edits:
         """Leave ``group`` whole, or free it again."""
-        rest = tuple(name for name in self.protected if name != group)
-        return replace(self, protected=(*rest, group) if protected else rest)
+        others = tuple(name for name in self.protected if name != group)
+        return replace(self, protected=(*others, group) if protected else others)
 
     def with_least(self, group: str, units: int | None) -> Edits:
         """``group`` keeps at least ``units``, whatever the suggestion; None lifts that."""
-        rest = tuple(pair for pair in self.least if pair[0] != group)
-        return replace(self, least=rest if units is None else (*rest, (group, int(units))))
+        others = tuple(pair for pair in self.least if pair[0] != group)
+        return replace(self, least=others if units is None else (*others, (group, int(units))))
 
     def with_most(self, group: str, units: int | None) -> Edits:
         """``group`` keeps at most ``units``, whatever the suggestion; None lifts that."""
-        rest = tuple(pair for pair in self.most if pair[0] != group)
-        return replace(self, most=rest if units is None else (*rest, (group, int(units))))
+        others = tuple(pair for pair in self.most if pair[0] != group)
+        return replace(self, most=others if units is None else (*others, (group, int(units))))
 
     def with_filter(self, group: str, unit: int, fate: str | None) -> Edits:
         """Fix one filter: ``fate`` is 'keep', 'remove' or None to leave it to the recipe."""

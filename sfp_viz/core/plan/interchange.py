@@ -28,7 +28,7 @@ def edits_to_json(edits: Edits) -> str:
 def edits_from_json(text: str) -> Edits:
     """Read edits; raises PlanError on anything that is none."""
     value = read_json(text, "file of edits", FORMAT)
-    return edits_from_dict({name: part for name, part in value.items() if name != "format"})
+    return edits_from_dict({name: entry for name, entry in value.items() if name != "format"})
 
 
 def pruning_ratio_dict(network: Network, plan: Plan) -> dict[str, float]:
@@ -89,16 +89,16 @@ def _schema(kind: Any) -> dict[str, Any]:
         return {"type": _PLAIN[kind]}
     if is_dataclass(kind) and isinstance(kind, type):
         return _object(kind)
-    parts = get_args(kind)
+    arguments = get_args(kind)
     if get_origin(kind) is Literal:
-        return {"enum": list(parts)}
-    if get_origin(kind) is tuple and parts[-1] is Ellipsis:
-        return {"type": "array", "items": _schema(parts[0])}
+        return {"enum": list(arguments)}
+    if get_origin(kind) is tuple and arguments[-1] is Ellipsis:
+        return {"type": "array", "items": _schema(arguments[0])}
     if get_origin(kind) is tuple:
-        items = [_schema(part) for part in parts]
+        items = [_schema(argument) for argument in arguments]
         return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
-    if NoneType in parts:
-        return {"anyOf": [_schema(part) for part in parts]}
+    if NoneType in arguments:
+        return {"anyOf": [_schema(argument) for argument in arguments]}
     raise TypeError(f"There is no schema for {kind}: add it here, and to the reader.")
 
 

@@ -190,8 +190,8 @@ FREE = ("target_reduction", "goal", "max_ratio", "rounding", "coupled", "seed")
 def name_of(recipe: Recipe) -> str:
     """What a recipe is called ('functional', 'uniform_l1' ...), however much of what it removes
     and wherever it must not; '' for one that has no name."""
-    asked = {name: getattr(recipe, name) for name in FREE}
-    return next((name for name, make in NAMED.items() if make(**asked) == recipe), "")
+    choices = {name: getattr(recipe, name) for name in FREE}
+    return next((name for name, make in NAMED.items() if make(**choices) == recipe), "")
 
 
 WITHOUT_IMAGES: tuple[Compensation, ...] = ("none", "merge")  # these need the weights alone

@@ -39,10 +39,10 @@ class Sweep:
     seeds: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
-        found = tuple(sorted({round(float(target), 6) for target in self.targets}))
-        if not found or not 0 < found[0] <= found[-1] <= 0.99:
+        targets = tuple(sorted({round(float(target), 6) for target in self.targets}))
+        if not targets or not 0 < targets[0] <= targets[-1] <= 0.99:
             raise RecipeError("A sweep needs targets above 0 and up to 0.99, such as 0.3 and 0.5.")
-        object.__setattr__(self, "targets", found)
+        object.__setattr__(self, "targets", targets)
         recipes = self.recipes or tuple((n, fair(n, Recipe())) for n in ("similarity", *FLOORS))
         object.__setattr__(self, "recipes", tuple((str(n), recipe) for n, recipe in recipes))
         names = [name for name, _ in self.recipes]

@@ -24,10 +24,10 @@ def check_plan(network: Network, plan: Plan) -> None:
             f"The plan was made for other weights ({plan.digest}, here {network.digest}). "
             "Make it again from its recipe."
         )
-    seen: set[str] = set()
+    pruned: set[str] = set()
     for removal in plan.removals:
         group = network.group(removal.group)
-        if removal.group in seen:
+        if removal.group in pruned:
             raise PlanError(f"The plan cuts '{group.name}' twice. Make it again.")
         if group.protected and removal.filters:
             raise PlanError(
@@ -40,4 +40,4 @@ def check_plan(network: Network, plan: Plan) -> None:
             )
         if len(removal.filters) >= group.size:
             raise PlanError(f"The plan leaves '{group.name}' no filter; at least one must stay.")
-        seen.add(removal.group)
+        pruned.add(removal.group)

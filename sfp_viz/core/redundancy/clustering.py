@@ -162,9 +162,9 @@ def _by_density(points: Points) -> np.ndarray:
         metric="precomputed",
         copy=True,  # pyright: ignore[reportArgumentType]
     )
-    found = model.fit_predict(points.apart[np.ix_(several, several)])
+    point_labels = model.fit_predict(points.apart[np.ix_(several, several)])
     first = np.searchsorted(several, np.arange(len(points)))
-    labels = found[first]
+    labels = point_labels[first]
     noise = labels < 0
     labels[noise] = labels.max(initial=-1) + 1 + np.arange(noise.sum())
     return labels

@@ -57,10 +57,10 @@ def clusters(
     alive = np.flatnonzero(live(matrix, kind))
     labels = np.full(len(matrix), -1)
     if len(alive):
-        part = matrix[np.ix_(alive, alive)] if kind == "activation" else matrix[alive]
-        labels[alive] = _cluster(part, method, k, seed, kind)
-    found = canonical(labels)
-    return Clusters(found, method, max(found, default=-1) + 1)
+        live_matrix = matrix[np.ix_(alive, alive)] if kind == "activation" else matrix[alive]
+        labels[alive] = _cluster(live_matrix, method, k, seed, kind)
+    numbered = canonical(labels)
+    return Clusters(numbered, method, max(numbered, default=-1) + 1)
 
 
 def canonical(labels: Iterable[int]) -> Labels:

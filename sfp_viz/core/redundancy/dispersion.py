@@ -109,9 +109,9 @@ def activation_spread(covariance: np.ndarray) -> float:
     units, alive = len(covariance), live(covariance, "activation")
     if int(alive.sum()) < 2:
         return int(alive.sum()) / units
-    found = np.abs(inner_products(covariance[np.ix_(alive, alive)], "activation"))
-    np.fill_diagonal(found, 0)
-    return float((1 - found.max(axis=1)).sum() / units)
+    correlations = np.abs(inner_products(covariance[np.ix_(alive, alive)], "activation"))
+    np.fill_diagonal(correlations, 0)
+    return float((1 - correlations.max(axis=1)).sum() / units)
 
 
 def group_dispersion(
@@ -126,13 +126,14 @@ def group_dispersion(
     could not be observed and counts as spread (1). RecipeError without observations.
     """
     if kind == "activation":
-        seen = needed(observations, "The Kernel Dispersion of activations")
-        found = seen.covariance.get(group.name)
-        return 1.0 if found is None else activation_spread(found)
-    parts = [layer_matrix(network, group, layer) for layer in group.layers]
+        checked = needed(observations, "The Kernel Dispersion of activations")
+        covariance = checked.covariance.get(group.name)
+        return 1.0 if covariance is None else activation_spread(covariance)
+    matrices = [layer_matrix(network, group, layer) for layer in group.layers]
     return float(
         np.average(
-            [kernel_dispersion(part, kind) for part in parts], weights=[p.size for p in parts]
+            [kernel_dispersion(matrix, kind) for matrix in matrices],
+            weights=[matrix.size for matrix in matrices],
         )
     )
 
@@ -153,5 +154,5 @@ def dispersions(
 
 def dispersion_kind(recipe: Recipe, observations: Observations | None) -> str:
     """The recipe's kind of dispersion; 'nearest' in place of 'activation' without observations."""
-    unseen = recipe.dispersion == "activation" and observations is None
-    return "nearest" if unseen else recipe.dispersion
+    is_unobserved = recipe.dispersion == "activation" and observations is None
+    return "nearest" if is_unobserved else recipe.dispersion

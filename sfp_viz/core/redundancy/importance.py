@@ -57,11 +57,11 @@ def importance(
         name = int.from_bytes(hashlib.sha256(group.name.encode()).digest()[:8], "big")
         return np.random.default_rng([seed, name]).random(group.size)
     if criterion in SCORES:
-        seen = needed(observations, f"The criterion '{criterion}'")
-        return np.array(seen.score(criterion, group.name), dtype=np.float64)
+        checked = needed(observations, f"The criterion '{criterion}'")
+        return np.array(checked.score(criterion, group.name), dtype=np.float64)
     if criterion == "reconstruction":
-        seen = needed(observations, "The criterion 'reconstruction'")
-        return np.argsort(seen.elimination(group.name).order).astype(np.float64)
+        checked = needed(observations, "The criterion 'reconstruction'")
+        return np.argsort(checked.elimination(group.name).order).astype(np.float64)
     if criterion == "group_magnitude":
         return _group_magnitude(network, group)
     scores = [_layer_scores(network, group, layer, criterion) for layer in group.layers]
@@ -100,9 +100,9 @@ def _group_magnitude(network: Network, group: FilterGroup) -> np.ndarray:
             f"'{group.name}': it is of an older version, or the group is left whole. Open the "
             "model's file again, or choose another criterion, such as l1."
         )
-    rows = [layer_matrix(network, group, layer) for layer in group.layers]
-    own = sum(np.square(part, dtype=np.float64).sum(axis=1) for part in rows)
-    return (own + along.squares) / (len(rows) + along.parts)
+    matrices = [layer_matrix(network, group, layer) for layer in group.layers]
+    own = sum(np.square(matrix, dtype=np.float64).sum(axis=1) for matrix in matrices)
+    return (own + along.squares) / (len(matrices) + along.parts)
 
 
 def _layer_scores(network: Network, group: FilterGroup, layer: str, criterion: str) -> np.ndarray:

@@ -38,10 +38,10 @@ def filter_matrix(network: Network, group: FilterGroup) -> np.ndarray:
     One layer: its raw weights. Several layers: each divided by its Frobenius norm, so that none
     outweighs the others, and joined (docs/method.md, 'Filters as rows').
     """
-    parts = [layer_matrix(network, group, layer) for layer in group.layers]
-    if len(parts) == 1:
-        return parts[0]
-    return np.hstack([part / (np.linalg.norm(part) or 1.0) for part in parts])
+    matrices = [layer_matrix(network, group, layer) for layer in group.layers]
+    if len(matrices) == 1:
+        return matrices[0]
+    return np.hstack([matrix / (np.linalg.norm(matrix) or 1.0) for matrix in matrices])
 
 
 def compared(
@@ -111,8 +111,8 @@ def inner_products(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
         return gram
     alive = live(matrix, kind)
     spread = np.sqrt(np.where(alive, np.diag(matrix), 1.0))
-    found = matrix / spread[:, None] / spread[None, :]
-    return np.clip(np.where(alive[:, None] & alive[None, :], found, 0.0), -1, 1)
+    correlations = matrix / spread[:, None] / spread[None, :]
+    return np.clip(np.where(alive[:, None] & alive[None, :], correlations, 0.0), -1, 1)
 
 
 def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:

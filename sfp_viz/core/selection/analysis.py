@@ -109,20 +109,22 @@ def analyze_group(problem: Problem, group_name: str, kept_units: int) -> GroupAn
     see clusters.py. With 'pacesetter' the first layer alone speaks for a group of several.
     """
     network, recipe = problem.network, problem.recipe
-    seen = check(recipe, problem.evidence, network.digest).observations
+    observations = check(recipe, problem.evidence, network.digest).observations
     group = network.group(group_name)
-    matrix = compared(network, lead(group, recipe), recipe.similarity, seen)
-    found = _clusters(matrix, recipe, _clusters_for(recipe, kept_units))
+    matrix = compared(network, lead(group, recipe), recipe.similarity, observations)
+    group_clusters = _clusters(matrix, recipe, _clusters_for(recipe, kept_units))
     alike = similarity(matrix, recipe.similarity)
-    nearest, how = _nearest(alike, found.labels)
+    nearest, nearest_similarity = _nearest(alike, group_clusters.labels)
     return GroupAnalysis(
         group=group_name,
         similarity=alike,
-        clusters=found,
-        dispersion=group_dispersion(network, group, dispersion_kind(recipe, seen), seen),
-        importance=importance_in(network, group, recipe, seen),
+        clusters=group_clusters,
+        dispersion=group_dispersion(
+            network, group, dispersion_kind(recipe, observations), observations
+        ),
+        importance=importance_in(network, group, recipe, observations),
         nearest=nearest,
-        nearest_similarity=how,
+        nearest_similarity=nearest_similarity,
     )
 
 
@@ -132,10 +134,10 @@ def cluster_group(problem: Problem, group_name: str, k: int) -> Clusters:
     HDBSCAN finds its own number, so that average linkage of the same distances stands in for it.
     """
     network, recipe = problem.network, problem.recipe
-    seen = check(recipe, problem.evidence, network.digest).observations
+    observations = check(recipe, problem.evidence, network.digest).observations
     first = lead(network.group(group_name), recipe)
     by_hand = replace(recipe, clustering="average") if recipe.clustering == "hdbscan" else recipe
-    return _clusters(compared(network, first, recipe.similarity, seen), by_hand, k)
+    return _clusters(compared(network, first, recipe.similarity, observations), by_hand, k)
 
 
 def _clusters(matrix: np.ndarray, recipe: Recipe, k: int | Rule) -> Clusters:

@@ -44,12 +44,12 @@ def check_steps(problem: Problem, steps: Steps) -> None:
     """
     network, recipe = problem.network, problem.recipe
     targets(steps, recipe.target_reduction)
-    long = [name for name in needs(recipe) if name != "observations"]
-    if long:
+    lasting = [name for name in needs(recipe) if name != "observations"]
+    if lasting:
         raise RecipeError(
-            f"A run in steps cannot go by the {long[0]}: it belongs to the weights it was measured "
-            "on, and these change in each stage. Choose another allocation or goal, such as "
-            "'functional' and MACs, or prune once."
+            f"Pruning in steps cannot use the {lasting[0]}: it was measured on weights that change "
+            "in each stage. Choose another allocation or goal, such as 'functional' and MACs, or "
+            "prune once."
         )
     low, _ = bounds(problem)
     if problem.objective(low) > _budget(network, recipe, recipe.target_reduction):
@@ -81,15 +81,15 @@ def stage_request(problem: Problem, student: Network, left: Left, target: float)
     ratios, least, most = [], [], []
     by_hand = dict(edits.ratios)
     for group, fewest, top in zip(original.groups, low.tolist(), high.tolist(), strict=True):
-        now = sizes[group.name]
+        size = sizes[group.name]
         if group.name in by_hand:
             gone = math.ceil(min(share, 1.0) * (group.size - fewest) - 1e-9)
-            wanted = 0 if group.name in frozen else max(0, now - (group.size - gone))
-            ratios.append((group.name, wanted / now))
+            wanted = 0 if group.name in frozen else max(0, size - (group.size - gone))
+            ratios.append((group.name, wanted / size))
         elif not group.protected:
-            least.append((group.name, min(fewest, now)))
+            least.append((group.name, min(fewest, size)))
             gone = math.ceil(min(share, 1.0) * (group.size - top) - 1e-9)
-            if group.name in dict(edits.most) and group.size - gone < now:
+            if group.name in dict(edits.most) and group.size - gone < size:
                 most.append((group.name, group.size - gone))
     return Request(
         replace(recipe, target_reduction=_share(original, student, recipe, target), max_ratio=0.99),
@@ -119,16 +119,16 @@ def together(problem: Problem, plans: list[Plan]) -> Plan:
     """The plans of all stages as one plan of the original: each filter that went, in the
     original's numbers, with the reason it had in its stage."""
     original = problem.network
-    left, found = whole(original), {group.name: {} for group in original.groups}
+    left, reasons = whole(original), {group.name: {} for group in original.groups}
     for plan in plans:
         for removal in plan.removals:
             units = left[removal.group]
             for place, reason in zip(removal.filters, removal.reasons, strict=True):
-                found[removal.group][units[place]] = _renumbered(reason, units)
+                reasons[removal.group][units[place]] = _renumbered(reason, units)
         left = after(left, plan)
     removals = tuple(
         Removal(name, tuple(sorted(units)), tuple(units[unit] for unit in sorted(units)))
-        for name, units in found.items()
+        for name, units in reasons.items()
         if units
     )
     return Plan(original.digest, problem.recipe, problem.edits, removals)
@@ -142,8 +142,8 @@ def _budget(original: Network, recipe: Recipe, target: float) -> float:
 def _share(original: Network, student: Network, recipe: Recipe, target: float) -> float:
     """Share of the student's goal to remove; rounded up, so that the exact budget holds."""
     count = objective_of(student, recipe.goal)
-    now = count(count.sizes)
-    wanted = 1 - _budget(original, recipe, target) / now if now else 0.0
+    current = count(count.sizes)
+    wanted = 1 - _budget(original, recipe, target) / current if current else 0.0
     return min(max(math.ceil(wanted * 1e6 - 1e-6) / 1e6, 0.0), 0.99)
 
 

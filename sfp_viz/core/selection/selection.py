@@ -70,16 +70,16 @@ def select(
 
 
 def _checked(analysis: GroupAnalysis, labels: Sequence[int] | None) -> np.ndarray:
-    found = np.array(analysis.clusters.labels)
+    own = np.array(analysis.clusters.labels)
     if labels is None:
-        return found
-    given = np.array(labels)
-    if given.shape != found.shape or ((given < 0) & (found >= 0)).any():
+        return own
+    by_hand = np.array(labels)
+    if by_hand.shape != own.shape or ((by_hand < 0) & (own >= 0)).any():
         raise PlanError(
             f"The clusters by hand of '{analysis.group}' do not name one for each of its "
-            f"{len(found)} filters. Take that edit back."
+            f"{len(own)} filters. Take that edit back."
         )
-    return np.where(found < 0, -1, given)
+    return np.where(own < 0, -1, by_hand)
 
 
 def _kept(
@@ -103,8 +103,10 @@ def _kept(
     else:
         apart = distance(analysis.similarity, recipe.similarity)
         members = [[u for u in free if names[u] == c] for c in np.unique(names[free])]
-        for part, quota in zip(members, _quotas(members, apart, score, wanted, fixed), strict=True):
-            kept |= _pick(part, quota, apart, score, recipe.balance, fixed)
+        for cluster, quota in zip(
+            members, _quotas(members, apart, score, wanted, fixed), strict=True
+        ):
+            kept |= _pick(cluster, quota, apart, score, recipe.balance, fixed)
     return kept | set(dead[: keep - len(kept)])
 
 
@@ -113,21 +115,21 @@ def _quotas(
 ) -> list[int]:
     """How many each cluster keeps: one each by importance, the rest by size times spread; of
     equal remainders the cluster with the most important filter has the larger."""
-    sizes = np.array([len(part) for part in members])
-    quotas = np.array([sum(u in fixed for u in part) for part in members])
-    best = np.array([score[part].max() for part in members])
+    sizes = np.array([len(units) for units in members])
+    quotas = np.array([sum(u in fixed for u in units) for units in members])
+    best = np.array([score[units].max() for units in members])
     for cluster in np.argsort(-best, kind="stable"):
         if quotas[cluster] == 0 and quotas.sum() < wanted:
             quotas[cluster] = 1
     exact = np.round(apart.astype(np.float64), _DIGITS)
-    weights = sizes * (_EPS + np.array([_spread(exact[np.ix_(p, p)]) for p in members]))
-    while (rest := wanted - int(quotas.sum())) > 0:
-        room = sizes - quotas
-        share = np.round(rest * weights * (room > 0) / weights[room > 0].sum(), _DIGITS)
-        more = np.minimum(np.floor(share).astype(int), room)
-        left = rest - int(more.sum())
+    weights = sizes * (_EPS + np.array([_spread(exact[np.ix_(units, units)]) for units in members]))
+    while (missing := wanted - int(quotas.sum())) > 0:
+        free = sizes - quotas
+        share = np.round(missing * weights * (free > 0) / weights[free > 0].sum(), _DIGITS)
+        more = np.minimum(np.floor(share).astype(int), free)
+        left = missing - int(more.sum())
         by_remainder = np.lexsort((-best, np.round(np.floor(share) - share, _DIGITS)))
-        for cluster in [c for c in by_remainder if room[c] > more[c]][:left]:
+        for cluster in [c for c in by_remainder if free[c] > more[c]][:left]:
             more[cluster] += 1
         quotas = quotas + more
     return [int(q) for q in quotas]
@@ -139,7 +141,7 @@ def _spread(apart: np.ndarray) -> float:
 
 
 def _pick(
-    part: list[int],
+    cluster: list[int],
     quota: int,
     apart: np.ndarray,
     score: np.ndarray,
@@ -148,10 +150,10 @@ def _pick(
 ) -> set[int]:
     """Greedy: the most important, then balance * importance + (1 - balance) * distance, the more
     important of equals."""
-    units = np.array(part)
+    units = np.array(cluster)
     local = apart[np.ix_(units, units)]
     widest = local.max() or 1.0
-    taken = np.array([u in fixed for u in part])
+    taken = np.array([u in fixed for u in cluster])
     if quota > 0 and not taken.any():
         taken[score[units].argmax()] = True
     near = local[:, taken].min(axis=1, initial=np.inf)

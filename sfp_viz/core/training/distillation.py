@@ -139,7 +139,7 @@ class Distillation:
 def _weights(pair: Any) -> tuple[float, float]:
     """The two weights of DKD, or RecipeError."""
     try:
-        first, second = (float(part) for part in pair)
+        first, second = (float(weight) for weight in pair)
     except (TypeError, ValueError):
         first = second = math.nan
     if not (0 <= first < math.inf and 0 <= second < math.inf and first + second > 0):
@@ -184,5 +184,5 @@ def learning_rate(settings: Distillation, progress: float) -> float:
     """Learning rate at ``progress`` 0..1 of all steps: a linear warm-up, then a cosine to 0."""
     if progress < settings.warmup:
         return settings.learning_rate * min(1.0, (progress + 1e-3) / settings.warmup)
-    rest = (progress - settings.warmup) / (1 - settings.warmup)
-    return settings.learning_rate * (1 + math.cos(math.pi * rest)) / 2
+    after_warmup = (progress - settings.warmup) / (1 - settings.warmup)
+    return settings.learning_rate * (1 + math.cos(math.pi * after_warmup)) / 2

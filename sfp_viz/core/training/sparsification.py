@@ -358,8 +358,8 @@ def check_used(settings: SparseSettings, names: Collection[str]) -> None:
 
 def learning_rate(settings: SparseSettings, progress: float) -> float:
     """Learning rate at ``progress`` 0..1: held until pruned rows are frozen, then a cosine to 0."""
-    rest = max(0.0, (progress - (1 - settings.settle)) / settings.settle)
-    return settings.learning_rate * (1 + math.cos(math.pi * min(1.0, rest))) / 2
+    frozen = max(0.0, (progress - (1 - settings.settle)) / settings.settle)
+    return settings.learning_rate * (1 + math.cos(math.pi * min(1.0, frozen))) / 2
 
 
 def _no_choice(name: str, value: object, choices: Collection[str]) -> RecipeError:

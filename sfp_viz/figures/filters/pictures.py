@@ -91,8 +91,8 @@ def data_uri(
     pixels: np.ndarray, *, columns: int | None = None, colors: np.ndarray | None = None
 ) -> str:
     """One filter's kernels [kernels, height, width] as an image for an ``src`` attribute."""
-    made = png(contact_sheet(pixels, columns=columns), colors)
-    return "data:image/png;base64," + base64.b64encode(made).decode("ascii")
+    image = png(contact_sheet(pixels, columns=columns), colors)
+    return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
 
 
 def glass() -> np.ndarray:

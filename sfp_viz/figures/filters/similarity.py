@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 # At 0 the background shows through, on a light and on a dark page.
-_BELOW, _ABOVE = (", ".join(str(part) for part in hue) for hue in GLASS)
+_BELOW, _ABOVE = (", ".join(str(channel) for channel in hue) for hue in GLASS)
 _SCALE = [
     [0.0, f"rgba({_BELOW}, 1)"],
     [0.5, f"rgba({_BELOW}, 0)"],

@@ -201,8 +201,8 @@ def _series(point: Point, families: dict[str, tuple[str, str]]) -> Series:
 
 def _families(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
     """The styles of the most frequent recipes, by name; the others share one."""
-    seen = Counter(p.family for p in points if p.kind == "run" and p.family)
-    most = sorted(seen, key=lambda name: (-seen[name], name))
+    frequency = Counter(p.family for p in points if p.kind == "run" and p.family)
+    most = sorted(frequency, key=lambda name: (-frequency[name], name))
     return dict(zip(most, _FAMILY_STYLES, strict=False))
 
 

@@ -143,8 +143,8 @@ def _symbol(series: Series, x: float, y: float, size: float = _SIZE) -> str:
     if series.symbol == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" {look}/>'
     if series.symbol not in _SHAPES:
-        one, two = size * 0.7, -size * 0.7
-        ends = [(one, one, two, two), (one, two, two, one)]
+        near, far = size * 0.7, -size * 0.7
+        ends = [(near, near, far, far), (near, far, far, near)]
         return "".join(
             _line(f"{x + a:.1f}", f"{y + b:.1f}", f"{x + c:.1f}", f"{y + d:.1f}", color, width=1.5)
             for a, b, c, d in ends

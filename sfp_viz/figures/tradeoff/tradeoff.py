@@ -72,8 +72,8 @@ def _add(figure: go.Figure, series: Series, marks: list[Mark], *, bars: bool) ->
 
 
 def _hover(mark: Mark) -> str:
-    title, *rest = (escape(word, quote=False) for word in mark.words)
-    return "<br>".join([f"<b>{title}</b>", *rest])
+    title, *lines = (escape(word, quote=False) for word in mark.words)
+    return "<br>".join([f"<b>{title}</b>", *lines])
 
 
 def _opacity(marks: int) -> float:

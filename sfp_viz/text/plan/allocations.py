@@ -9,7 +9,7 @@ from sfp_viz.core.plan.recipe import Strategy
 
 ALLOCATIONS: Mapping[Strategy, str] = {
     "dispersion": "by Kernel Dispersion",
-    "uniform": "the same everywhere",
+    "uniform": "uniform",
     "functional": "by functional redundancy",
     "sensitivity": "by sensitivity",
     "pooled": "one threshold for all",

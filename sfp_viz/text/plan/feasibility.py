@@ -36,21 +36,21 @@ def relaxation_text(relaxation: Relaxation) -> str:
     return f"{action} would allow {reachable(relaxation.to)}"
 
 
-def limits_text(found: Feasibility) -> str:
+def limits_text(feasibility: Feasibility) -> str:
     """What prevents a larger reduction, in the middle of a sentence; '' for nothing."""
-    others = any(limit.kind == "whole_groups" for limit in found.limits)
-    return "; ".join(_limit(limit, others) for limit in found.limits)
+    others = any(limit.kind == "whole_groups" for limit in feasibility.limits)
+    return "; ".join(_limit(limit, others) for limit in feasibility.limits)
 
 
-def unreachable_sentence(found: Feasibility) -> str:
+def unreachable_sentence(feasibility: Feasibility) -> str:
     """That the target cannot be met, the nearest one that can, what prevents more, and what would
     help."""
-    limits = limits_text(found)
-    help_ = f" {relaxation_text(found.relaxation)}." if found.relaxation else ""
+    limits = limits_text(feasibility)
+    help_ = f" {relaxation_text(feasibility.relaxation)}." if feasibility.relaxation else ""
     return (
-        f"A reduction of {percent(found.target)} of the {goal_name(found.goal)} cannot be reached, "
-        f"at most {reachable(found.most)}{f': {limits}' if limits else ''}.{help_} Lower the "
-        "target, or allow more."
+        f"A reduction of {percent(feasibility.target)} of the {goal_name(feasibility.goal)} cannot "
+        f"be reached, at most {reachable(feasibility.most)}{f': {limits}' if limits else ''}."
+        f"{help_} Lower the target, or allow more."
     )
 
 

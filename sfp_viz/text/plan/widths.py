@@ -19,7 +19,7 @@ _ELSEWHERE: Mapping[Strategy, str] = {
     "sensitivity": "other groups can lose filters with a smaller loss of accuracy",
 }
 _ALLOCATED: Mapping[Strategy, str] = {
-    "uniform": "the recipe removes the same share everywhere",
+    "uniform": "the recipe removes the same share from every group",
     "pooled": "they reach the one threshold on the importance of all filters",
     "functional": "for what the others cost, the next layers can best make up for them here",
     "sensitivity": "for what the others cost, the measured accuracy falls least here",
@@ -27,58 +27,58 @@ _ALLOCATED: Mapping[Strategy, str] = {
 Number = tuple[str, str]  # what it is, and its value
 
 
-def width_sentence(found: WidthReason | WidthFormula) -> str:
+def width_sentence(reason: WidthReason | WidthFormula) -> str:
     """Why a group keeps as many filters as it does, in one or two sentences."""
-    if isinstance(found, WidthReason):
-        return _reason_sentence(found)
-    change = _adjustment_text(found.recipe.rounding, found.adjustment)
-    return f"{_kept(found.group, found.adjustment.kept)}: {_formula_text(found)}{change}."
+    if isinstance(reason, WidthReason):
+        return _reason_sentence(reason)
+    change = _adjustment_text(reason.recipe.rounding, reason.adjustment)
+    return f"{_kept(reason.group, reason.adjustment.kept)}: {_formula_text(reason)}{change}."
 
 
-def width_latex(found: WidthReason | WidthFormula) -> str:
+def width_latex(formula: WidthReason | WidthFormula) -> str:
     """The formula in LaTeX with the group's numbers; '' where no formula decided."""
-    if isinstance(found, WidthReason):
+    if isinstance(formula, WidthReason):
         return ""
-    recipe, size, wanted = found.recipe, found.group.size, found.adjustment.wanted
+    recipe, size, wanted = formula.recipe, formula.group.size, formula.adjustment.wanted
     if recipe.allocation == "uniform":
-        return rf"\text{{keep}} = \tau = {min(found.level, 1):.3f}"
+        return rf"\text{{keep}} = \tau = {min(formula.level, 1):.3f}"
     if recipe.allocation == "dispersion":
         return (
-            rf"\text{{keep}} = \min(1, \tau D^{{\gamma}}) = \min(1, {found.level:.3g} \cdot "
-            rf"{found.dispersion:.3f}^{{{recipe.gamma:g}}}) = {wanted / size:.3f}"
+            rf"\text{{keep}} = \min(1, \tau D^{{\gamma}}) = \min(1, {formula.level:.3g} \cdot "
+            rf"{formula.dispersion:.3f}^{{{recipe.gamma:g}}}) = {wanted / size:.3f}"
         )
     if recipe.allocation == "pooled":
-        return rf"\#\{{i : I_i / \bar{{I}} \ge {found.level:.3f}\}} = {wanted:.0f}"
+        return rf"\#\{{i : I_i / \bar{{I}} \ge {formula.level:.3f}\}} = {wanted:.0f}"
     if recipe.allocation == "sensitivity":
-        return rf"\Delta_{{\text{{group}}}}({found.pruned}) = {found.lost:.2f}"
-    if not found.pruned:
+        return rf"\Delta_{{\text{{group}}}}({formula.pruned}) = {formula.lost:.2f}"
+    if not formula.pruned:
         return ""
     return (
-        rf"-\frac{{\operatorname{{tr}}(R\,C)}}{{P}} \ln(1 - e({found.pruned})) = "
-        rf"-{found.energy:.3f} \ln(1 - {found.lost:.4f}) = {abs(found.damage or 0.0):.4f}"
+        rf"-\frac{{\operatorname{{tr}}(R\,C)}}{{P}} \ln(1 - e({formula.pruned})) = "
+        rf"-{formula.energy:.3f} \ln(1 - {formula.lost:.4f}) = {abs(formula.damage or 0.0):.4f}"
     )
 
 
-def width_numbers(found: WidthReason | WidthFormula) -> tuple[Number, ...]:
+def width_numbers(formula: WidthReason | WidthFormula) -> tuple[Number, ...]:
     """The numbers of the formula, and those of what changed its result, in their order."""
-    if isinstance(found, WidthReason):
+    if isinstance(formula, WidthReason):
         return ()
-    return (*_formula_numbers(found), *_adjustment_numbers(found.adjustment))
+    return (*_formula_numbers(formula), *_adjustment_numbers(formula.adjustment))
 
 
-def _reason_sentence(found: WidthReason) -> str:
-    kept = _kept(found.group, found.kept)
-    removed = f", except for the {found.removed:,} removed by hand" if found.removed else ""
-    dispersion, recipe = f"{found.dispersion:.2f}", found.recipe
-    match found.kind:
+def _reason_sentence(reason: WidthReason) -> str:
+    kept = _kept(reason.group, reason.kept)
+    removed = f", except for the {reason.removed:,} removed by hand" if reason.removed else ""
+    dispersion, recipe = f"{reason.dispersion:.2f}", reason.recipe
+    match reason.kind:
         case "protected":
-            return f"{kept}. {cause_sentence(found.group)}"
+            return f"{kept}. {cause_sentence(reason.group)}"
         case "locked":
             return f"{kept}: the group is locked by hand."
         case "ratio":
-            return f"{kept}: a ratio of {percent(found.value, 0)} is set by hand."
+            return f"{kept}: a ratio of {percent(reason.value, 0)} is set by hand."
         case "most":
-            return f"{kept}: at most {found.value:,.0f} is set by hand."
+            return f"{kept}: at most {reason.value:,.0f} is set by hand."
         case "unmeasured":
             return f"{kept}{removed}: the group was not measured."
         case "unobserved":
@@ -88,7 +88,7 @@ def _reason_sentence(found: WidthReason) -> str:
             )
         case "tied":
             return f"{kept}{removed}: the recipe leaves layers that are tied together whole."
-        case "target_met" if found.kept == found.group.size:
+        case "target_met" if reason.kept == reason.group.size:
             return f"{kept}: the target is met without pruning any."
         case "target_met":
             return (
@@ -105,7 +105,7 @@ def _reason_sentence(found: WidthReason) -> str:
             )
     if recipe.allocation in _ALLOCATED:
         return f"{kept}: {_ALLOCATED[recipe.allocation]}."
-    weight = max(found.dispersion, 0) ** recipe.gamma
+    weight = max(reason.dispersion, 0) ** recipe.gamma
     return (
         f"{kept}: its Kernel Dispersion is {dispersion} (1 is as dispersed as random filters). To "
         f"the power {recipe.gamma:g} its weight is {weight:.2f} when a reduction of "
@@ -113,85 +113,85 @@ def _reason_sentence(found: WidthReason) -> str:
     )
 
 
-def _formula_text(found: WidthFormula) -> str:
-    recipe, wanted, size = found.recipe, found.adjustment.wanted, found.group.size
+def _formula_text(formula: WidthFormula) -> str:
+    recipe, wanted, size = formula.recipe, formula.adjustment.wanted, formula.group.size
     if recipe.allocation == "uniform":
-        return f"the same share everywhere, {percent(min(found.level, 1), 0)}"
+        return f"every group keeps the same share, {percent(min(formula.level, 1), 0)}"
     if recipe.allocation == "dispersion":
         share = "all" if wanted == size else percent(wanted / size, 0)
         return (
-            f"its Kernel Dispersion is {found.dispersion:.2f} (1 is as dispersed as random "
-            f"filters), and {found.level:.3g} · {found.dispersion:.2f} to the power "
+            f"its Kernel Dispersion is {formula.dispersion:.2f} (1 is as dispersed as random "
+            f"filters), and {formula.level:.3g} · {formula.dispersion:.2f} to the power "
             f"{recipe.gamma:g} gives {share}"
         )
     if recipe.allocation == "pooled":
         return (
-            f"{wanted:.0f} have at least {found.level:.3f} times the group's mean importance, the "
-            "one threshold for all groups"
+            f"{wanted:.0f} have at least {formula.level:.3f} times the group's mean importance, "
+            "which is the threshold for all groups"
         )
     if recipe.allocation == "functional":
         how = (
-            f"without the other {found.pruned:,} the next layers lose {percent(found.lost, 2)} of "
-            "their input energy even with the best refit"
-            if found.pruned
+            f"without the other {formula.pruned:,} the next layers lose "
+            f"{percent(formula.lost, 2)} of their input energy even with the best refit"
+            if formula.pruned
             else _ELSEWHERE["functional"]
         )
-        return f"{how} ({found.images:,} images of {found.data})"
+        return f"{how} ({formula.images:,} images of {formula.data})"
     how = (
-        f"pruning it alone to this width costs {found.lost:.1f} points of accuracy"
-        if found.pruned
+        f"pruning it alone to this width costs {formula.lost:.1f} points of accuracy"
+        if formula.pruned
         else _ELSEWHERE["sensitivity"]
     )
-    return f"{how} (estimated from {found.images:,} images of {found.data})"
+    return f"{how} (estimated from {formula.images:,} images of {formula.data})"
 
 
-def _formula_numbers(found: WidthFormula) -> list[Number]:
-    recipe, wanted, pruned = found.recipe, found.adjustment.wanted, found.pruned
+def _formula_numbers(formula: WidthFormula) -> list[Number]:
+    recipe, wanted, pruned = formula.recipe, formula.adjustment.wanted, formula.pruned
     if recipe.allocation in ("uniform", "dispersion"):
-        numbers = [("share that meets the target, τ", f"{found.level:.4g}")]
+        numbers = [("share that meets the target, τ", f"{formula.level:.4g}")]
         if recipe.allocation == "dispersion":
             numbers += [
-                ("Kernel Dispersion of the group, D", f"{found.dispersion:.4f}"),
+                ("Kernel Dispersion of the group, D", f"{formula.dispersion:.4f}"),
                 ("exponent, γ", f"{recipe.gamma:g}"),
             ]
         return [*numbers, ("filters by the formula", f"{wanted:.1f}")]
     if recipe.allocation == "pooled":
-        lowest, highest = found.importances
+        lowest, highest = formula.importances
         return [
-            ("threshold for all groups, θ", f"{found.level:.4f}"),
+            ("threshold for all groups, θ", f"{formula.level:.4f}"),
             ("lowest and highest importance here", f"{lowest:.4f} to {highest:.4f}"),
             ("filters that reach the threshold", f"{wanted:.0f}"),
         ]
     if recipe.allocation == "functional":
         numbers = [
             ("energy the next layers read here, against the stream they disturb",
-             f"{found.energy:.4f}"),
-            (f"share of it lost without {pruned} filters, best refit", percent(found.lost, 2)),
+             f"{formula.energy:.4f}"),
+            (f"share of it lost without {pruned} filters, best refit", percent(formula.lost, 2)),
         ]  # fmt: skip
     else:
         what = f"points lost without {pruned} filters of this group alone (estimated)"
-        numbers = [(what, f"{found.lost:.2f}")]
-    if found.damage is not None:
+        numbers = [(what, f"{formula.lost:.2f}")]
+    if formula.damage is not None:
         unit = f"damage accepted for each unit of {goal_name(recipe.goal)}"
-        numbers += [("damage of the curve here", f"{found.damage:.4g}"),
-                    (unit, f"{found.level:.3g}")]  # fmt: skip
+        numbers += [("damage of the curve here", f"{formula.damage:.4g}"),
+                    (unit, f"{formula.level:.3g}")]  # fmt: skip
     return numbers
 
 
 def _adjustment_text(rounding: int, change: Adjustment) -> str:
     """What rounding, bounds and giving back did, as further parts of a sentence."""
-    parts = []
+    clauses = []
     if change.step > 1 and change.rounded != change.wanted:
-        parts.append(f"rounded to {change.rounded:,}, a multiple of {change.step}")
+        clauses.append(f"rounded to {change.rounded:,}, a multiple of {change.step}")
     elif change.step < rounding:
-        parts.append(f"not rounded to {rounding}, which could not meet the target")
+        clauses.append(f"not rounded to {rounding}, which could not meet the target")
     if change.bounded > change.rounded:
-        parts.append(f"at least {change.low:,} must be kept")
+        clauses.append(f"at least {change.low:,} must be kept")
     elif change.bounded < change.rounded:
-        parts.append(f"at most {change.high:,} may be kept")
+        clauses.append(f"at most {change.high:,} may be kept")
     if change.kept > change.bounded:
-        parts.append(f"{change.kept - change.bounded:,} given back, as the target still holds")
-    return "".join(f"; {part}" for part in parts)
+        clauses.append(f"{change.kept - change.bounded:,} given back, as the target still holds")
+    return "".join(f"; {clause}" for clause in clauses)
 
 
 def _adjustment_numbers(change: Adjustment) -> list[Number]:

@@ -106,7 +106,7 @@ def _standings(trust: Trust, request: Request) -> None:
     if len(first) == 1 and not _used(first[0], request) and _same(trust, request):
         best = first[0].allocation
         st.button(
-            f"Allocate {ALLOCATIONS[best]}",
+            f"Use: {ALLOCATIONS[best]}",
             key="trust_best", on_click=allocations.use, args=(best,),
             help="Changes only the allocation of the recipe. You can undo it.",
         )  # fmt: skip

@@ -58,7 +58,7 @@ def test_few_filters_use_fewer_neighbors(units):
 def test_the_instant_parts_load_neither_sklearn_nor_umap_nor_torch():
     code = (
         "import sys\n"
-        "from sfp_viz.core.allocation import suggestion\n"
+        "from sfp_viz.core.allocation import allocate\n"
         "from sfp_viz.core.redundancy import dispersion, embedding, importance\n"
         "from sfp_viz.core.selection import analysis, planner\n"
         "import numpy as np\n"

@@ -189,8 +189,8 @@ def test_a_stage_that_was_reached_already_asks_for_nothing(plain, plain_of):
 @pytest.mark.parametrize(
     ("recipe", "edits", "problem", "says"),
     [
-        (Recipe(0.5, goal="latency"), {}, RecipeError, "cannot go by the latency"),
-        (Recipe(0.5, allocation="sensitivity"), {}, RecipeError, "cannot go by the sensitivity"),
+        (Recipe(0.5, goal="latency"), {}, RecipeError, "cannot use the latency"),
+        (Recipe(0.5, allocation="sensitivity"), {}, RecipeError, "cannot use the sensitivity"),
         (Recipe(0.0), {}, RecipeError, "from 1 to 99 %"),
         (Recipe(0.9, max_ratio=0.2), {}, PlanError, "%"),
         (Recipe(0.5), {"protected": ("conv1", "conv2", "conv3")}, PlanError, "conv"),

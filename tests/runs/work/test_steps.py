@@ -107,7 +107,7 @@ def test_a_recipe_that_needs_images_looks_at_them_in_each_stage(new_steps):
 @pytest.mark.parametrize(
     ("recipe", "says"),
     [
-        (Recipe(0.5, goal="latency"), "cannot go by the latency"),
+        (Recipe(0.5, goal="latency"), "cannot use the latency"),
         (Recipe(0.9, max_ratio=0.1), "%"),
     ],
 )

@@ -52,7 +52,7 @@ def test_uniform_names_the_share(plain):
     tau = allocate(Problem(plain, Request(recipe), dispersions=SPREAD)).widths.level
     found = explained(plain, recipe, "conv2")
     assert rf"\tau = {tau:.3f}" in width_latex(found)
-    assert "same share everywhere" in width_sentence(found)
+    assert "every group keeps the same share" in width_sentence(found)
 
 
 def test_pooled_names_the_threshold(plain):

@@ -52,7 +52,7 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
     )
     assert bar.curve == ((1, 9.0), (16, 0.0))
     assert bar.others == (
-        ("uniform", "the same everywhere", 12),
+        ("uniform", "uniform", 12),
         ("functional", "by functional redundancy", 6),
     )
     row = plan_table.row(TIED, Request(Recipe(), edits), drawn, {"a": 0.5}, others)
