@@ -10,12 +10,14 @@ from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/check.py")
 
-with problems.stopping():
+with problems.catch_and_stop():
     session = state.session()
     network = loaders.network(session.model)
 
 st.markdown("Prunes a copy of the network and measures it on this machine, before any fine-tuning.")
-has_images = bool(image_field.here(network))  # else a sentence separates field and button
+has_images = bool(
+    image_field.available_images(network)
+)  # else a sentence separates field and button
 with st.container(horizontal=has_images, vertical_alignment="bottom"):
     data = image_field.ask_images(network, key="check_images")
     clicked = st.button("Prune and measure", type="primary", disabled=not network.free)
@@ -28,14 +30,14 @@ subject = Subject(session.model, session.request, data)
 if clicked:
     place = st.empty()
     with (
-        problems.stopping(),
+        problems.catch_and_stop(),
         place.status("Pruning and measuring", expanded=True),
-        progress_line.line("text") as progress,
+        progress_line.reporter("text") as progress,
     ):
         saved_check.save(subject, checks.measure_check(subject, progress=progress))
     place.empty()
 
-with problems.stopping():
+with problems.catch_and_stop():
     saved = saved_check.find(subject)
 if saved is None:
     st.caption(
@@ -45,13 +47,13 @@ if saved is None:
     )
     st.stop()
 
-with problems.stopping():
+with problems.catch_and_stop():
     plan = planned.plan(subject.model, subject.request)
     check_view.numbers(saved.check, saved.when)
     repair_view.show(session.recipe, saved.repair, data)
     check_view.stages(subject)
     check_view.widths(network, plan)
-    check_view.removed(plan)
+    check_view.pruned_filters(plan)
     st.page_link(
         "pages/finetune.py", label="Fine-tune the pruned network", icon=":material/arrow_forward:"
     )

@@ -10,10 +10,10 @@ from sfp_viz.ui.session import entry, state, view_options
 
 entry.enter_through_app("pages/compare.py")
 
-with problems.stopping():
+with problems.catch_and_stop():
     network = loaders.network(state.session().model)
 
-with problems.stopping():
+with problems.catch_and_stop():
     if view_options.option_control("compare", "Compare") == "Plans":
         plan_diff.page(network)
     else:

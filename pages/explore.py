@@ -10,7 +10,7 @@ from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/explore.py")
 
-with problems.stopping():
+with problems.catch_and_stop():
     session = state.session()
     group = planned.group_of(session)
     if group is None:

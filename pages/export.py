@@ -11,7 +11,7 @@ from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/export.py")
 
-with problems.stopping():
+with problems.catch_and_stop():
     session = state.session()
     network = loaders.network(session.model)
     runs = finished_runs(loaders.home(), network.digest)
@@ -21,7 +21,7 @@ if not network.free:
     st.stop()
 
 with st.container(border=True):
-    data = image_field.here(network)
+    data = image_field.available_images(network)
     here = export.Source(session.model, session.request, data)
     plan = planned.hash_or_none(session.model, session.request)
     source = export.source_of(here, runs, plan)

@@ -11,7 +11,7 @@ from sfp_viz.ui.training import start, start_form
 
 entry.enter_through_app("pages/finetune.py")
 
-with problems.stopping():
+with problems.catch_and_stop():
     session = state.session()
     network = loaders.network(session.model)
     runs = known_runs.runs_of(network.digest)
@@ -32,5 +32,5 @@ with left:
 with right.container(border=True):
     live.watch(network.digest, listed=listed, place=st.container())
 if network.free:  # last: making the plan of a large network takes a moment
-    with plan_place, problems.shown():
+    with plan_place, problems.catch():
         start_form.plan_caption(subject)

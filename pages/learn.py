@@ -9,7 +9,7 @@ from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/learn.py")
 
-with problems.stopping():
+with problems.catch_and_stop():
     network = loaders.network(lesson.MODEL)
 
 st.title("Which filters can be pruned?")
@@ -27,7 +27,7 @@ st.markdown(
 lesson.filters(network)
 
 st.header("2. Filters that are alike")
-with problems.shown():
+with problems.catch():
     st.markdown(lesson.redundancy_text(network))
     lesson.similar_filters(network)
 st.caption("On the map only neighborhoods are meaningful; distances between clusters are not.")
@@ -50,8 +50,8 @@ st.button(
 )  # fmt: skip
 if guess is None:
     st.caption("Choose an answer first.")
-elif lesson.shown(target):
-    with problems.shown(), st.spinner("Pruning and measuring"):
+elif lesson.is_shown(target):
+    with problems.catch(), st.spinner("Pruning and measuring"):
         lesson.answer(target, guess)
 
 st.header("5. Check yourself")

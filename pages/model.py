@@ -23,7 +23,7 @@ with right, st.container(border=True):
         "Source", list(FORMS), default="A file", key="open kind",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
-    with problems.shown():
+    with problems.catch():
         FORMS[kind or "A file"]()
 
 try:
@@ -33,7 +33,7 @@ except SfpError as problem:
         report.damaged(problem)
     st.stop()
 
-with left, problems.shown(), st.container(border=True):
+with left, problems.catch(), st.container(border=True):
     st.markdown("**Overview**")
     report.facts()
     if network.free:
@@ -42,7 +42,7 @@ with left, problems.shown(), st.container(border=True):
 if not network.free:
     with left, st.container(border=True):
         report.nothing_to_prune(network)
-with left if network.free else right, problems.shown(), st.container(border=True):
+with left if network.free else right, problems.catch(), st.container(border=True):
     report.baseline(network)
-with problems.shown():
+with problems.catch():
     layer_report.layer_table(network)

@@ -15,7 +15,7 @@ from sfp_viz.ui.studies import image_offer, study_start
 
 entry.enter_through_app("pages/plan.py")
 
-with problems.stopping():
+with problems.catch_and_stop():
     session = state.session()
     network = loaders.network(session.model)
     image_offer.apply_finished(network)
@@ -29,13 +29,13 @@ plan_head.head(network, request)
 if evidence_panel.request_missing(network, request.recipe):
     study_start.start_requested(network)
     st.stop()
-budget = planned.budget(session.model, session.request)
+budget = planned.cost(session.model, session.request)
 if budget.after is None:
     goal_form.out_of_reach(network, request, budget.problem)
     study_start.start_requested(network)
     st.stop()
 
-with problems.stopping():
+with problems.catch_and_stop():
     widths = plan_head.widths(network, request, budget)
     plan_head.target_summary(network, request, widths)
     image_offer.offer(network, request)
@@ -43,14 +43,14 @@ with problems.stopping():
 bars.narrow_style()
 with st.container(key=bars.SIDES):
     left, right = st.columns([7, 4], gap="medium")
-with left.container(border=True), problems.shown():
+with left.container(border=True), problems.catch():
     bars.body(network, widths)
-with right.container(border=True), problems.shown():
+with right.container(border=True), problems.catch():
     plan_details.details(network, widths)
-    plan_why.why(network, request, widths)
+    plan_why.width_reason(network, request, widths)
     evidence_panel.curve(widths)
     details.filters(network)
-with left, problems.shown():
+with left, problems.catch():
     evidence_panel.panel(network, widths)
     trust_panel.panel(network, request)
 study_start.start_requested(network)

@@ -13,20 +13,20 @@ st.markdown(
 )
 resume_box = st.container()
 left, right = st.columns([3, 2], gap="medium")
-with left, st.container(border=True), problems.shown():
+with left, st.container(border=True), problems.catch():
     start.map_panel()
 with right:
-    with st.container(border=True), problems.shown():
+    with st.container(border=True), problems.catch():
         st.markdown("**This network**")
         start.facts()
         st.page_link("pages/plan.py", label="Plan the pruning", icon=":material/arrow_forward:")
         st.page_link("pages/learn.py", label="Learn how pruning works", icon=":material/school:")
-    with problems.shown():
+    with problems.catch():
         st.markdown("**Other networks**")
-        start.others()
-        start.stored()
+        start.other_samples()
+        start.stored_networks()
         st.page_link("pages/model.py", label="Open your own network", icon=":material/upload_file:")
-    with problems.shown():
+    with problems.catch():
         start.runs()
-with resume_box, problems.shown():  # last: another network may have to be opened for it
+with resume_box, problems.catch():  # last: another network may have to be opened for it
     start.resume_offer()

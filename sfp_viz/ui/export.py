@@ -78,8 +78,8 @@ def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
         )
 
     ask = st.radio if len(runs) < _MOST_RADIO else st.selectbox
-    chosen = ask("Network", ids, format_func=label, key="export_source")
-    return Source(source.model, source.request, source.data, str(chosen or ""))
+    run = ask("Network", ids, format_func=label, key="export_source")
+    return Source(source.model, source.request, source.data, str(run or ""))
 
 
 def file_name(source: Source, network: Network, runs: Sequence[Summary], plan: str) -> str:
@@ -100,7 +100,7 @@ def _plan_label(source: Source, plan: str) -> str:
 
 def _reduction(source: Source) -> float | None:
     """Share of MACs that the current plan removes, computed; None if its target is out of reach."""
-    plan = planned.budget(source.model, source.request)
+    plan = planned.cost(source.model, source.request)
     return None if plan.after is None else 1 - plan.after.macs / max(1, plan.before.macs)
 
 
@@ -113,7 +113,7 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
             f"{percent(run.accuracy)} ({span(run.interval)}), measured on {run.images:,} test "
             f"images of {run.data}."
         )
-    plan = planned.budget(source.model, source.request)
+    plan = planned.cost(source.model, source.request)
     if plan.after is None:
         return plan.problem
     return (
@@ -125,7 +125,7 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
 def network_of(source: Source) -> Any:
     """The torch Model of ``source``. Takes seconds the first time."""
     if not source.run:
-        return pruned.pruned(source.model, source.request, source.data)
+        return pruned.model(source.model, source.request, source.data)
     return _student(source.run)
 
 
@@ -141,7 +141,7 @@ def _student(run: str) -> Any:
 
 def weights(source: Source, name: str) -> None:
     """Draw the download of the safetensors file ``name``, which is made on the click."""
-    plan = None if source.run else planned.budget(source.model, source.request)
+    plan = None if source.run else planned.cost(source.model, source.request)
     st.download_button(
         "Download",
         lambda: checks.file_of(network_of(source)),
@@ -170,10 +170,10 @@ def conversion(source: Source, name: str, *, kind: str, make: Callable[[Source],
     if (source, kind) not in converted:
         if not place.button("Export and check", key=f"make_{kind}"):
             return
-        with problems.stopping(), place.status("Exporting and comparing"):
+        with problems.catch_and_stop(), place.status("Exporting and comparing"):
             make(source)
         converted.add((source, kind))
-    with problems.shown():
+    with problems.catch():
         file = make(source)
         with place.container():
             st.download_button(

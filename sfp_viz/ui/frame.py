@@ -45,12 +45,12 @@ def top(page: str = "", title: str = "") -> None:
                     name = problems.plain(steps_panel.network_title(session.model))
                     st.markdown(f"# {name}", width="content")
                     job_chip.chip(page)
-                budget = planned.budget(session.model, session.request)
-                lacks = missing(session.recipe, evidence.evidence(session.model))
+                planned_cost = planned.cost(session.model, session.request)
+                missing_evidence = missing(session.recipe, evidence.evidence(session.model))
                 free = bool(loaders.network(session.model).free)
-                st.html(_STRIP + _name(title) + strip(budget, free, lacks))
+                st.html(_STRIP + _name(title) + strip(planned_cost, free, missing_evidence))
             except SfpError as problem:
-                problems.say(problem)
+                problems.show(problem)
             text_keys()
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             _steps()
@@ -65,7 +65,9 @@ def _name(title: str) -> str:
     )
 
 
-def strip(budget: planned.PlannedCost, free: bool = True, lacks: tuple[str, ...] = ()) -> str:
+def strip(
+    planned_cost: planned.PlannedCost, free: bool = True, missing_evidence: tuple[str, ...] = ()
+) -> str:
     """MACs and params, before and after, as one line of HTML.
 
     Args:
@@ -73,29 +75,31 @@ def strip(budget: planned.PlannedCost, free: bool = True, lacks: tuple[str, ...]
         free: whether something can be pruned.
         lacks: the evidence that the recipe needs and that is missing.
     """
-    if budget.after is None:
+    before, after = planned_cost.before, planned_cost.after
+    if after is None:
         why = "target cannot be reached: see Plan" if free else "cannot be pruned: see Model"
-        if free and lacks:
-            evidence_names = " and ".join(EVIDENCE_NAMES[name] for name in lacks)
+        if free and missing_evidence:
+            evidence_names = " and ".join(EVIDENCE_NAMES[name] for name in missing_evidence)
             why = f"no plan without {evidence_names}: see Plan"
         return (
-            f'<div class="budget"><span data-testid="budget-macs">{_one("MACs", budget.before)}'
+            f'<div class="budget"><span data-testid="budget-macs">{_cost_text("MACs", before)}'
             f"</span><i>{why}</i></div>"
         )
     return (
         '<div class="budget">'
-        f'<span data-testid="budget-macs">{_one("MACs", budget.before, budget.after)}</span>'
-        f'<span data-testid="budget-params">{_one("params", budget.before, budget.after)}</span>'
+        f'<span data-testid="budget-macs">{_cost_text("MACs", before, after)}</span>'
+        f'<span data-testid="budget-params">{_cost_text("params", before, after)}</span>'
         "<i>planned, computed from channel counts</i></div>"
     )
 
 
-def _one(name: str, before: Cost, after: Cost | None = None) -> str:
-    was = getattr(before, name.lower())
+def _cost_text(name: str, before: Cost, after: Cost | None = None) -> str:
+    value = getattr(before, name.lower())
     if after is None:
-        return f"{name} <b>{count(was)}</b>"
-    now = getattr(after, name.lower())
-    return f"{name} {count(was)} → <b>{count(now)}</b> <i>{escape(change(was, now))}</i>"
+        return f"{name} <b>{count(value)}</b>"
+    planned_value = getattr(after, name.lower())
+    difference = escape(change(value, planned_value))
+    return f"{name} {count(value)} → <b>{count(planned_value)}</b> <i>{difference}</i>"
 
 
 def _steps() -> None:

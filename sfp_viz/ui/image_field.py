@@ -19,7 +19,7 @@ def images_name(network: Network) -> str:
     return st.session_state.get(_CHOSEN, {}).get(network.digest, network.data)
 
 
-def here(network: Network) -> str:
+def available_images(network: Network) -> str:
     """The name of the images of ``network`` where they are on this machine, else ''."""
     name = images_name(network)
     return name if name and available(name) else ""

@@ -15,8 +15,12 @@ def short_names(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     shared = 0
     while paths and all(len(p) > shared + 2 and p[shared] == paths[0][shared] for p in paths):
         shared += 1
-    found = {}
+    stages = {}
     for name, path in zip(names, paths, strict=True):
-        rest = path[shared:]
-        found[name] = (rest[0], ".".join(rest[1:])) if len(rest) > 1 else ("", rest[0])
-    return found
+        names_left = path[shared:]
+        stages[name] = (
+            (names_left[0], ".".join(names_left[1:]))
+            if len(names_left) > 1
+            else ("", names_left[0])
+        )
+    return stages

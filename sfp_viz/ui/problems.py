@@ -11,25 +11,25 @@ from sfp_viz.errors import SfpError
 
 
 @contextmanager
-def shown() -> Iterator[None]:
+def catch() -> Iterator[None]:
     """Show an SfpError of the body as an error box and go on after the block."""
     try:
         yield
     except SfpError as problem:
-        say(problem)
+        show(problem)
 
 
 @contextmanager
-def stopping() -> Iterator[None]:
+def catch_and_stop() -> Iterator[None]:
     """Show an SfpError of the body as an error box and end the page there."""
     try:
         yield
     except SfpError as problem:
-        say(problem)
+        show(problem)
         st.stop()
 
 
-def say(problem: SfpError) -> None:
+def show(problem: SfpError) -> None:
     """The text of a problem, as plain text: names out of a file are never read as markup."""
     from sfp_viz.text.plan.feasibility import error_text
 

@@ -15,7 +15,7 @@ Progress = Callable[[str], None]
 
 
 @contextmanager
-def line(draw: str = "caption") -> Iterator[Progress]:
+def reporter(draw: str = "caption") -> Iterator[Progress]:
     """Yields a function that shows one line, in place of the line before; nothing is left after it.
 
     A cached function replays what is drawn in it with every call. A progress line is no part of

@@ -28,25 +28,25 @@ MAP_HEIGHT = 400
 def resume_offer() -> None:
     """A button that resumes the last browser session of this workspace; nothing where there was
     none, or where this one has done something already."""
-    last = saved_sessions.last_session()
-    if last is None:
+    last_run = saved_sessions.last_session()
+    if last_run is None:
         return
-    title = problems.plain(steps_panel.network_title(last.step.model))
-    then, plan = datetime.fromtimestamp(last.time), _plan_text(last.step)
-    day = "today" if then.date() == datetime.now().date() else f"{then:%d %b %Y}"
+    title = problems.plain(steps_panel.network_title(last_run.step.model))
+    saved_at, plan = datetime.fromtimestamp(last_run.time), _plan_text(last_run.step)
+    day = "today" if saved_at.date() == datetime.now().date() else f"{saved_at:%d %b %Y}"
     with st.container(
         border=True, key="go_on_box", horizontal=True, horizontal_alignment="distribute",
         vertical_alignment="center",
     ):  # fmt: skip
         st.markdown(
-            f"**Resume your last session:** {title}, {plan}, {day} at {then:%H:%M}",
+            f"**Resume your last session:** {title}, {plan}, {day} at {saved_at:%H:%M}",
             width="content",
         )
         st.button(
             "Resume",
             key="go_on",
             on_click=saved_sessions.resume_last,
-            args=(last,),
+            args=(last_run,),
             icon=":material/history:",
         )
 
@@ -92,13 +92,13 @@ def dispersion_note(network: Network, dispersions: Mapping[str, float], group: s
         group: the group of the layer.
     """
     value = dispersions[group]
-    lower = [network.group(name) for name, other in dispersions.items() if other < value]
+    more_redundant = [network.group(name) for name, spread in dispersions.items() if spread < value]
     measure = f"Kernel Dispersion {value:.2f}; random filters have 1 (computed)."
-    if value > 0.95 and not lower:
+    if value > 0.95 and not more_redundant:
         return f"No layer is very redundant. This one has {measure}"
-    if not lower:
+    if not more_redundant:
         return f"This layer is the most redundant one: {measure}"
-    if all(network.layer(other.layers[0]).neurons for other in lower):
+    if all(network.layer(spread.layers[0]).neurons for spread in more_redundant):
         return f"Among convolutions, this layer is the most redundant one: {measure}"
     return measure
 
@@ -138,10 +138,10 @@ def facts() -> None:
         card = samples.sample_card(session.model)
         st.markdown(f"Trained on {problems.plain(str(card.get('trained_on', card.get('data'))))}.")
         st.caption(_accuracy(card))
-    st.caption(made_of(network))
+    st.caption(layer_summary(network))
 
 
-def made_of(network: Network) -> str:
+def layer_summary(network: Network) -> str:
     """'2 convolutions and 1 linear layer in 3 groups. All of them can be pruned.'"""
     free, groups = len(network.free), len(network.groups)
     hidden = sum(layer.neurons for layer in network.layers)
@@ -166,13 +166,13 @@ def _accuracy(card: dict) -> str:
         return "Its accuracy is unknown."
 
 
-def others() -> None:
+def other_samples() -> None:
     """The other samples, each with a button that opens it."""
     current = state.session().model
     for name in samples.sample_names():
         if name == current:
             continue
-        with problems.shown(), st.container(border=True, key=f"sample {name}"):
+        with problems.catch(), st.container(border=True, key=f"sample {name}"):
             card = samples.sample_card(name)
             with st.container(
                 horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -183,7 +183,7 @@ def others() -> None:
                 st.button("Open", key=f"open {name}", on_click=state.change, kwargs={"model": name})
 
 
-def stored() -> None:
+def stored_networks() -> None:
     """Networks of the workspace, which were opened before."""
     current = state.session().model
     models = [m for m in model_store.stored_models(loaders.home()) if m.digest != current]

@@ -21,7 +21,7 @@ def afresh(monkeypatch):
 
     def forget() -> None:
         st.cache_resource.clear()
-        for name in ("_pruned", "_pruned_accuracy", "accuracy"):
+        for name in ("_prune", "_pruned_accuracy", "accuracy"):
             monkeypatch.setattr(pruned, name, lambda *_, **__: pytest.fail("it was cut anew"))
 
     return forget

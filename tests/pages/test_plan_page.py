@@ -86,7 +86,7 @@ def slide(app: AppTest, label: str, value: int) -> AppTest:
 
 
 def kept(app: AppTest) -> dict[str, int]:
-    return planned.suggestion(MODEL, session(app).request)
+    return planned.allocated_widths(MODEL, session(app).request)
 
 
 def test_what_other_allocations_would_keep_is_worked_out_once_for_a_target(plan, monkeypatch):
@@ -111,7 +111,7 @@ def test_another_goal_is_met_and_said(plan):
     assert not plan.exception
     assert session(plan).recipe.goal == "params"
     assert "fewer params" in said(plan)
-    assert planned.saved(MODEL, "params", kept(plan)) >= 0.5
+    assert planned.reduction(MODEL, "params", kept(plan)) >= 0.5
 
 
 def test_the_one_slider_holds_its_group_and_leaves_the_others(plan):

@@ -40,7 +40,7 @@ def without_images(app: AppTest) -> AppTest:
 def test_the_check_shows_the_error_of_each_refitted_layer_on_seen_and_on_new_images(open_page):
     app = press(with_session(open_page("check"), recipe=REPAIRED), "Prune and measure")
     table = next(d.value for d in app.dataframe if "New images: after" in d.value.columns)
-    layers = pruned.repair(MODEL, Request(REPAIRED), "digits").layers
+    layers = pruned.report(MODEL, Request(REPAIRED), "digits").layers
     assert list(table["Layer"]) == [layer.name for layer in layers]
     for row, layer in zip(table.to_dict("records"), layers, strict=True):
         assert row["After"] == pytest.approx(100 * layer.seen.after)
@@ -97,7 +97,7 @@ def test_a_dead_layer_is_warned_of_and_dead_filters_are_counted(open_page, works
 
 def test_each_step_of_a_check_is_told(workspace):
     lines: list[str] = []
-    pruned.pruned(MODEL, Request(REPAIRED), "digits", progress=lines.append)
+    pruned.model(MODEL, Request(REPAIRED), "digits", progress=lines.append)
     starts = (
         "Comparing the",
         "Choosing the filters",
@@ -108,7 +108,7 @@ def test_each_step_of_a_check_is_told(workspace):
     places = [next(i for i, line in enumerate(lines) if line.startswith(s)) for s in starts]
     assert places == sorted(places)
     lines.clear()
-    pruned.pruned(MODEL, Request(REPAIRED), "digits", progress=lines.append)
+    pruned.model(MODEL, Request(REPAIRED), "digits", progress=lines.append)
     assert lines == []
     checks.measure_check(Subject(MODEL, Request(REPAIRED), "digits"), progress=lines.append)
     assert "Measuring the unpruned network: 0 of 360 images" in lines
@@ -157,7 +157,7 @@ def told_inside_a_cache() -> None:
         _progress("one * two")
         return 3
 
-    with telling.line() as progress:
+    with telling.reporter() as progress:
         st.session_state["found"] = work(progress)
         st.session_state["seen"] = True
 
@@ -181,6 +181,6 @@ def test_a_stop_that_comes_with_a_line_ends_the_work_and_keeps_nothing(workspace
             raise Stopped
 
     with pytest.raises(Stopped):
-        pruned.pruned(MODEL, Request(REPAIRED), "digits", progress=stop)
+        pruned.model(MODEL, Request(REPAIRED), "digits", progress=stop)
     assert np.isfinite(planned.plan(MODEL, Request(REPAIRED)).removals[0].filters).all()
-    assert pruned.pruned(MODEL, Request(REPAIRED), "digits").plans
+    assert pruned.model(MODEL, Request(REPAIRED), "digits").plans

@@ -493,8 +493,8 @@ def test_a_reason_is_told_only_where_nothing_else_is(sparse_run, open_page):
     assert told.reasons == (removal.reasons[0], *plain.reasons[1:])
     assert training_reasons.with_training_reasons(plain, NETWORK.digest) == plain
     fewer = replace(plan.edits, remove=plan.edits.remove[1:])
-    assert training_reasons.apply_to(plan.edits)
-    assert not training_reasons.apply_to(fewer)
+    assert training_reasons.applies_to(plan.edits)
+    assert not training_reasons.applies_to(fewer)
     group = group_view.loaders.network(session.model).group(removal.group)
     kept = group.size - len(removal.filters)
     assert "sparse training silenced the others" in training_reasons.sentence(

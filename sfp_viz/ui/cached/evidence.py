@@ -35,11 +35,11 @@ def evidence_problem(key: str) -> str:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _evidence(place: str, weights: str, version: tuple) -> tuple[Evidence, str]:
+def _evidence(home: str, weights: str, version: tuple) -> tuple[Evidence, str]:
     from sfp_viz.runs.results.evidence import find_evidence
 
     try:
-        return find_evidence(Path(place), weights), ""
+        return find_evidence(Path(home), weights), ""
     except SfpError as problem:
         return Evidence(), str(problem)
 
@@ -51,11 +51,11 @@ def losses(key: str) -> dict[str, np.ndarray]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _losses(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
+def _losses(home: str, key: str, version: tuple) -> dict[str, np.ndarray]:
     from sfp_viz.core.evidence.sensitivity import losses as curve
 
-    found = evidence(key).sensitivity
-    return {name: curve(found, name) for name in found.right} if found else {}
+    sensitivity = evidence(key).sensitivity
+    return {name: curve(sensitivity, name) for name in sensitivity.right} if sensitivity else {}
 
 
 def signal_lost(key: str) -> dict[str, np.ndarray]:
@@ -65,12 +65,16 @@ def signal_lost(key: str) -> dict[str, np.ndarray]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _signal_lost(place: str, key: str, version: tuple) -> dict[str, np.ndarray]:
+def _signal_lost(home: str, key: str, version: tuple) -> dict[str, np.ndarray]:
     from sfp_viz.core.allocation.damage_curves import energy
 
-    seen = evidence(key).observations
-    names = seen.covariance if seen else ()
-    return {n: energy(seen, n) * np.array(seen.elimination(n).errors) for n in names if seen}
+    observations = evidence(key).observations
+    names = observations.covariance if observations else ()
+    return {
+        n: energy(observations, n) * np.array(observations.elimination(n).errors)
+        for n in names
+        if observations
+    }
 
 
 def trust(key: str) -> Trust | None:
@@ -79,17 +83,17 @@ def trust(key: str) -> Trust | None:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _trust(place: str, weights: str, version: tuple) -> Trust | None:
+def _trust(home: str, weights: str, version: tuple) -> Trust | None:
     from sfp_viz.runs.results.evidence import find_trust
 
-    return find_trust(Path(place), weights)
+    return find_trust(Path(home), weights)
 
 
-def studies(place: Path) -> tuple[tuple[str, int], ...]:
+def studies(home: Path) -> tuple[tuple[str, int], ...]:
     """The finished studies of the workspace with their times: changes when one is added."""
-    found = []
+    results = []
     try:
-        folders = [entry.path for entry in os.scandir(place / "runs")]
+        folders = [entry.path for entry in os.scandir(home / "runs")]
     except OSError:
         return ()
     for path in folders:
@@ -99,8 +103,8 @@ def studies(place: Path) -> tuple[tuple[str, int], ...]:
                 written = os.stat(f"{path}/result.json").st_mtime_ns
             except OSError:
                 continue
-            found.append((f"{path}/{name}", written))
-    return tuple(sorted(found))
+            results.append((f"{path}/{name}", written))
+    return tuple(sorted(results))
 
 
 def version(recipe: Recipe) -> tuple:

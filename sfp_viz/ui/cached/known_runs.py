@@ -20,18 +20,18 @@ _KEY = "known runs"  # session_state: {folder: (times of its files, the Run or N
 
 def runs_of(digest: str) -> tuple[Run, ...]:
     """Trainings and sweeps of the network ``digest``, the newest first."""
-    before = st.session_state.get(_KEY, {})
-    now = {}
-    for path in [one.path for one in entries(loaders.home(), KINDS, digest)]:
-        stamp, run = before.get(path, ((), None))
+    cached = st.session_state.get(_KEY, {})
+    runs = {}
+    for path in [entry.path for entry in entries(loaders.home(), KINDS, digest)]:
+        stamp, run = cached.get(path, ((), None))
         if not stamp or stamp != _stamp(path, len(stamp)) or (run and not run.over):
             stamp, run = _stamp(path), _read(path)
             if run and run.state == "finished":  # it stays so, with its result
                 stamp = stamp[:1]
-        now[path] = stamp, run
-    st.session_state[_KEY] = now
-    found = [run for _, run in now.values() if run]
-    return tuple(sorted(found, key=lambda run: (run.created, run.id), reverse=True))
+        runs[path] = stamp, run
+    st.session_state[_KEY] = runs
+    readable = [run for _, run in runs.values() if run]
+    return tuple(sorted(readable, key=lambda run: (run.created, run.id), reverse=True))
 
 
 def _read(path: Path) -> Run | None:
@@ -42,12 +42,12 @@ def _read(path: Path) -> Run | None:
         return None  # a folder that is being deleted, or is not ours
 
 
-def _stamp(path: Path, most: int = len(_FILES)) -> tuple[int, ...]:
+def _stamp(path: Path, count: int = len(_FILES)) -> tuple[int, ...]:
     """Times of the first ``most`` files that tell how a run is."""
-    found = []
-    for name in _FILES[:most]:
+    times = []
+    for name in _FILES[:count]:
         try:
-            found.append(os.stat(f"{path}/{name}").st_mtime_ns)
+            times.append(os.stat(f"{path}/{name}").st_mtime_ns)
         except OSError:
-            found.append(0)
-    return tuple(found)
+            times.append(0)
+    return tuple(times)

@@ -27,7 +27,7 @@ def home() -> Path:
 def network(key: str) -> Network:
     """The reading of a sample or a stored network; raises ModelError when there is none. Where it
     has to be made anew, a line on the page says how far that is."""
-    with progress_line.line("status") as progress:
+    with progress_line.reporter("status") as progress:
         return _network(key, progress)
 
 

@@ -39,43 +39,44 @@ class Subject:
         return self.request.edits
 
 
-def keep(what: str, subject: Subject, value: Any) -> None:
+def save(kind: str, subject: Subject, value: Any) -> None:
     """Keep ``value``, a JSON value measured just now of the plan and images of ``subject``."""
-    of = _of(what, subject)
-    here = st.session_state.setdefault(_KEY, {})
-    here[of] = measurements.save_measurement(loaders.home(), of, value)
+    key = _key(kind, subject)
+    unsaved = st.session_state.setdefault(_KEY, {})
+    unsaved[key] = measurements.save_measurement(loaders.home(), key, value)
 
 
-def find(what: str, subject: Subject) -> SavedMeasurement | None:
+def find(kind: str, subject: Subject) -> SavedMeasurement | None:
     """What was measured of exactly this plan and these images; None where nothing was."""
-    if not has_any(what, subject.model):  # so no filters have to be chosen for an empty page
+    if not has_any(kind, subject.model):  # so no filters have to be chosen for an empty page
         return None
-    of = _of(what, subject)
-    if not of.plan:
+    key = _key(kind, subject)
+    if not key.plan:
         return None
-    found = measurements.find_measurement(loaders.home(), of) or st.session_state.get(_KEY, {}).get(
-        of
+    return (
+        measurements.find_measurement(loaders.home(), key)
+        or st.session_state.get(_KEY, {}).get(key)
+        or measurements.find_measurement(loaders.home(), _version_1_key(key, subject))
     )
-    return found or measurements.find_measurement(loaders.home(), _of_version_1(of, subject))
 
 
-def has_any(what: str, model: str) -> bool:
+def has_any(kind: str, model: str) -> bool:
     """Whether something of this kind was measured of the network, by any plan."""
     digest = loaders.digest(model)
-    here = st.session_state.get(_KEY, {})
+    unsaved = st.session_state.get(_KEY, {})
     return any(
-        (of.what, of.digest) == (what, digest) for of in here
-    ) or measurements.has_measurement(loaders.home(), what, digest)
+        (key.what, key.digest) == (kind, digest) for key in unsaved
+    ) or measurements.has_measurement(loaders.home(), kind, digest)
 
 
-def when(kept: SavedMeasurement) -> str:
+def when(saved: SavedMeasurement) -> str:
     """When it was measured, in words: 'Measured today at 14:33.'"""
-    then = datetime.fromtimestamp(kept.time)
-    day = "today at" if then.date() == datetime.now().date() else then.strftime("%d %b %Y,")
-    return f"Measured {day} {then:%H:%M}."
+    time = datetime.fromtimestamp(saved.time)
+    day = "today at" if time.date() == datetime.now().date() else time.strftime("%d %b %Y,")
+    return f"Measured {day} {time:%H:%M}."
 
 
-def measured_of(value: Any) -> Measured | None:
+def measured_from_dict(value: Any) -> Measured | None:
     """A Measured from its JSON; None for null. TypeError for what is none."""
     if value is None:
         return None
@@ -83,11 +84,11 @@ def measured_of(value: Any) -> Measured | None:
     return Measured(**{**value, **{name: tuple(value[name]) for name in pairs if value.get(name)}})
 
 
-def _of_version_1(of: MeasurementKey, subject: Subject) -> MeasurementKey:
+def _version_1_key(key: MeasurementKey, subject: Subject) -> MeasurementKey:
     """The same measurement as version 0.1 named it."""
-    return replace(of, plan=planned.plan(subject.model, subject.request).version_1_hash)
+    return replace(key, plan=planned.plan(subject.model, subject.request).version_1_hash)
 
 
-def _of(what: str, subject: Subject) -> MeasurementKey:
+def _key(kind: str, subject: Subject) -> MeasurementKey:
     plan = planned.hash_or_none(subject.model, subject.request)
-    return MeasurementKey(what, loaders.digest(subject.model), plan, subject.data)
+    return MeasurementKey(kind, loaders.digest(subject.model), plan, subject.data)

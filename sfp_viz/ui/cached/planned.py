@@ -32,16 +32,16 @@ def group_of(session: Session) -> FilterGroup | None:
     That is the one of lowest Kernel Dispersion among those with at least five filters, neurons
     only if there is nothing else: kernels say more to the eye. None for a network without groups.
     """
-    read = loaders.network(session.model)
-    named = next((group for group in read.groups if group.name == session.group), None)
-    if named:
-        return named
-    found = dispersions_or_none(session.model, session.recipe)
-    many = [group for group in read.free if group.size >= 5 and group.name in found]
-    convs = [group for group in many if not read.layer(group.layers[0]).neurons]
-    if many:
-        return min(convs or many, key=lambda group: found[group.name])
-    return next(iter((*read.free, *read.groups)), None)
+    network = loaders.network(session.model)
+    selected = next((group for group in network.groups if group.name == session.group), None)
+    if selected:
+        return selected
+    dispersions = dispersions_or_empty(session.model, session.recipe)
+    candidates = [group for group in network.free if group.size >= 5 and group.name in dispersions]
+    convs = [group for group in candidates if not network.layer(group.layers[0]).neurons]
+    if candidates:
+        return min(convs or candidates, key=lambda group: dispersions[group.name])
+    return next(iter((*network.free, *network.groups)), None)
 
 
 def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
@@ -49,9 +49,9 @@ def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
 
     From the weights; for the kind 'activation' from observations, RecipeError without them.
     """
-    seen = recipe.dispersion == "activation"
-    version = evidence.studies(loaders.home()) if seen else ()
-    return _dispersions(key, _only(recipe, "similarity", "dispersion", "coupled"), version)
+    from_images = recipe.dispersion == "activation"
+    version = evidence.studies(loaders.home()) if from_images else ()
+    return _dispersions(key, _with_only(recipe, "similarity", "dispersion", "coupled"), version)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing the filters")
@@ -61,7 +61,7 @@ def _dispersions(key: str, recipe: Recipe, version: tuple) -> dict[str, float]:
     return compute(loaders.network(key), recipe, evidence.evidence(key))
 
 
-def dispersions_or_none(key: str, recipe: Recipe) -> dict[str, float]:
+def dispersions_or_empty(key: str, recipe: Recipe) -> dict[str, float]:
     """The same; {} where the evidence for it is missing."""
     try:
         return dispersions(key, recipe)
@@ -71,31 +71,31 @@ def dispersions_or_none(key: str, recipe: Recipe) -> dict[str, float]:
 
 def problem(key: str, request: Request) -> Problem:
     """The request on the network, with what finished studies know of it."""
-    spread = dispersions_or_none(key, request.recipe)
+    spread = dispersions_or_empty(key, request.recipe)
     return Problem(loaders.network(key), request, evidence.evidence(key), spread)
 
 
-def suggestion(key: str, request: Request) -> dict[str, int]:
+def allocated_widths(key: str, request: Request) -> dict[str, int]:
     """Filters each group keeps so that the recipe's target holds, with ratios by hand as given.
 
     Raises PlanError when the target cannot be reached, RecipeError when evidence is missing.
     """
-    return _suggestion(key, _keyed(request), evidence.version(request.recipe))
+    return _allocated_widths(key, _cache_key(request), evidence.version(request.recipe))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _suggestion(key: str, request: Request, version: tuple) -> dict[str, int]:
-    from sfp_viz.core.allocation.allocate import allocated_widths
+def _allocated_widths(key: str, request: Request, version: tuple) -> dict[str, int]:
+    from sfp_viz.core.allocation.allocate import allocated_widths as allocate_units
 
     spread = dispersions(key, request.recipe) if request.recipe.allocation == "dispersion" else {}
     network = loaders.network(key)
-    return dict(allocated_widths(Problem(network, request, evidence.evidence(key), spread)))
+    return dict(allocate_units(Problem(network, request, evidence.evidence(key), spread)))
 
 
-def kept_or_whole(key: str, request: Request) -> dict[str, int]:
+def widths_or_unpruned(key: str, request: Request) -> dict[str, int]:
     """The suggestion; every group whole where there is none (target or evidence)."""
     try:
-        return suggestion(key, request)
+        return allocated_widths(key, request)
     except SfpError:
         return {group.name: group.size for group in loaders.network(key).groups}
 
@@ -110,13 +110,13 @@ class PlannedCost:
     problem: str = ""
 
 
-def budget(key: str, request: Request) -> PlannedCost:
+def cost(key: str, request: Request) -> PlannedCost:
     """What the recipe and edits would leave of the network, from channel counts alone."""
-    read = loaders.network(key)
-    before = cost_of_widths(read, {})
+    network = loaders.network(key)
+    before = cost_of_widths(network, {})
     try:
-        kept = suggestion(key, request)
-        return PlannedCost(before, cost_of_widths(read, kept), kept)
+        kept = allocated_widths(key, request)
+        return PlannedCost(before, cost_of_widths(network, kept), kept)
     except SfpError as problem:
         return PlannedCost(before, None, {}, error_text(problem))
 
@@ -126,17 +126,17 @@ def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnal
     return _group_analysis(key, group, recipe, kept, evidence.version(recipe))
 
 
-def saved(key: str, goal: str, kept: Mapping[str, int]) -> float:
+def reduction(key: str, goal: str, kept: Mapping[str, int]) -> float:
     """Share of a goal that the widths ``kept`` save, up to 1; computed, for latency estimated."""
-    count = _measure(key, goal, evidence.studies(loaders.home()) if goal == "latency" else ())
-    before = count(count.sizes)
-    pairs = zip(count.names, count.sizes, strict=True)
-    now = np.array([kept.get(name, size) for name, size in pairs])
-    return 1 - count(now) / before if before else 0.0
+    objective = _objective(key, goal, evidence.studies(loaders.home()) if goal == "latency" else ())
+    before = objective(objective.sizes)
+    pairs = zip(objective.names, objective.sizes, strict=True)
+    units = np.array([kept.get(name, size) for name, size in pairs])
+    return 1 - objective(units) / before if before else 0.0
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _measure(key: str, goal: str, version: tuple) -> Objective:
+def _objective(key: str, goal: str, version: tuple) -> Objective:
     return objective_of(loaders.network(key), goal, evidence.evidence(key).latency)
 
 
@@ -167,7 +167,7 @@ def _analysis(
 def plan(key: str, request: Request, *, progress: Progress | None = None) -> Plan:
     """The exact filters that go; ``progress`` gets a line about each step. Raises PlanError when
     the target cannot be reached."""
-    return _plan(key, _keyed(request), evidence.version(request.recipe), progress)
+    return _plan(key, _cache_key(request), evidence.version(request.recipe), progress)
 
 
 def hash_or_none(key: str, request: Request) -> str:
@@ -184,17 +184,17 @@ def _plan(key: str, request: Request, version: tuple, _progress: Progress | None
 
     if request.edits and request.edits.digest != loaders.network(key).digest:
         raise PlanError("The changes by hand belong to another network. Undo them or start anew.")
-    found = analysis(key, request.recipe, progress=_progress)
+    analyses = analysis(key, request.recipe, progress=_progress)
     if _progress:
         _progress("Choosing the filters that go")
-    return make_plan(loaders.network(key), found, request.recipe, request.edits)
+    return make_plan(loaders.network(key), analyses, request.recipe, request.edits)
 
 
-def _keyed(request: Request) -> Request:
+def _cache_key(request: Request) -> Request:
     """The request as a cache key: without changes by hand it is the same for all weights."""
     return Request.of(request.recipe, request.edits)
 
 
-def _only(recipe: Recipe, *names: str) -> Recipe:
+def _with_only(recipe: Recipe, *names: str) -> Recipe:
     """The recipe with every field at its default but those named: a smaller cache key."""
     return replace(Recipe(), **{n: getattr(recipe, n) for n in names if hasattr(recipe, n)})

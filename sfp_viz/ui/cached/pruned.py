@@ -13,22 +13,22 @@ from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.progress_line import Progress
 
 
-def pruned(key: str, request: Request, data: str = "", *, progress: Progress | None = None):
+def model(key: str, request: Request, data: str = "", *, progress: Progress | None = None):
     """The network physically cut on a copy; with ``data``, calibrated on its training images.
 
     Takes seconds: call it on a click. ``progress`` gets a line about each step. Loads torch.
     """
-    return _pruned(key, request, data, evidence.version(request.recipe), progress)[0]
+    return _prune(key, request, data, evidence.version(request.recipe), progress)[0]
 
 
-def repair(key: str, request: Request, data: str):
-    """How ``pruned`` was made up for what went (a PruneReport); its fits are measured
+def report(key: str, request: Request, data: str):
+    """How ``model`` was made up for what went (a PruneReport); its fits are measured
     on test images of ``data`` too."""
-    return _pruned(key, request, data, evidence.version(request.recipe))[1]
+    return _prune(key, request, data, evidence.version(request.recipe))[1]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _pruned(
+def _prune(
     key: str, request: Request, data: str, version: tuple, _progress: Progress | None = None
 ):
     from sfp_viz.nets.pruning.prune import prune_with_report
@@ -52,7 +52,7 @@ def pruned_latency(key: str, request: Request) -> Measured:
     """Measured latency of the cut network: its widths count, not what fills them. On a click."""
     from sfp_viz.nets.evaluation.measure import measure_latency
 
-    return measure_latency(pruned(key, request))
+    return measure_latency(model(key, request))
 
 
 def data_or_none(name: str, split: str = "test", limit: int | None = None) -> Any:
@@ -105,7 +105,7 @@ def _pruned_accuracy(
 ) -> Measured:
     from sfp_viz.nets.evaluation.measure import measure_accuracy
 
-    return measure_accuracy(pruned(key, request, data), _images(data, limit), _progress)
+    return measure_accuracy(model(key, request, data), _images(data, limit), _progress)
 
 
 def _images(data: str, limit: int | None):

@@ -50,10 +50,13 @@ def numbers(check: Check, when: str) -> None:
         times = before.latency.latency_ms or 0, after.latency.latency_ms or 0
         _metric("Latency", milliseconds(times[1]), change(*times), milliseconds(times[0]))
         if before.accuracy and after.accuracy:
-            share, pruned_share = before.accuracy.accuracy or 0, after.accuracy.accuracy or 0
-            sign = "−" if pruned_share < share else "+"
-            points = f"{sign}{abs(100 * (pruned_share - share)):.1f} points"
-            _metric("One-shot accuracy", percent(pruned_share), points, percent(share))
+            accuracy_before, accuracy_after = (
+                before.accuracy.accuracy or 0,
+                after.accuracy.accuracy or 0,
+            )
+            sign = "−" if accuracy_after < accuracy_before else "+"
+            points = f"{sign}{abs(100 * (accuracy_after - accuracy_before)):.1f} points"
+            _metric("One-shot accuracy", percent(accuracy_after), points, percent(accuracy_before))
     st.caption(f"{how_measured(check)} {when}")
     _remarks(check)
 
@@ -62,28 +65,30 @@ def stages(subject: Subject) -> None:
     """Accuracy after each stage of pruning, measured on a click."""
     if not subject.data:
         return
-    with st.expander("Accuracy after each stage"), problems.shown():
+    with st.expander("Accuracy after each stage"), problems.catch():
         if st.button(
             "Measure each stage", help="Prunes the network again and measures it after each stage."
         ):
             stages, notes = checks.stages(subject)
             value = [[[name, asdict(accuracy)] for name, accuracy in stages], list(notes)]
-            measurements.keep(_STAGED, subject, value)
-        known = measurements.find(_STAGED, subject)
-        if known is None:
+            measurements.save(_STAGED, subject, value)
+        saved = measurements.find(_STAGED, subject)
+        if saved is None:
             st.caption("How much accuracy pruning loses, and how much compensation recovers.")
             return
-        stages, notes = known.value
-        measured = [(name, measurements.measured_of(m) or Measured()) for name, m in stages]
+        stages, notes = saved.value
+        accuracies = [
+            (name, measurements.measured_from_dict(m) or Measured()) for name, m in stages
+        ]
         rows = [
             (_STAGES.get(name, name), percent(m.accuracy or 0), span(m.interval))
-            for name, m in measured
+            for name, m in accuracies
         ]
         table = pd.DataFrame(rows, columns=["Stage", "Accuracy", "95 % interval"])
         st.dataframe(table, hide_index=True)
-        last = measured[-1][1]
-        on = f"On {last.images:,} images ({last.data}), before any fine-tuning."
-        st.caption(f"{on} {measurements.when(known)}")
+        final = accuracies[-1][1]
+        conditions = f"On {final.images:,} images ({final.data}), before any fine-tuning."
+        st.caption(f"{conditions} {measurements.when(saved)}")
         for note in notes:
             st.caption(problems.plain(note))
 
@@ -108,23 +113,23 @@ def how_measured(check: Check) -> str:
 
 def widths(network: Network, plan: Plan) -> None:
     """Filters of every layer before and after, as a chart and as a table."""
-    left = kept_units(network, plan)
+    kept = kept_units(network, plan)
     st.subheader("Width of each layer")
-    pruned = sum(len(removal.filters) for removal in plan.removals)
+    pruned_count = sum(len(removal.filters) for removal in plan.removals)
     charts.draw(
-        layer_widths(network, left),
+        layer_widths(network, kept),
         key="check_widths",
-        alt=f"Filters of each layer before and after; {pruned} filters (or tied sets) pruned.",
+        alt=f"Filters of each layer before and after: {pruned_count} filters or tied sets pruned.",
     )
     with st.expander("As a table"):
         rows = [
-            (layer.name, layer.filters, kept_filters(network, layer.name, left))
+            (layer.name, layer.filters, kept_filters(network, layer.name, kept))
             for layer in network.layers
         ]
         st.dataframe(pd.DataFrame(rows, columns=["Layer", "Before", "After"]), hide_index=True)
 
 
-def removed(plan: Plan) -> None:
+def pruned_filters(plan: Plan) -> None:
     """Every pruned filter, with its reason."""
     rows = [
         (removal.group, unit, reason_text(why))

@@ -51,27 +51,29 @@ def measure_check(subject: Subject, *, progress: Progress | None = None) -> Chec
     """
     report = progress or (lambda line: None)
     key, data = subject.model, subject.data
-    pruned.pruned(key, subject.request, data, progress=progress)
+    pruned.model(key, subject.request, data, progress=progress)
     report("Measuring the unpruned network")
-    before = unpruned(key, data, lambda done: report(f"Measuring the unpruned network: {done}"))
+    before = unpruned_sizes(
+        key, data, lambda done: report(f"Measuring the unpruned network: {done}")
+    )
     report("Measuring the pruned network")
-    after = one_shot(subject, lambda done: report(f"Measuring the pruned network: {done}"))
+    after = pruned_sizes(subject, lambda done: report(f"Measuring the pruned network: {done}"))
     return Check(before, after, data)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def unpruned(key: str, data: str, _progress: Progress | None = None) -> Sizes:
+def unpruned_sizes(key: str, data: str, _progress: Progress | None = None) -> Sizes:
     """Sizes of the network as it was opened; ``_progress`` is called with the images measured."""
     accuracy = pruned.accuracy(key, data, _progress=_progress) if data else None
     return _sizes(loaders.model(key), accuracy)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def one_shot(subject: Subject, _progress: Progress | None = None) -> Sizes:
+def pruned_sizes(subject: Subject, _progress: Progress | None = None) -> Sizes:
     """Sizes of the pruned network before any fine-tuning; ``_progress`` as above."""
     key, request, data = subject.model, subject.request, subject.data
     accuracy = pruned.pruned_accuracy(key, request, data, progress=_progress) if data else None
-    return _sizes(pruned.pruned(key, request, data), accuracy)
+    return _sizes(pruned.model(key, request, data), accuracy)
 
 
 def stages(subject: Subject) -> tuple[tuple[tuple[str, Measured], ...], tuple[str, ...]]:
@@ -82,7 +84,7 @@ def stages(subject: Subject) -> tuple[tuple[tuple[str, Measured], ...], tuple[st
         SfpError: there is no plan, or the images are not on this machine.
     """
     plan = planned.plan(subject.model, subject.request)
-    with progress_line.line() as progress:
+    with progress_line.reporter() as progress:
         return _stages(subject.model, plan.hash, subject.data, plan, progress)
 
 

@@ -27,9 +27,9 @@ def without_images(recipe: Recipe, *, how: str) -> None:
         how: a sentence on what to do.
     """
     kind = recipe.compensation
-    undone = left_out(kind, CHOICE_NAMES["compensation"].get(kind, kind))
-    if undone:
-        st.warning(problems.plain(f"{undone} {NORMS_STAY} {how}"))
+    omission = left_out(kind, CHOICE_NAMES["compensation"].get(kind, kind))
+    if omission:
+        st.warning(problems.plain(f"{omission} {NORMS_STAY} {how}"))
     else:
         st.caption(problems.plain(f"Without images {NORMS_STAY} {how}"))
 
@@ -62,10 +62,10 @@ def _summary(layers: list[Any]) -> str:
         before, after = median(p.before for p in pairs), median(p.after for p in pairs)
         return f"{percent(before)} to {percent(after)}"
 
-    which = "The median error of these layers falls" if len(layers) > 1 else "Its error falls"
+    subject = "The median error of these layers falls" if len(layers) > 1 else "Its error falls"
     return (
-        f"{which} from {fall('seen')} on the images used for the fit, and from {fall('unseen')} on "
-        "new images."
+        f"{subject} from {fall('seen')} on the images of the fit, and from {fall('unseen')} on new "
+        "images."
     )
 
 

@@ -33,9 +33,9 @@ def save(subject: Subject, check: Check) -> None:
         subject: the network, the request and the images that were measured.
         check: the measurements.
     """
-    repair = pruned.repair(subject.model, subject.request, subject.data) if subject.data else None
+    repair = pruned.report(subject.model, subject.request, subject.data) if subject.data else None
     value = {"check": asdict(check), "repair": asdict(repair) if repair else None}
-    measurements.keep(WHAT, subject, json.loads(json.dumps(value, default=float)))
+    measurements.save(WHAT, subject, json.loads(json.dumps(value, default=float)))
 
 
 def find(subject: Subject) -> SavedCheck | None:
@@ -57,7 +57,7 @@ def _read(saved: SavedMeasurement) -> SavedCheck | None:
 
 
 def _sizes(value: dict[str, Any]) -> Sizes:
-    latency = measurements.measured_of(value["latency"])
+    latency = measurements.measured_from_dict(value["latency"])
     if latency is None:
         raise TypeError("no latency")
     return checks.Sizes(
@@ -65,5 +65,5 @@ def _sizes(value: dict[str, Any]) -> Sizes:
         params=int(value["params"]),
         file_bytes=int(value["file_bytes"]),
         latency=latency,
-        accuracy=measurements.measured_of(value["accuracy"]),
+        accuracy=measurements.measured_from_dict(value["accuracy"]),
     )

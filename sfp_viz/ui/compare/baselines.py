@@ -31,13 +31,13 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
         subject: The current plan and images.
         runs: The finished runs on these images, the newest first.
     """
-    pruned = [run for run in runs if run.made == "plan" and run.kind != KIND]
+    plan_runs = [run for run in runs if run.made == "plan" and run.kind != KIND]
     current = compare_points.plan_hash()
-    same = [run for run in pruned if current and run.plan == current]
-    settings = _settings(*(same or pruned)[:1]) or start.preset(start.QUICK, subject.data)
-    source = "the newest run of this plan" if same else "the newest run of a plan"
+    same_plan = [run for run in plan_runs if current and run.plan == current]
+    settings = _settings(*(same_plan or plan_runs)[:1]) or start.preset(start.QUICK, subject.data)
+    source = "the newest run of this plan" if same_plan else "the newest run of a plan"
     st.caption(
-        f"With the settings of {source if pruned else 'the quick preset'}: "
+        f"With the settings of {source if plan_runs else 'the quick preset'}: "
         f"{setting_text('epochs', settings.epochs)}."
         + ("" if subject.recipe.compensation == "none" else " Without the plan's compensation, as "
            "these baselines are published.")

@@ -21,7 +21,7 @@ CHOSEN = "compare chosen"  # session_state: the keys of the selected points
 _REPORTED = "compare reported"  # session_state: the last report of each widget, by its key
 
 
-def chosen(points: Sequence[Point]) -> tuple[Point, ...]:
+def selected_points(points: Sequence[Point]) -> tuple[Point, ...]:
     """The selected points among ``points``, in order of selection."""
     by_key = {point.key: point for point in points}
     keys = dict.fromkeys(st.session_state.get(CHOSEN, ()))

@@ -29,11 +29,11 @@ def table(runs: Sequence[Summary], labels: Sequence[str]) -> None:
         )  # fmt: skip
     if len(runs) > MOST:
         st.caption(f"The first {MOST} of {len(runs)} selected runs.")
-    shown = runs[:MOST]
-    deleted = [run.id for run in shown if not run.path.is_dir()]
+    compared = runs[:MOST]
+    deleted = [run.id for run in compared if not run.path.is_dir()]
     if deleted:
         raise RunError(f"The run {deleted[0]} was deleted. Select other runs.")
-    rows = differing_rows(shown)
+    rows = differing_rows(compared)
     if not rows:
         st.info("No differences: recipe, settings, images, machine and result are the same.")
         return
@@ -51,7 +51,7 @@ def table(runs: Sequence[Summary], labels: Sequence[str]) -> None:
 
 def columns(labels: Sequence[str]) -> list[str]:
     """The labels with a letter before each, so that no two are the same."""
-    return [f"{chr(65 + at)}: {label}" for at, label in enumerate(labels)]
+    return [f"{chr(65 + index)}: {label}" for index, label in enumerate(labels)]
 
 
 def _row(row: Difference, heads: Sequence[str]) -> dict[str, str]:
@@ -65,9 +65,9 @@ def _row(row: Difference, heads: Sequence[str]) -> dict[str, str]:
 
 def _words(row: Difference, value: Any) -> str:
     if row.section == "Recipe":
-        known = CHOICE_NAMES.get(row.name, {}).get(str(value))
-        if known:
-            return known
+        choice = CHOICE_NAMES.get(row.name, {}).get(str(value))
+        if choice:
+            return choice
     value = shown(row.name, value)
     if isinstance(value, bool):
         return "yes" if value else "no"

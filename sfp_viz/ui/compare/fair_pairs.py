@@ -69,8 +69,8 @@ def _sides(points: Sequence[Point], runs: Mapping[str, Summary], kind: Kind) -> 
         if point.kind == kind:
             run = runs[point.key]
             training = run.epochs, sorted(_training(run).items()), point.images
-            same = (run.kind, run.digest, run.repair, *training)
-            sides.setdefault(repr(same), []).append((point, run))
+            fields = (run.kind, run.digest, run.repair, *training)
+            sides.setdefault(repr(fields), []).append((point, run))
     return [_side(members, BASELINES.get(kind, "this plan")) for members in sides.values()]
 
 
@@ -107,11 +107,11 @@ def _pairs(points: Sequence[Point], runs: Mapping[str, Summary]) -> Iterator[Pai
         alike = [point for point in points if near(point.macs, plan.macs)]
         for kind in BASELINES:
             for baseline in _sides(alike, runs, kind):
-                ours, theirs = plan.accuracies, baseline.accuracies
-                shared = tuple(seed for seed in ours if seed in theirs)
-                most = min(len(ours), len(theirs))
-                first = tuple(ours)[:most], tuple(theirs)[:most]
-                yield Pair(plan, baseline, (shared, shared) if shared else first)
+                plan_runs, baseline_runs = plan.accuracies, baseline.accuracies
+                shared = tuple(seed for seed in plan_runs if seed in baseline_runs)
+                most = min(len(plan_runs), len(baseline_runs))
+                same_count = tuple(plan_runs)[:most], tuple(baseline_runs)[:most]
+                yield Pair(plan, baseline, (shared, shared) if shared else same_count)
 
 
 def unequal(pair: Pair) -> list[str]:

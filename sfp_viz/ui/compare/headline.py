@@ -71,8 +71,8 @@ def _trained(fair: Sequence[Pair], total: int) -> tuple[str, str]:
     )
     seeds = {seed for pair in candidates for seed in pair.seeds[0]}
     used = best.plan.runs(seeds) + sum(pair.baseline.runs(pair.seeds[1]) for pair in candidates)
-    if left := total - used:
-        details += f" Not included: {_number(left, 'run')} with other seeds, settings or MACs."
+    if excluded := total - used:
+        details += f" Not included: {_number(excluded, 'run')} with other seeds, settings or MACs."
     return text, details
 
 
@@ -107,9 +107,11 @@ def _with(compensation: str) -> str:
 def _seeds_agree(pair: Pair) -> bool:
     """Whether the same side is better with each seed."""
     plan, baseline = pair.seeds
-    same = plan == baseline
-    both = zip(plan, baseline, strict=True) if same else ((a, b) for a in plan for b in baseline)
-    return len({pair.plan.mean(a) > pair.baseline.mean(b) for a, b in both}) == 1
+    shared = plan == baseline
+    seed_pairs = (
+        zip(plan, baseline, strict=True) if shared else ((a, b) for a in plan for b in baseline)
+    )
+    return len({pair.plan.mean(a) > pair.baseline.mean(b) for a, b in seed_pairs}) == 1
 
 
 def _verdict(

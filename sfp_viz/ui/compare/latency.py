@@ -27,15 +27,19 @@ from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.network import report
 
 
-def known(runs: Sequence[Summary], network: Network) -> Mapping[Condition, dict[str, RunLatency]]:
+def measured_latencies(
+    runs: Sequence[Summary], network: Network
+) -> Mapping[Condition, dict[str, RunLatency]]:
     """The measured latencies of ``runs`` and of their unpruned ``network``, by condition and run
     id."""
     ids = {WHOLE + network.digest, *(run.id for run in runs)}
-    found = {
-        where: {name: one for name, one in latencies_of_runs(timed, runs).items() if name in ids}
+    latencies = {
+        where: {
+            name: latency for name, latency in latencies_of_runs(timed, runs).items() if name in ids
+        }
         for where, timed in read_latencies(loaders.home()).items()
     }
-    return {where: timed for where, timed in found.items() if timed}
+    return {where: timed for where, timed in latencies.items() if timed}
 
 
 def choose(measured: Mapping[Condition, dict[str, RunLatency]]) -> Condition | None:
@@ -45,12 +49,12 @@ def choose(measured: Mapping[Condition, dict[str, RunLatency]]) -> Condition | N
     Args:
         measured: The latencies by condition and run id.
     """
-    options = sorted(measured, key=lambda where: -len(measured[where]))
+    options = sorted(measured, key=lambda condition: -len(measured[condition]))
     if len(options) < 2:
         return options[0] if options else None
     return st.selectbox(
-        "Condition", options, format_func=lambda where: f"{where} ({len(measured[where])})",
-        key="latency condition", width=320,
+        "Condition", options, key="latency condition", width=320,
+        format_func=lambda condition: f"{condition} ({len(measured[condition])})",
     )  # fmt: skip
 
 
@@ -110,7 +114,11 @@ def _form(runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLate
 
 
 def _alike(timed: Mapping[str, RunLatency], batch: int, threads: int) -> Mapping[str, RunLatency]:
-    return {n: one for n, one in timed.items() if (one.batch, one.threads) == (batch, threads)}
+    return {
+        name: latency
+        for name, latency in timed.items()
+        if (latency.batch, latency.threads) == (batch, threads)
+    }
 
 
 def _todo(

@@ -64,9 +64,9 @@ def open_plan(subject: Subject) -> None:
 def _metrics(point: Point, run: Summary | None, timed: RunLatency | None) -> None:
     with st.container(horizontal=True):
         st.metric("Accuracy (last epoch)" if run else "Accuracy", percent(point.accuracy))
-        if run is not None and (which := best_epoch_text(run)):
+        if run is not None and (epoch_text := best_epoch_text(run)):
             st.metric(
-                f"Best epoch ({which})", percent(run.best),
+                f"Best epoch ({epoch_text})", percent(run.best),
                 help="The best epoch was chosen on the test images, so its accuracy is slightly "
                 "optimistic. Comparisons use the last epoch.",
             )  # fmt: skip

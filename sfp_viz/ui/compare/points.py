@@ -24,19 +24,19 @@ SEEDS = (0, 1, 2)  # of the random baseline, as one draw is not representative
 _KIND = "one-shot"  # of the saved measurements
 
 
-def keep(subject: Subject, points: Sequence[Point]) -> None:
+def save(subject: Subject, points: Sequence[Point]) -> None:
     """Save one-shot points that were just measured, so that they are shown after a reload."""
-    measurements.keep(_KIND, subject, [asdict(point) for point in points])
+    measurements.save(_KIND, subject, [asdict(point) for point in points])
 
 
-def known(subject: Subject) -> tuple[list[Point], str]:
+def saved_points(subject: Subject) -> tuple[list[Point], str]:
     """The saved one-shot points of exactly this plan and these images, and when they were measured
     in words; ([], '') for none."""
-    found = measurements.find(_KIND, subject)
-    if found is None:
+    saved = measurements.find(_KIND, subject)
+    if saved is None:
         return [], ""
     try:
-        return [_point(value) for value in found.value], measurements.when(found)
+        return [_point(value) for value in saved.value], measurements.when(saved)
     except (KeyError, TypeError):
         return [], ""  # written by another version
 
@@ -46,7 +46,7 @@ def _point(value: Mapping[str, Any]) -> Point:
     return Point(**{
         **value, "interval": tuple(interval) if interval else None,
         "whole": Whole(**whole) if whole else None,
-        "latency": measurements.measured_of(value["latency"]),
+        "latency": measurements.measured_from_dict(value["latency"]),
     })  # fmt: skip
 
 
@@ -72,20 +72,22 @@ def subjects(subject: Subject) -> dict[str, tuple[str, Subject]]:
 def measure_one_shot(subject: Subject) -> Iterator[Point]:
     """Measure the unpruned network, then each one-shot point. Slow: called on a click."""
     network = loaders.network(subject.model)
-    found = pruned.accuracy(subject.model, subject.data)
-    right, interval = checks.accuracy(found)
+    measured = pruned.accuracy(subject.model, subject.data)
+    right, interval = checks.accuracy(measured)
     whole = replace(whole_of(network), accuracy=right)
     yield Point(
         "unpruned", whole.macs, right, interval, "unpruned", "unpruned", key="unpruned",
-        params=whole.params, images=found.images, whole=whole,
+        params=whole.params, images=measured.images, whole=whole,
     )  # fmt: skip
-    for key, (label, one) in subjects(subject).items():
-        plan = planned.plan(one.model, one.request)
-        found = pruned.pruned_accuracy(one.model, one.request, one.data)
+    for key, (label, plan_subject) in subjects(subject).items():
+        plan = planned.plan(plan_subject.model, plan_subject.request)
+        measured = pruned.pruned_accuracy(
+            plan_subject.model, plan_subject.request, plan_subject.data
+        )
         after = cost(network, plan)
         yield Point(
-            label, after.macs, *checks.accuracy(found), one.kind, "one-shot", key=key,
-            params=after.params, images=found.images, whole=whole,
+            label, after.macs, *checks.accuracy(measured), plan_subject.kind, "one-shot", key=key,
+            params=after.params, images=measured.images, whole=whole,
         )  # fmt: skip
 
 
@@ -125,5 +127,5 @@ def reduction(subject: Subject) -> float:
 
 def plan_hash() -> str:
     """The hash of the current plan; '' if its target is out of reach."""
-    now = state.session()
-    return planned.hash_or_none(now.model, now.request)
+    session = state.session()
+    return planned.hash_or_none(session.model, session.request)

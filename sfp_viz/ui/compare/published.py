@@ -23,9 +23,9 @@ def toggle(axis: Axis) -> bool:
     on = view_options.current_option("published") == "On"
 
     def toggle_published() -> None:
-        wanted = "On" if st.session_state["published switch"] else "Off"
-        if wanted != view_options.current_option("published"):
-            view_options.set_option("published", wanted)
+        option = "On" if st.session_state["published switch"] else "Off"
+        if option != view_options.current_option("published"):
+            view_options.set_option("published", option)
 
     off = axis == "latency"
     st.toggle(
@@ -42,8 +42,10 @@ def toggle(axis: Axis) -> bool:
 def rows(network: Network, axis: Axis) -> tuple[Published, ...]:
     """Ask for which network, and return its published results that have a place on ``axis``."""
     options = (*subjects(), ALL)
-    known = subject_of(network)
-    chosen = st.session_state.get(_CHOSEN, {}).get(network.digest, known or _MOST_KNOWN)
+    own_subject = subject_of(network)
+    selected_network = st.session_state.get(_CHOSEN, {}).get(
+        network.digest, own_subject or _MOST_KNOWN
+    )
 
     def choose() -> None:
         name = st.session_state[f"published of {network.digest}"]
@@ -51,33 +53,34 @@ def rows(network: Network, axis: Axis) -> tuple[Published, ...]:
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
-            "Published results for", options, options.index(chosen),
+            "Published results for", options, options.index(selected_network),
             key=f"published of {network.digest}", on_change=choose, width=300,
         )  # fmt: skip
     selected = tuple(row for row in published() if name in (ALL, row.subject))
-    shown = drawable(selected, axis=axis)
+    visible = drawable(selected, axis=axis)
     st.info(
         "**The vertical axis now shows the accuracy change from the unpruned network**, the "
         "horizontal axis the reduction. Accuracies from papers cannot be compared directly."
-        + ("" if known else f" There are no results for {problems.plain(network.name)}.")
+        + ("" if own_subject else f" There are no results for {problems.plain(network.name)}.")
     )
     with st.expander("How to read published results"):
         for text in CAVEATS:
             st.markdown(f"- {problems.plain(text)}")
-        left = len(selected) - len(shown)
+        omitted = len(selected) - len(visible)
         st.caption(
-            f"{len(shown)} of {len(selected)} results are shown; {left} lack the change or the "
-            "reduction, or are inconsistent. Hover over a cross for its source."
+            f"{len(visible)} of {len(selected)} results are shown. The other {omitted} report no "
+            "accuracy change or no reduction, or are inconsistent. Hover over a cross to see its "
+            "source."
         )
-    return shown
+    return visible
 
 
 def subject_of(network: Network) -> str:
     """The name of ``network`` in the published results; '' if it is not among them."""
     name, data = _plain(network.name), _plain(network.data)
     for subject in subjects():
-        what, where = subject.split(" on ")
-        if data == _plain(where) and re.search(rf"{_plain(what)}(?!\d)", name):
+        architecture, dataset = subject.split(" on ")
+        if data == _plain(dataset) and re.search(rf"{_plain(architecture)}(?!\d)", name):
             return subject
     return ""
 

@@ -67,8 +67,8 @@ def page(network: Network) -> None:
         _picture(
             network, points, runs, axis, show_published=show_published, timed=timed, subject=subject
         )
-    if other := len(all_runs) - len(runs):
-        st.caption(f"Runs with other images, not on this chart: {other}.")
+    if elsewhere := len(all_runs) - len(runs):
+        st.caption(f"Runs with other images, not on this chart: {elsewhere}.")
     if points and network.free:
         st.subheader("Fine-tune a baseline")
         compare_baselines.buttons(subject, runs)
@@ -81,19 +81,19 @@ def _whole_path(name: str) -> str:
 
 def _measure(subject: Subject) -> None:
     place = st.empty()
-    with problems.stopping(), place.status("Pruning and measuring", expanded=True):
+    with problems.catch_and_stop(), place.status("Pruning and measuring", expanded=True):
         points = []
         for point in compare_points.measure_one_shot(subject):
             st.write(point.label)
             points.append(point)
-        compare_points.keep(subject, points)
+        compare_points.save(subject, points)
     place.empty()
 
 
 def _timed(runs: Sequence[Summary], network: Network) -> Mapping[str, RunLatency]:
-    measured = compare_latency.known(runs, network)
-    where = compare_latency.choose(measured)
-    timed = measured[where] if where else {}
+    measured = compare_latency.measured_latencies(runs, network)
+    condition = compare_latency.choose(measured)
+    timed = measured[condition] if condition else {}
     compare_latency.panel(runs, network, timed)
     return timed
 
@@ -102,9 +102,9 @@ def _points(
     subject: Subject, runs: Sequence[Summary], network: Network, timed: Mapping[str, RunLatency]
 ) -> list[Point]:
     one_shot: list[Point] = []
-    with problems.shown():
+    with problems.catch():
         if subject.data:
-            one_shot, when = compare_points.known(subject)
+            one_shot, when = compare_points.saved_points(subject)
             if when:
                 st.caption(f"One-shot accuracies: {when[0].lower()}{when[1:]}")
     return compare_points.combine(one_shot, compare_points.trained_points(runs, network, timed))
@@ -129,9 +129,9 @@ def _picture(
     picture = view(points, axis=axis, published=published)
     compare_chart.chart(picture, points, axis)
     _legend(points, axis)
-    chosen = compare_chart.chosen(points)
+    chosen = compare_chart.selected_points(points)
     chosen_runs = [by_key[point.key] for point in chosen if point.key in by_key]
-    with problems.shown():
+    with problems.catch():
         if len(chosen_runs) > 1:
             labels = {p.key: p.label for p in points}
             heads = [labels[RUN + run.id] for run in chosen_runs]
@@ -166,10 +166,10 @@ def _legend(points: Sequence[Point], axis: Axis) -> None:
         text += (
             " A network is on the front if no other one is more accurate at the same cost or less."
         )
-    left = len(points) - len(on_axis(points, axis))
-    if left:
+    omitted = len(points) - len(on_axis(points, axis))
+    if omitted:
         reason = "latency not measured" if axis == "latency" else "params not known"
-        text += f" Not on the chart: {left} ({reason})."
+        text += f" Not on the chart: {omitted} ({reason})."
     if len(points) > MOST_BARS:
         text += " With so many points, intervals are shown in the table and on hover only."
     st.caption(

@@ -57,7 +57,7 @@ export default function ({parentElement, data, setStateValue}) {
   if (me.layer !== data.layer) { me.layer = data.layer; me.view = null; me.hot = -1; me.sel = new Set(); card.hidden = true; }
   if (me.packed !== data.pixels) { me.packed = data.pixels; me.px = Uint8Array.from(atob(data.pixels), c => c.charCodeAt(0)); }
   if (me.rev !== data.rev) { me.rev = data.rev; me.sel = new Set(data.selected); }
-  const stands = new Set(data.stands), goes = new Set(data.goes);
+  const representatives = new Set(data.representatives), pruned = new Set(data.pruned);
   const color = c => (c < 0 ? look.border : look.colors[c % look.colors.length]);
   const sign = c => SIGNS[Math.floor(Math.max(c, 0) / look.colors.length) % SIGNS.length];
 
@@ -80,10 +80,10 @@ export default function ({parentElement, data, setStateValue}) {
     const [x, y] = P(i), c = data.cluster[i], chosen = me.sel.has(i), mate = me.hot >= 0 && c >= 0 && c === data.cluster[me.hot];
     pen.globalAlpha = !me.sel.size || chosen ? 1 : mate ? .85 : .45;
     trace(pen, sign(c), x, y, r);
-    if (goes.has(i)) { pen.fillStyle = look.ground; pen.fill(); pen.strokeStyle = color(c); pen.lineWidth = 2; pen.stroke(); }
+    if (pruned.has(i)) { pen.fillStyle = look.ground; pen.fill(); pen.strokeStyle = color(c); pen.lineWidth = 2; pen.stroke(); }
     else { pen.fillStyle = color(c); pen.fill(); }
-    if (stands.has(i)) { trace(pen, sign(c), x, y, r + 3.5); pen.strokeStyle = color(c); pen.lineWidth = 1.5; pen.stroke(); }
-    if (chosen || i === me.hot) { trace(pen, sign(c), x, y, r + (stands.has(i) ? 6 : 3)); pen.strokeStyle = look.text; pen.lineWidth = i === me.hot ? 2.5 : 1.6; pen.stroke(); }
+    if (representatives.has(i)) { trace(pen, sign(c), x, y, r + 3.5); pen.strokeStyle = color(c); pen.lineWidth = 1.5; pen.stroke(); }
+    if (chosen || i === me.hot) { trace(pen, sign(c), x, y, r + (representatives.has(i) ? 6 : 3)); pen.strokeStyle = look.text; pen.lineWidth = i === me.hot ? 2.5 : 1.6; pen.stroke(); }
     pen.globalAlpha = 1;
   };
   const draw = () => {
@@ -186,7 +186,7 @@ export default function ({parentElement, data, setStateValue}) {
   const clusters = [...new Set(data.cluster)].sort((a, b) => a - b);
   legend.replaceChildren('Clusters', ...clusters.slice(0, 24).map(entry), ...(clusters.length > 24 ? [`and ${clusters.length - 24} more`] : []));
   const sample = (text, ...shape) => { const s = document.createElement('span'); s.append(icon(...shape), text); return s; };
-  signs.replaceChildren(...(data.marks ? [sample('kept', 'circle', look.text, look.text), sample('pruned', 'circle', 'none', look.text), ...(data.stands.length ? [sample('represents its cluster', 'circle', look.text, look.text, true)] : [])] : []));
+  signs.replaceChildren(...(data.marks ? [sample('kept', 'circle', look.text, look.text), sample('pruned', 'circle', 'none', look.text), ...(data.representatives.length ? [sample('represents its cluster', 'circle', look.text, look.text, true)] : [])] : []));
   cv.setAttribute('aria-label', `Map of the ${n.toLocaleString('en')} filters of ${data.title}. Arrow keys move between filters, Enter selects one, Space adds one, Escape clears the selection, plus and minus zoom. The table has the same information.`);
 
   me.draw = draw; me.seen?.disconnect(); me.seen = new ResizeObserver(() => me.draw()); me.seen.observe(frame);

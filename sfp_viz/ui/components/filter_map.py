@@ -19,8 +19,8 @@ class Points:
     """What the map draws of a layer with n filters.
 
     ``name`` and ``title`` identify and name it; ``places`` float [n, 2], in any unit;
-    ``clusters`` n labels, -1 for dead filters; ``notes`` n short sentences; ``goes`` the filters
-    that the plan prunes and ``stands`` those that represent a cluster; ``pixels`` uint8
+    ``clusters`` n labels, -1 for dead filters; ``notes`` n short sentences; ``pruned`` the filters
+    that the plan prunes, ``representatives`` those that represent a cluster; ``pixels`` uint8
     [n, kernels, height, width], 128 is weight 0, or None where there are no pictures.
     """
 
@@ -29,8 +29,8 @@ class Points:
     places: np.ndarray
     clusters: Sequence[int]
     notes: Sequence[str]
-    goes: Sequence[int] = ()
-    stands: Sequence[int] = ()
+    pruned: Sequence[int] = ()
+    representatives: Sequence[int] = ()
     pixels: np.ndarray | None = None
 
 
@@ -66,9 +66,9 @@ def filter_map(
             "y": [round(float(y), 4) for y in points.places[:, 1]],
             "cluster": [int(label) for label in points.clusters],
             "note": list(points.notes),
-            "goes": [int(unit) for unit in points.goes],
-            "stands": [int(unit) for unit in points.stands],
-            "marks": bool(points.goes or points.stands),
+            "pruned": [int(unit) for unit in points.pruned],
+            "representatives": [int(unit) for unit in points.representatives],
+            "marks": bool(points.pruned or points.representatives),
             "kernels": int(shape[0]),
             "rows": int(shape[1]),
             "cols": int(shape[2]),

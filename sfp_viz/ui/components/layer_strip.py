@@ -34,10 +34,10 @@ def cells(
         if dispersion is not None:
             words += f", Kernel Dispersion {dispersion:.2f}"
         words += ", not pruned" if whole else f", {keeps:,} of {size:,} kept"
-        stage, rest = short[layer.name]
+        stage, short_name = short[layer.name]
         values.append(
             {
-                "name": layer.name, "stage": stage, "short": rest, "filters": layer.filters,
+                "name": layer.name, "stage": stage, "short": short_name, "filters": layer.filters,
                 "group": group.name if group else "", "size": size, "kept": keeps,
                 "whole": whole, "words": words,
                 "dispersion": None if dispersion is None else round(float(dispersion), 4),
@@ -47,7 +47,12 @@ def cells(
 
 
 def layer_strip(
-    drawn: list[dict[str, Any]], *, key: str, chosen: str, group: str, on_change: Callable[[], None]
+    cell_values: list[dict[str, Any]],
+    *,
+    key: str,
+    chosen: str,
+    group: str,
+    on_change: Callable[[], None],
 ) -> None:
     """Draw the strip; a click puts the layer's name into ``st.session_state[key]["chosen"]``.
 
@@ -60,6 +65,6 @@ def layer_strip(
     """
     _mount(
         key=key,
-        data={"cells": drawn, "chosen": chosen, "group": group},
+        data={"cells": cell_values, "chosen": chosen, "group": group},
         on_chosen_change=on_change,
     )

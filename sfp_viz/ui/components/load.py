@@ -17,7 +17,7 @@ def load(name: str, *before: str) -> Any:
     The texts are handed over whole: a string with a newline inside counts as code, not as a path.
     """
     html, css = (_text(f"{name}.{kind}") for kind in ("html", "css"))
-    js = "\n".join(_text(f"{part}.js") for part in (*before, name))
+    js = "\n".join(_text(f"{script}.js") for script in (*before, name))
     return component(f"sfp_viz_{name}", html=html, css=css, js=js)
 
 

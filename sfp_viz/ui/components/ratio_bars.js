@@ -1,5 +1,5 @@
 // One bar a group: the filled part is what is kept. Drag the edge, or use the arrow keys on it.
-// data = {rows: [{name, label, filters, repeats, kept, suggested, wanted, least, most, fixed, held, tags,
+// data = {rows: [{name, label, filters, repeats, kept, suggested, unrounded, least, most, fixed, held, tags,
 //   why, ghosts: [[label, reason]], curve: [[kept, lost]], others: [[name, words, kept]]}], step,
 //   chosen, rev, most, unit, ghosts, hidden: [name], shapes: {name: svg}}
 // Python holds the widths: what is drawn while dragging is a draft, sent once at the end.
@@ -75,7 +75,7 @@ export default function ({ parentElement, data, setStateValue }) {
     part.tag.textContent = row.tags;
     part.bar.style.width = part.edge.style.left = share + '%';
     part.mark.style.left = (100 * row.suggested) / row.filters + '%';
-    for (const [tick, at] of [[part.least, row.least], [part.most, row.most], [part.wanted, row.wanted ?? 0]]) {
+    for (const [tick, at] of [[part.least, row.least], [part.most, row.most], [part.unrounded, row.unrounded ?? 0]]) {
       tick.hidden = !at;
       tick.style.left = (100 * at) / row.filters + '%';
     }
@@ -197,7 +197,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const middle = make('middle', 'div', row);
     const track = make('track', 'div', middle);
     const fill = make('bar', 'div', track);
-    const [mark, least, most, wanted] = ['mark', 'least', 'most', 'wanted'].map((kind) => make(kind, 'div', track));
+    const [mark, least, most, unrounded] = ['mark', 'least', 'most', 'unrounded'].map((kind) => make(kind, 'div', track));
     const others = make('others', 'div', track);
     const edge = make('edge', 'button', track);
     edge.setAttribute('role', 'slider');
@@ -224,7 +224,7 @@ export default function ({ parentElement, data, setStateValue }) {
     drag(name, track, edge);
     const path = curve.querySelector('.line');
     const area = curve.querySelector('.area');
-    me.parts.set(name, { row, title, tag, more, track, bar: fill, mark, least, most, wanted, others, edge, curve, path, area, dot, kept, share, loss, ghosts });
+    me.parts.set(name, { row, title, tag, more, track, bar: fill, mark, least, most, unrounded, others, edge, curve, path, area, dot, kept, share, loss, ghosts });
   };
 
   const names = JSON.stringify(data.rows.map((row) => [row.name, row.label, row.ghosts]));

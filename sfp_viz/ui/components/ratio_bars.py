@@ -23,7 +23,7 @@ class Bar:
 
     A filter stands for ``repeats`` channels, so the width shown is ``filters * repeats``.
     ``fixed`` bars cannot be moved; ``held`` ones were set by hand; ``least`` and ``most`` are
-    bounds (0 for none); ``wanted`` the width before rounding, or None. ``tags`` is a short word
+    bounds (0 for none); ``unrounded`` the width before rounding, or None. ``tags`` is a short word
     beside the name, ``why`` and ``note`` are shown under the pointer, on the name and on the bar.
     ``ghosts`` are (layer, reason) of tied layers. ``curve`` is (kept, lost), by rising kept,
     drawn below. ``others``: (name, words, kept) of other allocation strategies, each with its mark.
@@ -39,7 +39,7 @@ class Bar:
     held: bool = False
     least: int = 0
     most: int = 0
-    wanted: int | None = None
+    unrounded: int | None = None
     tags: str = ""
     why: str = ""
     note: str = ""

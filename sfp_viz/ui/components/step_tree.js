@@ -8,13 +8,13 @@ export default function ({parentElement, data, setTriggerValue}) {
   const shift = 20 + WIDE * Math.max(0, ...rows.map(lane));
   list.replaceChildren();
   rows.forEach(row => {
-    const b = make('button', row.now ? 'now' : '', list), words = make('span', 'words', b);
+    const b = make('button', row.current ? 'current' : '', list), words = make('span', 'words', b);
     b.type = 'button'; b.dataset.step = row.id; b.style.paddingLeft = (shift + 6) + 'px';
-    if (row.now) b.setAttribute('aria-current', 'step');
+    if (row.current) b.setAttribute('aria-current', 'step');
     if (row.name) make('b', '', words, row.name);
     words.append(row.words); words.title = row.words;
     make('span', 'cost', b, row.cost); make('span', 'time', b, row.time);
-    b.onclick = () => row.now || setTriggerValue('go', row.id);
+    b.onclick = () => row.current || setTriggerValue('go', row.id);
     if (focused === b.dataset.step) b.focus({preventScroll: true});
   });
   const draw = (tag, attributes) => { const e = document.createElementNS('http://www.w3.org/2000/svg', tag); for (const k in attributes) e.setAttribute(k, attributes[k]); rail.append(e); };
@@ -25,7 +25,7 @@ export default function ({parentElement, data, setTriggerValue}) {
     const [px, py, cx, cy] = [x(rows[j]), y(j), x(row), y(i)];
     draw('path', {d: px === cx ? `M${px} ${py}V${cy}` : `M${px} ${py}C${px} ${py + TALL * 0.7} ${cx} ${py + TALL * 0.3} ${cx} ${py + TALL}V${cy}`});
   });
-  rows.forEach((row, i) => draw('circle', {cx: x(row), cy: y(i), r: row.now ? 5 : 4, class: row.now ? 'now' : ''}));
-  const now = list.querySelector('.now'), shown = rows.length + ' ' + now?.dataset.step;
-  if (now && box.dataset.shown !== shown) { box.dataset.shown = shown; box.scrollTop = now.offsetTop - box.clientHeight / 2; }
+  rows.forEach((row, i) => draw('circle', {cx: x(row), cy: y(i), r: row.current ? 5 : 4, class: row.current ? 'current' : ''}));
+  const current = list.querySelector('.current'), shown = rows.length + ' ' + current?.dataset.step;
+  if (current && box.dataset.shown !== shown) { box.dataset.shown = shown; box.scrollTop = current.offsetTop - box.clientHeight / 2; }
 }

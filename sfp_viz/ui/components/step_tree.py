@@ -14,8 +14,8 @@ _tree = load("step_tree")
 
 @dataclass(frozen=True)
 class Row:
-    """One step, drawn in column ``lane`` and joined to its ``parent``; ``now`` marks the current
-    one."""
+    """One step, drawn in column ``lane`` and joined to its ``parent``; ``current`` marks the step
+    on the screen."""
 
     id: int
     parent: int
@@ -24,7 +24,7 @@ class Row:
     name: str
     cost: str
     time: str
-    now: bool
+    current: bool
 
 
 def step_tree(rows: Sequence[Row], *, key: str, on_go: Callable[[int], None]) -> None:
@@ -32,7 +32,7 @@ def step_tree(rows: Sequence[Row], *, key: str, on_go: Callable[[int], None]) ->
 
     def go() -> None:
         at = (st.session_state.get(key) or {}).get("go")
-        if isinstance(at, int) and any(row.id == at and not row.now for row in rows):
+        if isinstance(at, int) and any(row.id == at and not row.current for row in rows):
             on_go(at)
 
     _tree(key=key, data={"rows": [asdict(row) for row in rows]}, on_go_change=go)

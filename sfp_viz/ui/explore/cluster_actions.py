@@ -33,7 +33,7 @@ def settle() -> None:
     if st.session_state.pop(_CHANGED, False):
         st.rerun()
     if problem := st.session_state.pop(_PROBLEM, None):
-        problems.say(problem)
+        problems.show(problem)
 
 
 def cluster_menu(view: GroupView) -> None:
@@ -112,15 +112,15 @@ def fate_menu(view: GroupView, selected: Sequence[int]) -> None:
             key = f"move {name} {state.revision()}"
             target = st.selectbox("Cluster", view.clusters, key=key)
             _button("Move", lambda e: group_edits.move(e, name, labels, units, int(target)))
-        whole = view.group.protected
+        protected = view.group.protected
         _button("Keep", lambda e: group_edits.set_fate(e, name, units, "keep"),
-                off=whole, help="Always keep these filters")  # fmt: skip
+                off=protected, help="Always keep these filters")  # fmt: skip
         _button("Remove", lambda e: group_edits.set_fate(e, name, units, "remove"),
-                off=whole, help="Always remove these filters")  # fmt: skip
+                off=protected, help="Always remove these filters")  # fmt: skip
         if fixed & set(units):
             _button("Release", lambda e: group_edits.set_fate(e, name, units, None),
                     help="Let the recipe decide again")  # fmt: skip
-    if not whole:
+    if not protected:
         _ranked(place="acts")
 
 
@@ -131,14 +131,14 @@ def _button(
 
 
 def _count(key: str, group: str, shown: int) -> None:
-    session, wanted = state.session(), int(st.session_state.get(key, shown))
-    if wanted == shown:
+    session, requested = state.session(), int(st.session_state.get(key, shown))
+    if requested == shown:
         return  # nothing new: Streamlit calls again when a run was interrupted
-    network, known = loaders.network(session.model), evidence.evidence(session.model)
+    network, available = loaders.network(session.model), evidence.evidence(session.model)
     recipe = usable_recipe(session)
     _apply(
         lambda edits: group_edits.with_cluster_count(
-            Problem(network, Request(recipe, edits), known), group, wanted
+            Problem(network, Request(recipe, edits), available), group, requested
         )
     )
 
@@ -150,7 +150,7 @@ def _apply(edit: Callable[[Edits], Edits]) -> None:
     try:
         after = edit(before)
         if after.remove != before.remove:
-            planned.suggestion(session.model, Request(session.recipe, after))
+            planned.allocated_widths(session.model, Request(session.recipe, after))
     except SfpError as problem:
         st.session_state[_PROBLEM] = problem
         return

@@ -21,7 +21,7 @@ def dispersion_over_depth(view: GroupView) -> None:
 
     session = state.session()
     spread = planned.dispersions(session.model, usable_recipe(session))
-    kept = planned.kept_or_whole(session.model, session.request)
+    kept = planned.widths_or_unpruned(session.model, session.request)
     with panel:
         draw(
             dispersion_bars(view.network, spread, kept, view.group.name),
@@ -54,7 +54,7 @@ def _rows(view: GroupView, spread: dict[str, float], kept: dict[str, int]):
     import pandas as pd
 
     session = state.session()
-    suggested = planned.kept_or_whole(session.model, Request(session.recipe))
+    suggested = planned.widths_or_unpruned(session.model, Request(session.recipe))
     groups = [group for group in view.network.groups if group.name in spread]
     return pd.DataFrame(
         {

@@ -33,7 +33,7 @@ def strip() -> None:
         cells(
             loaders.network(session.model),
             planned.dispersions(session.model, usable_recipe(session)),
-            planned.kept_or_whole(session.model, session.request),
+            planned.widths_or_unpruned(session.model, session.request),
         ),
         key="strip",
         chosen=layer_in_view(group) if group else "",
@@ -121,7 +121,7 @@ def linked() -> None:
     The view is gathered anew in each run: a fragment's arguments may be older than the session.
     """
     settle()
-    with problems.shown():
+    with problems.catch():
         view = current_view()
         left, right = st.columns([3, 2], gap="medium")
         with left, st.container(border=True, height="stretch", key="map panel"):
@@ -153,16 +153,16 @@ def _map_panel(view: GroupView) -> None:
         with st.container(
             horizontal=True, width="content", gap="small", vertical_alignment="center"
         ):
-            wanted = view_options.option_control("map", "Map")
+            method = view_options.option_control("map", "Map")
             cluster_menu(view)
-    places = filter_maps.places(session.model, view.group.name, wanted=wanted)
+    places = filter_maps.places(session.model, view.group.name, method=method)
     selection, revision = st.session_state.get(_MAP, ((), 0))
     filter_map(
         points_of(view, places.points), key="map", selected=selection, revision=revision,
         on_change=_map_changed, height=MAP_HEIGHT,
     )  # fmt: skip
     _trust_note(session.model, view, places)
-    if places.waiting and wanted == "UMAP":
+    if places.waiting and method == "UMAP":
         _wait_for_umap(session.model, view.group.name)
 
 
@@ -215,11 +215,11 @@ def _selection_panel(view: GroupView) -> None:
         )
     pictures, table = st.tabs(["Pictures", "Table"])
     with pictures:
-        shown = selected or list(range(view.group.size))
-        height = MAP_HEIGHT - 20 if len(shown) > gallery.FEW else "content"
+        units = selected or list(range(view.group.size))
+        height = MAP_HEIGHT - 20 if len(units) > gallery.FEW else "content"
         with st.container(height=height, border=False):
-            st.html(gallery.html(view, shown))
-        st.caption(gallery.legend(view, len(shown)))
+            st.html(gallery.html(view, units))
+        st.caption(gallery.legend(view, len(units)))
     with table:
         _table(view)
 

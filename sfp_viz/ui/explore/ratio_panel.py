@@ -26,8 +26,8 @@ def ratio_panel(view: GroupView) -> None:
             st.markdown("**Filters kept**")
             st.write(_reason(view))
             if len(group.layers) + len(group.followers) > 1:
-                tied = (*group.layers, *group.followers)
-                st.caption(f"Pruned together: {problems.plain(join_names(tied))}.")
+                layers = (*group.layers, *group.followers)
+                st.caption(f"Pruned together: {problems.plain(join_names(layers))}.")
         with right:
             if group.protected:
                 st.caption("This group cannot be pruned, so there is nothing to set here.")
@@ -49,20 +49,20 @@ def _reason(view: GroupView) -> str:
     if text := training_reasons.sentence(view.group, view.kept, session.edits):
         return text
     group, request = view.group, actions.current_request()
-    reached = planned.budget(session.model, request).after is not None
+    reachable = planned.cost(session.model, request).after is not None
     lacks = missing(session.recipe, evidence.evidence(session.model))
-    if not reached and lacks and not group.protected:
+    if not reachable and lacks and not group.protected:
         return (
             f"{recipe_form.missing_evidence(lacks)} Until then nothing is pruned, and "
             "filters are compared by their weights. The Plan page shows how to continue."
         )
-    if not reached and not group.protected:
+    if not reachable and not group.protected:
         return "The target cannot be reached, so nothing is pruned. The Plan page says why."
-    drawn = widths.Widths(
-        planned.kept_or_whole(session.model, request),
-        planned.kept_or_whole(session.model, request_edits.without_widths(request)), {}, {},
+    drawn_widths = widths.Widths(
+        planned.widths_or_unpruned(session.model, request),
+        planned.widths_or_unpruned(session.model, request_edits.without_widths(request)), {}, {},
     )  # fmt: skip
-    sentence = problems.plain(width_sentence(explanation.reason(request, drawn, group.name)))
+    sentence = problems.plain(width_sentence(explanation.reason(request, drawn_widths, group.name)))
     if request_edits.is_held(group.name, request.edits) and not group.protected:
         sentence = sentence[0].lower() + sentence[1:]
         return f"Set manually: {view.kept:,} of {group.size:,} filters kept. Suggestion: {sentence}"
@@ -86,8 +86,8 @@ def _slider(view: GroupView) -> None:
 def _saving(view: GroupView) -> int:
     from sfp_viz.core.cost.cost import cost_of_widths
 
-    whole = cost_of_widths(view.network, {})
-    return whole.macs - cost_of_widths(view.network, {view.group.name: view.kept}).macs
+    unpruned = cost_of_widths(view.network, {})
+    return unpruned.macs - cost_of_widths(view.network, {view.group.name: view.kept}).macs
 
 
 def _set_width(key: str, group: str, size: int, shown: int) -> None:
@@ -116,7 +116,7 @@ def _protect_toggle(group: str, protected: bool) -> None:
 
 
 def _set_protected(key: str, group: str, shown: bool) -> None:
-    wanted = bool(st.session_state.get(key, shown))
-    if wanted != shown:
+    protected = bool(st.session_state.get(key, shown))
+    if protected != shown:
         edits = loaders.edits_of(state.session())
-        state.change(edits=edits.with_protected(group, wanted))
+        state.change(edits=edits.with_protected(group, protected))

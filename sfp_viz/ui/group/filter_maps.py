@@ -26,7 +26,7 @@ class Places:
     waiting: bool = False
 
 
-def places(key: str, group: str, *, wanted: str = "UMAP") -> Places:
+def places(key: str, group: str, *, method: str = "UMAP") -> Places:
     """The places of a group's filters; a missing UMAP is requested, with PCA until it is ready.
 
     Args:
@@ -35,7 +35,7 @@ def places(key: str, group: str, *, wanted: str = "UMAP") -> Places:
         wanted: 'UMAP' or 'PCA'.
     """
     size = loaders.network(key).group(group).size
-    if wanted == "PCA" or size < FEWEST:
+    if method == "PCA" or size < FEWEST:
         return Places(_pca(key, group), "PCA")
     points = _shipped(key, group)
     if points is None:

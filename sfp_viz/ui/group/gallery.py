@@ -30,7 +30,7 @@ def order(view: GroupView, units: Sequence[int]) -> list[int]:
 
 def html(view: GroupView, units: Sequence[int]) -> str:
     """At most ``MOST`` tiles, by cluster; pruned filters are faded and labeled."""
-    shown = order(view, units)[:MOST]
+    visible = order(view, units)[:MOST]
     colors = glass()
     pictures = pixels(view.network, view.layer.name, view.group.size)
     if pictures.shape[-1] <= 3 and pictures.shape[1] > 1:  # or gaps would be as wide as kernels
@@ -38,7 +38,7 @@ def html(view: GroupView, units: Sequence[int]) -> str:
     columns = pictures.shape[1] if pictures.shape[1] <= 3 else None
     pruned = set(view.removal.filters)
     tiles = []
-    for unit in shown:
+    for unit in visible:
         label = view.labels[unit]
         cluster = "dead" if label < 0 else f"c{label}"
         title = escape(f"Filter {unit}: {view.note(unit)}", quote=True)
@@ -49,8 +49,8 @@ def html(view: GroupView, units: Sequence[int]) -> str:
             f'<img src="{data_uri(pictures[unit], columns=columns, colors=colors)}" alt="{title}">'
             f"<figcaption>{unit} <i>{caption}</i></figcaption></figure>"
         )
-    few = " few" if len(shown) <= FEW else ""
-    return f'{_CSS}<div class="tiles{few}" data-shown="{len(shown)}">{"".join(tiles)}</div>'
+    few = " few" if len(visible) <= FEW else ""
+    return f'{_CSS}<div class="tiles{few}" data-shown="{len(visible)}">{"".join(tiles)}</div>'
 
 
 def layer_title(view: GroupView) -> str:

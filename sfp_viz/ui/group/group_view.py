@@ -81,8 +81,8 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
     """
     network, recipe, edits = loaders.network(session.model), usable_recipe(session), session.edits
     plain = Request(session.recipe)
-    suggested = planned.kept_or_whole(session.model, plain).get(group.name, group.size)
-    kept = planned.kept_or_whole(session.model, session.request).get(group.name, group.size)
+    suggested = planned.widths_or_unpruned(session.model, plain).get(group.name, group.size)
+    kept = planned.widths_or_unpruned(session.model, session.request).get(group.name, group.size)
     for_clusters = suggested if kept < group.size else min(suggested, WHOLE_MOST)
     analysis = planned.group_analysis(session.model, group.name, recipe, for_clusters)
     by_hand = dict(edits.clusters).get(group.name) if edits else None
@@ -98,10 +98,12 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
     pruned = set(removal.filters)
     kept_labels = tuple(-1 if unit in pruned else label for unit, label in enumerate(labels))
     clusters = set(kept_labels) if recipe.selection == "clusters" else ()
-    chosen = {representative(kept_labels, analysis.importance, c) for c in clusters if c >= 0}
+    representatives = {
+        representative(kept_labels, analysis.importance, c) for c in clusters if c >= 0
+    }
     return GroupView(
         network, group, network.layer(layer), analysis, tuple(labels), by_hand is not None,
-        kept, suggested, removal, tuple(sorted(chosen)),
+        kept, suggested, removal, tuple(sorted(representatives)),
     )  # fmt: skip
 
 
@@ -113,8 +115,8 @@ def points_of(view: GroupView, places: np.ndarray) -> Points:
         places=spread_apart(places),
         clusters=view.labels,
         notes=[view.note(unit) for unit in range(view.group.size)],
-        goes=view.removal.filters,
-        stands=view.representatives,
+        pruned=view.removal.filters,
+        representatives=view.representatives,
         pixels=pixels(view.network, view.layer.name, view.group.size),
     )
 
@@ -129,9 +131,9 @@ def pixels(network: Network, layer: str, units: int) -> np.ndarray:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _pixels(digest: str, layer: str, units: int, _network: Network) -> np.ndarray:
-    drawn = _network.layer(layer)
-    window = window_of(_network, drawn)
+    conv = _network.layer(layer)
+    window = window_of(_network, conv)
     if window[1:] == (1, 1):
-        return np.ascontiguousarray(input_fields(drawn)[:units])
-    shown = filter_pixels(drawn, kernels=SHOWN_KERNELS, window=window)
-    return np.ascontiguousarray(shown[:units])
+        return np.ascontiguousarray(input_fields(conv)[:units])
+    pictures = filter_pixels(conv, kernels=SHOWN_KERNELS, window=window)
+    return np.ascontiguousarray(pictures[:units])

@@ -87,16 +87,16 @@ def _tiles(label: str, tiles: Sequence[str], *, wide: int) -> None:
 
 def redundancy_text(network: Network) -> str:
     """What Kernel Dispersion is, and which layer is the most redundant."""
-    group, first = redundant_group(), network.layers[0]
+    group, first_layer = redundant_group(), network.layers[0]
     spread = planned.dispersions(MODEL, recipe_of(CLUSTER, 0.5))
-    first_group = network.group_of(first.name)
+    first_group = network.group_of(first_layer.name)
     text = (
         "Even random filters are somewhat similar. **Kernel Dispersion** measures how diverse the "
         "filters of a layer are: 1 for random filters, 0 for copies. The most redundant layer is "
         f"**{group.name}** with {spread[group.name]:.2f}"
     )
     if first_group and first_group.name != group.name and first_group.name in spread:
-        return f"{text}; {first.name}, shown above, has {spread[first_group.name]:.2f}."
+        return f"{text}; {first_layer.name}, shown above, has {spread[first_group.name]:.2f}."
     return f"{text}."
 
 
@@ -105,7 +105,7 @@ def similar_filters(network: Network) -> None:
     of similarities, in few clusters, so that the eye tells them apart."""
     group = redundant_group()
     recipe = replace(recipe_of(CLUSTER, 0.5), cluster_rule="share", kappa=FEW)
-    kept = planned.suggestion(MODEL, Request(recipe))[group.name]
+    kept = planned.allocated_widths(MODEL, Request(recipe))[group.name]
     analysis = planned.group_analysis(MODEL, group.name, recipe, kept)
     _pairs(network, group, analysis.similarity)
     left, right = st.columns(2, gap="medium")
@@ -137,19 +137,19 @@ def closest(similarity: np.ndarray, count: int = PAIRS) -> list[tuple[int, int]]
     """
     rows, columns = np.triu_indices(len(similarity), 1)
     pairs: list[tuple[int, int]] = []
-    for at in np.argsort(-similarity[rows, columns], kind="stable"):
-        pair = int(rows[at]), int(columns[at])
-        if len(pairs) < count and not any(set(pair) & set(other) for other in pairs):
+    for index in np.argsort(-similarity[rows, columns], kind="stable"):
+        pair = int(rows[index]), int(columns[index])
+        if len(pairs) < count and not any(set(pair) & set(earlier) for earlier in pairs):
             pairs.append(pair)
     return pairs
 
 
 def _pairs(network: Network, group: FilterGroup, similarity: np.ndarray) -> None:
     layer = group.layers[0]
-    drawn, pairs = pixels(network, layer, group.size), closest(similarity)
-    drawn = drawn.repeat(2, axis=2).repeat(2, axis=3)  # or gaps would be as wide as pixels
+    pictures, pairs = pixels(network, layer, group.size), closest(similarity)
+    pictures = pictures.repeat(2, axis=2).repeat(2, axis=3)  # or gaps would be as wide as pixels
     tiles = [
-        "<div>" + "".join(_tile(drawn[unit], str(unit)) for unit in pair) + "</div>"
+        "<div>" + "".join(_tile(pictures[unit], str(unit)) for unit in pair) + "</div>"
         for pair in pairs
     ]
     values = "; ".join(f"{a} and {b}: {similarity[a, b]:.2f}" for a, b in pairs)
@@ -157,12 +157,12 @@ def _pairs(network: Network, group: FilterGroup, similarity: np.ndarray) -> None
     _tiles(f"Pairs of filters of {layer}", tiles, wide=88)
     st.caption(
         f"Cosine similarity (1: same direction): {values}. Each tile shows the kernels for the "
-        f"first {drawn.shape[1]} input maps of a filter."
+        f"first {pictures.shape[1]} input maps of a filter."
     )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def measured(target: float) -> tuple[Point, ...]:
+def measure_answers(target: float) -> tuple[Point, ...]:
     """One-shot accuracy of the three answers at the same widths. Takes seconds: on a click.
 
     For random filters it is the median of three draws.
@@ -179,7 +179,7 @@ def measured(target: float) -> tuple[Point, ...]:
     return draws[1], point(NORM), point(CLUSTER)
 
 
-def shown(target: float) -> bool:
+def is_shown(target: float) -> bool:
     """Whether the answer for this share was requested."""
     return st.session_state.get(_SHOWN) == target
 
@@ -197,7 +197,7 @@ def restart() -> None:
 
 def answer(target: float, guess: str) -> None:
     """The three accuracies, and whether the guess was right."""
-    points = measured(target)
+    points = measure_answers(target)
     charts.draw(
         accuracy_bars(points, chosen=guess), key="lesson_answer",
         alt="; ".join(f"{p.label}: {percent(p.accuracy)}" for p in points),
@@ -217,14 +217,15 @@ def verdict(points: tuple[Point, ...], guess: str) -> str:
     A right guess is compared with the best of the others, a wrong one with the best of all.
     """
     guessed = next(p for p in points if p.label == guess)
-    other = max((p for p in points if p is not guessed), key=lambda p: p.accuracy)
-    right = guessed.accuracy >= other.accuracy
-    best, less = (guessed, other) if right else (other, guessed)
-    clear = (less.interval or (0, 1))[1] < (best.interval or (0, 1))[0]
+    rival = max((p for p in points if p is not guessed), key=lambda p: p.accuracy)
+    right = guessed.accuracy >= rival.accuracy
+    best, runner_up = (guessed, rival) if right else (rival, guessed)
+    conclusive = (runner_up.interval or (0, 1))[1] < (best.interval or (0, 1))[0]
     figures = (
-        f"'{best.label}' keeps {percent(best.accuracy)}, '{less.label}' {percent(less.accuracy)}"
+        f"'{best.label}' keeps {percent(best.accuracy)}, '{runner_up.label}' "
+        f"{percent(runner_up.accuracy)}"
     )
-    if not clear:
+    if not conclusive:
         return (
             f"**This is not conclusive**: {figures}, but their intervals overlap, so the order "
             "could be different on other test images."

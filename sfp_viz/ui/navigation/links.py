@@ -51,12 +51,12 @@ def from_query(query: Mapping[str, str]) -> Session:
 def _with_place(session: Session, network: Network, query: Mapping[str, str]) -> Session:
     """The session at the group, the layer and the filters that the link names."""
     name, layer = query.get("group", ""), query.get("layer", "")
-    home = next((group for group in network.groups if layer in group.layers), None)
-    group = next((group for group in network.groups if group.name == name), home)
+    layer_group = next((group for group in network.groups if layer in group.layers), None)
+    group = next((group for group in network.groups if group.name == name), layer_group)
     if group is None:
         return session
     return replace(
-        session, group=group.name, layer=layer if group is home else "",
+        session, group=group.name, layer=layer if group is layer_group else "",
         selection=_units(query.get("selection"), group.size),
     )  # fmt: skip
 

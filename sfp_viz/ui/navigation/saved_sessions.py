@@ -89,8 +89,8 @@ def last_session() -> LastSession | None:
     for file in reversed(_files()[-_TRIED:]):
         last = _read(file)
         if last is not None:
-            shown = (current.model, current.recipe, current.edits)
-            return last if last.step.plan_key != shown else None
+            current_plan = (current.model, current.recipe, current.edits)
+            return last if last.step.plan_key != current_plan else None
     return None
 
 
@@ -146,8 +146,10 @@ def load(name: str, session: Session) -> tuple[History[Session], Tree] | None:
 
 def _sessions(steps: Tree, ids: list[int]) -> tuple[Session, ...]:
     by_id = steps.by_id
-    known = [by_id[step_id] for step_id in ids if step_id in by_id]
-    return tuple(Session(s.model, recipe=s.recipe, edits=s.edits, step=s.id) for s in known)
+    steps_in_order = [by_id[step_id] for step_id in ids if step_id in by_id]
+    return tuple(
+        Session(s.model, recipe=s.recipe, edits=s.edits, step=s.id) for s in steps_in_order
+    )
 
 
 def _to_json(step: Step) -> dict[str, Any] | None:
@@ -194,8 +196,8 @@ def _path(name: str) -> Path:
 def _delete_oldest() -> None:
     """Delete the oldest saved sessions of the workspace."""
     files = _files()
-    for old in files[: max(len(files) - _FILES + 1, 0)]:
-        old.unlink(missing_ok=True)
+    for file in files[: max(len(files) - _FILES + 1, 0)]:
+        file.unlink(missing_ok=True)
 
 
 def _files() -> list[Path]:

@@ -21,20 +21,20 @@ SHOWN = 60  # the newest steps that are drawn
 def steps_panel() -> None:
     """The tree of steps of this browser session, and a field to name the current step."""
     tree, current = state.tree(), state.session().step
-    lanes, shown = tree.lanes(), tree.steps[-SHOWN:]
+    lanes, visible = tree.lanes(), tree.steps[-SHOWN:]
     by_id = tree.by_id
     rows = [
         Row(
             id=step.id, parent=step.parent, lane=lanes[step.id],
             words=change_text(by_id.get(step.parent), step), name=step.name,
-            cost=macs_change(step), time=_clock(step.time), now=step.id == current,
+            cost=macs_change(step), time=_clock(step.time), current=step.id == current,
         )
-        for step in shown
+        for step in visible
     ]  # fmt: skip
     st.markdown("**Steps**")
     step_tree(rows, key="step_tree", on_go=state.go_to_step)
-    if len(tree.steps) > len(shown):
-        st.caption(f"The newest {len(shown)} of {len(tree.steps)} steps.")
+    if len(tree.steps) > len(visible):
+        st.caption(f"The newest {len(visible)} of {len(tree.steps)} steps.")
     _name_field(by_id.get(current))
     st.caption("Click a step to return to it; Undo takes you back. Shares of MACs are computed.")
 
@@ -60,7 +60,7 @@ def change_text(before: Step | None, step: Step) -> str:
         if before is None or before.model != step.model:
             return f"{'Opened ' if before else ''}{network_title(step.model)}"
         network = loaders.network(step.model)
-        kept = tuple(planned.kept_or_whole(s.model, s.request) for s in (before, step))
+        kept = tuple(planned.widths_or_unpruned(s.model, s.request) for s in (before, step))
         return step_text.changes(network, before, step, kept)
     except SfpError:
         return "A deleted network"
@@ -76,7 +76,7 @@ def macs_change(step: Step) -> str:
     """The change of MACs of a step, as '−50.0 %'; computed. A dash where its target is too high."""
     try:
         network = loaders.network(step.model)
-        kept = planned.suggestion(step.model, step.request)
+        kept = planned.allocated_widths(step.model, step.request)
     except SfpError:
         return "–"
     return change(cost_of_widths(network, {}).macs, cost_of_widths(network, kept).macs)
@@ -94,6 +94,6 @@ def network_title(key: str) -> str:
 
 
 def _clock(time: float) -> str:
-    then = datetime.fromtimestamp(time)
-    today = then.date() == datetime.now().date()
-    return then.strftime("%H:%M" if today else "%d %b")
+    moment = datetime.fromtimestamp(time)
+    today = moment.date() == datetime.now().date()
+    return moment.strftime("%H:%M" if today else "%d %b")

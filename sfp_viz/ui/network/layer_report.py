@@ -59,13 +59,15 @@ def layer_rows(network: Network) -> tuple[LayerRow, ...]:
     for term in network.terms:
         terms.setdefault(term.owner, []).append(term)
     filtered = {layer.name for layer in network.layers}
-    working = [name for name, own in terms.items() if any(term.macs for term in own)]
+    working = [
+        name for name, terms_of_layer in terms.items() if any(term.macs for term in terms_of_layer)
+    ]
     working += [layer.name for layer in network.layers if layer.name not in terms]
     rows = []
     for name in working:
         cost = cost_of_widths(replace(network, terms=tuple(terms.get(name, ()))), {})
         if name in filtered:
-            rows.append(_filtered(network, name, cost.macs, cost.params))
+            rows.append(_filtered_row(network, name, cost.macs, cost.params))
         else:
             width = terms[name][0].outs.at(network.channels({}))
             why = _why_not(cost.params, last=name == working[-1])
@@ -83,7 +85,7 @@ def _why_not(params: int, *, last: bool) -> str:
     return f"Its outputs cannot be told apart: {kept}"
 
 
-def _filtered(network: Network, name: str, macs: int, params: int) -> LayerRow:
+def _filtered_row(network: Network, name: str, macs: int, params: int) -> LayerRow:
     layer, group = network.layer(name), network.group_of(name)
     freedom, why = _freedom(network, group, name)
     if freedom == YES and not why and layer.neurons:
@@ -99,8 +101,8 @@ def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[s
         return NO, cause_sentence(group)
     if layer in group.followers:
         kind = "Depthwise" if network.layer(layer).conv_groups > 1 else "A gate"
-        tied = join_names(group.layers)
-        return FOLLOWS, f"{kind}: its channels are pruned with the filters of {tied}."
+        layers = join_names(group.layers)
+        return FOLLOWS, f"{kind}: its channels are pruned with the filters of {layers}."
     if group.followers and len(group.layers) == 1:
         verb = "is" if len(group.followers) == 1 else "are"
         followers = join_names(group.followers)
@@ -118,7 +120,7 @@ def layer_table(network: Network) -> None:
     head.subheader("Layers")
     with button.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Measure layer times", key="measure_layers", icon=":material/timer:"):
-            with problems.shown(), st.spinner("Measuring each layer on this machine"):
+            with problems.catch(), st.spinner("Measuring each layer on this machine"):
                 times = st.session_state[_key(network)] = _times(state.session().model)
     rows = [_row(layer, _whole(network), times, layers) for layer in layers]
     frame = pd.DataFrame(rows).astype(
@@ -172,7 +174,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _row(
-    layer: LayerRow, whole: tuple[int, int], times: Times | None, layers: Sequence[LayerRow]
+    layer: LayerRow, totals: tuple[int, int], times: Times | None, layers: Sequence[LayerRow]
 ) -> dict:
     row: dict[str, Any] = {
         "layer": layer.layer,
@@ -182,15 +184,15 @@ def _row(
         "why": layer.why,
         "group": layer.group,
         "MACs": layer.macs,
-        "of MACs": 100 * layer.macs / max(1, whole[0]),
+        "of MACs": 100 * layer.macs / max(1, totals[0]),
         "params": layer.params,
-        "of params": 100 * layer.params / max(1, whole[1]),
+        "of params": 100 * layer.params / max(1, totals[1]),
     }
     if times:
-        total = sum(times.layers.get(other.layer, 0.0) for other in layers)
-        taken = times.layers.get(layer.layer)
-        row["ms"] = taken
-        row["of time"] = 100 * taken / total if taken is not None and total else None
+        total = sum(times.layers.get(other_layer.layer, 0.0) for other_layer in layers)
+        time = times.layers.get(layer.layer)
+        row["ms"] = time
+        row["of time"] = 100 * time / total if time is not None and total else None
     return row
 
 

@@ -39,9 +39,9 @@ def sample_form() -> None:
     """One of the sample networks."""
     names = samples.sample_names()
     titles = {name: str(samples.sample_card(name).get("title", name)) for name in names}
-    chosen = st.selectbox("Sample network", names, format_func=lambda n: titles[n], key="sample")
-    if st.button("Open", type="primary", key="open sample") and chosen:
-        _show(chosen)
+    name = st.selectbox("Sample network", names, format_func=lambda n: titles[n], key="sample")
+    if st.button("Open", type="primary", key="open sample") and name:
+        _show(name)
 
 
 def name_form() -> None:
@@ -118,7 +118,7 @@ def _open(source, **options) -> None:
         with st.spinner("Opening the network and tracing its layers"):
             key = import_network(source, **options)
     except SfpError as problem:
-        problems.say(problem)
+        problems.show(problem)
         return
     _show(key)
 

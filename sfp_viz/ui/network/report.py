@@ -124,21 +124,21 @@ def baseline(network: Network) -> None:
 
     st.markdown("**Accuracy before pruning**")
     names = ("digits", "fashion_mnist", "cifar10", "cifar100")
-    known = [name for name in names if available(name, "test")]
-    options = sorted({*known, *([network.data] if network.data else [])})
+    available_names = [name for name in names if available(name, "test")]
+    options = sorted({*available_names, *([network.data] if network.data else [])})
     default = options.index(network.data) if network.data in options else None
     data = st.selectbox("Test images", options, default, key=f"data {network.digest}")
     if data is None:
         st.caption("Choose the dataset that the network was trained on.")
         return
-    if data not in known:
+    if data not in available_names:
         st.info(
             f"{data} is not on this machine, so the accuracy cannot be measured. Everything else "
             "works. The README says where to put the images."
         )
         return
     if st.button("Measure accuracy", key="measure"):
-        with problems.shown(), st.spinner("Measuring accuracy on the test images"):
+        with problems.catch(), st.spinner("Measuring accuracy on the test images"):
             st.session_state[f"measured {network.digest} {data}"] = pruned.accuracy(
                 state.session().model, str(data)
             )
@@ -152,7 +152,7 @@ def baseline(network: Network) -> None:
 
 def damaged(problem: SfpError) -> None:
     """The network on the screen cannot be read: the reason, and a button to open a sample."""
-    problems.say(problem)
+    problems.show(problem)
     st.button(
         "Open the sample network", on_click=state.change,
         kwargs={"model": state.DEFAULT_MODEL}, key="to sample",

@@ -46,14 +46,20 @@ def _alternatives(key: str, request: Request, version: tuple) -> tuple[Alternati
     return alternatives.alternatives(planned.problem(key, request))
 
 
-def others(known: tuple[Alternative, ...], used: Strategy) -> dict[Strategy, Mapping[str, int]]:
+def other_widths(
+    alternatives: tuple[Alternative, ...], used: Strategy
+) -> dict[Strategy, Mapping[str, int]]:
     """Units kept by group, for each known allocation except the one in use."""
-    return {a.allocation: a.kept for a in known if a.known and a.allocation != used}
+    return {
+        alternative.allocation: alternative.kept
+        for alternative in alternatives
+        if alternative.known and alternative.allocation != used
+    }
 
 
 def legend(
     network: Network,
-    known: tuple[Alternative, ...],
+    alternatives: tuple[Alternative, ...],
     kept: Mapping[str, int],
     *,
     marks: bool,
@@ -68,8 +74,8 @@ def legend(
     """
     session = state.session()
     used, group = session.recipe.allocation, planned.group_of(session)
-    entries = [legend_entry(network, alternative, used, group) for alternative in known]
-    if all(alternative.allocation != used for alternative in known):
+    entries = [legend_entry(network, alternative, used, group) for alternative in alternatives]
+    if all(alternative.allocation != used for alternative in alternatives):
         entries.insert(0, LegendEntry(used, ALLOCATIONS[used], used=True))
     if group is not None:
         entries = [replace(e, kept=kept.get(group.name)) if e.used else e for e in entries]
@@ -78,10 +84,10 @@ def legend(
         key="ratio_ways" if marks else "table_ways",
         group=group.name if group else "",
         filters=group.size if group else 0,
-        hidden=hidden(),
+        hidden=hidden_strategies(),
         marks=marks,
         on_show=show_marks,
-        on_offer=lambda name: use_or_measure(network, known, name),
+        on_offer=lambda name: use_or_measure(network, alternatives, name),
     )
 
 
@@ -102,23 +108,25 @@ def legend_entry(
     kind = _STUDY.get(alternative.lacks[0])
     if kind is None:
         return replace(unknown, note=note)
-    if progress := study_start.under_way(network, kind):
+    if progress := study_start.progress_of(network, kind):
         return replace(unknown, note="is being measured", why=progress)
-    if image_field.here(network):
+    if image_field.available_images(network):
         return replace(unknown, offer=_OFFER[kind], why=note)
     return replace(unknown, offer="Choose images", note=note)
 
 
-def use_or_measure(network: Network, known: tuple[Alternative, ...], name: str) -> None:
+def use_or_measure(network: Network, alternatives: tuple[Alternative, ...], name: str) -> None:
     """Use the allocation ``name``, or measure the evidence that it lacks."""
-    alternative = next((a for a in known if a.allocation == name), None)
+    alternative = next(
+        (candidate for candidate in alternatives if candidate.allocation == name), None
+    )
     if alternative is None:
         return
     if alternative.known:
         use(alternative.allocation)
         return
     kind = _STUDY.get(alternative.lacks[0]) if alternative.lacks else None
-    data = image_field.here(network)
+    data = image_field.available_images(network)
     if kind and data:
         study_start.request(network, study_start.study_of(kind, _IMAGES[kind]), data)
     elif kind:
@@ -131,12 +139,12 @@ def use(allocation: Strategy) -> None:
     state.change(recipe=replace(state.session().recipe, allocation=allocation))
 
 
-def hidden() -> tuple[str, ...]:
+def hidden_strategies() -> tuple[str, ...]:
     """Names of the allocations whose marks are hidden."""
     return tuple(st.session_state.get(HIDDEN, ()))
 
 
 def show_marks(name: str, shown: bool) -> None:
     """Show or hide the marks of an allocation; no step of undo."""
-    rest = [other for other in hidden() if other != name]
-    st.session_state[HIDDEN] = tuple(rest if shown else [*rest, name])
+    visible = [hidden for hidden in hidden_strategies() if hidden != name]
+    st.session_state[HIDDEN] = tuple(visible if shown else [*visible, name])

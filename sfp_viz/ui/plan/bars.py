@@ -49,9 +49,9 @@ def body(network: Network, widths: Widths) -> None:
                     icon=":material/done_all:",
                 )
             _hold_toggle()
-    known = allocations.alternatives()
-    others = allocations.others(known, current_request().recipe.allocation)
-    allocations.legend(network, known, widths.kept, marks=view != "Table")
+    alternatives = allocations.alternatives()
+    others = allocations.other_widths(alternatives, current_request().recipe.allocation)
+    allocations.legend(network, alternatives, widths.kept, marks=view != "Table")
     if view == "Table":
         table(network, widths, others)
         st.caption("You can edit 'Kept', 'At least', 'At most' and 'Do not prune'.")
@@ -64,12 +64,12 @@ def _hold_toggle() -> None:
     key, shown = f"hold_{state.revision()}", keeps_target()
 
     def on_change() -> None:
-        wanted = bool(st.session_state.get(key, shown))
-        if wanted == shown:  # an interrupted run reports what it showed as new
+        holds = bool(st.session_state.get(key, shown))
+        if holds == shown:  # an interrupted run reports what it showed as new
             return
-        st.session_state[HOLD] = wanted
+        st.session_state[HOLD] = holds
         if current_request().edits.ratios:
-            apply_request(request_edits.with_makeup(current_request(), wanted))
+            apply_request(request_edits.with_makeup(current_request(), holds))
 
     st.toggle(
         "Keep the target",
@@ -81,25 +81,25 @@ def _hold_toggle() -> None:
     )
 
 
-def bars(network: Network, widths: Widths, others: Others) -> None:
+def bars(network: Network, widths: Widths, alternatives: Others) -> None:
     """The bars; a gesture changes the session."""
     session, request = state.session(), current_request()
     group = planned.group_of(session)
     ratio_bars(
-        [bar(network, g, request, widths, others) for g in network.groups],
+        [bar(network, g, request, widths, alternatives) for g in network.groups],
         key="ratio_bars",
         revision=state.revision(),
         step=request.recipe.rounding,
         chosen=group.name if group else "",
         unit="% lost" if widths.unit.startswith("%") else widths.unit,  # the column is narrow
-        hidden=allocations.hidden(),
+        hidden=allocations.hidden_strategies(),
         on_edit=lambda name, to: set_width(network, name, to),
         on_pick=lambda name: state.change(group=name),
     )
 
 
 def bar(
-    network: Network, group: FilterGroup, request: Request, widths: Widths, others: Others
+    network: Network, group: FilterGroup, request: Request, widths: Widths, alternatives: Others
 ) -> Bar:
     """One group as a bar.
 
@@ -111,7 +111,7 @@ def bar(
         others: units kept by group under other allocations.
     """
     kept = widths.kept.get(group.name, group.size)
-    unrounded = widths.wanted.get(group.name, kept)
+    unrounded = widths.unrounded.get(group.name, kept)
     return Bar(
         name=group.name,
         label=group.name,
@@ -123,13 +123,16 @@ def bar(
         held=request_edits.is_held(group.name, request.edits),
         least=request_edits.least_of(group.name, request.edits),
         most=request_edits.most_of(group.name, request.edits),
-        wanted=unrounded if unrounded != kept else None,
+        unrounded=unrounded if unrounded != kept else None,
         tags=request_edits.tags(group.name, request.edits),
         why=restriction(group, request),
         note=rounding_note(network, group, kept, unrounded),
         ghosts=ghosts(group),
         curve=tuple(widths.curves.get(group.name, ())),
-        others=tuple((way, ALLOCATIONS[way], kept[group.name]) for way, kept in others.items()),
+        others=tuple(
+            (strategy, ALLOCATIONS[strategy], kept[group.name])
+            for strategy, kept in alternatives.items()
+        ),
     )
 
 
@@ -159,17 +162,18 @@ def restriction(group: FilterGroup, request: Request) -> str:
     return cause_sentence(group)
 
 
-def rounding_note(network: Network, group: FilterGroup, kept: int, wanted: int) -> str:
+def rounding_note(network: Network, group: FilterGroup, kept: int, unrounded: int) -> str:
     """What rounding this one group costs; '' where it changed nothing."""
-    if kept == wanted:
+    if kept == unrounded:
         return ""
     unpruned = cost_of_widths(network, {}).macs
-    more = cost_of_widths(network, {group.name: kept}).macs
-    more -= cost_of_widths(network, {group.name: wanted}).macs
-    sign = "+" if more > 0 else "−"
+    difference = cost_of_widths(network, {group.name: kept}).macs
+    difference -= cost_of_widths(network, {group.name: unrounded}).macs
+    sign = "+" if difference > 0 else "−"
     return (
-        f"Without rounding it would keep {wanted:,}; keeping {kept:,} changes the network's MACs "
-        f"by {sign}{percent(abs(more) / max(unpruned, 1), 2)} (computed for this group alone)."
+        f"Without rounding, it would keep {unrounded:,}. Keeping {kept:,} changes the MACs of the "
+        f"network by {sign}{percent(abs(difference) / max(unpruned, 1), 2)} (computed for this "
+        "group alone)."
     )
 
 
@@ -177,7 +181,7 @@ def _legend(network: Network, widths: Widths) -> str:
     text = "Bars: kept filters. Dots: the suggestion."
     if any(ghosts(group) for group in network.groups):
         text += " Dashed outlines: layers pruned with their group."
-    if any(widths.kept.get(name) != units for name, units in widths.wanted.items()):
+    if any(widths.kept.get(name) != units for name, units in widths.unrounded.items()):
         text += " Small triangles: the width before rounding."
     if current_request().edits.least or current_request().edits.most:
         text += " Brackets: your minimum and maximum."

@@ -17,9 +17,9 @@ from sfp_viz.ui.studies import study_start
 _MEASURED = "plan_latency"  # session_state: (subject, before, after) as measured last
 
 
-def costs(network: Network, budget: PlannedCost) -> None:
+def costs(network: Network, planned_cost: PlannedCost) -> None:
     """MACs, params, peak activation memory and latency of the plan, each with its change."""
-    before, after = budget.before, budget.after
+    before, after = planned_cost.before, planned_cost.after
     if after is None:
         return
     peaks = before.peak_activation_bytes, after.peak_activation_bytes
@@ -30,7 +30,7 @@ def costs(network: Network, budget: PlannedCost) -> None:
             "Peak memory, computed", size(peaks[1]), change(*peaks),
             help="The largest input plus output of any layer in float32, for one image.",
         )  # fmt: skip
-        _latency(network, budget)
+        _latency(network, planned_cost)
 
 
 def _metric(label: str, value: str, change: str, help: str | None = None) -> None:
@@ -45,23 +45,23 @@ def _metric(label: str, value: str, change: str, help: str | None = None) -> Non
     )
 
 
-def _latency(network: Network, budget: PlannedCost) -> None:
+def _latency(network: Network, planned_cost: PlannedCost) -> None:
     """The measured latency of exactly this plan, else the estimate, else a button to measure."""
-    now = state.session()
-    subject = Subject(now.model, now.request)
-    done = st.session_state.get(_MEASURED)
-    if done and done[0] == subject:
-        before, after = done[1], done[2]
+    session = state.session()
+    subject = Subject(session.model, session.request)
+    measured = st.session_state.get(_MEASURED)
+    if measured and measured[0] == subject:
+        before, after = measured[1], measured[2]
         _metric(
             "Latency, measured",
             milliseconds(after.latency_ms or 0),
             change(before.latency_ms or 0, after.latency_ms or 0),
             help=how_measured(before, after),
         )
-    elif (table := evidence.evidence(now.model).latency) is not None:
+    elif (table := evidence.evidence(session.model).latency) is not None:
         from sfp_viz.core.cost.latency_table import estimate
 
-        times = [estimate(network, table, kept) for kept in ({}, budget.kept)]
+        times = [estimate(network, table, kept) for kept in ({}, planned_cost.kept)]
         _metric(
             "Latency, estimated",
             milliseconds(times[1]),
@@ -70,7 +70,7 @@ def _latency(network: Network, budget: PlannedCost) -> None:
             f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
         )
     with st.container(gap="xxsmall", width="content"):
-        if evidence.evidence(now.model).latency is None:
+        if evidence.evidence(session.model).latency is None:
             study_start.start_button(
                 network, "latency", "Time the layers to estimate latency", quiet=True, place="cost"
             )
@@ -82,7 +82,7 @@ def _latency(network: Network, budget: PlannedCost) -> None:
             help="Prunes a copy and times both networks on this machine. Takes seconds.",
         )
     if pressed:
-        with problems.shown(), st.spinner("Pruning a copy and measuring latency"):
+        with problems.catch(), st.spinner("Pruning a copy and measuring latency"):
             before = pruned.latency(subject.model)
             after = pruned.pruned_latency(subject.model, subject.request)
             st.session_state[_MEASURED] = (subject, before, after)

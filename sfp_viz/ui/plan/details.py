@@ -52,46 +52,46 @@ def _numbers(network: Network, group: FilterGroup, kept: int, suggested: int) ->
 def _slider(network: Network, group: FilterGroup, kept: int) -> None:
     key = f"keeps_{group.name}_{state.revision()}"
 
-    def moved() -> None:
-        to = int(st.session_state.get(key, kept))
-        if to != kept:  # an interrupted run reports what it showed as new
-            actions.set_width(network, group.name, to)
+    def on_change() -> None:
+        units = int(st.session_state.get(key, kept))
+        if units != kept:  # an interrupted run reports what it showed as new
+            actions.set_width(network, group.name, units)
 
-    st.slider("Filters to keep", 1, group.size, kept, key=key, on_change=moved)
+    st.slider("Filters to keep", 1, group.size, kept, key=key, on_change=on_change)
 
 
 def _locks(network: Network, group: FilterGroup, kept: int) -> None:
     edits = actions.current_request().edits
-    whole, held = group.name in edits.protected, request_edits.is_held(group.name, edits)
+    protected, held = group.name in edits.protected, request_edits.is_held(group.name, edits)
     least, most = (
         request_edits.least_of(group.name, edits),
         request_edits.most_of(group.name, edits),
     )
-    ends = f"{group.name}_{state.revision()}"
+    suffix = f"{group.name}_{state.revision()}"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.toggle(
-            "Fix this width", value=held, key=f"held_{ends}", disabled=whole,
+            "Fix this width", value=held, key=f"held_{suffix}", disabled=protected,
             help="On: the group keeps its current width, whatever the target.",
-            on_change=_held, args=(network, group.name, kept, held, f"held_{ends}"),
+            on_change=_held, args=(network, group.name, kept, held, f"held_{suffix}"),
         )  # fmt: skip
         st.toggle(
-            "Do not prune", value=whole, key=f"lock_{ends}",
-            on_change=_whole, args=(network, group.name, whole, f"lock_{ends}"),
+            "Do not prune", value=protected, key=f"lock_{suffix}",
+            on_change=_whole, args=(network, group.name, protected, f"lock_{suffix}"),
         )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.number_input(
-            "Keep at least", 1, group.size, least or None, key=f"least_{ends}", width=170,
+            "Keep at least", 1, group.size, least or None, key=f"least_{suffix}", width=170,
             placeholder="no minimum", help="The suggestion keeps at least this many filters.",
-            disabled=whole,
-            on_change=_least, args=(network, group.name, least, f"least_{ends}"),
+            disabled=protected,
+            on_change=_least, args=(network, group.name, least, f"least_{suffix}"),
         )  # fmt: skip
         st.number_input(
-            "Keep at most", 1, group.size, most or None, key=f"most_{ends}", width=170,
+            "Keep at most", 1, group.size, most or None, key=f"most_{suffix}", width=170,
             placeholder="no maximum", help="The suggestion keeps at most this many filters.",
-            disabled=whole,
-            on_change=_most, args=(network, group.name, most, f"most_{ends}"),
+            disabled=protected,
+            on_change=_most, args=(network, group.name, most, f"most_{suffix}"),
         )  # fmt: skip
-        if held or whole or least or most:
+        if held or protected or least or most:
             st.button(
                 "Reset to suggestion", key="plan_back",
                 help="Undoes the manual width, minimum and maximum of this group.",
@@ -100,10 +100,10 @@ def _locks(network: Network, group: FilterGroup, kept: int) -> None:
 
 
 def _held(network: Network, group: str, kept: int, shown: bool, key: str) -> None:
-    wanted = bool(st.session_state.get(key, shown))
-    if wanted == shown:  # an interrupted run reports what it showed as new
+    fixed = bool(st.session_state.get(key, shown))
+    if fixed == shown:  # an interrupted run reports what it showed as new
         return
-    if wanted:
+    if fixed:
         actions.set_width(network, group, kept)
     else:
         actions.apply_request(request_edits.without_widths(actions.current_request(), group))
@@ -128,19 +128,21 @@ def _most(network: Network, group: str, shown: int, key: str) -> None:
 
 def _rounding(network: Network, group: FilterGroup, widths: Widths) -> str:
     kept = widths.kept.get(group.name, group.size)
-    wanted = widths.wanted.get(group.name, kept)
-    return problems.plain(bars.rounding_note(network, group, kept, wanted))
+    unrounded = widths.unrounded.get(group.name, kept)
+    return problems.plain(bars.rounding_note(network, group, kept, unrounded))
 
 
 def rounding_cost(network: Network, widths: Widths) -> str:
     """What rounding costs the whole plan, in a sentence; '' where it changed nothing."""
-    if not widths.wanted or widths.wanted == widths.kept:
+    if not widths.unrounded or widths.unrounded == widths.kept:
         return ""
-    whole = cost_of_widths(network, {}).macs
-    more = cost_of_widths(network, widths.kept).macs - cost_of_widths(network, widths.wanted).macs
+    unpruned = cost_of_widths(network, {}).macs
+    difference = (
+        cost_of_widths(network, widths.kept).macs - cost_of_widths(network, widths.unrounded).macs
+    )
     return (
-        f"Rounding costs {percent(abs(more) / max(whole, 1), 2)} "
-        f"{'more' if more > 0 else 'fewer'} MACs (computed)."
+        f"Rounding costs {percent(abs(difference) / max(unpruned, 1), 2)} "
+        f"{'more' if difference > 0 else 'fewer'} MACs (computed)."
     )
 
 
@@ -153,9 +155,9 @@ def filters(network: Network) -> None:
     group = planned.group_of(session)
     if group is None or group.protected:
         return
-    known = bool(training_reasons.reasons_of(network.digest))
+    was_trained = bool(training_reasons.reasons_of(network.digest))
     panel = st.expander(
-        "Pruned filters and why", expanded=known, on_change="rerun", key="plan_filters"
+        "Pruned filters and why", expanded=was_trained, on_change="rerun", key="plan_filters"
     )
     if not panel.open:
         return

@@ -45,12 +45,16 @@ def panel(network: Network, widths: Widths) -> None:
 
 
 def _kinds(network: Network, widths: Widths) -> None:
-    known = evidence.evidence(state.session().model)
+    available = evidence.evidence(state.session().model)
     if note := evidence.evidence_problem(state.session().model):
         st.error(problems.plain(note), icon=":material/error:")
-    if not image_field.here(network):
+    if not image_field.available_images(network):
         image_field.ask_images(network, key="evidence_images")
-    sensitivity, seen, table = known.sensitivity, known.observations, known.latency
+    sensitivity, observations, table = (
+        available.sensitivity,
+        available.observations,
+        available.latency,
+    )
     columns = st.columns(3, gap="medium")
     with columns[0]:
         text = "One-shot accuracy with one group pruned at a time, before any fine-tuning."
@@ -63,9 +67,9 @@ def _kinds(network: Network, widths: Widths) -> None:
         _kind(network, "sensitivity", "Sensitivity", text, bool(sensitivity))
     with columns[1]:
         text = "Activations on images show which filters the next layers can do without."
-        if seen:
-            text = f"Computed from {seen.images:,} images ({seen.data})."
-        _kind(network, "observe", "Functional redundancy", text, bool(seen))
+        if observations:
+            text = f"Computed from {observations.images:,} images ({observations.data})."
+        _kind(network, "observe", "Functional redundancy", text, bool(observations))
     with columns[2]:
         text = "The time of each layer at several widths, measured on this machine."
         if table:
@@ -115,18 +119,18 @@ def staleness(kind: str) -> str:
     from sfp_viz.core.evidence.sensitivity import changes_since
     from sfp_viz.text.plan.sensitivity import stale_sentence
 
-    now = state.session()
-    found = evidence.evidence(now.model).sensitivity
-    if kind != "sensitivity" or found is None:
+    session = state.session()
+    sensitivity = evidence.evidence(session.model).sensitivity
+    if kind != "sensitivity" or sensitivity is None:
         return ""
-    return stale_sentence(changes_since(found, now.recipe, loaders.digest(now.model)))
+    return stale_sentence(changes_since(sensitivity, session.recipe, loaders.digest(session.model)))
 
 
 def _by_sensitivity() -> None:
     """Allocate by sensitivity; manual widths are undone."""
-    now = state.session()
-    edits = replace(loaders.edits_of(now), ratios=())
-    state.change(recipe=replace(now.recipe, allocation="sensitivity"), edits=edits)
+    session = state.session()
+    edits = replace(loaders.edits_of(session), ratios=())
+    state.change(recipe=replace(session.recipe, allocation="sensitivity"), edits=edits)
 
 
 def request_missing(network: Network, recipe: Recipe) -> bool:
@@ -139,7 +143,7 @@ def request_missing(network: Network, recipe: Recipe) -> bool:
     if not lacks:
         return False
     st.info(recipe_form.missing_evidence(lacks))
-    if "latency" not in lacks and not image_field.here(network):
+    if "latency" not in lacks and not image_field.available_images(network):
         image_field.ask_images(network, key="evidence_images_asked")
     for name in lacks:
         kind = _STUDY[name]
@@ -161,26 +165,27 @@ def curve(widths: Widths) -> None:
     from sfp_viz.core.evidence.sensitivity import loss, measured
     from sfp_viz.figures.sensitivity import sensitivity_curves
 
-    now = state.session()
-    group, known = planned.group_of(now), evidence.evidence(now.model).sensitivity
-    if group is None or known is None or group.name not in known.right:
+    session = state.session()
+    group, sensitivity = planned.group_of(session), evidence.evidence(session.model).sensitivity
+    if group is None or sensitivity is None or group.name not in sensitivity.right:
         return
     kept = widths.kept.get(group.name, group.size)
-    lost = loss(known, group.name, kept)
+    loss_here = loss(sensitivity, group.name, kept)
     st.markdown("**Sensitivity of this group**")
     charts.draw(
         sensitivity_curves(
-            replace(known, right={group.name: known.right[group.name]}),
+            replace(sensitivity, right={group.name: sensitivity.right[group.name]}),
             kept=widths.kept, chosen=group.name, columns=1,
         ),
         key="group_sensitivity",
-        alt=f"One-shot accuracy by the share of filters removed: about {lost:.1f} points lost "
+        alt=f"One-shot accuracy by the share of filters removed: about {loss_here:.1f} points lost "
         f"with {kept:,} of {group.size:,} kept.",
     )  # fmt: skip
-    near = min(measured(known, group.name), key=lambda point: abs(point.kept - kept))
+    nearest = min(measured(sensitivity, group.name), key=lambda point: abs(point.kept - kept))
     st.caption(
-        f"About {lost:.1f} points lost here (estimated). Measured at {near.kept:,} filters: "
-        f"{span(near.interval)} of {known.images:,} images correct (95 % interval)."
+        f"About {loss_here:.1f} points lost at this width (estimated). Measured at "
+        f"{nearest.kept:,} filters: {span(nearest.interval)} of {sensitivity.images:,} "
+        "images correct (95 % interval)."
     )
 
 

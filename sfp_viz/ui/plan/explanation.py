@@ -16,7 +16,7 @@ from sfp_viz.ui.recipe import request_edits, training_reasons
 from sfp_viz.ui.session import state
 
 
-def why(network: Network, request: Request, widths: Widths) -> None:
+def width_reason(network: Network, request: Request, widths: Widths) -> None:
     """The reason for the width of the selected group, or for its suggestion if set manually.
 
     Args:
@@ -45,8 +45,12 @@ def why(network: Network, request: Request, widths: Widths) -> None:
 
 def aligned_latex(formula: str) -> str:
     """A chain of equalities with each on a line of its own, for a narrow column."""
-    first, *rest = formula.split(" = ")
-    lines = [rf"{first} &= {rest[0]}", *(f"&= {term}" for term in rest[1:])] if rest else [first]
+    left_side, *terms = formula.split(" = ")
+    lines = (
+        [rf"{left_side} &= {terms[0]}", *(f"&= {right_side}" for right_side in terms[1:])]
+        if terms
+        else [left_side]
+    )
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
 

@@ -31,7 +31,7 @@ def goal_form(network: Network, request: Request) -> None:
 def _kind(network: Network, request: Request) -> None:
     key, shown = f"plan_goal_{state.revision()}", request.recipe.goal
 
-    def chosen() -> None:
+    def on_change() -> None:
         goal = st.session_state.get(key) or shown
         if goal != shown:  # an interrupted run reports what it showed as new
             actions.apply_request(
@@ -40,7 +40,7 @@ def _kind(network: Network, request: Request) -> None:
 
     st.segmented_control(
         "Reduce", list(CHOICE_NAMES["goal"]), default=shown, required=True, key=key,
-        format_func=lambda goal: CHOICE_NAMES["goal"][goal], on_change=chosen,
+        format_func=lambda goal: CHOICE_NAMES["goal"][goal], on_change=on_change,
     )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def _target(network: Network, request: Request) -> None:
     key = f"plan_target_{state.revision()}"
     shown = round(100 * request.recipe.target_reduction)
 
-    def moved() -> None:
+    def on_change() -> None:
         if st.session_state[key] == shown:  # an interrupted run reports what it showed as new
             return
         recipe = replace(request.recipe, target_reduction=st.session_state[key] / 100)
@@ -60,18 +60,18 @@ def _target(network: Network, request: Request) -> None:
     st.slider(
         f"Target: {goal_name(request.recipe.goal)} to save",
         0, 99, shown, 1,
-        format="%d %%", key=key, on_change=moved, width=340,
+        format="%d %%", key=key, on_change=on_change, width=340,
     )  # fmt: skip
 
 
 def _by_accuracy(network: Network, request: Request) -> None:
     """The largest saving that is predicted to lose at most so many points of accuracy."""
-    known = evidence.evidence(state.session().model)
+    available = evidence.evidence(state.session().model)
     with st.popover("Limit accuracy loss", icon=":material/straighten:"):
         st.markdown(
             f"**Largest saving of {goal_name(request.recipe.goal)} with a loss of at most**"
         )
-        if known.sensitivity is None:
+        if available.sensitivity is None:
             st.caption(
                 "This needs the sensitivity of each group: one-shot accuracy with one group "
                 "pruned at a time. It is measured once, in the background."
@@ -83,7 +83,7 @@ def _by_accuracy(network: Network, request: Request) -> None:
             help="Predicted from the sensitivity, before any fine-tuning.",
         )  # fmt: skip
         if st.button("Apply as target", key="plan_by_points", type="primary"):
-            with problems.shown():
+            with problems.catch():
                 actions.apply_request(Request(limit_loss(request, points), request.edits))
                 st.rerun()
         st.caption("Estimated by combining the loss of each group pruned alone.")
@@ -111,7 +111,7 @@ def out_of_reach(network: Network, request: Request, message: str) -> None:
     """
     problem = Problem(network, request, evidence.evidence(state.session().model))
     st.error(problems.plain(message), icon=":material/error:")
-    with problems.shown(), st.container(horizontal=True):
+    with problems.catch(), st.container(horizontal=True):
         nearest = furthest(problem)
         if nearest < request.recipe.target_reduction:
             lower = replace(request, recipe=replace(request.recipe, target_reduction=nearest))

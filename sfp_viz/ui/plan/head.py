@@ -30,25 +30,25 @@ def head(network: Network, request: Request) -> None:
             plan_files.recipe_files(network)
 
 
-def widths(network: Network, request: Request, budget: PlannedCost) -> Widths:
+def widths(network: Network, request: Request, planned_cost: PlannedCost) -> Widths:
     """All widths that the page draws: the plan's, the suggestion's and those before rounding."""
     key = state.session().model
-    wanted: dict[str, int] = {}
+    unrounded: dict[str, int] = {}
     if request.recipe.rounding > 1:
-        wanted = planned.kept_or_whole(key, request.with_recipe(rounding=1))
-    suggested = planned.budget(key, request_edits.without_widths(request)).kept or budget.kept
+        unrounded = planned.widths_or_unpruned(key, request.with_recipe(rounding=1))
+    suggested = planned.cost(key, request_edits.without_widths(request)).kept or planned_cost.kept
     curves, unit = lost_curves(request)
-    return Widths(budget.kept, suggested, wanted, curves, unit)
+    return Widths(planned_cost.kept, suggested, unrounded, curves, unit)
 
 
 def lost_curves(request: Request) -> tuple[Curves, str]:
     """The loss from pruning each group alone, by rising units kept, and its unit: points of
     accuracy from the measured sensitivity, else the share of the signal lost."""
     key = state.session().model
-    known = evidence.evidence(key)
-    if known.sensitivity is not None:
+    available = evidence.evidence(key)
+    if available.sensitivity is not None:
         return {n: _thinned(c, 1.0) for n, c in evidence.losses(key).items()}, "points"
-    if known.observations is not None and request.recipe.allocation == "functional":
+    if available.observations is not None and request.recipe.allocation == "functional":
         lost = evidence.signal_lost(key)
         return {name: _thinned(c[:-1], 100.0) for name, c in lost.items()}, "% of the signal"
     return {}, ""
@@ -61,22 +61,22 @@ def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
     return tuple((int(size - m), round(float(scale * lost[m]), 3)) for m in pruned[::-1])
 
 
-def target_summary(network: Network, request: Request, drawn: Widths) -> None:
+def target_summary(network: Network, request: Request, widths: Widths) -> None:
     """How far the plan meets its target, in a sentence."""
-    saved = planned.saved(state.session().model, request.recipe.goal, drawn.kept)
-    whole = sum(group.width for group in network.groups)
-    left = sum(drawn.kept.get(g.name, g.size) * g.repeats for g in network.groups)
-    if left == whole:
+    saved = planned.reduction(state.session().model, request.recipe.goal, widths.kept)
+    channels = sum(group.width for group in network.groups)
+    kept_channels = sum(widths.kept.get(g.name, g.size) * g.repeats for g in network.groups)
+    if kept_channels == channels:
         st.caption("This plan prunes no filters. Raise the target, or drag a bar to the left.")
         return
     fewer = "fewer" if request.recipe.goal in ("macs", "params") else "less"
     goal = recipe_text.goal_name(request.recipe.goal)
     text = (
-        f"{percent(saved)} {fewer} {goal}, {whole - left:,} of {whole:,} filters pruned. "
-        f"Target: at least {percent(request.recipe.target_reduction)}."
+        f"{percent(saved)} {fewer} {goal}, {channels - kept_channels:,} of {channels:,} filters "
+        f"pruned. Target: at least {percent(request.recipe.target_reduction)}."
     )
-    if held := len(request.edits.ratios):
-        text += f" {held} width{'s are' if held > 1 else ' is'} fixed manually; the other groups "
+    if fixed := len(request.edits.ratios):
+        text += f" {fixed} width{'s are' if fixed > 1 else ' is'} fixed manually; the other groups "
         text += "adjust." if request.edits.makeup else "keep their widths."
-    text += f" {plan_details.rounding_cost(network, drawn)}"
+    text += f" {plan_details.rounding_cost(network, widths)}"
     st.caption(f"{text.rstrip()} {image_offer.images_used(request)}")

@@ -39,14 +39,14 @@ def page(network: Network) -> None:
     """Choose two plans and see their differences."""
     sides = choices(network)
     names = list(sides)
-    first, second = defaults(names)
+    default_a, default_b = defaults(names)
     st.markdown("The differences between two plans of this network.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        a = _choose("Plan A", "compare a", sides, names.index(first))
-        b = _choose("Plan B", "compare b", sides, names.index(second))
+        a = _choose("Plan A", "compare a", sides, names.index(default_a))
+        b = _choose("Plan B", "compare b", sides, names.index(default_b))
         with st.popover("Open a plan", icon=":material/folder_open:"):
             _open_file(network)
-    with problems.stopping():
+    with problems.catch_and_stop():
         plan_a, plan_b = plan_of(a), plan_of(b)
         diff = differences(plan_a, plan_b, network)
     _costs(diff, (a, plan_a), (b, plan_b))
@@ -135,7 +135,7 @@ def _choose(label: str, key: str, sides: Mapping[str, Side], index: int) -> Side
 def _open_file(network: Network) -> None:
     file = st.file_uploader("Plan file (JSON)", type=["json"], max_upload_size=16)
     if file is not None and file.file_id != st.session_state.get("compared file"):
-        with problems.shown():
+        with problems.catch():
             open_plan(network, file.name, file.getvalue())
             st.session_state["compared file"] = file.file_id
             st.rerun()
@@ -147,7 +147,7 @@ def _costs(diff: Differences, *sides: tuple[Side, Plan]) -> None:
         ("MACs", count, "macs"), ("Params", count, "params"),
         ("Peak activation memory", size, "peak_activation_bytes"),
     ]  # fmt: skip
-    unpruned = planned.budget(
+    unpruned = planned.cost(
         state.session().model, Request(replace(plan_a.recipe, target_reduction=0.0))
     )
     table = [
@@ -205,7 +205,7 @@ def _settings(diff: Differences) -> None:
     rows = [row(difference) for difference in (*diff.recipe, *diff.edits)]
     if rows:
         st.subheader("Differences in recipe and manual changes")
-        _table([{"Setting": what, "A": a, "B": b} for what, a, b in rows], {})
+        _table([{"Setting": setting, "A": a, "B": b} for setting, a, b in rows], {})
 
 
 def _table(rows: list[dict[str, Any]], columns: dict[str, Any]) -> None:
@@ -229,12 +229,12 @@ _EDITS = {
 
 def row(difference: Change) -> tuple[str, str, str]:
     """(setting, value in A, value in B) of one difference."""
-    what = difference.what
-    if not difference.group and what not in _EDITS:
-        label = FIELD_LABELS.get(what, what.replace("_", " ").capitalize())
-        return label, _choice(what, difference.a), _choice(what, difference.b)
-    label = f"{difference.group}: {_EDITS[what]}" if difference.group else _EDITS[what]
-    return label, _edit(what, difference.a), _edit(what, difference.b)
+    field = difference.what
+    if not difference.group and field not in _EDITS:
+        label = FIELD_LABELS.get(field, field.replace("_", " ").capitalize())
+        return label, _choice(field, difference.a), _choice(field, difference.b)
+    label = f"{difference.group}: {_EDITS[field]}" if difference.group else _EDITS[field]
+    return label, _edit(field, difference.a), _edit(field, difference.b)
 
 
 def units(numbers: Sequence[int], *, most: int = 12) -> str:
@@ -244,22 +244,22 @@ def units(numbers: Sequence[int], *, most: int = 12) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _choice(what: str, value: object) -> str:
-    if what in ("target_reduction", "max_ratio") and isinstance(value, float):
+def _choice(field: str, value: object) -> str:
+    if field in ("target_reduction", "max_ratio") and isinstance(value, float):
         return f"{100 * value:.4g} %"
     if isinstance(value, float):
         return f"{value:g}"
-    return CHOICE_NAMES.get(what, {}).get(str(value), str(value))
+    return CHOICE_NAMES.get(field, {}).get(str(value), str(value))
 
 
-def _edit(what: str, value: object) -> str:
+def _edit(field: str, value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if what == "ratio" and isinstance(value, float):
+    if field == "ratio" and isinstance(value, float):
         return f"{100 * value:.3g} % of its filters"
-    if what == "clusters" and isinstance(value, tuple):
+    if field == "clusters" and isinstance(value, tuple):
         return f"{len({label for label in value if label >= 0})} clusters"
     if isinstance(value, tuple):
         return join_names([str(unit) for unit in value], most=8)

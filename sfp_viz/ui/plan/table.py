@@ -22,7 +22,7 @@ _OTHER = "Filters kept by another allocation at the same target."
 def table(network: Network, widths: Widths, others: Others) -> None:
     """One row per group that can be pruned; the others are listed below with their reason."""
     request = actions.current_request()
-    spread = planned.dispersions_or_none(state.session().model, request.recipe)
+    spread = planned.dispersions_or_empty(state.session().model, request.recipe)
     free = [group for group in network.groups if not group.protected]
     rows = [row(group, request, widths, spread, others) for group in free]
     key = f"plan_table_{state.revision()}"
@@ -32,7 +32,10 @@ def table(network: Network, widths: Widths, others: Others) -> None:
         "keeps": number("Kept", min_value=1, step=1),
         "filters": number("Of"),
         "suggested": number("Suggested"),
-        **{f"kept {way}": number(f"Kept {ALLOCATIONS[way]}", help=_OTHER) for way in others},
+        **{
+            f"kept {strategy}": number(f"Kept {ALLOCATIONS[strategy]}", help=_OTHER)
+            for strategy in others
+        },
         "removed": number("Removed", format="%.0f %%"),
         "least": number("At least", min_value=1, step=1),
         "most": number("At most", min_value=1, step=1),
@@ -76,7 +79,7 @@ def row(
         "keeps": kept,
         "filters": group.size,
         "suggested": widths.suggested.get(group.name, group.size),
-        **{f"kept {way}": kept_there[group.name] for way, kept_there in others.items()},
+        **{f"kept {strategy}": kept_there[group.name] for strategy, kept_there in others.items()},
         "removed": 100 * (1 - kept / group.size),
         "least": request_edits.least_of(group.name, request.edits) or None,
         "most": request_edits.most_of(group.name, request.edits) or None,

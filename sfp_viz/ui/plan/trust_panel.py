@@ -60,17 +60,17 @@ def result(trust: Trust, request: Request) -> None:
     """The verdict, the rank of each allocation, and how well each prediction ordered the plans."""
     from sfp_viz.figures.trust import predicted_against_measured
 
-    *standing, order = verdict_parts(trust)
-    for text in standing:
+    *verdicts, order = verdict_parts(trust)
+    for text in verdicts:
         st.markdown(problems.plain(text))
     st.caption(problems.plain(order))
     if not _same(trust, request):
         st.caption("Measured for another recipe or target. Run the test again for the current one.")
     _standings(trust, request)
-    known = [name for name in PREDICTORS if agreement(trust, name)]
-    if known:
+    predictors = [name for name in PREDICTORS if agreement(trust, name)]
+    if predictors:
         predictor = st.segmented_control(
-            "Prediction", known, default=known[-1], required=True, key="trust_predictor",
+            "Prediction", predictors, default=predictors[-1], required=True, key="trust_predictor",
             format_func=lambda name: _WORDS[name],
         )  # fmt: skip
         charts.draw(
@@ -86,7 +86,7 @@ def result(trust: Trust, request: Request) -> None:
 
 def _standings(trust: Trust, request: Request) -> None:
     """The measured allocations, and a button that uses the best one where it is not in use."""
-    ranked, first = rankings(trust), leaders(trust)
+    ranked, best_rankings = rankings(trust), leaders(trust)
     if len(ranked) < 2:
         return
     goal = trust.recipe.goal
@@ -103,8 +103,8 @@ def _standings(trust: Trust, request: Request) -> None:
         ],
         border="horizontal",
     )
-    if len(first) == 1 and not _used(first[0], request) and _same(trust, request):
-        best = first[0].allocation
+    if len(best_rankings) == 1 and not _used(best_rankings[0], request) and _same(trust, request):
+        best = best_rankings[0].allocation
         st.button(
             f"Use: {ALLOCATIONS[best]}",
             key="trust_best", on_click=allocations.use, args=(best,),
@@ -126,7 +126,7 @@ def _capitalized(allocation: Strategy) -> str:
 
 
 def _start(network: Network, again: bool) -> None:
-    if not image_field.here(network):
+    if not image_field.available_images(network):
         st.caption("This needs images. Choose some above.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):

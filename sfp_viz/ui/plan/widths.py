@@ -17,13 +17,13 @@ Curves = Mapping[str, tuple[tuple[int, float], ...]]
 class Widths:
     """The widths that are drawn of a plan: units that each group keeps, by name.
 
-    ``kept`` under the plan, ``suggested`` without manual widths, ``wanted`` without rounding
+    ``kept`` under the plan, ``suggested`` without manual widths, ``unrounded`` without rounding
     ({} where nothing is rounded). ``curves``: (kept, lost) by rising kept, in ``unit``; {} for
     none. All computed.
     """
 
     kept: Mapping[str, int]
     suggested: Mapping[str, int]
-    wanted: Mapping[str, int]
+    unrounded: Mapping[str, int]
     curves: Curves
     unit: str = ""

@@ -43,10 +43,10 @@ def set_width(network: Network, group: str, to: int) -> None:
 
 def set_protected(network: Network, group: str, locked: bool) -> None:
     """Protect a group from pruning, or lift that."""
-    known = evidence.evidence(state.session().model)
+    available = evidence.evidence(state.session().model)
     request = current_request()
     apply_request(
-        request_edits.with_lock(network, request, group=group, locked=locked, evidence=known)
+        request_edits.with_lock(network, request, group=group, locked=locked, evidence=available)
     )
 
 

@@ -15,8 +15,8 @@ def help_of(field: str, choice: str) -> str:
         field: a field of Recipe.
         choice: the value in use.
     """
-    chosen = f"In use: **{CHOICE_NAMES[field][choice]}**. {CHOICE_MEANINGS[field][choice]}"
-    return f"{FIELD_HELP[field]}\n\n{chosen}"
+    in_use = f"In use: **{CHOICE_NAMES[field][choice]}**. {CHOICE_MEANINGS[field][choice]}"
+    return f"{FIELD_HELP[field]}\n\n{in_use}"
 
 
 @st.fragment

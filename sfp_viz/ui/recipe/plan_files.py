@@ -36,7 +36,7 @@ def recipe_files(network: Network) -> None:
         max_upload_size=16,
     )
     if file is not None:
-        with problems.shown():
+        with problems.catch():
             open_file(network, file.getvalue())
 
 
@@ -55,15 +55,15 @@ def recipe_button(network: Network, plan: Plan | None = None) -> None:
 
 def plan_button(network: Network, plan: Plan | None = None) -> None:
     """Download of ``plan``, else of the session's plan, which is made on the click."""
-    now = state.session()
-    key, request = now.model, now.request  # the click comes from another thread
+    session = state.session()
+    key, request = session.model, session.request  # the click comes from another thread
     st.download_button(
         "Plan",
         lambda: plan_to_json(plan or planned.plan(key, request)),
         file_name=f"{network.name}.plan.json",
         mime="application/json",
         key="take_plan",
-        disabled=plan is None and planned.budget(key, request).after is None,
+        disabled=plan is None and planned.cost(key, request).after is None,
         on_click="ignore",
         icon=":material/download:",
     )

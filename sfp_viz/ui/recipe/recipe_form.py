@@ -24,12 +24,15 @@ def missing_evidence(lacks: tuple[str, ...]) -> str:
         lacks: names of the missing evidence, as in EVIDENCE_NAMES.
     """
     times = EVIDENCE_NAMES["latency"]
-    rest = " and ".join(EVIDENCE_NAMES[name] for name in lacks if name != "latency")
-    if not rest:
+    image_evidence = " and ".join(EVIDENCE_NAMES[name] for name in lacks if name != "latency")
+    if not image_evidence:
         return f"The latency goal needs {times}, which has not been measured yet."
     if "latency" in lacks:
-        return f"This recipe needs {rest}, and its latency goal needs {times}. Both are missing."
-    return f"This recipe needs {rest}, which is not available yet for this network."
+        return (
+            f"This recipe needs {image_evidence}, and its latency goal needs {times}. Both are "
+            "missing."
+        )
+    return f"This recipe needs {image_evidence}, which is not available yet for this network."
 
 
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
@@ -41,7 +44,7 @@ def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
             "Named recipes",
             list(RECIPE_NAMES),
             index=list(RECIPE_NAMES).index(name) if name else None,
-            format_func=lambda known: RECIPE_NAMES[known],
+            format_func=lambda name: RECIPE_NAMES[name],
             placeholder="Custom recipe",
             key=key,
             on_change=apply_named,

@@ -57,11 +57,13 @@ def with_width(network: Network, request: Request, *, group: str, to: int, hold:
     The first width by hand settles what the other groups do: with ``hold`` they make up for it,
     so that the target holds; without it they stay as they are. Later ones leave that as it is.
     """
-    it, edits = network.group(group), request.edits
-    to = min(max(int(to), 1, least_of(group, edits)), most_of(group, edits) or it.size)
+    filter_group, edits = network.group(group), request.edits
+    to = min(max(int(to), 1, least_of(group, edits)), most_of(group, edits) or filter_group.size)
     if not edits.ratios:
         edits = replace(edits, makeup=hold)
-    return replace(request, edits=edits.with_ratio(group, (it.size - to) / it.size))
+    return replace(
+        request, edits=edits.with_ratio(group, (filter_group.size - to) / filter_group.size)
+    )
 
 
 def with_makeup(request: Request, hold: bool) -> Request:
@@ -72,28 +74,34 @@ def with_makeup(request: Request, hold: bool) -> Request:
 def with_minimum(network: Network, request: Request, *, group: str, units: int | None) -> Request:
     """``group`` keeps at least ``units``; None lifts that. A width or a maximum by hand below it
     rises to it."""
-    it = network.group(group)
-    units = None if units is None else min(max(int(units), 1), it.size)
+    filter_group = network.group(group)
+    units = None if units is None else min(max(int(units), 1), filter_group.size)
     if units is not None and 0 < most_of(group, request.edits) < units:
         request = replace(request, edits=request.edits.with_most(group, units))
     after = replace(request, edits=request.edits.with_least(group, units))
     ratio = dict(request.edits.ratios).get(group)
-    if units is not None and ratio is not None and round(it.size * (1 - ratio)) < units:
-        after = replace(after, edits=after.edits.with_ratio(group, (it.size - units) / it.size))
+    if units is not None and ratio is not None and round(filter_group.size * (1 - ratio)) < units:
+        after = replace(
+            after,
+            edits=after.edits.with_ratio(group, (filter_group.size - units) / filter_group.size),
+        )
     return after
 
 
 def with_maximum(network: Network, request: Request, *, group: str, units: int | None) -> Request:
     """``group`` keeps at most ``units``; None lifts that. A width or a minimum by hand above it
     falls to it."""
-    it = network.group(group)
-    units = None if units is None else min(max(int(units), 1), it.size)
+    filter_group = network.group(group)
+    units = None if units is None else min(max(int(units), 1), filter_group.size)
     if units is not None and least_of(group, request.edits) > units:
         request = replace(request, edits=request.edits.with_least(group, units))
     after = replace(request, edits=request.edits.with_most(group, units))
     ratio = dict(request.edits.ratios).get(group)
-    if units is not None and ratio is not None and round(it.size * (1 - ratio)) > units:
-        after = replace(after, edits=after.edits.with_ratio(group, (it.size - units) / it.size))
+    if units is not None and ratio is not None and round(filter_group.size * (1 - ratio)) > units:
+        after = replace(
+            after,
+            edits=after.edits.with_ratio(group, (filter_group.size - units) / filter_group.size),
+        )
     return after
 
 
@@ -133,8 +141,8 @@ def with_target(network: Network, request: Request, recipe: Recipe) -> Request:
         and not is_tied(group, recipe)
         and not is_held(group.name, request.edits)
     ]
-    stays = open_groups or not request.edits.makeup
-    return Request(recipe, request.edits if stays else replace(request.edits, ratios=()))
+    keeps_widths = open_groups or not request.edits.makeup
+    return Request(recipe, request.edits if keeps_widths else replace(request.edits, ratios=()))
 
 
 def reduction(network: Network, kept: Mapping[str, int]) -> float:

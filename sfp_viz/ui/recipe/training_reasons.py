@@ -41,25 +41,25 @@ def reasons_of(digest: str) -> Mapping[tuple[str, int], Reason]:
 
 def with_training_reasons(removal: Removal, digest: str) -> Removal:
     """``removal`` with the reasons of the training in place of 'by hand'."""
-    known = reasons_of(digest)
-    if not known or _BY_HAND not in removal.reasons:
+    reasons_by_filter = reasons_of(digest)
+    if not reasons_by_filter or _BY_HAND not in removal.reasons:
         return removal
     reasons = tuple(
-        known.get((removal.group, unit), why) if why == _BY_HAND else why
-        for unit, why in zip(removal.filters, removal.reasons, strict=True)
+        reasons_by_filter.get((removal.group, unit), reason) if reason == _BY_HAND else reason
+        for unit, reason in zip(removal.filters, removal.reasons, strict=True)
     )
     return replace(removal, reasons=reasons)
 
 
-def apply_to(edits: Edits | None) -> bool:
+def applies_to(edits: Edits | None) -> bool:
     """Whether ``edits`` still remove all filters that a training removed, of the same weights."""
-    known = reasons_of(edits.digest) if edits else {}
-    return bool(known) and set(known) <= set(edits.remove if edits else ())
+    reasons = reasons_of(edits.digest) if edits else {}
+    return bool(reasons) and set(reasons) <= set(edits.remove if edits else ())
 
 
 def sentence(group: FilterGroup, kept: int, edits: Edits | None) -> str:
     """Why a group keeps ``kept`` filters, in a sentence, where a training decided it; else ''."""
-    if edits is None or not apply_to(edits):
+    if edits is None or not applies_to(edits):
         return ""
     removed = sum(name == group.name for name, _ in reasons_of(edits.digest))
     if group.protected or kept != group.size - removed:
@@ -73,9 +73,9 @@ def sentence(group: FilterGroup, kept: int, edits: Edits | None) -> str:
 def _read(file: Path, written: int) -> dict[tuple[str, int], Reason]:
     plan = plan_from_json(file.read_text(encoding="utf-8"))
     return {
-        (removal.group, unit): why
+        (removal.group, unit): reason
         for removal in plan.removals
-        for unit, why in zip(removal.filters, removal.reasons, strict=True)
+        for unit, reason in zip(removal.filters, removal.reasons, strict=True)
     }
 
 

@@ -34,17 +34,17 @@ _STYLE = (
 
 def chip(page: str = "") -> None:
     """Draw the chip on the page called ``page``; nothing if no run is under way and none failed."""
-    first = _activity()
-    busy = _busy(first)
-    clock = busy and not (page == WATCHED and _of_this_network(first))
+    activity_at_start = _activity()
+    busy = _busy(activity_at_start)
+    clock = busy and not (page == WATCHED and _of_this_network(activity_at_start))
     if page == WATCHED:
-        _note_failures(first)  # the list of this page shows them
-    unread = [first]
+        _note_failures(activity_at_start)  # the list of this page shows them
+    unread = [activity_at_start]
 
     def draw() -> None:
         activity = unread.pop() if unread else _activity()
         changed = _busy(activity) != busy
-        if changed or (page == WATCHED and _ids(activity) != _ids(first)):
+        if changed or (page == WATCHED and _ids(activity) != _ids(activity_at_start)):
             st.rerun()  # the clock stops, or the queue and the list on the page change
         _draw(activity, progress=clock)
 
@@ -54,19 +54,19 @@ def chip(page: str = "") -> None:
 def label(activity: Activity, *, progress: bool = True) -> str:
     """The label of the chip: the newest run under way, how many more there are, and how many are
     queued; with the ``progress`` of that run, or without it where nothing updates the label."""
-    parts = []
+    texts = []
     if activity.working:
         run = activity.working[0]
-        parts.append(f"{run_labels.KINDS.get(run.kind, run.kind)}: {network_of(run)}")
+        texts.append(f"{run_labels.KINDS.get(run.kind, run.kind)}: {network_of(run)}")
         if progress:
             running = run.state == "running"
             state = percent(run.progress, 0) if running else run_labels.STATES[run.state].lower()
-            parts.append(state)
+            texts.append(state)
         if more := len(activity.working) - 1:
-            parts.append(f"{more} more")
+            texts.append(f"{more} more")
     if activity.queued:
-        parts.append(f"{len(activity.queued)} queued")
-    return ", ".join(parts)
+        texts.append(f"{len(activity.queued)} queued")
+    return ", ".join(texts)
 
 
 def network_of(run: Run) -> str:

@@ -39,7 +39,7 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
         place = st.container(key="live")
 
     def refresh() -> None:
-        with problems.shown():
+        with problems.catch():
             current = known_runs.runs_of(digest)
             selection.keep_watching(current)
             with listed:
@@ -48,7 +48,7 @@ def watch(digest: str, *, listed: Any, place: Any) -> None:
                 queue_panel.panel()
             with place:
                 if current:
-                    run_view.draw(selection.selected(current), current)
+                    run_view.draw(selection.selected_runs(current), current)
                 else:
                     _no_runs()
             selection.write(current)

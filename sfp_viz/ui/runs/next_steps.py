@@ -38,7 +38,7 @@ def plan_button(run: Run | Summary, *, key: str, main: bool = False) -> None:
     kind = "primary" if main else "secondary"
     if not st.button("Open plan", key=key, icon=":material/tune:", type=kind):
         return
-    with problems.shown():
+    with problems.catch():
         plan = plan_of(run.path)
         if plan is None:
             raise RunError(
@@ -52,7 +52,7 @@ def plan_button(run: Run | Summary, *, key: str, main: bool = False) -> None:
         state.change(recipe=plan.recipe, edits=plan.edits, run=run.id)
         session = state.session()
         subject = session.model, session.request
-        out_of_reach = planned.budget(*subject).after is None
+        out_of_reach = planned.cost(*subject).after is None
         if out_of_reach or planned.plan(*subject).hash != plan.hash:
             st.toast(_OTHER_FILTERS, icon=":material/info:")
         st.switch_page("pages/plan.py")

@@ -71,9 +71,9 @@ def start_text(start: float | None, now: float) -> str:
 def _starts(home: Path, runs: tuple[str, ...]) -> dict[str, float | None]:
     """When each queued run is expected to start, in seconds since 1970; ``runs`` is the cache
     key."""
-    now = time.time()
+    current_time = time.time()
     waits = queue.expected_starts(home)
-    return {run: None if wait is None else now + wait for run, wait in waits.items()}
+    return {run: None if wait is None else current_time + wait for run, wait in waits.items()}
 
 
 def _row(run: Run, name: str, place: int, count: int, start: float | None) -> None:

@@ -51,7 +51,7 @@ def is_uniform(run: Run) -> bool:
 
 
 def _alike(run: Run, other: Run) -> bool:
-    pruned, baseline = run.before, other.before
+    start, other_start = run.before, other.before
     return (
         other.id != run.id
         and is_uniform(other)
@@ -60,8 +60,8 @@ def _alike(run: Run, other: Run) -> bool:
         and other.facts.get("digest") == run.facts.get("digest")
         and other.data == run.data
         and other.settings.train_images == run.settings.train_images
-        and pruned is not None
-        and baseline is not None
-        and pruned.images == baseline.images
-        and abs(pruned.macs - baseline.macs) <= SAME * max(pruned.macs, baseline.macs)
+        and start is not None
+        and other_start is not None
+        and start.images == other_start.images
+        and abs(start.macs - other_start.macs) <= SAME * max(start.macs, other_start.macs)
     )

@@ -21,13 +21,13 @@ def table(runs: Sequence[Run]) -> None:
     """Draw all runs, the newest first. A selected row is watched, several are drawn together."""
     text = " ".join([str(runs[0].facts.get("digest")), *(run.id for run in runs)])
     key = f"runs_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    ids = [run.id for run, _ in selection.selected(runs)]
+    ids = [run.id for run, _ in selection.selected_runs(runs)]
     rows = [at for at, run in enumerate(runs) if run.id in ids]  # selected, also after a reload
 
     def select() -> None:
-        chosen = [runs[at].id for at in st.session_state[key]["selection"]["rows"]]
-        if set(chosen) != set(ids):
-            selection.choose(chosen, ids[0])
+        selected = [runs[at].id for at in st.session_state[key]["selection"]["rows"]]
+        if set(selected) != set(ids):
+            selection.choose(selected, ids[0])
 
     number_column, text_column = st.column_config.NumberColumn, st.column_config.TextColumn
     names = run_names.list_names(runs)

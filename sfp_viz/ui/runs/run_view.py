@@ -57,8 +57,8 @@ def draw(selected: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
     else:
         next_steps.buttons(run)
     _numbers(run)
-    drawn = [(other, slot) for other, slot in selected if other.kind != "sweep"]
-    _curves(run, drawn, runs, still=still)
+    drawn_runs = [(other, slot) for other, slot in selected if other.kind != "sweep"]
+    _curves(run, drawn_runs, runs, still=still)
     if run.kind == sparsify.KIND:
         if run.before or run.epochs:
             st.markdown("**Sparse training**")
@@ -69,13 +69,13 @@ def draw(selected: Sequence[tuple[Run, int]], runs: Sequence[Run]) -> None:
 
 
 def _curves(
-    run: Run, drawn: Sequence[tuple[Run, int]], runs: Sequence[Run], *, still: bool
+    run: Run, drawn_runs: Sequence[tuple[Run, int]], runs: Sequence[Run], *, still: bool
 ) -> None:
     """The curves of the runs ``drawn``, and what they were measured on."""
     if run.kind == sparsify.KIND:  # before its fine-tuning it has charts of its own
-        drawn = [(other, slot) for other, slot in drawn if other.epochs]
-    shown = [other for other, _ in drawn]
-    if not any(other.epochs or other.before for other in shown):
+        drawn_runs = [(other, slot) for other, slot in drawn_runs if other.epochs]
+    curve_runs = [other for other, _ in drawn_runs]
+    if not any(other.epochs or other.before for other in curve_runs):
         if run.kind != sparsify.KIND:
             st.caption(
                 "It stopped before the end of its first epoch, so it has no curves."
@@ -83,7 +83,7 @@ def _curves(
                 else "Its curves appear here after the first epoch."
             )
         return
-    names = run_names.unique_names(shown)
+    names = run_names.unique_names(curve_runs)
     curves = [
         Curve(
             name=name,
@@ -94,11 +94,11 @@ def _curves(
             main=other is run,
             before=len(other.epochs) - len(final_network_epochs(other)),
         )
-        for (other, slot), name in zip(drawn, names, strict=True)
+        for (other, slot), name in zip(drawn_runs, names, strict=True)
     ]
     lines = references.references(run, runs)
     live_lines(curves, key="lines", references=lines, stages=stages(run), still=still)
-    _measured_on(shown)
+    _measured_on(curve_runs)
     comparable = run.result and run.kind == TRAINING and not references.is_uniform(run)
     if comparable and references.uniform(run, runs) is None:
         st.caption(_NO_BASELINE)
@@ -146,7 +146,7 @@ def _queue_text(run: Run) -> str:
     """The place of ``run`` in the queue and when it starts, estimated from earlier epochs."""
     home = loaders.home()
     queued, seconds = queue.queued_runs(home), queue.expected_starts(home).get(run.id)
-    place = next((at for at, other in enumerate(queued, 1) if other.id == run.id), 1)
+    place = next((at for at, queued_run in enumerate(queued, 1) if queued_run.id == run.id), 1)
     text = "Next in the queue" if place == 1 else f"Number {place} in the queue"
     if seconds is not None:
         text += f", starts in about {duration(seconds)} (estimated from earlier epochs)"

@@ -17,39 +17,39 @@ _KEY = "runs drawn"  # session_state: {id of a run: its slot}, in order of selec
 _QUERY = "runs"
 
 
-def watched(runs: Sequence[Run]) -> Run | None:
+def watched_run(runs: Sequence[Run]) -> Run | None:
     """The run to watch: that of the session, else one under way, else the newest; None for none."""
-    chosen = next((run for run in runs if run.id == state.session().run), None)
+    selected_run = next((run for run in runs if run.id == state.session().run), None)
     active = [run for run in runs if not run.over]
     working = [run for run in active if run.state != "queued"]
-    return chosen or next(iter([*working, *active, *runs]), None)
+    return selected_run or next(iter([*working, *active, *runs]), None)
 
 
 def keep_watching(runs: Sequence[Run]) -> None:
     """Make the watched run that of the session, so that the page keeps showing it when another one
     starts: its buttons must not change under the pointer."""
-    main = watched(runs)
+    main = watched_run(runs)
     if main is not None and main.id != state.session().run:
         state.change(run=main.id)
 
 
-def selected(runs: Sequence[Run]) -> tuple[tuple[Run, int], ...]:
+def selected_runs(runs: Sequence[Run]) -> tuple[tuple[Run, int], ...]:
     """The selected runs with their slots 0..5, the watched one first; () without runs."""
-    main, chosen = watched(runs), _chosen()
+    main, slots = watched_run(runs), _slots()
     if main is None:
         return ()
-    if main.id not in chosen:  # it was not selected in the list, but for example just started
+    if main.id not in slots:  # it was not selected in the list, but for example just started
         return ((main, 0),)
-    others = [run for run in runs if run.id in chosen and run is not main]
+    others = [run for run in runs if run.id in slots and run is not main]
     if not others:
         return ((main, 0),)
-    return tuple((run, chosen[run.id]) for run in (main, *others))
+    return tuple((run, slots[run.id]) for run in (main, *others))
 
 
 def choose(ids: Sequence[str], main: str = "") -> None:
     """Select the runs ``ids`` and watch the newly selected one; ``main`` was watched before. Runs
     that stay selected keep their slots, hence their colors."""
-    before = _chosen()
+    before = _slots()
     if main not in before:
         before = {main: 0}
     kept = {name: slot for name, slot in before.items() if name in ids}
@@ -67,8 +67,8 @@ def read(runs: Sequence[Run]) -> None:
     """Take over the selection in the address, once in a browser session."""
     if _KEY in st.session_state:
         return
-    known = {run.id for run in runs}
-    ids = [name for name in st.query_params.get(_QUERY, "")[:600].split(".") if name in known]
+    ids_here = {run.id for run in runs}
+    ids = [name for name in st.query_params.get(_QUERY, "")[:600].split(".") if name in ids_here]
     if ids and not state.session().run:
         choose(ids[:MOST], main=ids[0])
         state.change(run=ids[0])
@@ -78,12 +78,12 @@ def read(runs: Sequence[Run]) -> None:
 
 def write(runs: Sequence[Run]) -> None:
     """Write the selection into the address."""
-    text = ".".join(run.id for run, _ in selected(runs))
+    text = ".".join(run.id for run, _ in selected_runs(runs))
     if not text:
         st.query_params.pop(_QUERY, None)
     elif st.query_params.get(_QUERY) != text:
         st.query_params[_QUERY] = text
 
 
-def _chosen() -> dict[str, int]:
+def _slots() -> dict[str, int]:
     return dict(st.session_state.get(_KEY) or {})

@@ -49,7 +49,7 @@ def buttons(run: Run) -> None:
             help="Opens the trained network before pruning, with the filters that reached 0 as its "
             "plan. Undo reverts it. A plan contains whole filters only, no stripes.",
         ):
-            with problems.shown():
+            with problems.catch():
                 with st.spinner("Reading the trained network"):
                     open_plan(run.path)
                 st.switch_page("pages/plan.py")

@@ -53,7 +53,7 @@ def _sparse_phase(path: Path, stamp: tuple[int, int]) -> SparsePhase:
 
 def thinning_charts(run: Run, *, still: bool) -> None:
     """Draw the layers over the epochs and their charts; ``still``: no clock runs on the page."""
-    with problems.shown():
+    with problems.catch():
         phase, network = sparse_phase(run), _network(run)
         if network is None:
             st.caption("The unpruned network of this run is no longer in the workspace.")
@@ -69,25 +69,25 @@ def thinning_charts(run: Run, *, still: bool) -> None:
 
 def numbers(run: Run) -> None:
     """Draw the numbers of the sparse phase, for a run without any of its fine-tuning."""
-    with problems.shown():
+    with problems.catch():
         phase, network = sparse_phase(run), _network(run)
         if network is None or not phase.refreshes:
             return
-        last, before = phase.refreshes[-1], cost(network)
+        newest, unpruned = phase.refreshes[-1], cost(network)
         with st.container(horizontal=True):
             tested = [r.test_accuracy for r in phase.refreshes if r.test_accuracy is not None]
             if tested:
                 stopped = "When stopped" if run.over else "Current accuracy"
                 st.metric("Accuracy" if phase.finished else stopped, percent(tested[-1]))
-            _costs(last, before)
+            _costs(newest, unpruned)
 
 
-def _costs(last: Refresh, before: Cost) -> None:
-    st.metric("MACs", count(last.macs), **_delta(last.macs, before.macs))
-    st.metric("Params", count(last.params), **_delta(last.params, before.params))
+def _costs(newest: Refresh, unpruned: Cost) -> None:
+    st.metric("MACs", count(newest.macs), **_delta(newest.macs, unpruned.macs))
+    st.metric("Params", count(newest.params), **_delta(newest.params, unpruned.params))
     st.metric(
-        "Activation memory", size(last.activation_bytes),
-        **_delta(last.activation_bytes, before.peak_activation_bytes),
+        "Activation memory", size(newest.activation_bytes),
+        **_delta(newest.activation_bytes, unpruned.peak_activation_bytes),
         help=ACTIVATION_HELP,
     )  # fmt: skip
 

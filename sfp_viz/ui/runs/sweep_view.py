@@ -41,10 +41,10 @@ def draw(run: Run) -> None:
     done, total = sum(cell.done for cell in cells), sum(cell.of for cell in cells)
     active = [child for child in members if child.run is not None and not child.run.over]
     st.progress(done / max(1, total), text=f"{done} of {total} trainings finished")
-    lost = sweep_control.lost_children(run)
-    if lost and run.state == "finished":  # else resuming the sweep does it
+    lost_children = sweep_control.lost_children(run)
+    if lost_children and run.state == "finished":  # else resuming the sweep does it
         st.button(
-            f"Queue {len(lost)} again", key="sweep_back", icon=":material/play_arrow:",
+            f"Queue {len(lost_children)} again", key="sweep_back", icon=":material/play_arrow:",
             on_click=_requeue, args=(run,),
             help="Trainings whose worker was lost or never started continue from their last "
             "checkpoint.",

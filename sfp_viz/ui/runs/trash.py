@@ -34,8 +34,8 @@ def discard(path: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         path.rename(place)
     st.session_state[_LAST], st.session_state[_NOTE] = place.name, note
-    for old in sorted(_place().iterdir())[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    for run_folder in sorted(_place().iterdir())[:-KEPT]:
+        shutil.rmtree(run_folder, ignore_errors=True)
 
 
 def restore(place: str) -> None:

@@ -131,8 +131,8 @@ def go_to_step(step_id: int) -> None:
     after = replace(before, recipe=step.recipe, edits=step.edits, step=step_id)
     if step.model != before.model:
         after = replace(after, model=step.model, group="", layer="", selection=(), run="")
-    same = after == before
-    st.session_state[KEY] = history().replace_current(after) if same else history().push(after)
+    unchanged = after == before
+    st.session_state[KEY] = history().replace_current(after) if unchanged else history().push(after)
 
 
 def name_step(step_id: int, name: str) -> None:

@@ -68,9 +68,9 @@ class Tree:
         The same step from the same parent a second time is no new one.
         """
         key = (model, recipe, edits)
-        known = next((s for s in self.steps if s.parent == parent and s.plan_key == key), None)
-        if known:
-            return self, known.id
+        existing = next((s for s in self.steps if s.parent == parent and s.plan_key == key), None)
+        if existing:
+            return self, existing.id
         step_id = self.steps[-1].id + 1 if self.steps else 0
         step = Step(step_id, parent, round(time, 3), model, recipe, edits)
         return Tree((*self.steps, step)[-MOST:]), step_id

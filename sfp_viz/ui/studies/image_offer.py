@@ -39,20 +39,20 @@ def use_functional() -> None:
 
 def offer(network: Network, request: Request) -> None:
     """For a plan from weights alone: a button that improves it with images, or its progress."""
-    known = evidence.evidence(state.session().model)
-    if set(needs(request.recipe)) - {"latency"} or training_reasons.apply_to(request.edits):
+    available = evidence.evidence(state.session().model)
+    if set(needs(request.recipe)) - {"latency"} or training_reasons.applies_to(request.edits):
         return
-    if known.observations is not None:
+    if available.observations is not None:
         with _box():
             st.markdown(problems.plain(
-                f"This plan uses the weights alone. {_image_count(known.observations)} have been "
-                "analyzed: a plan that uses them usually keeps far more accuracy."
+                f"This plan uses the weights alone. {_image_count(available.observations)} have "
+                "been analyzed: a plan that uses them usually keeps far more accuracy."
             ))  # fmt: skip
             st.button("Use the image evidence", key="offer_use", type="primary",
                 on_click=use_functional,
             )  # fmt: skip
         return
-    data, run = image_field.here(network), study_panel.newest("observe", network.digest)
+    data, run = image_field.available_images(network), study_panel.newest("observe", network.digest)
     waiting = st.session_state.get(_WANTED) == network.digest
     if run is not None and not run.over:
         if waiting:
@@ -61,7 +61,7 @@ def offer(network: Network, request: Request) -> None:
                 st.caption("When it has finished, the plan will use the image evidence.")
         return
     if data:
-        _offer_box(network, data, waiting and bool(study_start.under_way(network, "observe")))
+        _offer_box(network, data, waiting and bool(study_start.progress_of(network, "observe")))
         if waiting and run is not None and run.state != "finished":
             study_panel.watch(run, place="offer")
 
@@ -88,22 +88,22 @@ def _request_analysis(network: Network, data: str) -> None:
 
 def images_used(request: Request) -> str:
     """Which images the plan uses, in a sentence; '' for a plan from weights alone."""
-    seen = evidence.evidence(state.session().model).observations
-    if seen is None or "observations" not in needs(request.recipe):
+    observations = evidence.evidence(state.session().model).observations
+    if observations is None or "observations" not in needs(request.recipe):
         return ""
     functional = request.recipe.allocation == "functional"
     ranked = (
         "Widths and filters chosen by functional redundancy," if functional else "Filters ranked"
     )
-    return problems.plain(f"{ranked} using {_image_count(seen)}.")
+    return problems.plain(f"{ranked} using {_image_count(observations)}.")
 
 
-def _image_count(seen: Observations) -> str:
+def _image_count(observations: Observations) -> str:
     """'1,024 training images of cifar10'."""
-    name, _, split = seen.data.rpartition(", ")
+    name, _, split = observations.data.rpartition(", ")
     if not name:
-        return f"{seen.images:,} images of {seen.data}"
-    return f"{seen.images:,} {'training' if split == 'train' else split} images of {name}"
+        return f"{observations.images:,} images of {observations.data}"
+    return f"{observations.images:,} {'training' if split == 'train' else split} images of {name}"
 
 
 def _box():

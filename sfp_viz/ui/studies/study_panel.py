@@ -42,7 +42,7 @@ def newest(kind: str, digest: str) -> Run | None:
 
 def images_for(network: Network, kind: str) -> str | None:
     """The name of the images for a study of ``kind``; None where required ones are missing."""
-    data = image_field.here(network)
+    data = image_field.available_images(network)
     return data if data or kind not in NEEDS_IMAGES else None
 
 
@@ -110,7 +110,7 @@ def watch(run: Run, *, place: str = "") -> None:
     """
 
     def refresh() -> None:
-        with problems.shown():
+        with problems.catch():
             if not run.path.exists():
                 st.rerun()
             current = read_run(run.path)

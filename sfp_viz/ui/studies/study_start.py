@@ -44,7 +44,7 @@ def start_button(
         place: a name that distinguishes it from the same button elsewhere on the page.
         settings: the study for a number of images; None for `study_of`.
     """
-    if note := under_way(network, kind):
+    if note := progress_of(network, kind):
         st.caption(note, width="content")
         return
     data = study_panel.images_for(network, kind)
@@ -63,7 +63,7 @@ def start_button(
         _button(label, f"start_{kind}{place}", on_click, off=data is None, quiet=quiet)
 
 
-def under_way(network: Network, kind: str) -> str:
+def progress_of(network: Network, kind: str) -> str:
     """The progress of a requested or running study in words; '' where there is none."""
     requested = st.session_state.get(_REQUEST)
     if requested is not None and (requested.digest, requested.study.kind) == (network.digest, kind):
@@ -74,7 +74,7 @@ def under_way(network: Network, kind: str) -> str:
 
 def request(network: Network, study: Study, data: str) -> None:
     """Request a study of a network on images ``data``; a second request changes nothing."""
-    if not under_way(network, study.kind):
+    if not progress_of(network, study.kind):
         st.session_state[_REQUEST] = StudyRequest(network.digest, study, data)
 
 
@@ -98,8 +98,8 @@ def study_of(kind: Kind, images: int) -> Study:
     """The settings of a study with ``images`` images."""
     if kind == "observe":
         session = state.session()
-        seen = evidence.evidence(session.model).observations
-        scores = {*scores_of(session.recipe), *(seen.scores if seen else ())}
+        observations = evidence.evidence(session.model).observations
+        scores = {*scores_of(session.recipe), *(observations.scores if observations else ())}
         return Study("observe", calibration=images, scores=tuple(sorted(scores)))
     return Study(kind) if kind == "latency" else Study(kind, images=images)
 

@@ -21,7 +21,7 @@ def field() -> None:
     try:
         settings = read_cluster(loaders.home())
     except SfpError as problem:
-        problems.say(problem)
+        problems.show(problem)
         return
     if settings is None:
         return
@@ -29,11 +29,11 @@ def field() -> None:
         "Run on", list(_WORDS), default="here", required=True, key=KEY,
         format_func=lambda name: _WORDS[name],
     )  # fmt: skip
-    if chosen() == "ray":
+    if location() == "ray":
         st.caption(problems.plain(cluster_text(settings)))
 
 
-def chosen() -> Where:
+def location() -> Where:
     """What was chosen on this page; 'here' without a choice."""
     return "ray" if st.session_state.get(KEY) == "ray" else "here"
 

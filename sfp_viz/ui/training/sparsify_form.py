@@ -66,10 +66,10 @@ def form(network: Network, subject: Subject, settings: Distillation, key: str) -
     if method == "stripes":
         st.info(STRIPES_COST, icon=":material/timer:")
     key = f"{key}_{method}"
-    first = defaults(method, settings, subject, quick=settings == _quick(subject.data))
-    fields = sparsify_fields.basic(first, key)
+    initial = defaults(method, settings, subject, quick=settings == _quick(subject.data))
+    fields = sparsify_fields.basic(initial, key)
     with st.expander("Method settings"):
-        fields |= sparsify_fields.detail(replace(first, **_goal(fields)), key)
+        fields |= sparsify_fields.detail(replace(initial, **_goal(fields)), key)
     tuning = st.number_input(
         _TUNING_LABELS["epochs"], value=max(1, settings.epochs // 2),
         key=f"sparse_tuning_{key}",
@@ -77,25 +77,30 @@ def form(network: Network, subject: Subject, settings: Distillation, key: str) -
         "fine-tuning.",
     )  # fmt: skip
     with st.expander("Images and fine-tuning" if tuning else "Images"):
-        tuned = _distillation(settings, key) if tuning else {}
+        tuning_fields = _distillation(settings, key) if tuning else {}
         shared = training_fields.images(settings)
         if tuning:
             st.caption("Images, augmentation and batch size are the same in both phases.")
     with st.expander("Advanced"):
-        fields |= sparsify_fields.advanced(first, key)
-        tuned |= _advanced_tuning(settings) if tuning else {}
-    wanted, problem = _checked(network, first, {**fields, **shared})
-    tuned |= {**shared, **{name: fields[name] for name in _SHARED}, "epochs": int(tuning)}
-    after, wrong = _tuning(settings, tuned) if tuning else (None, "")
-    if wanted is None or wrong:
-        start_errors.show(problem or wrong)
+        fields |= sparsify_fields.advanced(initial, key)
+        tuning_fields |= _advanced_tuning(settings) if tuning else {}
+    chosen_settings, problem = _checked(network, initial, {**fields, **shared})
+    tuning_fields |= {**shared, **{name: fields[name] for name in _SHARED}, "epochs": int(tuning)}
+    fine_tuning, tuning_problem = _tuning(settings, tuning_fields) if tuning else (None, "")
+    if chosen_settings is None or tuning_problem:
+        start_errors.show(problem or tuning_problem)
     else:
-        st.caption(description(network, subject, wanted, after))
-    off = wanted is None or bool(wrong) or not subject.data
-    if st.button("Start", type="primary", key=f"start_{key}", disabled=off) and wanted:
-        with problems.shown(), st.spinner("Starting the run"):
+        st.caption(description(network, subject, chosen_settings, fine_tuning))
+    cannot_start = chosen_settings is None or bool(tuning_problem) or not subject.data
+    if (
+        st.button("Start", type="primary", key=f"start_{key}", disabled=cannot_start)
+        and chosen_settings
+    ):
+        with problems.catch(), st.spinner("Starting the run"):
             start.watch(
-                start_sparse_training(network, subject, wanted, after, run_location.chosen())
+                start_sparse_training(
+                    network, subject, chosen_settings, fine_tuning, run_location.location()
+                )
             )
 
 
@@ -172,25 +177,25 @@ def _goal(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(
-    network: Network, first: SparseSettings, fields: dict[str, Any]
+    network: Network, initial: SparseSettings, fields: dict[str, Any]
 ) -> tuple[SparseSettings | None, str]:
     """The settings, or None and why they are invalid or out of reach."""
     try:
-        wanted = replace(first, **fields)
-        check_used(wanted, fields)  # as on the command line: an unused setting is an error
-        names = groups_of(network, wanted)
+        settings = replace(initial, **fields)
+        check_used(settings, fields)  # as on the command line: an unused setting is an error
+        names = groups_of(network, settings)
     except SfpError as problem:
         return None, start_errors.message(problem, sparsify_fields.LABELS)
-    if wanted.meets_target and wanted.method != "stripes":
+    if settings.meets_target and settings.method != "stripes":
         least = cost_of_widths(network, dict.fromkeys(names, 1)).macs
         most = 1 - least / max(1, cost(network).macs)
-        if wanted.target_reduction > most:
+        if settings.target_reduction > most:
             return None, (
                 f"At most {percent(most, 0)} of the MACs can be removed, with one filter left in "
                 "each prunable layer. Lower the target, or check 'Also prune tied layers' in the "
                 "method settings."
             )
-    return wanted, ""
+    return settings, ""
 
 
 def _tuning(settings: Distillation, fields: dict[str, Any]) -> tuple[Distillation | None, str]:

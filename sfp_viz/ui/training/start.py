@@ -56,7 +56,7 @@ def start_training(
     from sfp_viz.runs.create.training import create_run
 
     plan = planned.plan(subject.model, subject.request)
-    student = pruned.pruned(subject.model, subject.request, subject.data)
+    student = pruned.model(subject.model, subject.request, subject.data)
     network = loaders.network(subject.model)
     before, after = cost(network), cost(network, plan)
     facts = training_facts(
@@ -69,13 +69,16 @@ def start_training(
         after=(after.macs, after.params),
     )
     with tempfile.TemporaryDirectory() as folder:
-        first, teacher = Path(folder) / "start.safetensors", Path(folder) / "teacher.safetensors"
-        save_model(student, first)
-        save_model(loaders.model(subject.model), teacher)
+        student_file, teacher_file = (
+            Path(folder) / "start.safetensors",
+            Path(folder) / "teacher.safetensors",
+        )
+        save_model(student, student_file)
+        save_model(loaders.model(subject.model), teacher_file)
         path = create_run(
             loaders.home(),
-            start=first,
-            teacher=teacher,
+            start=student_file,
+            teacher=teacher_file,
             settings=settings,
             data=subject.data,
             name=name,

@@ -38,7 +38,7 @@ _DESCRIPTIONS = {
 
 def plan_caption(subject: Subject) -> None:
     """Say which plan a new run prunes by; nothing while its target is out of reach."""
-    budget = planned.budget(subject.model, subject.request)
+    budget = planned.cost(subject.model, subject.request)
     if budget.after is None:
         return
     removed = 1 - budget.after.macs / max(1, budget.before.macs)
@@ -83,17 +83,24 @@ def _once(network: Network, subject: Subject, settings: Distillation, key: str) 
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings)
-    wanted = None
+    chosen_settings = None
     try:
-        wanted = replace(settings, **fields)
+        chosen_settings = replace(settings, **fields)
     except RecipeError as problem:
         start_errors.show(start_errors.message(problem, training_fields.LABELS))
     else:
-        st.caption(pace.training_sentence(network.digest, subject.data, wanted, wanted.epochs))
-    off = wanted is None or not subject.data
-    if st.button("Start", type="primary", key=f"start_{key}", disabled=off) and wanted:
-        with problems.shown(), st.spinner("Pruning and starting the run"):
+        st.caption(
+            pace.training_sentence(
+                network.digest, subject.data, chosen_settings, chosen_settings.epochs
+            )
+        )
+    cannot_start = chosen_settings is None or not subject.data
+    if (
+        st.button("Start", type="primary", key=f"start_{key}", disabled=cannot_start)
+        and chosen_settings
+    ):
+        with problems.catch(), st.spinner("Pruning and starting the run"):
             run = start.start_training(
-                subject, wanted, name=network.name, where=run_location.chosen()
+                subject, chosen_settings, name=network.name, where=run_location.location()
             )
             start.watch(run)

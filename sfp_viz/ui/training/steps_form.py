@@ -64,20 +64,20 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
         fields |= training_fields.more(settings)
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings, processes=False)
-    whole = None
+    complete = None
     try:
-        whole = replace(settings, **{**fields, "epochs": steps.total if steps else 1})
-    except SfpError as wrong:
-        problem = problem or start_errors.message(wrong, training_fields.LABELS)
+        complete = replace(settings, **{**fields, "epochs": steps.total if steps else 1})
+    except SfpError as error:
+        problem = problem or start_errors.message(error, training_fields.LABELS)
     if problem or steps is None:
         start_errors.show(problem)
     else:
         st.caption(description(network, subject, settings, steps))
     off = bool(problem) or not subject.data
     clicked = st.button("Start", type="primary", key=f"start_{place}", disabled=off)
-    if clicked and steps and whole:
-        with problems.shown(), st.spinner("Starting the run"):
-            start.watch(start_steps(network, subject, whole, steps, run_location.chosen()))
+    if clicked and steps and complete:
+        with problems.catch(), st.spinner("Starting the run"):
+            start.watch(start_steps(network, subject, complete, steps, run_location.location()))
 
 
 def _steps(
@@ -93,7 +93,7 @@ def _steps(
         _LABELS["epochs"], value=max(1, settings.epochs // 5), key=f"between_{place}",
         help="Epochs of every stage except the last.",
     )  # fmt: skip
-    last = right.number_input(
+    final = right.number_input(
         _LABELS["last_epochs"], value=settings.epochs, key=f"last_{place}",
         help="Epochs of the last stage, whose network is the result.",
     )  # fmt: skip
@@ -104,7 +104,7 @@ def _steps(
         "fast at first, then ever fewer.",
     )  # fmt: skip
     try:
-        steps = Steps(int(stages), growth or "geometric", int(between), int(last))
+        steps = Steps(int(stages), growth or "geometric", int(between), int(final))
         check_steps(Problem(network, subject.request), steps)
     except SfpError as problem:
         return None, start_errors.message(problem, _LABELS)

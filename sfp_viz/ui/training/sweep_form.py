@@ -57,21 +57,21 @@ def form(network: Network, subject: Subject, settings: Distillation, key: str) -
     with st.expander("Advanced"):
         fields |= training_fields.advanced(settings, seed=False)
     sweep, problem = _sweep(subject, targets, recipes, int(seeds))
-    whole = None
+    complete = None
     try:
-        whole = replace(settings, **{**fields, "epochs": int(epochs)})
-    except SfpError as wrong:
-        problem = problem or start_errors.message(wrong, _LABELS)
-    if sweep is None or whole is None:
+        complete = replace(settings, **{**fields, "epochs": int(epochs)})
+    except SfpError as error:
+        problem = problem or start_errors.message(error, _LABELS)
+    if sweep is None or complete is None:
         start_errors.show(problem)
     else:
-        where = run_location.chosen()
+        where = run_location.location()
         st.caption(description(network, subject, settings, sweep, int(epochs), where))
     off = bool(problem) or not subject.data
     clicked = st.button("Start", type="primary", key=f"start_{key}", disabled=off)
-    if clicked and sweep and whole:
-        with problems.shown(), st.spinner("Starting the sweep"):
-            start.watch(start_sweep(subject, whole, sweep, run_location.chosen()))
+    if clicked and sweep and complete:
+        with problems.catch(), st.spinner("Starting the sweep"):
+            start.watch(start_sweep(subject, complete, sweep, run_location.location()))
 
 
 def _grid(subject: Subject, key: str) -> tuple[list[int], list[str]]:
@@ -119,13 +119,13 @@ def description(
     where: Where = "here",
 ) -> str:
     """What the sweep will do and how long it will take, in sentences."""
-    parts = [
+    counts = [
         _count(len(sweep.targets), "target"),
         _count(len(sweep.recipes), "recipe"),
         _count(len(sweep.seeds), "seed"),
     ]
     runs = len(sweep)
-    text = f"{' × '.join(parts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}. "
+    text = f"{' × '.join(counts)}: {_count(runs, 'training')} of {_count(epochs, 'epoch')}. "
     text += f"Each is a separate run that {_WAITS[where]}. "
     if subject.edits.protected:
         text += "Locked groups are not pruned in any of them. "

@@ -61,13 +61,15 @@ def distillation(settings: Distillation) -> dict[str, Any]:
         help="The teacher is the unpruned network. 0 trains on the labels alone.",
     )  # fmt: skip
     left, right = st.columns(2)
-    first = left.number_input(
+    start_temperature = left.number_input(
         LABELS["temperature_start"], value=settings.temperature_start, step=0.5,
         help="The logits of both networks are divided by it before they are compared. A high "
         "temperature also shows how the teacher ranks the other classes; 1 keeps the logits as "
         "they are.",
     )  # fmt: skip
-    last = right.number_input(LABELS["temperature_end"], value=settings.temperature_end, step=0.5)
+    end_temperature = right.number_input(
+        LABELS["temperature_end"], value=settings.temperature_end, step=0.5
+    )
     schedules = list(get_args(Schedule))
     schedule = st.selectbox(
         "Temperature schedule", schedules, index=schedules.index(settings.schedule),
@@ -76,7 +78,8 @@ def distillation(settings: Distillation) -> dict[str, Any]:
         "the cosine schedule with 50 % fewer MACs, and one point better with 70 % fewer.",
     )  # fmt: skip
     return {
-        "alpha": alpha, "temperature_start": first, "temperature_end": last, "schedule": schedule,
+        "alpha": alpha, "temperature_start": start_temperature,
+        "temperature_end": end_temperature, "schedule": schedule,
     }  # fmt: skip
 
 
@@ -128,11 +131,11 @@ def _teacher(settings: Distillation) -> dict[str, Any]:
         "separately.",
     )  # fmt: skip
     left, right = st.columns(2)
-    own, rest = settings.dkd or (1.0, 8.0)
-    target, others = (
+    target_weight, other_weight = settings.dkd or (1.0, 8.0)
+    target, other_classes = (
         place.number_input(label, value=value, step=0.5, help=_DKD_ONLY, disabled=not split)
         for place, label, value in (
-            (left, "DKD: target class", own), (right, "DKD: other classes", rest)
+            (left, "DKD: target class", target_weight), (right, "DKD: other classes", other_weight)
         )
     )  # fmt: skip
     views = st.number_input(
@@ -141,7 +144,7 @@ def _teacher(settings: Distillation) -> dict[str, Any]:
         "faster, the images vary less.",
     )  # fmt: skip
     return {
-        "standardize": standardize, "dkd": (target, others) if split else None,
+        "standardize": standardize, "dkd": (target, other_classes) if split else None,
         "teacher_views": int(views),
     }  # fmt: skip
 

@@ -27,8 +27,8 @@ KNOWN = (
 def here(monkeypatch) -> dict:
     """No study goes on, digits are here, and a session of its own; what was done is noted."""
     done: dict = {"state": {}, "images": "digits", "going": ""}
-    monkeypatch.setattr(allocations.study_start, "under_way", lambda *_: done["going"])
-    monkeypatch.setattr(allocations.image_field, "here", lambda _: done["images"])
+    monkeypatch.setattr(allocations.study_start, "progress_of", lambda *_: done["going"])
+    monkeypatch.setattr(allocations.image_field, "available_images", lambda _: done["images"])
     monkeypatch.setattr(allocations.study_start, "request", lambda *told: done.update(asked=told))
     monkeypatch.setattr(allocations.study_start, "study_of", lambda kind, images: (kind, images))
     monkeypatch.setattr(allocations.state, "session", lambda: Session(recipe=Recipe(0.6, gamma=3)))
@@ -79,14 +79,17 @@ def test_what_a_way_lacks_is_gathered_and_what_is_out_of_reach_or_unknown_is_lef
 def test_marks_are_hidden_and_shown_again(here):
     allocations.show_marks("uniform", False)
     allocations.show_marks("functional", False)
-    assert allocations.hidden() == ("uniform", "functional")
+    assert allocations.hidden_strategies() == ("uniform", "functional")
     allocations.show_marks("uniform", True)
-    assert allocations.hidden() == ("functional",)
+    assert allocations.hidden_strategies() == ("functional",)
 
 
 def test_only_the_others_that_are_known_have_marks():
-    assert allocations.others(KNOWN, "dispersion") == {"uniform": {"a": 11}}
-    assert allocations.others(KNOWN, "pooled") == {"dispersion": {"a": 8}, "uniform": {"a": 11}}
+    assert allocations.other_widths(KNOWN, "dispersion") == {"uniform": {"a": 11}}
+    assert allocations.other_widths(KNOWN, "pooled") == {
+        "dispersion": {"a": 8},
+        "uniform": {"a": 11},
+    }
 
 
 def test_what_the_browser_sends_counts_once_and_only_where_there_is_such_a_button(

@@ -44,11 +44,11 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
     drawn = widths.Widths({"a": 8}, {"a": 10}, {"a": 9}, {"a": ((1, 9.0), (16, 0.0))}, "points")
     others = {"uniform": {"a": 12}, "functional": {"a": 6}}
     bar = bars.bar(network, TIED, Request(Recipe(rounding=8), edits), drawn, others)
-    assert (bar.kept, bar.suggested, bar.wanted, bar.least, bar.most) == (8, 10, 9, 4, 9)
+    assert (bar.kept, bar.suggested, bar.unrounded, bar.least, bar.most) == (8, 10, 9, 4, 9)
     assert bar.held
     assert bar.tags == "held, min 4, max 9"
     assert bar.note.startswith(
-        "Without rounding it would keep 9; keeping 8 changes the network's MACs by −6.25 %"
+        "Without rounding, it would keep 9. Keeping 8 changes the MACs of the network by −6.25 %"
     )
     assert bar.curve == ((1, 9.0), (16, 0.0))
     assert bar.others == (

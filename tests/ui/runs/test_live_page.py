@@ -34,7 +34,7 @@ def run(name: str, kind: str = "plan", kind_of_run: str = "finetune", **more) ->
 
 
 def slots(runs) -> list[tuple[str, int]]:
-    return [(one.id, slot) for one, slot in selection.selected(runs)]
+    return [(one.id, slot) for one, slot in selection.selected_runs(runs)]
 
 
 def test_what_is_at_work_is_watched_before_what_waits_and_what_is_newest():
