@@ -104,8 +104,3 @@ def file_lock(path: Path, *, patience: float = math.inf) -> Iterator[bool]:
                     return
                 time.sleep(0.02)
         yield True
-
-
-def name_beside(path: Path) -> Path:
-    """Where a file is written before it takes its name; no other thread or process writes there."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")

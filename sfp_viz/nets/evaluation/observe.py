@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,13 @@ from sfp_viz.nets.evaluation.activation_scores import MapScores, taylor
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice
 from sfp_viz.nets.tracing.coupled_weights import input_slices
-from sfp_viz.nets.tracing.execution import Execution, execute
-from sfp_viz.nets.tracing.read_network import channel_groups
+from sfp_viz.nets.tracing.execution import Execution
+from sfp_viz.nets.tracing.read_network import TracedModel, trace_model
 
 _BATCH = 128
 
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # normalised images, labels
+Batch = tuple[torch.Tensor, torch.Tensor]  # normalized images, labels
 
 
 def observe(
@@ -38,85 +39,122 @@ def observe(
 ) -> Observations:
     """Means and covariances of what each group feeds the layers that read it.
 
-    Streamed over at most ``most`` images, spread evenly over all of them; memory is bounded by
-    one batch and one matrix [units, units] a group. A group is observed where its first reader
-    (a convolution or linear layer that reads its channels) takes them in; groups without such a
-    reader are left out. ``scores``: any of 'taylor' (one backward pass a batch; needs labels),
-    'hrank' and 'chip' (on the first 128 of these images), see activation_scores.py.
-    ``progress`` is called
-    after each batch with how many images were looked at and of how many; with 'taylor' each
-    counts twice. Raises DataError when the images do not fit, RecipeError for a score that is
-    not known.
+    Streamed; memory is bounded by one batch and one matrix [units, units] a group. A group is
+    observed where its first reader (a convolution or linear layer that reads its channels) takes
+    them in; groups without such a reader are left out.
+
+    Args:
+        model: The network.
+        images: Images to choose from, with labels for 'taylor'.
+        most: How many images to use at most, spread evenly over all of them.
+        scores: Any of 'taylor' (one backward pass a batch), 'hrank' and 'chip' (on the first 128
+            of the images used); see activation_scores.py.
+        progress: Called after each batch with (images done, images in all); with 'taylor' each
+            image counts twice.
+
+    Raises:
+        DataError: The images do not fit the network, or 'taylor' meets a label that the network
+            has no class for.
+        RecipeError: A score is unknown.
+        ModelError: The network does not run on images of its input shape.
     """
     _check(model, images, scores)
     module = copy.deepcopy(model.module).eval()
-    all_groups = channel_groups(model)
-    groups = [group for group in all_groups if not group.problem]
+    traced = trace_model(model)
+    groups = [group for group in traced.groups if not group.problem]
     by_group = {group.name: _readers(module, group) for group in groups}
     readers = {name: slices for name, slices in by_group.items() if slices}
-    execution = execute(module, model.input_shape, name=model.name)
-    sums = {name: _Sums(group[0]) for name, group in readers.items()}
-    powers = {name: _Power() for name in {group[0].name for group in readers.values()}}
-    after = {name: _next_reader(module, execution, all_groups, name) for name in powers}
     map_scores = [name for name in scores if name != "taylor"]
-    maps = {name: MapScores(slices[0], map_scores) for name, slices in readers.items()}
-    maps = maps if map_scores else {}
-    collectors = [(collector.reader.name, collector.add) for collector in sums.values()]
-    collectors += [(readers[name][0].name, collector.add) for name, collector in maps.items()]
-    hooks = [module.get_submodule(n).register_forward_pre_hook(add) for n, add in collectors]
-    hooks += [power.hook(module, name, after[name]) for name, power in powers.items()]
+    statistics = _Statistics(readers, map_scores)
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64))
     counter = _Progress(progress, len(chosen) * (1 + ("taylor" in scores)))
-    with torch.no_grad():
-        for pixels, _ in counter.told(_batches(model, images, chosen)):
+    with torch.no_grad(), statistics.hooked(module, traced):
+        for pixels, _ in counter.counted(_batches(model, images, chosen)):
             module(pixels)
-    for hook in hooks:
-        hook.remove()
-    observed_scores = {
-        name: {group: collector.values()[name] for group, collector in maps.items()}
-        for name in map_scores
-    }
+    observed_scores = statistics.scores(map_scores)
     if "taylor" in scores:
-        observed_scores["taylor"] = taylor(
-            module, execution, groups, counter.told(_batches(model, images, chosen))
-        )
+        batches = counter.counted(_batches(model, images, chosen))
+        observed_scores["taylor"] = taylor(module, traced.execution, groups, batches)
+    sums, powers = statistics.sums, statistics.powers
     return Observations(
         digest=model.digest,
         data=f"{images.name}, {images.split}",
         images=len(chosen),
         mean={name: collector.mean() for name, collector in sums.items()},
         covariance={name: collector.covariance() for name, collector in sums.items()},
-        reach={name: _gram(module, execution, group) for name, group in readers.items()},
+        reach={name: _gram(module, traced.execution, group) for name, group in readers.items()},
         power={name: powers[group[0].name].value() for name, group in readers.items()},
         scores=observed_scores,
     )
 
 
+class _Statistics:
+    """What is collected in the forward passes, at the first reader of each group.
+
+    Attributes:
+        sums: By group.
+        powers: By the name of the first reader.
+    """
+
+    def __init__(
+        self, readers: Mapping[str, Sequence[ChannelSlice]], map_scores: Sequence[str]
+    ) -> None:
+        first_readers = {name: slices[0] for name, slices in readers.items()}
+        self.sums = {name: _Sums(reader) for name, reader in first_readers.items()}
+        self.powers = {name: _Power() for name in {r.name for r in first_readers.values()}}
+        self._maps = {
+            name: MapScores(reader, map_scores)
+            for name, reader in first_readers.items()
+            if map_scores
+        }
+
+    @contextmanager
+    def hooked(self, module: nn.Module, traced: TracedModel) -> Iterator[None]:
+        """A context in which forward passes of ``module`` are counted in."""
+        adders = [(sums.reader.name, sums.add) for sums in self.sums.values()]
+        adders += [(self.sums[name].reader.name, maps.add) for name, maps in self._maps.items()]
+        hooks = [module.get_submodule(n).register_forward_pre_hook(add) for n, add in adders]
+        for name, power in self.powers.items():
+            hooks.append(power.hook(module, name, _next_reader(module, traced, name)))
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def scores(self, names: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+        """The scores ``names`` of maps, by group."""
+        return {
+            name: {group: maps.values()[name] for group, maps in self._maps.items()}
+            for name in names
+        }
+
+
 def _check(model: Model, images: Images, scores: Sequence[str]) -> None:
     check_shape(model, images, purpose="Observation", least=2)
-    strange = [name for name in scores if name not in SCORES]
-    if strange:
+    unknown = [name for name in scores if name not in SCORES]
+    if unknown:
         raise RecipeError(
-            f"'{strange[0]}' is no score that can be observed. Choose any of {', '.join(SCORES)}."
+            f"There is no score '{unknown[0]}' to observe. Choose from {', '.join(SCORES)}."
         )
 
 
 class _Progress:
-    """Counts the images of batches that were worked on, and tells them."""
+    """Counts the images of batches that are done with, and reports the count."""
 
     def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
-        self._tell, self._seen, self._total = progress, 0, total
+        self._progress, self._done, self._total = progress, 0, total
 
-    def told(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
             yield batch
-            self._seen += len(batch[0])
-            if self._tell is not None:
-                self._tell(self._seen, self._total)
+            self._done += len(batch[0])
+            if self._progress is not None:
+                self._progress(self._done, self._total)
 
 
 def _batches(model: Model, images: Images, chosen: np.ndarray) -> Iterator[Batch]:
-    """Normalised images and labels, on the device of the network."""
+    """Normalized images and labels, on the device of the network."""
     device = next(model.module.parameters()).device
     for start in range(0, len(chosen), _BATCH):
         indices = chosen[start : start + _BATCH]
@@ -134,22 +172,20 @@ def _readers(module: nn.Module, group: ChannelGroup) -> list[ChannelSlice]:
     return readers
 
 
-def _next_reader(
-    module: nn.Module, execution: Execution, groups: Sequence[ChannelGroup], name: str
-) -> str:
+def _next_reader(module: nn.Module, traced: TracedModel, name: str) -> str:
     """The first convolution or linear layer to run that takes in what the layer ``name`` writes;
     '' where none is known. Past a residual sum that is the layer which reads the sum, not the
     convolution of its shortcut, which happens to run next."""
     kinds = nn.Conv2d | nn.Linear | nn.ConvTranspose2d
-    order = [n for n in execution.calls if isinstance(module.get_submodule(n), kinds)]
-    into = {
+    order = [n for n in traced.execution.calls if isinstance(module.get_submodule(n), kinds)]
+    readers = {
         span.name
-        for group in groups
+        for group in traced.groups
         if any(span.name == name and span.side == "out" for span in group.slices)
         for span in group.slices
         if span.side in ("in", "both")  # 'both': depthwise
     }
-    return next((n for n in order[order.index(name) + 1 :] if n in into), "")
+    return next((n for n in order[order.index(name) + 1 :] if n in readers), "")
 
 
 def _by_channel(layer: nn.Module, values: Tensor) -> Tensor:
@@ -167,10 +203,10 @@ class _Power:
         self._count = 0
 
     def hook(self, module: nn.Module, name: str, reader: str) -> RemovableHandle:
-        """Look at what ``reader`` takes in; where none is known, at what ``name`` puts out."""
+        """Take in the inputs of ``reader``; where none is known, the outputs of ``name``."""
         if reader:
             return module.get_submodule(reader).register_forward_pre_hook(self.add)
-        return module.get_submodule(name).register_forward_hook(self.put)
+        return module.get_submodule(name).register_forward_hook(self.add_output)
 
     def add(self, layer: nn.Module, ins: tuple[Tensor, ...]) -> None:
         values = _by_channel(layer, ins[0])
@@ -178,8 +214,8 @@ class _Power:
         self._second = self._second + values.square().sum(1, dtype=torch.float64).cpu()
         self._count += values.shape[1]
 
-    def put(self, layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
-        """Take in what a layer puts out that nothing is known to read."""
+    def add_output(self, layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
+        """Take in the output of a layer that nothing is known to read."""
         self.add(layer, (out,))
 
     def value(self) -> float:

@@ -24,6 +24,7 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.pruning.training_views import as_trained
+from sfp_viz.nets.tracing.read_network import trace_model
 
 RATIOS = (0.25, 0.5, 0.75, 0.9)
 CALIBRATION = 512  # images that re-estimate BatchNorm at each point; 'prune' itself takes 2,560
@@ -64,7 +65,7 @@ def measure_sensitivity_points(
     it says, with BatchNorm estimated anew on ``most`` images spread over ``calibration``. So the
     curve says what the group itself costs, not what an untouched BatchNorm makes of it.
     """
-    calibrated_on = as_trained(model, calibration, most)
+    calibrated_on, traced = as_trained(model, calibration, most), trace_model(model)
     for name, kept in todo:
         if (name, kept) == WHOLE:
             yield name, kept, count_right(model, test)
@@ -73,7 +74,9 @@ def measure_sensitivity_points(
             yield name, kept, count_right(reestimate(model, calibrated_on), test)
             continue
         plan = single_cut(network, recipe, name, kept, evidence)
-        small = prune(model, plan, calibration=calibrated_on, network=network, plain=True)
+        small = prune(
+            model, plan, calibration=calibrated_on, network=network, traced=traced, plain=True
+        )
         yield name, kept, count_right(small, test)
 
 
@@ -112,7 +115,9 @@ def measure_plans(
     One-shot: made up for as the plan's recipe says, BatchNorm estimated anew on ``most`` images
     spread over ``calibration``, no training.
     """
-    calibrated_on = as_trained(model, calibration, most)
+    calibrated_on, traced = as_trained(model, calibration, most), trace_model(model)
     for plan in plans:
-        small = prune(model, plan, calibration=calibrated_on, network=network, plain=True)
+        small = prune(
+            model, plan, calibration=calibrated_on, network=network, traced=traced, plain=True
+        )
         yield count_right(small, test)

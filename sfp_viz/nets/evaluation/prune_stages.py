@@ -13,8 +13,9 @@ from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.layer_fits import LayerFit, PruneReport
-from sfp_viz.nets.pruning.prune import cut_and_compensate
+from sfp_viz.nets.pruning.prune import prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
+from sfp_viz.nets.tracing.read_network import trace_model
 
 NAMES = ("unpruned", "cut", "compensated", "re-estimated")
 
@@ -60,15 +61,16 @@ def stages(
         return Stage(name, right, len(test), cut, where, report.notes, report.layers)
 
     yield stage("unpruned", model)
-    calibration = as_trained(model, calibration)
-    small, _ = cut_and_compensate(
-        model, plan, network=network, compensated=False, progress=progress
+    calibration, traced = as_trained(model, calibration), trace_model(model)
+    small, _ = prune_with_report(
+        model, plan, network=network, traced=traced, compensated=False, progress=progress
     )
     yield stage("cut", small)
     if plan.recipe.compensation != "none":
-        small, report = cut_and_compensate(
-            model, plan, calibration=calibration, held_out=test, network=network, progress=progress
-        )
+        small, report = prune_with_report(
+            model, plan, calibration=calibration, held_out=test, network=network, traced=traced,
+            plain=True, reestimate_norms=False, progress=progress,
+        )  # fmt: skip
         yield stage("compensated", small, report)
     say("Estimating BatchNorm anew")
     yield stage("re-estimated", reestimate(small, calibration))

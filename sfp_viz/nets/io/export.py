@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from sfp_viz.errors import ModelError
-from sfp_viz.files import atomic_path, name_beside
+from sfp_viz.files import atomic_path, write_bytes
 from sfp_viz.nets.model import Model
 
 LARGEST_DIFFERENCE = 1e-4
@@ -76,29 +77,24 @@ def export_torch(model: Model, path: str | Path) -> float:
     Returns the largest absolute difference of the reloaded program's logits, at batch 1 and 3.
     Raises ModelError when the network cannot be exported or differs by more than 1e-4.
     """
-    path = Path(path)
-    beside = name_beside(path).with_suffix(".pt2")  # torch wants this ending
-    try:
-        with _as_model_error(model, "torch.export"), _quiet():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.export.save(_program(model), beside)
-            again = torch.export.load(beside).module()
-        module = copy.deepcopy(model.module).eval()
-        largest = 0.0
-        for batch in _BATCHES:
-            images = torch.randn(
-                batch, *model.input_shape, generator=torch.Generator().manual_seed(0)
-            )
-            with torch.inference_mode():
-                largest = max(largest, float((module(images) - again(images)).abs().max()))
-        if not largest <= LARGEST_DIFFERENCE:
-            raise ModelError(
-                f"The exported program of '{model.name}' differs from the network by "
-                f"{largest:.2g}; up to {LARGEST_DIFFERENCE:g} is allowed. It was not kept."
-            )
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    archive = io.BytesIO()
+    with _as_model_error(model, "torch.export"), _quiet():
+        torch.export.save(_program(model), archive)
+        archive.seek(0)
+        reloaded = torch.export.load(archive).module()
+    module = copy.deepcopy(model.module).eval()
+    largest = 0.0
+    for batch in _BATCHES:
+        images = torch.randn(batch, *model.input_shape, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            largest = max(largest, float((module(images) - reloaded(images)).abs().max()))
+    if not largest <= LARGEST_DIFFERENCE:
+        raise ModelError(
+            f"The exported program of '{model.name}' differs from the network by "
+            f"{largest:.2g}; up to {LARGEST_DIFFERENCE:g} is allowed. It was not kept."
+        )
+    with _as_model_error(model, "torch.export"):
+        write_bytes(Path(path), archive.getvalue(), durable=False, parents=True)
     return largest
 
 

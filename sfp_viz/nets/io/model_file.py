@@ -73,26 +73,30 @@ def _check_rebuilds(model: Model, state: Mapping[str, Any]) -> None:
         )
 
 
+def model_facts(model: Model) -> dict[str, Any]:
+    """What a file or card says of ``model`` itself, as plain values."""
+    return {
+        "name": model.name,
+        "architecture": model.architecture,
+        "arguments": dict(model.arguments),
+        "input_shape": list(model.input_shape),
+        "mean": list(model.mean),
+        "std": list(model.std),
+        "classes": model.classes,
+        "data": model.data,
+        "digest": model.digest,
+    }
+
+
 def header_of(model: Model) -> str:
     """The header's JSON text."""
-    return json.dumps(
-        {
-            "format": FORMAT,
-            "name": model.name,
-            "architecture": model.architecture,
-            "arguments": dict(model.arguments),
-            "input_shape": list(model.input_shape),
-            "mean": list(model.mean),
-            "std": list(model.std),
-            "classes": model.classes,
-            "data": model.data,
-            "digest": model.digest,
-            "base_digest": model.base_digest,
-            "plans": [json.loads(plan_to_json(plan)) for plan in model.plans],
-            "added_biases": list(model.added_biases),
-        },
-        sort_keys=True,
-    )
+    history = {
+        "format": FORMAT,
+        "base_digest": model.base_digest,
+        "plans": [json.loads(plan_to_json(plan)) for plan in model.plans],
+        "added_biases": list(model.added_biases),
+    }
+    return json.dumps(model_facts(model) | history, sort_keys=True)
 
 
 def read_header(path: str | Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import covers_all, network_from_json, network_to_json
 from sfp_viz.errors import ModelError
-from sfp_viz.files import name_beside, write_text
+from sfp_viz.files import write_text
 from sfp_viz.nets.io.model_file import load_saved, read_header, save_model
 from sfp_viz.nets.io.samples import read_arrays
 
@@ -56,17 +57,17 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
     if there:  # its reading is of an older version, which said less
         write_text(folder / READING, network_to_json(network))
         return model.digest
-    beside = name_beside(folder)
     try:
-        save_model(model, beside / WEIGHTS)
-        write_text(beside / READING, network_to_json(network))
-        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted import left
-        beside.replace(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as scratch:
+            fresh = Path(scratch) / folder.name
+            save_model(model, fresh / WEIGHTS)
+            write_text(fresh / READING, network_to_json(network))
+            shutil.rmtree(folder, ignore_errors=True)  # what an interrupted import left
+            fresh.replace(folder)
     except OSError as problem:
         if not (folder / READING).is_file():  # another process may have imported it meanwhile
             raise ModelError(f"The network cannot be kept in {folder}: {problem}.") from problem
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return model.digest
 
 

@@ -15,7 +15,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_text
-from sfp_viz.nets.io.model_file import save_model
+from sfp_viz.nets.io.model_file import model_facts, save_model
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -78,19 +78,8 @@ def write_sample(
         )
     folder = Path(folder)
     save_model(model, folder / f"{model.name}.safetensors")
-    card = {
-        **card_facts,
-        "name": model.name,
-        "architecture": model.architecture,
-        "arguments": dict(model.arguments),
-        "input_shape": list(model.input_shape),
-        "mean": list(model.mean),
-        "std": list(model.std),
-        "classes": model.classes,
-        "data": model.data,
-        "digest": model.digest,
-        "reading": json.loads(network_to_json(network)),
-    }
+    reading = json.loads(network_to_json(network))
+    card = {**card_facts, **model_facts(model), "reading": reading}
     write_text(folder / f"{model.name}.maps.json", json.dumps(maps, sort_keys=True), parents=True)
     write_text(
         folder / f"{model.name}.json", json.dumps(card, sort_keys=True, indent=1), parents=True

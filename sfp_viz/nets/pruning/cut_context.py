@@ -18,7 +18,7 @@ from sfp_viz.nets.tracing.channel_groups import (
     silence,
 )
 from sfp_viz.nets.tracing.execution import Execution
-from sfp_viz.nets.tracing.read_network import trace_model
+from sfp_viz.nets.tracing.read_network import TracedModel, trace_model
 
 Removed = Mapping[str, Sequence[int]]  # units to remove, by group name
 
@@ -66,14 +66,18 @@ class CutContext:
         return {span.name: channels for span, channels in slices if span.side == "out"}
 
 
-def cut_context(model: Model, removed: Removed) -> CutContext:
+def cut_context(model: Model, removed: Removed, traced: TracedModel | None = None) -> CutContext:
     """The context of cutting the units ``removed`` out of a copy of ``model``; nothing is cut yet.
 
     Args:
         model: The uncut network.
         removed: Units to remove, by group name.
+        traced: ``trace_model(model)``, where it is there already.
+
+    Raises:
+        ModelError: The network does not run on images of its input shape.
     """
-    execution, groups = trace_model(model)
+    execution, groups = traced or trace_model(model)
     module = copy.deepcopy(model.module).eval()
     readers: dict[str, np.ndarray] = {}
     notes: dict[str, None] = {}

@@ -24,6 +24,7 @@ from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.channel_groups import silence
 from sfp_viz.nets.tracing.dependency_groups import cut as cut_channels
 from sfp_viz.nets.tracing.execution import tensors_of
+from sfp_viz.nets.tracing.read_network import TracedModel
 from sfp_viz.nets.tracing.verification import output_gap
 
 TOLERANCE = 1e-3  # float32, of the output's scale; rounding alone is below 1e-5
@@ -35,6 +36,7 @@ def prune(
     *,
     calibration: Images | None = None,
     network: Network | None = None,
+    traced: TracedModel | None = None,
     plain: bool = False,
     reestimate_norms: bool = True,
     options: FitOptions | None = None,
@@ -51,6 +53,8 @@ def prune(
         calibration: Training images.
         network: The network as it was read for the plan; a plan that cuts a group protected
             there is then refused by name, instead of by the check at the end.
+        traced: ``trace_model(model)``, to prune one network several times; traced here when left
+            out.
         plain: Use the images as they are, instead of augmented as in training (as_trained).
         reestimate_norms: Estimate BatchNorm statistics anew.
         options: How least-squares compensations are fitted.
@@ -65,7 +69,7 @@ def prune(
     if undone:
         warnings.warn(f"{undone} Call prune with calibration=images.", stacklevel=2)
     return prune_with_report(
-        model, plan, calibration=calibration, network=network, plain=plain,
+        model, plan, calibration=calibration, network=network, traced=traced, plain=plain,
         reestimate_norms=reestimate_norms, options=options,
     )[0]  # fmt: skip
 
@@ -77,7 +81,9 @@ def prune_with_report(
     calibration: Images | None = None,
     held_out: Images | None = None,
     network: Network | None = None,
+    traced: TracedModel | None = None,
     plain: bool = False,
+    compensated: bool = True,
     reestimate_norms: bool = True,
     options: FitOptions | None = None,
     progress: Callable[[str], None] | None = None,
@@ -89,9 +95,12 @@ def prune_with_report(
         plan: See ``prune``.
         calibration: See ``prune``.
         held_out: Images that are not among those of the calibration. The errors of each refit
-            are measured on up to 128 of them; the network is the same to the bit.
+            are measured on up to 128 of them, augmented as in training; the network is the same
+            to the bit.
         network: See ``prune``.
+        traced: See ``prune``.
         plain: See ``prune``.
+        compensated: Compensate as the recipe says; False only cuts.
         reestimate_norms: See ``prune``.
         options: See ``prune``.
         progress: Called with a line about each step.
@@ -105,61 +114,24 @@ def prune_with_report(
     if calibration is not None and not plain:
         say("Finding out how the images looked in training")
         calibration = as_trained(model, calibration)
-    small, report = cut_and_compensate(
-        model, plan, calibration=calibration, held_out=held_out, network=network,
-        options=options, progress=progress,
-    )  # fmt: skip
-    if calibration is not None and reestimate_norms:
-        say("Estimating BatchNorm anew")
-        small = reestimate(small, calibration)
-    return small, report
-
-
-def cut_and_compensate(
-    model: Model,
-    plan: Plan,
-    *,
-    calibration: Images | None = None,
-    held_out: Images | None = None,
-    network: Network | None = None,
-    compensated: bool = True,
-    options: FitOptions | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> tuple[Model, PruneReport]:
-    """``prune_with_report`` without new BatchNorm statistics, on the images as they are.
-
-    Args:
-        model: See ``prune``.
-        plan: See ``prune``.
-        calibration: Training images, not augmented here.
-        held_out: See ``prune_with_report``; these are augmented as in training.
-        network: See ``prune``.
-        compensated: Compensate as the recipe says; False only cuts.
-        options: See ``prune``.
-        progress: Called with a line about each step.
-
-    Raises:
-        PlanError: See ``prune``.
-        SurgeryError: See ``prune``.
-        DataError: See ``prune``.
-    """
-    if progress:
-        progress("Finding what is cut together")
-    cut = _context(model, plan, network)
+    say("Finding what is cut together")
+    cut = _context(model, plan, network, traced)
     kind = plan.recipe.compensation if compensated else "none"
     measured = held_out is not None and calibration is not None and kind in REFITS
     held_out = as_trained(model, held_out, BATCH) if held_out is not None and measured else None
     report = compensate(
         cut, calibration, kind, held_out=held_out, options=options, progress=progress
     )
-    if progress:
-        progress("Cutting a copy and checking that it runs")
+    say("Cutting a copy and checking that it runs")
     _cut_and_check(cut)
     small = model.with_module(
         cut.module.train(model.module.training),
         plans=(*model.plans, plan),
         added_biases=(*model.added_biases, *report.added_biases),
     )
+    if calibration is not None and reestimate_norms:
+        say("Estimating BatchNorm anew")
+        small = reestimate(small, calibration)
     return small, report
 
 
@@ -206,14 +178,17 @@ def _cut_and_check(cut: CutContext) -> None:
         )
 
 
-def _context(model: Model, plan: Plan, network: Network | None) -> CutContext:
+def _context(
+    model: Model, plan: Plan, network: Network | None, traced: TracedModel | None = None
+) -> CutContext:
     """The context of the plan's cut; PlanError when the plan does not fit ``model``."""
     if plan.digest != model.digest:
         raise PlanError(
             f"The plan was made for other weights ({plan.digest}) than those of '{model.name}' "
             f"({model.digest}). Make it again from its recipe."
         )
-    cut = cut_context(model, {removal.group: removal.filters for removal in plan.removals})
+    removed = {removal.group: removal.filters for removal in plan.removals}
+    cut = cut_context(model, removed, traced)
     groups = {group.name: group for group in cut.groups}
     protected = (
         {group.name: group.protection for group in network.groups if group.protected}

@@ -9,41 +9,29 @@ the training (the rise is ours).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import alive, keep_factors, shrink_factors
 from sfp_viz.core.training.sparsification import SSR, SSRProjection
-from sfp_viz.nets.sparsity.filter_rows import Rows, row_weights
-from sfp_viz.nets.sparsity.scales import Scales
-from sfp_viz.nets.sparsity.solver import Solver
+from sfp_viz.nets.sparsity.solver import PenaltySolver
 
 # Our own: with 1, as the authors have it, the weights of a row that is pruned are pulled past 0 to
 # their negative before they catch up, and the loss rises with them; the limit is the same.
 DAMPING = 0.2
 
 
-class AULM(Solver):
+class AULM(PenaltySolver[SSR | SSRProjection]):
     """The copy and the multiplier of the rows of some groups of ``module``."""
 
-    def __init__(
-        self,
-        module: nn.Module,
-        rows: Sequence[Rows],
-        scales: Scales,
-        network: Network,
-        settings: SSR | SSRProjection,
-    ) -> None:
-        self.rows, self._scales, self._settings = rows, scales, settings
-        self._network, self._weights = network, row_weights(module, rows)
+    def _prepare(self) -> None:
         self._copy = {name: p.detach().clone() for name, p in self._weights.items()}
         self._multiplier = {name: torch.zeros_like(p) for name, p in self._copy.items()}
         self._target = {name: p.clone() for name, p in self._copy.items()}
-        self.rho = settings.rho
+        self.rho = self._settings.rho
         self._pulls = self._channel_pulls()
 
     def add_gradients(self) -> None:
@@ -73,11 +61,6 @@ class AULM(Solver):
     def live(self) -> dict[str, np.ndarray]:
         """Rows of the copy that are not 0: bool [units] by group."""
         return {r.group: r.norms(self._copy).cpu().numpy() > 0 for r in self.rows}
-
-    def decided(self) -> dict[str, np.ndarray]:
-        if self._settings.finish == "target":
-            return self._scales.select_rows(self._network, self.norms(), self._settings)
-        return self.live()
 
     def norms(self) -> dict[str, np.ndarray]:
         """Norms of the copy's rows; of rows that are 0 there, a hint from the weights."""

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sfp_viz.core.network import Network
 from sfp_viz.core.training.proximal import alive, shrink_factors
 from sfp_viz.core.training.sparsification import GroupLasso, ProximalLasso
-from sfp_viz.nets.sparsity.filter_rows import Rows, row_weights
-from sfp_viz.nets.sparsity.scales import Scales
-from sfp_viz.nets.sparsity.solver import Solver
+from sfp_viz.nets.sparsity.solver import PenaltySolver
+
+Lasso = TypeVar("Lasso", GroupLasso, ProximalLasso)
 
 
-class _LassoSolver(Solver):
+class _LassoSolver(PenaltySolver[Lasso]):
     """The penalty sum of lambda ||V|| over the rows V of ``module``."""
 
     _cutoff = 0.0  # rows up to this share of their group's largest count as 0
 
-    def __init__(
-        self,
-        module: nn.Module,
-        rows: Sequence[Rows],
-        scales: Scales,
-        network: Network,
-        settings: GroupLasso | ProximalLasso,
-    ) -> None:
-        self.rows, self._scales, self._settings = rows, scales, settings
-        self._network, self._weights = network, row_weights(module, rows)
+    def _prepare(self) -> None:
         self._noted: set[str] = set()  # groups with one filter left
 
     def refresh(self, progress: float) -> tuple[str, ...]:
@@ -48,11 +39,6 @@ class _LassoSolver(Solver):
             for name, norms in self.norms().items()
         }
 
-    def decided(self) -> dict[str, np.ndarray]:
-        if self._settings.finish == "target":
-            return self._scales.select_rows(self._network, self.norms(), self._settings)
-        return self.live()
-
     def norms(self) -> dict[str, np.ndarray]:
         return {r.group: r.norms(self._weights).cpu().numpy() for r in self.rows}
 
@@ -65,20 +51,13 @@ class _LassoSolver(Solver):
         self._noted = {r.group for r, flag in noted if flag}
 
 
-class SubgradientSolver(_LassoSolver):
+class SubgradientSolver(_LassoSolver[GroupLasso]):
     """SGD on the loss plus the penalty, by its subgradient lambda V / ||V||. Rows never reach 0, so
     the settings' ``cutoff`` decides."""
 
-    def __init__(
-        self,
-        module: nn.Module,
-        rows: Sequence[Rows],
-        scales: Scales,
-        network: Network,
-        settings: GroupLasso,
-    ) -> None:
-        super().__init__(module, rows, scales, network, settings)
-        self._cutoff = settings.cutoff
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._cutoff = self._settings.cutoff
 
     def add_gradients(self) -> None:
         """Add the penalty's subgradient (0 for rows at 0)."""
@@ -91,7 +70,7 @@ class SubgradientSolver(_LassoSolver):
                     weight.grad.addcmul_(weight.detach(), s.along(weight, slopes, 0.0))
 
 
-class ProximalSolver(_LassoSolver):
+class ProximalSolver(_LassoSolver[ProximalLasso]):
     """A proximal step of the penalty after each step of SGD; a group keeps its largest row."""
 
     def after_step(self, learning_rate: float, step: int) -> None:

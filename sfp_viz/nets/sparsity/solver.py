@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
-from sfp_viz.nets.sparsity.filter_rows import Rows
+from sfp_viz.core.network import Network
+from sfp_viz.core.training.sparsification import SSR, GroupLasso, ProximalLasso, SSRProjection
+from sfp_viz.nets.sparsity.filter_rows import Rows, row_weights
+from sfp_viz.nets.sparsity.scales import Scales
+
+Settings = TypeVar("Settings", bound=SSR | SSRProjection | GroupLasso | ProximalLasso)
 
 
 class Solver(Protocol):
@@ -95,3 +100,36 @@ class Solver(Protocol):
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take over a ``state_dict``. Raises KeyError or RuntimeError when it does not fit."""
+
+
+class PenaltySolver(Solver, Generic[Settings]):
+    """A solver that penalizes whole rows and leaves to the end which of them are pruned.
+
+    Args:
+        module: The network.
+        rows: The rows to penalize, one entry for each group.
+        scales: How strongly each group is penalized.
+        network: The reading of the network.
+        settings: How it is made sparse.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        rows: Sequence[Rows],
+        scales: Scales,
+        network: Network,
+        settings: Settings,
+    ) -> None:
+        self.rows, self._scales, self._settings = rows, scales, settings
+        self._network, self._weights = network, row_weights(module, rows)
+        self._prepare()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Set up what the method keeps besides the weights."""
+
+    def decided(self) -> dict[str, np.ndarray]:
+        if self._settings.finish == "target":
+            return self._scales.select_rows(self._network, self.norms(), self._settings)
+        return self.live()

@@ -271,27 +271,45 @@ class SparseTraining:
 
     def _refresh(self) -> Refresh:
         """Update what the solver updates now and then, and record the steps since the last time."""
-        sparse, batches, last = self.sparse, self._batches, self._last_refresh
-        trained = sum(not batches.skips(step) for step in range(last, self.step))
+        self._update_mean_loss()
+        seconds = time.perf_counter() - self._started
+        progress = self.step % self._stage_steps / self._stage_steps
+        notes = self._notes + self.sparse.solver.refresh(progress or 1.0)
+        notes = tuple(dict.fromkeys(note for note in notes if note not in self._noted))
+        self._noted |= set(notes)
+        record = self._record(seconds, notes)
+        self._last_refresh, self._notes = self.step, ()
+        self._started = time.perf_counter()
+        self._loss = torch.zeros_like(self._loss)
+        if progress == 0 and self.settings.order == "layers":
+            self.sparse.settled |= self.sparse.solver.live()  # the stage is over
+            if not self.finished:
+                self._start_stage()
+        return record
+
+    def _update_mean_loss(self) -> None:
+        """Take the mean over the steps since the last refresh; RunError when it is not finite."""
+        steps = range(self._last_refresh, self.step)
+        trained = sum(not self._batches.skips(step) for step in steps)
         self._mean_loss = float(self._loss) / trained if trained else self._mean_loss
         if not math.isfinite(self._mean_loss):
             raise RunError(
                 f"The loss became infinite before step {self.step}. Lower the learning rate, "
                 "lambda or rho and start again."
             )
-        seconds = time.perf_counter() - self._started
+
+    def _record(self, seconds: float, notes: tuple[str, ...]) -> Refresh:
+        """The line of the history for the steps since the last refresh, which took ``seconds``;
+        measures the accuracy where an epoch has ended."""
+        sparse, batches, last = self.sparse, self._batches, self._last_refresh
         images = batches.seen(self.step) - batches.seen(last)
-        progress = self.step % self._stage_steps / self._stage_steps
-        notes = self._notes + sparse.solver.refresh(progress or 1.0)
-        notes = tuple(dict.fromkeys(note for note in notes if note not in self._noted))
-        self._noted |= set(notes)
         live = sparse.live_rows(at_end=self.finished)
         right = None
         if self.step // batches.steps > last // batches.steps:
             right = count_right(sparse.hardened(live), self.test)
         cost = sparse.cost(live)
         at = (self.step - 1) % self._stage_steps / self._stage_steps
-        record = Refresh(
+        return Refresh(
             step=self.step,
             steps=self.steps,
             epoch=self.step // batches.steps,
@@ -313,11 +331,3 @@ class SparseTraining:
             test_images=0 if right is None else len(self.test),
             notes=notes,
         )
-        self._last_refresh, self._notes = self.step, ()
-        self._started = time.perf_counter()
-        self._loss = torch.zeros_like(self._loss)
-        if progress == 0 and self.settings.order == "layers":
-            sparse.settled |= sparse.solver.live()  # the stage is over
-            if not self.finished:
-                self._start_stage()
-        return record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
@@ -61,19 +61,26 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     )
 
 
-def trace_model(model: Model) -> tuple[Execution, list[ChannelGroup]]:
+class TracedModel(NamedTuple):
+    """What ran in one dry pass of a network, and its ``channel_groups``."""
+
+    execution: Execution
+    groups: Sequence[ChannelGroup]
+
+
+def trace_model(model: Model) -> TracedModel:
     """One dry run of ``model``, and its ``channel_groups``.
 
     Raises:
         ModelError: The network does not run on images of its input shape.
     """
     execution = execute(model.module, model.input_shape, name=model.name)
-    return execution, _groups(model, execution)[0]
+    return TracedModel(execution, _groups(model, execution)[0])
 
 
-def channel_groups(model: Model) -> list[ChannelGroup]:
+def channel_groups(model: Model) -> Sequence[ChannelGroup]:
     """The groups as traced, before the check of each; those that cannot be cut have a problem."""
-    return trace_model(model)[1]
+    return trace_model(model).groups
 
 
 def _names(model: Model, execution: Execution) -> tuple[str, ...]:

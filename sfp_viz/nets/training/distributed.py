@@ -15,6 +15,7 @@ from sfp_viz.nets.tracing.execution import BATCH_NORMS
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import LightningEnvironment
 
 _TIMEOUT = timedelta(days=1)  # rank 0 may measure or write for long; dead processes show otherwise
 
@@ -115,12 +116,32 @@ def distributed_fabric(settings: Distillation, *, rank: int, port: int) -> Fabri
         RunError: There are fewer GPUs than processes.
     """
     from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments import LightningEnvironment
     from lightning_fabric.strategies import DDPStrategy
 
-    class Environment(LightningEnvironment):
-        """Processes started by a run, without environment variables that children would inherit."""
+    gpus = torch.cuda.device_count()
+    if 0 < gpus < settings.processes:
+        raise RunError(
+            f"{settings.processes} processes need a GPU each, and there are {gpus}. Start a copy "
+            f"of the run with at most {gpus}."
+        )
+    threads = torch.get_num_threads()
+    fabric = Fabric(
+        accelerator="cuda" if gpus else "cpu",
+        devices=settings.processes,
+        strategy=DDPStrategy(cluster_environment=_environment(rank, port), timeout=_TIMEOUT),
+        precision=settings.precision,
+    )
+    fabric.launch()
+    torch.set_num_threads(threads)  # launch() changes it
+    return fabric
 
+
+def _environment(rank: int, port: int) -> LightningEnvironment:
+    """That of processes started by a run, without environment variables that children would
+    inherit."""
+    from lightning_fabric.plugins.environments import LightningEnvironment
+
+    class Environment(LightningEnvironment):
         @property
         def creates_processes_externally(self) -> bool:
             return True
@@ -139,22 +160,7 @@ def distributed_fabric(settings: Distillation, *, rank: int, port: int) -> Fabri
         def node_rank(self) -> int:
             return 0
 
-    gpus = torch.cuda.device_count()
-    if 0 < gpus < settings.processes:
-        raise RunError(
-            f"{settings.processes} processes need a GPU each, and there are {gpus}. Start a copy "
-            f"of the run with at most {gpus}."
-        )
-    threads = torch.get_num_threads()
-    fabric = Fabric(
-        accelerator="cuda" if gpus else "cpu",
-        devices=settings.processes,
-        strategy=DDPStrategy(cluster_environment=Environment(), timeout=_TIMEOUT),
-        precision=settings.precision,
-    )
-    fabric.launch()
-    torch.set_num_threads(threads)  # launch() changes it
-    return fabric
+    return Environment()
 
 
 def leave_process_group() -> None:

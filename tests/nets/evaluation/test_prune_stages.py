@@ -11,7 +11,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.evaluation.prune_stages import NAMES, stages
 from sfp_viz.nets.pruning.compensation import reestimate
-from sfp_viz.nets.pruning.prune import cut_and_compensate, prune
+from sfp_viz.nets.pruning.prune import prune, prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
 
 
@@ -32,7 +32,7 @@ def test_every_stage_is_measured_and_the_last_is_the_pruned_network(depthwise_mo
     assert [stage.name for stage in found] == names
     assert [stage.right for stage in found] == [count_right(s.model, test) for s in found]
     assert found[0].model is model
-    assert found[1].model.digest == cut_and_compensate(model, plan)[0].digest
+    assert found[1].model.digest == prune_with_report(model, plan)[0].digest
     assert found[-1].model.digest == prune(model, plan, calibration=train).digest
     assert found[-1].model.digest == reestimate(found[-2].model, seen).digest
     measured = found[-1].measured()

@@ -14,7 +14,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.filter_merging import scale_factor
-from sfp_viz.nets.pruning.prune import cut_and_compensate, masked, prune, prune_with_report
+from sfp_viz.nets.pruning.prune import masked, prune, prune_with_report
 from sfp_viz.nets.tracing.read_network import channel_groups
 
 
@@ -35,7 +35,13 @@ def outputs(model: Model, images: Images) -> Tensor:
 
 
 def apart(model: Model, kind: str, group: str, units: tuple[int, ...], images: Images) -> float:
-    small, _ = cut_and_compensate(model, plan_of(model, kind, group, units), calibration=images)
+    small, _ = prune_with_report(
+        model,
+        plan_of(model, kind, group, units),
+        calibration=images,
+        plain=True,
+        reestimate_norms=False,
+    )
     return float((outputs(small, images) - outputs(model, images)).abs().max())
 
 
@@ -79,22 +85,29 @@ def test_every_place_where_a_concat_holds_the_double_takes_it_in(concat_model, i
 
 
 def test_filters_that_are_not_alike_or_opposite_are_only_dropped(plain_model, images):
-    merged, repair = cut_and_compensate(
-        plain_model, plan_of(plain_model, "merge", "conv1", (2, 5)), calibration=images
+    merged, repair = prune_with_report(
+        plain_model,
+        plan_of(plain_model, "merge", "conv1", (2, 5)),
+        calibration=images,
+        plain=True,
+        reestimate_norms=False,
     )
-    dropped, _ = cut_and_compensate(plain_model, plan_of(plain_model, "none", "conv1", (2, 5)))
+    dropped, _ = prune_with_report(plain_model, plan_of(plain_model, "none", "conv1", (2, 5)))
     assert merged.digest == dropped.digest
     assert repair.notes == ()
     turned = duplicated(plain_model, {"conv1": ""}, {4: 1})
     with torch.no_grad():
         turned.module.conv1.weight[4] *= -1
     turned = turned.with_module(turned.module)
-    merged, _ = cut_and_compensate(
-        turned, plan_of(turned, "merge", "conv1", (4,)), calibration=images
+    merged, _ = prune_with_report(
+        turned,
+        plan_of(turned, "merge", "conv1", (4,)),
+        calibration=images,
+        plain=True,
+        reestimate_norms=False,
     )
     assert (
-        merged.digest
-        == cut_and_compensate(turned, plan_of(turned, "none", "conv1", (4,)))[0].digest
+        merged.digest == prune_with_report(turned, plan_of(turned, "none", "conv1", (4,)))[0].digest
     )
 
 
@@ -168,7 +181,9 @@ def test_filters_of_norm_0_or_variance_0_are_not_scaled(images):
 
 def test_a_group_that_several_layers_write_says_that_it_is_not_scaled(residual_model, images):
     plan = plan_of(residual_model, "scale", "stem.0", (1, 2))
-    _, repair = cut_and_compensate(residual_model, plan, calibration=images)
+    _, repair = prune_with_report(
+        residual_model, plan, calibration=images, plain=True, reestimate_norms=False
+    )
     assert repair.notes == ("'stem.0' is not scaled: several layers write its channels.",)
 
 
@@ -176,7 +191,9 @@ def test_filters_tied_by_grouped_convolutions_are_named_as_such_where_they_are_n
     depthwise_model, images
 ):
     plan = plan_of(depthwise_model, "scale", "point.0", (1, 2))
-    _, repair = cut_and_compensate(depthwise_model, plan, calibration=images)
+    _, repair = prune_with_report(
+        depthwise_model, plan, calibration=images, plain=True, reestimate_norms=False
+    )
     assert repair.notes == (
         "'point.0' is not scaled: grouped convolutions tie 2 filters to a unit, and the factor is "
         "for one.",
@@ -187,7 +204,7 @@ def test_filters_tied_by_grouped_convolutions_are_named_as_such_where_they_are_n
 def test_merging_needs_no_images(plain_model, images, merged):
     model = duplicated(plain_model, {"conv1": ""}, PAIRS)
     plan = plan_of(model, "merge", "conv1", tuple(PAIRS))
-    small = prune(model, plan) if merged else cut_and_compensate(model, plan, compensated=False)[0]
+    small = prune(model, plan) if merged else prune_with_report(model, plan, compensated=False)[0]
     gap = float((outputs(small, images) - outputs(model, images)).abs().max())
     assert gap < 1e-5 if merged else gap > 2e-4
 

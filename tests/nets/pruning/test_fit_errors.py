@@ -17,7 +17,7 @@ from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.fit_errors import ErrorProbe
 from sfp_viz.nets.pruning.layer_fits import LayerFit, PruneReport, Reader
-from sfp_viz.nets.pruning.prune import cut_and_compensate, prune_with_report
+from sfp_viz.nets.pruning.prune import prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.read_network import channel_groups
 
@@ -39,7 +39,9 @@ def plan_of(model: Model, kind: str = "lsq_window", group: str = "", units=UNITS
 
 
 def repaired(model: Model, plan: Plan, seen: Images, unseen: Images | None) -> PruneReport:
-    return cut_and_compensate(model, plan, calibration=seen, held_out=unseen)[1]
+    return prune_with_report(
+        model, plan, calibration=seen, held_out=unseen, plain=True, reestimate_norms=False
+    )[1]
 
 
 @pytest.mark.parametrize("kind", ["lsq_window", "lsq_channel"])
@@ -76,7 +78,14 @@ def test_the_error_before_the_fit_is_that_of_the_plain_definition(plain_model):
 @pytest.mark.parametrize("kind", ["lsq_window", "lsq_channel"])
 def test_the_error_after_the_fit_is_that_of_the_network_handed_out(plain_model, kind):
     test, plan = images(60, 1, "test"), plan_of(plain_model, kind, "conv1")
-    small, repair = cut_and_compensate(plain_model, plan, calibration=images(300, 0), held_out=test)
+    small, repair = prune_with_report(
+        plain_model,
+        plan,
+        calibration=images(300, 0),
+        held_out=test,
+        plain=True,
+        reestimate_norms=False,
+    )
     with torch.no_grad():
         pixels = plain_model.normalize(
             torch.from_numpy(as_trained(plain_model, test).pixels.copy())

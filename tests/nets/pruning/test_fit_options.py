@@ -16,7 +16,7 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.cut_context import cut_context
 from sfp_viz.nets.pruning.least_squares import FitOptions, refit
-from sfp_viz.nets.pruning.prune import cut_and_compensate, prune
+from sfp_viz.nets.pruning.prune import prune, prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.channel_groups import silence
 
@@ -121,7 +121,9 @@ def test_a_norm_keeps_its_scale_unless_it_is_rescaled(residual_model, images):
 def test_norms_are_left_as_they_are_without_reestimation(residual_model, images):
     plan = plan_of(residual_model, "inner.0")
     views = as_trained(residual_model, images)
-    fitted, _ = cut_and_compensate(residual_model, plan, calibration=views)
+    fitted, _ = prune_with_report(
+        residual_model, plan, calibration=views, plain=True, reestimate_norms=False
+    )
     alone = prune(residual_model, plan, calibration=images, reestimate_norms=False)
     assert alone.digest == fitted.digest
     assert prune(residual_model, plan, calibration=images).digest == (

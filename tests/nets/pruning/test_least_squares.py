@@ -19,7 +19,7 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.cut_context import cut_context
 from sfp_viz.nets.pruning.least_squares import FitOptions, refit
 from sfp_viz.nets.pruning.normal_equations import NormalEquations
-from sfp_viz.nets.pruning.prune import cut_and_compensate, prune
+from sfp_viz.nets.pruning.prune import prune, prune_with_report
 from sfp_viz.nets.tracing.channel_groups import silence
 from sfp_viz.nets.tracing.read_network import channel_groups
 
@@ -231,7 +231,9 @@ def test_pruned_equals_refitted_and_lists_its_new_biases(concat_model, images):
         concat_model.digest, recipe, Edits(concat_model.digest),
         (Removal("stem.0", units, (Reason("by_hand"),) * 3),),
     )  # fmt: skip
-    small, repair = cut_and_compensate(concat_model, plan, calibration=images)
+    small, repair = prune_with_report(
+        concat_model, plan, calibration=images, plain=True, reestimate_norms=False
+    )
     pixels = small.normalize(torch.from_numpy(images.pixels[:9].copy()))
     with torch.no_grad():
         assert torch.allclose(small.module(pixels), module(pixels), atol=1e-4)
@@ -247,7 +249,9 @@ def test_the_refits_come_closer_than_the_mean_alone(plain_model, images):
     for kind in ("none", "bias", "lsq_channel", "lsq_window"):
         removal = Removal("conv1", UNITS, (Reason("by_hand"),) * 4)
         plan = Plan(model.digest, Recipe(compensation=kind), Edits(model.digest), (removal,))
-        small, _ = cut_and_compensate(model, plan, calibration=images)
+        small, _ = prune_with_report(
+            model, plan, calibration=images, plain=True, reestimate_norms=False
+        )
         pixels = model.normalize(torch.from_numpy(images.pixels.copy()))
         with torch.no_grad():
             errors.append(float((small.module(pixels) - model.module(pixels)).square().mean()))
