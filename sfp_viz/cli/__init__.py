@@ -1,4 +1,4 @@
-"""The command line: the acts of the app from a shell. Loads torch only where it must."""
+"""The command line: what the app does, from a shell. Loads torch only where it must."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(sfp_viz.__version__, prog_name="sfp-viz")
 def main() -> None:
-    """See which filters of a convolutional network are redundant, prune them for real, and
-    fine-tune what is left.
+    """Find redundant filters of a convolutional network, prune them, and fine-tune the network.
 
-    NET is a sample ('sfp-viz models' lists them), an imported network's digest, a file of weights
-    (.safetensors, .pt, .pth), or an architecture by name (torchvision:resnet18, untrained).
-    Each command takes --json. Numbers are computed (exact), or measured, and say which.
+    NET is the name of a sample ('sfp-viz models' lists them), the digest of an imported network,
+    a file of weights (.safetensors, .pt, .pth), or the name of an architecture
+    (torchvision:resnet18, untrained). Every command but 'app' takes --json. Each number is labeled
+    as computed (exact), measured or estimated.
     """
 
 

@@ -46,22 +46,22 @@ def home() -> Path:
 
 def read_run(path: Path, now: float | None = None) -> Run:
     """Read a run's folder; ``now`` in seconds since 1970. Raises RunError if it is none."""
-    asked = _asked(path, RunSettings.load(path))
+    request = _asked(path, RunSettings.load(path))
     signs = read_signs(path, time.time() if now is None else now)
     worker = signs.worker
-    state, study = state_of(signs), asked["study"]
-    by_points = study is not None or asked["kind"] == SWEEP
+    state, study = state_of(signs), request["study"]
+    by_points = study is not None or request["kind"] == SWEEP
     with_result = state == "finished" and not by_points
     epochs = () if by_points else read_epochs(path)
     points = read_points(path) if by_points else ()
     kept = "the last point" if by_points else "the last checkpoint"
-    total = worker.total if by_points else asked["settings"].epochs
-    far = _reached(state, worker, total, points or epochs, at_once=asked["kind"] == ONCE)
-    said = run_message(state, signs, kept=kept)
-    if asked["kind"] == SPARSIFY:
-        far = sparsify_progress(path, worker, epochs, total, state=state)
+    total = worker.total if by_points else request["settings"].epochs
+    reached = _reached(state, worker, total, points or epochs, at_once=request["kind"] == ONCE)
+    message = run_message(state, signs, kept=kept)
+    if request["kind"] == SPARSIFY:
+        reached = sparsify_progress(path, worker, epochs, total, state=state)
         outcome = read_outcome(path) if state == "finished" else None
-        said = " ".join(outcome.notes) if outcome else said
+        message = " ".join(outcome.notes) if outcome else message
     return Run(
         id=path.name,
         path=path,
@@ -71,7 +71,7 @@ def read_run(path: Path, now: float | None = None) -> Run:
         before=load_record(Before, path / "before.json"),
         result=load_record(Result, path / "result.json") if with_result else None,
         finding=read_finding(path) if state == "finished" and study else None,
-        message=said,
+        message=message,
         phase=worker.phase if state not in OVER else "",
         age_seconds=signs.beat_age,
         where=signs.launch.where,
@@ -79,8 +79,8 @@ def read_run(path: Path, now: float | None = None) -> Run:
         trouble=worker.trouble if state == "failed" else "",
         launch=signs.launch,
         worker=worker,
-        **asked,
-        **far,
+        **request,
+        **reached,
     )
 
 
@@ -124,9 +124,9 @@ def _reached(
     """How far the run is: epochs or points that are done, of how many, and the time that is left,
     estimated from those that are done. What is made ``at_once`` keeps no lines on its way: it has
     done what its worker says, and all or nothing at the end."""
-    begun = worker.step / max(1, worker.steps)
+    share_of_epoch = worker.step / max(1, worker.steps)
     at_work = state in ("running", "cancelling", "pausing", "paused")
-    reached = max(len(lines), worker.done + begun if at_work else 0)
+    reached = max(len(lines), worker.done + share_of_epoch if at_work else 0)
     left = None
     if state == "running" and lines and total:
         left = max(0.0, total - reached) * sum(line.seconds for line in lines) / len(lines)
@@ -185,11 +185,11 @@ def find_run(home: Path, name: str) -> Path:
         return Path(name)
     known = [p.parent for p in (home / "runs").glob("*/settings.json")]
     known = [p for p in known if not p.name.startswith(".")]
-    found = [p for p in known if p.name == name] or [p for p in known if p.name.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    many = f"{len(found)} runs begin with '{name}'" if found else f"No run is called '{name}'"
-    listed = ", ".join(sorted(p.name for p in found or known)[-5:]) or "none yet"
+    matches = [p for p in known if p.name == name] or [p for p in known if p.name.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    many = f"{len(matches)} runs begin with '{name}'" if matches else f"No run is called '{name}'"
+    listed = ", ".join(sorted(p.name for p in matches or known)[-5:]) or "none yet"
     raise RunError(f"{many} in {home / 'runs'}. Known: {listed}. See 'sfp-viz runs list'.")
 
 

@@ -34,10 +34,10 @@ def _read_signs(path: Path, now: float) -> Signs:
     launch_process: Process = "unknown"
     worker_process: Process = "unknown"
     for _ in range(5):
-        seen = launch.attempt, launch.pid, worker.attempt, worker.pid
+        checked = launch.attempt, launch.pid, worker.attempt, worker.pid
         launch_process, worker_process = _processes(path, launch, worker)
         launch, worker = LaunchRecord.load(path), WorkerRecord.load(path)
-        if seen == (launch.attempt, launch.pid, worker.attempt, worker.pid):
+        if checked == (launch.attempt, launch.pid, worker.attempt, worker.pid):
             break
     entry = QueueEntry.load(path)
     return Signs(
@@ -65,9 +65,9 @@ def run_message(state: State, signs: Signs, *, kept: str) -> str:
     Returns:
         A sentence or two; '' when all is well.
     """
-    said = signs.worker.message
+    message = signs.worker.message
     if state == "failed":
-        return said or "The worker failed. See log.txt for the details."
+        return message or "The worker failed. See log.txt for the details."
     if state == "lost":
         return f"{_lost_message(signs, kept)} {signs.cluster_message}".rstrip()
     if state == "waiting":
@@ -78,8 +78,8 @@ def run_message(state: State, signs: Signs, *, kept: str) -> str:
             "process is still there. The machine may be short of memory, or was asleep."
         )
     if state == "finished":  # what the result depends on, such as other conditions on the way
-        return said
-    return said or signs.cluster_message if state in ("running", "paused", "cancelled") else ""
+        return message
+    return message or signs.cluster_message if state in ("running", "paused", "cancelled") else ""
 
 
 def _lost_message(signs: Signs, kept: str) -> str:

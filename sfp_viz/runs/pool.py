@@ -61,10 +61,10 @@ def request_embedding(
         return
     room = _room(home)
     room.mkdir(parents=True, exist_ok=True)
-    asked = _file(home, key, ".request.npz")
-    if not asked.exists():
+    request = _file(home, key, ".request.npz")
+    if not request.exists():
         _file(home, key, ".json").unlink(missing_ok=True)
-        with atomic_path(asked) as fresh:
+        with atomic_path(request) as fresh:
             np.savez(fresh, matrix=np.asarray(matrix, np.float32), seed=seed)
     with file_lock(room / "start.lock"):
         if pool_alive(home) is None:
@@ -110,8 +110,8 @@ def serve(home: Path, *, embed: Embed | None = None, idle: float = IDLE) -> None
         write_json(room / "pool.json", {"pid": os.getpid(), "host": hostname()})
     rested = time.monotonic()
     while room.is_dir() and not (room / "stop").exists():
-        if waiting := _newest(room):
-            _answer(waiting, embed or _umap)
+        if request := _newest(room):
+            _answer(request, embed or _umap)
             rested = time.monotonic()
         elif time.monotonic() - rested > idle:
             with file_lock(room / "start.lock"):
@@ -123,26 +123,26 @@ def serve(home: Path, *, embed: Embed | None = None, idle: float = IDLE) -> None
 
 
 def _newest(room: Path) -> Path | None:
-    found = [(p.stat().st_mtime_ns, p) for p in room.glob("[!.]*.request.npz")]
-    return max(found)[1] if found else None
+    requests = [(p.stat().st_mtime_ns, p) for p in room.glob("[!.]*.request.npz")]
+    return max(requests)[1] if requests else None
 
 
-def _answer(asked: Path, embed: Embed) -> None:
+def _answer(file: Path, embed: Embed) -> None:
     """Compute and store one map, or the reason why not; the request goes when that lies there."""
-    name = asked.name.removesuffix(".request.npz")
+    name = file.name.removesuffix(".request.npz")
     try:
-        with np.load(asked, allow_pickle=False) as request:
+        with np.load(file, allow_pickle=False) as request:
             matrix, seed = request["matrix"], int(request["seed"])
         coordinates = np.asarray(embed(matrix, seed), np.float32)
         if coordinates.shape != (len(matrix), 2) or not np.isfinite(coordinates).all():
             raise RunError(f"UMAP gave no finite point for each of {len(matrix)} filters.")
-        with atomic_path(asked.with_name(f"{name}.npy")) as fresh:
+        with atomic_path(file.with_name(f"{name}.npy")) as fresh:
             np.save(fresh, coordinates, allow_pickle=False)
     except Exception as problem:  # one bad request must not end the process
         traceback.print_exc()
         text = f"The UMAP map could not be computed: {type(problem).__name__}: {problem}"
-        write_json(asked.with_name(f"{name}.json"), {"problem": text})
-    asked.unlink(missing_ok=True)
+        write_json(file.with_name(f"{name}.json"), {"problem": text})
+    file.unlink(missing_ok=True)
 
 
 def _umap(matrix: np.ndarray, seed: int) -> np.ndarray:

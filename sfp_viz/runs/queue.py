@@ -83,15 +83,17 @@ def queued_runs(home: Path) -> tuple[Run, ...]:
     return read_activity(home).queued
 
 
-def expected_starts(home: Path, now: Activity | None = None) -> dict[str, float | None]:
+def expected_starts(home: Path, activity: Activity | None = None) -> dict[str, float | None]:
     """Seconds until each queued run starts, by its id: estimated from epochs of runs of the same
-    network that are done; None where there are none to go by. ``now`` saves looking again."""
-    now = now or read_activity(home)
-    busy = _busy(now)
-    known = epoch_seconds(home, [*busy, *now.queued]) if now.queued else {}
-    left = [seconds_left(run, known) for run in busy]
-    times = start_times(left, [seconds_left(run, known) for run in now.queued], slot_count(home))
-    return {run.id: seconds for run, seconds in zip(now.queued, times, strict=True)}
+    network that are done; None where there are none to go by. ``activity`` saves looking again."""
+    activity = activity or read_activity(home)
+    busy = _busy(activity)
+    paces = epoch_seconds(home, [*busy, *activity.queued]) if activity.queued else {}
+    left = [seconds_left(run, paces) for run in busy]
+    times = start_times(
+        left, [seconds_left(run, paces) for run in activity.queued], slot_count(home)
+    )
+    return {run.id: seconds for run, seconds in zip(activity.queued, times, strict=True)}
 
 
 def start_waiting(home: Path) -> tuple[Path, ...]:
@@ -105,11 +107,11 @@ def start_waiting(home: Path) -> tuple[Path, ...]:
 
 
 def ensure_dispatcher(
-    home: Path, *, now: Activity | None = None, command: Sequence[str] | None = None
+    home: Path, *, activity: Activity | None = None, command: Sequence[str] | None = None
 ) -> None:
     """Start the dispatcher if runs are queued and none is alive: called at each look at the queue.
-    ``now`` saves looking again; ``command`` starts another process than ours (for tests)."""
-    if not (now or read_activity(home)).queued or dispatcher_pid(home):
+    ``activity`` saves looking again; ``command`` starts another process than ours (for tests)."""
+    if not (activity or read_activity(home)).queued or dispatcher_pid(home):
         return
     room = _room(home)
     with suppress(OSError), file_lock(room / "start.lock", patience=2.0) as ours:
@@ -154,18 +156,18 @@ def serve(home: Path, *, look: float = _LOOK) -> None:
 
 
 def _advance(home: Path) -> tuple[Path, ...]:
-    now = read_activity(home)
-    if not now.queued:
+    activity = read_activity(home)
+    if not activity.queued:
         return ()
-    return tuple(start_next(now, _busy(now), slot_count(home), gpus()))
+    return tuple(start_next(activity, _busy(activity), slot_count(home), gpus()))
 
 
-def _busy(now: Activity) -> list[Run]:
+def _busy(activity: Activity) -> list[Run]:
     """The trainings at work on this machine."""
     host = hostname()
     return [
         run
-        for run in now.working
+        for run in activity.working
         if run.kind in TRAININGS and run.launch.where != "ray" and run.launch.host == host
     ]
 

@@ -60,8 +60,8 @@ def put_back_text(run: Run, back: int) -> str:
 
 
 def _count(number: int, verb: str = "") -> str:
-    one = number == 1
-    return f"{number} training{'' if one else 's'} {verb or ('is' if one else 'are')}"
+    single = number == 1
+    return f"{number} training{'' if single else 's'} {verb or ('is' if single else 'are')}"
 
 
 def _left(number: int) -> str:

@@ -42,7 +42,8 @@ STATES: Mapping[str, str] = {
 _PHASES: Mapping[str, str] = {
     "starting": "Starting its worker",
     "loading": "Loading networks and images",
-    "looking at images": "Analyzing images for the next plan",
+    "calibrating": "Calibrating on images for the next plan",
+    "looking at images": "Calibrating on images for the next plan",  # of earlier versions
     "pruning": "Planning and pruning",
     "measuring": "Measuring the pruned network and its teacher before the first epoch",
 }

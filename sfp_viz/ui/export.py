@@ -64,7 +64,7 @@ def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
         plan: Hash of the current plan, '' if its target is out of reach.
     """
     by_id = {run.id: run for run in runs}
-    ordered = sorted(runs, key=lambda run: run.made in ("uniform", "random"))
+    ordered = sorted(runs, key=lambda run: run.pruned_by in ("uniform", "random"))
     same_plan = [run.id for run in ordered if plan and run.plan == plan]
     ids = [*same_plan, "", *(run.id for run in ordered if run.id not in same_plan)]
 

@@ -117,7 +117,7 @@ def test_ratios_and_locks_by_hand_are_in_the_plan():
         (["prune", "missing.json", "-o", "x.safetensors"], "cannot be read"),
         (["finetune", NET, "--background"], "--teacher NET"),
         (["finetune", NET, "--alpha", "2", "--background"], "alpha"),
-        (["export", NET, "--recipe", "r.json"], "never cut"),
+        (["export", NET, "--recipe", "r.json"], "never pruned"),
         (["runs", "show", "nothing"], "No run is called 'nothing'"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",

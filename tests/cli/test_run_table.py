@@ -52,7 +52,7 @@ def test_the_table_shows_last_and_best_epoch_and_the_front(two):
 def test_of_a_run_that_pruned_while_training_the_best_is_among_the_epochs_after_its_cut(home):
     sparsified_run(home, before=8, accuracies=(0.97, 0.95))
     text = said()
-    assert "97.0 % at 1/2 after its cut" in text
+    assert "97.0 % at 1/2 after pruning" in text
     assert "/10" not in text
     (row,) = csv.DictReader(io.StringIO(said("--csv")))
     assert (row["best epoch"], row["epochs before the cut"], row["epochs after the cut"]) == (

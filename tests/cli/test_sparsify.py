@@ -35,7 +35,7 @@ def test_filters_go_down_to_the_target_and_the_card_says_what_it_costs():
     assert (asked.method, asked.finish, asked.settle) == ("ssr_l20", "target", 0.4)
     assert (asked.learning_rate, asked.augmentation) == (0.01, "shift")
     shown = call("runs", "show", done["run"]).output
-    for words in ("SSR, l2,0", "feature maps", "computed", "epochs  ", "3 of 3", "2/2", "1/1"):
+    for words in ("SSR, l2,0", "peak activations", "computed", "epochs  ", "3 of 3", "2/2", "1/1"):
         assert words in " ".join(shown.split()) or words in shown
     history = value("runs", "show", done["run"])["sparse"]["history"]
     assert [line["step"] for line in history] == [1, 2, 3, 4]
@@ -105,7 +105,7 @@ def test_the_card_counts_layers_that_skip_and_those_with_smaller_windows():
     outcome["choices"] = [outcome["choices"][0] | {"kind": kind} for kind in kinds]
     file.write_text(json.dumps(outcome))
     card = call("runs", "show", found["run"]).stdout
-    assert "1 of 3 layers skip and 1 have a smaller window, where that was fastest" in card
+    assert "1 of 3 layers skip dead stripes and 1 use a smaller kernel, the fastest" in card
 
 
 def test_in_the_background_it_waits_in_line_with_its_facts(put_in_line):
@@ -126,7 +126,7 @@ def test_help_warns_of_stripes_before_they_are_chosen():
 
 def test_help_puts_every_option_under_the_heading_of_what_it_is_for():
     text = call("sparsify", "--help").output
-    heads = ["Pruning:", "Both parts:", "Fine-tuning after the pruning:", "The run:"]
+    heads = ["Pruning:", "Both phases:", "Fine-tuning after pruning:", "The run:"]
     starts = [text.index(head) for head in heads]
     assert starts == sorted(starts)
     parts = [text[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]

@@ -68,13 +68,13 @@ def test_a_sweep_is_laid_out_shown_and_deleted_without_its_runs(put_in_line):
     assert "1 of 2" in text
     assert "standard deviation" in text
     gone = call("runs", "delete", found["run"], "--yes").output
-    assert "Its 6 runs stay" in gone
+    assert "Its 6 runs are kept" in gone
     assert len(list_runs(home(), kind="finetune")) == 6
     assert value("sweep", NET, "--target", "0.3", "--no-floors", *QUICK)["of"] == 1
 
 
 def test_help_tells_a_newcomer_what_the_commands_are_for():
-    assert "fine-tune it, prune it further" in call("steps", "--help").output
+    assert "Prune and fine-tune the unpruned NET in several" in call("steps", "--help").output
     assert "mean and spread over the seeds" in " ".join(call("sweep", "--help").output.split())
     assert "steps" in call("--help").output
 

@@ -181,10 +181,10 @@ def test_a_sweep_says_how_many_of_its_runs_are_trained_and_puts_lost_ones_back(
 def test_deleting_a_sweep_says_that_its_runs_stay(swept, open_page):
     app = watch(open_page("finetune"), swept.name)
     delete = next(button for button in app.button if button.label == "Delete")
-    assert "Its 2 runs stay" in delete.help
+    assert "Its 2 runs are kept" in delete.help
     app = press(app, "Delete")
     assert not swept.exists()
-    assert "was deleted. Its 2 runs stay" in said(app)
+    assert "was deleted. Its 2 runs are kept" in said(app)
 
 
 def test_on_the_cluster_nothing_is_said_to_come_one_after_the_other(workspace):
@@ -202,7 +202,7 @@ def test_on_the_cluster_nothing_is_said_to_come_one_after_the_other(workspace):
 
 def test_a_sweep_shows_means_and_opens_its_runs(swept, open_page):
     app = watch(open_page("finetune"), swept.name)
-    assert "its 2 runs stay" in said(app)
+    assert "its 2 runs are kept" in said(app)
     means = next(d.value for d in app.dataframe if "Fine-tuned" in d.value)
     assert list(means["Fine-tuned"]) == ["92.0 % ± 2.8"]
     assert list(means["Finished"]) == ["2 of 2"]

@@ -33,4 +33,4 @@ def test_a_run_goes_to_the_cluster_when_that_is_chosen_and_the_page_says_that_it
         assert sent["entrypoint"].endswith(f"--run {run.id}")
         assert (read_json(run.path / "launch.json") or {})["job"] == sent["submission_id"]
         assert "On the cluster" in said(app)
-        assert "It waits until the cluster has room" in said(app.run())
+        assert "It waits for free resources in the cluster" in said(app.run())

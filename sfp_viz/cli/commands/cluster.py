@@ -16,9 +16,9 @@ from sfp_viz.runs.ray import jobs, settings
 
 @click.group()
 def cluster() -> None:
-    """A Ray cluster for runs: name it once, then start runs on it.
+    """Set the Ray cluster on which runs can be started.
 
-    All its nodes must see this workspace (SFP_VIZ_HOME), possibly at different paths.
+    All nodes must see this workspace (SFP_VIZ_HOME), possibly at different paths.
     See docs/cluster.md for the setup.
     """
 
@@ -31,25 +31,25 @@ def cluster() -> None:
               help="GPUs for each process of a run; 0.5 lets two share one.")  # fmt: skip
 @with_json
 def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
-    """Use the cluster whose Ray dashboard is at ADDRESS, such as http://node1:8265.
+    """Use the cluster with its Ray dashboard at ADDRESS.
 
-    The dashboard must answer.
+    ADDRESS looks like http://node1:8265. The dashboard must answer.
     """
     chosen = settings.Cluster(address, cpus, gpus)
     version = jobs.version(chosen.address)
     settings.set_cluster(home(), chosen)
-    text = f"Ray {version} answers at {chosen.address}. Runs can be started there: --where cluster."
+    text = f"Ray {version} answers at {chosen.address}. Start runs there with --where cluster."
     print_result({**asdict(chosen), "ray": version}, text, as_json=as_json)
 
 
 @cluster.command("show")
 @with_json
 def show_command(as_json: bool) -> None:
-    """The cluster of this workspace, and whether it answers."""
+    """Show the cluster of this workspace, and whether it answers."""
     chosen = settings.read_cluster(home())
     if chosen is None:
         print_result(
-            None, "No cluster is set. Name one: sfp-viz cluster set ADDRESS", as_json=as_json
+            None, "No cluster is set. Set one: sfp-viz cluster set ADDRESS", as_json=as_json
         )
         return
     trouble, version = "", None
@@ -63,21 +63,22 @@ def show_command(as_json: bool) -> None:
         ("workspace", home()),
         ("answers", f"Ray {version}" if version else trouble),
     ]
-    said = {**asdict(chosen), "ray": version, "message": trouble}
-    print_result(said, fact_list(lines), as_json=as_json)
+    value = {**asdict(chosen), "ray": version, "message": trouble}
+    print_result(value, fact_list(lines), as_json=as_json)
 
 
 @cluster.command("logs")
 @click.argument("run")
 @with_json
 def logs_command(run: str, as_json: bool) -> None:
-    """Show Ray's log of the job of RUN, for example why it did not start.
+    """Show Ray's log of the job of RUN.
 
-    The log of its worker is log.txt in the folder of the run.
+    It says, for example, why a job did not start. The log of the worker is log.txt in the folder of
+    the run.
     """
     path = find_run(home(), run)
     if not clusters.is_on_ray(path):
-        raise RunError(f"'{path.name}' is not a run of the cluster. Its log: {path}/log.txt")
+        raise RunError(f"'{path.name}' does not run on a cluster. Its log: {path}/log.txt")
     text = clusters.logs(path)
     print_result({"run": path.name, "logs": text}, text.rstrip() or "Ray has no log of it yet.",
         as_json=as_json)  # fmt: skip
@@ -86,10 +87,10 @@ def logs_command(run: str, as_json: bool) -> None:
 @cluster.command("forget")
 @with_json
 def forget_command(as_json: bool) -> None:
-    """Forget the cluster of this workspace; its runs are not changed."""
+    """Unset the cluster; its runs are not changed."""
     settings.set_cluster(home(), None)
-    given = settings.read_cluster(home())
-    text = "No cluster is set any longer."
-    if given:
-        text = f"The settings name no cluster any longer, but {settings.VARIABLE} still does."
-    print_result(asdict(given) if given else None, text, as_json=as_json)
+    remaining = settings.read_cluster(home())
+    text = "No cluster is set any more."
+    if remaining:
+        text = f"The cluster was removed from the settings, but {settings.VARIABLE} still sets one."
+    print_result(asdict(remaining) if remaining else None, text, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Commands about plans as files: what two of them differ in, and the schemas of our files."""
+"""Commands about files of plans: how two differ, and the JSON Schemas of the files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ _SOME = 8  # filters that are named; the rest is counted
 @click.command()
 @click.argument("plan_a", type=_FILE)
 @click.argument("plan_b", type=_FILE)
-@click.option("--model", "net", metavar="NET", help="The network, where the digest is not enough.")
+@click.option(
+    "--model", "net", metavar="NET", help="The network, if it is neither a sample nor imported."
+)
 @with_json
 def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
-    """Print what differs between two plans of one network, and what each costs (computed)."""
+    """Compare two plans of one network, and their computed costs."""
     from sfp_viz.core.comparison.plan_diff import differences
 
     a, b = read_plan(plan_a), read_plan(plan_b)
@@ -34,25 +36,25 @@ def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
             f"{plan_a} was made for the weights {a.digest}, {plan_b} for {b.digest}. Only plans "
             "of the same weights can be compared."
         )
-    found = differences(a, b, find_network(net or find_digest(a.digest)))
-    value: dict[str, Any] = {"same": not found, "plans": [a.hash, b.hash]}
-    value |= {key: part for key, part in asdict(found).items() if not key.startswith("cost")}
-    value["computed"] = {"a": cost_to_dict(found.cost_a), "b": cost_to_dict(found.cost_b)}
-    if not found:
+    diff = differences(a, b, find_network(net or find_digest(a.digest)))
+    value: dict[str, Any] = {"same": not diff, "plans": [a.hash, b.hash]}
+    value |= {key: entry for key, entry in asdict(diff).items() if not key.startswith("cost")}
+    value["computed"] = {"a": cost_to_dict(diff.cost_a), "b": cost_to_dict(diff.cost_b)}
+    if not diff:
         print_result(value, "The plans are the same.", as_json=as_json)
         return
-    choices = [(c.what, c.group, _words(c.a), _words(c.b)) for c in (*found.recipe, *found.edits)]
+    choices = [(c.what, c.group, _words(c.a), _words(c.b)) for c in (*diff.recipe, *diff.edits)]
     groups = [
         (g.group, g.size, g.kept_a, g.kept_b, _words(g.only_a), _words(g.only_b))
-        for g in found.groups
+        for g in diff.groups
     ]
     parts = []
     if choices:
-        parts.append(table(("choice", "group", "a", "b"), choices))
+        parts.append(table(("setting", "group", "a", "b"), choices))
     if groups:
         heads = ("group", "filters", "kept in a", "in b", "only a removes", "only b removes")
         parts.append(table(heads, groups))
-    parts.append(cost_table(found.cost_a, found.cost_b, heads=("a", "b")))
+    parts.append(cost_table(diff.cost_a, diff.cost_b, heads=("a", "b")))
     print_result(value, "\n\n".join(parts), as_json=as_json)
 
 
@@ -61,7 +63,10 @@ def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
 @click.option("-o", "--output", type=_FILE, help="Write the schema to this file.")
 @with_json
 def schema_command(kind: str, output: Path | None, as_json: bool) -> None:
-    """Print the JSON Schema (draft 2020-12) of a recipe, of edits or of a plan."""
+    """Print the JSON Schema of a recipe, edits or a plan.
+
+    Draft 2020-12.
+    """
     if output is not None:
         write_text(output, schema_json(kind))
     text = f"Written to {output}." if output else schema_json(kind).rstrip()
@@ -75,4 +80,4 @@ def _words(value: object) -> str:
     if not isinstance(value, tuple):
         return f"{value:g}" if isinstance(value, float) else str(value)
     rest = f" and {len(value) - _SOME} more" if len(value) > _SOME else ""
-    return ", ".join(str(part) for part in value[:_SOME]) + rest
+    return ", ".join(str(item) for item in value[:_SOME]) + rest

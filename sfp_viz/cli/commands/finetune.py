@@ -1,4 +1,4 @@
-"""The command that trains: finetune. The training itself works in a process of its own."""
+"""The command finetune. The training itself runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DEFAULT = Distillation()
 @click.option("--teacher", metavar="NET", help="The unpruned network; needed unless alpha is 0.")
 @click.option("--run", "place", metavar="NAME_OR_DIR",
               help="The run's name in the workspace, or a folder for it.")  # fmt: skip
-@click.option("--epochs", default=_DEFAULT.epochs, show_default=True)
+@click.option("--epochs", default=_DEFAULT.epochs, show_default=True, help="Epochs of training.")
 @training_options(processes=True)
 @start_options("Return at once; the run is queued.")
 def finetune(
@@ -40,7 +40,7 @@ def finetune(
     training: TrainingOptions,
     start: StartOptions,
 ) -> None:
-    """Train the pruned NET with the unpruned network as its teacher.
+    """Fine-tune the pruned NET with the unpruned teacher.
 
     The training runs in a process and folder of its own. Without --background its epochs are shown
     as they come, and Ctrl-C cancels it. 'runs resume' continues a run that was stopped. With

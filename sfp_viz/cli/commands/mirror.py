@@ -13,32 +13,35 @@ from sfp_viz.runs.mirror import settings
 
 @click.group()
 def mirror() -> None:
-    """Trainings mirrored to MLflow: parameters, metrics, files. Off by default."""
+    """Mirror trainings to MLflow: parameters, metrics, files.
+
+    Off by default.
+    """
 
 
 @mirror.command("set")
 @click.argument("uri")
-@click.option("--experiment", default="sfp-viz", show_default=True)
+@click.option("--experiment", default="sfp-viz", show_default=True, help="Name of the experiment.")
 @with_json
 def set_command(uri: str, experiment: str, as_json: bool) -> None:
-    """Mirror trainings to the tracking server at URI, from their next start on.
+    """Mirror trainings that start from now on to URI.
 
-    URI is http://server:5000, or sqlite:////path/mlflow.db for a file, with the files of runs
-    beside it. A mirror that fails does not affect the run; its log.txt says why.
+    URI is a tracking server, http://server:5000, or a file, sqlite:////path/mlflow.db, with the
+    artifacts beside it. A mirror that fails does not affect the run; its log.txt says why.
     """
     chosen = settings.Mirroring(uri, experiment)
     settings.set_mirroring(home(), chosen)
     text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{experiment}'."
     missing = settings.missing_packages()
     if missing:
-        text += f" This machine lacks what that needs: {missing}."
+        text += f" This machine lacks the packages: {missing}."
     print_result({**asdict(chosen.shown), "missing": missing}, text, as_json=as_json)
 
 
 @mirror.command("show")
 @with_json
 def show_command(as_json: bool) -> None:
-    """Where trainings of this workspace are mirrored; a password is not shown."""
+    """Show where trainings are mirrored, without passwords."""
     chosen = settings.read_mirroring(home())
     text = "Trainings are not mirrored. Turn it on: sfp-viz mirror set URI"
     if chosen:
@@ -51,8 +54,8 @@ def show_command(as_json: bool) -> None:
 def forget_command(as_json: bool) -> None:
     """Stop mirroring; nothing is deleted from the server."""
     settings.set_mirroring(home(), None)
-    given = settings.read_mirroring(home())
+    remaining = settings.read_mirroring(home())
     text = "Trainings are no longer mirrored."
-    if given:
-        text = f"The settings name no server any longer, but {settings.VARIABLE} still does."
-    print_result(asdict(given.shown) if given else None, text, as_json=as_json)
+    if remaining:
+        text = f"The server was removed from the settings, but {settings.VARIABLE} still sets one."
+    print_result(asdict(remaining.shown) if remaining else None, text, as_json=as_json)

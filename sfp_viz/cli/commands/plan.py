@@ -1,9 +1,9 @@
-"""Commands that plan and cut nothing: analyze and plan. For samples they load no torch."""
+"""Commands that plan without pruning: analyze and plan. For samples they load no torch."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
-from sfp_viz.core.redundancy.dead_filters import dead_filters
+from sfp_viz.core.redundancy.dead_filters import DeadFilters, dead_filters
 from sfp_viz.errors import PlanError
 from sfp_viz.files import write_text
 from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
@@ -35,10 +35,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.argument("net")
 @recipe_options
-@click.option("--why", is_flag=True, help="Add the reason for each suggestion.")
+@click.option("--why", is_flag=True, help="Add the reason for each suggested width.")
 @with_json
 def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
-    """Kernel Dispersion of each group of NET, and the filters it could lose (computed)."""
+    """Compute the redundancy of NET, and suggest widths.
+
+    For each group of layers: its Kernel Dispersion (0 for copies, 1 for random filters) and how
+    many filters the recipe would keep.
+    """
     from sfp_viz.core.allocation.allocate import allocated_widths
     from sfp_viz.core.allocation.reasons import width_reason
     from sfp_viz.text.plan.feasibility import error_text
@@ -46,9 +50,8 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
 
     network = find_network(net)
     dead = dead_filters(network)
-    known = workspace_evidence(recipe, network.digest, "latency")
-    problem = Problem.of(network, Request(recipe), known.evidence)
-    spread = problem.dispersions
+    available = workspace_evidence(recipe, network.digest, "latency")
+    problem = Problem.of(network, Request(recipe), available.evidence)
     note, kept = "", kept_units(network, None)
     try:
         kept = allocated_widths(problem)
@@ -58,34 +61,46 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
         g.name: width_sentence(width_reason(problem, g.name, kept[g.name])) for g in network.groups
     }
     before, after = cost(network), cost_of_widths(network, kept)
-    groups = [
+    value = {
+        **network_to_dict(network),
+        "target": recipe.target_reduction,
+        "groups": _group_dicts(problem, kept, dead, reasons),
+        "note": note,
+        "dead_layers": [layer for group in dead for layer in group.layers],
+        "computed": {"before": cost_to_dict(before), "after": cost_to_dict(after)},
+        **_estimated(network, kept, available),
+        "evidence": available.value,
+    }
+    table_text = _group_table(network, problem.dispersions, kept)
+    text = f"{network_title(network)}\n\n{table_text}\n"
+    text += "\n" + fact_list(reasons.items()) + "\n" if why else ""
+    text += "".join(f"\n{line}\n" for line in (dead_count(dead), dead_layers_warning(dead)) if line)
+    text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
+    print_result(value, _with_sources(text, available), as_json=as_json)
+
+
+def _group_dicts(
+    problem: Problem,
+    kept: Mapping[str, int],
+    dead: Sequence[DeadFilters],
+    reasons: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """The groups of a network as JSON: filters, suggested width, dispersion and reason of each."""
+    dead_units = {group.group: len(group.units) for group in dead}
+    return [
         {
             "group": g.name,
             "layers": list(g.layers),
             "filters": g.size,
-            "dead": next((len(one.units) for one in dead if one.group == g.name), 0),
+            "dead": dead_units.get(g.name, 0),
             "kept": kept[g.name],
             "ratio": round(1 - kept[g.name] / g.size, 6),
-            "dispersion": spread.get(g.name),
+            "dispersion": problem.dispersions.get(g.name),
             "protected": g.protected,
             "why": reasons[g.name],
         }
-        for g in network.groups
+        for g in problem.network.groups
     ]
-    value = {
-        **network_to_dict(network),
-        "target": recipe.target_reduction,
-        "groups": groups,
-        "note": note,
-    }
-    value["dead_layers"] = [layer for one in dead for layer in one.layers]
-    value |= {"computed": {"before": cost_to_dict(before), "after": cost_to_dict(after)}}
-    value |= _estimated(network, kept, known) | {"evidence": known.value}
-    text = f"{network_title(network)}\n\n{_group_table(network, spread, kept)}\n"
-    text += "\n" + fact_list(reasons.items()) + "\n" if why else ""
-    text += "".join(f"\n{line}\n" for line in (dead_count(dead), dead_layers_warning(dead)) if line)
-    text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
-    print_result(value, _with_sources(text, known), as_json=as_json)
 
 
 _BY_WEIGHTS = (
@@ -98,11 +113,11 @@ _BY_WEIGHTS = (
 @click.argument("net")
 @recipe_options
 @click.option("--lose-at-most", "points", type=float, metavar="POINTS",
-              help="Reduce as far as an estimated loss of POINTS of accuracy allows, by the "
-              "measured sensitivity; instead of --target.")  # fmt: skip
+              help="Instead of --target: remove as much as an estimated accuracy loss of POINTS "
+              "allows. Needs a measured sensitivity.")  # fmt: skip
 @edit_options(widths=True)
 @click.option("--ratio-dict", type=_FILE,
-              help="Write Torch-Pruning's pruning_ratio_dict, by names of layers.")  # fmt: skip
+              help="Write Torch-Pruning's pruning_ratio_dict to this file.")  # fmt: skip
 @click.option("-o", "--output", type=_FILE, help="Write the plan to this file.")
 @with_json
 def plan(
@@ -114,32 +129,34 @@ def plan(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Choose the filters of NET to prune, and compute what is left.
+    """Choose filters of NET to prune, and compute the cost.
 
-    Evidence that the recipe needs comes from the newest finished 'observe', 'sensitivity' and
-    'latency' of NET in the workspace.
+    The recipe uses the newest finished 'observe', 'sensitivity' and 'latency' of NET in the
+    workspace.
     """
     from sfp_viz.core.plan.interchange import pruning_ratio_dict
     from sfp_viz.core.plan.plan import plan_to_json
 
     network = find_network(net)
     edits = edit_options.edits(network)
-    more = ("latency",) if points is None else ("latency", "sensitivity")
-    known = workspace_evidence(recipe, network.digest, *more)
-    made = _made(Problem(network, Request(recipe, edits), known.evidence), points)
+    parts = ("latency",) if points is None else ("latency", "sensitivity")
+    available = workspace_evidence(recipe, network.digest, *parts)
+    new_plan = _made(Problem(network, Request(recipe, edits), available.evidence), points)
     if output is not None:
-        _write(output, plan_to_json(made), "plan")
+        _write(output, plan_to_json(new_plan), "plan")
     if ratio_dict is not None:
-        _write(ratio_dict, json.dumps(pruning_ratio_dict(network, made), indent=1) + "\n", "ratios")
-    before, after, kept = cost(network), cost(network, made), kept_units(network, made)
-    removed = {r.group: list(r.filters) for r in made.removals}
-    asked = {"target": made.recipe.target_reduction, "goal": made.recipe.goal}
-    value = {**network_to_dict(network), "plan": made.hash, "removed": removed, **asked}
+        _write(
+            ratio_dict, json.dumps(pruning_ratio_dict(network, new_plan), indent=1) + "\n", "ratios"
+        )
+    before, after, kept = cost(network), cost(network, new_plan), kept_units(network, new_plan)
+    removed = {r.group: list(r.filters) for r in new_plan.removals}
+    goal = {"target": new_plan.recipe.target_reduction, "goal": new_plan.recipe.goal}
+    value = {**network_to_dict(network), "plan": new_plan.hash, "removed": removed, **goal}
     value |= {"computed": {"before": cost_to_dict(before), "after": cost_to_dict(after)}}
-    value |= _estimated(network, kept, known) | {"evidence": known.value}
+    value |= _estimated(network, kept, available) | {"evidence": available.value}
     value["file"] = str(output) if output else None
-    text = f"{network_title(network)}, plan {made.hash}\n\n{_group_table(network, {}, kept)}\n"
-    text = _with_sources(f"{text}\n{cost_table(before, after, value['estimated'])}", known)
+    text = f"{network_title(network)}, plan {new_plan.hash}\n\n{_group_table(network, {}, kept)}\n"
+    text = _with_sources(f"{text}\n{cost_table(before, after, value['estimated'])}", available)
     if not set(needs(recipe)) - {"latency"}:
         text += f"\n\n{_BY_WEIGHTS}"
     if output is not None:

@@ -1,4 +1,4 @@
-"""Commands that cut, measure and export networks. They load torch."""
+"""Commands that prune, measure and export networks. They load torch."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.argument("plan_file", type=_FILE)
-@click.option("--model", "net", metavar="NET", help="The network, where the digest is not enough.")
-@click.option("--data", help="Images to re-estimate BatchNorm, compensate, and test with.")
-@click.option("--no-measure", is_flag=True, help="Do not measure accuracies.")
+@click.option(
+    "--model", "net", metavar="NET", help="The network, if it is neither a sample nor imported."
+)
+@click.option("--data", help="Images for BatchNorm, compensation and the test.")
+@click.option("--no-measure", is_flag=True, help="Do not measure accuracy.")
 @click.option("-o", "--output", type=_FILE, required=True, help="Write the pruned network here.")
 @with_json
 def prune(
@@ -39,7 +41,7 @@ def prune(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Cut the filters of a plan out of a copy of its network."""
+    """Prune a copy of a network by a plan."""
     from sfp_viz.nets.evaluation.measure import count_macs, count_params
     from sfp_viz.nets.io.model_file import save_model
 
@@ -57,21 +59,19 @@ def prune(
         ("params (counted)", f"{count(params[0])} -> {count(params[1])}  {change(*params)}"),
     ]
     if stages:
-        found = [(stage.name, stage.measured()) for stage in stages]
+        accuracies = [(stage.name, stage.measured()) for stage in stages]
         value["measured"] = {
-            "unpruned": _accuracy(found[0][1]),
-            "one_shot": _accuracy(found[-1][1]),
-            "stages": [{"stage": name, **_accuracy(accuracy)} for name, accuracy in found],
+            "unpruned": _accuracy(accuracies[0][1]),
+            "one_shot": _accuracy(accuracies[-1][1]),
+            "stages": [{"stage": name, **_accuracy(accuracy)} for name, accuracy in accuracies],
             "notes": list(repair.notes),
         }
-        lines += [(name, _words(accuracy)) for name, accuracy in found[:-1]]
-        lines += [("one-shot accuracy", _words(found[-1][1]))]
+        lines += [(name, _words(accuracy)) for name, accuracy in accuracies[:-1]]
+        lines += [("one-shot accuracy", _words(accuracies[-1][1]))]
     lines += [("refit error", line) for line in error_lines(repair)]
     lines += [("note", note) for note in repair.notes]
     if not data:
-        undone = (
-            left_out(plan.recipe.compensation) and " To make up for what went, prune with --data."
-        )
+        undone = left_out(plan.recipe.compensation) and " To compensate, prune with --data."
         note = f"Without --data no accuracy was measured, and {NORMS_STAY}{undone}"
         lines.append(("note", note))
     lines.append(("written to", f"{output}, {size(value['bytes'])}"))
@@ -81,8 +81,8 @@ def prune(
 def _pruned(
     model: Model, plan: Plan, data: str | None, *, measured: bool
 ) -> tuple[Model, list[Stage], PruneReport]:
-    """The pruned network, its accuracy after each stage where there are images for it, and how
-    what went was made up for."""
+    """The pruned network, its accuracy after each stage where there are images for it, and what
+    compensation did."""
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation.prune_stages import stages
     from sfp_viz.nets.pruning.layer_fits import PruneReport
@@ -92,35 +92,36 @@ def _pruned(
     if images is None or not measured:
         small, repair = prune_with_report(model, plan, calibration=images)
         return small, [], repair
-    found = list(stages(model, plan, images, load_data(data or "", "test")))
-    notes = tuple(note for stage in found for note in stage.notes)
-    layers = tuple(layer for stage in found for layer in stage.layers)
-    return found[-1].model, found, PruneReport(found[-1].model.added_biases, notes, layers)
+    done = list(stages(model, plan, images, load_data(data or "", "test")))
+    notes = tuple(note for stage in done for note in stage.notes)
+    layers = tuple(layer for stage in done for layer in stage.layers)
+    return done[-1].model, done, PruneReport(done[-1].model.added_biases, notes, layers)
 
 
 @click.command()
 @click.argument("net")
 @click.option("--data", help="Images to test with; the network's own by default.")
-@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True)
+@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True,
+              help="The part of the images to test with.")  # fmt: skip
 @click.option("--images", "limit", type=click.IntRange(1), help="Test with the first N only.")
-@click.option("--latency", is_flag=True, help="Measure the time of a forward pass too.")
+@click.option("--latency", is_flag=True, help="Also measure the time of a forward pass.")
 @with_json
 def measure(
     net: str, data: str | None, split: Any, limit: int | None, latency: bool, as_json: bool
 ) -> None:
-    """Measure the accuracy of NET, and count its MACs and params."""
+    """Measure the accuracy of NET; count MACs and params."""
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation import measure as ruler
 
     model = find_model(net)
     images = load_data(data_name(model, data), split, limit=limit)
-    found = ruler.measure_accuracy(model, images)
+    measured = ruler.measure_accuracy(model, images)
     macs, params = ruler.count_macs(model), ruler.count_params(model)
     value: dict[str, Any] = {"network": model.name, "digest": model.digest}
-    value |= {"measured": _accuracy(found), "counted": {"macs": macs, "params": params}}
+    value |= {"measured": _accuracy(measured), "counted": {"macs": macs, "params": params}}
     lines = [
         ("network", f"{model.name} ({model.digest})"),
-        ("accuracy", _words(found)),
+        ("accuracy", _words(measured)),
         ("MACs (counted)", f"{count(macs)}  ({macs:,})"),
         ("params (counted)", f"{count(params)}  ({params:,})"),
     ]
@@ -136,15 +137,17 @@ def measure(
 
 @click.command()
 @click.argument("net")
-@click.option("--onnx", type=_FILE, help="Write ONNX, checked in onnxruntime.")
-@click.option("--torch", "program", type=_FILE, help="Write a program of torch.export (.pt2).")
-@click.option("--safetensors", "weights", type=_FILE, help="Write our own file.")
-@click.option("--recipe", type=_FILE, help="Write the recipe of the last cut.")
+@click.option("--onnx", type=_FILE, help="Write ONNX, checked with onnxruntime.")
+@click.option("--torch", "program", type=_FILE, help="Write a torch.export program (.pt2).")
+@click.option(
+    "--safetensors", "weights", type=_FILE, help="Write a safetensors file that is a NET."
+)
+@click.option("--recipe", type=_FILE, help="Write the recipe by which it was pruned last.")
 @click.option("--stripes", type=click.Choice(["kept", "all", "smaller", "zeros"]), default="kept",
               show_default=True,
-              help="Dead stripes, where NET has any: left out as its file says; all skipped, which "
-              "usually loses on a CPU; windows made smaller where a border is dead in all "
-              "filters; or zeros.")  # fmt: skip
+              help="How layers with dead stripes are written. kept: as in the file of NET; all: "
+              "each dead stripe is skipped, usually slower on a CPU; smaller: kernels are cropped "
+              "where a border is dead in all filters; zeros: kept as zeros.")  # fmt: skip
 @with_json
 def export(
     net: str,
@@ -155,9 +158,12 @@ def export(
     stripes: str,
     as_json: bool,
 ) -> None:
-    """Write NET for other tools. The largest difference of its outputs is measured."""
+    """Write NET for other tools.
+
+    The largest difference between its outputs and those of the written file is measured.
+    """
     if not (onnx or program or weights or recipe):
-        raise click.UsageError("Say what to write: --onnx, --torch, --safetensors or --recipe.")
+        raise click.UsageError("Choose what to write: --onnx, --torch, --safetensors or --recipe.")
     from sfp_viz.core.plan.plan import recipe_to_json
     from sfp_viz.files import write_text
     from sfp_viz.nets.io import export as writer
@@ -167,7 +173,7 @@ def export(
     written: dict[str, dict[str, Any]] = {}
     if recipe:
         if not model.plans:
-            raise PlanError(f"The network '{model.name}' was never cut, so it has no recipe.")
+            raise PlanError(f"The network '{model.name}' was never pruned, so it has no recipe.")
         write_text(recipe, recipe_to_json(model.plans[-1].recipe))
         written[str(recipe)] = {"difference": None}
     if weights:
@@ -178,11 +184,11 @@ def export(
     if onnx:
         written[str(onnx)] = {"difference": writer.export_onnx(model, onnx)}
     lines = []
-    for name, found in written.items():
-        found["bytes"] = Path(name).stat().st_size
-        apart = found["difference"]
-        words = f", largest difference {apart:.1e} (measured)" if apart else ""
-        lines.append((name, f"{size(found['bytes'])}{words}"))
+    for name, entry in written.items():
+        entry["bytes"] = Path(name).stat().st_size
+        difference = entry["difference"]
+        words = f", largest difference {difference:.1e} (measured)" if difference else ""
+        lines.append((name, f"{size(entry['bytes'])}{words}"))
     print_result(written, fact_list(lines), as_json=as_json)
 
 
@@ -199,11 +205,14 @@ def _with_stripes(model: Model, net: str, how: str) -> Model:
     return load_striped(file) if ours else model
 
 
-def _accuracy(found: Measured) -> dict[str, Any]:
-    return {"accuracy": found.accuracy, "interval": found.interval, "images": found.images,
-            "data": found.data}  # fmt: skip
+def _accuracy(measured: Measured) -> dict[str, Any]:
+    return {"accuracy": measured.accuracy, "interval": measured.interval, "images": measured.images,
+            "data": measured.data}  # fmt: skip
 
 
-def _words(found: Measured) -> str:
-    text = f"{percent(found.accuracy or 0.0)}  (measured on {found.images:,} images, {found.data};"
-    return f"{text} 95 % interval {span(found.interval)})"
+def _words(measured: Measured) -> str:
+    images = f"{measured.images:,} images, {measured.data}"
+    return (
+        f"{percent(measured.accuracy or 0.0)}  (measured on {images}; 95 % interval "
+        f"{span(measured.interval)})"
+    )

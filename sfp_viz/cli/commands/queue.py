@@ -28,7 +28,7 @@ _WHY = {
 
 @runs.command("queue")
 @click.option("--at-once", type=click.IntRange(0, slots.MOST), metavar="N",
-              help="Trainings at a time; 0 leaves it to the machine.")  # fmt: skip
+              help="Trainings at a time; 0 restores the default (one per GPU).")  # fmt: skip
 @click.option("--move", "moving", nargs=2, type=(str, click.IntRange(1)), metavar="RUN PLACE",
               help="Move a run to a place in the queue; 1 starts next.")  # fmt: skip
 @click.option("--first", metavar="RUN", help="Move a run to the front of the queue.")
@@ -41,44 +41,44 @@ def queue_command(
     remove: str | None,
     as_json: bool,
 ) -> None:
-    """Show the queued runs, and how many trainings may run at a time.
+    """Show or change the queue of trainings.
 
     'runs resume' puts a removed run back.
     """
-    here = home()
+    workspace = home()
     if at_once is not None:
-        slots.set_slots(here, at_once or None)
+        slots.set_slots(workspace, at_once or None)
     if remove:
-        queue.withdraw(_find(here, remove), home=here)
+        queue.withdraw(_find(workspace, remove), home=workspace)
     for name, place in [*([moving] if moving else []), *([(first, 1)] if first else [])]:
-        queue.move(_find(here, name), place - 1, home=here)
-    if read_activity(here).queued:
-        queue.start_waiting(here)
-        queue.ensure_dispatcher(here)
-    value = queue_to_dict(here)
-    print_result(value, _text(here, value), as_json=as_json)
+        queue.move(_find(workspace, name), place - 1, home=workspace)
+    if read_activity(workspace).queued:
+        queue.start_waiting(workspace)
+        queue.ensure_dispatcher(workspace)
+    value = queue_to_dict(workspace)
+    print_result(value, _text(workspace, value), as_json=as_json)
 
 
-def queue_to_dict(here: Path) -> dict[str, Any]:
-    """The queue of the workspace ``here`` as one JSON value; starts in seconds from now, estimated
-    from epochs of runs of the same network, null where there are none."""
-    now = read_activity(here)
-    number, source = slots.slot_setting(here)
-    starts = queue.expected_starts(here, now)
+def queue_to_dict(workspace: Path) -> dict[str, Any]:
+    """The queue of ``workspace`` as one JSON value. Each queued run has ``starts_in``, in seconds
+    from now, estimated from epochs of runs of the same network; null where there are none."""
+    activity = read_activity(workspace)
+    number, source = slots.slot_setting(workspace)
+    starts = queue.expected_starts(workspace, activity)
     return {
         "at_once": number,
         "at_once_from": source,
-        "working": [run.id for run in now.working],
+        "working": [run.id for run in activity.working],
         "queued": [
             {**_entry(run), "place": place, "starts_in": starts[run.id]}
-            for place, run in enumerate(now.queued, 1)
+            for place, run in enumerate(activity.queued, 1)
         ],
     }
 
 
-def _place_of(here: Path, path: Path) -> int:
-    """The place of a run in the queue of ``here``, from 1; 0 when it is not queued."""
-    names = [run.path.name for run in queue.queued_runs(here)]
+def _place_of(workspace: Path, path: Path) -> int:
+    """The place of a run in the queue of ``workspace``, from 1; 0 when it is not queued."""
+    names = [run.path.name for run in queue.queued_runs(workspace)]
     return names.index(path.name) + 1 if path.name in names else 0
 
 
@@ -112,46 +112,52 @@ def print_started(path: Path, shown: str, *, as_json: bool) -> None:
     """Say that the run in ``path`` was started, or its place in the queue; ``shown`` is what
     'runs show' takes to follow it."""
     place = _place_of(home(), path)
-    begun = f"is number {place} in the queue" if place else "was started"
+    status = f"is number {place} in the queue" if place else "was started"
     value = {"run": path.name, "path": str(path), "place": place}
-    text = f"Run {path.name} {begun}. Follow it: sfp-viz runs show {shown}"
+    text = f"Run {path.name} {status}. Follow it: sfp-viz runs show {shown}"
     print_result(value, text, as_json=as_json)
 
 
 def check_finished(run: Run) -> None:
     """Raise RunError unless ``run`` is finished now."""
-    now = read_run(run.path)
-    if now.state != "finished":
-        message = now.message or f"The run is {now.state}."
+    ended = read_run(run.path)
+    if ended.state != "finished":
+        message = ended.message or f"The run is {ended.state}."
         raise RunError(f"{message} Resume it: sfp-viz runs resume {run.id}")
 
 
-def _find(here: Path, name: str) -> Path:
+def _find(workspace: Path, name: str) -> Path:
     """The queued run called ``name``, also one outside of the workspace; else any run."""
-    in_line = [run.path for run in queue.queued_runs(here)]
-    found = [p for p in in_line if p.name == name] or [
-        p for p in in_line if p.name.startswith(name)
+    queued = [run.path for run in queue.queued_runs(workspace)]
+    matches = [p for p in queued if p.name == name] or [
+        p for p in queued if p.name.startswith(name)
     ]
-    return found[0] if len(found) == 1 else find_run(here, name)
+    return matches[0] if len(matches) == 1 else find_run(workspace, name)
 
 
 def _entry(run: Run) -> dict[str, Any]:
     return {"run": run.id, "name": run.name, "kind": run.kind, "total": run.total, "done": run.done}
 
 
-def _text(here: Path, value: dict[str, Any]) -> str:
+def _text(workspace: Path, value: dict[str, Any]) -> str:
     count = value["at_once"]
     head = f"{count} at a time ({_WHY[value['at_once_from']]}), {len(value['working'])} running."
     if not value["queued"]:
         return f"{head}\nThe queue is empty."
     rows = [
-        (one["place"], one["run"], one["kind"], f"{one['done']}/{one['total']}", _starts(one))
-        for one in value["queued"]
+        (
+            entry["place"],
+            entry["run"],
+            entry["kind"],
+            f"{entry['done']}/{entry['total']}",
+            _starts(entry),
+        )
+        for entry in value["queued"]
     ]
     heads = ("place", "run", "kind", "done", "starts in (estimated)")
     return f"{head}\n\n{table(heads, rows)}"
 
 
-def _starts(one: dict[str, Any]) -> str:
-    seconds = one["starts_in"]
+def _starts(entry: dict[str, Any]) -> str:
+    seconds = entry["starts_in"]
     return "not known" if seconds is None else f"about {duration(seconds)}"

@@ -27,7 +27,7 @@ from sfp_viz.text.numbers import percent
 @click.argument("run")
 @with_json
 def pause(run: str, as_json: bool) -> None:
-    """Pause a run: it loses nothing, and frees its processor.
+    """Pause a run; it loses no work.
 
     It writes a checkpoint at its next step and ends. 'runs resume' continues from that step, to the
     same result as without the pause. A queued run leaves the queue.
@@ -40,35 +40,37 @@ def pause(run: str, as_json: bool) -> None:
 @click.option("--follow", "following", is_flag=True, help="Show epochs as they come.")
 @with_json
 def resume(run: str, following: bool, as_json: bool) -> None:
-    """Continue a paused, lost, cancelled or failed run from its last checkpoint.
+    """Continue a stopped run from its last checkpoint.
 
-    It starts at once where a slot is free; otherwise it is next in the queue ('runs queue'). A
-    sweep puts its trainings whose workers died or never started back in the queue.
+    A paused, lost, cancelled or failed run starts at once where a slot is free; otherwise it is
+    next in the queue ('runs queue'). For a sweep, trainings whose workers died or never started
+    return to the queue.
     """
     resumed = resume_run(read_run(find_run(home(), run)))
-    now = resumed.run
-    if now.kind == SWEEP and following:
-        now = follow_sweep(now.path, ours=False)
-        print_result(sweep_run_to_dict(now), sweep_card(now), as_json=as_json)
-    elif now.kind == SWEEP:
-        _report(now, as_json, put_back_text(now, resumed.requeued))
-    elif now.study and following:
-        now = follow_study(now.path)
-        print_result(study_run_to_dict(now), study_card(now), as_json=as_json)
+    current = resumed.run
+    if current.kind == SWEEP and following:
+        current = follow_sweep(current.path, ours=False)
+        print_result(sweep_run_to_dict(current), sweep_card(current), as_json=as_json)
+    elif current.kind == SWEEP:
+        _report(current, as_json, put_back_text(current, resumed.requeued))
+    elif current.study and following:
+        current = follow_study(current.path)
+        print_result(study_run_to_dict(current), study_card(current), as_json=as_json)
     elif following:
-        now = follow(now.path, quiet=as_json, ours=False)
-        print_result(run_to_dict(now), "", as_json=True) if as_json else None
+        current = follow(current.path, quiet=as_json, ours=False)
+        print_result(run_to_dict(current), "", as_json=True) if as_json else None
     else:
-        _report(now, as_json)
+        _report(current, as_json)
 
 
 @runs.command()
 @click.argument("run")
 @with_json
 def cancel(run: str, as_json: bool) -> None:
-    """Stop a run, by force if necessary, with all its processes.
+    """Stop a run and all its processes.
 
-    It can be resumed from its last checkpoint. To stop it for a while, pause it.
+    By force if necessary. It can be resumed from its last checkpoint; 'runs pause' also keeps the
+    steps after that.
     """
     _report(process.cancel(find_run(home(), run)), as_json)
 
@@ -79,10 +81,11 @@ def cancel(run: str, as_json: bool) -> None:
               metavar="FILE", help="The file to write, such as student.safetensors.")  # fmt: skip
 @with_json
 def save(run: str, target: Path, as_json: bool) -> None:
-    """Write the network of a training to a file, also while it runs.
+    """Write the network of a training to a file.
 
-    A finished run gives its trained network, another that of its newest checkpoint; the output
-    names the epoch. The file is a NET for other commands ('measure', 'export').
+    That is the trained network of a finished run, or the network of the newest checkpoint of any
+    other, also while it runs; the output names the epoch. The file is a NET for other commands
+    ('measure', 'export').
     """
     saved = save_network(find_run(home(), run), target)
     value = {**asdict(saved), "file": str(saved.file)}
@@ -91,40 +94,44 @@ def save(run: str, target: Path, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run")
-@click.option("--batch-size", type=click.IntRange(1), help="Half the batch size needs less "
+@click.option("--batch-size", type=click.IntRange(1), help="A smaller batch needs less "
               "memory.")  # fmt: skip
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
-@click.option("--epochs", type=click.IntRange(1))
-@click.option("--seed", type=int)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True),
+              help="A lower one helps where the loss became infinite.")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of the (last) fine-tuning.")
+@click.option("--seed", type=int, help="Seed of the order of the images.")
 @with_json
 def copy(run: str, as_json: bool, **changes: Any) -> None:
-    """Train the same network again with other settings, as a new run in the queue.
+    """Train the same network again with other settings.
 
-    For a run that ran out of memory (half the batch size) or whose loss became infinite (a lower
-    learning rate). The first run is not changed. For a run that prunes while training, --epochs
-    are those of its fine-tuning; the other options apply to both parts.
+    The copy is a new run in the queue; the first run is not changed. For a sparse training,
+    --epochs are those of its fine-tuning; the other options apply to both phases.
     """
     from sfp_viz.runs import queue
 
-    given = {name: value for name, value in changes.items() if value is not None}
-    path = copy_with(find_run(home(), run), **given)
+    changed = {name: value for name, value in changes.items() if value is not None}
+    path = copy_with(find_run(home(), run), **changed)
     _report(queue.enqueue(path), as_json)
 
 
 @runs.command()
 @click.argument("run")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_json
 def delete(run: str, yes: bool, as_json: bool) -> None:
-    """Delete the folder of a run for good, with all that it trained or measured.
+    """Delete a run with everything it trained or measured.
 
-    A running run must be cancelled first.
+    This cannot be undone. A running run must be cancelled first.
     """
     path = find_run(home(), run)
     sweep = read_run(path).kind == SWEEP
     kept = deletion_note(read_run(path)) if sweep else ""
     if not yes:
-        what = f"the sweep {path}? {kept}" if sweep else f"{path} with what it trained or measured?"
+        what = (
+            f"the sweep {path}? {kept}"
+            if sweep
+            else f"{path} with everything it trained or measured?"
+        )
         click.confirm(f"Delete {what}", abort=True, err=True)
     process.delete(path)
     print_result({"deleted": path.name}, f"Deleted {path.name}. {kept}".rstrip(), as_json=as_json)
@@ -139,7 +146,7 @@ def _of(saved: Saved) -> str:
     """Which epoch a saved network is of, and what was measured on it."""
     if saved.step:
         at = f"the network in the middle of epoch {saved.epoch + 1} of {saved.epochs}"
-        return f"{at}, after {saved.step} steps of it (its accuracy was not measured)"
+        return f"{at}, after {saved.step} steps of it (accuracy not measured)"
     text = f"the network after epoch {saved.epoch} of {saved.epochs}"
     if saved.accuracy is None:
         return text

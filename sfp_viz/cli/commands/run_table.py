@@ -29,15 +29,17 @@ _MOST = 6  # runs whose plans and differences are in the report
 
 
 @click.command("table")
-@click.option("--weights", metavar="DIGEST", help="Runs of these weights only (or its beginning).")
-@click.option("--data", help="Runs with these images only.")
+@click.option(
+    "--weights", metavar="DIGEST", help="Only runs of these weights; the first digits are enough."
+)
+@click.option("--data", help="Only runs with these images.")
 @click.option(
     "--against", type=click.Choice(["macs", "params", "latency"]), default="macs",
-    show_default=True, help="What the front and the pictures are of.",
+    show_default=True, help="The cost against which accuracy is shown.",
 )  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with every field.")
 @click.option("--svg", type=_FILE, help="Write the chart to this file.")
-@click.option("--html", type=_FILE, help="Write a report that stands alone to this file.")
+@click.option("--html", type=_FILE, help="Write a self-contained report to this file.")
 @with_json
 def table_command(
     weights: str | None,
@@ -48,7 +50,10 @@ def table_command(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Finished runs side by side: accuracy, cost, best and last epoch, and the Pareto front."""
+    """Compare finished runs, and mark the Pareto front.
+
+    Accuracy of the last and the best epoch, and cost.
+    """
     runs = _asked(weights, data)
     timed = _timed(runs)
     standings = _standings(runs, against, timed)
@@ -82,15 +87,15 @@ def _standings(
     runs: Sequence[Summary], axis: Axis, timed: Mapping[str, RunLatency]
 ) -> dict[str, str]:
     """How each run stands to the front of those with the same weights and images, by its id."""
-    found = {}
+    standings = {}
 
     def place(run: Summary) -> tuple[str, str]:
         return run.digest, run.data
 
     for _, alike in itertools.groupby(sorted(runs, key=place), place):
         for key, standing in standing_of(points_of(list(alike), timed=timed), axis).items():
-            found[key.removeprefix(RUN)] = STANDINGS[standing]
-    return found
+            standings[key.removeprefix(RUN)] = STANDINGS[standing]
+    return standings
 
 
 def _text(
@@ -98,11 +103,11 @@ def _text(
 ) -> str:
     if not runs:
         return f"No finished runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
-    heads = ["run", "cut by", "data", "MACs (counted)", "params", "last (measured)", "95 %",
+    heads = ["run", "pruned by", "data", "MACs (counted)", "params", "last (measured)", "95 %",
              "best epoch*", "front"]  # fmt: skip
     rows = [
         [
-            run.id, run.recipe or run.made, run.data, count(run.macs), count(run.params),
+            run.id, run.recipe or run.pruned_by, run.data, count(run.macs), count(run.params),
             percent(run.accuracy), span(run.interval),
             _best(run), standings.get(run.id, ""),
             *([milliseconds(timed[run.id].ms) if run.id in timed else ""] if timed else []),
@@ -149,14 +154,14 @@ def _pictures(
 def _of_one_kind(runs: Sequence[Summary]) -> None:
     """Raises RunError where the runs may not share an axis."""
     if not runs:
-        raise RunError("No finished run is asked for, so there is nothing to draw.")
+        raise RunError("No finished run matches, so there is nothing to draw.")
     for what, option, names in (
         ("networks", "--weights", {run.digest for run in runs}),
         ("images", "--data", {run.data for run in runs}),
     ):
         if len(names) > 1:
             raise RunError(
-                f"These runs are of different {what} and may not share an axis. Choose with "
+                f"These runs have different {what} and cannot share an axis. Choose with "
                 f"{option}: {', '.join(sorted(names))}."
             )
 

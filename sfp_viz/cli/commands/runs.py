@@ -27,13 +27,13 @@ from sfp_viz.text.numbers import count, duration, percent, span
 
 
 @click.command()
-@click.option("--port", default=8501, show_default=True)
+@click.option("--port", default=8501, show_default=True, help="Port of the app.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 def app(port: int, no_browser: bool) -> None:
-    """Start the app on this machine alone (127.0.0.1)."""
+    """Start the app, for this machine alone (127.0.0.1)."""
     page = ROOT / "app.py"
     if not page.is_file():
-        raise RunError(f"There is no app at {page}: start sfp-viz from its checkout.")
+        raise RunError(f"There is no app at {page}. Start sfp-viz from its checkout.")
     words = [sys.executable, "-m", "streamlit", "run", str(page), "--server.address=127.0.0.1"]
     words += [f"--server.port={port}", "--browser.gatherUsageStats=false"]
     words += [f"--server.headless={'true' if no_browser else 'false'}"]
@@ -46,12 +46,12 @@ def app(port: int, no_browser: bool) -> None:
 
 @click.group()
 def runs() -> None:
-    """Show and control runs: trainings and studies, each in a process of its own.
+    """Show and control runs: trainings and studies.
 
-    A run continues when the shell or the app is closed. RUN is the id of a run, the start of its
-    id, or its folder. States: queued, waiting (its worker is starting), running, pausing, paused,
-    cancelling, cancelled, failed (it says why), lost (its worker died), finished. 'runs resume'
-    continues a run that is paused, cancelled, failed or lost.
+    A run has its own process and continues when the shell or the app is closed. RUN is the id of a
+    run, the start of its id, or its folder. States: queued, waiting (its worker is starting),
+    running, pausing, paused, cancelling, cancelled, failed (it says why), lost (its worker died),
+    finished. 'runs resume' continues a run that is paused, cancelled, failed or lost.
     """
     with suppress(SfpError):
         queue.ensure_dispatcher(home())  # a queue whose dispatcher was killed gets another
@@ -63,16 +63,16 @@ def runs() -> None:
 )
 @with_json
 def list_command(kind: str | None, as_json: bool) -> None:
-    """List the runs of the workspace, the newest first, and those that are damaged."""
-    found, damaged = read_runs(home(), kind)
+    """List all runs, the newest first."""
+    readable, damaged = read_runs(home(), kind)
     heads = ("run", "kind", "state", "done", "data", "MACs (counted)", "one-shot",
              "test (measured)", "where")  # fmt: skip
-    rows = [_row(run) for run in found]
+    rows = [_row(run) for run in readable]
     rows += [(run.path.name, "", "damaged", "", "", "", "", "", "") for run in damaged]
     text = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
     if rows:
         text = "\n\n".join([table(heads, rows), *(run.problem for run in damaged)])
-    values = [run_to_dict(run) for run in found]
+    values = [run_to_dict(run) for run in readable]
     values += [
         {"run": run.path.name, "path": str(run.path), "state": "damaged", "message": run.problem}
         for run in damaged
@@ -100,29 +100,33 @@ def _row(run: Run) -> tuple[str, ...]:
 )
 @with_json
 def show(run: str, following: bool, as_json: bool) -> None:
-    """Show the progress of a run, its history and its result."""
+    """Show the progress, history and result of a run."""
     path = find_run(home(), run)
-    if (it := read_run(path)).study:
-        it = follow_study(path) if following else it
-        print_result(study_run_to_dict(it), study_card(it), as_json=as_json)
-        return
-    if it.kind == SWEEP:
-        it = follow_sweep(path, ours=False) if following else it
-        print_result(sweep_run_to_dict(it), sweep_card(it), as_json=as_json)
-        return
-    if following and not as_json:
+    current = read_run(path)
+    if current.study:
+        current = follow_study(path) if following else current
+        print_result(study_run_to_dict(current), study_card(current), as_json=as_json)
+    elif current.kind == SWEEP:
+        current = follow_sweep(path, ours=False) if following else current
+        print_result(sweep_run_to_dict(current), sweep_card(current), as_json=as_json)
+    elif following and not as_json:
         follow(path, ours=False)
-        return
-    found = follow(path, quiet=True, ours=False) if following else read_run(path)
-    text, sparse = _card(found), found.kind == SPARSIFY
-    if sparse and (lines := sparsify.epoch_lines(path)):
+    else:
+        current = follow(path, quiet=True, ours=False) if following else current
+        _print_training(current, as_json)
+
+
+def _print_training(run: Run, as_json: bool) -> None:
+    """Print the card of a training, and its last epochs; as JSON all of them."""
+    text, sparse = _card(run), run.kind == SPARSIFY
+    if sparse and (lines := sparsify.epoch_lines(run.path)):
         text += "\n\n" + "\n".join([sparsify.HEAD, *lines[-10:]])
-    if found.epochs:
-        heads = "\n" + _EPOCH_HEAD
-        text += "\n" + heads + "".join("\n" + _epoch_line(found, n) for n in _shown(found))
-    value = {**run_to_dict(found), "history": [asdict(e) for e in found.epochs]}
+    if run.epochs:
+        lines = [_epoch_line(run, number) for number in _last_epochs(run)]
+        text += "\n\n" + "\n".join([_EPOCH_HEAD, *lines])
+    value = {**run_to_dict(run), "history": [asdict(epoch) for epoch in run.epochs]}
     if sparse:
-        value["sparse"] = sparsify.sparse_training_to_dict(found, history=True)
+        value["sparse"] = sparsify.sparse_training_to_dict(run, history=True)
     print_result(value, text, as_json=as_json)
 
 
@@ -136,8 +140,8 @@ def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
                 continue
             if run.kind == SPARSIFY:
                 thinned += _say_thinning(path, thinned)
-            begun = bool(run.epochs) if run.kind == SPARSIFY else run.before is not None
-            if shown == 0 and begun:
+            started = bool(run.epochs) if run.kind == SPARSIFY else run.before is not None
+            if shown == 0 and started:
                 click.echo(_EPOCH_HEAD if run.over else f"{_card(run)}\n\n{_EPOCH_HEAD}")
                 shown = 1
             while shown and shown <= len(run.epochs):
@@ -202,8 +206,8 @@ def _epoch_line(run: Run, number: int) -> str:
     )
 
 
-def _shown(run: Run) -> list[int]:
-    """The last ten epochs."""
+def _last_epochs(run: Run) -> list[int]:
+    """The numbers of the last ten epochs."""
     return list(range(max(1, len(run.epochs) - 9), len(run.epochs) + 1))
 
 

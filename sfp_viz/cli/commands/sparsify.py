@@ -47,8 +47,8 @@ _TEACHING = (
     "label_smoothing", "warmup", "ema", "clip", "teacher_views", "precision",
 )  # fmt: skip
 _HEADINGS = {
-    "Both parts": ("data", *_SHARED),
-    "Fine-tuning after the pruning": ("tune_epochs", *_TEACHING),
+    "Both phases": ("data", *_SHARED),
+    "Fine-tuning after pruning": ("tune_epochs", *_TEACHING),
     "The run": ("background", "where", "as_json"),
 }
 
@@ -58,13 +58,13 @@ class _Grouped(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         place = {name: heading for heading, names in _HEADINGS.items() for name in names}
-        found: dict[str, list[tuple[str, str]]] = {"Pruning": [], **{h: [] for h in _HEADINGS}}
+        sections: dict[str, list[tuple[str, str]]] = {"Pruning": [], **{h: [] for h in _HEADINGS}}
         for option in self.get_params(ctx):
-            told = option.get_help_record(ctx)
-            if told and isinstance(option, click.Option):
-                usual = "The run" if "--help" in option.opts else "Pruning"
-                found[place.get(option.name or "", usual)].append(told)
-        for heading, options in found.items():
+            record = option.get_help_record(ctx)
+            if record and isinstance(option, click.Option):
+                default = "The run" if "--help" in option.opts else "Pruning"
+                sections[place.get(option.name or "", default)].append(record)
+        for heading, options in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(options)
 
@@ -77,7 +77,7 @@ class _Grouped(click.Command):
               show_default=True, help="Share of the MACs to remove.")  # fmt: skip
 @click.option("--finish", type=click.Choice(get_args(Finish)), default="target", show_default=True,
               help="target: keep the filters with the largest norms, as many as the target allows; "
-              "found: keep those that the penalty left, however many.")  # fmt: skip
+              "found: keep all filters that the penalty did not set to 0.")  # fmt: skip
 @click.option("--strength", type=click.FloatRange(0),
               help="Lambda, the weight of the penalty: a larger one prunes more filters. [default: "
               f"{', '.join(f'{n} {x:g}' for n, x in STRENGTHS.items() if x)}]")  # fmt: skip
@@ -85,7 +85,7 @@ class _Grouped(click.Command):
     "--rho",
     default=_DEFAULT.rho,
     show_default=True,
-    help="SSR: how strongly the weights are pulled towards their sparse copy; above 0.",
+    help="SSR: weight of the distance between the weights and their sparse copy; above 0.",
 )
 @click.option(
     "--growth",
@@ -97,11 +97,11 @@ class _Grouped(click.Command):
               f"[default: 10 for digits, else {_DEFAULT.refresh}]")  # fmt: skip
 @click.option("--order", type=click.Choice(get_args(Order)), default=_DEFAULT.order,
               show_default=True,
-              help="All layers at once, or one after the other (with --finish found), --epochs "
-              "each.")  # fmt: skip
+              help="whole: all layers at once; layers: one after the other with --epochs each, "
+              "for --finish found.")  # fmt: skip
 @click.option("--coupled", is_flag=True,
-              help="Also prune layers that are tied by an addition, together.")  # fmt: skip
-@click.option("--set", "others", multiple=True, metavar="KEY=VALUE",
+              help="Also prune layers that are tied by an addition.")  # fmt: skip
+@click.option("--set", "more_settings", multiple=True, metavar="KEY=VALUE",
               help=f"Another setting; repeatable. Keys: {', '.join(_OWN)}.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(1), default=_DEFAULT.epochs, show_default=True,
               help="Epochs of sparse training.")  # fmt: skip
@@ -110,7 +110,7 @@ class _Grouped(click.Command):
     type=click.IntRange(0),
     default=10,
     show_default=True,
-    help="Epochs of fine-tuning after the pruning, taught by the unpruned network; 0 is none.",
+    help="Epochs of fine-tuning after pruning, with the unpruned NET as teacher; 0 skips it.",
 )
 @click.option(
     "--tune-learning-rate",
@@ -123,7 +123,7 @@ def sparsify(
     net: str,
     target: float,
     refresh: int | None,
-    others: tuple[str, ...],
+    more_settings: tuple[str, ...],
     epochs: int,
     tune_epochs: int,
     tune_learning_rate: float | None,
@@ -131,47 +131,49 @@ def sparsify(
     start: StartOptions,
     **settings: Any,
 ) -> None:
-    """Prune the unpruned NET while it trains, then fine-tune it.
+    """Train the unpruned NET sparse, prune it, fine-tune it.
 
     \b
-    ssr_l21, ssr_l20  SSR: the weights are pulled towards a sparse copy of each layer
+    ssr_l21, ssr_l20  SSR: a penalty on the distance of each layer to a sparse copy
     ssr_projection    the same, with a copy that always meets the target
     group_lasso       a penalty on whole filters, with plain SGD
     proximal          the same penalty, with proximal steps that set filters to 0
-    stripes           first filters, then positions of each kernel
+    stripes           prunes filters first, then kernel positions (stripes)
 
     Skipping stripes is usually slower on a CPU: choose stripes for fewer counted MACs, not for
     speed. Both times are measured at the end.
 
-    Options of the training, such as --batch-size, apply to both parts; those of the teacher
+    Options of the training, such as --batch-size, apply to both phases; those of the teacher
     (--alpha, --temperature ...) to the fine-tuning. 'runs resume' continues a stopped run.
     """
     model = find_model(net)
     images = data_name(model, training.data)
     tuning = training.settings(images, epochs=max(1, tune_epochs))
-    given = _given()
+    given_names = _given()
     records = get_args(SparseSettings)
-    own = {f.name: f.default for record in records for f in fields(record) if f.name in _OWN}
-    chosen = sparse_settings(
+    defaults = {f.name: f.default for record in records for f in fields(record) if f.name in _OWN}
+    sparse = sparse_settings(
         target_reduction=target,
         refresh=refresh or (10 if images == "digits" else _DEFAULT.refresh),
         epochs=epochs,
         **settings,
         **{name: getattr(tuning, name) for name in _SHARED},
-        **dict(parse_setting(word, own) for word in others),
+        **dict(parse_setting(word, defaults) for word in more_settings),
     )
-    rarer = [word.partition("=")[0] for word in others]
-    check_used(chosen, ["target_reduction" if n == "target" else n for n in (*given, *rarer)])
-    if not tune_epochs and (idle := [name for name in given if name in _TEACHING]):
+    more_names = [word.partition("=")[0] for word in more_settings]
+    check_used(
+        sparse, ["target_reduction" if n == "target" else n for n in (*given_names, *more_names)]
+    )
+    if not tune_epochs and (idle := [name for name in given_names if name in _TEACHING]):
         raise RecipeError(
-            f"--{idle[0].replace('_', '-')} is for the fine-tuning, and with --tune-epochs 0 there "
-            "is none. Leave it out, or give the fine-tuning epochs."
+            f"--{idle[0].replace('_', '-')} is for the fine-tuning, but --tune-epochs is 0. Leave "
+            "it out, or set --tune-epochs."
         )
-    if chosen.method == "stripes" and not start.as_json:
+    if sparse.method == "stripes" and not start.as_json:
         click.echo(SKIPPING, err=True)
     rate = tune_learning_rate or TUNING_RATE * tuning.learning_rate
-    after = replace(tuning, learning_rate=rate) if tune_epochs else None
-    path = _lay_out(model, net, images, chosen, after)
+    tuned = replace(tuning, learning_rate=rate) if tune_epochs else None
+    path = _lay_out(model, net, images, sparse, tuned)
     start_and_follow(path, start, show=f"{path.name} --follow")
 
 

@@ -1,4 +1,4 @@
-"""Commands that prune and train: steps (in turns) and sweep (many combinations)."""
+"""Commands that prune and train: steps (in stages) and sweep (many combinations)."""
 
 from __future__ import annotations
 
@@ -70,8 +70,9 @@ _STEPS_OPTIONS = (
                  help="How often the network is pruned and trained."),
     click.option("--growth", type=click.Choice(get_args(Growth)), default=_STEPS.growth,
                  show_default=True,
-                 help="Each stage removes the same share of the original, the same share of what "
-                 "is left, or much at first and little at the end."),
+                 help="What each stage removes. linear: the same share of the unpruned NET; "
+                 "geometric: the same share of the current network; cubic: much at first, little "
+                 "at the end."),
     click.option("--stage-epochs", "epochs", type=click.IntRange(1), default=_STEPS.epochs,
                  show_default=True, help="Epochs of each stage but the last."),
     click.option("--epochs", "last_epochs", type=click.IntRange(1), default=_STEPS.last_epochs,
@@ -82,9 +83,9 @@ _SWEEP_OPTIONS = (
                  show_default=True, help="Share of the MACs to remove; repeatable."),
     click.option("--recipe", "recipes", multiple=True, metavar="FILE|NAME",
                  help="A recipe to try; repeatable. Names: default (the best; needs 'observe'), "
-                 f"{', '.join(NAMED)}. [without: similarity]"),
+                 f"{', '.join(NAMED)}. [default: similarity]"),
     click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True,
-                 help="Repeatable: two or more show the spread by chance."),
+                 help="Seed of a training; repeatable. Two or more show the spread."),
     click.option("--no-floors", "--no-baselines", is_flag=True,
                  help="Leave out the baselines uniform_l1 and random."),
     click.option("--protect", multiple=True, metavar="GROUP",
@@ -110,10 +111,10 @@ def steps(
     training: TrainingOptions,
     start: StartOptions,
 ) -> None:
-    """Prune the unpruned NET a little, fine-tune it, prune it further, and so on.
+    """Prune and fine-tune the unpruned NET in several stages.
 
     Each stage makes a new plan for the current network; the unpruned NET is the teacher of all
-    stages. The target, locks and ratios by hand refer to the original NET, and hold at the end.
+    stages. The target and the edits refer to the unpruned NET, and are met at the end.
     """
     network = find_network(net)
     edits = edit_options.edits(network)
@@ -143,7 +144,9 @@ def steps(
 def sweep(
     net: str, grid: SweepOptions, epochs: int, training: TrainingOptions, start: StartOptions
 ) -> None:
-    """Prune the unpruned NET by several recipes to several targets, and fine-tune each result.
+    """Prune and fine-tune the unpruned NET many times.
+
+    Every recipe is combined with every target and every seed.
 
     Every combination becomes a run of its own in the queue ('runs queue' shows it). 'runs show
     SWEEP' compares the recipes: mean and spread over the seeds.

@@ -1,6 +1,6 @@
 """Commands that measure, each as a run of its own: observe, sensitivity, latency and trust.
 
-What they find is used by later plans of the same network in the same workspace.
+Their results are used by later plans of the same network in the same workspace.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _background = click.option("--background", is_flag=True, help="Return at once; t
 @click.argument("net")
 @click.option("--data", help="Images to calibrate on; by default the network's own.")
 @click.option("--images", "calibration", type=click.IntRange(2), default=1024, show_default=True,
-              help="How many training images, evenly spread.")  # fmt: skip
+              help="Number of training images, evenly spread.")  # fmt: skip
 @click.option("--scores", multiple=True, type=click.Choice(SCORES),
               help="Also compute this score of filters; repeatable.")  # fmt: skip
 @_background
 @with_json
 def observe(net: str, data: str | None, background: bool, as_json: bool, **settings: Any) -> None:
-    """Calibrate on images: means and covariances of the activations of NET."""
+    """Calibrate on images: activation statistics of NET."""
     _study(net, Study("observe", **settings), data, background, as_json)
 
 
@@ -67,8 +67,11 @@ def observe(net: str, data: str | None, background: bool, as_json: bool, **setti
 def sensitivity(
     net: str, data: str | None, background: bool, as_json: bool, **settings: Any
 ) -> None:
-    """Measure the accuracy that NET loses when one group at a time is pruned. The recipe says which
-    filters are pruned and how the loss is compensated; its target is not used."""
+    """Measure the accuracy lost by pruning single groups.
+
+    The recipe says which filters are pruned and how the loss is compensated; its target is not
+    used.
+    """
     _study(net, Study("sensitivity", **settings), data, background, as_json)
 
 
@@ -76,7 +79,7 @@ def sensitivity(
 @click.argument("net")
 @_with_images
 @click.option("--count", type=click.IntRange(3), default=Study("trust").count, show_default=True,
-              help="How many plans to sample around the suggestion.")  # fmt: skip
+              help="Number of plans to sample around the suggestion.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
 @click.option("--edits", "edits_file", type=_FILE, help="Start from the edits in this file.")
 @recipe_options
@@ -90,8 +93,11 @@ def trust(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Measure plans sampled around the suggestion for NET: is it better than uniform, and do the
-    predictions rank plans as their measured accuracy does?"""
+    """Test the suggestion for NET against sampled plans.
+
+    Is it better than uniform pruning, and do the predictions rank plans as their measured accuracy
+    does?
+    """
     from sfp_viz.cli.options.arguments import find_network
 
     edits = EditOptions(edits_file).edits(find_network(net)) if edits_file else None
@@ -101,14 +107,22 @@ def trust(
 @click.command()
 @click.argument("net")
 @click.option(
-    "--batch", "--batch-size", type=_COUNT, default=1, show_default=True, help="Batch size."
+    "--batch",
+    "--batch-size",
+    type=_COUNT,
+    default=1,
+    show_default=True,
+    help="Images per forward pass.",
 )
 @click.option("--repeats", type=click.IntRange(2), default=Study("latency").repeats,
-              show_default=True, help="How often each width is timed.")  # fmt: skip
+              show_default=True, help="Timings of each width.")  # fmt: skip
 @_background
 @with_json
 def latency(net: str, background: bool, as_json: bool, **settings: Any) -> None:
-    """Time each layer of NET on this machine at several widths, to estimate any plan's latency."""
+    """Time the layers of NET on this machine.
+
+    Each layer is timed at several widths, to estimate the latency of any plan.
+    """
     _study(net, Study("latency", **settings), "", background, as_json)
 
 

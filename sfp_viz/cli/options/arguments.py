@@ -58,20 +58,22 @@ def find_digest(digest: str) -> str:
         return digest
     raise ModelError(
         f"The plan was made for the weights {digest}, which are neither a sample nor imported. "
-        "Say where they are with --model NET."
+        "Name the network with --model NET."
     )
 
 
 def data_name(model: Model | Network, data: str | None) -> str:
     """The images that are asked for, or the network's own."""
     if not (data or model.data):
-        raise DataError(f"The network '{model.name}' has no data of its own. Add --data NAME.")
+        raise DataError(
+            f"The network '{model.name}' has no data of its own. Choose some with --data NAME."
+        )
     return data or model.data
 
 
 def _is_stored(name: str) -> bool:
-    found = re.fullmatch(r"[0-9a-f]{16}", name)
-    return bool(found) and (home() / "models" / name).is_dir()
+    is_digest = re.fullmatch(r"[0-9a-f]{16}", name)
+    return bool(is_digest) and (home() / "models" / name).is_dir()
 
 
 def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[str] = ()) -> Recipe:
@@ -125,26 +127,26 @@ def parse_setting(word: str, defaults: dict[str, Any]) -> tuple[str, Any]:
 
 def parse_ratios(words: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """GROUP=SHARE as pairs."""
-    found = []
+    ratios = []
     for word in words:
         group, _, share = word.rpartition("=")
         try:
-            found.append((group, float(share)))
+            ratios.append((group, float(share)))
         except ValueError:
             group = ""
         if not group:
             raise RecipeError(f"'{word}' is not a ratio. Write GROUP=SHARE, such as conv1=0.3.")
-    return tuple(found)
+    return tuple(ratios)
 
 
 def parse_counts(words: Sequence[str]) -> tuple[tuple[str, int], ...]:
     """GROUP=N as pairs."""
-    found = []
+    counts = []
     for word in words:
         group, _, units = word.rpartition("=")
         if not group or not units.isdecimal():
             raise RecipeError(
                 f"'{word}' is not a number of filters. Write GROUP=N, such as conv1=8."
             )
-        found.append((group, int(units)))
-    return tuple(found)
+        counts.append((group, int(units)))
+    return tuple(counts)

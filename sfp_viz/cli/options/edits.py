@@ -26,7 +26,7 @@ class EditOptions:
     Attributes:
         file: A file of edits; the others change what it says.
         ratios: Shares of filters to remove, as GROUP=SHARE.
-        protect: Groups that are left whole.
+        protect: Groups that keep all filters.
         least: The fewest filters to keep, as GROUP=N.
         most: The most filters to keep, as GROUP=N.
     """
@@ -70,15 +70,13 @@ class EditOptions:
         return edits
 
 
-FILE = click.option(
-    "--edits", "file", type=_FILE, help="Start from the edits by hand in this file."
-)
+FILE = click.option("--edits", "file", type=_FILE, help="Start from the manual edits in this file.")
 PROTECT = click.option(
     "--protect", multiple=True, metavar="GROUP", help="Keep all filters of a group; repeatable."
 )
 _WIDTHS = (
     click.option("--ratio", "ratios", multiple=True, metavar="GROUP=SHARE",
-                 help="Remove this share of a group's filters; repeatable."),
+                 help="Prune this share of a group's filters; repeatable."),
     click.option("--least", multiple=True, metavar="GROUP=N",
                  help="Keep at least N filters of a group; repeatable."),
     click.option("--most", multiple=True, metavar="GROUP=N",

@@ -35,15 +35,15 @@ def _recipe(
 
 _OPTIONS = (
     click.option("--target", type=float, help="Share of the goal to remove, 0 to 1."),
-    click.option("--goal", type=click.Choice(CHOICES["goal"]), help="What is reduced."),
+    click.option("--goal", type=click.Choice(CHOICES["goal"]), help="The cost to reduce."),
     click.option(
         "--allocation", type=click.Choice(CHOICES["allocation"]),
-        help="What decides how many filters each group loses.",
+        help="What decides how many filters each group keeps.",
     ),
     click.option(
         "--recipe", "named", metavar="FILE|NAME",
         help="A recipe file, or one of: default (the best; needs 'observe'), "
-        f"{', '.join(NAMED)}. [without: similarity, from weights alone]",
+        f"{', '.join(NAMED)}. [default: similarity, from weights alone]",
     ),
     click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE",
@@ -70,19 +70,19 @@ class WorkspaceEvidence:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """The sources as text: what, and measured when, on what."""
-        found = []
+        lines = []
         for source in self.sources:
             on = f" on {source.images:,} images of {source.data}" if source.images else ""
             words = f"measured {time_text(source.ended)}{on}, run {source.run}"
-            found.append((FILES[source.kind][0], words))
-        return found
+            lines.append((FILES[source.kind][0], words))
+        return lines
 
 
 def workspace_evidence(recipe: Recipe, digest: str, *more: str) -> WorkspaceEvidence:
     """What finished studies know of these weights that ``recipe`` asks for; ``more`` names
     further parts of Evidence. What is missing is said by those who need it."""
-    asked = {*needs(recipe), *more}
-    if not asked:
+    required = {*needs(recipe), *more}
+    if not required:
         return WorkspaceEvidence(Evidence())
-    found = tuple(s for s in find_sources(home(), digest) if FILES[s.kind][0] in asked)
-    return WorkspaceEvidence(read_evidence(found), found)
+    sources = tuple(s for s in find_sources(home(), digest) if FILES[s.kind][0] in required)
+    return WorkspaceEvidence(read_evidence(sources), sources)

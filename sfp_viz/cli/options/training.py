@@ -67,12 +67,14 @@ def _number(name: str, help_text: str = "", **more: Any) -> Callable[..., Any]:
 
 
 _DATA = click.option("--data", help="Training and test images; by default the network's own.")
-_SEED = click.option("--seed", default=0, show_default=True, help="Draws the order of the images.")
+_SEED = click.option(
+    "--seed", default=0, show_default=True, help="Seed of the order of the images."
+)
 _OPTIONS = (
-    _number("batch_size"),
-    _number("learning_rate"),
-    _number("weight_decay"),
-    _number("momentum"),
+    _number("batch_size", "Images per step."),
+    _number("learning_rate", "Peak learning rate of SGD."),
+    _number("weight_decay", "L2 penalty of SGD."),
+    _number("momentum", "Momentum of SGD."),
     _number("alpha", "Weight of the teacher in the loss; 0 trains without a teacher."),
     click.option("--temperature", type=(float, float), show_default=True,
                  help="Temperature of the distillation at the start and at the end.",
@@ -84,21 +86,22 @@ _OPTIONS = (
     click.option("--dkd", type=(click.FloatRange(0), click.FloatRange(0)), metavar="A B",
                  help="Decoupled distillation: weights of the target class and of the others, "
                  "such as 1 8."),
-    _number("label_smoothing"),
-    _number("warmup", "Share of all steps in which the learning rate rises."),
+    _number("label_smoothing", "Share of the label spread over all classes."),
+    _number("warmup", "Share of all steps in which the learning rate rises to its peak."),
     _number("ema", "Decay of an exponential moving average of the weights; 0 is off."),
     _number("clip", "Gradient clipping: the largest norm; 0 is off."),
     _number("teacher_views", "Augmented copies per image, used in turn; 0 makes new ones in each "
             "epoch."),
     click.option("--augmentation", type=click.Choice(get_args(Augmentation)),
-                 help="[default: shift for digits, else crop_flip]"),
+                 help="Augmentation of the training images. [default: shift for digits, else "
+                 "crop_flip]"),
     click.option("--precision", type=click.Choice(get_args(Precision)),
-                 default=_DEFAULT.precision),
+                 default=_DEFAULT.precision, show_default=True, help="Floating-point precision."),
     click.option("--train-images", type=click.IntRange(1), help="Train with the first N only."),
     click.option("--test-images", type=click.IntRange(1), help="Test with the first N only."),
 )  # fmt: skip
 _PROCESSES = _number(
-    "processes", "Processes that share each batch, one per GPU; each has BatchNorm statistics of "
-    "its own.",
+    "processes", "Processes that share each batch, one per GPU; each has its own BatchNorm "
+    "statistics.",
     type=click.IntRange(1, 64),
 )  # fmt: skip

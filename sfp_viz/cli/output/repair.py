@@ -1,4 +1,4 @@
-"""How a cut network was made up for, as a shell says it."""
+"""How a pruned network was compensated, as the command line says it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, PruneReport
 
 
-def repair_to_dict(asked: str, report: PruneReport) -> dict[str, Any]:
-    """The repair that the recipe ``asked`` for, as JSON: what was left out of it, and of each
-    refitted layer the sums that the fit computed and the errors measured of its output."""
+def repair_to_dict(compensation: str, report: PruneReport) -> dict[str, Any]:
+    """How a pruned network was compensated, as JSON.
+
+    Args:
+        compensation: What the recipe asks for.
+        report: What pruning did: notes on what it left out, and of each refitted layer the sums
+            that the fit computed and the measured errors of its output.
+    """
     layers = [
         {
             "layer": layer.name,
@@ -25,7 +30,7 @@ def repair_to_dict(asked: str, report: PruneReport) -> dict[str, Any]:
         }
         for layer in report.layers
     ]  # fmt: skip
-    return {"asked": asked, "notes": list(report.notes), "layers": layers}
+    return {"asked": compensation, "notes": list(report.notes), "layers": layers}
 
 
 def error_lines(report: PruneReport) -> list[str]:
@@ -41,17 +46,19 @@ def error_lines(report: PruneReport) -> list[str]:
     return [_line(layers, where, of) for where, of in words]
 
 
-def _line(layers: Sequence[LayerFit], where: str, of: Callable[[LayerFit], Any]) -> str:
-    found: list[Errors] = [of(layer) for layer in layers]
-    was, now = (median(getattr(one, name) for one in found) for name in ("before", "after"))
+def _line(layers: Sequence[LayerFit], where: str, errors_of: Callable[[LayerFit], Any]) -> str:
+    errors: list[Errors] = [errors_of(layer) for layer in layers]
+    before, after = (
+        median(getattr(error, name) for error in errors) for name in ("before", "after")
+    )
     many = f"{len(layers)} layers" if len(layers) > 1 else "its layer"
     return (
-        f"{percent(was)} -> {percent(now)} of the output's variance, the median of {many}  "
-        f"(measured on {found[0].images:,} images {where})"
+        f"{percent(before)} -> {percent(after)} of the output's variance, the median of {many}  "
+        f"(measured on {errors[0].images:,} images {where})"
     )
 
 
-def _errors(found: Errors | None) -> dict[str, Any] | None:
-    if found is None:
+def _errors(errors: Errors | None) -> dict[str, Any] | None:
+    if errors is None:
         return None
-    return {"before": found.before, "after": found.after, "images": found.images}
+    return {"before": errors.before, "after": errors.after, "images": errors.images}

@@ -1,4 +1,4 @@
-"""How the command line tells of a run that prunes while training: its lines, and its outcome."""
+"""How the command line shows a sparse training: its epochs and its outcome."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ SKIPPING = (
 
 def epoch_lines(path: Path, after: int = 0) -> list[str]:
     """A line of text for each epoch of the first part, those of the first ``after`` left out."""
-    found = [line for line in read_refreshes(path) if line.test_accuracy is not None]
-    return [_line(line) for line in found[after:]]
+    epochs = [line for line in read_refreshes(path) if line.test_accuracy is not None]
+    return [_line(line) for line in epochs[after:]]
 
 
 def _line(line: Refresh) -> str:
@@ -63,9 +63,9 @@ def _costs(outcome: Outcome) -> list[tuple[str, Any]]:
         ("MACs", f"{_pair(outcome.macs)}  (computed{_stripes(outcome)})"),
         ("params", f"{_pair(outcome.params)}  (computed{_stripes(outcome)})"),
         (
-            "feature maps",
+            "peak activations",
             f"{size(outcome.activation_bytes[0])} -> {size(outcome.activation_bytes[1])}  "
-            "(most that one layer reads and writes, one image, float32; computed)",
+            "(of one layer, one image, float32; computed)",
         ),
     ]
     if not (times := outcome.timed):
@@ -74,15 +74,15 @@ def _costs(outcome: Outcome) -> list[tuple[str, Any]]:
     skipping, smaller = (
         sum(choice.kind == kind for choice in outcome.choices) for kind in ("stripes", "smaller")
     )
-    others = f" and {smaller} have a smaller window" if smaller else ""
+    others = f" and {smaller} use a smaller kernel" if smaller else ""
     return [
         *lines,
         ("dead stripes as zeros", f"{count(outcome.dense_macs)} MACs (computed), "
          f"{milliseconds(times.dense)} {where}"),
         ("all skipped", f"{count(outcome.macs[1])} MACs (computed), "
          f"{milliseconds(times.skipping)} {where}"),
-        ("kept", f"{skipping} of {len(outcome.choices)} layers skip{others}, where that was "
-         f"fastest here: {milliseconds(times.mixed)} {where}"),
+        ("kept", f"{skipping} of {len(outcome.choices)} layers skip dead stripes{others}, the "
+         f"fastest measured here: {milliseconds(times.mixed)} {where}"),
     ]  # fmt: skip
 
 
@@ -97,14 +97,14 @@ def _stripes(outcome: Outcome) -> str:
 def sparse_training_to_dict(run: Run, *, history: bool = False) -> dict[str, Any] | None:
     """The same as JSON; None for any other run. MACs, params and bytes computed, times measured."""
     try:
-        asked = read_sparsify_request(run.path)
+        request = read_sparsify_request(run.path)
     except SfpError:
         return None
     lines, outcome = read_refreshes(run.path), read_outcome(run.path)
-    found = {
-        "settings": asdict(asked.settings),
-        "fine_tuned": asked.tuned,
+    value = {
+        "settings": asdict(request.settings),
+        "fine_tuned": request.tuned,
         "last": asdict(lines[-1]) if lines else None,
         "outcome": asdict(outcome) if outcome else None,
     }
-    return found | ({"history": [asdict(line) for line in lines]} if history else {})
+    return value | ({"history": [asdict(line) for line in lines]} if history else {})

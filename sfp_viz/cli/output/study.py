@@ -1,4 +1,4 @@
-"""How the command line follows and shows a study: a line of progress, a card, what was found."""
+"""How the command line follows and shows a study: its progress, a card, its result."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def _found(run: Run) -> Any:
         return json.loads(file.read_text())
     from sfp_viz.nets.io.observation_file import load_observations
 
-    seen = load_observations(file)
-    groups = {name: len(mean) for name, mean in seen.mean.items()}
-    return {"groups": groups, "scores": sorted(seen.scores), "images": seen.images}
+    observations = load_observations(file)
+    groups = {name: len(mean) for name, mean in observations.mean.items()}
+    return {"groups": groups, "scores": sorted(observations.scores), "images": observations.images}
 
 
 def _standing(file: Path) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def _standing(file: Path) -> dict[str, Any]:
     from sfp_viz.core.comparison.verdict import leaders, rankings
     from sfp_viz.text.verdict import verdict
 
-    it = trust_from_json(file.read_text())
-    first = leaders(it)
+    trust = trust_from_json(file.read_text())
+    first = leaders(trust)
     ranked = [
         {
             "allocation": s.allocation,
@@ -124,44 +124,44 @@ def _standing(file: Path) -> dict[str, Any]:
             "left": s.cost,
             "told_apart_from_best": s not in first,
         }
-        for s in rankings(it)
+        for s in rankings(trust)
     ]
-    return {"verdict": verdict(it), "allocations": ranked}
+    return {"verdict": verdict(trust), "allocations": ranked}
 
 
 def _sensitivity(file: Path) -> str:
     from sfp_viz.core.evidence.sensitivity import measured, sensitivity_from_json
     from sfp_viz.core.measurement import wilson
 
-    it = sensitivity_from_json(file.read_text())
-    wholes = (("the whole network", it.base), ("with BatchNorm estimated anew", it.fresh))
+    record = sensitivity_from_json(file.read_text())
+    wholes = (("the unpruned network", record.base), ("with BatchNorm re-estimated", record.fresh))
     rows: list[tuple[Any, ...]] = [
-        (name, "", percent(right / max(1, it.images)), span(wilson(right, it.images)), "")
+        (name, "", percent(right / max(1, record.images)), span(wilson(right, record.images)), "")
         for name, right in wholes
     ]
-    for group in it.right:
+    for group in record.right:
         rows += [
-            (group, f"{p.kept} of {it.sizes[group]}", percent(p.accuracy), span(p.interval),
+            (group, f"{p.kept} of {record.sizes[group]}", percent(p.accuracy), span(p.interval),
              f"{p.lost:.1f}")
-            for p in measured(it, group)
+            for p in measured(record, group)
         ]  # fmt: skip
-    heads = ("group thinned alone", "kept", "one-shot accuracy", "95 % interval", "points lost")
+    heads = ("group pruned alone", "kept", "one-shot accuracy", "95 % interval", "points lost")
     return table(heads, rows)
 
 
 def _latency(file: Path) -> str:
     from sfp_viz.core.cost.latency_table import latency_from_json
 
-    it = latency_from_json(file.read_text())
+    latency = latency_from_json(file.read_text())
     rows = []
-    for name, points in it.points.items():
+    for name, points in latency.points.items():
         outs, ins, ms = max(points)
-        rows.append((name, outs, ins, milliseconds(ms), percent(ms / max(it.whole_ms, 1e-9))))
+        rows.append((name, outs, ins, milliseconds(ms), percent(ms / max(latency.whole_ms, 1e-9))))
     heads = ("layer", "outputs", "inputs", "measured", "share")
-    how = f"batch {it.batch}, {it.threads} threads, {it.device}"
+    how = f"batch {latency.batch}, {latency.threads} threads, {latency.device}"
     return (
-        f"{table(heads, rows)}\n\nwhole network {milliseconds(it.whole_ms)}, of it "
-        f"{milliseconds(it.rest_ms)} outside of these layers ({how})"
+        f"{table(heads, rows)}\n\nwhole network {milliseconds(latency.whole_ms)}, "
+        f"including {milliseconds(latency.rest_ms)} outside these layers ({how})"
     )
 
 
@@ -170,26 +170,30 @@ def _trust(file: Path) -> str:
     from sfp_viz.core.measurement import wilson
     from sfp_viz.text.verdict import verdict
 
-    it = trust_from_json(file.read_text())
+    trust = trust_from_json(file.read_text())
     rows = []
-    for draw in it.draws:
+    for draw in trust.draws:
         right = draw.right or 0
         predicted = ", ".join(f"{name} {value:.3g}" for name, value in draw.predicted)
-        plan = f"{draw.kind} ({it.recipe.allocation})" if draw.kind == "suggestion" else draw.kind
-        share, interval = percent(right / max(1, it.images)), span(wilson(right, it.images))
+        plan = (
+            f"{draw.kind} ({trust.recipe.allocation})" if draw.kind == "suggestion" else draw.kind
+        )
+        share, interval = percent(right / max(1, trust.images)), span(wilson(right, trust.images))
         rows.append((plan, count(draw.cost), share, interval, predicted))
-    goal = f"{it.recipe.goal} left"
+    goal = f"{trust.recipe.goal} left"
     heads = ("plan", goal, "one-shot accuracy", "95 % interval", "damage predicted by")
-    return f"{table(heads, rows)}\n\n{verdict(it)}"
+    return f"{table(heads, rows)}\n\n{verdict(trust)}"
 
 
 def _observe(file: Path) -> str:
     from sfp_viz.nets.io.observation_file import load_observations
 
-    seen = load_observations(file)
-    scores = f", with the scores {', '.join(sorted(seen.scores))}" if seen.scores else ""
+    observations = load_observations(file)
+    names = ", ".join(sorted(observations.scores))
+    scores = f", with the scores {names}" if names else ""
     return (
-        f"Means and covariances of {len(seen.mean)} groups{scores}. Plans of this network use them."
+        f"Means and covariances of {len(observations.mean)} groups{scores}. Plans of this network "
+        "use them."
     )
 
 

@@ -1,4 +1,4 @@
-"""How the command line follows and shows a sweep: what it laid out, and what that comes to."""
+"""How the command line follows and shows a sweep: its runs, and what they come to."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def follow_sweep(path: Path, *, ours: bool = True) -> Run:
 def sweep_run_to_dict(run: Run) -> dict[str, Any]:
     """A sweep as JSON: what was asked for, its runs, and means over seeds."""
     sweep, locks = read_sweep(run.path)
-    found = sweep_children(run)
+    children = sweep_children(run)
     return {
         "run": run.id,
         "path": str(run.path),
@@ -68,20 +68,20 @@ def sweep_run_to_dict(run: Run) -> dict[str, Any]:
                 "seed": child.member.seed,
                 "problem": child.problem,
             }
-            for child in found
+            for child in children
         ],
-        "summary": [asdict(cell) for cell in sweep_summary(found)],
+        "summary": [asdict(cell) for cell in sweep_summary(children)],
     }
 
 
 def sweep_card(run: Run) -> str:
     """A sweep in words: a line for each target and recipe, means over its seeds."""
     sweep, _ = read_sweep(run.path)
-    found = sweep_children(run)
-    cells = sweep_summary(found)
+    children = sweep_children(run)
+    cells = sweep_summary(children)
     lines = [
         ("run", f"{run.id} (sweep)"),
-        ("state", _state(run, found)),
+        ("state", _state(run, children)),
         ("", run.message),
         ("started", time_text(run.created)),
         ("network", f"{run.name} ({run.facts.get('digest', '')})"),
@@ -95,11 +95,11 @@ def sweep_card(run: Run) -> str:
     return "\n".join([text, "", note, *problems])
 
 
-def _state(run: Run, found: Sequence[Child]) -> str:
+def _state(run: Run, children: Sequence[Child]) -> str:
     """How the sweep itself is; it is finished when all is laid out, its trainings later."""
-    going = sum(child.run is not None and not child.run.over for child in found)
-    if run.state == "finished" and going:
-        return f"all runs created, {going} still to train"
+    training = sum(child.run is not None and not child.run.over for child in children)
+    if run.state == "finished" and training:
+        return f"all runs created, {training} still to train"
     return f"{run.state}{f', {run.phase}' if run.phase else ''}"
 
 

@@ -37,7 +37,7 @@ def copy_with(path: Path, **changes: Any) -> Path:
     run = read_run(path)
     entry = RunSettings.load(path)
     if run.study or run.kind == SWEEP:
-        raise RunError(f"'{run.id}' is no training. Start it anew instead.")
+        raise RunError(f"'{run.id}' is not a training. Start a new run instead.")
     try:
         settings = replace(run.settings, **changes)
     except TypeError as problem:
@@ -47,7 +47,7 @@ def copy_with(path: Path, **changes: Any) -> Path:
         check_settings(settings)
     files: dict[str, Path | str] = {name: path / name for name in input_files(path, entry)}
     if run.kind == SPARSIFY:
-        settings = _both_parts(path, settings, changes)
+        settings = _both_parts(run, settings, changes)
         shared = {name: changes[name] for name in _SHARED if name in changes}
         files[REQUEST_FILE] = changed_request(path, **shared)
     content = {
@@ -62,14 +62,14 @@ def copy_with(path: Path, **changes: Any) -> Path:
     return create_folder(target, content, files)
 
 
-def _both_parts(path: Path, settings: Distillation, changes: dict[str, Any]) -> Distillation:
+def _both_parts(run: Run, settings: Distillation, changes: dict[str, Any]) -> Distillation:
     """Settings of the fine-tuning in a copy: its rate was a part of that of the training before
     it, and stays that part."""
     rate = changes.get("learning_rate")
     if rate is None:
         return settings
-    before = read_sparsify_request(path).settings.learning_rate
-    return replace(settings, learning_rate=read_run(path).settings.learning_rate * rate / before)
+    before = read_sparsify_request(run.path).settings.learning_rate
+    return replace(settings, learning_rate=run.settings.learning_rate * rate / before)
 
 
 def _check_steps(run: Run, changes: dict[str, Any]) -> None:

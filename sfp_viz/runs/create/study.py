@@ -60,8 +60,8 @@ def _given(home: Path, study: Study, digest: str) -> tuple[Source, ...]:
     if study.kind not in ("sensitivity", "trust"):
         return ()
     recipe = single_group_recipe(study.recipe) if study.kind == "sensitivity" else study.recipe
-    found = tuple(s for s in find_sources(home, digest) if s.kind != "trust")
-    asked = needs(recipe)
-    if not set(asked) <= {FILES[source.kind][0] for source in found}:
-        check(recipe, read_evidence(found), digest)  # raises, and says what to do
-    return tuple(s for s in found if FILES[s.kind][0] in asked or study.kind == "trust")
+    sources = tuple(s for s in find_sources(home, digest) if s.kind != "trust")
+    required = needs(recipe)
+    if not set(required) <= {FILES[source.kind][0] for source in sources}:
+        check(recipe, read_evidence(sources), digest)  # raises, and says what to do
+    return tuple(s for s in sources if FILES[s.kind][0] in required or study.kind == "trust")

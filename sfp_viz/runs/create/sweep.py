@@ -54,10 +54,10 @@ def create_sweep(
 
 def _measured(home: Path, sweep: Sweep, digest: str) -> dict[str, Path | str]:
     """The measurements that recipes of the sweep need, by their names in its folder."""
-    asked = {name for _, recipe in sweep.recipes for name in needs(recipe)} - {"observations"}
-    found = tuple(s for s in find_sources(home, digest) if FILES[s.kind][0] in asked)
-    if asked - {FILES[source.kind][0] for source in found}:
+    required = {name for _, recipe in sweep.recipes for name in needs(recipe)} - {"observations"}
+    sources = tuple(s for s in find_sources(home, digest) if FILES[s.kind][0] in required)
+    if required - {FILES[source.kind][0] for source in sources}:
         for _, recipe in sweep.recipes:
             if set(needs(recipe)) - {"observations"}:
-                check(recipe, read_evidence(found), digest)  # raises, and says what to do
-    return {f"evidence/{FILES[source.kind][1]}": source.file for source in found}
+                check(recipe, read_evidence(sources), digest)  # raises, and says what to do
+    return {f"evidence/{FILES[source.kind][1]}": source.file for source in sources}

@@ -99,8 +99,8 @@ def pause(path: Path, *, wait: float = 60.0) -> Run:
     request_pause(path)
     if not _ended(path, wait):
         raise RunError(
-            f"The run '{run.id}' is still at a long step. It pauses when that is done; cancel "
-            "stops it sooner."
+            f"The run '{run.id}' is in a long step and pauses after it. Cancel it to stop it "
+            "sooner."
         )
     return read_run(path)
 
@@ -125,7 +125,7 @@ def cancel(path: Path, *, wait: float = 15.0) -> Run:
     run = read_run(path)
     if not run.over:
         raise RunError(
-            f"The run '{run.id}' does not stop. If it works on another machine, stop it there."
+            f"The run '{run.id}' does not stop. If it runs on another machine, stop it there."
         )
     return run
 
@@ -153,11 +153,11 @@ def locked_idle(path: Path) -> Iterator[Run]:
 
 def watch(path: Path, *, every: float = 0.5) -> Iterator[Run]:
     """Yield the run each time its state or history changed, until it is over."""
-    seen: tuple[str, int] | None = None
+    shown: tuple[str, int] | None = None
     while True:
         run = read_run(path)
-        if (run.state, run.done) != seen:
-            seen = (run.state, run.done)
+        if (run.state, run.done) != shown:
+            shown = (run.state, run.done)
             yield run
         if run.over or (run.state == "waiting" and run.launch.attempt == 0):
             return

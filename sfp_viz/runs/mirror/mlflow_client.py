@@ -57,11 +57,11 @@ class Server:
         """Report the epochs that are new. One that is done again comes to the same, and is not."""
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
+        timestamp = int(time.time() * 1000)
         for epoch in _epochs(self._run.path):
             number = int(epoch.pop("epoch"))
             if number > self._epochs:
-                metrics = [Metric(name, value, now, number) for name, value in epoch.items()]
+                metrics = [Metric(name, value, timestamp, number) for name, value in epoch.items()]
                 self._client.log_batch(self._id, metrics=metrics)
                 self._epochs = number
 
@@ -69,10 +69,10 @@ class Server:
         """Progress what the run came to, with its files, and end it there."""
         from mlflow.entities import Metric
 
-        folder, now = self._run.path, int(time.time() * 1000)
+        folder, timestamp = self._run.path, int(time.time() * 1000)
         ended = read_json(folder / "result.json") if outcome == "finished" else None
         values = _numbers(ended or read_json(folder / "before.json") or {}, prefix="run_")
-        metrics = [Metric(name, value, now, 0) for name, value in values.items()]
+        metrics = [Metric(name, value, timestamp, 0) for name, value in values.items()]
         self._client.log_batch(self._id, metrics=metrics)
         for name in (*FIRST, *(LAST if ended else ())):
             if (folder / name).exists():
@@ -92,22 +92,24 @@ def _known(client: MlflowClient, run: Run, uri: str) -> str | None:
         return None
     write_json(run.path / NOTE, {**note, "uri": masked(uri)})  # earlier versions kept it whole
     with suppress(Exception):  # it was deleted there: begin another
-        found = client.get_run(str(note["run"]))
-        return found.info.run_id if found.info.lifecycle_stage == "active" else None
+        mirrored = client.get_run(str(note["run"]))
+        return mirrored.info.run_id if mirrored.info.lifecycle_stage == "active" else None
     return None
 
 
 def _begin(client: MlflowClient, run: Run, uri: str, experiment: str) -> str:
-    found = client.get_experiment_by_name(experiment)
-    if found is None:
+    known = client.get_experiment_by_name(experiment)
+    if known is None:
         name = client.create_experiment(experiment, artifact_location=_artifacts(uri))
     else:
-        name = found.experiment_id
+        name = known.experiment_id
     tags = {"sfp_viz.run": run.id, "sfp_viz.kind": run.kind, "sfp_viz.network": run.name}
     tags["sfp_viz.plan"] = run.plan.hash if run.plan else ""
     tags |= {f"sfp_viz.{key}": str(run.facts.get(key) or "") for key in ("digest", "sweep")}
-    begun = client.create_run(name, run_name=run.id, tags=tags, start_time=int(run.created * 1000))
-    identity = begun.info.run_id
+    created = client.create_run(
+        name, run_name=run.id, tags=tags, start_time=int(run.created * 1000)
+    )
+    identity = created.info.run_id
     write_json(run.path / NOTE, {"format": 1, "uri": masked(uri), "run": identity})
     _parameters(client, identity, run)
     return identity
@@ -131,13 +133,13 @@ def _artifacts(uri: str) -> str | None:
 
 def _epochs(folder: Path) -> list[dict[str, float]]:
     """The numbers of the whole lines of a history."""
-    found = []
+    epochs = []
     with suppress(OSError):
         for line in (folder / EPOCHS).read_text().splitlines(keepends=True):
             value = json.loads(line) if line.endswith("\n") else {}
             if "epoch" in value:
-                found.append(_numbers({k: v for k, v in value.items() if k != "epochs"}))
-    return found
+                epochs.append(_numbers({k: v for k, v in value.items() if k != "epochs"}))
+    return epochs
 
 
 def _numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

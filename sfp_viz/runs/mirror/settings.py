@@ -51,10 +51,10 @@ def masked(uri: str) -> str:
 def read_mirroring(home: Path) -> Mirroring | None:
     """Where runs of the workspace ``home`` are mirrored: ``SFP_VIZ_MLFLOW`` names the address,
     else the settings do; None when they are not. Raises RunError."""
-    kept = section(home, "mirror")
-    known = {f.name: str(kept[f.name]) for f in fields(Mirroring) if f.name in kept}
-    if given := os.environ.get(VARIABLE, "").strip():
-        known["uri"] = given
+    saved = section(home, "mirror")
+    known = {f.name: str(saved[f.name]) for f in fields(Mirroring) if f.name in saved}
+    if address := os.environ.get(VARIABLE, "").strip():
+        known["uri"] = address
     return Mirroring(**known) if known.get("uri") else None
 
 

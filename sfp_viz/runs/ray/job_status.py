@@ -115,19 +115,19 @@ class Watch:
             return answer.trouble
         job = answer.job or Job("UNKNOWN")
         if job.status == "PENDING":
-            return "It waits until the cluster has room."
+            return "It waits for free resources in the cluster."
         if job.status == "UNKNOWN":
-            return "The cluster does not know this job: it was restarted, or has forgotten it."
+            return "The cluster does not know this job: it was restarted, or no longer keeps it."
         last = [line.strip() for line in job.message.splitlines() if line.strip()][-1:]
         return f"The cluster says: {last[0]}" if job.status == "FAILED" and last else ""
 
     def _look(self, name: str, beat: tuple[int, int], now: float) -> _Sight:
         with self._lock:
-            seen = self._sights.get(name)
-            if seen is None or seen.beat != beat:
-                seen = self._sights[name] = _Sight(beat, now, moved=seen is not None)
+            sight = self._sights.get(name)
+            if sight is None or sight.beat != beat:
+                sight = self._sights[name] = _Sight(beat, now, moved=sight is not None)
             _bound(self._sights)
-            return seen
+            return sight
 
     def _answer(self, path: Path, launch: LaunchRecord, now: float) -> _Answer:
         address, job = launch.address, launch.job

@@ -59,9 +59,9 @@ def dashboard(address: str) -> str:
 
 def version(address: str) -> str:
     """The version of Ray that answers at ``address``. Raises RunError when none does."""
-    found = _ask(address, "/api/version")
+    answer = _ask(address, "/api/version")
     try:
-        return str(json.loads(found)["ray_version"])
+        return str(json.loads(answer)["ray_version"])
     except (ValueError, KeyError, TypeError) as problem:
         raise RunError(
             f"What answers at {address} is not a Ray dashboard. Start the head node with "
@@ -69,12 +69,23 @@ def version(address: str) -> str:
         ) from problem
 
 
-def submit(address: str, job: str, line: str, *, cpus: float, gpus: float, run: str) -> None:
-    """Put a job called ``job`` in the cluster's line: the shell command ``line``, once a node has
-    ``cpus`` and ``gpus`` free. The environment is that of the node. Raises RunError."""
+def submit(address: str, job: str, command: str, *, cpus: float, gpus: float, run: str) -> None:
+    """Put a job in the cluster's queue. It runs in the environment of its node.
+
+    Args:
+        address: The dashboard of the cluster.
+        job: The name of the job.
+        command: A shell command, which is the job.
+        cpus: CPUs that the node must have free.
+        gpus: GPUs that the node must have free; parts of one are allowed.
+        run: The id of the run, for the metadata of the job.
+
+    Raises:
+        RunError: The cluster does not answer, or refuses.
+    """
     body: dict[str, Any] = {
         "submission_id": job,
-        "entrypoint": line,
+        "entrypoint": command,
         "entrypoint_num_cpus": cpus,  # without it, Ray starts all jobs on the head node
         "entrypoint_num_gpus": gpus,
         "metadata": {"sfp-viz": run},
@@ -85,16 +96,16 @@ def submit(address: str, job: str, line: str, *, cpus: float, gpus: float, run: 
 def status(address: str, job: str, token: bool = True, *, patience: float = 5.0) -> Job:
     """How a job is, after at most ``patience`` seconds. Raises Unreachable."""
     try:
-        asked = f"/api/jobs/{quote(job, safe='')}"
-        found = json.loads(_ask(address, asked, patience=patience, token=token))
-        said = str(found["status"])
+        url = f"/api/jobs/{quote(job, safe='')}"
+        answer = json.loads(_ask(address, url, patience=patience, token=token))
+        reported = str(answer["status"])
     except _Missing:
         return Job("UNKNOWN")
     except (ValueError, KeyError, TypeError) as problem:
-        raise Unreachable(f"The cluster at {address} gives no answer that we know.") from problem
-    ended = said in ("STOPPED", "SUCCEEDED") or found.get("error_type") == _EXITED
+        raise Unreachable(f"The cluster at {address} gives an unexpected answer.") from problem
+    ended = reported in ("STOPPED", "SUCCEEDED") or answer.get("error_type") == _EXITED
     known: Mapping[str, Status] = {word: word for word in (*AT_WORK, "STOPPED", "SUCCEEDED")}
-    return Job(known.get(said, "FAILED"), str(found.get("message") or ""), ended)
+    return Job(known.get(reported, "FAILED"), str(answer.get("message") or ""), ended)
 
 
 def logs(address: str, job: str, token: bool = True) -> str:
@@ -110,8 +121,8 @@ def stop(address: str, job: str, token: bool = True) -> None:
     """End a job: SIGTERM, after three seconds SIGKILL, by Ray. Nothing happens to one that is
     over or unknown. Raises Unreachable."""
     with suppress(_Missing):
-        asked = f"/api/jobs/{quote(job, safe='')}/stop"
-        _ask(address, asked, body={}, patience=20.0, token=token)
+        url = f"/api/jobs/{quote(job, safe='')}/stop"
+        _ask(address, url, body={}, patience=20.0, token=token)
 
 
 class _Missing(RunError):
@@ -128,12 +139,12 @@ def _ask(
 ) -> bytes:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    asked = urllib.request.Request(dashboard(address) + path, data=data, headers=headers)
+    request = urllib.request.Request(dashboard(address) + path, data=data, headers=headers)
     known = _token() if token else {}
     for name, word in known.items():  # not for whom an answer may send us on to
-        asked.add_unredirected_header(name, word)
+        request.add_unredirected_header(name, word)
     try:
-        with urllib.request.urlopen(asked, timeout=patience) as answer:
+        with urllib.request.urlopen(request, timeout=patience) as answer:
             return answer.read(_MOST)
     except urllib.error.HTTPError as problem:
         raise _refused(address, problem, token) from problem
@@ -148,20 +159,20 @@ def _ask(
 def _refused(address: str, problem: urllib.error.HTTPError, token: bool) -> RunError:
     if problem.code in (401, 403) and not token:
         return RunError(
-            f"{address} wants a token, and is not the cluster of this workspace, so it is told "
-            "none. If it is yours, name it: sfp-viz cluster set ADDRESS."
+            f"{address} requires a token, but is not the cluster of this workspace, so none is "
+            "sent. If it is yours, set it: sfp-viz cluster set ADDRESS."
         )
     if problem.code in (401, 403):
         return RunError(
-            f"The Ray cluster at {address} wants a token. Set RAY_AUTH_TOKEN, or "
-            "RAY_AUTH_TOKEN_PATH, to the one of the cluster before you start sfp-viz."
+            f"The Ray cluster at {address} requires a token. Set RAY_AUTH_TOKEN, or "
+            "RAY_AUTH_TOKEN_PATH, to that of the cluster before you start sfp-viz."
         )
     if problem.code == 404:
-        return _Missing(f"The address {address} answers, but knows nothing of this job.")
+        return _Missing(f"The address {address} answers, but has no such job.")
     with suppress(OSError):
         lines = [x for x in problem.read(_MOST).decode(errors="replace").splitlines() if x.strip()]
-        said = lines[-1] if len(lines) < 3 else " ".join(lines[-2:])
-        return RunError(f"The Ray cluster at {address} refused: {said[:500]}")
+        reason = lines[-1] if len(lines) < 3 else " ".join(lines[-2:])
+        return RunError(f"The Ray cluster at {address} refused: {reason[:500]}")
     return RunError(f"The Ray cluster at {address} refused (HTTP {problem.code}).")
 
 

@@ -33,10 +33,10 @@ class Cluster:
 def read_cluster(home: Path) -> Cluster | None:
     """The cluster of the workspace ``home``: ``SFP_VIZ_RAY`` names its address, else the settings
     do; None without any. Raises RunError when what is set makes no sense."""
-    kept = section(home, "cluster")
-    known = {f.name: kept[f.name] for f in fields(Cluster) if f.name in kept}
-    if given := os.environ.get(VARIABLE, "").strip():
-        known["address"] = given
+    saved = section(home, "cluster")
+    known = {f.name: saved[f.name] for f in fields(Cluster) if f.name in saved}
+    if address := os.environ.get(VARIABLE, "").strip():
+        known["address"] = address
     if not known.get("address"):
         return None
     try:

@@ -36,19 +36,19 @@ def entries(
 ) -> tuple[Entry, ...]:
     """The runs of the workspace, of certain ``kinds`` and about certain weights, the newest first;
     readable or not."""
-    found = []
+    readable = []
     with suppress(OSError), os.scandir(home / "runs") as folders:
         for folder in folders:
             if not folder.name.startswith("."):
                 with suppress(OSError):
-                    seen = os.stat(f"{folder.path}/settings.json")
-                    stamp = seen.st_mtime_ns, seen.st_size, seen.st_ino
-                    found.append(_entry(folder.path, stamp))
+                    status = os.stat(f"{folder.path}/settings.json")
+                    stamp = status.st_mtime_ns, status.st_size, status.st_ino
+                    readable.append(_entry(folder.path, stamp))
     wanted = [
-        one for one in found
-        if one and (kinds is None or one.kind in kinds) and digest in (None, one.digest)
+        entry for entry in readable
+        if entry and (kinds is None or entry.kind in kinds) and digest in (None, entry.digest)
     ]  # fmt: skip
-    return tuple(sorted(wanted, key=lambda one: (one.created, one.path.name), reverse=True))
+    return tuple(sorted(wanted, key=lambda entry: (entry.created, entry.path.name), reverse=True))
 
 
 def newest(
@@ -60,11 +60,11 @@ def newest(
 ) -> tuple[Run, ...]:
     """The ``most`` newest of those runs that can be read; no other is opened."""
     runs: list[Run] = []
-    for one in entries(home, kinds, digest):
+    for entry in entries(home, kinds, digest):
         if len(runs) == most:
             break
         with suppress(SfpError):  # a folder that is being deleted, or is not ours
-            runs.append(read_run(one.path))
+            runs.append(read_run(entry.path))
     return tuple(runs)
 
 

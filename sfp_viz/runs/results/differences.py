@@ -1,4 +1,4 @@
-"""What differs between runs: wishes, training, images, machine and outcome; only what differs."""
+"""The rows in which runs differ: recipe, edits, training, images, machine and result."""
 
 from __future__ import annotations
 
@@ -18,28 +18,26 @@ from sfp_viz.runs.results.summary import Summary
 from sfp_viz.runs.storage.sparsify import KIND, read_sparsify_request
 
 SECTIONS = (
-    "Result", "Recipe", "By hand", "Plan", "While training", "Fine-tuning", "Images", "Machine",
-    "Run",
+    "Result", "Recipe", "Manual edits", "Plan", "Sparse training", "Fine-tuning", "Images",
+    "Machine", "Run",
 )  # fmt: skip
 _EDITS = {
-    "ratios": "share removed by hand",
-    "protected": "left whole",
-    "clusters": "clusters by hand",
-    "keep": "kept by hand",
-    "remove": "removed by hand",
-    "least": "keeps at least",
-    "most": "keeps at most",
+    "ratios": "share pruned",
+    "protected": "protected",
+    "clusters": "edited clusters",
+    "keep": "filters kept",
+    "remove": "filters pruned",
+    "least": "minimum kept",
+    "most": "maximum kept",
 }
 _FACTS = ("kind", "recipe", "target_reduction", "seed", "sweep", "stages", "growth")
 _NONE = "–"
-_OF_SOME = ("Recipe", "While training", "Fine-tuning")  # settings that not every kind of run has
-
-
+_OPTIONAL = ("Recipe", "Sparse training", "Fine-tuning")  # settings that some kinds of runs lack
 _WORDS = {
     "target_reduction": "target, % of the MACs",
     "strength": "strength (λ)",
-    "finish": "how much goes",
-    "order": "layers",
+    "finish": "filters pruned",
+    "order": "order of layers",
 }
 
 
@@ -55,44 +53,43 @@ class Difference:
 def differing_rows(runs: Sequence[Summary]) -> tuple[Difference, ...]:
     """Only the rows in which the runs are not all the same, in the order of ``SECTIONS``. A setting
     that only some kinds of runs have differs where those do, or where one run alone has it."""
-    return tuple(row for row in _all(runs) if _differs(row))
+    return tuple(row for row in _rows(runs) if _differs(row))
 
 
 def shared_rows(runs: Sequence[Summary]) -> tuple[Difference, ...]:
     """The rows in which all runs are the same, with that one value."""
     return tuple(
-        Difference(row.section, row.name, row.values[:1]) for row in _all(runs)
+        Difference(row.section, row.name, row.values[:1]) for row in _rows(runs)
         if all(v == row.values[0] for v in row.values)
     )  # fmt: skip
 
 
 def _differs(row: Difference) -> bool:
     known = [value for value in row.values if value != _NONE]
-    some = row.section in _OF_SOME and len(known) > 1
-    values = known if some else row.values
+    values = known if row.section in _OPTIONAL and len(known) > 1 else row.values
     return any(value != values[0] for value in values)
 
 
 def plan_of(run: Path) -> Plan | None:
-    """The plan that a run was cut by; None where there is none, or it cannot be read."""
+    """The plan by which a run was pruned; None where there is none, or it cannot be read."""
     try:
         return plan_from_json((run / "plan.json").read_text())
     except (OSError, UnicodeDecodeError, SfpError):
         return None
 
 
-def _all(runs: Sequence[Summary]) -> list[Difference]:
-    told = [dict(_told(run)) for run in runs]
-    places = dict.fromkeys(place for one in told for place in one)
+def _rows(runs: Sequence[Summary]) -> list[Difference]:
+    cells = [dict(_cells(run)) for run in runs]
+    keys = dict.fromkeys(key for column in cells for key in column)
     rows = [
-        Difference(section, name, tuple(one.get((section, name), _NONE) for one in told))
-        for section, name in places
+        Difference(section, name, tuple(column.get((section, name), _NONE) for column in cells))
+        for section, name in keys
     ]
     return sorted(rows, key=lambda row: SECTIONS.index(row.section))
 
 
-def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Everything there is to say of a run."""
+def _cells(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
+    """All values of a run by section and name."""
     plan = plan_of(run.path)
     yield ("Result", "accuracy of the last epoch, % (measured)"), _percent(run.accuracy)
     best = best_epoch_text(run)
@@ -110,9 +107,9 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
                 yield ("Recipe", field.name), getattr(plan.recipe, field.name)
             yield from _edits(plan.edits)
         yield ("Plan", "hash"), plan.hash
-        yield ("Plan", "filters that go"), sum(len(removal.filters) for removal in plan.removals)
+        yield ("Plan", "filters pruned"), sum(len(removal.filters) for removal in plan.removals)
     if run.kind == KIND:
-        yield from _thinning(run)
+        yield from _sparse_training(run)
     if epochs_around_cut(run)[1]:
         for name, value in run.settings.items():
             yield ("Fine-tuning", name), tuple(value) if isinstance(value, list) else value
@@ -125,11 +122,11 @@ def _told(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
         if run.kind == KIND and name in ("kind", "recipe", "target_reduction"):
             continue  # its settings say so, and whether it had a target
         if run.facts.get(name) not in (None, ""):
-            yield ("Run", f"started as: {name}"), str(run.facts[name])
+            yield ("Run", f"{name} at the start"), str(run.facts[name])
 
 
-def _thinning(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
-    """How a run pruned while training: the settings that its method and aim use."""
+def _sparse_training(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
+    """The settings of a sparse training that its method and aim use."""
     try:
         settings = read_sparsify_request(run.path).settings
     except RunError:
@@ -142,8 +139,8 @@ def _thinning(run: Summary) -> Iterator[tuple[tuple[str, str], Any]]:
         with suppress(RecipeError):  # what it has no use for says nothing
             check_used(settings, [name])
             if name == "finish":
-                value = "a target is met" if value == "target" else "the pull decides"
-            yield ("While training", _WORDS.get(name, name)), value
+                value = "to the target" if value == "target" else "as the penalty decides"
+            yield ("Sparse training", _WORDS.get(name, name)), value
 
 
 def _edits(edits: Edits) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -153,9 +150,9 @@ def _edits(edits: Edits) -> Iterator[tuple[tuple[str, str], Any]]:
             group, value = entry if isinstance(entry, tuple) else (entry, True)
             by_group.setdefault(group, []).append(value)
         for group, values in by_group.items():
-            yield ("By hand", f"{group}: {_EDITS[name]}"), _words(values)
+            yield ("Manual edits", f"{group}: {_EDITS[name]}"), _words(values)
     if not edits.makeup:
-        yield ("By hand", "others make up for changes"), False
+        yield ("Manual edits", "other groups adjust to edits"), False
 
 
 def _words(values: list[Any]) -> Any:
@@ -171,10 +168,15 @@ def _percent(share: float) -> float:
 
 
 def plan_rows(plan: Plan, sizes: Mapping[str, int] | None = None) -> list[tuple[str, str]]:
-    """A plan in short: each group that is cut, and how many filters it loses."""
+    """A plan in short: each group that is pruned, and how many filters it loses, as text.
+
+    Args:
+        plan: The plan.
+        sizes: Filters of each group before pruning, where they are to be shown: '3 of 16'.
+    """
     rows = []
     for removal in plan.removals:
         if removal.filters:
-            of = f" of {sizes[removal.group]}" if sizes and removal.group in sizes else ""
-            rows.append((removal.group, f"{len(removal.filters)}{of}"))
+            total = f" of {sizes[removal.group]}" if sizes and removal.group in sizes else ""
+            rows.append((removal.group, f"{len(removal.filters)}{total}"))
     return rows

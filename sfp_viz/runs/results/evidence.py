@@ -91,8 +91,8 @@ def _read(files: dict[str, Path]) -> Evidence:
         "sensitivity": lambda file: sensitivity_from_json(_text(file)),
         "latency": lambda file: latency_from_json(_text(file)),
     }
-    found = {FILES[k][0]: read(files[k]) for k, read in readers.items() if k in files}
-    return Evidence(**found)
+    parts = {FILES[k][0]: read(files[k]) for k, read in readers.items() if k in files}
+    return Evidence(**parts)
 
 
 def _observations(file: Path) -> Observations:

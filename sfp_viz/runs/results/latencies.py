@@ -87,10 +87,10 @@ class Timing:
 
 def read_latencies(home: Path) -> dict[Condition, dict[str, RunLatency]]:
     """The newest measurement of each subject under each condition; damaged lines are left out."""
-    found: dict[Condition, dict[str, RunLatency]] = {}
-    for one in _lines(home / FILE):
-        found.setdefault(one.condition, {})[one.subject] = one
-    return found
+    by_condition: dict[Condition, dict[str, RunLatency]] = {}
+    for latency in _lines(home / FILE):
+        by_condition.setdefault(latency.condition, {})[latency.subject] = latency
+    return by_condition
 
 
 def latencies_of_runs(
@@ -99,8 +99,8 @@ def latencies_of_runs(
     """Those of ``timed`` that are of these runs as they are now, by run; and of whole networks."""
     ends = {run.id: run.ended for run in runs}
     return {
-        name: one for name, one in timed.items()
-        if name.startswith(WHOLE) or ends.get(name) == one.ended
+        name: latency for name, latency in timed.items()
+        if name.startswith(WHOLE) or ends.get(name) == latency.ended
     }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def start_timing(
     """
     home.mkdir(parents=True, exist_ok=True)
     with file_lock(home / "timing.lock"):
-        if (now := read_timing(home)) and now.alive:
+        if (timing := read_timing(home)) and timing.alive:
             raise RunError("Latencies are being measured already. Wait for them, or cancel first.")
         todo = [[name, ended, str(file)] for name, ended, file in subjects]
         write_json(home / TODO, {"batch": batch, "threads": threads, "subjects": todo})
@@ -132,7 +132,7 @@ def read_timing(home: Path) -> Timing | None:
     done, total = int(job.get("done") or 0), int(job.get("total") or 0)
     message = str(job.get("message") or "")
     if not alive and not job.get("over"):
-        message = message or "The process that measured ended before it was done."
+        message = message or "The measuring process ended early."
     return Timing(done, total, message, alive)
 
 
@@ -148,21 +148,21 @@ def cancel_timing(home: Path) -> None:
         until = time.monotonic() + 3
         while time.monotonic() < until:
             if not is_alive(pid, WORKER, home.resolve()):
-                now = read_json(home / JOB) or job
-                write_job(home, **{**now, "over": True, "message": "Cancelled."})
+                newest = read_json(home / JOB) or job
+                write_job(home, **{**newest, "over": True, "message": "Cancelled."})
                 return
             time.sleep(0.02)
 
 
-def write_job(home: Path, **said: Any) -> None:
+def write_job(home: Path, **values: Any) -> None:
     """Say what the worker is at."""
-    write_json(home / JOB, {"host": hostname(), **said}, durable=False)
+    write_json(home / JOB, {"host": hostname(), **values}, durable=False)
 
 
-def append_latency(home: Path, one: RunLatency) -> None:
+def append_latency(home: Path, latency: RunLatency) -> None:
     """Keep a measurement."""
     with (home / FILE).open("a") as lines:
-        lines.write(json.dumps(asdict(one)) + "\n")
+        lines.write(json.dumps(asdict(latency)) + "\n")
 
 
 def _lines(file: Path) -> Iterator[RunLatency]:
@@ -174,8 +174,8 @@ def _lines(file: Path) -> Iterator[RunLatency]:
         try:
             value = json.loads(line)
             low, high = value["iqr"]
-            one = RunLatency(**{**value, "iqr": (float(low), float(high))})
-            if one.ms > 0:
-                yield one
+            latency = RunLatency(**{**value, "iqr": (float(low), float(high))})
+            if latency.ms > 0:
+                yield latency
         except (ValueError, TypeError, KeyError, RecursionError):
             continue

@@ -40,30 +40,38 @@ class SavedMeasurement:
     host: str
 
 
-def save_measurement(home: Path, of: MeasurementKey, value: Any) -> SavedMeasurement:
+def save_measurement(home: Path, key: MeasurementKey, value: Any) -> SavedMeasurement:
     """Keep ``value``, a JSON value that was measured just now. Where the workspace cannot be
     written it is only handed back."""
-    kept = SavedMeasurement(value, time.time(), platform.node())
-    path = _path(home, of)
+    measurement = SavedMeasurement(value, time.time(), platform.node())
+    path = _path(home, key)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        said = {"digest": of.digest, "plan": of.plan, "data": of.data, "what": of.what}
-        content = {"format": FORMAT, **said, "time": kept.time, "host": kept.host, "value": value}
+        identity = {"digest": key.digest, "plan": key.plan, "data": key.data, "what": key.what}
+        content = {
+            "format": FORMAT,
+            **identity,
+            "time": measurement.time,
+            "host": measurement.host,
+            "value": value,
+        }
         write_json(path, content, durable=False)
         files = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
         for old in files[:-_FILES]:
             old.unlink(missing_ok=True)
-    return kept
+    return measurement
 
 
-def find_measurement(home: Path, of: MeasurementKey) -> SavedMeasurement | None:
+def find_measurement(home: Path, key: MeasurementKey) -> SavedMeasurement | None:
     """What was kept of exactly this; None when there is nothing that can be read."""
-    found = read_json(_path(home, of)) or {}
-    same = all(found.get(name) == getattr(of, name) for name in ("digest", "plan", "data", "what"))
-    if not same or found.get("format") != FORMAT:
+    content = read_json(_path(home, key)) or {}
+    same = all(
+        content.get(name) == getattr(key, name) for name in ("digest", "plan", "data", "what")
+    )
+    if not same or content.get("format") != FORMAT:
         return None
     try:
-        return SavedMeasurement(found["value"], float(found["time"]), str(found["host"]))
+        return SavedMeasurement(content["value"], float(content["time"]), str(content["host"]))
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -73,6 +81,6 @@ def has_measurement(home: Path, what: str, digest: str) -> bool:
     return next((home / FOLDER).glob(f"{what}-{digest}-*.json"), None) is not None
 
 
-def _path(home: Path, of: MeasurementKey) -> Path:
-    images = hashlib.sha256(of.data.encode()).hexdigest()[:8]
-    return home / FOLDER / f"{of.what}-{of.digest}-{of.plan}-{images}.json"
+def _path(home: Path, key: MeasurementKey) -> Path:
+    images = hashlib.sha256(key.data.encode()).hexdigest()[:8]
+    return home / FOLDER / f"{key.what}-{key.digest}-{key.plan}-{images}.json"

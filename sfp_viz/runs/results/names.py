@@ -13,49 +13,57 @@ from sfp_viz.runs.storage.sparsify import KIND, read_sparsify_request
 
 _FIRST = ("epochs", "macs", "target_reduction", "strength", "seed", "learning_rate")
 _NAMES = {
-    "learning_rate": "learning rate", "batch_size": "batch", "temperature_start": "T from",
-    "temperature_end": "T to", "train_images": "training images", "weight_decay": "decay",
-    "label_smoothing": "smoothing", "teacher_views": "copies", "strength": "λ", "rho": "ρ",
-    "data": "on",
+    "learning_rate": "learning rate", "batch_size": "batch size", "temperature_start": "initial T",
+    "temperature_end": "final T", "train_images": "training images", "weight_decay": "weight decay",
+    "label_smoothing": "label smoothing", "teacher_views": "augmented copies", "strength": "λ",
+    "rho": "ρ", "data": "on",
 }  # fmt: skip
-_TUNING = "tuning "  # before the settings of the fine-tuning after a sparse training
+_TUNING = "fine-tuning "  # before the settings of the fine-tuning after a sparse training
 
 
-def setting_text(name: str, found: Any) -> str:
+def setting_text(name: str, value: Any) -> str:
     """A setting of a training with its value: 'learning rate 0.02', '4 epochs'."""
     if name == "epochs":
-        return f"{found} epoch{'' if found == 1 else 's'}"
+        return f"{value} epoch{'' if value == 1 else 's'}"
     if name == "target_reduction":
-        return f"target {100 * found:.0f} %"
+        return f"target {100 * value:.0f} %"
     if name == "finish":
-        return "to a target" if found == "target" else "no target"
-    return f"{_NAMES.get(name, name.replace('_', ' '))} {value_text(name, found)}"
+        return "to a target" if value == "target" else "no target"
+    return f"{_NAMES.get(name, name.replace('_', ' '))} {value_text(name, value)}"
 
 
-def value_text(name: str, found: Any) -> str:
+def value_text(name: str, value: Any) -> str:
     """The value of the setting ``name``, in words."""
-    if found is None:
+    if value is None:
         return "all" if name.endswith("images") else "none"
-    if isinstance(found, bool):
-        return "on" if found else "off"
-    return f"{found:g}" if isinstance(found, float) else str(found).replace("_", " ")
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
 def titles_with_differences(
-    titles: Sequence[str], told: Sequence[Mapping[str, str]], *, always: int = 0
+    titles: Sequence[str], settings: Sequence[Mapping[str, str]], *, always: int = 0
 ) -> list[str]:
-    """Each title with the first ``always`` settings in which the runs differ, and those further
-    ones that it takes to tell them apart; ``told`` are each run's settings in words. What differs
-    in nothing reads the same."""
-    order = dict.fromkeys([*_FIRST, *(name for one in told for name in one)])
+    """Each title with the settings that tell the runs apart. Runs that differ in nothing keep the
+    same title.
+
+    Args:
+        titles: One for each run.
+        settings: Each run's settings in words, by name.
+        always: How many of the settings in which the runs differ are shown in any case.
+    """
+    order = dict.fromkeys([*_FIRST, *(name for texts in settings for name in texts)])
     shown: list[str] = []
-    found = list(titles)
-    for at, name in enumerate(n for n in order if len({one.get(n) for one in told}) > 1):
-        more = [_with(title, one, [*shown, name]) for title, one in zip(titles, told, strict=True)]
-        if at < always or len(set(more)) > len(set(found)):
+    distinct = list(titles)
+    for at, name in enumerate(n for n in order if len({texts.get(n) for texts in settings}) > 1):
+        longer = [
+            _with(title, texts, [*shown, name])
+            for title, texts in zip(titles, settings, strict=True)
+        ]
+        if at < always or len(set(longer)) > len(set(distinct)):
             shown.append(name)
-            found = more
-    return found
+            distinct = longer
+    return distinct
 
 
 def distinct_titles(runs: Sequence[Summary], titles: Sequence[str]) -> list[str]:
@@ -63,38 +71,38 @@ def distinct_titles(runs: Sequence[Summary], titles: Sequence[str]) -> list[str]
     places: dict[str, list[int]] = {}
     for at, title in enumerate(titles):
         places.setdefault(title, []).append(at)
-    found = list(titles)
-    for title, same in places.items():
-        if len(same) > 1:
-            told = [_told(runs[at]) for at in same]
+    names = list(titles)
+    for title, indices in places.items():
+        if len(indices) > 1:
+            settings = [_setting_texts(runs[at]) for at in indices]
             for at, name in zip(
-                same, titles_with_differences([title] * len(same), told), strict=True
+                indices, titles_with_differences([title] * len(indices), settings), strict=True
             ):
-                found[at] = name
-    return found
+                names[at] = name
+    return names
 
 
-def _with(title: str, told: Mapping[str, str], names: Sequence[str]) -> str:
-    return ", ".join([title, *(told[name] for name in names if name in told)])
+def _with(title: str, texts: Mapping[str, str], names: Sequence[str]) -> str:
+    return ", ".join([title, *(texts[name] for name in names if name in texts)])
 
 
-def _told(run: Summary) -> dict[str, str]:
-    """The settings of a run in words; the epochs stand in its title. A plan that training ended
-    in comes last: it differs wherever anything does, and says least."""
-    asked = {name: found for name, found in run.settings.items() if name != "epochs"}
+def _setting_texts(run: Summary) -> dict[str, str]:
+    """The settings of a run in words, by name; its title has the epochs. The plan that a sparse
+    training ended with comes last: it differs wherever anything does, and says least."""
+    settings = {name: value for name, value in run.settings.items() if name != "epochs"}
     if run.kind != KIND:
         target = run.facts.get("target_reduction")
-        asked |= {"target_reduction": target} if isinstance(target, int | float) else {}
-        return {name: setting_text(name, found) for name, found in asked.items()}
+        settings |= {"target_reduction": target} if isinstance(target, int | float) else {}
+        return {name: setting_text(name, value) for name, value in settings.items()}
     try:
         first = read_sparsify_request(run.path).settings
     except RunError:
         return {}
-    told = {
+    texts = {
         n: setting_text(n, v) for n, v in asdict(first).items() if n != "epochs" and _used(first, n)
     }
-    after = {f"{_TUNING}{n}": f"{_TUNING}{setting_text(n, v)}" for n, v in asked.items()}
-    return told | after | ({"plan": f"plan {run.plan[:6]}"} if run.plan else {})
+    after = {f"{_TUNING}{n}": f"{_TUNING}{setting_text(n, v)}" for n, v in settings.items()}
+    return texts | after | ({"plan": f"plan {run.plan[:6]}"} if run.plan else {})
 
 
 def _used(settings: SparseSettings, name: str) -> bool:

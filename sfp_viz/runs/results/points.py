@@ -22,7 +22,7 @@ _TITLES: Mapping[str, str] = {"uniform": "uniform L1", "random": "random", "plan
 def kind_of(run: Summary, plan: str = "") -> Kind:
     """What its point is: a baseline (cut once and trained), 'plan' where it was cut by the plan
     with that hash, else 'run'."""
-    baseline = _BASELINES.get(run.made) or _BY_RECIPE.get(run.recipe)
+    baseline = _BASELINES.get(run.pruned_by) or _BY_RECIPE.get(run.recipe)
     if run.kind != TRAINING:
         baseline = None
     return baseline or ("plan" if plan and run.plan == plan else "run")
@@ -35,8 +35,8 @@ def run_title(run: Summary, kind: Kind) -> str:
         name += f" {run.plan[:6]}"
     first, after = epochs_around_cut(run)
     if first:
-        text = f"{name}, sparsified {setting_text('epochs', first)}"
-        return f"{text}, fine-tuned {after}" if after else text
+        text = f"{name}, {setting_text('epochs', first)} of sparse training"
+        return f"{text}, {after} of fine-tuning" if after else text
     how = "pruned in steps" if run.kind == "steps" else "fine-tuned"
     return f"{name}, {how} {setting_text('epochs', run.epochs)}"
 
@@ -52,9 +52,9 @@ def epochs_around_cut(run: Summary) -> tuple[int, int]:
 
 def best_epoch_text(run: Summary) -> str:
     """Which epoch was the best, and of how many it was chosen: '2 of 3', for a run that pruned
-    while training '2 of 3 after its cut'; '' where none came after it."""
+    while training '2 of 3 after pruning'; '' where none came after it."""
     first, after = epochs_around_cut(run)
-    where = " after its cut" if first else ""
+    where = " after pruning" if first else ""
     return f"{run.best_epoch} of {after}{where}" if after else ""
 
 
@@ -78,13 +78,13 @@ def points_of(
     ``timed`` are latencies by run, all measured under one condition.
     """
     times = timed or {}
-    found = [_unpruned(runs, whole, times)]
+    points = [_unpruned(runs, whole, times)]
     kinds: list[Kind] = [kind_of(run, plan) for run in runs]
     names = distinct_titles(
         runs, [run_title(run, kind) for run, kind in zip(runs, kinds, strict=True)]
     )
     for run, kind, name in zip(runs, kinds, names, strict=True):
-        found.append(
+        points.append(
             Point(
                 name, run.macs, run.accuracy, run.interval, kind, "fine-tuned",
                 key=RUN + run.id, params=run.params, images=run.images,
@@ -92,7 +92,7 @@ def points_of(
                 whole=_whole(run, whole), family=_family(run),
             )
         )  # fmt: skip
-    return [point for point in found if point]
+    return [point for point in points if point]
 
 
 def _whole(run: Summary, known: Whole | None) -> Whole:
@@ -105,10 +105,10 @@ def _unpruned(
     runs: Sequence[Summary], known: Whole | None, times: Mapping[str, RunLatency]
 ) -> Point | None:
     """The unpruned network as the teacher of the run with most test images saw them."""
-    taught = [run for run in runs if run.whole_accuracy is not None]
-    if not taught or len({run.digest for run in taught}) > 1:
+    teachers = [run for run in runs if run.whole_accuracy is not None]
+    if not teachers or len({run.digest for run in teachers}) > 1:
         return None
-    run = max(taught, key=lambda one: one.images)
+    run = max(teachers, key=lambda teacher: teacher.images)
     whole, right = _whole(run, known), run.whole_accuracy or 0.0
     if not whole.macs:
         return None

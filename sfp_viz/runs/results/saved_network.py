@@ -46,7 +46,7 @@ def save_network(path: Path, target: Path) -> Saved:
     """
     run = read_run(path)
     if run.kind not in TRAININGS:
-        raise RunError(f"'{run.id}' trains no network; only a training has one to save.")
+        raise RunError(f"'{run.id}' is not a training, so it has no network to save.")
     if run.state == "finished" and run.student.exists():
         _copy(run.student, target)
         if run.kind == SPARSIFY and run.result:
@@ -57,20 +57,21 @@ def save_network(path: Path, target: Path) -> Saved:
         if run.kind == "steps" and (place / STUDENT).exists():  # of a stage that is done
             _copy(place / STUDENT, target)
             return _saved(run, target, before + _stage_epochs(run, before), 0)
-        if (found := read_newest(place)) is not None:
+        if (checkpoint := read_newest(place)) is not None:
             from sfp_viz.nets.io.model_file import save_model
 
-            save_model(_network(place, found), target)
+            save_model(_network(place, checkpoint), target)
             if place.name == CHECKPOINTS:
-                lines = read_refreshes(run.path)[: found.done]
-                return Saved(target, lines[-1].epoch if lines else 0, run.total, max(1, found.step))
-            return _saved(run, target, before + found.done, found.step)
+                lines = read_refreshes(run.path)[: checkpoint.done]
+                return Saved(
+                    target, lines[-1].epoch if lines else 0, run.total, max(1, checkpoint.step)
+                )
+            return _saved(run, target, before + checkpoint.done, checkpoint.step)
         if place == run.path and (cut := run.path / PRUNED).exists():  # and not tuned yet
             return _cut(run, cut, target)
-    raise RunError(
-        f"The run '{run.id}' has no checkpoint yet. The first one comes after "
-        f"{run.settings.checkpoint_steps or 'all'} steps or one epoch, whichever is first."
-    )
+    steps = run.settings.checkpoint_steps
+    first = f"{steps} steps or one epoch, whichever is first" if steps else "one epoch"
+    raise RunError(f"The run '{run.id}' has no checkpoint yet. The first one is due after {first}.")
 
 
 def _cut(run: Run, cut: Path, target: Path) -> Saved:

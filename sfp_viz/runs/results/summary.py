@@ -25,7 +25,7 @@ from sfp_viz.runs.storage.records import Result, Run
 from sfp_viz.runs.storage.steps import final_network_epochs
 
 INDEX = "finished.json"  # in the workspace's cache
-_FORMAT = 5
+_FORMAT = 6
 _FILES = ("settings.json", "result.json", "epochs.jsonl", "plan.json", "worker.json")
 _MACHINE = ("host", "device", "threads", "torch", "memory_format", "processes")
 _Stamp = list[list[int]]
@@ -40,11 +40,11 @@ class Summary:
     a little high; for a run in steps it is one of the last stage, whose MACs these are.
     ``one_shot`` (None for a run that trained before or between its cuts) and ``whole_accuracy``
     (the unpruned network's; None without a teacher) were measured too. MACs and params are
-    counted. ``seconds`` of training; ``created`` and ``ended`` in seconds since 1970. ``made``
-    says what was pruned how ('plan', 'uniform', 'random' ...), ``recipe`` and ``plan`` name it
-    ('' if not known), ``repair`` what made up for the cut before training, as a recipe says it
-    ('' if not known). ``facts``, ``settings`` and ``machine`` are as the starter and the worker
-    wrote them down.
+    counted. ``seconds`` of training; ``created`` and ``ended`` in seconds since 1970.
+    ``pruned_by`` is what chose the filters ('plan', 'uniform', 'random' ...), ``recipe`` and
+    ``plan`` name it, and ``repair`` is the compensation before training, as a recipe says it
+    (each '' if not known). ``facts``, ``settings`` and ``machine`` are as the starter and the
+    worker wrote them down.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Summary:
     data: str
     created: float
     digest: str
-    made: str
+    pruned_by: str
     recipe: str
     plan: str
     repair: str
@@ -80,22 +80,24 @@ def finished_runs(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
     first. Unreadable folders are left out, as in ``list_runs``."""
     index = home / "cache" / INDEX
     known = _read(index)
-    now: dict[str, Any] = {}
+    current: dict[str, Any] = {}
     for folder in _folders(home):
         stamp = _stamp(folder)
         if stamp is None:
             continue
         entry = known.get(folder.name)
         same = isinstance(entry, dict) and entry.get("stamp") == stamp
-        now[folder.name] = entry if same else {"stamp": stamp, "summary": _summed(folder)}
-    if now != known:
+        current[folder.name] = entry if same else {"stamp": stamp, "summary": _summed(folder)}
+    if current != known:
         with suppress(OSError):  # a full disk, or a workspace that may not be written
             index.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"format": _FORMAT, "runs": now})
+            text = json.dumps({"format": _FORMAT, "runs": current})
             write_text(index, text, durable=False)
-    found = [_summary(home / "runs" / name, entry["summary"]) for name, entry in now.items()]
-    wanted = [one for one in found if one and digest in (None, one.digest)]
-    return tuple(sorted(wanted, key=lambda one: (one.created, one.id), reverse=True))
+    summaries = [
+        _summary(home / "runs" / name, entry["summary"]) for name, entry in current.items()
+    ]
+    wanted = [run for run in summaries if run and digest in (None, run.digest)]
+    return tuple(sorted(wanted, key=lambda run: (run.created, run.id), reverse=True))
 
 
 def settings_of(run: Summary) -> Distillation:
@@ -123,16 +125,16 @@ def _folders(home: Path) -> list[Path]:
 
 def _stamp(folder: Path) -> _Stamp | None:
     """Time, size and number of each file that a summary depends on; None for an unfinished run."""
-    found = []
+    stamps = []
     for name in _FILES:
         try:
-            seen = os.stat(f"{folder}/{name}")
-            found.append([seen.st_mtime_ns, seen.st_size, seen.st_ino])
+            status = os.stat(f"{folder}/{name}")
+            stamps.append([status.st_mtime_ns, status.st_size, status.st_ino])
         except OSError:
             if name in _FILES[:2]:
                 return None
-            found.append([])
-    return found
+            stamps.append([])
+    return stamps
 
 
 def _read(index: Path) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
     return {
         "kind": run.kind, "name": run.name, "data": run.data, "created": run.created,
         "digest": str(facts.get("digest") or (plan.digest if plan else "")),
-        "made": str(facts.get("kind") or ""),
+        "pruned_by": str(facts.get("kind") or ""),
         "recipe": str(facts.get("recipe") or (plan and name_of(plan.recipe)) or ""),
         "plan": plan.hash if plan else str(facts.get("plan") or ""),
         "repair": plan.recipe.compensation if plan else "",

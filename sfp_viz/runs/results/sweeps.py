@@ -52,20 +52,20 @@ class Child:
 
 def sweep_children(run: Run) -> tuple[Child, ...]:
     """The members of the sweep ``run`` with their runs as they are now, in order."""
-    told = {point.task: point.value for point in run.points}
-    found = []
+    values = {point.task: point.value for point in run.points}
+    children = []
     for member in read_sweep(run.path)[0].members:
-        value = told.get(member.task)
+        value = values.get(member.task)
         if isinstance(value, dict):
-            found.append(Child(member, None, str(value.get("problem") or "")))
+            children.append(Child(member, None, str(value.get("problem") or "")))
         elif value is None:
-            found.append(Child(member))
+            children.append(Child(member))
         else:
             child = None
             with suppress(SfpError):
                 child = read_run(run.path.with_name(Path(str(value)).name))
-            found.append(Child(member, child, "" if child else "This run was deleted."))
-    return tuple(found)
+            children.append(Child(member, child, "" if child else "This run was deleted."))
+    return tuple(children)
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ class Cell:
     problem: str = ""
 
 
-def sweep_summary(found: Sequence[Child]) -> tuple[Cell, ...]:
+def sweep_summary(children: Sequence[Child]) -> tuple[Cell, ...]:
     """The cells of a sweep, by target and in the order of its recipes."""
     cells: dict[tuple[float, str], list[Child]] = {}
-    for child in found:
+    for child in children:
         cells.setdefault((child.member.target, child.member.name), []).append(child)
     return tuple(_cell(target, name, group) for (target, name), group in cells.items())
 
@@ -109,9 +109,9 @@ def _cell(target: float, name: str, group: Sequence[Child]) -> Cell:
     return Cell(
         target=target,
         recipe=name,
-        macs=statistics.fmean(part.macs for part in before) if before else None,
-        one_shot=spread([part.one_shot for part in before]),
-        accuracy=spread([part.accuracy for part in results]),
+        macs=statistics.fmean(measured.macs for measured in before) if before else None,
+        one_shot=spread([measured.one_shot for measured in before]),
+        accuracy=spread([result.accuracy for result in results]),
         done=len(results),
         of=len(group),
         stopped=sum(run.over and run.result is None for run in runs),
@@ -128,10 +128,10 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def deletion_note(run: Run) -> str:
-    """What deleting the sweep ``run`` leaves, in a sentence."""
-    left = sum(child.run is not None for child in sweep_children(run))
-    if not left:
+    """Which runs are kept when the sweep ``run`` is deleted, in a sentence."""
+    count = sum(child.run is not None for child in sweep_children(run))
+    if not count:
         return "It has no runs."
-    if left == 1:
-        return "Its run stays: it is a run of its own, and is deleted by itself."
-    return f"Its {left} runs stay: they are runs of their own, and are deleted one by one."
+    if count == 1:
+        return "Its run is kept; delete it separately."
+    return f"Its {count} runs are kept; delete them separately."

@@ -93,23 +93,23 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and re.match(r"[=+\-@\t\r]", value):
         return "'" + value
     if isinstance(value, list | tuple):
-        return " ".join(str(part) for part in value)
+        return " ".join(str(item) for item in value)
     return "" if value is None else value
 
 
-def _names(runs: Sequence[Summary], part: str) -> list[str]:
-    return list(dict.fromkeys(name for run in runs for name in getattr(run, part)))
+def _names(runs: Sequence[Summary], mapping: str) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in getattr(run, mapping)))
 
 
 def _latency_heads(timed: Mapping[str, RunLatency]) -> list[str]:
-    where = next((str(one.condition) for one in timed.values()), "")
+    where = next((str(latency.condition) for latency in timed.values()), "")
     return [f"latency, ms (measured, median; {where})", "latency quartiles, ms (measured)"]
 
 
-def _latency(one: RunLatency | None) -> list[Any]:
-    if one is None:
+def _latency(latency: RunLatency | None) -> list[Any]:
+    if latency is None:
         return [None, None]
-    return [round(one.ms, 5), f"{one.iqr[0]:.5g} to {one.iqr[1]:.5g}"]
+    return [round(latency.ms, 5), f"{latency.iqr[0]:.5g} to {latency.iqr[1]:.5g}"]
 
 
 def _real(value: Any) -> float | None:

@@ -15,10 +15,9 @@ from pathlib import Path
 from sfp_viz.errors import SfpError
 from sfp_viz.files import read_json, write_json
 from sfp_viz.runs.folder import SWEEP, TRAININGS, outside_runs, read_run
-from sfp_viz.runs.liveness import read_signs
 from sfp_viz.runs.storage.launch_record import QUEUED, LaunchRecord, QueueEntry
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.runs.storage.state import State, state_of
+from sfp_viz.runs.storage.state import State
 from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 WORKING: frozenset[State] = frozenset({"waiting", "running", "pausing", "cancelling"})
@@ -46,14 +45,15 @@ def read_activity(home: Path) -> Activity:
     waiting: list[tuple[tuple[float, float, str], Run]] = []
     for path in unfinished_folders(home):
         try:
-            state = _state(path, now)
-            if state == "queued":
-                waiting.append((_place(path), read_run(path, now)))
-            elif state in WORKING:
-                working.append(read_run(path, now))
-            elif state in FAILED and not _looked_at(path):
-                run = read_run(path, now)
-                failed += [run] if run.kind in _NEWS else []
+            if _is_settled(path):
+                continue
+            run = read_run(path, now)
+            if run.state == "queued":
+                waiting.append((_place(path), run))
+            elif run.state in WORKING:
+                working.append(run)
+            elif run.state in FAILED and run.kind in _NEWS and not _is_seen(path, run.launch):
+                failed.append(run)
         except (SfpError, OSError, ValueError, TypeError):
             continue  # a folder that is being deleted, or is not ours
     return Activity(
@@ -65,19 +65,21 @@ def read_activity(home: Path) -> Activity:
 
 def unfinished_folders(home: Path) -> tuple[Path, ...]:
     """Folders of runs without a result, also those that were queued from elsewhere."""
-    found: list[Path] = []
+    folders: list[Path] = []
     with suppress(OSError), os.scandir(home / "runs") as entries:
-        found = [home / "runs" / it.name for it in entries if not it.name.startswith(".")]
-    found += [Path(name) for name in outside_runs(home)]
-    return tuple(p for p in found if not os.path.exists(p / "result.json"))
+        folders = [
+            home / "runs" / entry.name for entry in entries if not entry.name.startswith(".")
+        ]
+    folders += [Path(name) for name in outside_runs(home)]
+    return tuple(p for p in folders if not os.path.exists(p / "result.json"))
 
 
 def mark_seen(path: Path) -> None:
     """Note that a person has looked at the run in ``path``, so that its failure is no news."""
     with suppress(OSError):
-        if not _looked_at(path) and (path / "settings.json").exists():
-            entry = {"attempt": LaunchRecord.load(path).attempt}
-            write_json(path / _LOOKED, entry, durable=False)
+        launch = LaunchRecord.load(path)
+        if not _is_seen(path, launch) and (path / "settings.json").exists():
+            write_json(path / _LOOKED, {"attempt": launch.attempt}, durable=False)
 
 
 def takes_slot(run: Run) -> bool:
@@ -85,16 +87,17 @@ def takes_slot(run: Run) -> bool:
     return run.kind in TRAININGS
 
 
-def _state(path: Path, now: float) -> State | None:
-    """The state of a run that is not finished; None for one that was only laid out. What its
-    worker said at its end is believed without looking for processes."""
+def _is_settled(path: Path) -> bool:
+    """Whether there is nothing to report of the run in ``path``: it was only laid out, or its
+    worker said how it ended, and that is no news. Most folders need no further look."""
+    if (path / QUEUED).exists():
+        return False
     launch, worker = LaunchRecord.load(path), WorkerRecord.load(path)
-    queued = (path / QUEUED).exists()
-    if not queued and launch.attempt == 0 and worker.attempt < 0:
-        return None
-    if worker.outcome and not queued and worker.attempt >= launch.attempt:
-        return "failed" if worker.outcome == "failed" else "cancelled"
-    return state_of(read_signs(path, now))
+    if worker.attempt < 0:
+        return launch.attempt == 0
+    if not worker.outcome or worker.attempt < launch.attempt:
+        return False
+    return worker.outcome != "failed" or _is_seen(path, launch)
 
 
 def _place(path: Path) -> tuple[float, float, str]:
@@ -102,9 +105,9 @@ def _place(path: Path) -> tuple[float, float, str]:
     return entry.order, entry.time, path.name
 
 
-def _looked_at(path: Path) -> bool:
-    seen = read_json(path / _LOOKED)
-    return seen is not None and seen.get("attempt") == LaunchRecord.load(path).attempt
+def _is_seen(path: Path, launch: LaunchRecord) -> bool:
+    """Whether a person has looked at the run in ``path`` since its newest start."""
+    return (read_json(path / _LOOKED) or {}).get("attempt") == launch.attempt
 
 
 def _newest_first(runs: list[Run]) -> tuple[Run, ...]:

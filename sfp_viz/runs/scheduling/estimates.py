@@ -20,24 +20,24 @@ Key = tuple[Any, ...]
 
 
 def start_times(
-    left: Sequence[float | None], lengths: Sequence[float | None], slots: int
+    remaining: Sequence[float | None], lengths: Sequence[float | None], slots: int
 ) -> tuple[float | None, ...]:
     """Seconds until each queued run starts, in order; None where that cannot be known.
 
-    ``left`` are the seconds that the runs at work still take, ``lengths`` those of the queued
+    ``remaining`` are the seconds that the runs at work still take, ``lengths`` those of the queued
     runs; None is unknown, and taken for the longest. A run starts when fewer than ``slots`` work.
     """
-    ends = sorted(math.inf if x is None else max(0.0, x) for x in left)
+    ends = sorted(math.inf if x is None else max(0.0, x) for x in remaining)
     ends = ends[
         max(0, len(ends) - slots) :
     ]  # with more at work than places, the first ends free none
     ends = [0.0] * (slots - len(ends)) + ends
-    found: list[float | None] = []
+    starts: list[float | None] = []
     for length in lengths:
         begins = ends.pop(0)
-        found.append(None if math.isinf(begins) else begins)
+        starts.append(None if math.isinf(begins) else begins)
         ends = sorted([*ends, math.inf if length is None else begins + max(0.0, length)])
-    return tuple(found)
+    return tuple(starts)
 
 
 def seconds_left(run: Run, paces: dict[Key, float]) -> float | None:
@@ -54,16 +54,16 @@ def epoch_seconds(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
     """Seconds an epoch took, the median of the newest runs of the same network on the same images
     with the same precision; nothing for a network that has no epoch yet."""
     wanted = {pace_key(run) for run in runs}
-    found: dict[Key, list[float]] = {key: [] for key in wanted}
+    times: dict[Key, list[float]] = {key: [] for key in wanted}
     for path in _newest(home):
         key = _key_of_folder(path)
-        if key not in found or len(found[key]) >= _ENOUGH:
+        if key not in times or len(times[key]) >= _ENOUGH:
             continue
         if epochs := read_epochs(path):
-            found[key].append(statistics.fmean(epoch.seconds for epoch in epochs))
-        if all(len(seconds) >= _ENOUGH for seconds in found.values()):
+            times[key].append(statistics.fmean(epoch.seconds for epoch in epochs))
+        if all(len(seconds) >= _ENOUGH for seconds in times.values()):
             break
-    return {key: statistics.median(seconds) for key, seconds in found.items() if seconds}
+    return {key: statistics.median(seconds) for key, seconds in times.items() if seconds}
 
 
 def pace_key(run: Run) -> Key:
@@ -90,10 +90,10 @@ def _key(facts: Mapping[str, Any], data: str, settings: Mapping[str, Any]) -> Ke
 
 
 def _newest(home: Path) -> list[Path]:
-    found = []
+    folders = []
     for path in (home / "runs").glob("[!.]*/settings.json"):
         try:
-            found.append((path.stat().st_mtime_ns, path.parent))
+            folders.append((path.stat().st_mtime_ns, path.parent))
         except OSError:
             continue  # it is being deleted
-    return [path for _, path in sorted(found, reverse=True)[:_SEEN]]
+    return [path for _, path in sorted(folders, reverse=True)[:_SEEN]]

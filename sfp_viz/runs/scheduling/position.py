@@ -35,18 +35,27 @@ def order_between(orders: Sequence[float], to: int) -> float | None:
     return middle if orders[to - 1] < middle < orders[to] else None
 
 
-def add_to_queue(home: Path, run: Run, line: Sequence[Run], *, front: bool) -> None:
-    """Give ``run`` a place at the end of ``line`` or its ``front``, and write down what its worker
-    needs of our environment. Raises RunError when that cannot be written."""
-    orders = [_order(other) for other in line]
-    kept = {name: os.environ[name] for name in FORWARDED if os.environ.get(name)}
-    if "SFP_VIZ_DATA" in kept:
-        kept["SFP_VIZ_DATA"] = str(Path(kept["SFP_VIZ_DATA"]).expanduser().absolute())
+def add_to_queue(home: Path, run: Run, queued: Sequence[Run], *, front: bool) -> None:
+    """Put a run in the queue, and write down the environment that its worker needs.
+
+    Args:
+        home: The workspace.
+        run: The run to queue.
+        queued: The queued runs, the next one first.
+        front: Whether it is the next to start; else it is the last.
+
+    Raises:
+        RunError: Its folder, or the queue's, cannot be written to.
+    """
+    orders = [_order(other) for other in queued]
+    environment = {name: os.environ[name] for name in FORWARDED if os.environ.get(name)}
+    if "SFP_VIZ_DATA" in environment:
+        environment["SFP_VIZ_DATA"] = str(Path(environment["SFP_VIZ_DATA"]).expanduser().absolute())
     order = order_between(orders, 0 if front else len(orders)) or 0.0
     try:
         _remember(home, run.path)
         write_request(run.path, "")
-        QueueEntry(order, time.time(), run.launch.attempt, kept).save(run.path)
+        QueueEntry(order, time.time(), run.launch.attempt, environment).save(run.path)
     except OSError as problem:
         raise RunError(f"The run '{run.id}' cannot be queued: {problem}.") from problem
 
@@ -55,15 +64,15 @@ def reorder(run: Run, others: Sequence[Run], to: int) -> None:
     """Move ``run`` to the place ``to`` among the ``others`` in the queue; all get new numbers where
     none is left between two. Raises RunError when that cannot be written."""
     order = order_between([_order(other) for other in others], to)
-    whole = list(others)
-    whole.insert(max(0, min(to, len(whole))), run)
-    changes = enumerate(whole) if order is None else [(order, run)]
+    queued = list(others)
+    queued.insert(max(0, min(to, len(queued))), run)
+    changes = enumerate(queued) if order is None else [(order, run)]
     try:
-        for number, one in changes:
-            with file_lock(one.path / "launch.lock"):  # who cancels removes it under this lock
-                entry = QueueEntry.load(one.path)
+        for number, moved in changes:
+            with file_lock(moved.path / "launch.lock"):  # who cancels removes it under this lock
+                entry = QueueEntry.load(moved.path)
                 if entry is not None:  # one that has left meanwhile is not put back
-                    replace(entry, order=float(number)).save(one.path)
+                    replace(entry, order=float(number)).save(moved.path)
     except OSError as problem:
         raise RunError(f"The run '{run.id}' cannot be moved in the queue: {problem}.") from problem
 

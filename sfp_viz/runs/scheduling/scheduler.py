@@ -27,21 +27,23 @@ from sfp_viz.runs.storage.worker_record import WorkerRecord
 _CARDS = "CUDA_VISIBLE_DEVICES"
 
 
-def start_next(now: Activity, busy: Sequence[Run], slots: int, cards: Sequence[str]) -> list[Path]:
+def start_next(
+    activity: Activity, busy: Sequence[Run], slots: int, cards: Sequence[str]
+) -> list[Path]:
     """Start runs of ``now.queued`` in order while ``busy`` and they fit in ``slots`` places; the
     folders of those that were started. With several graphics ``cards``, each gets its own."""
     started: list[Path] = []
     taken = [card for run in busy for card in _cards_of(run, cards)]
     used = sum(slots_needed(run, slots, cards) for run in busy)
-    for run in now.queued:
-        wanted = slots_needed(run, slots, cards)
-        if used > 0 and used + wanted > slots:
+    for run in activity.queued:
+        needed = slots_needed(run, slots, cards)
+        if used > 0 and used + needed > slots:
             break  # nobody overtakes: a run that needs many places would never get them
-        own = free_gpus(taken, cards, processes_of(run)) if len(cards) > 1 else ()
-        if _start(run.path, own):
+        gpus = free_gpus(taken, cards, processes_of(run)) if len(cards) > 1 else ()
+        if _start(run.path, gpus):
             started.append(run.path)
-            taken += own
-            used += wanted
+            taken += gpus
+            used += needed
     return started
 
 
@@ -63,8 +65,8 @@ def free_gpus(taken: Sequence[str], cards: Sequence[str], count: int) -> tuple[s
 
 def _cards_of(run: Run, cards: Sequence[str]) -> tuple[str, ...]:
     """The cards that a run at work was given; one started outside of the queue takes the first."""
-    given = run.launch.environment.get(_CARDS, "")
-    names = tuple(name for name in given.split(",") if name)
+    visible = run.launch.environment.get(_CARDS, "")
+    names = tuple(name for name in visible.split(",") if name)
     return names or tuple(cards[: processes_of(run)])
 
 

@@ -29,11 +29,11 @@ def slot_count(home: Path) -> int:
 
 def slot_setting(home: Path) -> tuple[int, Source]:
     """``slot_count``, and what it comes from: the variable, the settings, or the machine."""
-    if given := os.environ.get(VARIABLE, "").strip():
-        return _checked(given, f"The environment variable {VARIABLE}"), "variable"
-    kept = section(home, "queue").get("at_once")
-    if isinstance(kept, int) and 1 <= kept <= MOST:
-        return kept, "settings"
+    if variable := os.environ.get(VARIABLE, "").strip():
+        return _checked(variable, f"The environment variable {VARIABLE}"), "variable"
+    saved = section(home, "queue").get("at_once")
+    if isinstance(saved, int) and 1 <= saved <= MOST:
+        return saved, "settings"
     return max(1, min(MOST, len(gpus()))), "machine"
 
 
@@ -51,19 +51,19 @@ def set_slots(home: Path, at_once: int | None) -> None:
 def gpus() -> tuple[str, ...]:
     """The graphics cards that a training may use, as CUDA_VISIBLE_DEVICES names them; () without
     any. Asks nvidia-smi, not torch."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        names = [name.strip() for name in given.split(",")]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        names = [name.strip() for name in visible.split(",")]
         return tuple(name for name in names if name and name != "-1")
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return ()
     try:
-        said = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=10)
+        answer = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = [line for line in said.stdout.splitlines() if line.startswith("GPU ")]
-    return tuple(str(n) for n in range(len(found))) if said.returncode == 0 else ()
+    listed = [line for line in answer.stdout.splitlines() if line.startswith("GPU ")]
+    return tuple(str(n) for n in range(len(listed))) if answer.returncode == 0 else ()
 
 
 def _checked(value: object, what: str) -> int:

@@ -43,20 +43,20 @@ class Checkpoints:
         problems, ahead = [], 0
         for name in (*FILES, OLD):
             try:
-                found = read_checkpoint(folder / name) if (folder / name).exists() else None
+                checkpoint = read_checkpoint(folder / name) if (folder / name).exists() else None
             except RunError as problem:
                 problems.append(str(problem))
                 continue
-            if found is not None and found.done > epochs:
-                ahead = max(ahead, found.done)
-            elif found is not None:
-                self._at[name] = found.done, found.step
+            if checkpoint is not None and checkpoint.done > epochs:
+                ahead = max(ahead, checkpoint.done)
+            elif checkpoint is not None:
+                self._at[name] = checkpoint.done, checkpoint.step
                 if self._newest() == name:
-                    self.last = found
+                    self.last = checkpoint
         if self.last is None and ahead:
             raise RunError(
                 f"The history has {epochs} epochs, the checkpoint {ahead}: a file of this run was "
-                "changed or lost. Start the run anew."
+                "changed or lost. Start a new run."
             )
         if self.last is None and problems:
             raise RunError(problems[0])
@@ -98,11 +98,11 @@ class Checkpoints:
 
 def read_newest(folder: Path) -> Checkpoint | None:
     """The newest valid checkpoint in ``folder``, also while a worker writes there."""
-    found = []
+    checkpoints = []
     for name in (*FILES, OLD):
         with suppress(RunError):
-            found += [read_checkpoint(folder / name)] if (folder / name).exists() else []
-    return max(found, key=lambda it: (it.done, it.step), default=None)
+            checkpoints += [read_checkpoint(folder / name)] if (folder / name).exists() else []
+    return max(checkpoints, key=lambda checkpoint: (checkpoint.done, checkpoint.step), default=None)
 
 
 def read_checkpoint(file: Path) -> Checkpoint:

@@ -54,8 +54,8 @@ def failure_message(problem: BaseException, *, batch: int = 0) -> str:
 
 
 def _chain(problem: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while problem is not None and id(problem) not in seen:
-        seen.add(id(problem))
+    visited: set[int] = set()
+    while problem is not None and id(problem) not in visited:
+        visited.add(id(problem))
         yield problem
         problem = problem.__cause__ or problem.__context__

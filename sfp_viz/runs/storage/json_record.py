@@ -66,13 +66,13 @@ def load_record(kind: type[Record], file: Path) -> Record | None:
 def _fields(kind: type) -> tuple[tuple[str, Callable[[Any], Any], bool, bool], ...]:
     """Of each field of a dataclass: name, reader, and whether None stands for a missing value or
     there must be one."""
-    hints, found = get_type_hints(kind), []
+    hints, readers = get_type_hints(kind), []
     for field in fields(kind):
         bare = field.default is MISSING and field.default_factory is MISSING
         nullable = type(None) in get_args(hints[field.name])
         reader = _reader(hints[field.name])
-        found.append((field.name, reader, bare and nullable, bare and not nullable))
-    return tuple(found)
+        readers.append((field.name, reader, bare and nullable, bare and not nullable))
+    return tuple(readers)
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:

@@ -17,11 +17,8 @@ from sfp_viz.files import write_json
 from sfp_viz.runs.storage.json_record import load_record
 
 FORMAT = 1
-SETTINGS = "settings.json"
-ROOTS = (
-    "SFP_VIZ_DATA",
-    "SFP_VIZ_HOME",
-)  # folders that each machine of a cluster may have elsewhere
+SETTINGS, RESULT = "settings.json", "result.json"
+ROOTS = ("SFP_VIZ_DATA", "SFP_VIZ_HOME")  # folders that each machine may have elsewhere
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Pa
     """Make the folder of a run, which appears at once: ``entry`` becomes settings.json; ``files``
     by name are texts, or files that are copied. Raises RunError when that is not possible."""
     if target.exists():
-        raise RunError(f"There is a run at {target} already. Choose another name, or delete it.")
+        raise RunError(f"There is already a run at {target}. Choose another name, or delete it.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
@@ -85,7 +82,7 @@ def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Pa
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as problem:
-        raise RunError(f"The run cannot be laid out at {target}: {problem}.") from problem
+        raise RunError(f"The folder {target} of the run cannot be created: {problem}.") from problem
     return target
 
 

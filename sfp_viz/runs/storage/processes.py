@@ -60,16 +60,16 @@ def group_members(leader: int, folder: Path) -> tuple[int, ...]:
     those it started, also when it is dead itself."""
     import psutil
 
-    found = []
+    members = []
     for process in psutil.process_iter():
         try:
             if os.getpgid(process.pid) != leader or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             if Path(process.environ().get(RUN, "")) == folder.resolve():
-                found.append(process.pid)
+                members.append(process.pid)
         except (psutil.Error, OSError):
             continue
-    return tuple(found)
+    return tuple(members)
 
 
 def end_children() -> None:

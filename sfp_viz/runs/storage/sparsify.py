@@ -91,8 +91,8 @@ def read_sparsify_request(path: Path) -> SparsifyRequest:
 def changed_request(path: Path, **changes: Any) -> str:
     """What the run in ``path`` was asked for with ``changes`` to its settings, as its file says it:
     for a copy of the run. Raises RunError, and RecipeError for settings that make no sense."""
-    asked = read_sparsify_request(path)
-    return _text(SparsifyRequest(replace(asked.settings, **changes), asked.tuned))
+    request = read_sparsify_request(path)
+    return _text(SparsifyRequest(replace(request.settings, **changes), request.tuned))
 
 
 def read_refreshes(path: Path) -> tuple[Refresh, ...]:
@@ -124,26 +124,26 @@ def sparsify_progress(
     ``worker`` is its worker.json."""
     lines = last_refreshes(path)
     try:
-        asked = read_sparsify_request(path)
-        first, second = asked.settings.epochs, tuning if asked.tuned else 0
+        request = read_sparsify_request(path)
+        first, second = request.settings.epochs, tuning if request.tuned else 0
     except RunError:
         first, second = 0, tuning
     last = lines[-1] if lines else None
     first = last.epochs if last else first
     over = last is not None and last.step == last.steps
-    told = 0.0  # by the worker, of the part that it is at
+    reported = 0.0  # by the worker, of the part that it is at
     if state in _AT_WORK and not (over and worker.phase == "sparsifying"):
-        begun = worker.step / max(1, worker.steps)
-        told = worker.done + min(1.0, begun)
+        share_of_epoch = worker.step / max(1, worker.steps)
+        reported = worker.done + min(1.0, share_of_epoch)
     if over:
-        there = first + max(len(epochs), told)
+        done = first + max(len(epochs), reported)
     else:
-        there = max(told, first * last.step / last.steps if last else 0.0)
-    total, left = first + second, None
+        done = max(reported, first * last.step / last.steps if last else 0.0)
+    total, seconds_left = first + second, None
     if state == "running" and (pace := _pace(lines, epochs)):
-        left = max(0.0, total - there) * pace
-    share = 1.0 if state == "finished" else min(1.0, there / total) if total else 0.0
-    return {"done": int(there), "total": total, "progress": share, "seconds_left": left}
+        seconds_left = max(0.0, total - done) * pace
+    share = 1.0 if state == "finished" else min(1.0, done / total) if total else 0.0
+    return {"done": int(done), "total": total, "progress": share, "seconds_left": seconds_left}
 
 
 def _pace(lines: Sequence[Refresh], epochs: Sequence[Epoch]) -> float:
@@ -164,16 +164,16 @@ def read_outcome(path: Path) -> Outcome | None:
         return None
     try:
         timed = value.pop("timed")
-        told = [{k: _tuples(v) for k, v in choice.items()} for choice in value.pop("choices")]
-        choices = tuple(StripeChoice(**choice) for choice in told)
+        entries = [{k: _tuples(v) for k, v in choice.items()} for choice in value.pop("choices")]
+        choices = tuple(StripeChoice(**choice) for choice in entries)
         plain: dict[str, Any] = {k: _tuples(v) for k, v in value.items()}
         return Outcome(**plain, choices=choices, timed=StripeTimes(**timed) if timed else None)
     except (KeyError, TypeError, AttributeError):
         return None
 
 
-def _text(asked: SparsifyRequest) -> str:
-    entry = {"format": 1, "settings": asdict(asked.settings), "tuned": asked.tuned}
+def _text(request: SparsifyRequest) -> str:
+    entry = {"format": 1, "settings": asdict(request.settings), "tuned": request.tuned}
     return json.dumps(entry, indent=1)
 
 
@@ -185,12 +185,12 @@ def _lines(content: bytes) -> Iterator[Refresh]:
             value = json.loads(line) if line.endswith(b"\n") else None
             if not isinstance(value, dict):
                 return
-            known = {name: part for name, part in value.items() if name in names}
-            yield Refresh(**{name: _tuples(part) for name, part in known.items()})
+            known = {name: entry for name, entry in value.items() if name in names}
+            yield Refresh(**{name: _tuples(entry) for name, entry in known.items()})
         except (ValueError, TypeError, RecursionError):
             return
 
 
 def _tuples(value: Any) -> Any:
     """Lists of JSON as the tuples they were."""
-    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

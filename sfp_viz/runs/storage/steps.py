@@ -70,15 +70,15 @@ def read_steps_request(path: Path) -> StepsRequest:
 
 def read_stages(path: Path) -> tuple[Stage, ...]:
     """The stages that were begun, in order; () for any other run."""
-    found: list[Stage] = []
+    stages: list[Stage] = []
     names = [field.name for field in fields(Stage)]
     try:
         for line in (path / STAGES).read_text().splitlines():
             value = json.loads(line)
-            found.append(Stage(**{name: value[name] for name in names}))
+            stages.append(Stage(**{name: value[name] for name in names}))
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none yet, or a file that is not ours: what was readable counts
-    return tuple(found)
+    return tuple(stages)
 
 
 def final_network_epochs(run: Run) -> tuple[Epoch, ...]:

@@ -26,7 +26,7 @@ def read_settings(home: Path) -> dict[str, Any]:
     value = read_json(file)
     if value is None:
         if file.exists():
-            raise RunError(f"The settings {file} are not readable. Mend or delete the file.")
+            raise RunError(f"The settings {file} are not readable. Repair or delete the file.")
         return {}
     if value.get("format") != FORMAT:
         raise RunError(f"The settings {file} were written by a newer version of sfp-viz.")

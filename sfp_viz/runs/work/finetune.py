@@ -66,22 +66,22 @@ def train(
     """
     from sfp_viz.nets.training.reproducibility import numerics
 
-    facts, begun = numerics(), training.step
+    facts, first_step = numerics(), training.step
     every = training.settings.checkpoint_steps
 
     def stop() -> bool:
-        asked = heartbeat.step()
+        stopping = heartbeat.step()
         due = every > 0 and training.step % every == 0
-        if training.step != begun and (asked or due):
+        if training.step != first_step and (stopping or due):
             checkpoints.save(training.state_dict(), facts, done=training.done, step=training.step)
-        return asked
+        return stopping
 
     while training.done < training.settings.epochs:
         if heartbeat.stop.is_set():
             raise Stopped(_where(training, heartbeat, before))
-        begun = training.step
+        first_step = training.step
         done = before + training.done
-        heartbeat.report("training", done=done, steps=training.steps, step=begun)
+        heartbeat.report("training", done=done, steps=training.steps, step=first_step)
         try:
             epoch = training.epoch(stop)
             state = training.state_dict() if epoch is not None else {}
@@ -100,24 +100,26 @@ def report_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoi
     that the result may differ. What it depends on is written down. Returns what was said."""
     from sfp_viz.nets.training.reproducibility import numerics
 
-    then = last.facts if last is not None else {}
-    threads = then.get("threads") or (heartbeat.earlier.threads or None)
-    now = numerics(threads, processes=settings.processes)
-    apart = [key for key in then if then[key] != now.get(key)]
-    changed = ", ".join(f"{key}: {then[key]} then, {now.get(key)} now" for key in apart)
+    earlier = last.facts if last is not None else {}
+    threads = earlier.get("threads") or (heartbeat.earlier.threads or None)
+    current = numerics(threads, processes=settings.processes)
+    changed_keys = [key for key in earlier if earlier[key] != current.get(key)]
+    changed = ", ".join(
+        f"{key}: {earlier[key]} then, {current.get(key)} now" for key in changed_keys
+    )
     note = f"Resumed under other conditions ({changed}), so the result may differ a little."
-    note = note if apart else ""
+    note = note if changed_keys else ""
     facts = {"training_precision": settings.precision, "processes": settings.processes}
-    heartbeat.say({**now, **facts, "versions": _versions()}, note)
+    heartbeat.say({**current, **facts, "versions": _versions()}, note)
     return note
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("torch", "numpy", "lightning-fabric", "safetensors"):
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def _where(training: Training, heartbeat: Heartbeat, before: int) -> str:
@@ -126,7 +128,7 @@ def _where(training: Training, heartbeat: Heartbeat, before: int) -> str:
         at = f"in epoch {done + 1}, after step {training.step} of {training.steps}"
     else:
         at = f"after epoch {done}" if done else "before the first step"
-    return f"{word} {at}. Resume goes on from there."
+    return f"{word} {at}. Resume continues from there."
 
 
 def _kept(epochs: int) -> str:
@@ -148,15 +150,15 @@ def _training(
 
     heartbeat.go_on()
     student = load_saved(start)
-    told = load_saved(teacher) if teacher is not None else None
-    if told is None and run.settings.alpha > 0:
+    teacher_model = load_saved(teacher) if teacher is not None else None
+    if teacher_model is None and run.settings.alpha > 0:
         raise RunError("This run has no teacher. Start it with one, or with alpha 0.")
     train, test = (load_data(run.data, split) for split in ("train", "test"))
     heartbeat.go_on()
     training = Training(
-        student, teacher=told, train=train, test=test, settings=run.settings, fabric=fabric
+        student, teacher=teacher_model, train=train, test=test, settings=run.settings, fabric=fabric
     )
-    return training, student, told
+    return training, student, teacher_model
 
 
 def _before(

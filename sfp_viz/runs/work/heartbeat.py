@@ -85,7 +85,7 @@ class Heartbeat:
         return "paused" if read_request(self._folder) == "pause" else "cancelled"
 
     def _beat(self) -> None:
-        written, asked = time.monotonic(), 0.0
+        written, requested = time.monotonic(), 0.0
         while not self._ended:
             time.sleep(LISTEN)
             if self._ended:  # meanwhile: who asks or deletes now does not mean us
@@ -95,8 +95,8 @@ class Heartbeat:
             if request:
                 self.stop.set()
             if self.stop.is_set():
-                asked = now if request == "pause" else asked or now
-                if now - asked > GRACE or self._record.phase in ("starting", "loading"):
+                requested = now if request == "pause" else requested or now
+                if now - requested > GRACE or self._record.phase in ("starting", "loading"):
                     self.end(self.outcome())
                     end_children()
                     os._exit(0)  # files appear whole, so nothing is left half done
@@ -113,8 +113,8 @@ class Heartbeat:
                 return
             self._ended = last
             beat, step = self._record.beat + 1, max(0, self._step)
-            now = {"beat": beat, "step": step, "time": time.time()}
-            self._record = self._record.updated({**values, **now})
+            stamp = {"beat": beat, "step": step, "time": time.time()}
+            self._record = self._record.updated({**values, **stamp})
             try:
                 write_json(self._folder / WORKER_FILE, self._record.to_json(), durable=last)
             except OSError:  # a full disk must not stop the training

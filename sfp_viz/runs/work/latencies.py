@@ -25,37 +25,37 @@ def main(home: Path) -> None:
     todo = read_json(home / TODO) or {}
     subjects = todo.get("subjects") or []
     batch, threads = int(todo.get("batch") or 1), int(todo.get("threads") or 1)
-    said = {"pid": os.getpid(), "total": len(subjects)}
+    job = {"pid": os.getpid(), "total": len(subjects)}
     failed: list[str] = []
-    write_job(home, **said, done=0)
+    write_job(home, **job, done=0)
     for done, (name, ended, file) in enumerate(subjects):
         try:
-            one = measure(name, ended, Path(file), batch, threads, again=_WARM if not done else 0)
-            append_latency(home, one)
+            latency = measure(name, ended, Path(file), batch, threads, warmups=0 if done else _WARM)
+            append_latency(home, latency)
         except (SfpError, OSError, RuntimeError) as problem:
             failed.append(f"{name}: {problem}")
-        write_job(home, **said, done=done + 1)
+        write_job(home, **job, done=done + 1)
     words = f"{len(failed)} could not be measured, the first is {failed[0]}" if failed else ""
-    write_job(home, **said, done=len(subjects), message=words, over=True)
+    write_job(home, **job, done=len(subjects), message=words, over=True)
 
 
 def measure(
-    name: str, ended: float, file: Path, batch: int, threads: int, *, again: int = 0
+    name: str, ended: float, file: Path, batch: int, threads: int, *, warmups: int = 0
 ) -> RunLatency:
-    """The latency of one network on the CPU; ``again`` times more before, for a cold machine."""
+    """The latency of one network on the CPU; ``warmups`` times more before, for a cold machine."""
     from sfp_viz.nets.evaluation.measure import measure_latency
     from sfp_viz.nets.stripes.striped_file import load_striped
     from sfp_viz.nets.training.reproducibility import numerics
 
     machine = numerics(threads)  # sets them
     model = load_striped(file)  # as it is kept: layers that skip stripes do so
-    for _ in range(again):
+    for _ in range(warmups):
         measure_latency(model, batch=batch)
-    found = measure_latency(model, batch=batch)
+    timing = measure_latency(model, batch=batch)
     return RunLatency(
-        subject=name, ended=ended, device=found.device, threads=found.threads, batch=batch,
-        host=hostname(), ms=found.latency_ms or 0.0, iqr=found.latency_iqr_ms or (0.0, 0.0),
-        repeats=found.repeats, torch=machine["torch"], at=time.time(),
+        subject=name, ended=ended, device=timing.device, threads=timing.threads, batch=batch,
+        host=hostname(), ms=timing.latency_ms or 0.0, iqr=timing.latency_iqr_ms or (0.0, 0.0),
+        repeats=timing.repeats, torch=machine["torch"], at=time.time(),
     )  # fmt: skip
 
 

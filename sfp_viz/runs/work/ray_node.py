@@ -20,24 +20,24 @@ def folder_of_job(words: Sequence[str], *, patience: float = PATIENCE) -> Path |
     """The folder of the run that a job is for: ``words`` are '--attempt N --run ID', or
     '--run ID'. What the worker prints goes into the run's log.txt from here on. None when the node
     cannot, or need not, do it: the reason is printed, so that Ray keeps it with the job."""
-    asked = dict(zip(words[::2], words[1::2], strict=False))
-    name, number = asked.get("--run", ""), asked.get("--attempt", "0")
-    usual = set(asked) <= {"--run", "--attempt"} and len(words) == 2 * len(asked)
+    options = dict(zip(words[::2], words[1::2], strict=False))
+    name, number = options.get("--run", ""), options.get("--attempt", "0")
+    usual = set(options) <= {"--run", "--attempt"} and len(words) == 2 * len(options)
     if not usual or not number.isdecimal() or Path(name).name != name or name in ("", ".."):
         return _refuse(USAGE)
     folder = home() / "runs" / name
     until = time.monotonic() + patience
-    while (found := _attempt(folder)) < int(number) and time.monotonic() < until:
+    while (attempt := _attempt(folder)) < int(number) and time.monotonic() < until:
         time.sleep(0.2)
-    if found < 0:
+    if attempt < 0:
         return _refuse(
             f"The workspace of the node {hostname()}, {home()}, has no run '{name}'. Set "
-            "SFP_VIZ_HOME to the shared workspace when you call 'ray start' on this node."
+            "SFP_VIZ_HOME to the shared workspace before 'ray start' on this node."
         )
-    if asked.get("--attempt") and found != int(number):
-        return _refuse(f"The run '{name}' was stopped, or started anew elsewhere, meanwhile.")
+    if options.get("--attempt") and attempt != int(number):
+        return _refuse(f"The run '{name}' was stopped or restarted elsewhere in the meantime.")
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    print(f"The worker of '{name}' begins on {hostname()}; its words are in log.txt.", flush=True)
+    print(f"The worker of '{name}' starts on {hostname()}; its output is in log.txt.", flush=True)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
     os.close(log)

@@ -94,8 +94,8 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     )
     known = read_refreshes(path)[: last.done if last else 0]
     if last is not None:
-        told = tuple(note for line in known for note in line.notes)
-        training.load_state_dict({**last.state, "step": last.state["at"]}, told)
+        notes = tuple(note for line in known for note in line.notes)
+        training.load_state_dict({**last.state, "step": last.state["at"]}, notes)
     rewrite(path / REFRESHES, known)  # the others are done again
     _say(task, known)
     _advance(task, training, checkpoints, list(known))
@@ -126,10 +126,10 @@ def _advance(
         saved = training.step
 
     def stop() -> bool:
-        asked = task.heartbeat.step()
-        if training.step != saved and (asked or (every and training.step % every == 0)):
+        stopping = task.heartbeat.step()
+        if training.step != saved and (stopping or (every and training.step % every == 0)):
             save()
-        return asked
+        return stopping
 
     in_epoch = training.steps // training.epochs
     while not training.finished:
@@ -140,8 +140,8 @@ def _advance(
         if line is None:
             word = "Paused" if task.heartbeat.outcome() == "paused" else "Stopped"
             raise Stopped(
-                f"{word} while the network becomes sparse, after step {training.step} of "
-                f"{training.steps}. Resume goes on from there."
+                f"{word} during sparse training, after step {training.step} of "
+                f"{training.steps}. Resume continues from there."
             )
         append(task.run.path / REFRESHES, line)  # a line without its checkpoint is taken back
         known.append(line)

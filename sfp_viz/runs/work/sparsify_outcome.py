@@ -27,27 +27,27 @@ REPEATS = 30  # passes of a whole network; half as many of a layer
 
 
 def write_outcome(
-    folder: Path, whole: Model, student: Model, before: Before, order: SparsifyRequest
+    folder: Path, model: Model, student: Model, before: Before, order: SparsifyRequest
 ) -> None:
-    """Write the trained ``student``, what its training came to beside the ``whole`` network, and
+    """Write the trained ``student``, what its training came to beside the ``model`` network, and
     the result. A student with stripes is kept with each layer as it is fastest, measured here."""
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.tracing.read_network import read_network
 
     network, lines = read_network(student), read_refreshes(folder)
-    was, dense, now = cost(read_network(whole)), cost(network), stripe_cost(network)
+    unpruned, dense, pruned = cost(read_network(model)), cost(network), stripe_cost(network)
     choices, timed = (), None
     if order.settings.method == "stripes":
         choices, timed = _keep_striped(student, folder / STUDENT)
     else:
         save_model(student, folder / STUDENT)
     notes = [note for line in lines for note in line.notes]
-    if now.macs == was.macs:
-        notes.append(_nothing(order))
+    if pruned.macs == unpruned.macs:
+        notes.append(_unchanged_note(order))
     outcome = Outcome(
-        macs=(was.macs, now.macs),
-        params=(was.params, now.params),
-        activation_bytes=(was.peak_activation_bytes, now.peak_activation_bytes),
+        macs=(unpruned.macs, pruned.macs),
+        params=(unpruned.params, pruned.params),
+        activation_bytes=(unpruned.peak_activation_bytes, pruned.peak_activation_bytes),
         dense_macs=dense.macs,
         dense_params=dense.params,
         notes=tuple(dict.fromkeys(notes)),
@@ -70,17 +70,19 @@ def _keep_striped(
     if not choices:
         return (), None
     every, _ = striped(student, kind="stripes")
-    found = [measure_latency(model, repeats=REPEATS) for model in (student, every, mixed)]
-    dense, skipping, kept = (one.latency_ms or 0.0 for one in found)
-    one = found[0]
-    return choices, StripeTimes(dense, skipping, kept, one.batch, one.threads, one.repeats)
+    timings = [measure_latency(model, repeats=REPEATS) for model in (student, every, mixed)]
+    dense, skipping, kept = (timing.latency_ms or 0.0 for timing in timings)
+    first = timings[0]
+    return choices, StripeTimes(dense, skipping, kept, first.batch, first.threads, first.repeats)
 
 
-def _nothing(order: SparsifyRequest) -> str:
-    """What to do when all is still there."""
+def _unchanged_note(order: SparsifyRequest) -> str:
+    """What to do when nothing was removed."""
     settings = order.settings
     if settings.meets_target:
-        return "Nothing was removed: no filter may go, or the target is 0. Raise the target."
+        return (
+            "Nothing was removed: every filter is protected, or the target is 0. Raise the target."
+        )
     return (
         f"The penalty removed no filter. Raise lambda (strength, now {settings.strength:g}), or "
         "have the largest filters kept that meet the target (finish 'target')."

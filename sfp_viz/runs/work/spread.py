@@ -123,7 +123,7 @@ def _died(code: int, settings: Distillation) -> str:
     how = f"was ended by signal {-code}" if code < 0 else "stopped with an error"
     return (
         f"One of the {settings.processes} processes of this training {how}; log.txt may say why. "
-        "Resume goes on from the last checkpoint."
+        "Resume continues from the last checkpoint."
     )
 
 

@@ -163,15 +163,15 @@ def _seen(task: Task, student: Model) -> Evidence:
         return Evidence()
     from sfp_viz.nets.evaluation.observe import observe
 
-    def progress(seen: int, of: int) -> None:
+    def progress(_done: int, _total: int) -> None:
         task.heartbeat.go_on()
 
-    _progress(task, "looking at images")
-    found = observe(
+    _progress(task, "calibrating")
+    observations = observe(
         student, task.train, most=CALIBRATION, scores=scores_of(recipe), progress=progress
     )
     _progress(task, "pruning")
-    return Evidence(observations=found)
+    return Evidence(observations=observations)
 
 
 def _measured(task: Task, number: int, target: float, start: Model, plan: Plan) -> Stage:
@@ -217,7 +217,7 @@ def _train(task: Task, number: int) -> None:
     if len(known) < before + training.done:
         raise RunError(
             f"The history has {len(known)} epochs, the stages {before + training.done}: a file of "
-            "this run was changed or lost. Start the run anew."
+            "this run was changed or lost. Start a new run."
         )
     rewrite(path / EPOCHS, known[: before + training.done])  # the others are done again
     train(training, path, task.heartbeat, checkpoints, before=before, total=settings.epochs)
@@ -234,7 +234,7 @@ def _end(task: Task, student: Path, plans: list[Plan]) -> None:
     write_text(path / PLAN, plan_to_json(together(task.problem, plans)))
     before = read_run(path).before
     if before is None:
-        raise RunError("before.json is missing, so there is no result. Start the run anew.")
+        raise RunError("before.json is missing, so there is no result. Start a new run.")
     finish(path, load_saved(student), before)
 
 

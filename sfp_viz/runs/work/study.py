@@ -43,7 +43,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     """Measure what is not there yet, and write the result. Raises SfpError on trouble."""
     study = run.study
     if study is None:
-        raise RunError(f"The run at {run.path} is no study.")
+        raise RunError(f"The run at {run.path} is not a study.")
     heartbeat.report("loading")
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
@@ -110,16 +110,16 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
     data = f"{test.name}, {test.split}"
 
     def measure(todo: Sequence[Task]) -> Iterator[int]:
-        found = measure_sensitivity_points(
+        points = measure_sensitivity_points(
             model, network, recipe, todo=todo, calibration=calibration, test=test,
             evidence=evidence, most=study.calibration,
         )  # fmt: skip
-        return (right for _, _, right in found)
+        return (right for _, _, right in points)
 
     def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         lines = [(group, kept, right) for (group, kept), right in points.items()]
-        whole = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
-        return sensitivity_to_json(whole)
+        record = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
+        return sensitivity_to_json(record)
 
     return Job(sensitivity_tasks(network, recipe, study.ratios), measure, content, data, len(test))
 
@@ -129,8 +129,8 @@ def _latency(run: Run, study: Study, model: Model, network: Network) -> Job:
     from sfp_viz.nets.evaluation.layer_latency import latency_table, measure_table, table_tasks
 
     def measure(todo: Sequence[Task]) -> Iterator[float]:
-        found = measure_table(model, todo=todo, batch=study.batch, repeats=study.repeats)
-        return (ms for _, _, _, ms in found)
+        points = measure_table(model, todo=todo, batch=study.batch, repeats=study.repeats)
+        return (ms for _, _, _, ms in points)
 
     def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         lines = [(name, outs, ins, ms) for (name, outs, ins), ms in points.items()]
@@ -148,12 +148,14 @@ def _observe(run: Run, study: Study, model: Model, network: Network) -> Job:
     count = min(study.calibration, len(images))
 
     def content(points: Mapping[Task, Any], seconds: float, progress: Progress) -> bytes:
-        found = observe(model, images, most=count, scores=study.scores, progress=progress)
-        looks = count * (1 + ("taylor" in study.scores))
-        for group in found.covariance:  # seconds for thousands of units, so no page waits for it
-            found.elimination(group)
-            progress(looks, looks)
-        return observations_bytes(found)
+        observations = observe(model, images, most=count, scores=study.scores, progress=progress)
+        total = count * (1 + ("taylor" in study.scores))
+        for (
+            group
+        ) in observations.covariance:  # seconds for thousands of units, so no page waits for it
+            observations.elimination(group)
+            progress(total, total)
+        return observations_bytes(observations)
 
     return Job((), lambda todo: iter(()), content, f"{images.name}, {images.split}", count)
 
@@ -180,16 +182,21 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     data = f"{test.name}, {test.split}"
 
     def measure(todo: Sequence[Task]) -> Iterator[int]:
-        some = [plans[number] for number, _ in todo]
+        measured_plans = [plans[number] for number, _ in todo]
         return measure_plans(
-            model, network, some, calibration=calibration, test=test, most=study.calibration
+            model,
+            network,
+            measured_plans,
+            calibration=calibration,
+            test=test,
+            most=study.calibration,
         )
 
     def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         right = {number: count for (number, _), count in points.items()}
-        whole = tuple(replace(draw, right=right[number]) for number, draw in enumerate(drawn))
-        told = Trust(network.digest, data, len(test), recipe, whole, seconds, left_out(others))
-        return trust_to_json(told)
+        measured = tuple(replace(draw, right=right[number]) for number, draw in enumerate(drawn))
+        record = Trust(network.digest, data, len(test), recipe, measured, seconds, left_out(others))
+        return trust_to_json(record)
 
     tasks = tuple((number, plan.hash) for number, plan in enumerate(plans))
     return Job(tasks, measure, content, data, len(test))

@@ -139,16 +139,16 @@ def _evidence(
     run: Run, sweep: Sweep, model: Model, images: Images, heartbeat: Heartbeat
 ) -> Evidence:
     """What the recipes ask for: measurements that were taken along, and a look at images."""
-    given = evidence_in(run.path / "evidence")
+    evidence = evidence_in(run.path / "evidence")
     recipes = [recipe for _, recipe in sweep.recipes]
     if not any("observations" in needs(recipe) for recipe in recipes):
-        return given
+        return evidence
     from sfp_viz.nets.evaluation.observe import observe
 
-    def progress(seen: int, of: int) -> None:
+    def progress(_donervations: int, _total: int) -> None:
         heartbeat.go_on()
 
-    heartbeat.report("looking at images", done=len(run.points))
+    heartbeat.report("calibrating", done=len(run.points))
     scores = sorted({score for recipe in recipes for score in scores_of(recipe)})
-    seen = observe(model, images, scores=scores, progress=progress)
-    return Evidence(seen, given.sensitivity, given.latency)
+    observations = observe(model, images, scores=scores, progress=progress)
+    return Evidence(observations, evidence.sensitivity, evidence.latency)

@@ -10,11 +10,14 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.folder import TRAININGS, read_run
 from sfp_viz.runs.results.catalog import entries
+from sfp_viz.runs.storage.launch_record import LAUNCH, QUEUED, REQUEST
+from sfp_viz.runs.storage.layout import RESULT, SETTINGS
 from sfp_viz.runs.storage.records import Run
+from sfp_viz.runs.storage.worker_record import WORKER_FILE
 from sfp_viz.ui.cached import loaders
 
 KINDS = (*TRAININGS, "sweep")  # what is started, watched and listed on the page Fine-tune
-_FILES = ("result.json", "settings.json", "launch.json", "worker.json", "request", "queued.json")
+_FILES = (RESULT, SETTINGS, LAUNCH, WORKER_FILE, REQUEST, QUEUED)
 _KEY = "known runs"  # session_state: {folder: (times of its files, the Run or None)}
 
 

@@ -31,7 +31,7 @@ def buttons(subject: Subject, runs: Sequence[Summary]) -> None:
         subject: The current plan and images.
         runs: The finished runs on these images, the newest first.
     """
-    plan_runs = [run for run in runs if run.made == "plan" and run.kind != KIND]
+    plan_runs = [run for run in runs if run.pruned_by == "plan" and run.kind != KIND]
     current = compare_points.plan_hash()
     same_plan = [run for run in plan_runs if current and run.plan == current]
     settings = _settings(*(same_plan or plan_runs)[:1]) or start.preset(start.QUICK, subject.data)

@@ -56,7 +56,7 @@ def columns(labels: Sequence[str]) -> list[str]:
 
 def _row(row: Difference, heads: Sequence[str]) -> dict[str, str]:
     name = row.name
-    if row.section in ("Recipe", "While training", "Fine-tuning", "Machine"):
+    if row.section in ("Recipe", "Sparse training", "Fine-tuning", "Machine"):
         name = FIELD_LABELS.get(name, name.replace("_", " ")) if row.section == "Recipe" else name
         name = name.replace("_", " ")
     cells = {"": row.section, "Setting": name}

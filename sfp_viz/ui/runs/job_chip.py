@@ -108,7 +108,7 @@ def _activity() -> Activity:
     home = loaders.home()
     activity = read_activity(home)
     with suppress(SfpError, OSError):  # reported where runs are started
-        queue.ensure_dispatcher(home, now=activity)
+        queue.ensure_dispatcher(home, activity=activity)
     return activity
 
 

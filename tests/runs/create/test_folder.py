@@ -52,7 +52,7 @@ def test_a_run_is_never_laid_over_another(new_run, tmp_path):
 
 
 def test_a_missing_network_leaves_nothing_behind(tmp_path, small):
-    with pytest.raises(RunError, match="cannot be laid out"):
+    with pytest.raises(RunError, match="cannot be created"):
         create_run(
             tmp_path,
             start=tmp_path / "none.safetensors",

@@ -96,7 +96,7 @@ def test_a_run_is_started_watched_and_cancelled_while_another_ends_like_a_local_
     third = new("third")
     queue.enqueue(third, where="ray")
     waiting = until(third, lambda run: run.message)
-    assert (waiting.state, "waits until the cluster has room" in waiting.message) == (
+    assert (waiting.state, "waits for free resources in the cluster" in waiting.message) == (
         "waiting",
         True,
     )
@@ -143,7 +143,7 @@ def test_a_worker_that_is_killed_is_seen_and_what_the_cluster_says_is_told(nodes
     lost = until(path, lambda run: run.over, 20)
     assert lost.state == "lost"
     assert time.monotonic() - began < 10
-    assert "Resume goes on" in lost.message
+    assert "Resume continues" in lost.message
 
 
 def test_a_node_dies_and_its_run_is_resumed_on_the_other(nodes, new, local):

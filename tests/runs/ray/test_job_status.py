@@ -67,7 +67,7 @@ def test_a_beat_that_moves_is_alive_and_one_that_stands_still_is_gone_whatever_t
 def test_a_job_in_the_clusters_line_is_alive_however_long_it_waits(scene):
     scene.job = Job("PENDING")
     assert scene.at(0) == scene.at(100_000) == "alive"
-    assert scene.watch.sentence(RUN, LAUNCH) == "It waits until the cluster has room."
+    assert scene.watch.sentence(RUN, LAUNCH) == "It waits for free resources in the cluster."
 
 
 def test_a_worker_that_has_ended_is_gone_at_once_and_ray_is_not_asked(scene):
@@ -326,7 +326,7 @@ def test_images_below_a_root_are_found_by_each_machines_own_root(tmp_path, new_r
     ("words", "says"),
     [
         (["--run", "unheard-of"], "has no run 'unheard-of'. Set SFP_VIZ_HOME"),
-        (["--attempt", "1", "--run", "{run}"], "stopped, or started anew elsewhere"),
+        (["--attempt", "1", "--run", "{run}"], "stopped or restarted elsewhere"),
         (["--run", "../x"], "Usage"),
         (["--run"], "Usage"),
         (["--attempt", "x", "--run", "{run}"], "Usage"),

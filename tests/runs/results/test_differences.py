@@ -36,7 +36,7 @@ def test_only_rows_that_differ_are_there_and_the_rest_is_what_they_share(pair):
     rows = {(row.section, row.name): row.values for row in differing_rows(pair)}
     assert rows["Fine-tuning", "learning_rate"] == (0.02, 0.1)
     assert rows["Recipe", "criterion"] == ("l1", "fpgm")
-    assert rows["By hand", "conv2: left whole"] == ("–", True)
+    assert rows["Manual edits", "conv2: protected"] == ("–", True)
     assert all(any(v != values[0] for v in values) for values in rows.values())
     same = {(row.section, row.name): row.values for row in shared_rows(pair)}
     assert same["Fine-tuning", "epochs"] == (3,)
@@ -59,13 +59,13 @@ def rows_of(runs) -> dict[tuple[str, str], tuple]:
 def test_runs_that_pruned_while_training_differ_in_what_their_method_uses(tmp_path):
     weak, strong = thinned(tmp_path, strength=0.1), thinned(tmp_path, strength=0.4, seed=1)
     assert rows_of([weak, strong]) == {
-        ("While training", "strength (λ)"): (0.1, 0.4), ("While training", "seed"): (0, 1),
+        ("Sparse training", "strength (λ)"): (0.1, 0.4), ("Sparse training", "seed"): (0, 1),
     }  # fmt: skip
     exact = thinned(tmp_path, method="ssr_projection", target_reduction=0.4)
     rows = rows_of([weak, exact])
-    assert rows["While training", "method"] == ("SSR, l2,1", "SSR, projection")
-    assert rows["While training", "strength (λ)"] == (0.1, "–")
-    assert rows["While training", "target, % of the MACs"] == ("–", 40.0)
+    assert rows["Sparse training", "method"] == ("SSR, l2,1", "SSR, projection")
+    assert rows["Sparse training", "strength (λ)"] == (0.1, "–")
+    assert rows["Sparse training", "target, % of the MACs"] == ("–", 40.0)
     told = {name for _, name in rows}
     assert not told & {"filter_share", "cutoff", "dead_gate", "criterion", "clustering"}
 
@@ -74,11 +74,11 @@ def test_a_run_that_pruned_while_training_beside_a_plan_shows_the_epochs_of_both
     tmp_path, pair
 ):
     rows = rows_of([thinned(tmp_path), pair[0]])
-    assert rows["While training", "epochs"] == (8, "–")
+    assert rows["Sparse training", "epochs"] == (8, "–")
     assert rows["Fine-tuning", "epochs"] == (2, 3)
     assert rows["Recipe", "criterion"] == ("–", "l1")
-    assert rows["Result", "best epoch"] == ("1 of 2 after its cut", "2 of 3")
-    assert "started as: target_reduction" not in {name for _, name in rows}
+    assert rows["Result", "best epoch"] == ("1 of 2 after pruning", "2 of 3")
+    assert "target_reduction at the start" not in {name for _, name in rows}
 
 
 def test_settings_of_plans_that_agree_do_not_differ_because_another_kind_of_run_has_none(
@@ -87,7 +87,7 @@ def test_settings_of_plans_that_agree_do_not_differ_because_another_kind_of_run_
     rows = rows_of([thinned(tmp_path), *pair])
     assert rows["Recipe", "criterion"] == ("–", "l1", "fpgm")
     assert not {"goal", "gamma", "seed"} & {name for section, name in rows if section == "Recipe"}
-    assert rows["By hand", "conv2: left whole"] == ("–", "–", True)
+    assert rows["Manual edits", "conv2: protected"] == ("–", "–", True)
 
 
 def test_fine_tuning_that_was_not_asked_for_has_no_settings(tmp_path, pair):
@@ -142,12 +142,16 @@ def test_sparse_runs_of_one_method_are_told_apart_by_what_differs(tmp_path):
     low = thinned(tmp_path, method="ssr_projection", target_reduction=0.4)
     high = thinned(tmp_path, method="ssr_projection", target_reduction=0.6, strength=9.0)
     labels = [point.label for point in points_of([weak, strong, low, high])[1:]]
-    l21, projection = "SSR, l2,1, sparsified 8 epochs", "SSR, projection, sparsified 8 epochs"
+    l21, projection = (
+        "SSR, l2,1, 8 epochs of sparse training",
+        "SSR, projection, 8 epochs of sparse training",
+    )
     assert labels == [
-        f"{l21}, fine-tuned 2, λ 0.1", f"{l21}, fine-tuned 2, λ 0.4",
-        f"{projection}, fine-tuned 2, target 40 %", f"{projection}, fine-tuned 2, target 60 %",
+        f"{l21}, 2 of fine-tuning, λ 0.1", f"{l21}, 2 of fine-tuning, λ 0.4",
+        f"{projection}, 2 of fine-tuning, target 40 %",
+        f"{projection}, 2 of fine-tuning, target 60 %",
     ]  # fmt: skip
-    assert points_of([weak, low])[1].label == f"{l21}, fine-tuned 2"
+    assert points_of([weak, low])[1].label == f"{l21}, 2 of fine-tuning"
 
 
 def test_sparse_runs_that_differ_in_their_fine_tuning_alone_say_so(tmp_path):
@@ -155,7 +159,7 @@ def test_sparse_runs_that_differ_in_their_fine_tuning_alone_say_so(tmp_path):
         sparsified_run(tmp_path, tuning=Distillation(epochs=2, learning_rate=rate))
     labels = {point.label for point in points_of(finished_runs(tmp_path))[1:]}
     assert {label.rpartition(", ")[2] for label in labels} == {
-        "tuning learning rate 0.01", "tuning learning rate 0.02",
+        "fine-tuning learning rate 0.01", "fine-tuning learning rate 0.02",
     }  # fmt: skip
 
 

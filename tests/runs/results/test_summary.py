@@ -28,7 +28,7 @@ def test_a_finished_run_is_summed_up_with_its_last_and_best_epoch(tmp_path):
     assert (one.accuracy, one.best, one.best_epoch, one.epochs) == (0.95, 0.97, 2, 3)
     assert one.interval[0] < 0.95 < one.interval[1]
     assert (one.macs, one.params, one.images, one.whole_accuracy) == (80_000, 11_000, 360, 0.986)
-    assert (one.plan, one.recipe, one.made) == (plan.hash, "similarity", "plan")
+    assert (one.plan, one.recipe, one.pruned_by) == (plan.hash, "similarity", "plan")
     assert one.digest == sample_network(MODEL).digest
     assert one.machine["torch"] == "2.15"
     assert one.settings["epochs"] == 3

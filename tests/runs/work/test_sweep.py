@@ -195,11 +195,11 @@ def test_the_summary_has_means_and_spreads_over_seeds(new_sweep, line):
 def test_deleting_a_sweep_leaves_its_runs_alone_and_says_so(new_sweep, line, tmp_path):
     path = new_sweep(Sweep((0.3,), GRID.recipes, (0,)))
     main([str(path)])
-    assert "Its 2 runs stay" in deletion_note(read_run(path))
+    assert "Its 2 runs are kept" in deletion_note(read_run(path))
     shutil.rmtree(line[0])
     found = sweep_children(read_run(path))
     assert (found[0].run, found[0].problem) == (None, "This run was deleted.")
-    assert "Its run stays" in deletion_note(read_run(path))
+    assert "Its run is kept" in deletion_note(read_run(path))
     process.delete(path)
     assert [run.path for run in list_runs(tmp_path)] == [line[1]]
 
