@@ -45,7 +45,15 @@ def home() -> Path:
 
 
 def read_run(path: Path, now: float | None = None) -> Run:
-    """Read a run's folder; ``now`` in seconds since 1970. Raises RunError if it is none."""
+    """Read the folder of a run.
+
+    Args:
+        path: The folder.
+        now: The time in seconds since 1970; by default the clock's.
+
+    Raises:
+        RunError: There is no run, or its files cannot be read.
+    """
     request = _asked(path, RunSettings.load(path))
     signs = read_signs(path, time.time() if now is None else now)
     worker = signs.worker
@@ -180,7 +188,15 @@ def read_runs(
 
 
 def find_run(home: Path, name: str) -> Path:
-    """The folder of the run called ``name``: its id, the start of it, or a path to it."""
+    """The folder of a run.
+
+    Args:
+        home: The workspace.
+        name: The id of the run, the start of its id, or a path to its folder.
+
+    Raises:
+        RunError: No run, or more than one, is called so.
+    """
     if (Path(name) / "settings.json").is_file():
         return Path(name)
     known = [p.parent for p in (home / "runs").glob("*/settings.json")]

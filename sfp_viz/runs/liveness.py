@@ -15,7 +15,11 @@ SILENT = 30.0  # seconds without a heartbeat of a living worker after which the 
 
 
 def read_signs(path: Path, now: float) -> Signs:
-    """What the folder of a run shows at the time ``now``, in seconds since 1970.
+    """What the folder of a run shows.
+
+    Args:
+        path: The folder.
+        now: The time, in seconds since 1970.
 
     Raises:
         RunError: launch.json, worker.json or queued.json is damaged.

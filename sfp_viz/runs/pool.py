@@ -31,7 +31,12 @@ Embed = Callable[[np.ndarray, int], np.ndarray]
 
 
 def embedding(home: Path, key: str) -> np.ndarray | None:
-    """The map stored under ``key``, float32 [filters, 2]; None when it is not there (yet)."""
+    """A stored UMAP map, float32 [filters, 2]; None where there is none (yet).
+
+    Args:
+        home: The workspace.
+        key: The key it was requested under.
+    """
     try:
         return np.load(_file(home, key, ".npy"), allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -39,7 +44,12 @@ def embedding(home: Path, key: str) -> np.ndarray | None:
 
 
 def embedding_problem(home: Path, key: str) -> str:
-    """Why the map under ``key`` cannot be computed, in a sentence; '' when nothing went wrong."""
+    """Why a UMAP map cannot be computed, in a sentence; '' when nothing went wrong.
+
+    Args:
+        home: The workspace.
+        key: The key it was requested under.
+    """
     return str((read_json(_file(home, key, ".json")) or {}).get("problem", ""))
 
 
@@ -51,11 +61,18 @@ def request_embedding(
     seed: int = 0,
     command: Sequence[str] | None = None,
 ) -> None:
-    """Ask for the map of ``matrix`` [filters, features] under ``key``, and return at once.
+    """Request a UMAP map, and return at once. Starts the warm process if none is alive; requesting
+    a map again costs nothing.
 
-    Starts the warm process if none is alive. ``key`` names all the map depends on: the digest,
-    the group, the settings. Asking again costs nothing. ``command`` starts another process than
-    ours (for tests). Raises RunError when none can be started.
+    Args:
+        home: The workspace.
+        key: Names everything the map depends on: the digest, the group, the settings.
+        matrix: One row for each filter [filters, features].
+        seed: The seed of UMAP.
+        command: Another process than ours, for tests.
+
+    Raises:
+        RunError: No process can be started.
     """
     if embedding(home, key) is not None:
         return
@@ -86,7 +103,12 @@ def pool_alive(home: Path) -> int | None:
 
 
 def stop_pool(home: Path, *, wait: float = 5.0) -> None:
-    """Ask the warm process to end after its current map; kill it if ``wait`` seconds pass."""
+    """Ask the warm process to end after its current map, and kill it if it does not.
+
+    Args:
+        home: The workspace.
+        wait: Seconds until it is killed.
+    """
     pid = pool_alive(home)
     if pid is None:
         return
@@ -101,7 +123,13 @@ def stop_pool(home: Path, *, wait: float = 5.0) -> None:
 
 
 def serve(home: Path, *, embed: Embed | None = None, idle: float = IDLE) -> None:
-    """Answer requests until ``idle`` seconds pass without one, or somebody asks to stop."""
+    """Answer requests until none came for a while, or the process is asked to stop.
+
+    Args:
+        home: The workspace.
+        embed: Computes a map from a matrix and a seed; by default UMAP.
+        idle: Seconds without a request after which it ends.
+    """
     room = _room(home)
     room.mkdir(parents=True, exist_ok=True)
     with file_lock(room / "start.lock"):

@@ -35,13 +35,18 @@ _PATIENCE = 15.0  # seconds to wait for another process that changes the queue
 
 
 def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where: str = "") -> Run:
-    """Put the run in ``path`` at the end of the queue or its ``front``; it starts at once where a
-    slot is free. Returns the run as it is then. A run that is queued already keeps its place, or
-    moves to the ``front``.
+    """Put a run in the queue, and return it as it is then. It starts at once where a slot is free.
+    A run that is queued already keeps its place, or moves to the front.
 
-    ``home`` is the workspace, by default the one the folder lies in. ``where='ray'`` hands the run
-    to a Ray cluster instead, which has a queue of its own; '' is where it ran before. Raises
-    RunError when the run is at work or finished.
+    Args:
+        path: The folder of the run.
+        home: The workspace; by default the one that the folder lies in.
+        front: Whether it is the next to start; else it is the last.
+        where: 'here', or 'ray' for the Ray cluster, which has its own queue; '' is where it ran
+            before.
+
+    Raises:
+        RunError: The run is at work or finished.
     """
     if (where or LaunchRecord.load(path).where) == "ray":
         from sfp_viz.runs.launch import ray_launch
@@ -63,15 +68,31 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
 
 
 def withdraw(path: Path, *, home: Path | None = None) -> None:
-    """Take the run in ``path`` out of the queue. One that never started is cancelled then; another
-    is what it was before. Either can be resumed. Raises RunError when it is not queued."""
+    """Take a run out of the queue. If it never started it is cancelled then, else it is what it was
+    before; either can be resumed.
+
+    Args:
+        path: The folder of the run.
+        home: The workspace; by default the one that the folder lies in.
+
+    Raises:
+        RunError: The run is not queued.
+    """
     with _alone(home or workspace_of(path)):
         remove_from_queue(_queued_run(path))
 
 
 def move(path: Path, to: int, *, home: Path | None = None) -> None:
-    """Move the run in ``path`` to the place ``to`` of the queue: 0 is the next to start; a place
-    past the end is the last. Raises RunError when the run is not queued."""
+    """Move a run in the queue.
+
+    Args:
+        path: The folder of the run.
+        to: The new place: 0 is the next to start; a place past the end is the last.
+        home: The workspace; by default the one that the folder lies in.
+
+    Raises:
+        RunError: The run is not queued.
+    """
     home = home or workspace_of(path)
     with _alone(home):
         run = _queued_run(path)
@@ -85,7 +106,12 @@ def queued_runs(home: Path) -> tuple[Run, ...]:
 
 def expected_starts(home: Path, activity: Activity | None = None) -> dict[str, float | None]:
     """Seconds until each queued run starts, by its id: estimated from epochs of runs of the same
-    network that are done; None where there are none to go by. ``activity`` saves looking again."""
+    network; None where there are none.
+
+    Args:
+        home: The workspace.
+        activity: Its activity, where that was just read.
+    """
     activity = activity or read_activity(home)
     busy = _busy(activity)
     paces = epoch_seconds(home, [*busy, *activity.queued]) if activity.queued else {}
@@ -109,8 +135,13 @@ def start_waiting(home: Path) -> tuple[Path, ...]:
 def ensure_dispatcher(
     home: Path, *, activity: Activity | None = None, command: Sequence[str] | None = None
 ) -> None:
-    """Start the dispatcher if runs are queued and none is alive: called at each look at the queue.
-    ``activity`` saves looking again; ``command`` starts another process than ours (for tests)."""
+    """Start the dispatcher if runs are queued and none is alive.
+
+    Args:
+        home: The workspace.
+        activity: Its activity, where that was just read.
+        command: Another process than ours, for tests.
+    """
     if not (activity or read_activity(home)).queued or dispatcher_pid(home):
         return
     room = _room(home)
@@ -135,7 +166,12 @@ def dispatcher_pid(home: Path) -> int | None:
 
 
 def serve(home: Path, *, look: float = _LOOK) -> None:
-    """Start the queued runs as slots become free, until none is left. Never two at once."""
+    """Start queued runs as slots become free, until none is left. Never two at once.
+
+    Args:
+        home: The workspace.
+        look: Seconds between two looks at the queue.
+    """
     room = _room(home)
     with file_lock(room / "dispatcher.lock", patience=2.0) as alone:
         if not alone:

@@ -42,8 +42,13 @@ def put_back(run: Run) -> int:
 
 
 def put_back_text(run: Run, back: int) -> str:
-    """Sentences: ``back`` children of a sweep were put back in the queue, and which were not; ''
-    where there is nothing to say."""
+    """Which trainings of a sweep are back in the queue and which are not, in sentences; '' for
+    nothing.
+
+    Args:
+        run: The sweep.
+        back: How many were put back.
+    """
     states = [child.run.state for child in sweep_children(run) if child.run]
     stopped = states.count("cancelled") + states.count("paused")
     parts = []

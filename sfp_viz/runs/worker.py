@@ -79,7 +79,15 @@ def _failed(folder: Path, heartbeat: Heartbeat, problem: Exception) -> int:
 
 
 def work(folder: Path, heartbeat: Heartbeat) -> None:
-    """Do the run, from where a worker before us came to its end. Raises SfpError on trouble."""
+    """Do the run, from where a worker before us ended.
+
+    Args:
+        folder: The folder of the run.
+        heartbeat: The worker's.
+
+    Raises:
+        SfpError: Something went wrong; its message says what.
+    """
     remove_partial_files(folder)  # after a worker that was killed while writing
     for half in [*folder.glob(".*.safetensors*"), *folder.rglob(".tmp*")]:
         half.unlink(missing_ok=True)  # safetensors writes beside, too

@@ -231,7 +231,14 @@ def cost_table(
     *,
     heads: tuple[str, str] = ("before", "after"),
 ) -> str:
-    """Two costs side by side; the latency is marked as estimated."""
+    """Two costs side by side.
+
+    Args:
+        before: The first cost.
+        after: The second cost.
+        estimated: Latencies, batch size and threads, where they are to be shown as estimated.
+        heads: What the costs are called.
+    """
     rows = [
         (name, words(old), words(new), change(old, new), f"{old:,}", f"{new:,}")
         for name, old, new, words in (

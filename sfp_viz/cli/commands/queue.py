@@ -109,8 +109,13 @@ def start_and_follow(path: Path, options: StartOptions, *, show: str = "") -> No
 
 
 def print_started(path: Path, shown: str, *, as_json: bool) -> None:
-    """Say that the run in ``path`` was started, or its place in the queue; ``shown`` is what
-    'runs show' takes to follow it."""
+    """Print that a run was started, or its place in the queue.
+
+    Args:
+        path: The folder of the run.
+        shown: What 'runs show' takes to follow it.
+        as_json: Whether to print JSON.
+    """
     place = _place_of(home(), path)
     status = f"is number {place} in the queue" if place else "was started"
     value = {"run": path.name, "path": str(path), "place": place}

@@ -131,8 +131,13 @@ def _print_training(run: Run, as_json: bool) -> None:
 
 
 def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
-    """Show a run's epochs as they come, until it is over. Ctrl-C cancels it if it is ``ours``;
-    else it goes on without being watched."""
+    """Show the epochs of a run as they come, until it is over; returns the run as it is then.
+
+    Args:
+        path: The folder of the run.
+        quiet: Whether to print nothing.
+        ours: Whether Ctrl-C cancels the run; else it goes on without being watched.
+    """
     shown, thinned, run = 0, 0, read_run(path)
     try:
         for run in process.watch(path):

@@ -33,7 +33,13 @@ def find_network(name: str) -> Network:
 
 
 def net_name(name: str, digest: str) -> str:
-    """What runs note NET as: a sample's name, else its digest; a file may be gone tomorrow."""
+    """What runs note a NET as: the name of a sample, else its digest, since a file may be gone
+    later.
+
+    Args:
+        name: NET.
+        digest: Its weights.
+    """
     from sfp_viz.nets.io.samples import sample_names
 
     return name if name in sample_names() else digest
@@ -63,7 +69,15 @@ def find_digest(digest: str) -> str:
 
 
 def data_name(model: Model | Network, data: str | None) -> str:
-    """The images that are asked for, or the network's own."""
+    """The chosen images, or the network's own.
+
+    Args:
+        model: The network.
+        data: The images, by name or path; None for the network's own.
+
+    Raises:
+        DataError: The network has none of its own.
+    """
     if not (data or model.data):
         raise DataError(
             f"The network '{model.name}' has no data of its own. Choose some with --data NAME."
@@ -77,8 +91,17 @@ def _is_stored(name: str) -> bool:
 
 
 def find_recipe(named: str | None, changes: dict[str, Any], settings: Sequence[str] = ()) -> Recipe:
-    """The recipe with this name ('default' is the one that did best in our benchmark), or in this
-    file, with ``changes`` that are not None, and then settings KEY=VALUE."""
+    """A recipe from the command line.
+
+    Args:
+        named: A named recipe ('default' is the one that did best in our benchmark), or a file; None
+            for 'similarity'.
+        changes: Values of fields; None changes nothing.
+        settings: More changes as KEY=VALUE, which come last.
+
+    Raises:
+        RecipeError: The file cannot be read, or a setting makes no sense.
+    """
     from sfp_viz.core.plan.plan import recipe_from_json
 
     named = DEFAULT if named == "default" else named
@@ -100,7 +123,15 @@ def read_plan(file: Path) -> Plan:
 
 
 def read_text(file: Path, what: str) -> str:
-    """The text of a ``file`` that should be a ``what``. Raises RecipeError or PlanError."""
+    """The text of a file.
+
+    Args:
+        file: The file.
+        what: What it should be, for the message: 'plan', 'recipe' ...
+
+    Raises:
+        RecipeError, PlanError: It cannot be read.
+    """
     try:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as problem:
@@ -112,7 +143,15 @@ _KINDS = {int: "whole number", float: "number"}
 
 
 def parse_setting(word: str, defaults: dict[str, Any]) -> tuple[str, Any]:
-    """KEY=VALUE as the key and a value of the default's kind."""
+    """KEY=VALUE as a pair.
+
+    Args:
+        word: The setting.
+        defaults: The known keys, and a value of the type that each takes.
+
+    Raises:
+        RecipeError: The key is unknown, or the value has another type.
+    """
     key, equals, text = word.partition("=")
     if not equals or key not in defaults:
         raise RecipeError(

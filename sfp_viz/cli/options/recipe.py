@@ -79,8 +79,13 @@ class WorkspaceEvidence:
 
 
 def workspace_evidence(recipe: Recipe, digest: str, *more: str) -> WorkspaceEvidence:
-    """What finished studies know of these weights that ``recipe`` asks for; ``more`` names
-    further parts of Evidence. What is missing is said by those who need it."""
+    """The evidence in the workspace that a recipe needs; those who need it report what is missing.
+
+    Args:
+        recipe: The recipe.
+        digest: The weights that were measured.
+        more: Names of further parts of Evidence.
+    """
     required = {*needs(recipe), *more}
     if not required:
         return WorkspaceEvidence(Evidence())

@@ -26,7 +26,12 @@ SKIPPING = (
 
 
 def epoch_lines(path: Path, after: int = 0) -> list[str]:
-    """A line of text for each epoch of the first part, those of the first ``after`` left out."""
+    """A line of text for each epoch of the sparse training.
+
+    Args:
+        path: The folder of the run.
+        after: Leave out so many epochs at the start.
+    """
     epochs = [line for line in read_refreshes(path) if line.test_accuracy is not None]
     return [_line(line) for line in epochs[after:]]
 
@@ -95,7 +100,13 @@ def _stripes(outcome: Outcome) -> str:
 
 
 def sparse_training_to_dict(run: Run, *, history: bool = False) -> dict[str, Any] | None:
-    """The same as JSON; None for any other run. MACs, params and bytes computed, times measured."""
+    """A sparse training as JSON; None for any other run. MACs, params and bytes are computed, times
+    measured.
+
+    Args:
+        run: The run.
+        history: Whether all lines of its history are included.
+    """
     try:
         request = read_sparsify_request(run.path)
     except SfpError:

@@ -26,8 +26,12 @@ from sfp_viz.text.numbers import count, percent
 
 
 def follow_sweep(path: Path, *, ours: bool = True) -> Run:
-    """Say on stderr what a sweep lays out, until all is laid out; Ctrl-C cancels the rest if it
-    is ``ours``, else it goes on without being watched."""
+    """Say on stderr which runs a sweep has created, until all are; returns the sweep as it is then.
+
+    Args:
+        path: The folder of the sweep.
+        ours: Whether Ctrl-C cancels the rest; else it goes on without being watched.
+    """
     run, shown = read_run(path), -1
     try:
         for run in process.watch(path, every=0.2):

@@ -20,12 +20,23 @@ def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def print_result(value: Any, text: str, *, as_json: bool) -> None:
-    """Print ``value`` as JSON, or ``text``."""
+    """Print a value as JSON, or a text.
+
+    Args:
+        value: The value.
+        text: The text.
+        as_json: Whether to print the value.
+    """
     click.echo(json.dumps(value) if as_json else text)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Rows under their heads, aligned; columns whose cells are numbers stand to the right."""
+    """Rows under their heads, aligned; columns of numbers are aligned to the right.
+
+    Args:
+        heads: The names of the columns.
+        rows: A cell for each column.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     every = [list(heads), *cells]
     widths = [max(len(row[i]) for row in every) for i in range(len(heads))]

@@ -27,11 +27,21 @@ def create_sparsify(
     facts: Mapping[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Lay out the folder of a run that prunes while training; ``queue.enqueue`` starts it.
+    """Create the folder of a sparse training and return it; ``queue.enqueue`` starts it.
 
-    ``model_file``, a safetensors file of ours, is the unpruned network: it is made sparse, and
-    teaches the fine-tuning in ``tuning`` (None: there is none). Raises RunError when the folder
-    cannot be made, or the fine-tuning asks for several processes.
+    Args:
+        home: The workspace.
+        model_file: The unpruned network, written by ``save_model``. It is trained sparse, and it is
+            the teacher of the fine-tuning.
+        settings: The sparse training.
+        tuning: The fine-tuning after it; None for none.
+        data: The images, by name or path.
+        name: What the run is called; by default the name of the network.
+        facts: More of what the starter knows, over ``training_facts``.
+        folder: Where the run lies, if not in the workspace.
+
+    Raises:
+        RunError: The folder cannot be made, or the fine-tuning asks for several processes.
     """
     header = read_header(model_file)
     if not header:

@@ -28,12 +28,24 @@ def create_steps(
     facts: Mapping[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Lay out the folder of a run in steps and return it; ``queue.enqueue`` starts it.
+    """Create the folder of a run in steps and return it; ``queue.enqueue`` starts it.
 
-    ``model_file``, a safetensors file of ours, is the unpruned network: it is pruned, and it is
-    the teacher. ``settings`` hold for each stage; their epochs give way to those of the steps. What
-    the target needs is checked where the network is read (``stepping.check_steps``). Raises
-    RunError when the folder cannot be made, or the settings ask for several processes.
+    Whether the target can be reached is checked where the network is read
+    (``iterative.check_steps``).
+
+    Args:
+        home: The workspace.
+        model_file: The unpruned network, written by ``save_model``. It is pruned, and it is the
+            teacher.
+        order: Recipe, edits and stages.
+        settings: The fine-tuning of each stage; the stages decide its epochs.
+        data: The images, by name or path.
+        name: What the run is called; by default the name of the network.
+        facts: More of what the starter knows, over ``training_facts``.
+        folder: Where the run lies, if not in the workspace.
+
+    Raises:
+        RunError: The folder cannot be made, or the settings ask for several processes.
     """
     check_settings(settings)
     header = read_header(model_file)

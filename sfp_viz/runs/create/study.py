@@ -29,12 +29,24 @@ def create_study(
     facts: Mapping[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Lay out the folder of a study and return it; ``process.launch`` starts it.
+    """Create the folder of a study and return it; ``process.launch`` starts it.
 
-    ``model_file``, a safetensors file of ours, is copied, and so is the evidence of the workspace
-    that the study needs: the folder holds all that its worker asks for. ``settings`` say how much
-    is measured; their kind, recipe and edits give way to the ones named here. Raises RecipeError
-    when the recipe needs evidence that is not there, RunError when the folder cannot be made.
+    The folder holds everything that its worker needs, including the evidence of the workspace.
+
+    Args:
+        home: The workspace.
+        kind: What is measured.
+        model_file: The network, written by ``save_model``.
+        recipe: The recipe whose plans are measured.
+        data: The images, by name or path; '' for a latency.
+        settings: How much is measured; its kind, recipe and edits are those named here.
+        edits: Manual edits of the plans.
+        facts: More of what the starter knows.
+        folder: Where the run lies, if not in the workspace.
+
+    Raises:
+        RecipeError: The recipe needs evidence that is not there.
+        RunError: The folder cannot be made.
     """
     header = read_header(model_file)
     if not header:

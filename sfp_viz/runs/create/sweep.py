@@ -29,14 +29,24 @@ def create_sweep(
     locks: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Lay out the folder of a sweep and return it; ``process.launch`` starts it.
+    """Create the folder of a sweep and return it; ``process.launch`` starts it.
 
-    ``model_file``, a safetensors file of ours, is the unpruned network: it is pruned for each
-    member, and it is their teacher. ``settings`` are those of each training; the seed is the
-    member's. ``locks`` are groups that stay whole in all of them. What recipes need to have
-    measured (sensitivity, latency) is taken along from the workspace; images are looked at by the
-    worker. Raises RecipeError where a measurement is missing, RunError where the folder cannot be
-    made.
+    Measurements that recipes need (sensitivity, latency) are copied from the workspace; its worker
+    calibrates on images where they need that.
+
+    Args:
+        home: The workspace.
+        model_file: The unpruned network, written by ``save_model``. It is pruned for each member,
+            and it is their teacher.
+        sweep: Targets, recipes and seeds.
+        settings: The fine-tuning of each member, with the member's seed.
+        data: The images, by name or path.
+        locks: Groups that keep all filters in every member.
+        facts: More of what the starter knows.
+
+    Raises:
+        RecipeError: A measurement is missing.
+        RunError: The folder cannot be made.
     """
     header = read_header(model_file)
     if not header:

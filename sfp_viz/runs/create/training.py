@@ -25,11 +25,21 @@ def create_run(
     facts: Mapping[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Lay out a training's folder with everything a worker needs, and return it.
+    """Create the folder of a fine-tuning, with everything that its worker needs, and return it.
 
-    ``start`` is the network to train, ``teacher`` the unpruned one: safetensors files, which are
-    copied. ``folder`` puts the run elsewhere than ``home/runs``. Raises RunError when the folder
-    is there already, or a file is missing.
+    Args:
+        home: The workspace.
+        start: A file of the network to train; it is copied.
+        teacher: A file of the unpruned network; None without a teacher.
+        settings: The training.
+        data: The images, by name or path.
+        name: What the run is called.
+        plan: The plan by which the network was pruned.
+        facts: What the starter knows, see ``training_facts``.
+        folder: Where the run lies, if not in the workspace.
+
+    Raises:
+        RunError: There is such a folder already, or a file is missing.
     """
     files: dict[str, Path | str] = {"start.safetensors": start}
     if teacher is not None:

@@ -26,12 +26,16 @@ from sfp_viz.runs.storage.state import OVER
 def launch(
     path: Path, *, environment: Mapping[str, str] | None = None, from_queue: bool = False
 ) -> int:
-    """Start a worker on the run in ``path``, in a process of its own; returns its number.
+    """Start a worker on a run, in a process of its own that outlives ours; returns its number.
 
-    The worker outlives us. It gets our environment with ``environment`` in it. ``from_queue``: only
-    if the run is still queued. Raises RunError when that is not so, a worker is at it
-    already, the run is finished, or no process can be started; in the last case the run says so,
-    and can be resumed.
+    Args:
+        path: The folder of the run.
+        environment: Variables set for the worker, beside those of this process.
+        from_queue: Whether to start it only if it is still queued.
+
+    Raises:
+        RunError: A worker is at it already, the run is finished or no longer queued, or no process
+            can be started; in the last case the run says so, and can be resumed.
     """
     path = path.resolve()
     with _alone(path):  # two pages may press the same button
@@ -91,8 +95,16 @@ def _ask(path: Path, word: Request) -> None:
 
 
 def pause(path: Path, *, wait: float = 60.0) -> Run:
-    """Pause the run, and return it as it is then. Raises RunError when there is nothing to pause,
-    or its worker has not heeded after ``wait`` seconds; it still will, at its next step."""
+    """Pause a run, and return it as it is then.
+
+    Args:
+        path: The folder of the run.
+        wait: Seconds to wait for the worker.
+
+    Raises:
+        RunError: There is nothing to pause, or the worker has not paused yet; it still will, at its
+            next step.
+    """
     run = read_run(path)
     if run.over and run.state != "paused":
         raise RunError(f"The run '{run.id}' is {run.state}: there is nothing to pause.")
@@ -106,11 +118,16 @@ def pause(path: Path, *, wait: float = 60.0) -> Run:
 
 
 def cancel(path: Path, *, wait: float = 15.0) -> Run:
-    """Stop the run and leave no process of it; returns the run as it is then.
+    """Stop a run and leave no process of it; returns the run as it is then.
 
-    Asks first, and waits up to ``wait`` seconds; then SIGTERM, three seconds, then SIGKILL, to
-    the worker's own process group only. Raises RunError when it runs on another machine and
-    does not stop.
+    After ``wait`` seconds the worker's process group gets SIGTERM, and three seconds later SIGKILL.
+
+    Args:
+        path: The folder of the run.
+        wait: Seconds to wait for the worker to stop by itself.
+
+    Raises:
+        RunError: It runs on another machine and does not stop.
     """
     request_cancel(path)
     if _ended(path, wait):
@@ -152,7 +169,12 @@ def locked_idle(path: Path) -> Iterator[Run]:
 
 
 def watch(path: Path, *, every: float = 0.5) -> Iterator[Run]:
-    """Yield the run each time its state or history changed, until it is over."""
+    """Yield a run each time its state or history changed, until it is over.
+
+    Args:
+        path: The folder of the run.
+        every: Seconds between two looks.
+    """
     shown: tuple[str, int] | None = None
     while True:
         run = read_run(path)

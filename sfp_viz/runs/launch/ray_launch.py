@@ -70,8 +70,14 @@ def submit(path: Path) -> str:
 
 
 def worker_command(run: str, attempt: int, chosen: Cluster) -> str:
-    """The shell command of a job: the worker, for a run of the node's own workspace. It knows the
-    cluster too, unless the node has been told of it: a sweep hands its trainings on."""
+    """The shell command of a job: a worker for a run of the node's own workspace. It exports the
+    address of the cluster unless the node sets one, since a sweep starts its trainings there.
+
+    Args:
+        run: The id of the run.
+        attempt: The number of this start.
+        chosen: The cluster.
+    """
     known = f'[ -n "${VARIABLE}" ] || export {VARIABLE}={shlex.quote(chosen.address)}; '
     return f"{known}{_SHELL} {WORKER} --attempt {attempt} --run {shlex.quote(run)}"
 

@@ -27,7 +27,12 @@ def end_group(path: Path) -> None:
 
 
 def signal_workers(path: Path, number: signal.Signals) -> None:
-    """Send a signal to each living worker of this run, and to the processes it started."""
+    """Send a signal to each living worker of a run, and to the processes it started.
+
+    Args:
+        path: The folder of the run.
+        number: The signal.
+    """
     for pid in workers(path):
         with suppress(ProcessLookupError):
             if os.getpgid(pid) == pid:  # started by us, as the head of its own group

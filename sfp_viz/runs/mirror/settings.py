@@ -59,7 +59,12 @@ def read_mirroring(home: Path) -> Mirroring | None:
 
 
 def set_mirroring(home: Path, chosen: Mirroring | None) -> None:
-    """Keep where runs of the workspace are mirrored; None turns it off."""
+    """Set where the runs of a workspace are mirrored.
+
+    Args:
+        home: The workspace.
+        chosen: The server and experiment; None turns mirroring off.
+    """
     change_settings(home, {"mirror": asdict(chosen) if chosen else None})
 
 

@@ -31,21 +31,35 @@ Ask = Callable[[str, str, bool], Job]  # address, job, whether the address may h
 
 
 def ray_process(path: Path, launch: LaunchRecord, worker: WorkerRecord) -> Process:
-    """How the worker of the newest start of the run in ``path`` is: 'alive' also while its job
-    stands in the cluster's queue. ``launch`` and ``worker`` are launch.json and worker.json."""
+    """Whether the worker of a run's newest start is at work; 'alive' also while its job is queued
+    in the cluster.
+
+    Args:
+        path: The folder of the run.
+        launch: Its newest start.
+        worker: Its last heartbeat.
+    """
     return _WATCH.process(path, launch, worker)
 
 
 def ray_message(path: Path, launch: LaunchRecord) -> str:
-    """What Ray says of the job of the run in ``path`` that is not at work yet, or did not come to
-    work, as a sentence; '' when it says nothing. Nothing new is asked within seconds of
-    ray_process."""
+    """What Ray says, in a sentence, of a job that has not started or failed; '' for nothing.
+    Answers of the last seconds are used again.
+
+    Args:
+        path: The folder of the run.
+        launch: Its newest start.
+    """
     return _WATCH.sentence(path, launch)
 
 
 def ray_beat_age(path: Path, launch: LaunchRecord) -> float:
-    """Seconds for which the heartbeat of the run in ``path`` was not seen to move; 0 unless
-    ray_process looked before."""
+    """Seconds for which a run's heartbeat was not seen to move; 0 before the first ``ray_process``.
+
+    Args:
+        path: The folder of the run.
+        launch: Its newest start.
+    """
     return _WATCH.still(path, launch)
 
 
@@ -80,7 +94,13 @@ class Watch:
         self._in_vain: dict[str, tuple[float, str]] = {}  # address: when, and why
 
     def process(self, path: Path, launch: LaunchRecord, worker: WorkerRecord) -> Process:
-        """See ray_process."""
+        """See ``ray_process``.
+
+        Args:
+            path: The folder of the run.
+            launch: Its newest start.
+            worker: Its last heartbeat.
+        """
         reported = worker.attempt >= launch.attempt
         if reported and worker.outcome:
             return "gone"  # it said so itself
@@ -102,12 +122,22 @@ class Watch:
         return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
 
     def still(self, path: Path, launch: LaunchRecord) -> float:
-        """See ray_beat_age."""
+        """See ``ray_beat_age``.
+
+        Args:
+            path: The folder of the run.
+            launch: Its newest start.
+        """
         sight = self._sights.get(_name(path, launch))
         return self._clock() - sight.since if sight else 0.0
 
     def sentence(self, path: Path, launch: LaunchRecord) -> str:
-        """See ray_message."""
+        """See ``ray_message``.
+
+        Args:
+            path: The folder of the run.
+            launch: Its newest start.
+        """
         if not launch.job:
             return ""
         answer = self._answer(path, launch, self._clock())

@@ -94,7 +94,17 @@ def submit(address: str, job: str, command: str, *, cpus: float, gpus: float, ru
 
 
 def status(address: str, job: str, token: bool = True, *, patience: float = 5.0) -> Job:
-    """How a job is, after at most ``patience`` seconds. Raises Unreachable."""
+    """The status of a job.
+
+    Args:
+        address: The dashboard of the cluster.
+        job: The name of the job.
+        token: Whether the address may get the token of the environment.
+        patience: Seconds to wait for an answer.
+
+    Raises:
+        Unreachable: The cluster does not answer, or not as expected.
+    """
     try:
         url = f"/api/jobs/{quote(job, safe='')}"
         answer = json.loads(_ask(address, url, patience=patience, token=token))
@@ -109,7 +119,16 @@ def status(address: str, job: str, token: bool = True, *, patience: float = 5.0)
 
 
 def logs(address: str, job: str, token: bool = True) -> str:
-    """What the job printed, '' when there is nothing yet. Raises RunError."""
+    """What a job printed; '' when there is nothing yet.
+
+    Args:
+        address: The dashboard of the cluster.
+        job: The name of the job.
+        token: Whether the address may get the token of the environment.
+
+    Raises:
+        RunError: The cluster does not answer, or refuses.
+    """
     try:
         answer = _ask(address, f"/api/jobs/{quote(job, safe='')}/logs", patience=20.0, token=token)
         return str(json.loads(answer).get("logs") or "")
@@ -118,8 +137,17 @@ def logs(address: str, job: str, token: bool = True) -> str:
 
 
 def stop(address: str, job: str, token: bool = True) -> None:
-    """End a job: SIGTERM, after three seconds SIGKILL, by Ray. Nothing happens to one that is
-    over or unknown. Raises Unreachable."""
+    """End a job by Ray: SIGTERM, and SIGKILL after three seconds. Nothing happens to a job that is
+    over or unknown.
+
+    Args:
+        address: The dashboard of the cluster.
+        job: The name of the job.
+        token: Whether the address may get the token of the environment.
+
+    Raises:
+        Unreachable: The cluster does not answer.
+    """
     with suppress(_Missing):
         url = f"/api/jobs/{quote(job, safe='')}/stop"
         _ask(address, url, body={}, patience=20.0, token=token)

@@ -46,8 +46,12 @@ def read_cluster(home: Path) -> Cluster | None:
 
 
 def is_own_cluster(path: Path, address: str) -> bool:
-    """Whether ``address``, which stands in the folder of the run in ``path``, is that of the
-    cluster of its workspace: only that one may hear the token."""
+    """Whether an address is that of the workspace's own cluster; no other gets the token.
+
+    Args:
+        path: The folder of a run in the workspace.
+        address: The address that the folder names.
+    """
     try:
         chosen = read_cluster(path.resolve().parent.parent)
         return chosen is not None and chosen.address == jobs.dashboard(address)
@@ -56,5 +60,10 @@ def is_own_cluster(path: Path, address: str) -> bool:
 
 
 def set_cluster(home: Path, chosen: Cluster | None) -> None:
-    """Keep ``chosen`` as the cluster of the workspace; None forgets it."""
+    """Set the cluster of a workspace.
+
+    Args:
+        home: The workspace.
+        chosen: The cluster; None unsets it.
+    """
     change_settings(home, {"cluster": asdict(chosen) if chosen else None})

@@ -34,8 +34,13 @@ class Entry:
 def entries(
     home: Path, kinds: tuple[str, ...] | None = None, digest: str | None = None
 ) -> tuple[Entry, ...]:
-    """The runs of the workspace, of certain ``kinds`` and about certain weights, the newest first;
-    readable or not."""
+    """The runs of a workspace, readable or not, the newest first.
+
+    Args:
+        home: The workspace.
+        kinds: Only runs of these kinds.
+        digest: Only runs about these weights.
+    """
     readable = []
     with suppress(OSError), os.scandir(home / "runs") as folders:
         for folder in folders:
@@ -58,7 +63,14 @@ def newest(
     kinds: tuple[str, ...] | None = None,
     digest: str | None = None,
 ) -> tuple[Run, ...]:
-    """The ``most`` newest of those runs that can be read; no other is opened."""
+    """The newest readable runs, the newest first; no other is opened.
+
+    Args:
+        home: The workspace.
+        most: How many, at most.
+        kinds: Only runs of these kinds.
+        digest: Only runs about these weights.
+    """
     runs: list[Run] = []
     for entry in entries(home, kinds, digest):
         if len(runs) == most:

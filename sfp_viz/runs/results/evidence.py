@@ -43,7 +43,12 @@ class Source:
 
 
 def find_sources(home: Path, digest: str) -> tuple[Source, ...]:
-    """The newest finished study of each kind for the weights with ``digest``, in order of kind."""
+    """The newest finished study of each kind, in the order of ``KINDS``.
+
+    Args:
+        home: The workspace.
+        digest: The weights that were measured.
+    """
     newest: dict[str, Source] = {}
     for study in entries(home, KINDS):
         source = _source(study, digest)
@@ -53,8 +58,15 @@ def find_sources(home: Path, digest: str) -> tuple[Source, ...]:
 
 
 def find_evidence(home: Path, digest: str) -> Evidence:
-    """The evidence in the workspace ``home`` for the weights with ``digest``, for recipes that
-    ask; parts that nobody has measured are None. Raises SfpError on a damaged file."""
+    """The evidence of a workspace for recipes that need it; what was not measured is None.
+
+    Args:
+        home: The workspace.
+        digest: The weights that were measured.
+
+    Raises:
+        SfpError: A file is damaged.
+    """
     return read_evidence(find_sources(home, digest))
 
 
@@ -70,7 +82,12 @@ def evidence_in(folder: Path) -> Evidence:
 
 
 def find_trust(home: Path, digest: str) -> Trust | None:
-    """The newest measured trust in suggestions for these weights; None before any."""
+    """The newest test of the suggestion; None before any.
+
+    Args:
+        home: The workspace.
+        digest: The weights that were measured.
+    """
     from sfp_viz.core.comparison.trust import trust_from_json
 
     files = [source.file for source in find_sources(home, digest) if source.kind == "trust"]

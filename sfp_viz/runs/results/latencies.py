@@ -96,7 +96,12 @@ def read_latencies(home: Path) -> dict[Condition, dict[str, RunLatency]]:
 def latencies_of_runs(
     timed: dict[str, RunLatency], runs: Sequence[Summary]
 ) -> dict[str, RunLatency]:
-    """Those of ``timed`` that are of these runs as they are now, by run; and of whole networks."""
+    """The latencies that are of the given runs as they are now, and those of unpruned networks.
+
+    Args:
+        timed: Latencies by subject.
+        runs: Finished runs.
+    """
     ends = {run.id: run.ended for run in runs}
     return {
         name: latency for name, latency in timed.items()
@@ -107,9 +112,16 @@ def latencies_of_runs(
 def start_timing(
     home: Path, subjects: Sequence[tuple[str, float, Path]], *, batch: int = 1, threads: int = 1
 ) -> None:
-    """Measure networks one after the other in a process of its own, which outlives us.
+    """Time networks one after the other, in a process of its own that outlives ours.
 
-    ``subjects`` are (name, end of its run, file). Raises RunError while another one measures.
+    Args:
+        home: The workspace.
+        subjects: Of each network the name, the time at which its run ended, and the file.
+        batch: Images per forward pass.
+        threads: CPU threads.
+
+    Raises:
+        RunError: Another process is timing.
     """
     home.mkdir(parents=True, exist_ok=True)
     with file_lock(home / "timing.lock"):
@@ -160,7 +172,12 @@ def write_job(home: Path, **values: Any) -> None:
 
 
 def append_latency(home: Path, latency: RunLatency) -> None:
-    """Keep a measurement."""
+    """Add a measurement to the file of latencies.
+
+    Args:
+        home: The workspace.
+        latency: The measurement.
+    """
     with (home / FILE).open("a") as lines:
         lines.write(json.dumps(asdict(latency)) + "\n")
 

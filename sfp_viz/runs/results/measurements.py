@@ -41,8 +41,14 @@ class SavedMeasurement:
 
 
 def save_measurement(home: Path, key: MeasurementKey, value: Any) -> SavedMeasurement:
-    """Keep ``value``, a JSON value that was measured just now. Where the workspace cannot be
-    written it is only handed back."""
+    """Keep a measurement that was just made. If the workspace cannot be written, it is only
+    returned.
+
+    Args:
+        home: The workspace.
+        key: What was measured.
+        value: The result, as JSON values.
+    """
     measurement = SavedMeasurement(value, time.time(), platform.node())
     path = _path(home, key)
     with suppress(OSError):
@@ -63,7 +69,12 @@ def save_measurement(home: Path, key: MeasurementKey, value: Any) -> SavedMeasur
 
 
 def find_measurement(home: Path, key: MeasurementKey) -> SavedMeasurement | None:
-    """What was kept of exactly this; None when there is nothing that can be read."""
+    """A kept measurement; None where there is none that can be read.
+
+    Args:
+        home: The workspace.
+        key: What was measured.
+    """
     content = read_json(_path(home, key)) or {}
     same = all(
         content.get(name) == getattr(key, name) for name in ("digest", "plan", "data", "what")
@@ -77,7 +88,13 @@ def find_measurement(home: Path, key: MeasurementKey) -> SavedMeasurement | None
 
 
 def has_measurement(home: Path, what: str, digest: str) -> bool:
-    """Whether anything of this kind was kept of these weights, by any plan."""
+    """Whether any measurement of a kind was kept, for any plan.
+
+    Args:
+        home: The workspace.
+        what: The kind: 'check' or 'one-shot'.
+        digest: The unpruned weights.
+    """
     return next((home / FOLDER).glob(f"{what}-{digest}-*.json"), None) is not None
 
 

@@ -22,7 +22,12 @@ _TUNING = "fine-tuning "  # before the settings of the fine-tuning after a spars
 
 
 def setting_text(name: str, value: Any) -> str:
-    """A setting of a training with its value: 'learning rate 0.02', '4 epochs'."""
+    """A setting with its value: 'learning rate 0.02', '4 epochs'.
+
+    Args:
+        name: The name of the setting.
+        value: Its value.
+    """
     if name == "epochs":
         return f"{value} epoch{'' if value == 1 else 's'}"
     if name == "target_reduction":
@@ -33,7 +38,12 @@ def setting_text(name: str, value: Any) -> str:
 
 
 def value_text(name: str, value: Any) -> str:
-    """The value of the setting ``name``, in words."""
+    """The value of a setting in words.
+
+    Args:
+        name: The name of the setting.
+        value: Its value.
+    """
     if value is None:
         return "all" if name.endswith("images") else "none"
     if isinstance(value, bool):
@@ -67,7 +77,12 @@ def titles_with_differences(
 
 
 def distinct_titles(runs: Sequence[Summary], titles: Sequence[str]) -> list[str]:
-    """The titles of finished runs; those that several have, with what differs between these."""
+    """The titles, where several runs have the same one with the settings that tell them apart.
+
+    Args:
+        runs: Finished runs.
+        titles: One for each run.
+    """
     places: dict[str, list[int]] = {}
     for at, title in enumerate(titles):
         places.setdefault(title, []).append(at)

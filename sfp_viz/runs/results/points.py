@@ -20,8 +20,12 @@ _TITLES: Mapping[str, str] = {"uniform": "uniform L1", "random": "random", "plan
 
 
 def kind_of(run: Summary, plan: str = "") -> Kind:
-    """What its point is: a baseline (cut once and trained), 'plan' where it was cut by the plan
-    with that hash, else 'run'."""
+    """The kind of a run's point: a baseline (pruned once and trained), 'plan' or 'run'.
+
+    Args:
+        run: A finished run.
+        plan: The hash of the current plan; runs by it are of kind 'plan'.
+    """
     baseline = _BASELINES.get(run.pruned_by) or _BY_RECIPE.get(run.recipe)
     if run.kind != TRAINING:
         baseline = None
@@ -29,7 +33,12 @@ def kind_of(run: Summary, plan: str = "") -> Kind:
 
 
 def run_title(run: Summary, kind: Kind) -> str:
-    """A run in a few words: what cut it, and how long it was trained."""
+    """A run in a few words: what pruned it, and how long it was trained.
+
+    Args:
+        run: A finished run.
+        kind: The kind of its point.
+    """
     name = _TITLES.get(kind) or _family(run) or "another plan"
     if kind in ("run", "plan") and run.plan and run.kind != KIND:
         name += f" {run.plan[:6]}"
@@ -71,11 +80,13 @@ def points_of(
     timed: Mapping[str, RunLatency] | None = None,
 ) -> list[Point]:
     """A point for each run, and one for the unpruned network, where it was measured as teacher.
-    Runs of one title are named with what differs between them.
+    Runs of the same title are named with the settings that tell them apart.
 
-    ``whole`` has the unpruned network's MACs and params where they are known; else they are what
-    the runs' starters wrote down. ``plan`` is the hash of the plan that is called 'this plan'.
-    ``timed`` are latencies by run, all measured under one condition.
+    Args:
+        runs: Finished runs.
+        whole: MACs and params of the unpruned network; by default what the runs' starters wrote.
+        plan: The hash of the plan that is called 'this plan'.
+        timed: Latencies by run, all under one condition.
     """
     times = timed or {}
     points = [_unpruned(runs, whole, times)]

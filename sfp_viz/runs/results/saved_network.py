@@ -37,12 +37,17 @@ class Saved:
 
 
 def save_network(path: Path, target: Path) -> Saved:
-    """Write the network that the training in ``path`` has come to as a saved network ``target``,
-    also while it goes on: of the newest checkpoint, or the trained one once it is finished, or the
-    cut one before the first checkpoint of its fine-tuning.
+    """Write the network of a training, also while it runs: the trained one once it is finished,
+    that of the newest checkpoint before, or the pruned one before the first checkpoint of its
+    fine-tuning.
 
-    Raises RunError for a study, or when there is nothing trained yet; ModelError when ``target``
-    cannot be written.
+    Args:
+        path: The folder of the run.
+        target: The file to write.
+
+    Raises:
+        RunError: The run is not a training, or nothing is trained yet.
+        ModelError: The file cannot be written.
     """
     run = read_run(path)
     if run.kind not in TRAININGS:

@@ -76,8 +76,12 @@ class Summary:
 
 
 def finished_runs(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
-    """All finished trainings of the workspace, or those of the weights with ``digest``, the newest
-    first. Unreadable folders are left out, as in ``list_runs``."""
+    """The finished trainings of a workspace, the newest first. Unreadable folders are left out.
+
+    Args:
+        home: The workspace.
+        digest: Only runs of these weights.
+    """
     index = home / "cache" / INDEX
     known = _read(index)
     current: dict[str, Any] = {}

@@ -36,7 +36,12 @@ def read_sweep(path: Path) -> tuple[Sweep, tuple[str, ...]]:
 
 
 def child_folder(path: Path, number: int) -> Path:
-    """Where the ``number``th member, from 1 on, of the sweep in ``path`` lies."""
+    """The folder of a member of a sweep.
+
+    Args:
+        path: The folder of the sweep.
+        number: The number of the member, from 1.
+    """
     return path.with_name(f"{path.name}-{number:03d}")
 
 

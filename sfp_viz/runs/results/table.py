@@ -58,10 +58,12 @@ def table(
     standings: Mapping[str, str] | None = None,
     timed: Mapping[str, RunLatency] | None = None,
 ) -> tuple[tuple[str, ...], list[Row]]:
-    """Heads and a row for each run, settings and machine included.
+    """The heads of a table, and a row for each run, with its settings and machine.
 
-    ``standings`` say how a run stands to the Pareto front, by its id. Latencies of ``timed`` were
-    all measured under one condition, which their head names; None where there is none.
+    Args:
+        runs: Finished runs.
+        standings: How each run stands to the Pareto front, by its id.
+        timed: Latencies by run id, all under one condition, which is part of the head.
     """
     settings = _names(runs, "settings")
     machine = _names(runs, "machine")
@@ -81,7 +83,12 @@ def table(
 
 
 def csv_text(heads: Sequence[str], rows: Sequence[Row]) -> str:
-    """The table as CSV. Words that a spreadsheet would take for a formula get a quote before."""
+    """A table as CSV. Words that a spreadsheet would take for a formula are quoted.
+
+    Args:
+        heads: The names of the columns.
+        rows: A cell for each column.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_cell(head) for head in heads])

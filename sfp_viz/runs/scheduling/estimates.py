@@ -22,10 +22,14 @@ Key = tuple[Any, ...]
 def start_times(
     remaining: Sequence[float | None], lengths: Sequence[float | None], slots: int
 ) -> tuple[float | None, ...]:
-    """Seconds until each queued run starts, in order; None where that cannot be known.
+    """Seconds until each queued run starts, in order; None where that is unknown. A run starts when
+    fewer than ``slots`` runs are at work.
 
-    ``remaining`` are the seconds that the runs at work still take, ``lengths`` those of the queued
-    runs; None is unknown, and taken for the longest. A run starts when fewer than ``slots`` work.
+    Args:
+        remaining: Seconds that each run at work still takes; None is unknown, taken for the
+            longest.
+        lengths: Seconds that each queued run takes; None is unknown.
+        slots: How many runs may work at a time.
     """
     ends = sorted(math.inf if x is None else max(0.0, x) for x in remaining)
     ends = ends[
@@ -41,7 +45,12 @@ def start_times(
 
 
 def seconds_left(run: Run, paces: dict[Key, float]) -> float | None:
-    """Seconds a working or queued run still takes: by its own epochs, else by ``epoch_seconds``."""
+    """Seconds that a working or queued run still takes; None where that is unknown.
+
+    Args:
+        run: The run; its own epochs count first.
+        paces: Seconds an epoch takes, see ``epoch_seconds``.
+    """
     if run.seconds_left is not None:
         return run.seconds_left
     pace = paces.get(pace_key(run))
@@ -51,8 +60,13 @@ def seconds_left(run: Run, paces: dict[Key, float]) -> float | None:
 
 
 def epoch_seconds(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
-    """Seconds an epoch took, the median of the newest runs of the same network on the same images
-    with the same precision; nothing for a network that has no epoch yet."""
+    """Seconds that an epoch takes by ``pace_key``: the median of the newest runs of the same
+    network on the same images with the same precision. Networks without any epoch are left out.
+
+    Args:
+        home: The workspace.
+        runs: The runs to estimate.
+    """
     wanted = {pace_key(run) for run in runs}
     times: dict[Key, list[float]] = {key: [] for key in wanted}
     for path in _newest(home):

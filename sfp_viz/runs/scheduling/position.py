@@ -22,8 +22,12 @@ FORWARDED = ("SFP_VIZ_DATA", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE
 
 
 def order_between(orders: Sequence[float], to: int) -> float | None:
-    """A number that comes at place ``to`` among the rising ``orders``; None when no number fits
-    between its neighbors any more."""
+    """A number that sorts at a place among others; None when no number fits between its neighbors.
+
+    Args:
+        orders: Rising numbers.
+        to: The place, from 0.
+    """
     to = max(0, min(to, len(orders)))
     if not orders:
         return 0.0
@@ -61,8 +65,16 @@ def add_to_queue(home: Path, run: Run, queued: Sequence[Run], *, front: bool) ->
 
 
 def reorder(run: Run, others: Sequence[Run], to: int) -> None:
-    """Move ``run`` to the place ``to`` among the ``others`` in the queue; all get new numbers where
-    none is left between two. Raises RunError when that cannot be written."""
+    """Move a run in the queue. All queued runs get new numbers where none is left between two.
+
+    Args:
+        run: The run to move.
+        others: The other queued runs, in order.
+        to: Its new place, from 0.
+
+    Raises:
+        RunError: A folder cannot be written to.
+    """
     order = order_between([_order(other) for other in others], to)
     queued = list(others)
     queued.insert(max(0, min(to, len(queued))), run)

@@ -30,8 +30,14 @@ _CARDS = "CUDA_VISIBLE_DEVICES"
 def start_next(
     activity: Activity, busy: Sequence[Run], slots: int, cards: Sequence[str]
 ) -> list[Path]:
-    """Start runs of ``now.queued`` in order while ``busy`` and they fit in ``slots`` places; the
-    folders of those that were started. With several graphics ``cards``, each gets its own."""
+    """Start queued runs in order while they fit; returns the folders of those that were started.
+
+    Args:
+        activity: The activity of the workspace.
+        busy: The trainings at work on this machine.
+        slots: How many places there are.
+        cards: The GPUs; if there are several, each run gets its own.
+    """
     started: list[Path] = []
     taken = [card for run in busy for card in _cards_of(run, cards)]
     used = sum(slots_needed(run, slots, cards) for run in busy)
@@ -48,7 +54,13 @@ def start_next(
 
 
 def slots_needed(run: Run, slots: int, cards: Sequence[str]) -> int:
-    """How many of ``slots`` places ``run`` takes: one, or one a process that trains on a card."""
+    """How many places a run takes: one, or one for each process that trains on a GPU.
+
+    Args:
+        run: The run.
+        slots: How many places there are; no run takes more.
+        cards: The GPUs.
+    """
     return min(slots, processes_of(run)) if cards else 1
 
 
@@ -58,7 +70,13 @@ def processes_of(run: Run) -> int:
 
 
 def free_gpus(taken: Sequence[str], cards: Sequence[str], count: int) -> tuple[str, ...]:
-    """The ``count`` cards that are ``taken`` least often, in their order."""
+    """The GPUs that are taken least often, in their order.
+
+    Args:
+        taken: Names of GPUs, once for each run that uses them.
+        cards: All GPUs.
+        count: How many are needed.
+    """
     least = sorted(range(len(cards)), key=lambda at: (list(taken).count(cards[at]), at))
     return tuple(cards[at] for at in sorted(least[:count]))
 

@@ -38,8 +38,15 @@ def slot_setting(home: Path) -> tuple[int, Source]:
 
 
 def set_slots(home: Path, at_once: int | None) -> None:
-    """Keep ``at_once`` trainings as the most at a time for this workspace; None leaves it to the
-    machine again. Raises RunError for a number out of range, or a folder that cannot be written."""
+    """Set how many trainings of a workspace may work at a time on this machine.
+
+    Args:
+        home: The workspace.
+        at_once: 1 to 64; None restores the default of the machine.
+
+    Raises:
+        RunError: The number is out of range, or the settings cannot be written.
+    """
     number = None if at_once is None else _checked(at_once, "Trainings at a time")
     try:
         change_settings(home, {"queue": None if number is None else {"at_once": number}})

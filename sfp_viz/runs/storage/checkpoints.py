@@ -64,8 +64,17 @@ class Checkpoints:
     def save(
         self, state: Mapping[str, Any], facts: Mapping[str, Any], *, done: int, step: int = 0
     ) -> None:
-        """Write ``state``, after ``done`` epochs and ``step`` steps of the next one; it lies on the
-        disk, whole, when this returns. Raises OSError or SafetensorError when that fails."""
+        """Write a checkpoint; it lies on the disk, whole, when this returns.
+
+        Args:
+            state: The state of the training, by name.
+            facts: The numerical settings of this process.
+            done: Whole epochs of the training.
+            step: Steps of the next epoch.
+
+        Raises:
+            OSError, SafetensorError: It cannot be written.
+        """
         from sfp_viz.nets.training.checkpoint import save_checkpoint
 
         name = self._next(step)

@@ -24,13 +24,19 @@ def training_facts(
     before: Counted | None = None,
     after: Counted | None = None,
 ) -> dict[str, Any]:
-    """The facts of a training, with the same keys for every kind of it.
+    """The facts of a training, with the same keys for every kind; what is not known (yet) is '' or
+    None. ``kind`` says which baseline it is: 'uniform' L1 or 'random', without edits besides locks;
+    else 'plan'.
 
-    ``digest`` and ``model`` (the name it is opened by) are of the unpruned network, ``before`` is
-    its cost and ``after`` that of the network to train. ``recipe`` with ``edits`` is what was
-    asked, ``plan`` what came of it; ``name`` is what its starter calls the recipe, by default its
-    name among the named ones. What is not known (yet) is '' or None. ``kind`` says which baseline
-    it is: 'uniform' L1 or 'random', without changes by hand besides locks; else 'plan'.
+    Args:
+        digest: The unpruned weights.
+        recipe: The recipe; None where training chose the filters.
+        edits: The manual edits.
+        plan: The plan that was made.
+        model: The name by which the unpruned network is opened; by default its digest.
+        name: What the starter calls the recipe; by default its name among the named ones.
+        before: MACs and params of the unpruned network.
+        after: MACs and params of the network to train.
     """
     return {
         "digest": digest,
@@ -47,7 +53,12 @@ def training_facts(
 
 
 def kind_of(recipe: Recipe | None, edits: Edits | None = None) -> str:
-    """Which baseline a recipe is: 'uniform', 'random', or 'plan' for none."""
+    """Which baseline a recipe is: 'uniform', 'random', or 'plan' for none.
+
+    Args:
+        recipe: The recipe; None where training chose the filters.
+        edits: The manual edits; with any besides locks it is no baseline.
+    """
     if recipe is None or (edits and replace(edits, protected=())):
         return "plan"
     return _BASELINES.get(name_of(recipe), "plan")

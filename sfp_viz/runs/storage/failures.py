@@ -32,8 +32,12 @@ def shortage_of(problem: BaseException) -> Shortage:
 
 
 def failure_message(problem: BaseException, *, batch: int = 0) -> str:
-    """``problem`` for a person; ``batch`` is the number of images at a time, 0 where there is
-    none to change."""
+    """What went wrong and what to do, in a sentence or two.
+
+    Args:
+        problem: The error.
+        batch: The batch size; 0 where there is none to change.
+    """
     kind = shortage_of(problem)
     if kind == "disk":
         return DISK

@@ -43,7 +43,15 @@ def read_points(path: Path) -> tuple[Point, ...]:
 
 
 def append(file: Path, entry: Epoch | Point | Refresh) -> None:
-    """Add a line; it lies on the disk when this returns. OSError leaves the file as it was."""
+    """Add a line to a history; it lies on the disk when this returns.
+
+    Args:
+        file: The history.
+        entry: The content of the line.
+
+    Raises:
+        OSError: It cannot be written; the file is then as it was.
+    """
     content = _line(entry).encode()
     with file.open("ab", buffering=0) as lines:  # a buffer would try its rest again at the close
         before = lines.tell()
@@ -58,7 +66,12 @@ def append(file: Path, entry: Epoch | Point | Refresh) -> None:
 
 
 def rewrite(file: Path, entries: Sequence[Epoch | Point] | Sequence[Refresh]) -> None:
-    """Leave only the lines of ``entries``; a file that would be empty is not begun."""
+    """Leave only the given lines in a history; no empty file is created.
+
+    Args:
+        file: The history.
+        entries: Its new content.
+    """
     if entries or file.exists():
         write_text(file, "".join(_line(entry) for entry in entries))
 

@@ -50,7 +50,11 @@ def record_from_dict(kind: type[Record], value: Mapping[str, Any], file: Path) -
 
 
 def load_record(kind: type[Record], file: Path) -> Record | None:
-    """The record in a JSON ``file``; None where there is no such file, or a field is missing.
+    """The record in a JSON file; None where there is no such file, or a field is missing.
+
+    Args:
+        kind: A dataclass, see ``record_from_dict``.
+        file: The file.
 
     Raises:
         RunError: A value has the wrong type.

@@ -115,7 +115,12 @@ def read_request(folder: Path) -> Request:
 
 
 def write_request(folder: Path, word: Request) -> None:
-    """Ask the worker of the run in ``folder`` to 'cancel' or 'pause'; '' takes a request back."""
+    """Ask a worker to stop.
+
+    Args:
+        folder: The folder of its run.
+        word: 'cancel' or 'pause'; '' takes a request back.
+    """
     if word:
         write_text(folder / REQUEST, f"{word}\n")
     else:

@@ -61,8 +61,16 @@ class RunSettings:
 
 
 def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Path | str]) -> Path:
-    """Make the folder of a run, which appears at once: ``entry`` becomes settings.json; ``files``
-    by name are texts, or files that are copied. Raises RunError when that is not possible."""
+    """Create the folder of a run, which appears at once, and return it.
+
+    Args:
+        target: The folder.
+        entry: The content of settings.json.
+        files: By name a text, or the path of a file that is copied.
+
+    Raises:
+        RunError: There is such a folder already, or it cannot be written.
+    """
     if target.exists():
         raise RunError(f"There is already a run at {target}. Choose another name, or delete it.")
     try:
@@ -87,8 +95,13 @@ def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Pa
 
 
 def input_files(path: Path, entry: RunSettings) -> tuple[str, ...]:
-    """The files that came with the run in ``path``; of an earlier version, which did not write them
-    down in ``entry``, those known by name."""
+    """The files that came with a run.
+
+    Args:
+        path: The folder of the run.
+        entry: Its settings.json; earlier versions did not list the files, which are then known by
+            name.
+    """
     known = entry.files or ("start.safetensors", "teacher.safetensors", "plan.json")
     return tuple(name for name in known if (path / name).is_file())
 
@@ -99,7 +112,12 @@ def free_name(path: Path) -> Path:
 
 
 def free_folder(home: Path, name: str) -> Path:
-    """A folder for a run called ``name`` that is not taken yet."""
+    """A folder for a new run, which does not exist yet.
+
+    Args:
+        home: The workspace.
+        name: What the run is called.
+    """
     runs = home / "runs"
     word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "run"
     stamp = time.strftime("%Y%m%d-%H%M%S")

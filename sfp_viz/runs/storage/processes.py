@@ -25,10 +25,13 @@ def hostname() -> str:
 
 
 def is_alive(pid: int, module: str, folder: Path) -> bool:
-    """Whether process ``pid`` of this machine runs ``python -m module folder``.
+    """Whether a process of this machine runs ``python -m module folder``. The command line is
+    compared, since process numbers are given out again. A zombie is not alive.
 
-    Looking at the command line makes it safe against numbers that were given out again. A dead
-    process that nobody has collected yet (a zombie) is not alive.
+    Args:
+        pid: The number of the process.
+        module: The module that it should run.
+        folder: The folder that it should work on.
     """
     import psutil
 
@@ -56,8 +59,13 @@ def is_gone(pid: int) -> bool:
 
 
 def group_members(leader: int, folder: Path) -> tuple[int, ...]:
-    """The living processes of the worker ``leader`` of ``folder`` on this machine: itself, and
-    those it started, also when it is dead itself."""
+    """The living processes of a worker on this machine: itself and those that it started, also
+    after its own death.
+
+    Args:
+        leader: The number of the worker's process.
+        folder: The folder of its run.
+    """
     import psutil
 
     members = []
@@ -87,8 +95,13 @@ def start_process(
     output: IO[bytes] | int,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Start a process in a session of its own, so that it outlives us; returns its number. It gets
-    our environment, with ``environment`` in it."""
+    """Start a process in a session of its own, so that it outlives ours; returns its number.
+
+    Args:
+        command: The program and its arguments.
+        output: Where its output and errors go.
+        environment: Variables set for it, beside those of this process.
+    """
     whole = {**os.environ, **(environment or {})}
     known = whole.get("PYTHONPATH")
     whole["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
@@ -105,15 +118,24 @@ def start_process(
 
 
 def python_module(module: str, folder: Path) -> list[str]:
-    """The command that runs a module of ours on a folder."""
+    """The command that runs a module of this package on a folder.
+
+    Args:
+        module: The module.
+        folder: Its argument.
+    """
     return [sys.executable, "-m", module, str(folder.resolve())]
 
 
 def remove_partial_files(folder: Path, *, patience: float = 1.0) -> None:
-    """Remove what processes of this machine that are dead now were writing in ``folder``.
+    """Remove what dead processes of this machine were writing.
 
-    One that was killed may take a moment to die after it let go of its lock, so what is still
-    there is looked at again for ``patience`` seconds; what the living write is gone by then.
+    A killed process may take a moment to die after its lock is free, so files of living ones are
+    looked at again.
+
+    Args:
+        folder: The folder of a run.
+        patience: Seconds for which files of living processes are looked at again.
     """
     from sfp_viz.runs.storage.processes import is_gone
 

@@ -145,8 +145,15 @@ class Run:
 
 
 def check_startable(run: Run, *, queued: bool = False) -> None:
-    """Raise RunError unless a worker may be started: ``run`` was stopped, was never started, or,
-    where ``queued``, waits in the queue."""
+    """Check that a worker may be started.
+
+    Args:
+        run: A run that was stopped, or never started.
+        queued: Whether a queued run may be started too.
+
+    Raises:
+        RunError: It may not.
+    """
     if run.state == "finished":
         raise RunError(f"The run '{run.id}' is finished; there is nothing left to do.")
     if not (run.startable or (queued and run.state == "queued")):

@@ -119,9 +119,16 @@ def last_refreshes(path: Path) -> tuple[Refresh, ...]:
 def sparsify_progress(
     path: Path, worker: WorkerRecord, epochs: Sequence[Epoch], tuning: int, *, state: str
 ) -> dict[str, Any]:
-    """How far a run is, as fields of Run: epochs of both parts that are done, of how many, and the
-    seconds left, estimated from those that are done. ``tuning`` epochs come after the first part;
-    ``worker`` is its worker.json."""
+    """How far a run is, as fields of Run: epochs done of both phases, of how many, and the seconds
+    left, estimated from those that are done.
+
+    Args:
+        path: The folder of the run.
+        worker: The last heartbeat.
+        epochs: The epochs of the fine-tuning that are done.
+        tuning: How many epochs the fine-tuning has.
+        state: The state of the run.
+    """
     lines = last_refreshes(path)
     try:
         request = read_sparsify_request(path)

@@ -95,10 +95,20 @@ def final_network_epochs(run: Run) -> tuple[Epoch, ...]:
 
 
 def write_stages(path: Path, stages: Sequence[Stage]) -> None:
-    """Write all lines at once; the worker alone does."""
+    """Write stages.jsonl at once.
+
+    Args:
+        path: The folder of the run.
+        stages: All its lines.
+    """
     write_text(path / STAGES, "".join(json.dumps(asdict(stage)) + "\n" for stage in stages))
 
 
 def stage_folder(path: Path, number: int) -> Path:
-    """The folder of one stage of the run in ``path``."""
+    """The folder of a stage.
+
+    Args:
+        path: The folder of the run.
+        number: The number of the stage, from 1.
+    """
     return path / "stages" / str(number)

@@ -80,7 +80,15 @@ class WorkerRecord:
         return {"format": 1, **self.facts, **value}
 
     def save(self, folder: Path, *, durable: bool = True) -> None:
-        """Write worker.json. Raises OSError."""
+        """Write worker.json.
+
+        Args:
+            folder: The folder of the run.
+            durable: Whether to wait until it is on the disk.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         write_json(folder / WORKER_FILE, self.to_json(), durable=durable)
 
 

@@ -34,13 +34,23 @@ def read_settings(home: Path) -> dict[str, Any]:
 
 
 def section(home: Path, name: str) -> dict[str, Any]:
-    """One object of the settings, such as 'cluster'; {} when it is not there."""
+    """One object of the settings; {} where there is none.
+
+    Args:
+        home: The workspace.
+        name: Its key, such as 'cluster'.
+    """
     value = read_settings(home).get(name)
     return value if isinstance(value, dict) else {}
 
 
 def change_settings(home: Path, changes: Mapping[str, Any]) -> None:
-    """Set the keys of ``changes``; a value of None takes the key away."""
+    """Change the settings of a workspace.
+
+    Args:
+        home: The workspace.
+        changes: Values by key; None removes a key.
+    """
     home.mkdir(parents=True, exist_ok=True)
     with file_lock(home / ".settings.lock"):
         merged = {**read_settings(home), **changes}

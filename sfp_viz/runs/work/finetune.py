@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
-    """Train from the last checkpoint, or the start, to the end. Raises SfpError on trouble."""
+    """Train from the last checkpoint, or the start, to the end.
+
+    Args:
+        run: The run as it was read.
+        heartbeat: The worker's.
+
+    Raises:
+        SfpError: Something went wrong; its message says what.
+        Stopped: The run was asked to stop.
+    """
     folder = run.path
     heartbeat.report("loading")
     checkpoints = Checkpoints(folder, epochs=len(read_epochs(folder)))
@@ -58,11 +67,20 @@ def train(
     before: int = 0,
     total: int = 0,
 ) -> None:
-    """Do all epochs that are left, each with its line and its checkpoint. ``before`` of the run's
-    ``total`` epochs came before this training: those of earlier stages.
+    """Train the epochs that are left, each with its line and its checkpoint.
 
-    Raises Stopped when asked to stop or to pause, with a checkpoint of that very step; RunError
-    when the loss is no longer finite: the last whole epoch is then the newest that is kept.
+    Args:
+        training: The training, with the last checkpoint loaded.
+        folder: The folder of the run, with epochs.jsonl.
+        heartbeat: The worker's.
+        checkpoints: Where the training is saved.
+        before: Epochs of the run before this training: those of earlier stages.
+        total: Epochs of the run; 0 for those of this training.
+
+    Raises:
+        Stopped: The run was asked to stop or to pause; there is a checkpoint of that very step.
+        RunError: The loss is no longer finite; the newest checkpoint is that of the last whole
+            epoch.
     """
     from sfp_viz.nets.training.reproducibility import numerics
 
@@ -96,8 +114,14 @@ def train(
 
 
 def report_numerics(settings: Distillation, heartbeat: Heartbeat, last: Checkpoint | None) -> str:
-    """Compute as the worker before us did, with as many threads; where that is not possible, say
-    that the result may differ. What it depends on is written down. Returns what was said."""
+    """Compute with the same numerical settings as the worker before us, and write them down.
+    Returns a note where that is not possible, so that the result may differ; else ''.
+
+    Args:
+        settings: The settings of the training.
+        heartbeat: The worker's, which gets the settings and the note.
+        last: The checkpoint to continue from.
+    """
     from sfp_viz.nets.training.reproducibility import numerics
 
     earlier = last.facts if last is not None else {}
@@ -185,7 +209,13 @@ def _before(
 
 
 def finish(folder: Path, model: Model, before: Before) -> None:
-    """Write the trained ``model``, and what the run came to by its last epoch."""
+    """Write the trained network, and the result of the last epoch.
+
+    Args:
+        folder: The folder of the run.
+        model: The trained network.
+        before: What was measured before the first epoch.
+    """
     from sfp_viz.nets.io.model_file import save_model
 
     save_model(model, folder / "student.safetensors")  # it appears at once
@@ -193,8 +223,13 @@ def finish(folder: Path, model: Model, before: Before) -> None:
 
 
 def write_result(folder: Path, before: Before, *, seconds: float = 0.0) -> None:
-    """What the run came to by its last epoch, or, without any, ``before`` them; ``seconds`` of
-    training came before the epochs."""
+    """Write the result of the last epoch, or of ``before`` where there was none.
+
+    Args:
+        folder: The folder of the run.
+        before: What was measured before the first epoch.
+        seconds: Seconds of training before the first epoch.
+    """
     epochs = read_epochs(folder)
     accuracy = epochs[-1].test_accuracy if epochs else before.one_shot
     images = epochs[-1].test_images if epochs else before.images

@@ -56,13 +56,25 @@ class Heartbeat:
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def report(self, phase: str, *, done: int = 0, steps: int = 0, step: int = 0) -> None:
-        """Say what the worker is at, after how many epochs, and of how many steps the one begun
-        is, ``step`` of them done; written at once."""
+        """Write what the worker is doing, at once.
+
+        Args:
+            phase: What it is doing, such as 'training'.
+            done: Epochs or points that are done.
+            steps: Steps of the current epoch.
+            step: Steps of it that are done.
+        """
         self._step = step - 1
         self._write(phase=phase, done=done, steps=steps)
 
     def say(self, facts: Mapping[str, Any], message: str = "") -> None:
-        """Threads, versions and device for the record, and a sentence for the page."""
+        """Write facts and a message for the page.
+
+        Args:
+            facts: Fields of WorkerRecord, and facts by any other name, such as threads and
+                versions.
+            message: A sentence; '' for none.
+        """
         self._write(**facts, message=message)
 
     def step(self) -> bool:
@@ -76,7 +88,12 @@ class Heartbeat:
             raise Stopped
 
     def end(self, outcome: str, message: str = "") -> None:
-        """The last word: 'finished', 'cancelled', 'paused', or 'failed' with a message."""
+        """Write the last heartbeat.
+
+        Args:
+            outcome: 'finished', 'cancelled', 'paused' or 'failed'.
+            message: A sentence for the page.
+        """
         words = {"message": message} if message or outcome != "finished" else {}
         self._write(last=True, outcome=outcome, phase="ended", **words)
 

@@ -42,7 +42,16 @@ def main(home: Path) -> None:
 def measure(
     name: str, ended: float, file: Path, batch: int, threads: int, *, warmups: int = 0
 ) -> RunLatency:
-    """The latency of one network on the CPU; ``warmups`` times more before, for a cold machine."""
+    """The latency of one network on the CPU.
+
+    Args:
+        name: What is measured: the id of a run, or 'whole:' and a digest.
+        ended: When its run ended, in seconds since 1970.
+        file: The network.
+        batch: Images per forward pass.
+        threads: CPU threads.
+        warmups: Measurements before the one that counts.
+    """
     from sfp_viz.nets.evaluation.measure import measure_latency
     from sfp_viz.nets.stripes.striped_file import load_striped
     from sfp_viz.nets.training.reproducibility import numerics

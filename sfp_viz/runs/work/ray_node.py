@@ -17,9 +17,14 @@ USAGE = "Usage: python -m sfp_viz.runs.worker FOLDER, or --attempt N --run ID on
 
 
 def folder_of_job(words: Sequence[str], *, patience: float = PATIENCE) -> Path | None:
-    """The folder of the run that a job is for: ``words`` are '--attempt N --run ID', or
-    '--run ID'. What the worker prints goes into the run's log.txt from here on. None when the node
-    cannot, or need not, do it: the reason is printed, so that Ray keeps it with the job."""
+    """The folder of the run that a job is for; from here on the worker's output goes to its
+    log.txt. None when this node cannot, or need not, do it: the reason is printed, so that Ray
+    keeps it.
+
+    Args:
+        words: '--attempt N --run ID', or '--run ID'.
+        patience: Seconds to wait until the shared folder shows the start.
+    """
     options = dict(zip(words[::2], words[1::2], strict=False))
     name, number = options.get("--run", ""), options.get("--attempt", "0")
     usual = set(options) <= {"--run", "--attempt"} and len(words) == 2 * len(options)

@@ -54,7 +54,16 @@ class Task:
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
-    """Do what is left. Raises SfpError on trouble, Stopped when asked to stop."""
+    """Train sparse, prune and fine-tune, from where a worker before us ended.
+
+    Args:
+        run: The run as it was read.
+        heartbeat: The worker's.
+
+    Raises:
+        SfpError: Something went wrong; its message says what.
+        Stopped: The run was asked to stop.
+    """
     heartbeat.report("loading")
     path, first = run.path, run.path / CHECKPOINTS
     first.mkdir(exist_ok=True)

@@ -29,8 +29,16 @@ REPEATS = 30  # passes of a whole network; half as many of a layer
 def write_outcome(
     folder: Path, model: Model, student: Model, before: Before, order: SparsifyRequest
 ) -> None:
-    """Write the trained ``student``, what its training came to beside the ``model`` network, and
-    the result. A student with stripes is kept with each layer as it is fastest, measured here."""
+    """Write the trained network, the costs beside the unpruned one, and the result. In a network
+    with stripes each layer is kept as it is fastest, measured here.
+
+    Args:
+        folder: The folder of the run.
+        model: The unpruned network.
+        student: The trained network.
+        before: What was measured before the fine-tuning.
+        order: What the run was asked for.
+    """
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.tracing.read_network import read_network
 

@@ -46,11 +46,20 @@ def spawn_ranks(
     teacher: Path | None,
     data: str,
 ) -> Iterator[Fabric | None]:
-    """The Fabric for a Training with ``settings``; None, and nothing is started, for one process.
+    """The Fabric for a Training on several processes; None, and nothing is started, for one
+    process.
 
-    The others build the same Training of the files ``start`` and ``teacher`` and the images of
-    ``data``, wait for ``restore``, and train until all epochs are done or the worker stops. If one
-    of them dies, the worker fails with a sentence, also when it waits for the dead one.
+    The others build the same Training, wait for its state, and train until all epochs are done or
+    the worker stops. If one of them dies, the worker fails with a sentence, also while it waits for
+    the dead one.
+
+    Args:
+        folder: The folder of the run.
+        settings: The training; it says how many processes.
+        heartbeat: The worker's.
+        start: A file of the network to train.
+        teacher: A file of the teacher; None without one.
+        data: The images, by name or path.
     """
     if settings.processes == 1:
         yield None

@@ -73,7 +73,16 @@ class Task:
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
-    """Do all stages that are left. Raises SfpError on trouble, Stopped when asked to stop."""
+    """Do all stages that are left.
+
+    Args:
+        run: The run as it was read.
+        heartbeat: The worker's.
+
+    Raises:
+        SfpError: Something went wrong; its message says what.
+        Stopped: The run was asked to stop.
+    """
     heartbeat.report("loading", done=len(run.epochs))
     task = _task(run, heartbeat)
     aims = targets(task.order.steps, task.order.recipe.target_reduction)

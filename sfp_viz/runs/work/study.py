@@ -40,7 +40,16 @@ class Job:
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
-    """Measure what is not there yet, and write the result. Raises SfpError on trouble."""
+    """Measure what is not measured yet, and write the result.
+
+    Args:
+        run: The run as it was read.
+        heartbeat: The worker's.
+
+    Raises:
+        SfpError: Something went wrong; its message says what.
+        Stopped: The run was asked to stop.
+    """
     study = run.study
     if study is None:
         raise RunError(f"The run at {run.path} is not a study.")

@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 
 
 def work(run: Run, heartbeat: Heartbeat) -> None:
-    """Lay out what is not there yet, each once, and start it. Raises SfpError on trouble."""
+    """Create and start each run that is not there yet.
+
+    Args:
+        run: The run as it was read.
+        heartbeat: The worker's.
+
+    Raises:
+        SfpError: Something went wrong; its message says what.
+        Stopped: The run was asked to stop.
+    """
     heartbeat.report("loading")
     sweep, locks = read_sweep(run.path)
     done = {point.task: point for point in run.points if isinstance(point.value, str)}
