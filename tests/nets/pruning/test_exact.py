@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torchvision.models import MobileNetV2
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+from torchvision.models.densenet import DenseNet
+from torchvision.models.regnet import BlockParams, RegNet
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.edits import Edits
@@ -24,16 +28,26 @@ SMALL = {
     "cifar_resnet padded": ({"blocks": 2, "shortcut": "pad"}, (3, 32, 32)),
     "slim_vgg11": ({}, (1, 28, 28)),
 }
+SHRUNKEN = {  # torchvision's own classes with fewer and narrower layers of each kind
+    "DenseNet": lambda: DenseNet(8, (2, 2, 2), 16, num_classes=10),
+    "ConvNeXt": lambda: ConvNeXt(
+        [CNBlockConfig(32, 64, 1), CNBlockConfig(64, None, 2)], num_classes=10
+    ),
+    "RegNet": lambda: RegNet(
+        BlockParams.from_init_params(6, w_0=24, w_a=24, w_m=2.5, group_width=8, se_ratio=0.25),
+        num_classes=10,
+    ),
+    "MobileNetV2": lambda: MobileNetV2(num_classes=10, width_mult=0.25),
+}
 LARGE = (
     "resnet18",
-    pytest.param("vgg16_bn", marks=pytest.mark.slow),  # the small VGG has the same operations
-    "mobilenet_v2",
     "mobilenet_v3_small",
-    "densenet121",
-    "regnet_y_400mf",
-    "convnext_tiny",
     "squeezenet1_1",
     "googlenet",
+    *(
+        pytest.param(name, marks=pytest.mark.slow)  # the shrunken ones have the same operations
+        for name in ("vgg16_bn", "mobilenet_v2", "densenet121", "regnet_y_400mf", "convnext_tiny")
+    ),
 )
 
 
@@ -41,6 +55,8 @@ def built(name: str) -> Model:
     if name in SMALL:
         arguments, shape = SMALL[name]
         module = architectures.build(name.split()[0], arguments)
+    elif name in SHRUNKEN:
+        module, shape = SHRUNKEN[name](), (3, 64, 64)
     else:
         module, shape = architectures.build(f"torchvision:{name}", {}), (3, 64, 64)
     return Model(randomize(module), name=name, input_shape=shape)
@@ -94,6 +110,6 @@ def test_a_sample_architecture_is_cut_as_its_cost_and_its_silenced_twin_say(name
     check_exact(built(name))
 
 
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", [*SHRUNKEN, *LARGE])
 def test_a_torchvision_network_is_cut_as_its_cost_and_its_silenced_twin_say(name):
     check_exact(built(name), also_without_ties=False)

@@ -18,7 +18,7 @@ from sfp_viz.nets.pruning.prune import masked, prune
 from sfp_viz.nets.tracing.read_network import read_network
 
 # Marked slow: each kind of layer is met by a quicker one, a tiny network, and in test_exact.py.
-SLOWEST = ("resnet18", "vgg16_bn", "densenet121", "regnet_y_400mf", "convnext_tiny")
+SLOWEST = ("resnet18", "vgg16_bn", "mobilenet_v2", "densenet121", "regnet_y_400mf", "convnext_tiny")
 LARGE = ("resnet18", "vgg16_bn", "mobilenet_v2", "densenet121", "regnet_y_400mf", "convnext_tiny")
 
 
