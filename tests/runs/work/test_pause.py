@@ -77,13 +77,13 @@ def gone(number: int) -> bool:
 
 
 def test_a_run_paused_again_and_again_ends_with_the_same_bytes(new_run, tmp_path):
-    settings = replace(SETTINGS, epochs=12)  # enough that it is not over before it is asked
+    settings = replace(SETTINGS, epochs=6)  # enough that it is not over before it is asked
     alone, path = new_run(settings=settings), new_run(settings=settings)
     launch(alone)
     assert list(watch(alone, every=0.02))[-1].state == "finished"
     number, positions = launch(path), []
     for epochs in (0, 1, 2):
-        until(path, lambda run, n=epochs: run.phase == "training" and run.progress * 12 > n + 0.05)
+        until(path, lambda run, n=epochs: run.phase == "training" and run.progress * 6 > n + 0.05)
         run = pause(path)
         assert run.state == "paused", run.message
         assert gone(number)
@@ -92,7 +92,7 @@ def test_a_run_paused_again_and_again_ends_with_the_same_bytes(new_run, tmp_path
         positions.append((kept.done, kept.step))
         if kept.step:  # by chance it comes between two epochs, where a checkpoint is due anyway
             assert f"epoch {kept.done + 1}, after step {kept.step} of 90" in run.message
-        assert run.progress == pytest.approx((kept.done + kept.step / 90) / 12)
+        assert run.progress == pytest.approx((kept.done + kept.step / 90) / 6)
         saved = save_network(path, tmp_path / "kept.safetensors")
         assert (saved.epoch, saved.step) == (kept.done, kept.step)
         assert (saved.accuracy is None) == (kept.step > 0)
@@ -104,7 +104,7 @@ def test_a_run_paused_again_and_again_ends_with_the_same_bytes(new_run, tmp_path
     assert any(step for _, step in positions)  # written for a pause, when none was due
     assert done.student.read_bytes() == (alone / "student.safetensors").read_bytes()
     saved = save_network(path, tmp_path / "kept.safetensors")
-    assert (saved.epoch, saved.accuracy) == (12, done.result.accuracy)
+    assert (saved.epoch, saved.accuracy) == (6, done.result.accuracy)
     assert saved.file.read_bytes() == done.student.read_bytes()
     with pytest.raises(RunError, match="nothing to pause"):
         pause(path)
