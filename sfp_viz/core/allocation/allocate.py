@@ -51,7 +51,7 @@ def allocated_widths(problem: Problem) -> dict[str, int]:
     'dispersion': tau * dispersion ** gamma of a group's units, within what the recipe and
     ``edits`` allow, 'uniform': tau; the largest tau that meets the target; 'pooled': one
     threshold on the importance of all filters, each group's divided by its mean; 'functional' and
-    'sensitivity': by curves of damage, see allocation.py. Then single units (steps of the
+    'sensitivity': by curves of damage, see strategies.py. Then single units (steps of the
     rounding) are given back while the target holds. Where ``edits`` say so (``makeup`` False),
     ratios by hand replace their groups' widths afterwards, and the target may be missed.
 

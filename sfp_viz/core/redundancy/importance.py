@@ -48,7 +48,7 @@ def importance(
     - chip: what the unit's maps add to the nuclear norm of all. 0 or more. One decomposition a
       layer of each of 128 images. Sui et al. 2021.
     - reconstruction: the unit's place in the order in which the others can make up for it. 0 to
-      n - 1. One look at images, then O(n^3). Our design (reconstruction.py).
+      n - 1. One look at images, then O(n^3). Our design: elimination.py.
 
     l1, l2, fpgm and bn_scale of several layers: the mean of their scores, each divided by the
     layer's mean (our reading).
