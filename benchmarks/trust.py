@@ -29,7 +29,7 @@ from sfp_viz.core.comparison.verdict import agreement
 from sfp_viz.core.evidence.evidence import Evidence
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
-    gathered,
+    collect_sensitivity,
     sensitivity_from_json,
     sensitivity_to_json,
 )
@@ -85,7 +85,7 @@ def sensitivity_of(
         done.append(point)
         with points.open("a") as out:
             out.write(json.dumps(point) + "\n")
-    sensitivity = gathered(
+    sensitivity = collect_sensitivity(
         network,
         recipe,
         done,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sfp_viz.core.evidence.sensitivity import Sensitivity, losses, measured
+from sfp_viz.core.evidence.sensitivity import Sensitivity, losses, measured_points
 from sfp_viz.figures import theme
 from sfp_viz.text.numbers import percent, span
 
@@ -65,7 +65,7 @@ def _small(
     color = theme.PALETTE[0] if chosen else theme.GREY
     curve = losses(sensitivity, name)
     whole = 100 * sensitivity.fresh / max(1, sensitivity.images)
-    points = measured(sensitivity, name)
+    points = measured_points(sensitivity, name)
     figure.add_scatter(
         x=[100 * gone / size for gone in range(size)],
         y=[whole - lost for lost in curve],

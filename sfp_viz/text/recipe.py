@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sfp_viz.core.plan.recipe import WITHOUT_IMAGES, Compensation
+
 RECIPE_NAMES: Mapping[str, str] = {
     "similarity": "Similarity (weights only)",
     "paper_sfp": "SFP, as we read the paper",
@@ -138,6 +140,19 @@ _GOALS = {
     "memory": "peak activation memory",
     "latency": "latency (estimated)",
 }
+
+
+NORMS_KEPT = "BatchNorm keeps its old statistics."  # without images, whatever the recipe
+
+
+def uncompensated_sentence(compensation: Compensation) -> str:
+    """What pruning without calibration images does not do; '' for what needs none."""
+    if compensation in WITHOUT_IMAGES:
+        return ""
+    return (
+        "The pruned filters are not compensated: the recipe's "
+        f"'{CHOICE_NAMES['compensation'][compensation]}' needs images, and none were given."
+    )
 
 
 def goal_name(goal: str) -> str:

@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from sfp_viz.core.cost.cost import Cost
-from sfp_viz.core.evidence.evidence import missing
+from sfp_viz.core.evidence.evidence import missing_evidence
 from sfp_viz.errors import SfpError
 from sfp_viz.text.numbers import change, count
 from sfp_viz.text.recipe import EVIDENCE_NAMES
@@ -46,7 +46,9 @@ def top(page: str = "", title: str = "") -> None:
                     st.markdown(f"# {name}", width="content")
                     job_chip.chip(page)
                 planned_cost = planned.cost(session.model, session.request)
-                missing_evidence = missing(session.recipe, evidence.evidence(session.model))
+                missing_evidence = missing_evidence(
+                    session.recipe, evidence.evidence(session.model)
+                )
                 free = bool(loaders.network(session.model).free)
                 st.html(_STRIP + _name(title) + strip(planned_cost, free, missing_evidence))
             except SfpError as problem:

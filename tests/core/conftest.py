@@ -188,7 +188,7 @@ def observations_of(network, seed=0, scores=("taylor", "hrank", "chip"), without
         images=100,
         mean={name: draw.normal(size=size) for name, size in sizes.items()},
         covariance={name: one @ one.T for name, (one, _) in parts.items()},
-        reach={name: two @ two.T for name, (_, two) in parts.items()},
+        readers_gram={name: two @ two.T for name, (_, two) in parts.items()},
         power={name: float(draw.uniform(50, 100)) for name in sizes},
         scores={s: {name: draw.random(size) for name, size in sizes.items()} for s in scores},
     )

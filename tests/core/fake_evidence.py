@@ -27,7 +27,7 @@ def observations_of(network, seed=0, skip=()):
         images=8,
         mean={name: rng.normal(size=size) for name, size in sizes.items()},
         covariance={name: square(size) for name, size in sizes.items()},
-        reach={name: square(size) for name, size in sizes.items()},
+        readers_gram={name: square(size) for name, size in sizes.items()},
         power={name: float(rng.uniform(10, 1000)) for name in sizes},
         scores={
             score: {name: rng.random(size) for name, size in sizes.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from sfp_viz import figures
 from sfp_viz.core.comparison.trust import Draw, Trust
-from sfp_viz.core.evidence.sensitivity import Sensitivity, gathered, losses
+from sfp_viz.core.evidence.sensitivity import Sensitivity, collect_sensitivity, losses
 from sfp_viz.core.measurement import wilson
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.figures import theme
@@ -15,7 +15,7 @@ from sfp_viz.figures import theme
 @pytest.fixture
 def known(two_groups) -> Sensitivity:
     points = [("", 0, 900), ("a", 6, 870), ("a", 4, 800), ("b", 3, 600)]
-    return gathered(two_groups, Recipe(), points, data="d, test", images=1000)
+    return collect_sensitivity(two_groups, Recipe(), points, data="d, test", images=1000)
 
 
 def test_each_group_has_a_chart_with_measured_points_and_their_intervals(known):

@@ -11,7 +11,7 @@ import pytest
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
-from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
+from sfp_viz.core.plan.sweep import FLOORS, Sweep, comparable_recipe
 from sfp_viz.core.selection.iterative_schedule import Steps
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch
@@ -125,7 +125,7 @@ def test_a_sweep_without_a_target_says_what_is_missing(open_page):
 @pytest.fixture
 def swept(workspace) -> Path:
     """A finished sweep of one recipe and two seeds, whose runs are finished too."""
-    recipes = (("random", fair("random", Recipe())),)
+    recipes = (("random", comparable_recipe("random", Recipe())),)
     path = create_sweep(
         workspace, model_file=sample_path(MODEL), sweep=Sweep((0.3,), recipes, (0, 1)),
         settings=Distillation(epochs=1), data="digits", facts={"model": MODEL},
@@ -190,7 +190,7 @@ def test_deleting_a_sweep_says_that_its_runs_stay(swept, open_page):
 def test_on_the_cluster_nothing_is_said_to_come_one_after_the_other(workspace):
     network, settings = sample_network(MODEL), Distillation(epochs=2)
     subject = Subject(MODEL, Request(Recipe()), "digits")
-    sweep = Sweep((0.3,), (("random", fair("random", Recipe())),), (0, 1))
+    sweep = Sweep((0.3,), (("random", comparable_recipe("random", Recipe())),), (0, 1))
     finished_run(workspace, settings=settings)  # an epoch took its seconds
     here = sweep_form.description(network, subject, settings, sweep, 2, "here")
     there = sweep_form.description(network, subject, settings, sweep, 2, "ray")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sfp_viz.core.evidence.sensitivity import WHOLE, gathered, sensitivity_to_json
+from sfp_viz.core.evidence.sensitivity import WHOLE, collect_sensitivity, sensitivity_to_json
 from sfp_viz.core.evidence.study import Study, study_to_dict
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
@@ -50,7 +50,7 @@ def sensitive(workspace) -> Path:
     network = sample_network(MODEL)
     points = [(*WHOLE, 350), ("conv1", 10, 90), ("conv2", 24, 345), ("conv2", 6, 250)]
     points += [("fc1", 32, 300)]
-    found = gathered(network, Recipe(), points, data="digits, test", images=360)
+    found = collect_sensitivity(network, Recipe(), points, data="digits, test", images=360)
     run = workspace / "runs" / "measured"
     run.mkdir(parents=True)
     finding = Finding(network.digest, "sensitivity.json", "digits, test", 360, 1.0, 0.0, 1.0)

@@ -11,7 +11,7 @@ import click
 
 import sfp_viz
 from sfp_viz.cli.output.text import print_result, table, with_json
-from sfp_viz.core.comparison.tradeoff import Axis, Point, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, standings_by_key
 from sfp_viz.errors import RunError
 from sfp_viz.files import write_text
 from sfp_viz.runs.folder import home
@@ -93,7 +93,7 @@ def _standings(
         return run.digest, run.data
 
     for _, alike in itertools.groupby(sorted(runs, key=place), place):
-        for key, standing in standing_of(points_of(list(alike), timed=timed), axis).items():
+        for key, standing in standings_by_key(points_of(list(alike), timed=timed), axis).items():
             standings[key.removeprefix(RUN)] = STANDINGS[standing]
     return standings
 

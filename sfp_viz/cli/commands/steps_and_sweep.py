@@ -30,7 +30,7 @@ from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import DEFAULT, NAMED, Coupled, Recipe
 from sfp_viz.core.plan.request import Request
-from sfp_viz.core.plan.sweep import FLOORS, Sweep, fair
+from sfp_viz.core.plan.sweep import FLOORS, Sweep, comparable_recipe
 from sfp_viz.core.selection.iterative import check_steps
 from sfp_viz.core.selection.iterative_schedule import Growth, Steps
 from sfp_viz.runs.create.steps import check_settings, create_steps
@@ -59,7 +59,9 @@ class SweepOptions:
         names = dict.fromkeys([*(self.recipes or ("similarity",)), *baselines])
         like = Recipe(coupled=self.coupled)
         recipes = tuple(
-            (name, fair(name, like)) if name in NAMED else (Path(name).stem, find_recipe(name, {}))
+            (name, comparable_recipe(name, like))
+            if name in NAMED
+            else (Path(name).stem, find_recipe(name, {}))
             for name in (DEFAULT if name == "default" else name for name in names)
         )
         return Sweep(self.targets, recipes, self.seeds)

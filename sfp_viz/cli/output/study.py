@@ -130,7 +130,7 @@ def _standing(file: Path) -> dict[str, Any]:
 
 
 def _sensitivity(file: Path) -> str:
-    from sfp_viz.core.evidence.sensitivity import measured, sensitivity_from_json
+    from sfp_viz.core.evidence.sensitivity import measured_points, sensitivity_from_json
     from sfp_viz.core.measurement import wilson
 
     record = sensitivity_from_json(file.read_text())
@@ -143,7 +143,7 @@ def _sensitivity(file: Path) -> str:
         rows += [
             (group, f"{p.kept} of {record.sizes[group]}", percent(p.accuracy), span(p.interval),
              f"{p.lost:.1f}")
-            for p in measured(record, group)
+            for p in measured_points(record, group)
         ]  # fmt: skip
     heads = ("group pruned alone", "kept", "one-shot accuracy", "95 % interval", "points lost")
     return table(heads, rows)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sfp_viz.core.allocation.allocate import allocated_widths
-from sfp_viz.core.allocation.feasibility import furthest
+from sfp_viz.core.allocation.feasibility import largest_reduction
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.sensitivity import Sensitivity, predicted_loss
 from sfp_viz.core.plan.recipe import Recipe
@@ -41,7 +41,7 @@ def losing_at_most(problem: Problem, points: float = 1.0) -> Recipe:
         kept = allocated_widths(problem.with_recipe(target_reduction=step * _STEP))
         return predicted_loss(known, _measured(problem, known, kept))
 
-    below, above = 0, int(np.floor(furthest(problem) / _STEP)) + 1
+    below, above = 0, int(np.floor(largest_reduction(problem) / _STEP)) + 1
     if (least := lost(0)) > points:
         raise PlanError(
             f"What is fixed by hand is already predicted to lose {least:.1f} points, more than "

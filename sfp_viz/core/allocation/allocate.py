@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sfp_viz.core.allocation.bounds import bounds, on_steps
+from sfp_viz.core.allocation.bounds import bounds, stepped_bounds
 from sfp_viz.core.allocation.feasibility import UnreachableTarget, feasibility
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.strategies import (
@@ -18,7 +18,7 @@ from sfp_viz.core.allocation.strategies import (
     functional_curves,
     sensitivity_curves,
 )
-from sfp_viz.core.evidence.evidence import Evidence, check, needs
+from sfp_viz.core.evidence.evidence import Evidence, check_evidence, needs
 from sfp_viz.core.memo import Memo
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Recipe
@@ -72,7 +72,7 @@ def allocate(problem: Problem) -> Allocation:
         RecipeError: Evidence that the recipe needs is missing or belongs to other weights.
     """
     network, recipe, edits = problem.network, problem.recipe, problem.edits
-    check(recipe, problem.evidence, network.digest)
+    check_evidence(recipe, problem.evidence, network.digest)
     low, high = bounds(problem)
     if edits.ratios and not edits.makeup:
         without_ratios = allocate(problem.with_edits(ratios=()))
@@ -83,7 +83,7 @@ def allocate(problem: Problem) -> Allocation:
     budget = (1 - recipe.target_reduction) * count(count.sizes)
     budget = budget + 1e-9 if recipe.goal == "latency" else float(np.floor(budget + 1e-6))
     for step in dict.fromkeys((recipe.rounding, 1)):
-        least, most = on_steps(low, high, step)
+        least, most = stepped_bounds(low, high, step)
         if count(least) <= budget:
             widths = _shared(problem, Budget(count, budget, least, most, step))
             kept = {g.name: int(n) for g, n in zip(network.groups, widths.kept, strict=True)}

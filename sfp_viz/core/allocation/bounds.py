@@ -17,9 +17,11 @@ def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     A ratio by hand sets both; a lock and a protected group keep all; ``least``, ``most`` and the
     recipe's ``max_ratio`` bound the rest, and filters kept or removed by hand bound every group.
     ``most`` comes before ``max_ratio``, cuts a group that is tied or not seen down to it, and is
-    rounded down to the recipe's multiple where one stays. Groups that the
-    evidence says nothing about (see ``unseen``) stay whole too. Raises PlanError where an edit does
-    not fit the network.
+    rounded down to the recipe's multiple where one is left. Groups that the evidence says nothing
+    about (see ``unseen_groups``) are kept whole too.
+
+    Raises:
+        PlanError: An edit does not fit the network.
     """
     network, recipe, edits = problem.network, problem.recipe, problem.edits
     if edits.digest != network.digest:
@@ -30,13 +32,13 @@ def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     pairs = (edits.ratios, edits.keep, edits.remove, edits.least, edits.most)
     for name in (*(name for edited in pairs for name in dict(edited)), *edits.protected):
         network.group(name)  # raises PlanError for a name that the network has not
-    skipped = unseen(problem)
+    skipped = unseen_groups(problem)
     ranges = [_range(group, recipe, edits, group.name in skipped) for group in network.groups]
     low, high = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
     return low, high
 
 
-def unseen(problem: Problem) -> frozenset[str]:
+def unseen_groups(problem: Problem) -> frozenset[str]:
     """Free groups of which the evidence says nothing that the recipe goes by: they stay whole.
 
     Not observed (no layer reads them channel by channel) or, for 'sensitivity', not measured.
@@ -57,7 +59,7 @@ def unseen(problem: Problem) -> frozenset[str]:
     )
 
 
-def on_steps(low: np.ndarray, high: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+def stepped_bounds(low: np.ndarray, high: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Bounds moved onto multiples of ``step``; what has no multiple inside stays as it is."""
     least, most = -(-low // step) * step, high // step * step
     least = np.where(least > high, high, least)

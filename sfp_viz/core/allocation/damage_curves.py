@@ -37,11 +37,11 @@ def functional_curves(observations: Observations) -> dict[str, np.ndarray]:
 def energy(observations: Observations, group: str) -> float:
     """What the next layers get from a group, as a share of the stream that it disturbs, 0..
 
-    tr(reach * covariance) / power: the weight of the group's errors in 'functional' widths.
+    tr(readers_gram * covariance) / power: the weight of the group's errors in 'functional' widths.
     """
-    _, covariance, reach = observations.of(group)
+    _, covariance, readers_gram = observations.of(group)
     power = float(observations.power.get(group, 1.0))
-    return float(np.sum(reach * covariance)) / power if power > 0 else 0.0
+    return float(np.sum(readers_gram * covariance)) / power if power > 0 else 0.0
 
 
 def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
@@ -60,7 +60,7 @@ def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
     return curves
 
 
-def pieces_of(damage: np.ndarray, low: int, high: int, step: int) -> list[tuple[int, float]]:
+def hull_pieces(damage: np.ndarray, low: int, high: int, step: int) -> list[tuple[int, float]]:
     """The lower convex hull of a curve between two widths, as (units that go, rise of damage)."""
     size = len(damage) - 1
     coarse = step * -(-(high - low) // (step * GRID)) or step

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfp_viz.core.allocation.allocate import Allocation, allocate, curves_of, pooled_scores
-from sfp_viz.core.allocation.bounds import on_steps
+from sfp_viz.core.allocation.bounds import stepped_bounds
 from sfp_viz.core.allocation.damage_curves import energy
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import WidthReason, fixed_width, width_reason
@@ -135,7 +135,7 @@ def _numbers(problem: Problem, allocation: Allocation, group: FilterGroup, place
 def _adjustment(allocation: Allocation, place: int) -> Adjustment:
     low, high, step = int(allocation.low[place]), int(allocation.high[place]), allocation.step
     wanted = float(allocation.widths.wanted[place])
-    least, most = (int(x[place]) for x in on_steps(allocation.low, allocation.high, step))
+    least, most = (int(x[place]) for x in stepped_bounds(allocation.low, allocation.high, step))
     rounded = int(np.floor(wanted / step + 0.5)) * step
     bounded = min(max(rounded, least), most)
     return Adjustment(wanted, step, rounded, bounded, low, high, int(allocation.widths.kept[place]))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sfp_viz.core.allocation.bounds import bounds, unseen
+from sfp_viz.core.allocation.bounds import bounds, unseen_groups
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.recipe import Goal
 from sfp_viz.core.plan.request import Request
@@ -84,7 +84,7 @@ class UnreachableTarget(PlanError):
         )
 
 
-def furthest(problem: Problem) -> float:
+def largest_reduction(problem: Problem) -> float:
     """The largest reduction of the goal that bounds and edits allow, 0..0.99, rounded down to 6
     digits so that it can be met; computed, for latency estimated. Ratios by hand for which no
     group makes up (``edits.makeup``) do not count: they may miss the target."""
@@ -97,7 +97,11 @@ def furthest(problem: Problem) -> float:
 
 def feasibility(problem: Problem) -> Feasibility:
     """How near the target the problem can come, and what prevents more where it falls short."""
-    goal, target, most = problem.recipe.goal, problem.recipe.target_reduction, furthest(problem)
+    goal, target, most = (
+        problem.recipe.goal,
+        problem.recipe.target_reduction,
+        largest_reduction(problem),
+    )
     if most >= target:
         return Feasibility(goal, target, most)
     return Feasibility(goal, target, most, _limits(problem), best_relaxation(problem))
@@ -108,12 +112,12 @@ def best_relaxation(problem: Problem) -> Relaxation | None:
 
     None where no single one would allow a tenth of a percent more.
     """
-    floor = furthest(problem) + 0.001
+    floor = largest_reduction(problem) + 0.001
     for options in (_by_hand(problem), _by_recipe(problem)):
         helpful = [
             Relaxation(kind, group, to, relaxed.request)
             for kind, group, relaxed in options
-            if (to := furthest(relaxed)) >= floor
+            if (to := largest_reduction(relaxed)) >= floor
         ]
         if helpful:
             return max(helpful, key=lambda relaxation: relaxation.to)
@@ -162,7 +166,7 @@ def _limits(problem: Problem) -> tuple[Limit, ...]:
     network, recipe, edits = problem.network, problem.recipe, problem.edits
     low, _ = bounds(problem)
     whole = tuple(g.name for g, n in zip(network.groups, low, strict=True) if n == g.size)
-    unknown = tuple(name for name in unseen(problem) if name in whole)
+    unknown = tuple(name for name in unseen_groups(problem) if name in whole)
     kind: LimitKind = "unobserved" if recipe.allocation == "functional" else "unmeasured"
     limits = [
         Limit("whole_groups", whole, all_groups=len(network.groups)),

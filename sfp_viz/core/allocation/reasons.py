@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sfp_viz.core.allocation.bounds import unseen
+from sfp_viz.core.allocation.bounds import unseen_groups
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.recipe import Recipe
@@ -88,7 +88,7 @@ def fixed_width(problem: Problem, group: FilterGroup, kept: int) -> WidthReason 
         return reason("ratio", ratio)
     most = dict(edits.most).get(group.name)
     removed = sum(name == group.name for name, _ in edits.remove)
-    is_unseen = group.name in unseen(problem)
+    is_unseen = group.name in unseen_groups(problem)
     is_tied = len(group.layers) > 1 and recipe.coupled == "protect"
     if is_unseen and most is None:
         known = problem.evidence.sensitivity

@@ -17,7 +17,7 @@ from sfp_viz.core.allocation.damage_curves import (
     GRID,
     energy,
     functional_curves,
-    pieces_of,
+    hull_pieces,
     sensitivity_curves,
 )
 from sfp_viz.core.cost.objective import IncrementalCost, Objective
@@ -130,7 +130,7 @@ def by_curves(budget: Budget, curves: Mapping[str, np.ndarray]) -> Widths:
     cost = IncrementalCost(count, high, budget.budget)
     named = zip(count.names, count.sizes, strict=True)
     damage = [curves.get(name, np.zeros(size + 1)) for name, size in named]
-    pieces = [pieces_of(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]
+    pieces = [hull_pieces(damage[g], int(low[g]), int(high[g]), step) for g in range(len(low))]
     queue = [(0.0, g, 0) for g in range(len(low)) if pieces[g]]
     level = 0.0
     while queue and not cost.met:

@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from sfp_viz.core.json_format import MALFORMED
 from sfp_viz.errors import DataError
 
 Origin = Literal["own", "third-party"]
@@ -81,7 +82,7 @@ def read_published(lines: Iterable[str]) -> list[Published]:
     for number, row in enumerate(csv.DictReader(lines), 2):
         try:
             rows.append(_row(row))
-        except (KeyError, TypeError, ValueError) as problem:
+        except MALFORMED as problem:
             raise DataError(
                 f"Row {number} of the published numbers cannot be read ({problem!r}). Put the "
                 "file of the installed package back."

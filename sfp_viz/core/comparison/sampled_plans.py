@@ -89,7 +89,7 @@ def draws(problem: Problem, *, count: int = 20, seed: int = 0) -> tuple[Draw, ..
     results = []
     for kind, widths in plans:
         kept = dict(zip(space.count.names, (int(k) for k in widths), strict=True))
-        damage = tuple(predicted(problem, kept).items())
+        damage = tuple(predicted_damage(problem, kept).items())
         cost = space.count(widths)
         results.append(Draw(kind, tuple((name, kept[name]) for name in free), cost, damage))
     return tuple(results)
@@ -106,7 +106,7 @@ def _suggested(problem: Problem) -> list[tuple[Kind, Mapping[str, int]]]:
     return suggested
 
 
-def predicted(problem: Problem, kept: Mapping[str, int]) -> dict[str, float]:
+def predicted_damage(problem: Problem, kept: Mapping[str, int]) -> dict[str, float]:
     """Damage by each of ``PREDICTORS`` that has its evidence; more is worse, the unit is its own.
 
     'dispersion': see below. 'functional': the sum over groups of the error that the next layers

@@ -61,20 +61,20 @@ def cost_span(point: Point, axis: Axis) -> Span | None:
     return point.latency.latency_iqr_ms if axis == "latency" and point.latency else None
 
 
-def saved(point: Point, axis: Axis) -> float | None:
+def reduction_of(point: Point, axis: Axis) -> float | None:
     """Share of the unpruned network's MACs or params that is gone, up to 1; None if not known."""
     cost = cost_on(point, axis)
     before = getattr(point.whole, axis, 0) if point.whole else 0
     return 1 - cost / before if cost and before else None
 
 
-def changed(point: Point) -> float | None:
+def accuracy_change(point: Point) -> float | None:
     """Accuracy less the unpruned network's on the same images, -1..1; None if not known."""
     whole = point.whole
     return None if whole is None or whole.accuracy is None else point.accuracy - whole.accuracy
 
 
-def changed_span(point: Point) -> Span | None:
+def accuracy_change_span(point: Point) -> Span | None:
     """The interval of the pruned accuracy, seen from the unpruned accuracy as if that were exact:
     both were measured on the same images, whose pairs are not kept."""
     if point.interval is None or point.whole is None or point.whole.accuracy is None:
@@ -83,41 +83,41 @@ def changed_span(point: Point) -> Span | None:
     return low - point.whole.accuracy, high - point.whole.accuracy
 
 
-def on_axis(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
+def with_known_cost(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
     """The points whose cost on the axis is known."""
     return tuple(point for point in points if cost_on(point, axis) is not None)
 
 
-def rated(point: Point, axis: Axis) -> Rated:
+def rate_point(point: Point, axis: Axis) -> Rated:
     """A point as the Pareto front sees it; its cost on the axis must be known."""
     cost = cost_on(point, axis)
     return Rated(cost or 0.0, point.accuracy, cost_span(point, axis), point.interval)
 
 
-def condition(point: Point) -> tuple[str, int, int] | None:
+def latency_condition(point: Point) -> tuple[str, int, int] | None:
     """(device, threads, batch) of a measured latency: times of different ones are never mixed."""
     latency = point.latency
     return (latency.device, latency.threads, latency.batch) if latency else None
 
 
-def compared(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
+def comparable_points(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
     """The points among which a front is drawn: trained ones and the unpruned network, or, where
     nothing is trained, the one-shot ones with it. Trained and untrained are not mixed."""
-    known = on_axis(points, axis)
+    known = with_known_cost(points, axis)
     stage = "fine-tuned" if any(p.stage == "fine-tuned" for p in known) else "one-shot"
     return tuple(p for p in known if p.stage in (stage, "unpruned"))
 
 
-def standing_of(points: Sequence[Point], axis: Axis) -> dict[str, Standing]:
+def standings_by_key(points: Sequence[Point], axis: Axis) -> dict[str, Standing]:
     """How each point that the front is drawn among stands to it, by its key."""
-    among = compared(points, axis)
-    among_standings = standings([rated(point, axis) for point in among])
+    among = comparable_points(points, axis)
+    among_standings = standings([rate_point(point, axis) for point in among])
     return {point.key: standing for point, standing in zip(among, among_standings, strict=True)}
 
 
-def beaten(points: Sequence[Point], axis: Axis, key: str) -> Point | None:
+def beating_point(points: Sequence[Point], axis: Axis, key: str) -> Point | None:
     """The point that surely beats the one with ``key``; None where nobody does."""
-    among = compared(points, axis)
+    among = comparable_points(points, axis)
     at = next((i for i, point in enumerate(among) if point.key == key), None)
-    other = None if at is None else beaten_by([rated(point, axis) for point in among])[at]
+    other = None if at is None else beaten_by([rate_point(point, axis) for point in among])[at]
     return None if other is None else among[other]

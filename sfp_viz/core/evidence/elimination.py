@@ -24,11 +24,12 @@ class Elimination:
     errors: tuple[float, ...]
 
 
-def eliminate(covariance: np.ndarray, reach: np.ndarray, *, ridge: float = 1e-3) -> Elimination:
+def eliminate(
+    covariance: np.ndarray, readers_gram: np.ndarray, *, ridge: float = 1e-3
+) -> Elimination:
     """Greedily remove the unit whose loss the kept ones best make up for.
 
-    With activations of covariance C [n, n] and R = reach [n, n] (Gram matrix of the next layers'
-    weights), keeping K leaves the error
+    With C = ``covariance`` and R = ``readers_gram``, keeping K leaves the error
 
         E(K) = tr(R (S - S[:, K] S[K, K]^-1 S[K, :])),   S = C + r I,  r = ridge * tr(C) / n
 
@@ -36,13 +37,18 @@ def eliminate(covariance: np.ndarray, reach: np.ndarray, *, ridge: float = 1e-3)
     is in every block. ``errors`` are E(K) / tr(R C), at most 1. Removing i from K raises E by
     G_ii / P_ii with P = S[K, K]^-1, G = B R B^T and B = P S[K, :]; both change by a step of rank
     one or two, so the whole order costs O(n^3): a second or two for 2048 units.
+
+    Args:
+        covariance: Of the activations, C [n, n].
+        readers_gram: Gram matrix of the next layers' weights, R [n, n].
+        ridge: Ridge as a share of the mean variance, above 0.
     """
     n = len(covariance)
-    total = float(np.sum(reach * covariance)) or 1.0
+    total = float(np.sum(readers_gram * covariance)) or 1.0
     shift = ridge * float(np.trace(covariance)) / max(n, 1) + 1e-12
     # Regress the ridged targets, so that nothing is lost while everything is kept.
     precision = np.linalg.inv(covariance + shift * np.eye(n))
-    gram = np.array(reach, dtype=np.float64)
+    gram = np.array(readers_gram, dtype=np.float64)
     kept = np.arange(n)
     order: list[int] = []
     errors = [0.0]

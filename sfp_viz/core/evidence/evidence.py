@@ -15,10 +15,10 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import RecipeError
 
 Part = Literal["observations", "sensitivity", "latency"]  # fields of Evidence
-_CALLS: dict[Part, str] = {
-    "observations": "Look at images first: observe(model, images), or 'sfp-viz observe'.",
-    "sensitivity": "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity'.",
-    "latency": "Measure the layers first: latency_table(model), or 'sfp-viz latency'.",
+_MEASURED_BY: dict[Part, tuple[str, str]] = {  # a call, and a command
+    "observations": ("observe(model, images)", "sfp-viz observe"),
+    "sensitivity": ("measure_sensitivity(...)", "sfp-viz sensitivity"),
+    "latency": ("latency_table(model)", "sfp-viz latency"),
 }
 
 
@@ -57,22 +57,26 @@ def scores_of(recipe: Recipe) -> tuple[str, ...]:
     return (recipe.criterion,) if recipe.criterion in SCORES else ()
 
 
-def check(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:
+def check_evidence(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:
     """``evidence``, or an empty one; RecipeError where a part is missing or of other weights."""
     evidence = evidence or Evidence()
     for name in needs(recipe):
         record = getattr(evidence, name)
+        call, command = _MEASURED_BY[name]
         if record is None:
-            raise RecipeError(f"This recipe needs {name}, and there is none. {_CALLS[name]}")
+            raise RecipeError(
+                f"This recipe needs {name}, and there is none. Measure it first: {call}, or "
+                f"'{command}'."
+            )
         if record.digest != digest:
             raise RecipeError(
-                f"The {name} belongs to other weights ({record.digest}, here {digest}). "
-                f"{_CALLS[name]}"
+                f"The {name} belongs to other weights ({record.digest}, here {digest}). Measure it "
+                f"again: {call}, or '{command}'."
             )
     return evidence
 
 
-def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
+def missing_evidence(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence."""
     lacks = [name for name in needs(recipe) if getattr(evidence, name) is None]
     observations = evidence.observations
@@ -85,7 +89,7 @@ def missing(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     return tuple(lacks)
 
 
-def without(recipe: Recipe) -> Recipe:
+def without_evidence(recipe: Recipe) -> Recipe:
     """``recipe`` with the default in place of every choice that needs evidence."""
     plain = Recipe()
     names = ("goal", "similarity", "criterion", "allocation", "dispersion")

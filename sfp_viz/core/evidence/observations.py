@@ -25,9 +25,9 @@ class Observations:
     """Means and covariances of what each group feeds forward, over images and positions.
 
     ``mean`` [units] and ``covariance`` [units, units] (float64, by group name) are of the values
-    that the next layers read, after norm and activation. ``reach`` [units, units], by group, is
-    the Gram matrix of the next layers' weights over their outputs and window positions:
-    sum over o, h, w of W[o, i, h, w] W[o, j, h, w], each output first scaled by the BatchNorm that
+    that the next layers read, after norm and activation. ``readers_gram`` [units, units], by group,
+    is the Gram matrix of the next layers' weights over their outputs and window positions: sum over
+    o, h, w of W[o, i, h, w] W[o, j, h, w], each output first scaled by the BatchNorm that
     follows it. ``power``, by group, is the variance of what the first layer takes in that reads the
     first reader's outputs (past a residual sum: the sum; of the outputs themselves where nothing
     reads them), summed over its channels: the size of the stream that an error disturbs.
@@ -41,17 +41,17 @@ class Observations:
     images: int
     mean: Mapping[str, np.ndarray]
     covariance: Mapping[str, np.ndarray]
-    reach: Mapping[str, np.ndarray]
+    readers_gram: Mapping[str, np.ndarray]
     power: Mapping[str, float]
     scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for arrays in (self.mean, self.covariance, self.reach, *self.scores.values()):
+        for arrays in (self.mean, self.covariance, self.readers_gram, *self.scores.values()):
             for array in arrays.values():
                 array.setflags(write=False)
 
     def of(self, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(mean, covariance, reach) of a group."""
+        """(mean, covariance, readers_gram) of a group."""
         if group not in self.covariance:
             raise RecipeError(
                 f"The activations of '{group}' were not observed: no convolution or linear layer "
@@ -59,7 +59,7 @@ class Observations:
                 "choose what needs no images, or call observe(model, images) on the network as it "
                 "is now, and pass the result."
             )
-        return self.mean[group], self.covariance[group], self.reach[group]
+        return self.mean[group], self.covariance[group], self.readers_gram[group]
 
     def elimination(self, group: str) -> Elimination:
         """The order in which the units of a group can be made up for; worked out once."""
@@ -67,8 +67,8 @@ class Observations:
 
         known = _ELIMINATIONS.of(self)
         if group not in known:
-            _, covariance, reach = self.of(group)
-            known[group] = eliminate(covariance, reach)
+            _, covariance, readers_gram = self.of(group)
+            known[group] = eliminate(covariance, readers_gram)
         return known[group]
 
     @property
@@ -92,7 +92,7 @@ class Observations:
         return values
 
 
-def needed(observations: Observations | None, what: str) -> Observations:
+def require_observations(observations: Observations | None, what: str) -> Observations:
     """``observations``, or RecipeError: ``what`` cannot do without."""
     if observations is None:
         raise RecipeError(

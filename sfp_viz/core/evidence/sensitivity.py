@@ -69,7 +69,7 @@ class Point:
     lost: float
 
 
-def gathered(
+def collect_sensitivity(
     network: Network,
     recipe: Recipe,
     points: Iterable[tuple[str, int, int]],
@@ -100,7 +100,7 @@ def gathered(
     return Sensitivity(network.digest, data, images, base, recipe, falling, seconds, sizes, fresh)
 
 
-def measured(sensitivity: Sensitivity, group: str) -> tuple[Point, ...]:
+def measured_points(sensitivity: Sensitivity, group: str) -> tuple[Point, ...]:
     """The measured widths of ``group``, by falling units."""
     whole = sensitivity.fresh / max(1, sensitivity.images)
     return tuple(

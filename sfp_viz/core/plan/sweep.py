@@ -43,7 +43,9 @@ class Sweep:
         if not targets or not 0 < targets[0] <= targets[-1] <= 0.99:
             raise RecipeError("A sweep needs targets above 0 and up to 0.99, such as 0.3 and 0.5.")
         object.__setattr__(self, "targets", targets)
-        recipes = self.recipes or tuple((n, fair(n, Recipe())) for n in ("similarity", *FLOORS))
+        recipes = self.recipes or tuple(
+            (n, comparable_recipe(n, Recipe())) for n in ("similarity", *FLOORS)
+        )
         object.__setattr__(self, "recipes", tuple((str(n), recipe) for n, recipe in recipes))
         names = [name for name, _ in self.recipes]
         if len(set(names)) < len(names):
@@ -72,7 +74,7 @@ class Sweep:
         )
 
 
-def fair(name: str, like: Recipe) -> Recipe:
+def comparable_recipe(name: str, like: Recipe) -> Recipe:
     """The recipe called ``name``, with the goal of ``like`` and its way with coupled groups, so
     that all members count and cut the same. Those that thin every group alike may do so as far as
     the target asks."""

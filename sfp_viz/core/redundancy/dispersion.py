@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from sfp_viz.core.evidence.evidence import Evidence, check
-from sfp_viz.core.evidence.observations import Observations, needed
+from sfp_viz.core.evidence.evidence import Evidence, check_evidence
+from sfp_viz.core.evidence.observations import Observations, require_observations
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.redundancy.similarity import inner_products, layer_matrix, live, rows_as_compared
@@ -126,7 +126,7 @@ def group_dispersion(
     could not be observed and counts as spread (1). RecipeError without observations.
     """
     if kind == "activation":
-        checked = needed(observations, "The Kernel Dispersion of activations")
+        checked = require_observations(observations, "The Kernel Dispersion of activations")
         covariance = checked.covariance.get(group.name)
         return 1.0 if covariance is None else activation_spread(covariance)
     matrices = [layer_matrix(network, group, layer) for layer in group.layers]
@@ -147,7 +147,7 @@ def dispersions(
     may have, is 'nearest'. Raises RecipeError where evidence that the recipe needs is missing or
     belongs to other weights.
     """
-    observations = check(recipe, evidence, network.digest).observations
+    observations = check_evidence(recipe, evidence, network.digest).observations
     kind = dispersion_kind(recipe, observations)
     return {g.name: group_dispersion(network, g, kind, observations) for g in network.free}
 

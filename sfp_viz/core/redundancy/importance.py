@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from sfp_viz.core.evidence.observations import SCORES, Observations, needed
+from sfp_viz.core.evidence.observations import SCORES, Observations, require_observations
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.recipe import Criterion, Recipe
 from sfp_viz.core.redundancy.similarity import layer_matrix
@@ -57,10 +57,10 @@ def importance(
         name = int.from_bytes(hashlib.sha256(group.name.encode()).digest()[:8], "big")
         return np.random.default_rng([seed, name]).random(group.size)
     if criterion in SCORES:
-        checked = needed(observations, f"The criterion '{criterion}'")
+        checked = require_observations(observations, f"The criterion '{criterion}'")
         return np.array(checked.score(criterion, group.name), dtype=np.float64)
     if criterion == "reconstruction":
-        checked = needed(observations, "The criterion 'reconstruction'")
+        checked = require_observations(observations, "The criterion 'reconstruction'")
         return np.argsort(checked.elimination(group.name).order).astype(np.float64)
     if criterion == "group_magnitude":
         return _group_magnitude(network, group)
@@ -70,7 +70,7 @@ def importance(
     return np.mean([score / (score.mean() or 1.0) for score in scores], axis=0)
 
 
-def lead(group: FilterGroup, recipe: Recipe) -> FilterGroup:
+def lead_group(group: FilterGroup, recipe: Recipe) -> FilterGroup:
     """The layers that speak for a group: with 'pacesetter' the first alone."""
     return replace(group, layers=group.layers[:1]) if recipe.coupled == "pacesetter" else group
 
@@ -80,7 +80,7 @@ def importance_in(
 ) -> np.ndarray:
     """``importance`` as ``recipe`` asks for it, of the layers that speak for the group; but
     'group_magnitude' counts all that goes with a unit, whoever sets the pace."""
-    scored = group if recipe.criterion == "group_magnitude" else lead(group, recipe)
+    scored = group if recipe.criterion == "group_magnitude" else lead_group(group, recipe)
     return importance(network, scored, recipe.criterion, recipe.seed, observations)
 
 

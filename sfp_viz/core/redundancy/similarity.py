@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfp_viz.core.evidence.observations import Observations, needed
+from sfp_viz.core.evidence.observations import Observations, require_observations
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.errors import PlanError, RecipeError
 
@@ -44,7 +44,7 @@ def filter_matrix(network: Network, group: FilterGroup) -> np.ndarray:
     return np.hstack([matrix / (np.linalg.norm(matrix) or 1.0) for matrix in matrices])
 
 
-def compared(
+def comparison_matrix(
     network: Network,
     group: FilterGroup,
     kind: str = "cosine",
@@ -54,7 +54,7 @@ def compared(
     covariance of what the units feed forward [units, units]. RecipeError without observations."""
     if kind != "activation":
         return filter_matrix(network, group)
-    return needed(observations, "The similarity of activations").of(group.name)[1]
+    return require_observations(observations, "The similarity of activations").of(group.name)[1]
 
 
 def live(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:

@@ -10,15 +10,15 @@ import numpy as np
 from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.bounds import bounds
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.evidence.evidence import Evidence, check
+from sfp_viz.core.evidence.evidence import Evidence, check_evidence
 from sfp_viz.core.evidence.observations import Observations
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.redundancy.clusters import Clusters, Rule, clusters
 from sfp_viz.core.redundancy.dispersion import dispersion_kind, group_dispersion
-from sfp_viz.core.redundancy.importance import importance_in, lead
-from sfp_viz.core.redundancy.similarity import compared, similarity
+from sfp_viz.core.redundancy.importance import importance_in, lead_group
+from sfp_viz.core.redundancy.similarity import comparison_matrix, similarity
 from sfp_viz.errors import PlanError
 
 
@@ -109,9 +109,9 @@ def analyze_group(problem: Problem, group_name: str, kept_units: int) -> GroupAn
     see clusters.py. With 'pacesetter' the first layer alone speaks for a group of several.
     """
     network, recipe = problem.network, problem.recipe
-    observations = check(recipe, problem.evidence, network.digest).observations
+    observations = check_evidence(recipe, problem.evidence, network.digest).observations
     group = network.group(group_name)
-    matrix = compared(network, lead(group, recipe), recipe.similarity, observations)
+    matrix = comparison_matrix(network, lead_group(group, recipe), recipe.similarity, observations)
     group_clusters = _clusters(matrix, recipe, _clusters_for(recipe, kept_units))
     alike = similarity(matrix, recipe.similarity)
     nearest, nearest_similarity = _nearest(alike, group_clusters.labels)
@@ -134,10 +134,10 @@ def cluster_group(problem: Problem, group_name: str, k: int) -> Clusters:
     HDBSCAN finds its own number, so that average linkage of the same distances stands in for it.
     """
     network, recipe = problem.network, problem.recipe
-    observations = check(recipe, problem.evidence, network.digest).observations
-    first = lead(network.group(group_name), recipe)
+    observations = check_evidence(recipe, problem.evidence, network.digest).observations
+    first = lead_group(network.group(group_name), recipe)
     by_hand = replace(recipe, clustering="average") if recipe.clustering == "hdbscan" else recipe
-    return _clusters(compared(network, first, recipe.similarity, observations), by_hand, k)
+    return _clusters(comparison_matrix(network, first, recipe.similarity, observations), by_hand, k)
 
 
 def _clusters(matrix: np.ndarray, recipe: Recipe, k: int | Rule) -> Clusters:

@@ -31,7 +31,7 @@ from sfp_viz.errors import RecipeError
 Left = Mapping[str, tuple[int, ...]]
 
 
-def whole(network: Network) -> dict[str, tuple[int, ...]]:
+def all_units(network: Network) -> dict[str, tuple[int, ...]]:
     """Everything is left."""
     return {group.name: tuple(range(group.size)) for group in network.groups}
 
@@ -106,7 +106,7 @@ def stage_request(problem: Problem, student: Network, left: Left, target: float)
     )
 
 
-def after(left: Left, plan: Plan) -> dict[str, tuple[int, ...]]:
+def units_after(left: Left, plan: Plan) -> dict[str, tuple[int, ...]]:
     """What is left, in original numbers, once ``plan`` was carried out on the student."""
     gone = {removal.group: set(removal.filters) for removal in plan.removals}
     return {
@@ -115,17 +115,17 @@ def after(left: Left, plan: Plan) -> dict[str, tuple[int, ...]]:
     }
 
 
-def together(problem: Problem, plans: list[Plan]) -> Plan:
+def merge_plans(problem: Problem, plans: list[Plan]) -> Plan:
     """The plans of all stages as one plan of the original: each filter that went, in the
     original's numbers, with the reason it had in its stage."""
     original = problem.network
-    left, reasons = whole(original), {group.name: {} for group in original.groups}
+    left, reasons = all_units(original), {group.name: {} for group in original.groups}
     for plan in plans:
         for removal in plan.removals:
             units = left[removal.group]
             for place, reason in zip(removal.filters, removal.reasons, strict=True):
                 reasons[removal.group][units[place]] = _renumbered(reason, units)
-        left = after(left, plan)
+        left = units_after(left, plan)
     removals = tuple(
         Removal(name, tuple(sorted(units)), tuple(units[unit] for unit in sorted(units)))
         for name, units in reasons.items()

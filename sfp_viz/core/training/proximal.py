@@ -56,7 +56,7 @@ def layer_weight(live: float, target: float) -> float:
     return float(min(1.0, max(0.0, (live - target) / (1 - target)))) if target < 1 else 0.0
 
 
-def alive(factors: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, bool]:
+def keep_one(factors: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, bool]:
     """Keep at least one row.
 
     Args:

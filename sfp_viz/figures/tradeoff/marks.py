@@ -14,15 +14,15 @@ from sfp_viz.core.comparison.published import Published, drawable, saving
 from sfp_viz.core.comparison.tradeoff import (
     Axis,
     Point,
-    changed,
-    changed_span,
-    compared,
-    condition,
+    accuracy_change,
+    accuracy_change_span,
+    comparable_points,
     cost_on,
     cost_span,
-    on_axis,
-    rated,
-    saved,
+    latency_condition,
+    rate_point,
+    reduction_of,
+    with_known_cost,
 )
 from sfp_viz.figures.colors import GREY, PALETTE
 from sfp_viz.text.numbers import count, milliseconds, percent, signed, span
@@ -111,8 +111,10 @@ def view(
     relative = published is not None
     if relative and axis == "latency":
         raise ValueError("Published results have no comparable latency.")
-    shown = [p for p in on_axis(points, axis) if not relative or _relative(p, axis) is not None]
-    if axis == "latency" and len({condition(p) for p in shown}) > 1:
+    shown = [
+        p for p in with_known_cost(points, axis) if not relative or _relative(p, axis) is not None
+    ]
+    if axis == "latency" and len({latency_condition(p) for p in shown}) > 1:
         raise ValueError(
             "These latencies were measured with different devices, threads or batch sizes."
         )
@@ -121,8 +123,8 @@ def view(
     others = drawable(published or (), axis=axis)
     marks = [_published(row, axis) for row in others]
     marks += [_mark(p, axis, unit, families, relative) for p in _ordered(shown)]
-    among = compared(shown, axis)
-    corners = [among[i] for i in front([rated(p, axis) for p in among])]
+    among = comparable_points(shown, axis)
+    corners = [among[i] for i in front([rate_point(p, axis) for p in among])]
     return View(
         tuple(marks),
         tuple(_place(p, axis, unit, relative) for p in corners) if len(among) > 1 else (),
@@ -136,7 +138,7 @@ def view(
 
 
 def _relative(point: Point, axis: Axis) -> tuple[float, float] | None:
-    reduction, change = saved(point, axis), changed(point)
+    reduction, change = reduction_of(point, axis), accuracy_change(point)
     return None if reduction is None or change is None else (100 * reduction, 100 * change)
 
 
@@ -149,7 +151,7 @@ def _mark(
     point: Point, axis: Axis, unit: float, families: dict[str, tuple[str, str]], relative: bool
 ) -> Mark:
     x, y = _place(point, axis, unit, relative)
-    around = changed_span(point) if relative else point.interval
+    around = accuracy_change_span(point) if relative else point.interval
     across = cost_span(point, axis)
     return Mark(
         point.key, _series(point, families), x, y,
@@ -166,7 +168,7 @@ def _words(point: Point) -> tuple[str, ...]:
     accuracy += f" ({span(point.interval)})" if point.interval else ""
     accuracy += f", measured on {point.images:,} images" if point.images else ", measured"
     lines = [point.label, f"{costs}, counted", accuracy]
-    change = changed(point)
+    change = accuracy_change(point)
     if change is not None and point.kind != "unpruned":
         lines.append(f"{signed(100 * change)} points compared with the unpruned network")
     if point.latency and point.latency.latency_ms:
@@ -225,5 +227,5 @@ def _x_title(points: Sequence[Point], axis: Axis, unit: float, relative: bool) -
     if axis != "latency":
         name = "MACs of one image" if axis == "macs" else "params"
         return f"{name}, {'millions' if unit == 1e6 else 'thousands'} (computed)"
-    device, threads, batch = next((c for p in points if (c := condition(p))), ("", 0, 0))
+    device, threads, batch = next((c for p in points if (c := latency_condition(p))), ("", 0, 0))
     return f"latency, ms (measured; batch size {batch}, {device}, {threads} threads)"

@@ -46,7 +46,9 @@ def run_report(
         footer: A line at the end.
     """
     heads, rows = runs
-    rows = [[shown(head, cell) for head, cell in zip(heads, row, strict=True)] for row in rows]
+    rows = [
+        [report_value(head, cell) for head, cell in zip(heads, row, strict=True)] for row in rows
+    ]
     tables = [
         Table("Runs", BEST, heads, rows),
         Table("Differences", "Only settings that are not the same in all runs.",
@@ -65,7 +67,7 @@ def run_report(
     )  # fmt: skip
 
 
-def shown(name: str, value: Any) -> Any:
+def report_value(name: str, value: Any) -> Any:
     """A value as reports show it: per cent with one decimal and its sign if ``name`` says so, as in
     'accuracy, % (measured)'; other values unchanged."""
     if ", %" in name and isinstance(value, int | float) and not isinstance(value, bool):
@@ -74,4 +76,6 @@ def shown(name: str, value: Any) -> Any:
 
 
 def _rows(rows: Sequence[tuple[str, str, Sequence[Any]]]) -> list[tuple[Any, ...]]:
-    return [(section, name, *(shown(name, v) for v in values)) for section, name, values in rows]
+    return [
+        (section, name, *(report_value(name, v) for v in values)) for section, name, values in rows
+    ]

@@ -82,7 +82,9 @@ def observe(
         images=len(chosen),
         mean={name: collector.mean() for name, collector in sums.items()},
         covariance={name: collector.covariance() for name, collector in sums.items()},
-        reach={name: _gram(module, traced.execution, group) for name, group in readers.items()},
+        readers_gram={
+            name: _gram(module, traced.execution, group) for name, group in readers.items()
+        },
         power={name: powers[group[0].name].value() for name, group in readers.items()},
         scores=observed_scores,
     )

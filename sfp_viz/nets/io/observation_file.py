@@ -14,7 +14,8 @@ from sfp_viz.errors import RecipeError
 
 FORMAT = 1
 _ENTRY = "sfp_viz_observations"
-_ARRAYS = ("mean", "covariance", "reach")
+# names of arrays in the file: fields of Observations
+_ARRAYS = {"mean": "mean", "covariance": "covariance", "reach": "readers_gram"}
 _WORKED_OUT = ("order", "errors")  # of the eliminations; files of earlier versions have none
 
 
@@ -29,8 +30,8 @@ def observations_bytes(observations: Observations) -> bytes:
     from safetensors.numpy import save
 
     arrays = {
-        f"{field}/{group}": np.ascontiguousarray(array)
-        for field in _ARRAYS
+        f"{name}/{group}": np.ascontiguousarray(array)
+        for name, field in _ARRAYS.items()
         for group, array in getattr(observations, field).items()
     }
     for name, scores in observations.scores.items():
@@ -71,7 +72,7 @@ def load_observations(path: str | Path) -> Observations:
             images=int(header["images"]),
             power={str(group): float(value) for group, value in header["power"].items()},
             scores=scores,
-            **arrays,
+            **{field: arrays[name] for name, field in _ARRAYS.items()},
         )
         observations.remember(
             {
@@ -82,7 +83,7 @@ def load_observations(path: str | Path) -> Observations:
         return observations
     except (SafetensorError, OSError, *MALFORMED) as problem:
         raise RecipeError(
-            f"The observations in {Path(path).name} are not readable ({problem}). Look at the "
+            f"The observations in {Path(path).name} are not readable ({problem}). Calibrate on "
             "images again: 'sfp-viz observe'."
         ) from problem
 

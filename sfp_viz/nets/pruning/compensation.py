@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from sfp_viz.core.plan.recipe import WITHOUT_IMAGES, Compensation, left_out
+from sfp_viz.core.plan.recipe import WITHOUT_IMAGES, Compensation
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import (
@@ -22,6 +22,14 @@ from sfp_viz.nets.pruning.filter_merging import merge, scale
 from sfp_viz.nets.pruning.layer_fits import PruneReport
 from sfp_viz.nets.pruning.least_squares import FitOptions, refit
 from sfp_viz.nets.tracing.execution import BATCH_NORMS
+
+
+def needs_images_note(kind: Compensation) -> str:
+    """The note on a compensation that was not done for want of calibration images."""
+    return (
+        f"The pruned filters are not compensated: the recipe's '{kind}' needs images, and none "
+        "were given."
+    )
 
 
 def compensate(
@@ -47,7 +55,7 @@ def compensate(
     if kind == "none" or not any(cut.removed.values()):
         return PruneReport()
     if images is None and kind not in WITHOUT_IMAGES:
-        return PruneReport(notes=(left_out(kind),))
+        return PruneReport(notes=(needs_images_note(kind),))
     if kind == "merge":
         return merge(cut)
     assert images is not None

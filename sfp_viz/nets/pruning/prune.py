@@ -11,12 +11,12 @@ from torch import nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
-from sfp_viz.core.plan.recipe import REFITS, left_out
+from sfp_viz.core.plan.recipe import REFITS, WITHOUT_IMAGES
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import BATCH
-from sfp_viz.nets.pruning.compensation import compensate, reestimate
+from sfp_viz.nets.pruning.compensation import compensate, needs_images_note, reestimate
 from sfp_viz.nets.pruning.cut_context import CutContext, cut_context
 from sfp_viz.nets.pruning.layer_fits import PruneReport
 from sfp_viz.nets.pruning.least_squares import FitOptions
@@ -65,9 +65,11 @@ def prune(
             channels at 0.
         DataError: The images do not fit the network.
     """
-    undone = left_out(plan.recipe.compensation) if calibration is None and plan.removals else ""
-    if undone:
-        warnings.warn(f"{undone} Call prune with calibration=images.", stacklevel=2)
+    compensation = plan.recipe.compensation
+    if calibration is None and plan.removals and compensation not in WITHOUT_IMAGES:
+        warnings.warn(
+            f"{needs_images_note(compensation)} Call prune with calibration=images.", stacklevel=2
+        )
     return prune_with_report(
         model, plan, calibration=calibration, network=network, traced=traced, plain=plain,
         reestimate_norms=reestimate_norms, options=options,

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sfp_viz.core.training.proximal import alive, keep_factors, shrink_factors
+from sfp_viz.core.training.proximal import keep_factors, keep_one, shrink_factors
 from sfp_viz.core.training.sparsification import SSR, SSRProjection
 from sfp_viz.nets.sparsity.solver import PenaltySolver
 
@@ -109,7 +109,7 @@ class AULM(PenaltySolver[SSR | SSRProjection]):
         factors, notes = {}, []
         for name, norm in norms.items():
             threshold = self._scales.strengths[name] / self._pull(name)
-            factors[name], saved = alive(prox(norm, threshold), norm)
+            factors[name], saved = keep_one(prox(norm, threshold), norm)
             if saved:
                 notes.append(
                     f"The penalty would leave '{name}' no filter, so its largest is kept. "

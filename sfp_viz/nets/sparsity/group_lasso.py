@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sfp_viz.core.training.proximal import alive, shrink_factors
+from sfp_viz.core.training.proximal import keep_one, shrink_factors
 from sfp_viz.core.training.sparsification import GroupLasso, ProximalLasso
 from sfp_viz.nets.sparsity.solver import PenaltySolver
 
@@ -35,7 +35,7 @@ class _LassoSolver(PenaltySolver[Lasso]):
 
     def live(self) -> dict[str, np.ndarray]:
         return {
-            name: alive((norms > self._cutoff * norms.max(initial=0.0)) * 1.0, norms)[0] > 0
+            name: keep_one((norms > self._cutoff * norms.max(initial=0.0)) * 1.0, norms)[0] > 0
             for name, norms in self.norms().items()
         }
 

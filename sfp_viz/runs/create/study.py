@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.evidence.evidence import check, needs
+from sfp_viz.core.evidence.evidence import check_evidence, needs
 from sfp_viz.core.evidence.study import Kind, Study, study_to_dict
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
@@ -75,5 +75,5 @@ def _given(home: Path, study: Study, digest: str) -> tuple[Source, ...]:
     sources = tuple(s for s in find_sources(home, digest) if s.kind != "trust")
     required = needs(recipe)
     if not set(required) <= {FILES[source.kind][0] for source in sources}:
-        check(recipe, read_evidence(sources), digest)  # raises, and says what to do
+        check_evidence(recipe, read_evidence(sources), digest)  # raises, and says what to do
     return tuple(s for s in sources if FILES[s.kind][0] in required or study.kind == "trust")

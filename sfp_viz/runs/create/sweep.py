@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sfp_viz.core.evidence.evidence import check, needs
+from sfp_viz.core.evidence.evidence import check_evidence, needs
 from sfp_viz.core.plan.sweep import Sweep, sweep_to_dict
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
@@ -69,5 +69,7 @@ def _measured(home: Path, sweep: Sweep, digest: str) -> dict[str, Path | str]:
     if required - {FILES[source.kind][0] for source in sources}:
         for _, recipe in sweep.recipes:
             if set(needs(recipe)) - {"observations"}:
-                check(recipe, read_evidence(sources), digest)  # raises, and says what to do
+                check_evidence(
+                    recipe, read_evidence(sources), digest
+                )  # raises, and says what to do
     return {f"evidence/{FILES[source.kind][1]}": source.file for source in sources}

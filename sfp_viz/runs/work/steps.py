@@ -16,11 +16,11 @@ from sfp_viz.core.plan.plan import Plan, plan_from_json, plan_to_json
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.iterative import (
     Left,
-    after,
+    all_units,
     check_steps,
+    merge_plans,
     stage_request,
-    together,
-    whole,
+    units_after,
 )
 from sfp_viz.core.selection.iterative_schedule import targets
 from sfp_viz.errors import RunError
@@ -86,7 +86,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     heartbeat.report("loading", done=len(run.epochs))
     task = _task(run, heartbeat)
     aims = targets(task.order.steps, task.order.recipe.target_reduction)
-    current, left, plans = run.path / START, whole(task.network), []
+    current, left, plans = run.path / START, all_units(task.network), []
     for number, target in enumerate(aims, 1):
         folder = stage_folder(run.path, number)
         for half in folder.glob(".*"):  # of a worker that was killed while writing
@@ -95,7 +95,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
             _begin(task, number, target, current, left)
             _train(task, number)
         plans.append(plan_from_json((folder / PLAN).read_text()))
-        left, current = after(left, plans[-1]), folder / STUDENT
+        left, current = units_after(left, plans[-1]), folder / STUDENT
     _end(task, current, plans)
 
 
@@ -240,7 +240,7 @@ def _end(task: Task, student: Path, plans: list[Plan]) -> None:
     from sfp_viz.nets.io.model_file import load_saved
 
     path = task.run.path
-    write_text(path / PLAN, plan_to_json(together(task.problem, plans)))
+    write_text(path / PLAN, plan_to_json(merge_plans(task.problem, plans)))
     before = read_run(path).before
     if before is None:
         raise RunError("before.json is missing, so there is no result. Start a new run.")

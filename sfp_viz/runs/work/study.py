@@ -109,7 +109,7 @@ def _same_machine(run: Run, heartbeat: Heartbeat) -> bool:
 
 
 def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
-    from sfp_viz.core.evidence.sensitivity import gathered, sensitivity_to_json
+    from sfp_viz.core.evidence.sensitivity import collect_sensitivity, sensitivity_to_json
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation.one_shot import measure_sensitivity_points, sensitivity_tasks
 
@@ -127,7 +127,9 @@ def _sensitivity(run: Run, study: Study, model: Model, network: Network) -> Job:
 
     def content(points: Mapping[Task, Any], seconds: float, _: Progress) -> str:
         lines = [(group, kept, right) for (group, kept), right in points.items()]
-        record = gathered(network, recipe, lines, data=data, images=len(test), seconds=seconds)
+        record = collect_sensitivity(
+            network, recipe, lines, data=data, images=len(test), seconds=seconds
+        )
         return sensitivity_to_json(record)
 
     return Job(sensitivity_tasks(network, recipe, study.ratios), measure, content, data, len(test))

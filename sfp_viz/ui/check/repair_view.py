@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sfp_viz.core.plan.recipe import NORMS_STAY, Recipe, left_out
+from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.text.numbers import percent
-from sfp_viz.text.recipe import CHOICE_NAMES
+from sfp_viz.text.recipe import NORMS_KEPT, uncompensated_sentence
 from sfp_viz.ui import problems
 
 _FORMS = {"window": "per window", "channel": "per channel", "bias": "mean only"}
@@ -27,11 +27,11 @@ def without_images(recipe: Recipe, *, how: str) -> None:
         how: a sentence on what to do.
     """
     kind = recipe.compensation
-    omission = left_out(kind, CHOICE_NAMES["compensation"].get(kind, kind))
+    omission = uncompensated_sentence(kind, CHOICE_NAMES["compensation"].get(kind, kind))
     if omission:
-        st.warning(problems.plain(f"{omission} {NORMS_STAY} {how}"))
+        st.warning(problems.plain(f"{omission} {NORMS_KEPT} {how}"))
     else:
-        st.caption(problems.plain(f"Without images {NORMS_STAY} {how}"))
+        st.caption(problems.plain(f"Without images {NORMS_KEPT} {how}"))
 
 
 def errors(repair: Any, data: str) -> None:

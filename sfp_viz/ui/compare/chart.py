@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from sfp_viz.core.comparison.tradeoff import Axis, Point, cost_on, saved, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, cost_on, reduction_of, standings_by_key
 from sfp_viz.figures.tradeoff.marks import View
 from sfp_viz.runs.results.points import best_epoch_text
 from sfp_viz.runs.results.summary import Summary
@@ -70,7 +70,7 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
     ordered = sorted(points, key=lambda p: -p.accuracy)
     keys = [point.key for point in ordered]
     key = f"compare rows {axis} {_short(' '.join(keys))}"
-    standings = standing_of(points, axis)
+    standings = standings_by_key(points, axis)
 
     def select() -> None:
         rows = st.session_state[key]["selection"]["rows"]
@@ -103,7 +103,7 @@ def table(points: Sequence[Point], runs: Mapping[str, Summary], axis: Axis) -> N
 def _row(
     point: Point, run: Summary | None, standings: Mapping[str, str], axis: Axis, *, tied: bool
 ) -> dict[str, Any]:
-    reduction = saved(point, "macs")
+    reduction = reduction_of(point, "macs")
     row = {
         "Network": point.label,
         "MACs": point.macs,

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from sfp_viz.errors import RunError
-from sfp_viz.figures.tradeoff.run_report import shown
+from sfp_viz.figures.tradeoff.run_report import report_value
 from sfp_viz.runs.results.differences import Difference, differing_rows
 from sfp_viz.runs.results.summary import Summary
 from sfp_viz.text.recipe import CHOICE_NAMES, FIELD_LABELS
@@ -68,7 +68,7 @@ def _words(row: Difference, value: Any) -> str:
         choice = CHOICE_NAMES.get(row.name, {}).get(str(value))
         if choice:
             return choice
-    value = shown(row.name, value)
+    value = report_value(row.name, value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) and abs(value) >= 10_000:

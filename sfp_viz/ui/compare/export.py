@@ -8,7 +8,7 @@ from datetime import datetime
 import streamlit as st
 
 import sfp_viz
-from sfp_viz.core.comparison.tradeoff import Axis, Point, standing_of
+from sfp_viz.core.comparison.tradeoff import Axis, Point, standings_by_key
 from sfp_viz.core.network import Network
 from sfp_viz.figures.tradeoff.marks import View
 from sfp_viz.figures.tradeoff.run_report import run_report
@@ -46,7 +46,7 @@ def buttons(
     """
     standings = {
         key.removeprefix(RUN): STANDINGS[standing]
-        for key, standing in standing_of(points, axis).items()
+        for key, standing in standings_by_key(points, axis).items()
     }
 
     def csv() -> str:

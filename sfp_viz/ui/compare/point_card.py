@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from sfp_viz.core.comparison.tradeoff import Axis, Point, changed
+from sfp_viz.core.comparison.tradeoff import Axis, Point, accuracy_change
 from sfp_viz.runs.results.latencies import RunLatency
 from sfp_viz.runs.results.points import best_epoch_text
 from sfp_viz.runs.results.summary import Summary
@@ -78,7 +78,7 @@ def _metrics(point: Point, run: Summary | None, timed: RunLatency | None) -> Non
 
 
 def _facts(point: Point, run: Summary | None, timed: RunLatency | None) -> str:
-    change = changed(point)
+    change = accuracy_change(point)
     text = f"Accuracy measured on {point.images:,} test images" if point.images else "Measured"
     text += f", 95 % interval {span(point.interval)}" if point.interval else ""
     if change is not None and point.kind != "unpruned":

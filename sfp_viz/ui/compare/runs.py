@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from sfp_viz.core.comparison.tradeoff import Axis, Point, on_axis
+from sfp_viz.core.comparison.tradeoff import Axis, Point, with_known_cost
 from sfp_viz.core.network import Network
 from sfp_viz.figures.tradeoff.marks import view
 from sfp_viz.figures.tradeoff.tradeoff import MOST_BARS
@@ -166,7 +166,7 @@ def _legend(points: Sequence[Point], axis: Axis) -> None:
         text += (
             " A network is on the front if no other one is more accurate at the same cost or less."
         )
-    omitted = len(points) - len(on_axis(points, axis))
+    omitted = len(points) - len(with_known_cost(points, axis))
     if omitted:
         reason = "latency not measured" if axis == "latency" else "params not known"
         text += f" Not on the chart: {omitted} ({reason})."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sfp_viz.core.evidence.evidence import missing
+from sfp_viz.core.evidence.evidence import missing_evidence
 from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent
 from sfp_viz.text.plan.widths import width_sentence
@@ -50,7 +50,7 @@ def _reason(view: GroupView) -> str:
         return text
     group, request = view.group, actions.current_request()
     reachable = planned.cost(session.model, request).after is not None
-    lacks = missing(session.recipe, evidence.evidence(session.model))
+    lacks = missing_evidence(session.recipe, evidence.evidence(session.model))
     if not reachable and lacks and not group.protected:
         return (
             f"{recipe_form.missing_evidence(lacks)} Until then nothing is pruned, and "

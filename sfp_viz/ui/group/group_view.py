@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
-from sfp_viz.core.evidence.evidence import missing, without
+from sfp_viz.core.evidence.evidence import missing_evidence, without_evidence
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.plan.plan import Removal
 from sfp_viz.core.plan.recipe import Recipe
@@ -65,10 +65,10 @@ class GroupView:
 
 def usable_recipe(session: Session) -> Recipe:
     """The session's recipe; choices whose evidence is missing are replaced by weights-only ones."""
-    lacks = missing(session.recipe, evidence.evidence(session.model))
+    lacks = missing_evidence(session.recipe, evidence.evidence(session.model))
     if lacks == ("latency",):
         return replace(session.recipe, goal=Recipe().goal)
-    return without(session.recipe) if lacks else session.recipe
+    return without_evidence(session.recipe) if lacks else session.recipe
 
 
 def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.evidence.evidence import missing, without
+from sfp_viz.core.evidence.evidence import missing_evidence, without_evidence
 from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import Network
@@ -139,7 +139,7 @@ def request_missing(network: Network, recipe: Recipe) -> bool:
     Returns:
         Whether something is missing.
     """
-    lacks = missing(recipe, evidence.evidence(state.session().model))
+    lacks = missing_evidence(recipe, evidence.evidence(state.session().model))
     if not lacks:
         return False
     st.info(recipe_form.missing_evidence(lacks))
@@ -154,7 +154,7 @@ def request_missing(network: Network, recipe: Recipe) -> bool:
             study_start.start_button(network, kind, _MEASURE[name], place="asked")
     st.button(
         "Use a weights-only recipe", key="plan_without", on_click=state.change,
-        kwargs={"recipe": without(recipe)},
+        kwargs={"recipe": without_evidence(recipe)},
         help="Changes the choices that need images or measurements.",
     )  # fmt: skip
     return True
@@ -162,7 +162,7 @@ def request_missing(network: Network, recipe: Recipe) -> bool:
 
 def curve(widths: Widths) -> None:
     """The sensitivity of the selected group, where it was measured."""
-    from sfp_viz.core.evidence.sensitivity import loss, measured
+    from sfp_viz.core.evidence.sensitivity import loss, measured_points
     from sfp_viz.figures.sensitivity import sensitivity_curves
 
     session = state.session()
@@ -181,7 +181,9 @@ def curve(widths: Widths) -> None:
         alt=f"One-shot accuracy by the share of filters removed: about {loss_here:.1f} points lost "
         f"with {kept:,} of {group.size:,} kept.",
     )  # fmt: skip
-    nearest = min(measured(sensitivity, group.name), key=lambda point: abs(point.kept - kept))
+    nearest = min(
+        measured_points(sensitivity, group.name), key=lambda point: abs(point.kept - kept)
+    )
     st.caption(
         f"About {loss_here:.1f} points lost at this width (estimated). Measured at "
         f"{nearest.kept:,} filters: {span(nearest.interval)} of {sensitivity.images:,} "

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sfp_viz.core.allocation.feasibility import best_relaxation, furthest
+from sfp_viz.core.allocation.feasibility import best_relaxation, largest_reduction
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
@@ -112,7 +112,7 @@ def out_of_reach(network: Network, request: Request, message: str) -> None:
     problem = Problem(network, request, evidence.evidence(state.session().model))
     st.error(problems.plain(message), icon=":material/error:")
     with problems.catch(), st.container(horizontal=True):
-        nearest = furthest(problem)
+        nearest = largest_reduction(problem)
         if nearest < request.recipe.target_reduction:
             lower = replace(request, recipe=replace(request.recipe, target_reduction=nearest))
             st.button(

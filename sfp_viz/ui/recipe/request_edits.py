@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sfp_viz.core.allocation.feasibility import furthest
+from sfp_viz.core.allocation.feasibility import largest_reduction
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
@@ -119,7 +119,7 @@ def with_lock(
     """
     edits = request.edits.with_ratio(group, None).with_protected(group, locked)
     after = replace(request, edits=edits)
-    most = furthest(Problem(network, after, evidence or Evidence()))
+    most = largest_reduction(Problem(network, after, evidence or Evidence()))
     if most < request.recipe.target_reduction:
         after = replace(after, recipe=replace(request.recipe, target_reduction=_down(most)))
     return after

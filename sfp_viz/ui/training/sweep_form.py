@@ -11,7 +11,7 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe, name_of
-from sfp_viz.core.plan.sweep import FLOORS, MOST, Sweep, fair
+from sfp_viz.core.plan.sweep import FLOORS, MOST, Sweep, comparable_recipe
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import SfpError
 from sfp_viz.runs.scheduling.slots import slot_count
@@ -107,7 +107,7 @@ def _sweep(
 def _recipe(name: str, current: Recipe) -> Recipe:
     if name in (OWN, name_of(current)) and name not in FLOORS:
         return current
-    return fair(name, current)
+    return comparable_recipe(name, current)
 
 
 def description(

@@ -11,7 +11,7 @@ from sfp_viz.core.allocation.feasibility import (
     UnreachableTarget,
     best_relaxation,
     feasibility,
-    furthest,
+    largest_reduction,
     rounded_down,
 )
 from sfp_viz.core.allocation.problem import Problem
@@ -33,7 +33,7 @@ def test_the_furthest_target_is_met_and_a_little_more_is_not(name, goal, request
     network = request.getfixturevalue(name)
     evidence = Evidence(latency=table_of(network))
     recipe = Recipe(goal=goal, max_ratio=0.6)
-    most = furthest(Problem(network, Request(recipe), evidence))
+    most = largest_reduction(Problem(network, Request(recipe), evidence))
     assert allocated_widths(
         Problem(network, Request(replace(recipe, target_reduction=most)), evidence)
     )
@@ -46,7 +46,7 @@ def test_the_furthest_target_is_met_and_a_little_more_is_not(name, goal, request
 def test_it_is_the_share_of_macs_that_the_fewest_filters_save(plain):
     kept = {"conv1": 4, "conv2": 6, "conv3": 8}
     expected = 1 - cost_of_widths(plain, kept).macs / cost(plain).macs
-    assert furthest(Problem(plain, Request(Recipe(max_ratio=0.75)))) == pytest.approx(
+    assert largest_reduction(Problem(plain, Request(Recipe(max_ratio=0.75)))) == pytest.approx(
         expected, abs=1e-6
     )
 
@@ -61,7 +61,9 @@ def test_of_two_locks_the_one_that_helps_more_is_named(plain):
     edits = Edits(plain.digest).with_protected("conv1", True).with_protected("conv2", True)
     recipe = Recipe(target_reduction=0.9)
     found = feasibility(Problem(plain, Request.of(recipe, edits)))
-    freed = furthest(Problem(plain, Request.of(recipe, edits.with_protected("conv2", False))))
+    freed = largest_reduction(
+        Problem(plain, Request.of(recipe, edits.with_protected("conv2", False)))
+    )
     assert found.nearest == found.most < freed
     assert Limit("whole_groups", ("conv1", "conv2"), all_groups=3) in found.limits
     relaxed = found.relaxation
@@ -98,12 +100,12 @@ def test_whatever_holds_a_goal_back_is_named(plain, edits, limit, relaxation):
 
 def test_ratios_for_which_none_makes_up_hold_no_goal_back(plain):
     edits = Edits(plain.digest, makeup=False).with_ratio("conv2", 0.0)
-    assert furthest(Problem(plain, Request.of(Recipe(), edits))) == furthest(
+    assert largest_reduction(Problem(plain, Request.of(Recipe(), edits))) == largest_reduction(
         Problem(plain, Request(Recipe()))
     )
-    assert furthest(Problem(plain, Request.of(Recipe(), replace(edits, makeup=True)))) < furthest(
-        Problem(plain, Request(Recipe()))
-    )
+    assert largest_reduction(
+        Problem(plain, Request.of(Recipe(), replace(edits, makeup=True)))
+    ) < largest_reduction(Problem(plain, Request(Recipe())))
     found = feasibility(
         Problem(plain, Request.of(Recipe(target_reduction=0.98, max_ratio=0.8), edits))
     )
@@ -168,7 +170,7 @@ def test_a_loss_of_100_points_allows_everything(plain):
     evidence = evidence_of(plain)
     found = losing_at_most(Problem(plain, Request(Recipe()), evidence), 100)
     assert found.target_reduction == pytest.approx(
-        furthest(Problem(plain, Request(Recipe()))), abs=0.001
+        largest_reduction(Problem(plain, Request(Recipe()))), abs=0.001
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.allocate import allocate, allocated_widths
-from sfp_viz.core.allocation.damage_curves import pieces_of
+from sfp_viz.core.allocation.damage_curves import hull_pieces
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.strategies import (
     Budget,
@@ -164,7 +164,7 @@ def test_functional_curves_are_energy_times_the_logarithm_of_what_is_left(plain)
     seen = observations_of(plain)
     curves = functional_curves(seen)
     for name, curve in curves.items():
-        share = np.trace(seen.reach[name] @ seen.covariance[name]) / seen.power[name]
+        share = np.trace(seen.readers_gram[name] @ seen.covariance[name]) / seen.power[name]
         lost = np.array(seen.elimination(name).errors)
         half = len(curve) // 2
         assert curve[0] == 0
@@ -185,10 +185,10 @@ def test_sensitivity_curves_order_as_the_points_lost(plain):
 
 
 def test_pieces_are_the_lower_hull():
-    assert pieces_of(np.array([0.0, 0, 0, 6, 6, 6, 6]), 0, 6, 1) == [(2, 0.0), (4, 6.0)]
-    assert pieces_of(np.array([0.0, 1, 1, 1, 1]), 1, 4, 1) == [(3, 1.0)]
-    assert pieces_of(np.array([0.0, 1, 3, 6, 10]), 0, 4, 2) == [(2, 3.0), (2, 7.0)]
-    assert pieces_of(np.array([0.0, 1, 3]), 2, 2, 1) == []
+    assert hull_pieces(np.array([0.0, 0, 0, 6, 6, 6, 6]), 0, 6, 1) == [(2, 0.0), (4, 6.0)]
+    assert hull_pieces(np.array([0.0, 1, 1, 1, 1]), 1, 4, 1) == [(3, 1.0)]
+    assert hull_pieces(np.array([0.0, 1, 3, 6, 10]), 0, 4, 2) == [(2, 3.0), (2, 7.0)]
+    assert hull_pieces(np.array([0.0, 1, 3]), 2, 2, 1) == []
 
 
 @pytest.mark.parametrize("goal", GOALS)

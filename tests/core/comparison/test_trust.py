@@ -13,7 +13,7 @@ from sfp_viz.core.comparison.trust import Trust, trust_from_json, trust_to_json
 from sfp_viz.core.comparison.verdict import agreement, agreements, spearman
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.evidence.evidence import Evidence
-from sfp_viz.core.evidence.sensitivity import gathered
+from sfp_viz.core.evidence.sensitivity import collect_sensitivity
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
@@ -112,7 +112,7 @@ def test_damage_by_dispersion_is_least_where_the_rule_puts_it():
 
 def test_every_predictor_with_evidence_predicts(wide):
     points = [("", 0, 900), ("conv1", 32, 800), ("conv2", 48, 850), ("conv3", 64, 890)]
-    seen = Evidence(sensitivity=gathered(wide, RECIPE, points, data="d", images=1000))
+    seen = Evidence(sensitivity=collect_sensitivity(wide, RECIPE, points, data="d", images=1000))
     found = draws(Problem(wide, Request(RECIPE), seen, dispersions(wide, RECIPE)), count=4)
     assert all(set(dict(d.predicted)) == {"dispersion", "sensitivity"} for d in found)
     assert all(v >= 0 for d in found for _, v in d.predicted)

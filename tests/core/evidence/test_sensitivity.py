@@ -7,11 +7,11 @@ import pytest
 from sfp_viz.core.evidence.sensitivity import (
     Sensitivity,
     changes_since,
-    gathered,
+    collect_sensitivity,
     loss,
     losses,
     lost_odds,
-    measured,
+    measured_points,
     odds_lost,
     predicted_loss,
     sensitivity_from_json,
@@ -33,7 +33,7 @@ POINTS = [
 
 @pytest.fixture
 def known(plain):
-    return gathered(plain, Recipe(), POINTS, data="digits, test", images=1000)
+    return collect_sensitivity(plain, Recipe(), POINTS, data="digits, test", images=1000)
 
 
 def test_measured_widths_are_met_and_the_whole_group_loses_nothing(known):
@@ -54,7 +54,7 @@ def test_between_and_beyond_measured_widths_the_loss_never_falls(known):
 
 def test_no_more_can_be_lost_than_there_is(plain):
     steep = [("", 0, 900), ("conv1", 12, 800), ("conv1", 8, 100)]
-    known = gathered(plain, Recipe(), steep, data="d", images=1000)
+    known = collect_sensitivity(plain, Recipe(), steep, data="d", images=1000)
     assert loss(known, "conv1", 1) == 90
 
 
@@ -65,7 +65,7 @@ def test_a_rise_by_noise_counts_as_no_loss(known):
 
 
 def test_points_come_with_their_interval_and_may_be_negative(known):
-    point = measured(known, "conv2")[0]
+    point = measured_points(known, "conv2")[0]
     assert (point.kept, point.right, point.accuracy) == (12, 905, 0.905)
     assert point.interval == wilson(905, 1000)
     assert point.lost == pytest.approx(-0.5)
@@ -87,14 +87,14 @@ def test_together_groups_lose_more_than_either_and_at_most_everything(known):
 
 def test_points_may_come_in_any_order_and_again(plain, known):
     shuffled = [*reversed(POINTS), ("conv1", 12, 880)]
-    assert gathered(plain, Recipe(), shuffled, data="digits, test", images=1000) == known
+    assert collect_sensitivity(plain, Recipe(), shuffled, data="digits, test", images=1000) == known
     with pytest.raises(RecipeError, match="whole network was not measured"):
-        gathered(plain, Recipe(), POINTS[1:], data="d", images=1000)
+        collect_sensitivity(plain, Recipe(), POINTS[1:], data="d", images=1000)
 
 
 def test_what_estimating_batchnorm_anew_costs_is_told_once_and_not_by_every_group(plain, known):
     shifted = [("", 0, 930), ("", 1, 900), *POINTS[1:]]
-    other = gathered(plain, Recipe(), shifted, data="digits, test", images=1000)
+    other = collect_sensitivity(plain, Recipe(), shifted, data="digits, test", images=1000)
     assert (losses(other, "conv1") == losses(known, "conv1")).all()
     thin = {"conv1": 4, "conv2": 6}
     assert predicted_loss(other, thin) == pytest.approx(predicted_loss(known, thin) + 3)

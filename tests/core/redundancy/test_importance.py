@@ -98,7 +98,7 @@ def test_group_magnitude_of_an_old_reading_says_to_open_the_model_again(plain):
 def test_reconstruction_is_the_place_in_the_order_of_elimination(plain, seen_of):
     seen = seen_of(plain)
     found = importance(plain, plain.group("conv1"), "reconstruction", 0, seen)
-    order = eliminate(seen.covariance["conv1"], seen.reach["conv1"]).order
+    order = eliminate(seen.covariance["conv1"], seen.readers_gram["conv1"]).order
     assert found[list(order)].tolist() == list(range(16))
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from sfp_viz.core.network import ConvLayer, FilterGroup, Network
 from sfp_viz.core.redundancy.similarity import (
-    compared,
+    comparison_matrix,
     distance,
     filter_matrix,
     layer_matrix,
@@ -185,4 +185,4 @@ def test_rows_of_activations_have_the_correlations_as_inner_products():
 
 def test_comparing_activations_without_observations_names_the_call(plain):
     with pytest.raises(RecipeError, match=r"observe\(model, images\)"):
-        compared(plain, plain.group("conv1"), "activation")
+        comparison_matrix(plain, plain.group("conv1"), "activation")

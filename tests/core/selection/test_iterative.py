@@ -18,7 +18,13 @@ from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
-from sfp_viz.core.selection.iterative import after, check_steps, stage_request, together, whole
+from sfp_viz.core.selection.iterative import (
+    all_units,
+    check_steps,
+    merge_plans,
+    stage_request,
+    units_after,
+)
 from sfp_viz.core.selection.iterative_schedule import Steps, targets
 from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import PlanError, RecipeError
@@ -29,7 +35,7 @@ INS = {"conv2": "conv1", "conv3": "conv2"}
 
 def cut(plain_of, student: Network, plan: Plan) -> Network:
     """The student without the plan's filters: other weights, named by what is left."""
-    left = after(whole(student), plan)
+    left = units_after(all_units(student), plan)
     weights = {}
     for layer in student.layers:
         kept = layer.weight[list(left[layer.name])]
@@ -43,12 +49,12 @@ def cut(plain_of, student: Network, plan: Plan) -> Network:
 
 def carried_out(plain_of, original: Network, recipe: Recipe, edits: Edits | None, steps=STEPS):
     """(target, what was asked, plan, student after it, what is left) of each stage."""
-    student, left, found = original, whole(original), []
+    student, left, found = original, all_units(original), []
     for target in targets(steps, recipe.target_reduction):
         problem = Problem(original, Request.of(recipe, edits))
         wanted = stage_request(problem, student, left, target)
         plan = make_plan_for(Problem(student, wanted))
-        left, student = after(left, plan), cut(plain_of, student, plan)
+        left, student = units_after(left, plan), cut(plain_of, student, plan)
         found.append((target, wanted, plan, student, left))
     return found
 
@@ -150,7 +156,7 @@ def test_clusters_by_hand_hold_for_the_filters_that_are_left(plain, plain_of):
 def test_the_stages_together_are_one_plan_of_the_original(plain, plain_of):
     edits = Edits(plain.digest, remove=(("conv3", 4),))
     stages = carried_out(plain_of, plain, Recipe(0.6, balance=0.0), edits)
-    plan = together(Problem(plain, Request.of(Recipe(0.6), edits)), [part[2] for part in stages])
+    plan = merge_plans(Problem(plain, Request.of(Recipe(0.6), edits)), [part[2] for part in stages])
     left, student = stages[-1][4], stages[-1][3]
     for group in plain.groups:
         rest = [unit for unit in range(group.size) if unit not in plan.removed(group.name)]
@@ -170,7 +176,7 @@ def test_a_reason_names_the_original_number_of_the_filter_that_stays(plain):
     first = Plan(plain.digest, recipe, edits, (Removal("conv1", (0, 2), (Reason("dead"),) * 2),))
     reasons = (Reason("redundant", other=3), Reason("unimportant"))
     second = Plan("s", recipe, edits, (Removal("conv1", (0, 1), reasons),))
-    both = together(Problem(plain, Request(recipe)), [first, second])
+    both = merge_plans(Problem(plain, Request(recipe)), [first, second])
     assert both.removals[0].filters == (0, 1, 2, 3)
     assert both.removals[0].reasons == (
         Reason("dead"), Reason("redundant", other=5), Reason("dead"), Reason("unimportant"),
@@ -179,7 +185,7 @@ def test_a_reason_names_the_original_number_of_the_filter_that_stays(plain):
 
 def test_a_stage_that_was_reached_already_asks_for_nothing(plain, plain_of):
     small = plain_of(0, (8, 8, 8))
-    left = {name: units[:8] for name, units in whole(plain).items()}
+    left = {name: units[:8] for name, units in all_units(plain).items()}
     wanted = stage_request(Problem(plain, Request(Recipe(0.6))), small, left, 0.1)
     assert wanted.recipe.target_reduction == 0.0
     assert make_plan_for(Problem(small, wanted)).removals == ()

@@ -203,7 +203,7 @@ def test_the_order_of_filters_does_not_matter(single, seen_of, recipe):
         seen,
         mean={"conv": seen.mean["conv"][order]},
         covariance={"conv": seen.covariance["conv"][np.ix_(order, order)]},
-        reach={"conv": seen.reach["conv"][np.ix_(order, order)]},
+        readers_gram={"conv": seen.readers_gram["conv"][np.ix_(order, order)]},
         scores={name: {"conv": part["conv"][order]} for name, part in seen.scores.items()},
     )
     before, after = (
@@ -360,7 +360,7 @@ def test_ranking_by_reconstruction_is_the_order_of_elimination(plain, seen_of, k
         keep,
         recipe,
     )
-    order = eliminate(seen.covariance["conv1"], seen.reach["conv1"]).order
+    order = eliminate(seen.covariance["conv1"], seen.readers_gram["conv1"]).order
     assert removal.filters == tuple(sorted(order[: 16 - keep]))
     assert set(removal.reasons) == {Reason("reconstructed")}
 

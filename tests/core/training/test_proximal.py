@@ -8,9 +8,9 @@ import pytest
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.training.projection import rows_within
 from sfp_viz.core.training.proximal import (
-    alive,
     gate_weights,
     keep_factors,
+    keep_one,
     layer_weight,
     shrink_factors,
     soft_threshold,
@@ -78,10 +78,10 @@ def test_the_same_functions_take_torch_tensors():
 
 
 def test_a_group_never_loses_its_last_row():
-    factors, saved = alive(np.zeros(3), np.array([1.0, 3.0, 2.0]))
+    factors, saved = keep_one(np.zeros(3), np.array([1.0, 3.0, 2.0]))
     assert saved
     assert factors.tolist() == [0, 1, 0]
-    assert alive(np.array([0.0, 0.2]), np.ones(2))[1] is False
+    assert keep_one(np.array([0.0, 0.2]), np.ones(2))[1] is False
 
 
 def test_small_gates_weigh_more_and_a_layer_at_its_target_is_left_alone():

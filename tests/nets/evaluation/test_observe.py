@@ -38,9 +38,9 @@ def test_means_and_covariances_are_those_of_the_values_that_the_next_layer_reads
 def test_reach_is_the_gram_matrix_of_the_next_layers_weights(lenet, images):
     seen = observe(lenet, images)
     weight = lenet.module.conv2.weight.detach().double().numpy()
-    assert np.allclose(seen.reach["conv1"], np.einsum("oihw,ojhw->ij", weight, weight))
+    assert np.allclose(seen.readers_gram["conv1"], np.einsum("oihw,ojhw->ij", weight, weight))
     columns = lenet.module.fc1.weight.detach().double().numpy().reshape(64, 48, 4)
-    assert np.allclose(seen.reach["conv2"], np.einsum("oip,ojp->ij", columns, columns))
+    assert np.allclose(seen.readers_gram["conv2"], np.einsum("oip,ojp->ij", columns, columns))
 
 
 def test_a_limit_of_images_is_kept_and_told(lenet, images):
@@ -92,7 +92,7 @@ def test_a_grouped_reader_is_observed_by_units_of_one_offset():
     np.testing.assert_allclose(seen.covariance["first"], np.cov(values, bias=True), atol=1e-5)
     weight = model.module.second.weight.detach().double().numpy().reshape(2, 6, 10, 9)
     expected = np.einsum("goip,gojp->ij", weight, weight)
-    np.testing.assert_allclose(seen.reach["first"], expected)
+    np.testing.assert_allclose(seen.readers_gram["first"], expected)
 
 
 def test_observations_are_equal_only_to_themselves_and_eliminate_once(lenet, images):
@@ -108,8 +108,8 @@ def test_the_stream_that_the_last_layer_feeds_is_that_of_its_answers(lenet, imag
     with torch.no_grad():
         answers = lenet.module(lenet.normalize(torch.from_numpy(images.pixels.copy()))).double()
     assert seen.power["fc1"] == pytest.approx(float(answers.var(0, correction=0).sum()), rel=1e-4)
-    _, covariance, reach = seen.of("fc1")  # so what fc1 feeds is all of that stream
-    assert np.sum(reach * covariance) / seen.power["fc1"] == pytest.approx(1, rel=1e-3)
+    _, covariance, readers_gram = seen.of("fc1")  # so what fc1 feeds is all of that stream
+    assert np.sum(readers_gram * covariance) / seen.power["fc1"] == pytest.approx(1, rel=1e-3)
 
 
 class Projected(nn.Module):

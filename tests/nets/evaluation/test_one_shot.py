@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sfp_viz.core.evidence.sensitivity import gathered, loss
+from sfp_viz.core.evidence.sensitivity import collect_sensitivity, loss
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
 from sfp_viz.nets.data.datasets import Images
@@ -62,7 +62,7 @@ def test_a_point_is_what_pruning_that_group_alone_leaves(tiny_model):
         assert len(plan.removed(name)) == network.group(name).size - kept
         small = prune(tiny_model, plan, calibration=calibration, network=network)
         assert right == count_right(small, test)
-    known = gathered(network, recipe, found, data="noise, test", images=len(test))
+    known = collect_sensitivity(network, recipe, found, data="noise, test", images=len(test))
     assert all(loss(known, name, kept) >= 0 for name, kept, _ in found[2:])
 
 

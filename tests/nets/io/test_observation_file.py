@@ -18,17 +18,17 @@ from sfp_viz.nets.io.observation_file import load_observations, save_observation
 def seen() -> Observations:
     rng = np.random.default_rng(0)
     maps, weights = rng.normal(size=(30, 4)), rng.normal(size=(6, 4))
-    covariance, reach = np.cov(maps.T), weights.T @ weights
+    covariance, readers_gram = np.cov(maps.T), weights.T @ weights
     return Observations(
         "digest", "digits, train", 30, {"conv1": maps.mean(0)}, {"conv1": covariance},
-        {"conv1": reach}, {"conv1": 2.5}, {"taylor": {"conv1": np.arange(4.0)}},
+        {"conv1": readers_gram}, {"conv1": 2.5}, {"taylor": {"conv1": np.arange(4.0)}},
     )  # fmt: skip
 
 
 def test_what_was_seen_comes_back_bit_for_bit(seen, tmp_path):
     save_observations(seen, tmp_path / "seen")
     back = load_observations(tmp_path / "seen")
-    for part in ("mean", "covariance", "reach"):
+    for part in ("mean", "covariance", "readers_gram"):
         np.testing.assert_array_equal(getattr(back, part)["conv1"], getattr(seen, part)["conv1"])
     np.testing.assert_array_equal(back.score("taylor", "conv1"), np.arange(4.0))
     assert (back.digest, back.data, back.images, back.power) == (
@@ -56,7 +56,7 @@ def test_a_copy_with_other_arrays_works_its_own_order_out(seen):
     copy = replace(
         seen,
         covariance={"conv1": seen.covariance["conv1"][np.ix_(turned, turned)]},
-        reach={"conv1": seen.reach["conv1"][np.ix_(turned, turned)]},
+        readers_gram={"conv1": seen.readers_gram["conv1"][np.ix_(turned, turned)]},
     )
     assert copy.eliminations == {}
     assert [turned[unit] for unit in copy.elimination("conv1").order] == list(first.order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfp_viz.core.comparison.tradeoff import Whole, changed, saved
+from sfp_viz.core.comparison.tradeoff import Whole, accuracy_change, reduction_of
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe, fpgm, random
 from sfp_viz.core.training.distillation import Distillation
@@ -129,11 +129,11 @@ def test_runs_become_points_with_their_unpruned_network(tmp_path):
     kinds = sorted(point.kind for point in points)
     assert kinds == ["plan", "random", "uniform", "unpruned"]
     ours = next(point for point in points if point.kind == "plan")
-    assert saved(ours, "macs") == pytest.approx(0.5)
-    assert saved(ours, "params") == pytest.approx(0.5)
-    assert changed(ours) == pytest.approx(0.95 - 0.986)
+    assert reduction_of(ours, "macs") == pytest.approx(0.5)
+    assert reduction_of(ours, "params") == pytest.approx(0.5)
+    assert accuracy_change(ours) == pytest.approx(0.95 - 0.986)
     known = points_of(finished_runs(tmp_path), whole=Whole(macs=320_000))
-    assert saved(known[-1], "macs") == pytest.approx(0.75)
+    assert reduction_of(known[-1], "macs") == pytest.approx(0.75)
     assert {point.kind for point in known} == {"run", "random", "uniform", "unpruned"}
 
 

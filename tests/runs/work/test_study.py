@@ -179,7 +179,7 @@ def test_observations_and_latency_become_evidence_bit_for_bit(new_study, tmp_pat
     found = find_evidence(tmp_path, model.digest)
     expected = observe(model, load_data("digits", "train"), most=50)
     assert (found.observations.images, found.observations.data) == (50, "digits, train")
-    for part in ("mean", "covariance", "reach"):
+    for part in ("mean", "covariance", "readers_gram"):
         ours, theirs = getattr(found.observations, part), getattr(expected, part)
         assert sorted(ours) == sorted(theirs) != []
         for group in theirs:

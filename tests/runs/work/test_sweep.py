@@ -13,7 +13,7 @@ import pytest
 
 from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.plan.recipe import Recipe, random, uniform_l1
-from sfp_viz.core.plan.sweep import Sweep, fair
+from sfp_viz.core.plan.sweep import Sweep, comparable_recipe
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RecipeError, RunError
 from sfp_viz.runs import queue, resume
@@ -165,7 +165,7 @@ def test_recipes_that_look_at_images_do_so_once_for_all(new_sweep, line, monkeyp
     calls = []
     real = observe.observe
     monkeypatch.setattr(observe, "observe", lambda *a, **m: calls.append(m) or real(*a, **m))
-    recipes = tuple((name, fair(name, Recipe())) for name in ("taylor", "functional"))
+    recipes = tuple((name, comparable_recipe(name, Recipe())) for name in ("taylor", "functional"))
     path = new_sweep(Sweep((0.3,), recipes))
     assert main([str(path)]) == 0
     assert [call["scores"] for call in calls] == [["taylor"]]

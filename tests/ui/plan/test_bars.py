@@ -121,20 +121,20 @@ def test_doing_without_evidence_takes_back_only_the_choices_that_need_it():
     asked = Recipe(
         criterion="taylor", allocation="sensitivity", goal="latency", gamma=3, clustering="average"
     )
-    plain = evidence.without(asked)
+    plain = evidence.without_evidence(asked)
     assert needs(plain) == ()
     assert plain == Recipe(gamma=3, clustering="average")
 
 
 def test_a_score_that_was_not_taken_down_is_missing_though_images_were_seen():
     seen = Observations("0" * 16, "digits", 8, {}, {}, {}, {})
-    assert evidence.missing(Recipe(criterion="taylor"), Evidence()) == ("observations",)
-    assert evidence.missing(Recipe(criterion="taylor"), Evidence(observations=seen)) == (
+    assert evidence.missing_evidence(Recipe(criterion="taylor"), Evidence()) == ("observations",)
+    assert evidence.missing_evidence(Recipe(criterion="taylor"), Evidence(observations=seen)) == (
         "observations",
     )
     known = replace(seen, scores={"taylor": {}})
-    assert evidence.missing(Recipe(criterion="taylor"), Evidence(observations=known)) == ()
-    assert evidence.missing(Recipe(), Evidence()) == ()
+    assert evidence.missing_evidence(Recipe(criterion="taylor"), Evidence(observations=known)) == ()
+    assert evidence.missing_evidence(Recipe(), Evidence()) == ()
 
 
 def test_a_formula_stands_aligned_latex_that_fit_a_narrow_column():
