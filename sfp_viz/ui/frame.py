@@ -46,11 +46,9 @@ def top(page: str = "", title: str = "") -> None:
                     st.markdown(f"# {name}", width="content")
                     job_chip.chip(page)
                 planned_cost = planned.cost(session.model, session.request)
-                missing_evidence = missing_evidence(
-                    session.recipe, evidence.evidence(session.model)
-                )
+                lacks = missing_evidence(session.recipe, evidence.evidence(session.model))
                 free = bool(loaders.network(session.model).free)
-                st.html(_STRIP + _name(title) + strip(planned_cost, free, missing_evidence))
+                st.html(_STRIP + _name(title) + strip(planned_cost, free, lacks))
             except SfpError as problem:
                 problems.show(problem)
             text_keys()

@@ -11,6 +11,7 @@ from sfp_viz.cli.options.arguments import data_name, find_digest, find_model, re
 from sfp_viz.cli.output.repair import error_lines, repair_to_dict
 from sfp_viz.cli.output.text import fact_list, print_result, with_json
 from sfp_viz.core.measurement import Measured
+from sfp_viz.core.plan.recipe import WITHOUT_IMAGES
 from sfp_viz.errors import PlanError
 from sfp_viz.text.numbers import change, count, percent, size, span
 from sfp_viz.text.recipe import NORMS_KEPT
@@ -71,11 +72,9 @@ def prune(
     lines += [("refit error", line) for line in error_lines(repair)]
     lines += [("note", note) for note in repair.notes]
     if not data:
-        undone = (
-            uncompensated_sentence(plan.recipe.compensation)
-            and " To compensate, prune with --data."
-        )
-        note = f"Without --data no accuracy was measured_points, and {NORMS_KEPT}{undone}"
+        note = f"Without --data no accuracy was measured, and {NORMS_KEPT}"
+        if plan.recipe.compensation not in WITHOUT_IMAGES:
+            note += " To compensate, prune with --data."
         lines.append(("note", note))
     lines.append(("written to", f"{output}, {size(value['bytes'])}"))
     print_result(value, fact_list(lines), as_json=as_json)

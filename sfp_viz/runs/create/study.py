@@ -75,5 +75,5 @@ def _given(home: Path, study: Study, digest: str) -> tuple[Source, ...]:
     sources = tuple(s for s in find_sources(home, digest) if s.kind != "trust")
     required = needs(recipe)
     if not set(required) <= {FILES[source.kind][0] for source in sources}:
-        check_evidence(recipe, read_evidence(sources), digest)  # raises, and says what to do
+        check_evidence(recipe, read_evidence(sources), digest)  # raises
     return tuple(s for s in sources if FILES[s.kind][0] in required or study.kind == "trust")

@@ -69,7 +69,5 @@ def _measured(home: Path, sweep: Sweep, digest: str) -> dict[str, Path | str]:
     if required - {FILES[source.kind][0] for source in sources}:
         for _, recipe in sweep.recipes:
             if set(needs(recipe)) - {"observations"}:
-                check_evidence(
-                    recipe, read_evidence(sources), digest
-                )  # raises, and says what to do
+                check_evidence(recipe, read_evidence(sources), digest)  # raises
     return {f"evidence/{FILES[source.kind][1]}": source.file for source in sources}

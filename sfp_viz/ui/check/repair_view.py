@@ -26,9 +26,7 @@ def without_images(recipe: Recipe, *, how: str) -> None:
         recipe: the recipe of the plan.
         how: a sentence on what to do.
     """
-    kind = recipe.compensation
-    omission = uncompensated_sentence(kind, CHOICE_NAMES["compensation"].get(kind, kind))
-    if omission:
+    if omission := uncompensated_sentence(recipe.compensation):
         st.warning(problems.plain(f"{omission} {NORMS_KEPT} {how}"))
     else:
         st.caption(problems.plain(f"Without images {NORMS_KEPT} {how}"))
