@@ -14,7 +14,14 @@ import click
 from sfp_viz.cli.output import sparsify
 from sfp_viz.cli.output.study import follow_study, study_card, study_run_to_dict
 from sfp_viz.cli.output.sweep import follow_sweep, sweep_card, sweep_run_to_dict
-from sfp_viz.cli.output.text import fact_list, print_result, table, time_text, with_json
+from sfp_viz.cli.output.text import (
+    fact_list,
+    print_result,
+    run_head_to_dict,
+    table,
+    time_text,
+    with_json,
+)
 from sfp_viz.core.evidence.study import KINDS
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.runs import queue
@@ -178,17 +185,10 @@ def run_to_dict(run: Run) -> dict[str, Any]:
     if run.study:
         return study_run_to_dict(run)
     return {
-        "run": run.id,
-        "kind": run.kind,
-        "path": str(run.path),
-        "name": run.name,
-        "state": run.state,
+        **run_head_to_dict(run),
         "where": run.where,
-        "message": run.message,
-        "data": run.data,
         "plan": run.plan.hash if run.plan else None,
         "settings": asdict(run.settings),
-        "facts": dict(run.facts),
         "epochs": len(run.epochs),
         "progress": round(run.progress, 4),
         "last": asdict(run.epochs[-1]) if run.epochs else None,

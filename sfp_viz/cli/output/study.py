@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.output.text import fact_list, table, time_text
+from sfp_viz.cli.output.text import fact_list, run_head_to_dict, table, time_text
 from sfp_viz.core.evidence.study import study_to_dict
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
@@ -42,15 +42,8 @@ def study_run_to_dict(run: Run) -> dict[str, Any]:
     """A study as JSON: its settings, how far it is, and what was found."""
     study = run.study
     return {
-        "run": run.id,
-        "path": str(run.path),
-        "kind": run.kind,
-        "name": run.name,
-        "state": run.state,
-        "message": run.message,
-        "data": run.data,
+        **run_head_to_dict(run),
         "settings": study_to_dict(study) if study else {},
-        "facts": dict(run.facts),
         "points": run.done,
         "of": run.total,
         "progress": round(run.progress, 4),

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sfp_viz.cli.output.text import fact_list, table, time_text
+from sfp_viz.cli.output.text import fact_list, run_head_to_dict, table, time_text
 from sfp_viz.core.plan.sweep import sweep_to_dict
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
@@ -51,16 +51,9 @@ def sweep_run_to_dict(run: Run) -> dict[str, Any]:
     sweep, locks = read_sweep(run.path)
     children = sweep_children(run)
     return {
-        "run": run.id,
-        "path": str(run.path),
-        "kind": run.kind,
-        "name": run.name,
-        "state": run.state,
-        "message": run.message,
-        "data": run.data,
+        **run_head_to_dict(run),
         "asked": {**sweep_to_dict(sweep), "locks": list(locks)},
         "settings": asdict(run.settings),
-        "facts": dict(run.facts),
         "laid_out": run.done,
         "of": len(sweep),
         "children": [

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from sfp_viz.runs.storage.records import Run
+
 _NUMBER = re.compile(r"[-−+]?[\d.,–/]+( of [\d,]+)?( ?[%a-zA-Zµ]{1,3})?")
 
 
@@ -17,6 +19,20 @@ def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option --json."""
     option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value instead.")
     return option(command)
+
+
+def run_head_to_dict(run: Run) -> dict[str, Any]:
+    """What the JSON of every run begins with: which run it is, and its state."""
+    return {
+        "run": run.id,
+        "path": str(run.path),
+        "kind": run.kind,
+        "name": run.name,
+        "state": run.state,
+        "message": run.message,
+        "data": run.data,
+        "facts": dict(run.facts),
+    }
 
 
 def print_result(value: Any, text: str, *, as_json: bool) -> None:

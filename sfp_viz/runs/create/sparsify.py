@@ -10,7 +10,7 @@ from typing import Any
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.sparsification import SparseSettings
 from sfp_viz.errors import RunError
-from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.runs.create.network_file import network_identity
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.layout import create_folder, free_folder
 from sfp_viz.runs.storage.sparsify import KIND, REQUEST_FILE, SparsifyRequest, _text
@@ -43,18 +43,16 @@ def create_sparsify(
     Raises:
         RunError: The folder cannot be made, or the fine-tuning asks for several processes.
     """
-    header = read_header(model_file)
-    if not header:
-        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    digest, network_name = network_identity(model_file)
     if tuning is not None and tuning.processes > 1:
         raise RunError("Pruning while training works in one process. Set processes to 1.")
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
         REQUEST_FILE: _text(SparsifyRequest(settings, tuning is not None)),
     }
-    name = name or str(header["name"])
+    name = name or network_name
     known = {
-        **training_facts(digest=str(header["digest"]), recipe=None, name=settings.method),
+        **training_facts(digest=digest, recipe=None, name=settings.method),
         "target_reduction": settings.target_reduction,
         **(facts or {}),
     }

@@ -11,7 +11,7 @@ from typing import Any
 from sfp_viz.core.selection.iterative_schedule import steps_to_dict
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
-from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.runs.create.network_file import network_identity
 from sfp_viz.runs.storage.facts import training_facts
 from sfp_viz.runs.storage.layout import create_folder, free_folder
 from sfp_viz.runs.storage.steps import KIND, REQUEST_FILE, StepsRequest
@@ -48,9 +48,7 @@ def create_steps(
         RunError: The folder cannot be made, or the settings ask for several processes.
     """
     check_settings(settings)
-    header = read_header(model_file)
-    if not header:
-        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
+    digest, network_name = network_identity(model_file)
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
         REQUEST_FILE: json.dumps(
@@ -63,8 +61,7 @@ def create_steps(
         ),
     }
     whole = asdict(replace(settings, epochs=order.steps.total))
-    name = name or str(header["name"])
-    digest = str(header["digest"])
+    name = name or network_name
     known = {
         **training_facts(digest=digest, recipe=order.recipe, edits=order.edits),
         **(facts or {}),

@@ -11,8 +11,7 @@ from sfp_viz.core.evidence.evidence import check_evidence, needs
 from sfp_viz.core.evidence.study import Kind, Study, study_to_dict
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.errors import RunError
-from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.runs.create.network_file import network_identity
 from sfp_viz.runs.results.evidence import FILES, Source, find_sources, read_evidence
 from sfp_viz.runs.storage.layout import create_folder, free_folder
 
@@ -48,10 +47,7 @@ def create_study(
         RecipeError: The recipe needs evidence that is not there.
         RunError: The folder cannot be made.
     """
-    header = read_header(model_file)
-    if not header:
-        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
-    digest, name = str(header["digest"]), str(header["name"])
+    digest, name = network_identity(model_file)
     study = replace(settings or Study(kind), kind=kind, recipe=recipe, edits=edits)
     files: dict[str, Path | str] = {"start.safetensors": model_file}
     for source in _given(home, study, digest):

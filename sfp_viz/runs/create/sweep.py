@@ -11,8 +11,7 @@ from typing import Any
 from sfp_viz.core.evidence.evidence import check_evidence, needs
 from sfp_viz.core.plan.sweep import Sweep, sweep_to_dict
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.errors import RunError
-from sfp_viz.nets.io.model_file import read_header
+from sfp_viz.runs.create.network_file import network_identity
 from sfp_viz.runs.folder import SWEEP
 from sfp_viz.runs.results.evidence import FILES, find_sources, read_evidence
 from sfp_viz.runs.results.sweeps import REQUEST_FILE
@@ -48,10 +47,7 @@ def create_sweep(
         RecipeError: A measurement is missing.
         RunError: The folder cannot be made.
     """
-    header = read_header(model_file)
-    if not header:
-        raise RunError(f"{model_file.name} is no network of ours. Write it with save_model first.")
-    digest, name = str(header["digest"]), str(header["name"])
+    digest, name = network_identity(model_file)
     files: dict[str, Path | str] = {
         "start.safetensors": model_file,
         REQUEST_FILE: json.dumps({**sweep_to_dict(sweep), "locks": list(locks)}, indent=1),

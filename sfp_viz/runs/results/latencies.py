@@ -12,14 +12,15 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sfp_viz.core.measurement import Measured
 from sfp_viz.errors import RunError
-from sfp_viz.files import file_lock, read_json, write_json
+from sfp_viz.files import file_lock, write_json
 from sfp_viz.runs.results.summary import Summary
+from sfp_viz.runs.storage.json_record import load_record
 from sfp_viz.runs.storage.processes import hostname, is_alive, python_module, start_process
 
 WORKER = "sfp_viz.runs.work.latencies"
@@ -75,6 +76,38 @@ class RunLatency:
 
 
 @dataclass(frozen=True)
+class TimingRequest:
+    """``timing-todo.json``: what the worker is to time.
+
+    Attributes:
+        batch: Images per forward pass.
+        threads: CPU threads.
+        subjects: Of each network the name, the time at which its run ended, and the file.
+    """
+
+    batch: int = 1
+    threads: int = 1
+    subjects: tuple[tuple[str, float, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """``timing.json``: the worker's process, how far it is, and whether it is done."""
+
+    pid: int = 0
+    host: str = ""
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    over: bool = False
+
+    def alive(self, home: Path) -> bool:
+        """Whether the worker of the workspace ``home`` is at work on this machine."""
+        ours = self.host == hostname() and not self.over
+        return ours and is_alive(self.pid, WORKER, home.resolve())
+
+
+@dataclass(frozen=True)
 class Timing:
     """What the worker that measures is at: ``done`` of ``total``; ``message`` says what failed,
     ``alive`` whether it still works."""
@@ -127,41 +160,37 @@ def start_timing(
     with file_lock(home / "timing.lock"):
         if (timing := read_timing(home)) and timing.alive:
             raise RunError("Latencies are being measured already. Wait for them, or cancel first.")
-        todo = [[name, ended, str(file)] for name, ended, file in subjects]
-        write_json(home / TODO, {"batch": batch, "threads": threads, "subjects": todo})
+        files = tuple((name, ended, str(file)) for name, ended, file in subjects)
+        write_json(home / TODO, asdict(TimingRequest(batch, threads, files)))
         with (home / "timing-log.txt").open("wb") as log:
             pid = start_process(python_module(WORKER, home), output=log)
-        write_job(home, pid=pid, done=0, total=len(todo))
+        write_job(home, pid=pid, done=0, total=len(files))
 
 
 def read_timing(home: Path) -> Timing | None:
     """What is being measured, or was last; None when nothing ever was."""
-    job = read_json(home / JOB)
-    if not job:
+    job = load_record(_Job, home / JOB)
+    if job is None:
         return None
-    alive = job.get("host") == hostname() and not job.get("over")
-    alive = alive and is_alive(int(job.get("pid") or 0), WORKER, home.resolve())
-    done, total = int(job.get("done") or 0), int(job.get("total") or 0)
-    message = str(job.get("message") or "")
-    if not alive and not job.get("over"):
+    alive, message = job.alive(home), job.message
+    if not alive and not job.over:
         message = message or "The measuring process ended early."
-    return Timing(done, total, message, alive)
+    return Timing(job.done, job.total, message, alive)
 
 
 def cancel_timing(home: Path) -> None:
     """Stop measuring and leave no process of it; what was measured stays."""
-    job = read_json(home / JOB) or {}
-    pid = int(job.get("pid") or 0)
-    if job.get("host") != hostname() or not is_alive(pid, WORKER, home.resolve()):
+    job = load_record(_Job, home / JOB)
+    if job is None or not job.alive(home):
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(pid, number)  # it was started as the head of its own group
+            os.killpg(job.pid, number)  # it was started as the head of its own group
         until = time.monotonic() + 3
         while time.monotonic() < until:
-            if not is_alive(pid, WORKER, home.resolve()):
-                newest = read_json(home / JOB) or job
-                write_job(home, **{**newest, "over": True, "message": "Cancelled."})
+            if not is_alive(job.pid, WORKER, home.resolve()):
+                newest = load_record(_Job, home / JOB) or job
+                write_job(home, **asdict(replace(newest, over=True, message="Cancelled.")))
                 return
             time.sleep(0.02)
 

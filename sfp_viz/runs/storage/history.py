@@ -20,7 +20,7 @@ EPOCHS, POINTS = "epochs.jsonl", "points.jsonl"
 def read_epochs(path: Path) -> tuple[Epoch, ...]:
     """The history of a training; what was half written when the worker died is left out."""
     epochs: list[Epoch] = []
-    for value in _values(path / EPOCHS):
+    for value in json_lines(path / EPOCHS):
         try:
             epoch = Epoch(**value)
         except TypeError:
@@ -34,7 +34,7 @@ def read_epochs(path: Path) -> tuple[Epoch, ...]:
 def read_points(path: Path) -> tuple[Point, ...]:
     """What a study has measured so far; what was half written is left out."""
     points: list[Point] = []
-    for value in _values(path / POINTS):
+    for value in json_lines(path / POINTS):
         try:
             points.append(Point(tuple(value["task"]), value["value"], float(value["seconds"])))
         except (KeyError, TypeError, ValueError):
@@ -80,7 +80,7 @@ def _line(entry: Epoch | Point | Refresh) -> str:
     return json.dumps(asdict(entry)) + "\n"
 
 
-def _values(file: Path) -> Iterator[dict[str, Any]]:
+def json_lines(file: Path) -> Iterator[dict[str, Any]]:
     """The objects of whole lines, up to the first line that is none."""
     try:
         lines = file.read_bytes().splitlines(keepends=True)

@@ -20,6 +20,7 @@ from sfp_viz.core.training.history import Epoch, Refresh
 from sfp_viz.core.training.sparsification import SparseSettings, sparse_settings
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json
+from sfp_viz.runs.storage.json_record import load_record
 from sfp_viz.runs.storage.worker_record import WorkerRecord
 
 KIND = "sparsify"
@@ -166,16 +167,9 @@ def _pace(lines: Sequence[Refresh], epochs: Sequence[Epoch]) -> float:
 
 def read_outcome(path: Path) -> Outcome | None:
     """What the first part came to; None before the run's end."""
-    value = read_json(path / OUTCOME)
-    if value is None:
-        return None
     try:
-        timed = value.pop("timed")
-        entries = [{k: _tuples(v) for k, v in choice.items()} for choice in value.pop("choices")]
-        choices = tuple(StripeChoice(**choice) for choice in entries)
-        plain: dict[str, Any] = {k: _tuples(v) for k, v in value.items()}
-        return Outcome(**plain, choices=choices, timed=StripeTimes(**timed) if timed else None)
-    except (KeyError, TypeError, AttributeError):
+        return load_record(Outcome, path / OUTCOME)
+    except RunError:
         return None
 
 

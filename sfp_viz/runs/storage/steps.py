@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sfp_viz.core.plan.edits import Edits, edits_from_dict
@@ -18,6 +19,8 @@ from sfp_viz.core.selection.iterative_schedule import Steps, steps_from_dict
 from sfp_viz.core.training.history import Epoch
 from sfp_viz.errors import RunError, SfpError
 from sfp_viz.files import read_json, write_text
+from sfp_viz.runs.storage.history import json_lines
+from sfp_viz.runs.storage.json_record import record_from_dict
 from sfp_viz.runs.storage.records import Run
 
 KIND = "steps"
@@ -71,13 +74,9 @@ def read_steps_request(path: Path) -> StepsRequest:
 def read_stages(path: Path) -> tuple[Stage, ...]:
     """The stages that were begun, in order; () for any other run."""
     stages: list[Stage] = []
-    names = [field.name for field in fields(Stage)]
-    try:
-        for line in (path / STAGES).read_text().splitlines():
-            value = json.loads(line)
-            stages.append(Stage(**{name: value[name] for name in names}))
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # none yet, or a file that is not ours: what was readable counts
+    with suppress(RunError):  # a line that is not ours: what was readable counts
+        for value in json_lines(path / STAGES):
+            stages.append(record_from_dict(Stage, value, path / STAGES))
     return tuple(stages)
 
 

@@ -13,8 +13,14 @@ import time
 from pathlib import Path
 
 from sfp_viz.errors import SfpError
-from sfp_viz.files import read_json
-from sfp_viz.runs.results.latencies import TODO, RunLatency, append_latency, write_job
+from sfp_viz.runs.results.latencies import (
+    TODO,
+    RunLatency,
+    TimingRequest,
+    append_latency,
+    write_job,
+)
+from sfp_viz.runs.storage.json_record import load_record
 from sfp_viz.runs.storage.processes import hostname
 
 _WARM = 2  # networks measured for nothing before the first one counts
@@ -22,13 +28,12 @@ _WARM = 2  # networks measured for nothing before the first one counts
 
 def main(home: Path) -> None:
     """Measure all that is to be measured."""
-    todo = read_json(home / TODO) or {}
-    subjects = todo.get("subjects") or []
-    batch, threads = int(todo.get("batch") or 1), int(todo.get("threads") or 1)
-    job = {"pid": os.getpid(), "total": len(subjects)}
+    request = load_record(TimingRequest, home / TODO) or TimingRequest()
+    batch, threads = request.batch, request.threads
+    job = {"pid": os.getpid(), "total": len(request.subjects)}
     failed: list[str] = []
     write_job(home, **job, done=0)
-    for done, (name, ended, file) in enumerate(subjects):
+    for done, (name, ended, file) in enumerate(request.subjects):
         try:
             latency = measure(name, ended, Path(file), batch, threads, warmups=0 if done else _WARM)
             append_latency(home, latency)
@@ -36,7 +41,7 @@ def main(home: Path) -> None:
             failed.append(f"{name}: {problem}")
         write_job(home, **job, done=done + 1)
     words = f"{len(failed)} could not be measured, the first is {failed[0]}" if failed else ""
-    write_job(home, **job, done=len(subjects), message=words, over=True)
+    write_job(home, **job, done=len(request.subjects), message=words, over=True)
 
 
 def measure(

@@ -1,15 +1,17 @@
-"""The work of a sweep: prune for each member, lay out its training, and queue that."""
+"""The work of a sweep: prune for each member, create its training, and queue that."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.evidence.evidence import Evidence, needs, scores_of
+from sfp_viz.core.plan.edits import Edits
+from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.sweep import Member, Sweep
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.files import write_json
@@ -25,7 +27,6 @@ from sfp_viz.runs.work.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from sfp_viz.core.network import Network
-    from sfp_viz.core.plan.edits import Edits
     from sfp_viz.core.plan.plan import Plan
     from sfp_viz.nets.data.datasets import Images
     from sfp_viz.nets.model import Model
@@ -47,7 +48,7 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
     done = {point.task: point for point in run.points if isinstance(point.value, str)}
     rewrite(run.path / POINTS, tuple(done.values()))
     heartbeat.say({"total": len(sweep)})
-    make = None
+    subject = None
     for number, member in enumerate(sweep.members, 1):
         heartbeat.go_on()
         if member.task in done:
@@ -56,8 +57,8 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
         heartbeat.report("pruning", done=len(done))
         problem = ""
         if not folder.exists():  # a worker before us may have come so far
-            make = make or _maker(run, sweep, locks, heartbeat)
-            problem = make(folder, member)
+            subject = subject or _open(run, sweep, locks, heartbeat)
+            problem = _create_child(subject, folder, member)
         if not problem:
             _start(run.path, folder)
         value: Any = {"problem": problem} if problem else folder.name
@@ -77,17 +78,22 @@ def _start(path: Path, folder: Path) -> None:
         queue.enqueue(folder, where=LaunchRecord.load(path).where)
 
 
-def _maker(
-    run: Run, sweep: Sweep, locks: tuple[str, ...], heartbeat: Heartbeat
-) -> Callable[[Path, Member], str]:
-    """A function that lays out the training of a member; it returns why it could not, or ''."""
-    from sfp_viz.core.allocation.problem import Problem
-    from sfp_viz.core.plan.edits import Edits
-    from sfp_viz.core.plan.request import Request
-    from sfp_viz.core.selection.planner import make_plan_for
+@dataclass(frozen=True)
+class _Subject:
+    """What the members share: the sweep's run, the unpruned network and its reading, the training
+    images, the locks as edits, and the evidence that the recipes need."""
+
+    run: Run
+    model: Model
+    network: Network
+    images: Images
+    edits: Edits
+    evidence: Evidence
+
+
+def _open(run: Run, sweep: Sweep, locks: tuple[str, ...], heartbeat: Heartbeat) -> _Subject:
     from sfp_viz.nets.data.datasets import load_data
-    from sfp_viz.nets.io.model_file import load_saved, save_model
-    from sfp_viz.nets.pruning.prune import prune
+    from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network
     from sfp_viz.nets.training.reproducibility import numerics
 
@@ -96,46 +102,51 @@ def _maker(
     network = read_network(model)
     heartbeat.go_on()
     edits = Edits(network.digest, protected=locks)
-    evidence = _evidence(run, sweep, model, images, heartbeat) or Evidence()
-
-    def make(folder: Path, member: Member) -> str:
-        try:
-            plan = make_plan_for(Problem(network, Request(member.recipe, edits), evidence))
-            small = prune(model, plan, calibration=images, network=network)
-        except (PlanError, SurgeryError) as problem:
-            return str(problem)  # the others may do
-        facts = _facts(run, member, network, edits, plan)
-        with tempfile.TemporaryDirectory() as aside:
-            start = Path(aside) / "start.safetensors"
-            save_model(small, start)
-            create_run(
-                folder.parent.parent,
-                start=start,
-                teacher=run.path / "start.safetensors" if run.settings.alpha > 0 else None,
-                settings=replace(run.settings, seed=member.seed),
-                data=run.data,
-                name=run.name,
-                plan=plan,
-                facts=facts,
-                folder=folder,
-            )
-        return ""
-
-    return make
+    evidence = _evidence(run, sweep, model, images, heartbeat)
+    return _Subject(run, model, network, images, edits, evidence)
 
 
-def _facts(
-    run: Run, member: Member, network: Network, edits: Edits, plan: Plan
-) -> dict[str, object]:
+def _create_child(subject: _Subject, folder: Path, member: Member) -> str:
+    """Prune for a member, and create the folder of its training; why that failed, or ''."""
+    from sfp_viz.core.selection.planner import make_plan_for
+    from sfp_viz.nets.io.model_file import save_model
+    from sfp_viz.nets.pruning.prune import prune
+
+    run, network = subject.run, subject.network
+    request = Request(member.recipe, subject.edits)
+    try:
+        plan = make_plan_for(Problem(network, request, subject.evidence))
+        pruned = prune(subject.model, plan, calibration=subject.images, network=network)
+    except (PlanError, SurgeryError) as problem:
+        return str(problem)  # the others may do
+    with tempfile.TemporaryDirectory() as aside:
+        start = Path(aside) / "start.safetensors"
+        save_model(pruned, start)
+        create_run(
+            folder.parent.parent,
+            start=start,
+            teacher=run.path / "start.safetensors" if run.settings.alpha > 0 else None,
+            settings=replace(run.settings, seed=member.seed),
+            data=run.data,
+            name=run.name,
+            plan=plan,
+            facts=_facts(subject, member, plan),
+            folder=folder,
+        )
+    return ""
+
+
+def _facts(subject: _Subject, member: Member, plan: Plan) -> dict[str, object]:
     """What a child says of where it comes from."""
     from sfp_viz.core.cost.cost import cost
 
+    run, network = subject.run, subject.network
     before, after = cost(network), cost(network, plan)
     facts = training_facts(
         digest=network.digest,
         model=str(run.facts.get("model") or ""),
         recipe=member.recipe,
-        edits=edits,
+        edits=subject.edits,
         plan=plan,
         name=member.name,
         before=(before.macs, before.params),

@@ -105,5 +105,5 @@ def test_a_worker_that_died_is_said_so(tmp_path):
     now = read_timing(tmp_path)
     assert now is not None
     assert not now.alive
-    assert "ended before it was done" in now.message
+    assert "ended early" in now.message
     assert read_timing(tmp_path / "nowhere") is None

@@ -266,7 +266,7 @@ def test_a_copy_of_a_child_belongs_to_no_sweep(new_sweep, line):
     assert "sweep" not in copied.facts
     assert (copied.facts["seed"], copied.settings.seed) == (5, 5)
     assert copied.plan == read_run(line[0]).plan
-    with pytest.raises(RunError, match="no training"):
+    with pytest.raises(RunError, match="not a training"):
         copy_with(path)
 
 
