@@ -5,7 +5,7 @@ import streamlit as st
 from sfp_viz.ui import image_field, problems, progress_line
 from sfp_viz.ui.cached import loaders, measurements, planned
 from sfp_viz.ui.cached.measurements import Subject
-from sfp_viz.ui.check import check_view, checks, repair_view, saved_check
+from sfp_viz.ui.check import check_view, checks, compensation_view, saved_check
 from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/check.py")
@@ -50,7 +50,7 @@ if saved is None:
 with problems.catch_and_stop():
     plan = planned.plan(subject.model, subject.request)
     check_view.numbers(saved.check, saved.when)
-    repair_view.show(session.recipe, saved.repair, data)
+    compensation_view.show(session.recipe, saved.report, data)
     check_view.stages(subject)
     check_view.widths(network, plan)
     check_view.pruned_filters(plan)

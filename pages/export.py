@@ -5,7 +5,7 @@ import streamlit as st
 from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.ui import export, image_field, problems
 from sfp_viz.ui.cached import loaders, planned
-from sfp_viz.ui.check import repair_view
+from sfp_viz.ui.check import compensation_view
 from sfp_viz.ui.recipe import plan_files
 from sfp_viz.ui.session import entry, state
 
@@ -27,7 +27,7 @@ with st.container(border=True):
     source = export.source_of(here, runs, plan)
     st.caption(problems.plain(export.facts(source, runs)))
     if not source.run and not data:
-        repair_view.without_images(
+        compensation_view.without_images(
             session.recipe, how="Choose images on the page Check to repair both."
         )
 

@@ -18,9 +18,9 @@ from sfp_viz.text.recipe import NORMS_KEPT
 
 if TYPE_CHECKING:
     from sfp_viz.core.plan.plan import Plan
+    from sfp_viz.core.plan.prune_report import PruneReport
     from sfp_viz.nets.evaluation.prune_stages import Stage
     from sfp_viz.nets.model import Model
-    from sfp_viz.nets.pruning.layer_fits import PruneReport
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -85,9 +85,9 @@ def _pruned(
 ) -> tuple[Model, list[Stage], PruneReport]:
     """The pruned network, its accuracy after each stage where there are images for it, and what
     compensation did."""
+    from sfp_viz.core.plan.prune_report import PruneReport
     from sfp_viz.nets.data.datasets import load_data
     from sfp_viz.nets.evaluation.prune_stages import stages
-    from sfp_viz.nets.pruning.layer_fits import PruneReport
     from sfp_viz.nets.pruning.prune import prune_with_report
 
     images = load_data(data, "train") if data else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sfp_viz.text.numbers import percent
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, PruneReport
+    from sfp_viz.core.plan.prune_report import Errors, LayerFit, PruneReport
 
 
 def repair_to_dict(compensation: str, report: PruneReport) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sfp_viz.core.measurement import Measured, wilson
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.prune_report import LayerFit, PruneReport
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.compensation import reestimate
-from sfp_viz.nets.pruning.layer_fits import LayerFit, PruneReport
 from sfp_viz.nets.pruning.prune import prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.read_network import trace_model

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from sfp_viz.core.plan.prune_report import PruneReport
 from sfp_viz.core.plan.recipe import WITHOUT_IMAGES, Compensation
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
@@ -19,7 +20,6 @@ from sfp_viz.nets.pruning.calibration import (
 )
 from sfp_viz.nets.pruning.cut_context import CutContext
 from sfp_viz.nets.pruning.filter_merging import merge, scale
-from sfp_viz.nets.pruning.layer_fits import PruneReport
 from sfp_viz.nets.pruning.least_squares import FitOptions, refit
 from sfp_viz.nets.tracing.execution import BATCH_NORMS
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sfp_viz.core.plan.prune_report import PruneReport
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.pruning.calibration import add_constant, constant_outputs, input_means
 from sfp_viz.nets.pruning.cut_context import CutContext
-from sfp_viz.nets.pruning.layer_fits import PruneReport
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice, module_or_parameter
 from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS
 

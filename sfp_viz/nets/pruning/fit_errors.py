@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from sfp_viz.core.plan.prune_report import Errors, LayerFit
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.pruning.calibration import calibration_batches
 from sfp_viz.nets.pruning.cut_context import CutContext
-from sfp_viz.nets.pruning.layer_fits import Errors, LayerFit, Reader, capture_calls
+from sfp_viz.nets.pruning.layer_fits import Reader, capture_calls
 
 
 @dataclass(frozen=True)

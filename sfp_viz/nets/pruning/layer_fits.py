@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sfp_viz.core.plan.prune_report import LayerFit
 from sfp_viz.nets.pruning.calibration import constant_outputs
 from sfp_viz.nets.pruning.forward_capture import capture
 from sfp_viz.nets.pruning.im2col import (
@@ -23,53 +24,6 @@ from sfp_viz.nets.pruning.im2col import (
     window_rows,
 )
 from sfp_viz.nets.pruning.normal_equations import NormalEquations
-
-
-@dataclass(frozen=True)
-class Errors:
-    """The error of a layer's output ``before`` and ``after`` its fit, measured on ``images``: the
-    squared difference from its output in the uncut network, as a share of the variance of that
-    (ErrorProbe.output_error)."""
-
-    before: float
-    after: float
-    images: int
-
-
-@dataclass(frozen=True)
-class LayerFit:
-    """How one layer was refitted: ``form`` 'window', 'channel' or 'bias', on ``rows`` rows.
-
-    ``before`` and ``after`` are summed squared errors on the calibration images, of the layer's
-    outputs (and of the stream they are added to, in their units) for 'window' and of the lost
-    inputs for 'channel'; ``after`` plus ``penalty``, the ridge term, is never above ``before``.
-    0 for 'bias'. ``seen`` and ``unseen``: the errors of its output on images of the fit and on
-    others, where they were measured.
-    """
-
-    name: str
-    form: str
-    rows: int
-    before: float = 0.0
-    after: float = 0.0
-    penalty: float = 0.0
-    seen: Errors | None = None
-    unseen: Errors | None = None
-
-
-@dataclass(frozen=True)
-class PruneReport:
-    """How a cut network was compensated.
-
-    Attributes:
-        added_biases: Names of new biases, such as 'conv2.bias'.
-        notes: A sentence about everything that was not done as the recipe says.
-        layers: The layers that were refitted, in forward order.
-    """
-
-    added_biases: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    layers: tuple[LayerFit, ...] = ()
 
 
 @dataclass(frozen=True)

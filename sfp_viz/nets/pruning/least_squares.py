@@ -14,21 +14,14 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from sfp_viz.core.plan.prune_report import LayerFit, PruneReport
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.pruning.calibration import BATCH, add_constant, calibration_batches
 from sfp_viz.nets.pruning.cut_context import CutContext
 from sfp_viz.nets.pruning.fit_errors import ErrorProbe, error_probe
 from sfp_viz.nets.pruning.forward_capture import layer_inputs
 from sfp_viz.nets.pruning.im2col import input_count, position_count
-from sfp_viz.nets.pruning.layer_fits import (
-    FITS,
-    Call,
-    Captured,
-    LayerFit,
-    PruneReport,
-    Reader,
-    capture_calls,
-)
+from sfp_viz.nets.pruning.layer_fits import FITS, Call, Captured, Reader, capture_calls
 from sfp_viz.nets.pruning.norm_rescaling import output_moments, rescale_norm
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.execution import BATCH_NORMS

@@ -11,6 +11,7 @@ from torch import nn
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
+from sfp_viz.core.plan.prune_report import PruneReport
 from sfp_viz.core.plan.recipe import REFITS, WITHOUT_IMAGES
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.data.datasets import Images
@@ -18,7 +19,6 @@ from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import BATCH
 from sfp_viz.nets.pruning.compensation import compensate, needs_images_note, reestimate
 from sfp_viz.nets.pruning.cut_context import CutContext, cut_context
-from sfp_viz.nets.pruning.layer_fits import PruneReport
 from sfp_viz.nets.pruning.least_squares import FitOptions
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.channel_groups import silence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from types import SimpleNamespace
 from typing import Any
 
+from sfp_viz.core.plan.prune_report import PruneReport, report_from_dict
 from sfp_viz.runs.results.measurements import SavedMeasurement
 from sfp_viz.ui.cached import measurements, pruned
 from sfp_viz.ui.cached.measurements import Subject
@@ -18,11 +18,16 @@ WHAT = "check"
 
 @dataclass(frozen=True)
 class SavedCheck:
-    """A check, how its network was compensated (as a PruneReport has it; None without
-    images), and when it was measured, in words."""
+    """A check as it was saved.
+
+    Attributes:
+        check: The measurements.
+        report: How the pruned network was compensated; None without images.
+        when: When it was measured, in words.
+    """
 
     check: Check
-    repair: Any
+    report: PruneReport | None
     when: str
 
 
@@ -33,13 +38,13 @@ def save(subject: Subject, check: Check) -> None:
         subject: the network, the request and the images that were measured.
         check: the measurements.
     """
-    repair = pruned.report(subject.model, subject.request, subject.data) if subject.data else None
-    value = {"check": asdict(check), "repair": asdict(repair) if repair else None}
+    report = pruned.report(subject.model, subject.request, subject.data) if subject.data else None
+    value = {"check": asdict(check), "repair": asdict(report) if report else None}
     measurements.save(WHAT, subject, json.loads(json.dumps(value, default=float)))
 
 
 def find(subject: Subject) -> SavedCheck | None:
-    """The saved check of exactly this plan and these images; None where there is none."""
+    """The saved check of exactly this plan and these images; None if there is none."""
     saved = measurements.find(WHAT, subject)
     return _read(saved) if saved else None
 
@@ -48,12 +53,10 @@ def _read(saved: SavedMeasurement) -> SavedCheck | None:
     try:
         value = saved.value["check"]
         check = Check(_sizes(value["before"]), _sizes(value["after"]), str(value["data"]))
-        repair = json.loads(
-            json.dumps(saved.value["repair"]), object_hook=lambda fields: SimpleNamespace(**fields)
-        )
+        report = saved.value["repair"] and report_from_dict(saved.value["repair"])
     except (KeyError, TypeError):
         return None  # another version wrote it
-    return SavedCheck(check, repair, measurements.when(saved))
+    return SavedCheck(check, report, measurements.when(saved))
 
 
 def _sizes(value: dict[str, Any]) -> Sizes:

@@ -111,9 +111,9 @@ def baseline(
     from sfp_viz.core.plan import recipe as recipes
 
     make = recipes.uniform_l1 if kind == "uniform" else recipes.random
-    repair = "none" if plain else subject.recipe.compensation
+    compensation = "none" if plain else subject.recipe.compensation
     recipe = make(
-        target, seed=seed, max_ratio=0.99, coupled=subject.recipe.coupled, compensation=repair
+        target, seed=seed, max_ratio=0.99, coupled=subject.recipe.coupled, compensation=compensation
     )
     locks = Edits(loaders.digest(subject.model), protected=subject.edits.protected)
     return replace(subject, request=Request.of(recipe, locks), kind=kind)

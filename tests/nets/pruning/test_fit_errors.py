@@ -10,13 +10,14 @@ import torch
 
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
+from sfp_viz.core.plan.prune_report import LayerFit, PruneReport
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.fit_errors import ErrorProbe
-from sfp_viz.nets.pruning.layer_fits import LayerFit, PruneReport, Reader
+from sfp_viz.nets.pruning.layer_fits import Reader
 from sfp_viz.nets.pruning.prune import prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.read_network import channel_groups

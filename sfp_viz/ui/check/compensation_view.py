@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from sfp_viz.core.plan.prune_report import Errors, LayerFit, PruneReport
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.text.numbers import percent
 from sfp_viz.text.recipe import NORMS_KEPT, uncompensated_sentence
 from sfp_viz.ui import problems
 
+FittedLayer = tuple[LayerFit, Errors, Errors]  # with its errors on images of the fit and on others
 _FORMS = {"window": "per window", "channel": "per channel", "bias": "mean only"}
 _SHARE = "%.1f %%"
 _BEFORE = "relative to the layer's output in the unpruned network, after pruning and before its fit"
@@ -32,15 +34,17 @@ def without_images(recipe: Recipe, *, how: str) -> None:
         st.caption(problems.plain(f"Without images {NORMS_KEPT} {how}"))
 
 
-def errors(repair: Any, data: str) -> None:
-    """The error of each refitted layer before and after its fit, and what could not be done.
+def errors(report: PruneReport, data: str) -> None:
+    """Draw the error of each refitted layer before and after its fit, and what was not done.
 
     Args:
-        repair: a Repair (nets.pruning.compensation).
-        data: name of the images.
+        report: How the pruned network was compensated.
+        data: Name of the images.
     """
-    layers = [layer for layer in repair.layers if layer.seen and layer.unseen]
-    if not layers and not repair.notes:
+    layers = [
+        (layer, layer.seen, layer.unseen) for layer in report.layers if layer.seen and layer.unseen
+    ]
+    if not layers and not report.notes:
         return
     count = f"{len(layers)} layer{'s' if len(layers) != 1 else ''}"
     with st.expander(
@@ -50,44 +54,42 @@ def errors(repair: Any, data: str) -> None:
             st.markdown(problems.plain(_summary(layers)))
             st.dataframe(_table(layers), hide_index=True, column_config=_columns())
             st.caption(problems.plain(_explanation(layers[0], data)))
-        for note in repair.notes:
+        for note in report.notes:
             st.caption(problems.plain(note))
 
 
-def _summary(layers: list[Any]) -> str:
-    def fall(side: str) -> str:
-        pairs = [getattr(layer, side) for layer in layers]
-        before, after = median(p.before for p in pairs), median(p.after for p in pairs)
+def _summary(layers: list[FittedLayer]) -> str:
+    def fall(errors: list[Errors]) -> str:
+        before, after = median(e.before for e in errors), median(e.after for e in errors)
         return f"{percent(before)} to {percent(after)}"
 
+    seen, unseen = fall([seen for _, seen, _ in layers]), fall([unseen for *_, unseen in layers])
     subject = "The median error of these layers falls" if len(layers) > 1 else "Its error falls"
-    return (
-        f"{subject} from {fall('seen')} on the images of the fit, and from {fall('unseen')} on new "
-        "images."
-    )
+    return f"{subject} from {seen} on the images of the fit, and from {unseen} on new images."
 
 
-def _explanation(layer: Any, data: str) -> str:
+def _explanation(layer: FittedLayer, data: str) -> str:
+    _, seen, unseen = layer
     return (
         "0 %: the output of the layer is the same as in the unpruned network. 100 %: it is no "
         "better than the mean of each output. If the error on new images is much larger, the fit "
         "is overfitted, and more training images would help. Measured layer by layer, after "
-        f"compensating the earlier layers, on {layer.seen.images:,} images of the fit and "
-        f"{layer.unseen.images:,} test images of {data}."
+        f"compensating the earlier layers, on {seen.images:,} images of the fit and "
+        f"{unseen.images:,} test images of {data}."
     )
 
 
-def _table(layers: list[Any]) -> pd.DataFrame:
+def _table(layers: list[FittedLayer]) -> pd.DataFrame:
     rows = [
         {
             "Layer": layer.name,
-            "Before": 100 * layer.seen.before,
-            "After": 100 * layer.seen.after,
-            "New images: before": 100 * layer.unseen.before,
-            "New images: after": 100 * layer.unseen.after,
+            "Before": 100 * seen.before,
+            "After": 100 * seen.after,
+            "New images: before": 100 * unseen.before,
+            "New images: after": 100 * unseen.after,
             "Fit": _FORMS[layer.form],
         }
-        for layer in layers
+        for layer, seen, unseen in layers
     ]
     return pd.DataFrame(rows)
 
@@ -103,9 +105,15 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def show(recipe: Recipe, repair: Any, data: str) -> None:
-    """The compensation of the checked network; ``repair`` is None without images."""
-    if repair is None:
+def show(recipe: Recipe, report: PruneReport | None, data: str) -> None:
+    """Draw the compensation of the checked network.
+
+    Args:
+        recipe: The recipe of the plan.
+        report: How the network was compensated; None without images.
+        data: Name of the images.
+    """
+    if report is None:
         without_images(recipe, how="Choose images above, then prune again.")
         return
-    errors(repair, data)
+    errors(report, data)
