@@ -8,7 +8,13 @@ import streamlit as st
 
 
 def draw(figure: Any, *, key: str, alt: str) -> None:
-    """Show a plotly ``figure``; ``alt`` says what is to be seen in it."""
+    """Draw a plotly figure in the colors of the theme.
+
+    Args:
+        figure: The figure.
+        key: Key of the element.
+        alt: What the figure shows, for screen readers.
+    """
     from sfp_viz.figures.theme import for_app
 
     st.plotly_chart(

@@ -83,8 +83,15 @@ def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
 
 
 def file_name(source: Source, network: Network, runs: Sequence[Summary], plan: str) -> str:
-    """The name of a file of ``source`` without its suffix: the network, the reduction of MACs, and
-    the run, or the first digits of the hash ``plan``."""
+    """Name of an exported file without its suffix: the network, the reduction of MACs, and the run
+    or the first digits of the plan's hash.
+
+    Args:
+        source: The network to export.
+        network: The unpruned network.
+        runs: The finished runs of the network.
+        plan: Hash of the current plan, '' for none.
+    """
     run = next((run for run in runs if run.id == source.run), None)
     if run is not None:
         reduction, origin = 1 - run.macs / max(1, cost(network).macs), f"run-{run.id}"
@@ -105,7 +112,12 @@ def _reduction(source: Source) -> float | None:
 
 
 def facts(source: Source, runs: Sequence[Summary]) -> str:
-    """Costs of the network in a sentence, with its accuracy if it was measured."""
+    """Costs of the network in a sentence, with its accuracy if it was measured.
+
+    Args:
+        source: The network to export.
+        runs: The finished runs of the network.
+    """
     run = next((run for run in runs if run.id == source.run), None)
     if run is not None:
         return (
@@ -140,7 +152,12 @@ def _student(run: str) -> Any:
 
 
 def weights(source: Source, name: str) -> None:
-    """Draw the download of the safetensors file ``name``, which is made on the click."""
+    """Draw the download of the safetensors file, which is made on the click.
+
+    Args:
+        source: The network to export.
+        name: Name of the file without its suffix.
+    """
     plan = None if source.run else planned.cost(source.model, source.request)
     st.download_button(
         "Download",
@@ -235,8 +252,14 @@ def command_line(
 
 
 def commands(source: Source, network: Network, run: Summary | None) -> str:
-    """Commands that reproduce the network from the downloaded plan, with the settings of ``run`` if
-    it was fine-tuned."""
+    """Commands that reproduce the network from the downloaded plan.
+
+    Args:
+        source: The network to export.
+        network: The unpruned network.
+        run: The fine-tuning whose settings are used; None for a network that was not fine-
+            tuned.
+    """
     name, subject = shlex.quote(network.name), shlex.quote(source.model)
     data = shlex.quote(run.data if run else source.data)
     slim, folder = f"{name}-slim.safetensors", f"./{name}-run"
@@ -270,5 +293,10 @@ def _flags(settings: Distillation) -> str:
 
 
 def plan_of_run(source: Source, runs: Sequence[Summary]) -> Plan | None:
-    """The plan of the chosen run; None for the plan of the session."""
+    """The plan of the chosen run; None for the plan of the session.
+
+    Args:
+        source: The network to export.
+        runs: The finished runs of the network.
+    """
     return next((plan_of(run.path) for run in runs if run.id == source.run), None)

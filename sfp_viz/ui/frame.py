@@ -34,8 +34,8 @@ def top(page: str = "", title: str = "") -> None:
     """The bar above a page: network, running jobs and costs; undo, redo, steps and link.
 
     Args:
-        page: name of the page in the address.
-        title: its title, shown where the screen is so narrow that the page bar is folded away.
+        page: Name of the page in the address.
+        title: Its title, shown where the screen is so narrow that the page bar is folded away.
     """
     session = state.session()
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
@@ -71,9 +71,9 @@ def strip(
     """MACs and params, before and after, as one line of HTML.
 
     Args:
-        budget: the planned cost.
-        free: whether something can be pruned.
-        lacks: the evidence that the recipe needs and that is missing.
+        budget: The planned cost.
+        free: Whether something can be pruned.
+        lacks: The evidence that the recipe needs and that is missing.
     """
     before, after = planned_cost.before, planned_cost.after
     if after is None:

@@ -31,8 +31,8 @@ def ask_images(network: Network, *, key: str) -> str:
     Without images, a sentence says what still works. Known datasets are downloaded only on a click.
 
     Args:
-        network: the network that the images are for.
-        key: key of the field.
+        network: The network that the images are for.
+        key: Key of the field.
     """
     name = images_name(network)
     options = list(dict.fromkeys([name, *NAMES] if name else NAMES))

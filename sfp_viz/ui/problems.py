@@ -12,7 +12,7 @@ from sfp_viz.errors import SfpError
 
 @contextmanager
 def catch() -> Iterator[None]:
-    """Show an SfpError of the body as an error box and go on after the block."""
+    """Draw an SfpError of the body as an error box and continue after the block."""
     try:
         yield
     except SfpError as problem:
@@ -21,7 +21,7 @@ def catch() -> Iterator[None]:
 
 @contextmanager
 def catch_and_stop() -> Iterator[None]:
-    """Show an SfpError of the body as an error box and end the page there."""
+    """Draw an SfpError of the body as an error box and stop the page."""
     try:
         yield
     except SfpError as problem:
@@ -30,12 +30,12 @@ def catch_and_stop() -> Iterator[None]:
 
 
 def show(problem: SfpError) -> None:
-    """The text of a problem, as plain text: names out of a file are never read as markup."""
+    """Draw the text of an error as plain text: names from a file are never read as markup."""
     from sfp_viz.text.plan.feasibility import error_text
 
     st.error(plain(error_text(problem)), icon=":material/error:")
 
 
 def plain(text: str) -> str:
-    """``text`` with every character escaped that Markdown, math or icons would act on."""
+    """``text`` with every character escaped that Markdown, math or icons would interpret."""
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#+-!|~$:&^=@" else sign for sign in text)

@@ -16,11 +16,12 @@ Progress = Callable[[str], None]
 
 @contextmanager
 def reporter(draw: str = "caption") -> Iterator[Progress]:
-    """Yields a function that shows one line, in place of the line before; nothing is left after it.
+    """Yield a function that draws a line of text in place of the previous one; at the end nothing
+    remains.
 
-    A cached function replays what is drawn in it with every call. A progress line is no part of
-    its result, so it is drawn as if outside. Each line also lets Streamlit stop the work, as when
-    somebody leaves the page.
+    A cached function replays what is drawn in it with every call. A progress line is not part of
+    its result, so it is drawn in the context outside. Each line also lets Streamlit stop the work,
+    for example when the page is left.
 
     Args:
         draw: 'caption', 'text', or 'status' for a box with a spinner.

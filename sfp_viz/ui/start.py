@@ -87,9 +87,9 @@ def dispersion_note(network: Network, dispersions: Mapping[str, float], group: s
     """How redundant a layer is compared with the others, in a sentence.
 
     Args:
-        network: the network.
+        network: The network.
         dispersions: Kernel Dispersion 0..1 by group.
-        group: the group of the layer.
+        group: The group of the layer.
     """
     value = dispersions[group]
     more_redundant = [network.group(name) for name, spread in dispersions.items() if spread < value]

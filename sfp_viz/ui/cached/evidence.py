@@ -25,12 +25,12 @@ _RESULTS = ("sensitivity.json", "latency.json", "observations.safetensors", "tru
 
 
 def evidence(key: str) -> Evidence:
-    """What finished studies found out about the network; parts that there are none of are None."""
+    """The evidence of the network from finished studies; a kind that was not measured is None."""
     return _evidence(str(loaders.home()), loaders.digest(key), studies(loaders.home()))[0]
 
 
 def evidence_problem(key: str) -> str:
-    """Why what studies found cannot be read; '' where it can."""
+    """Why the evidence cannot be read; '' if it can."""
     return _evidence(str(loaders.home()), loaders.digest(key), studies(loaders.home()))[1]
 
 
@@ -45,8 +45,9 @@ def _evidence(home: str, weights: str, version: tuple) -> tuple[Evidence, str]:
 
 
 def losses(key: str) -> dict[str, np.ndarray]:
-    """Points of accuracy lost with m units of a group gone, by group; estimated from the measured
-    sensitivity. {} without one."""
+    """Points of accuracy lost by pruning m units of a group, by group: float [units], estimated
+    from the measured sensitivity; {} without one.
+    """
     return _losses(str(loaders.home()), key, studies(loaders.home()))
 
 
@@ -59,8 +60,9 @@ def _losses(home: str, key: str, version: tuple) -> dict[str, np.ndarray]:
 
 
 def signal_lost(key: str) -> dict[str, np.ndarray]:
-    """Share of the stream it disturbs that is lost with m units of a group gone, after the best
-    refit, by group; computed from what was seen of images. {} where none were looked at."""
+    """Share of the disturbed stream that is lost by pruning m units of a group, after the best
+    refit, by group: float [units], computed from the image evidence; {} without any.
+    """
     return _signal_lost(str(loaders.home()), key, studies(loaders.home()))
 
 
@@ -78,7 +80,11 @@ def _signal_lost(home: str, key: str, version: tuple) -> dict[str, np.ndarray]:
 
 
 def trust(key: str) -> Trust | None:
-    """The newest measured trust in suggestions for the network. Raises SfpError on a bad file."""
+    """The newest measured test of the suggestion for the network; None if there is none.
+
+    Raises:
+        SfpError: Its file is damaged.
+    """
     return _trust(str(loaders.home()), loaders.digest(key), studies(loaders.home()))
 
 
@@ -90,7 +96,9 @@ def _trust(home: str, weights: str, version: tuple) -> Trust | None:
 
 
 def studies(home: Path) -> tuple[tuple[str, int], ...]:
-    """The finished studies of the workspace with their times: changes when one is added."""
+    """The result files of finished studies in the workspace ``place`` with their times: a part of
+    cache keys that changes with each study.
+    """
     results = []
     try:
         folders = [entry.path for entry in os.scandir(home / "runs")]
@@ -108,5 +116,5 @@ def studies(home: Path) -> tuple[tuple[str, int], ...]:
 
 
 def version(recipe: Recipe) -> tuple:
-    """What the answers to ``recipe`` depend on besides the weights: a part of cache keys."""
+    """What results of ``recipe`` depend on besides the weights: a part of cache keys."""
     return studies(loaders.home()) if needs(recipe) else ()

@@ -38,7 +38,7 @@ def runs_of(digest: str) -> tuple[Run, ...]:
 
 
 def _read(path: Path) -> Run | None:
-    """The run in a folder; None for one that cannot be read."""
+    """The run in a folder; None if it cannot be read."""
     try:
         return read_run(path)
     except SfpError:

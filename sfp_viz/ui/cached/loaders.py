@@ -25,8 +25,12 @@ def home() -> Path:
 
 
 def network(key: str) -> Network:
-    """The reading of a sample or a stored network; raises ModelError when there is none. Where it
-    has to be made anew, a line on the page says how far that is."""
+    """The traced network of a sample or a stored network. If it has to be traced again, a line on
+    the page shows the progress.
+
+    Raises:
+        ModelError: There is no such network.
+    """
     with progress_line.reporter("status") as progress:
         return _network(key, progress)
 
@@ -54,5 +58,5 @@ def model(key: str):
 
 
 def edits_of(session: Session) -> Edits:
-    """The edits made by hand on the session's network; empty ones when there are none."""
+    """The manual edits of the session's network; empty if there are none."""
     return session.edits or Edits(digest=network(session.model).digest)

@@ -22,8 +22,14 @@ _KEY = "measured"  # session_state: what was measured here, also where no file c
 
 @dataclass(frozen=True)
 class Subject:
-    """What is pruned, measured and trained: ``request`` on the network ``model``, with the images
-    ``data`` ('' for none) for calibration and training, as the plan or as a baseline."""
+    """A network to prune, measure and train.
+
+    Attributes:
+        model: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+        data: Name of the images for calibration and training, '' for none.
+        kind: 'plan', or the baseline that the request is.
+    """
 
     model: str
     request: Request
@@ -40,14 +46,26 @@ class Subject:
 
 
 def save(kind: str, subject: Subject, value: Any) -> None:
-    """Keep ``value``, a JSON value measured just now of the plan and images of ``subject``."""
+    """Save a measurement that was just made of a plan and its images, also for this browser
+    session.
+
+    Args:
+        kind: Kind of the measurement, such as 'check'.
+        subject: The network, the plan and the images that were measured.
+        value: The results, a JSON value.
+    """
     key = _key(kind, subject)
     unsaved = st.session_state.setdefault(_KEY, {})
     unsaved[key] = measurements.save_measurement(loaders.home(), key, value)
 
 
 def find(kind: str, subject: Subject) -> SavedMeasurement | None:
-    """What was measured of exactly this plan and these images; None where nothing was."""
+    """The measurement of exactly this plan and these images; None if there is none.
+
+    Args:
+        kind: Kind of the measurement.
+        subject: The network, the request and the images.
+    """
     if not has_any(kind, subject.model):  # so no filters have to be chosen for an empty page
         return None
     key = _key(kind, subject)
@@ -61,7 +79,12 @@ def find(kind: str, subject: Subject) -> SavedMeasurement | None:
 
 
 def has_any(kind: str, model: str) -> bool:
-    """Whether something of this kind was measured of the network, by any plan."""
+    """Whether there is a measurement of this kind of the network, by any plan.
+
+    Args:
+        kind: Kind of the measurement.
+        model: Name of a sample, or digest of a stored network.
+    """
     digest = loaders.digest(model)
     unsaved = st.session_state.get(_KEY, {})
     return any(
@@ -77,7 +100,11 @@ def when(saved: SavedMeasurement) -> str:
 
 
 def measured_from_dict(value: Any) -> Measured | None:
-    """A Measured from its JSON; None for null. TypeError for what is none."""
+    """A Measured from its JSON value; None for null.
+
+    Raises:
+        TypeError: It is no such value.
+    """
     if value is None:
         return None
     pairs = ("interval", "latency_iqr_ms")

@@ -27,10 +27,10 @@ from sfp_viz.ui.session.state import Session
 
 
 def group_of(session: Session) -> FilterGroup | None:
-    """The group on the screen: the session's, else the free one that repeats itself most.
+    """The group on the screen: the session's, else the most redundant group that can be pruned.
 
-    That is the one of lowest Kernel Dispersion among those with at least five filters, neurons
-    only if there is nothing else: kernels say more to the eye. None for a network without groups.
+    That is the one with the lowest Kernel Dispersion among those of at least five filters; a
+    convolution if there is one, as its kernels can be shown. None for a network without groups.
     """
     network = loaders.network(session.model)
     selected = next((group for group in network.groups if group.name == session.group), None)
@@ -45,9 +45,15 @@ def group_of(session: Session) -> FilterGroup | None:
 
 
 def dispersions(key: str, recipe: Recipe) -> dict[str, float]:
-    """Kernel Dispersion 0..1 of each group that the recipe may cut; computed.
+    """Kernel Dispersion 0..1 of each group that the recipe may prune; computed from the weights, or
+    from the image evidence if the recipe measures it on activations.
 
-    From the weights; for the kind 'activation' from observations, RecipeError without them.
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        recipe: The recipe.
+
+    Raises:
+        RecipeError: The evidence that the recipe needs is missing.
     """
     from_images = recipe.dispersion == "activation"
     version = evidence.studies(loaders.home()) if from_images else ()
@@ -62,7 +68,12 @@ def _dispersions(key: str, recipe: Recipe, version: tuple) -> dict[str, float]:
 
 
 def dispersions_or_empty(key: str, recipe: Recipe) -> dict[str, float]:
-    """The same; {} where the evidence for it is missing."""
+    """Like ``dispersions``, but {} if the evidence is missing.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        recipe: The recipe.
+    """
     try:
         return dispersions(key, recipe)
     except SfpError:
@@ -70,15 +81,26 @@ def dispersions_or_empty(key: str, recipe: Recipe) -> dict[str, float]:
 
 
 def problem(key: str, request: Request) -> Problem:
-    """The request on the network, with what finished studies know of it."""
+    """The request with the network and its evidence.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+    """
     spread = dispersions_or_empty(key, request.recipe)
     return Problem(loaders.network(key), request, evidence.evidence(key), spread)
 
 
 def allocated_widths(key: str, request: Request) -> dict[str, int]:
-    """Filters each group keeps so that the recipe's target holds, with ratios by hand as given.
+    """Filters that each group keeps so that the target is met, with the manual ratios as set.
 
-    Raises PlanError when the target cannot be reached, RecipeError when evidence is missing.
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+
+    Raises:
+        PlanError: The target cannot be reached.
+        RecipeError: The evidence that the recipe needs is missing.
     """
     return _allocated_widths(key, _cache_key(request), evidence.version(request.recipe))
 
@@ -93,7 +115,13 @@ def _allocated_widths(key: str, request: Request, version: tuple) -> dict[str, i
 
 
 def widths_or_unpruned(key: str, request: Request) -> dict[str, int]:
-    """The suggestion; every group whole where there is none (target or evidence)."""
+    """Like ``allocated_widths``, but all filters of every group if the target cannot be reached or
+    evidence is missing.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+    """
     try:
         return allocated_widths(key, request)
     except SfpError:
@@ -102,7 +130,14 @@ def widths_or_unpruned(key: str, request: Request) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class PlannedCost:
-    """Cost before and after, both computed; ``after`` is None where ``problem`` says why."""
+    """The cost of a plan, computed.
+
+    Attributes:
+        before: Of the unpruned network.
+        after: Of the pruned network; None if there is no plan.
+        kept: Units kept by group.
+        problem: Why there is no plan, in a sentence.
+    """
 
     before: Cost
     after: Cost | None
@@ -111,7 +146,12 @@ class PlannedCost:
 
 
 def cost(key: str, request: Request) -> PlannedCost:
-    """What the recipe and edits would leave of the network, from channel counts alone."""
+    """The cost before and after pruning, from channel counts alone.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+    """
     network = loaders.network(key)
     before = cost_of_widths(network, {})
     try:
@@ -122,12 +162,25 @@ def cost(key: str, request: Request) -> PlannedCost:
 
 
 def group_analysis(key: str, group: str, recipe: Recipe, kept: int) -> GroupAnalysis:
-    """Similarity, clusters, dispersion and importance of one group."""
+    """Similarity, clusters, dispersion and importance of one group.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        group: Name of the group.
+        recipe: The recipe.
+        kept: Filters to keep, on which the number of clusters depends.
+    """
     return _group_analysis(key, group, recipe, kept, evidence.version(recipe))
 
 
 def reduction(key: str, goal: str, kept: Mapping[str, int]) -> float:
-    """Share of a goal that the widths ``kept`` save, up to 1; computed, for latency estimated."""
+    """Share of a cost that the plan saves, up to 1: computed, and estimated for latency.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        goal: The cost, as in Recipe.goal.
+        kept: Units kept by group; groups that are missing keep all.
+    """
     objective = _objective(key, goal, evidence.studies(loaders.home()) if goal == "latency" else ())
     before = objective(objective.sizes)
     pairs = zip(objective.names, objective.sizes, strict=True)
@@ -151,7 +204,13 @@ def _group_analysis(
 
 
 def analysis(key: str, recipe: Recipe, *, progress: Progress | None = None) -> Analysis:
-    """The analysis of every group; ``progress`` gets a line before each, where it is made now."""
+    """The analysis of every group.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        recipe: The recipe.
+        progress: Called with a line about each group that is analyzed, if nothing is cached.
+    """
     return _analysis(key, recipe, evidence.version(recipe), progress)
 
 
@@ -165,13 +224,27 @@ def _analysis(
 
 
 def plan(key: str, request: Request, *, progress: Progress | None = None) -> Plan:
-    """The exact filters that go; ``progress`` gets a line about each step. Raises PlanError when
-    the target cannot be reached."""
+    """The plan: which filters are pruned.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+        progress: Called with a line about each step.
+
+    Raises:
+        PlanError: The target cannot be reached, or the edits are of another network.
+        RecipeError: The evidence that the recipe needs is missing.
+    """
     return _plan(key, _cache_key(request), evidence.version(request.recipe), progress)
 
 
 def hash_or_none(key: str, request: Request) -> str:
-    """The hash of the plan; '' where there is none (target or evidence)."""
+    """The hash of the plan; '' if the target cannot be reached or evidence is missing.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+    """
     try:
         return plan(key, request).hash
     except SfpError:
@@ -191,10 +264,10 @@ def _plan(key: str, request: Request, version: tuple, _progress: Progress | None
 
 
 def _cache_key(request: Request) -> Request:
-    """The request as a cache key: without changes by hand it is the same for all weights."""
+    """The request as a cache key: without manual edits it is the same for all weights."""
     return Request.of(request.recipe, request.edits)
 
 
 def _with_only(recipe: Recipe, *names: str) -> Recipe:
-    """The recipe with every field at its default but those named: a smaller cache key."""
+    """The recipe with every field at its default except those named: a smaller cache key."""
     return replace(Recipe(), **{n: getattr(recipe, n) for n in names if hasattr(recipe, n)})

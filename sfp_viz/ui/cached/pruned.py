@@ -14,16 +14,29 @@ from sfp_viz.ui.progress_line import Progress
 
 
 def model(key: str, request: Request, data: str = "", *, progress: Progress | None = None):
-    """The network physically cut on a copy; with ``data``, calibrated on its training images.
+    """The pruned torch Model, a copy. Takes seconds and loads torch: call it on a click.
 
-    Takes seconds: call it on a click. ``progress`` gets a line about each step. Loads torch.
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+        data: Name of the images whose training split is used for calibration, '' for none.
+        progress: Called with a line about each step.
+
+    Raises:
+        SfpError: There is no plan, or the images cannot be read.
     """
     return _prune(key, request, data, evidence.version(request.recipe), progress)[0]
 
 
 def report(key: str, request: Request, data: str):
-    """How ``model`` was made up for what went (a PruneReport); its fits are measured
-    on test images of ``data`` too."""
+    """How the pruned network of ``model`` was compensated (a PruneReport); the errors of the fits
+    are also measured on test images.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+        data: Name of the images.
+    """
     return _prune(key, request, data, evidence.version(request.recipe))[1]
 
 
@@ -42,21 +55,33 @@ def _prune(
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def latency(key: str) -> Measured:
-    """Measured latency of the uncut network on this machine. Takes seconds: on a click."""
+    """Latency of the unpruned network, measured on this machine. Takes seconds: call it on a click."""
     from sfp_viz.nets.evaluation.measure import measure_latency
 
     return measure_latency(loaders.model(key))
 
 
 def pruned_latency(key: str, request: Request) -> Measured:
-    """Measured latency of the cut network: its widths count, not what fills them. On a click."""
+    """Latency of the pruned network, measured on this machine without calibration: it depends on
+    the widths alone. Takes seconds: call it on a click.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+    """
     from sfp_viz.nets.evaluation.measure import measure_latency
 
     return measure_latency(model(key, request))
 
 
 def data_or_none(name: str, split: str = "test", limit: int | None = None) -> Any:
-    """Images by name, or None when they are not on this machine. Never downloads."""
+    """The images of a dataset; None if they are not on this machine. Nothing is downloaded.
+
+    Args:
+        name: Name of the images.
+        split: 'train' or 'test'.
+        limit: Number of images to read at most, None for all.
+    """
     from sfp_viz.nets.data.datasets import available
 
     return _data(name, split, limit) if name and available(name, split) else None  # type: ignore[arg-type]
@@ -73,8 +98,18 @@ def _data(name: str, split: str, limit: int | None) -> Any:
 def accuracy(
     key: str, data: str, limit: int | None = None, _progress: Progress | None = None
 ) -> Measured:
-    """Measured accuracy of the uncut network on the test images. Takes seconds: on a click.
-    ``_tell`` hears how many images were seen."""
+    """Accuracy of the unpruned network, measured on the test images. Takes seconds: call it on a
+    click.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        data: Name of the images, '' for none.
+        limit: Number of test images to use at most, None for all.
+        _progress: Called with the number of images measured so far, in words.
+
+    Raises:
+        DataError: The images are not on this machine.
+    """
     from sfp_viz.nets.evaluation.measure import measure_accuracy
 
     return measure_accuracy(loaders.model(key), _images(data, limit), _progress)
@@ -88,8 +123,19 @@ def pruned_accuracy(
     *,
     progress: Progress | None = None,
 ) -> Measured:
-    """Measured one-shot accuracy of the cut, calibrated network. Takes seconds: on a click.
-    ``progress`` hears how many images were seen."""
+    """One-shot accuracy of the pruned, calibrated network, measured on the test images. Takes
+    seconds: call it on a click.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+        data: Name of the images, '' for none.
+        limit: Number of test images to use at most, None for all.
+        progress: Called with the number of images measured so far, in words.
+
+    Raises:
+        DataError: The images are not on this machine.
+    """
     version = evidence.version(request.recipe)
     return _pruned_accuracy(key, request, data, limit, version, progress)
 

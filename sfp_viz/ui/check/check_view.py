@@ -34,8 +34,8 @@ def numbers(check: Check, when: str) -> None:
     """MACs, params, file size, latency and accuracy, each beside its value before.
 
     Args:
-        check: the measurements.
-        when: when they were measured, in words.
+        check: The measurements.
+        when: When they were measured, in words.
     """
     before, after = check.before, check.after
     with st.container(horizontal=True):
@@ -112,7 +112,12 @@ def how_measured(check: Check) -> str:
 
 
 def widths(network: Network, plan: Plan) -> None:
-    """Filters of every layer before and after, as a chart and as a table."""
+    """Draw the filters of every layer before and after pruning, as a chart and as a table.
+
+    Args:
+        network: The network.
+        plan: The plan.
+    """
     kept = kept_units(network, plan)
     st.subheader("Width of each layer")
     pruned_count = sum(len(removal.filters) for removal in plan.removals)

@@ -20,8 +20,15 @@ from sfp_viz.ui.progress_line import Progress
 
 @dataclass(frozen=True)
 class Sizes:
-    """One network: ``macs`` of one image and ``params``, counted on the module itself;
-    ``file_bytes`` of its safetensors file; ``latency`` and ``accuracy`` measured here."""
+    """The measurements of one network.
+
+    Attributes:
+        macs: MACs of one image, counted on the module.
+        params: Parameters, counted on the module.
+        file_bytes: Size of its safetensors file.
+        latency: Measured on this machine.
+        accuracy: Measured on test images; None without images.
+    """
 
     macs: int
     params: int
@@ -43,8 +50,8 @@ def measure_check(subject: Subject, *, progress: Progress | None = None) -> Chec
     """Prune a copy of the network, and measure the network and the copy. Takes seconds: on a click.
 
     Args:
-        subject: the network, the request and the images.
-        progress: is called with a line about each step.
+        subject: The network, the request and the images.
+        progress: Is called with a line about each step.
 
     Raises:
         SfpError: there is no plan, or the images cannot be read.
@@ -63,14 +70,25 @@ def measure_check(subject: Subject, *, progress: Progress | None = None) -> Chec
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def unpruned_sizes(key: str, data: str, _progress: Progress | None = None) -> Sizes:
-    """Sizes of the network as it was opened; ``_progress`` is called with the images measured."""
+    """The measurements of the unpruned network; cached.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        data: Name of the images, '' for none.
+        _progress: Called with the number of images measured so far, in words.
+    """
     accuracy = pruned.accuracy(key, data, _progress=_progress) if data else None
     return _sizes(loaders.model(key), accuracy)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def pruned_sizes(subject: Subject, _progress: Progress | None = None) -> Sizes:
-    """Sizes of the pruned network before any fine-tuning; ``_progress`` as above."""
+    """The measurements of the pruned network before any fine-tuning; cached.
+
+    Args:
+        subject: The network, the request and the images.
+        _progress: Called with the number of images measured so far, in words.
+    """
     key, request, data = subject.model, subject.request, subject.data
     accuracy = pruned.pruned_accuracy(key, request, data, progress=_progress) if data else None
     return _sizes(pruned.model(key, request, data), accuracy)

@@ -25,8 +25,8 @@ def without_images(recipe: Recipe, *, how: str) -> None:
     """Warn that compensation without images is missing or partial.
 
     Args:
-        recipe: the recipe of the plan.
-        how: a sentence on what to do.
+        recipe: The recipe of the plan.
+        how: A sentence on what to do.
     """
     if omission := uncompensated_sentence(recipe.compensation):
         st.warning(problems.plain(f"{omission} {NORMS_KEPT} {how}"))

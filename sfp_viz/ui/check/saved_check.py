@@ -35,8 +35,8 @@ def save(subject: Subject, check: Check) -> None:
     """Save a check.
 
     Args:
-        subject: the network, the request and the images that were measured.
-        check: the measurements.
+        subject: The network, the request and the images that were measured.
+        check: The measurements.
     """
     report = pruned.report(subject.model, subject.request, subject.data) if subject.data else None
     value = {"check": asdict(check), "repair": asdict(report) if report else None}

@@ -18,7 +18,15 @@ MOST = 6  # runs side by side
 
 
 def table(runs: Sequence[Summary], labels: Sequence[str]) -> None:
-    """Draw the table of at most ``MOST`` runs, with ``labels`` as the heads of their columns."""
+    """Draw the settings and results in which the runs differ, one column per run.
+
+    Args:
+        runs: The runs; only the first ``MOST`` are shown.
+        labels: Their names, for the heads of the columns.
+
+    Raises:
+        RunError: One of the runs was deleted.
+    """
     import pandas as pd
 
     with st.container(horizontal=True, horizontal_alignment="distribute"):

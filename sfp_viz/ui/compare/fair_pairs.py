@@ -58,7 +58,12 @@ class Pair:
 
 
 def near(macs: int, other: int) -> bool:
-    """Whether two counts of MACs are close enough to be compared."""
+    """Whether two counts of MACs are close enough to be compared.
+
+    Args:
+        macs: MACs of one network.
+        other: MACs of the other one.
+    """
     return abs(macs - other) <= SAME * max(macs, other)
 
 

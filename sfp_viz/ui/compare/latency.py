@@ -30,8 +30,12 @@ from sfp_viz.ui.network import report
 def measured_latencies(
     runs: Sequence[Summary], network: Network
 ) -> Mapping[Condition, dict[str, RunLatency]]:
-    """The measured latencies of ``runs`` and of their unpruned ``network``, by condition and run
-    id."""
+    """The measured latencies by condition (device, threads, batch size), then by run id.
+
+    Args:
+        runs: The runs whose latencies are read.
+        network: Their unpruned network, which is included.
+    """
     ids = {WHOLE + network.digest, *(run.id for run in runs)}
     latencies = {
         where: {

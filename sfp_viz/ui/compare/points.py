@@ -25,7 +25,12 @@ _KIND = "one-shot"  # of the saved measurements
 
 
 def save(subject: Subject, points: Sequence[Point]) -> None:
-    """Save one-shot points that were just measured, so that they are shown after a reload."""
+    """Save one-shot points that were just measured, so that they are shown after a reload.
+
+    Args:
+        subject: The network, the request and the images.
+        points: The points.
+    """
     measurements.save(_KIND, subject, [asdict(point) for point in points])
 
 
@@ -105,7 +110,13 @@ def trained_points(
 
 
 def combine(one_shot: Sequence[Point], trained: Sequence[Point]) -> list[Point]:
-    """All points, with the unpruned network once, as measured on most images."""
+    """All points, with the unpruned network once: the one with a latency, then with the most
+    images.
+
+    Args:
+        one_shot: The one-shot points.
+        trained: The fine-tuned points.
+    """
     points = [*one_shot, *trained]
     unpruned = [p for p in points if p.kind == "unpruned"]
     best = max(unpruned, key=lambda p: (p.latency is not None, p.images), default=None)

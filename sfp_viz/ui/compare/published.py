@@ -40,7 +40,15 @@ def toggle(axis: Axis) -> bool:
 
 
 def rows(network: Network, axis: Axis) -> tuple[Published, ...]:
-    """Ask for which network, and return its published results that have a place on ``axis``."""
+    """Draw the choice of a network and how to read published results.
+
+    Args:
+        network: The network.
+        axis: The cost axis.
+
+    Returns:
+        The published results of that network that have a place on the axis.
+    """
     options = (*subjects(), ALL)
     own_subject = subject_of(network)
     selected_network = st.session_state.get(_CHOSEN, {}).get(

@@ -15,10 +15,18 @@ _MOST = 600  # points of a curve; of a longer history every n-th epoch is drawn,
 
 @dataclass(frozen=True)
 class Curve:
-    """One training on the charts. ``slot`` selects its color and dashes, 0 is the accent; ``start``
-    is its accuracy 0..1 before the first epoch, drawn at epoch 0; ``total`` its planned epochs;
-    ``main`` marks the watched run. The first ``before`` epochs belong to earlier stages with more
-    filters, so none of them is the best one."""
+    """One training on the charts.
+
+    Attributes:
+        name: Its name in the legend.
+        epochs: The finished epochs.
+        total: The planned number of epochs.
+        slot: Selects color and dashes; 0 is the accent.
+        start: Accuracy 0..1 before the first epoch, drawn at epoch 0.
+        main: Whether it is the watched run.
+        before: Number of epochs in earlier stages with more filters; none of them counts as the
+            best.
+    """
 
     name: str
     epochs: tuple[Epoch, ...]
@@ -102,8 +110,13 @@ def lines_data(
     references: Sequence[Reference] = (),
     stages: Sequence[tuple[float, str]] = (),
 ) -> dict[str, Any]:
-    """What is drawn, as JSON values: the epochs of each run, and the values of each chart at them
-    (None where there is none). The arguments are those of ``live_lines``."""
+    """What ``live_lines`` draws, as JSON values; values are None at epochs without one.
+
+    Args:
+        curves: The trainings, the watched one first.
+        references: Horizontal lines on the chart of accuracy.
+        stages: (epoch, name) of vertical lines.
+    """
     shown = [_sampled(curve) for curve in curves]
     measured = any(_memory(epoch) for epochs in shown for epoch in epochs)
     last = max([1, *(max(c.total, len(c.epochs)) for c in curves)])

@@ -11,10 +11,12 @@ _HERE = Path(__file__).parent
 
 
 def load(name: str, *before: str) -> Any:
-    """The component ``name``; called once, at import. ``before`` names scripts that stand before
-    its own, for what several drawings share.
+    """The component ``name``; called once, at import. The texts are passed whole: Streamlit reads a
+    string with a newline as code, not as a path.
 
-    The texts are handed over whole: a string with a newline inside counts as code, not as a path.
+    Args:
+        name: Name of its files NAME.js, NAME.css and NAME.html.
+        before: Names of shared scripts that come before its own.
     """
     html, css = (_text(f"{name}.{kind}") for kind in ("html", "css"))
     js = "\n".join(_text(f"{script}.js") for script in (*before, name))

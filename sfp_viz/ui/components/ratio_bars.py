@@ -19,14 +19,26 @@ _bars = load("ratio_bars")
 
 @dataclass(frozen=True)
 class Bar:
-    """One group: it keeps ``kept`` of its ``filters``; ``suggested`` is the dotted mark.
+    """One group.
 
-    A filter stands for ``repeats`` channels, so the width shown is ``filters * repeats``.
-    ``fixed`` bars cannot be moved; ``held`` ones were set by hand; ``least`` and ``most`` are
-    bounds (0 for none); ``unrounded`` the width before rounding, or None. ``tags`` is a short word
-    beside the name, ``why`` and ``note`` are shown under the pointer, on the name and on the bar.
-    ``ghosts`` are (layer, reason) of tied layers. ``curve`` is (kept, lost), by rising kept,
-    drawn below. ``others``: (name, words, kept) of other allocation strategies, each with its mark.
+    Attributes:
+        name: Name of the group.
+        label: Text beside the bar.
+        filters: Its filters; the width shown is ``filters * repeats``.
+        kept: Filters that the plan keeps.
+        suggested: Filters that the suggestion keeps, a dot on the bar.
+        repeats: Channels per filter.
+        fixed: Whether the bar cannot be moved.
+        held: Whether its width was set manually.
+        least: Manual minimum, 0 for none.
+        most: Manual maximum, 0 for none.
+        unrounded: Width before rounding, if that differs.
+        tags: A short text beside the name.
+        why: Explanation shown on hover over the name.
+        note: Explanation shown on hover over the bar.
+        ghosts: (layer, reason) of tied layers.
+        curve: (kept, lost) by rising kept, drawn below the bar.
+        others: (name, label, kept) of the other allocation strategies, each with its mark.
     """
 
     name: str
@@ -60,13 +72,19 @@ def ratio_bars(
     on_edit: Callable[[str, int], None],
     on_pick: Callable[[str], None],
 ) -> None:
-    """Draw the bars; ``on_edit(group, kept)`` is called once when a bar has been let go.
+    """Draw the bars. Messages of the browser are checked: unknown or fixed groups are ignored, and
+    a gesture that is reported twice counts once.
 
-    ``revision`` must rise whenever the record changed, so that the bars take it up. ``step`` is
-    the number of filters a bar moves at once, ``unit`` that of the curves; ``hidden`` names the
-    others whose marks are not drawn. ``on_pick(group)`` is called when a name is clicked. What the
-    browser sends is checked here: unknown or fixed groups are left alone, and a gesture that is
-    reported twice counts once.
+    Args:
+        bars: The groups, in order.
+        key: Key of the component.
+        revision: Number of the session's record; the bars take over new values when it rises.
+        step: Filters by which a bar moves.
+        chosen: Name of the selected group.
+        unit: Unit of the curves.
+        hidden: Names of the strategies whose marks are not drawn.
+        on_edit: Called with (group, kept) once a bar was released.
+        on_pick: Called with the group whose name was clicked.
     """
     most = max((lost for bar in bars for _, lost in bar.curve), default=0)
     free = {bar.name: bar for bar in bars if not bar.fixed}

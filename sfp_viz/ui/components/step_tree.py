@@ -28,7 +28,13 @@ class Row:
 
 
 def step_tree(rows: Sequence[Row], *, key: str, on_go: Callable[[int], None]) -> None:
-    """Draw the rows; ``on_go(id)`` is called on a click on another step than the current one."""
+    """Draw the steps as rows beside a rail.
+
+    Args:
+        rows: The steps, the oldest first.
+        key: Key of the component.
+        on_go: Called with the id of a step that was clicked, except the current one.
+    """
 
     def go() -> None:
         at = (st.session_state.get(key) or {}).get("go")

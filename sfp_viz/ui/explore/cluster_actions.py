@@ -59,7 +59,12 @@ def cluster_menu(view: GroupView) -> None:
 
 
 def suggested_clusters(view: GroupView, recipe: Recipe) -> str:
-    """Where the suggested number of clusters comes from, in a sentence."""
+    """Where the suggested number of clusters comes from, in a sentence.
+
+    Args:
+        view: The view of the group.
+        recipe: The recipe.
+    """
     method = CHOICE_NAMES["clustering"][recipe.clustering]
     if recipe.clustering == "hdbscan":
         return f"Suggested: the number found by {method}."
@@ -98,7 +103,13 @@ def _in_clusters() -> None:
 
 
 def fate_menu(view: GroupView, selected: Sequence[int]) -> None:
-    """Buttons for the selected filters."""
+    """Draw the buttons that merge, split, move, keep or remove the selected filters; each changes
+    the edits of the session.
+
+    Args:
+        view: The view of the group.
+        selected: Numbers of the selected filters.
+    """
     name, labels, units = view.group.name, view.labels, tuple(selected)
     touched = {labels[unit] for unit in units} - {-1}
     edits = loaders.edits_of(state.session())

@@ -67,7 +67,7 @@ def select_filters(units: Iterable[int], source: str) -> None:
     """Select filters of the group on the screen: the one place where a selection changes.
 
     Args:
-        units: numbers of the filters.
+        units: Numbers of the filters.
         source: 'map', 'table' or another name; the one named already shows the selection.
     """
     group = planned.group_of(state.session())

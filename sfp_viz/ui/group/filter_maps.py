@@ -19,7 +19,13 @@ FEWEST = 5  # filters; with fewer there is nothing that UMAP could show
 
 @dataclass(frozen=True)
 class Places:
-    """``points`` float [units, 2]; ``kind`` 'UMAP' or 'PCA'; ``waiting`` for the UMAP to come."""
+    """Where the filters of a group are on the map.
+
+    Attributes:
+        points: Float [units, 2].
+        kind: 'UMAP' or 'PCA'.
+        waiting: Whether the UMAP is being computed.
+    """
 
     points: np.ndarray
     kind: str
@@ -30,8 +36,8 @@ def places(key: str, group: str, *, method: str = "UMAP") -> Places:
     """The places of a group's filters; a missing UMAP is requested, with PCA until it is ready.
 
     Args:
-        key: the network.
-        group: name of the group.
+        key: The network.
+        group: Name of the group.
         wanted: 'UMAP' or 'PCA'.
     """
     size = loaders.network(key).group(group).size
@@ -47,14 +53,26 @@ def places(key: str, group: str, *, method: str = "UMAP") -> Places:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def matrix(key: str, group: str) -> np.ndarray:
-    """The filters of a group as rows, float32 [units, features]."""
+    """The filters of a group as rows, float32 [units, features]; cached.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        group: Name of the group.
+    """
     network = loaders.network(key)
     return filter_matrix(network, network.group(group))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def trust(key: str, group: str, kind: str, points: np.ndarray) -> float:
-    """Share 0..1 of neighborhoods that the map keeps (trustworthiness at 10); estimated."""
+    """How well the map keeps neighborhoods: trustworthiness 0..1 at 10 neighbors; estimated.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        group: Name of the group.
+        kind: 'UMAP' or 'PCA', a part of the cache key.
+        points: The points of the map, float [units, 2].
+    """
     return trustworthiness(matrix(key, group), points)
 
 
@@ -91,7 +109,12 @@ def _sample_maps(key: str) -> dict:
 
 
 def shipped_labels(key: str, group: str) -> tuple[int, ...] | None:
-    """The clusters that a sample ships, of the default recipe; None where there are none."""
+    """The clusters of the default recipe that a sample ships; None if there are none.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+        group: Name of the group.
+    """
     if key not in samples.sample_names():
         return None
     labels = tuple(int(x) for x in _sample_maps(key)["clusters"].get(group, ()))

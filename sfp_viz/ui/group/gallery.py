@@ -23,13 +23,23 @@ _CSS = (
 
 
 def order(view: GroupView, units: Sequence[int]) -> list[int]:
-    """``units`` by cluster, the most important of each first."""
+    """``units`` by cluster, the most important filters of each cluster first.
+
+    Args:
+        view: The view of the group.
+        units: Numbers of the filters.
+    """
     score = view.analysis.importance
     return sorted(units, key=lambda unit: (view.labels[unit], -score[unit], unit))
 
 
 def html(view: GroupView, units: Sequence[int]) -> str:
-    """At most ``MOST`` tiles, by cluster; pruned filters are faded and labeled."""
+    """At most ``MOST`` tiles as HTML, by cluster; pruned filters are faded and labeled.
+
+    Args:
+        view: The view of the group.
+        units: Numbers of the filters.
+    """
     visible = order(view, units)[:MOST]
     colors = glass()
     pictures = pixels(view.network, view.layer.name, view.group.size)
@@ -63,7 +73,12 @@ def layer_title(view: GroupView) -> str:
 
 
 def legend(view: GroupView, count: int) -> str:
-    """What the pictures of ``count`` filters show, and what they leave out."""
+    """What the pictures show, and what they omit.
+
+    Args:
+        view: The view of the group.
+        count: Number of filters that are drawn.
+    """
     channels, height, width = window_of(view.network, view.layer)
     text = "Teal: positive; orange: negative; stronger: larger. One color scale per layer."
     if (height, width) == (1, 1):

@@ -30,11 +30,20 @@ WHOLE_MOST = 128  # filters that set the number of clusters where all are kept: 
 
 @dataclass(frozen=True)
 class GroupView:
-    """One group under the session's recipe and edits; ``layer`` is the one whose kernels show.
+    """One group under the session's recipe and edits.
 
-    ``labels`` are the clusters in force, ``by_hand`` whether a person set them; ``kept`` units
-    the plan keeps, ``suggested`` without edits; ``removal`` the pruned filters, with reasons;
-    ``representatives`` one kept filter of each cluster; none where the recipe ranks the group.
+    Attributes:
+        network: The network.
+        group: The group.
+        layer: The layer whose kernels are shown.
+        analysis: Similarity, clusters, dispersion and importance of the group.
+        labels: Cluster of each filter, -1 for dead ones.
+        by_hand: Whether the clusters were set manually.
+        kept: Filters that the plan keeps.
+        suggested: Filters that the plan keeps without edits.
+        removal: The pruned filters with their reasons.
+        representatives: One kept filter of each cluster; () if the recipe ranks the whole
+            group.
     """
 
     network: Network
@@ -75,9 +84,9 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
     """The view of a group; nothing is pruned without evidence or where the target is out of reach.
 
     Args:
-        session: model, recipe and edits.
-        group: the group.
-        layer: name of its layer whose kernels are shown.
+        session: Model, recipe and edits.
+        group: The group.
+        layer: Name of its layer whose kernels are shown.
     """
     network, recipe, edits = loaders.network(session.model), usable_recipe(session), session.edits
     plain = Request(session.recipe)
@@ -108,7 +117,12 @@ def group_view(session: Session, group: FilterGroup, layer: str) -> GroupView:
 
 
 def points_of(view: GroupView, places: np.ndarray) -> Points:
-    """The view as points of the map."""
+    """The view as points of the map.
+
+    Args:
+        view: The view of the group.
+        places: Float [units, 2].
+    """
     return Points(
         name=f"{view.network.digest} {view.layer.name}",
         title=view.layer.name,
@@ -122,9 +136,13 @@ def points_of(view: GroupView, places: np.ndarray) -> Points:
 
 
 def pixels(network: Network, layer: str, units: int) -> np.ndarray:
-    """Pictures of the first kernels of each unit, uint8 [units, kernels, height, width].
+    """Pictures of the first kernels of each unit, uint8 [units, kernels, height, width]. Kernels of
+    one pixel are drawn as cells of one picture: [units, 1, rows, columns].
 
-    Kernels of one pixel are fields of one picture: [units, 1, rows, columns].
+    Args:
+        network: The network.
+        layer: Name of the layer.
+        units: Number of units of its group.
     """
     return _pixels(network.digest, layer, units, network)
 

@@ -42,8 +42,8 @@ def recipe_of(method: str, target: float, seed: int = 0) -> Recipe:
 
     Args:
         method: RANDOM, NORM or CLUSTER.
-        target: share of MACs to remove, 0..1.
-        seed: of the random choice.
+        target: Share of MACs to remove, 0..1.
+        seed: Of the random choice.
     """
     if method == RANDOM:
         return recipes.random(target, seed=seed)
@@ -132,8 +132,8 @@ def closest(similarity: np.ndarray, count: int = PAIRS) -> list[tuple[int, int]]
     """The ``count`` most similar pairs of filters; each filter is in one of them at most.
 
     Args:
-        similarity: float [filters, filters].
-        count: number of pairs.
+        similarity: Float [filters, filters].
+        count: Number of pairs.
     """
     rows, columns = np.triu_indices(len(similarity), 1)
     pairs: list[tuple[int, int]] = []
@@ -196,7 +196,12 @@ def restart() -> None:
 
 
 def answer(target: float, guess: str) -> None:
-    """The three accuracies, and whether the guess was right."""
+    """Draw the three accuracies, and whether the guess was right. Measures them the first time.
+
+    Args:
+        target: Share of MACs to remove, 0..1.
+        guess: RANDOM, NORM or CLUSTER.
+    """
     points = measure_answers(target)
     charts.draw(
         accuracy_bars(points, chosen=guess), key="lesson_answer",
@@ -212,9 +217,12 @@ def answer(target: float, guess: str) -> None:
 
 
 def verdict(points: tuple[Point, ...], guess: str) -> str:
-    """Whether the guess was right, with the same caution for a right one as for a wrong one.
+    """Whether the guess was right, and whether that is conclusive. A right guess is compared with
+    the best of the other answers, a wrong one with the best of all.
 
-    A right guess is compared with the best of the others, a wrong one with the best of all.
+    Args:
+        points: The three measured answers.
+        guess: RANDOM, NORM or CLUSTER.
     """
     guessed = next(p for p in points if p.label == guess)
     rival = max((p for p in points if p is not guessed), key=lambda p: p.accuracy)

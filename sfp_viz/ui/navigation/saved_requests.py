@@ -21,9 +21,9 @@ def save(digest: str, recipe: Recipe, edits: Edits | None) -> str:
     """Save a recipe and edits; returns the name they are saved under, 16 hex digits.
 
     Args:
-        digest: digest of the weights they are for.
-        recipe: the recipe.
-        edits: changes by hand; None for none.
+        digest: Digest of the weights they are for.
+        recipe: The recipe.
+        edits: Changes by hand; None for none.
 
     Raises:
         OSError: the workspace cannot be written.
@@ -36,7 +36,12 @@ def save(digest: str, recipe: Recipe, edits: Edits | None) -> str:
 
 
 def load(name: str, digest: str) -> tuple[Recipe, Edits | None] | None:
-    """The recipe and edits saved under ``name`` for the weights ``digest``; None for none."""
+    """The saved recipe and edits; None if there are none.
+
+    Args:
+        name: The name that ``save`` returned.
+        digest: Digest of the weights they must be for.
+    """
     if not _NAME.fullmatch(name):
         return None
     try:

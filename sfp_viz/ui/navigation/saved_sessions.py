@@ -59,8 +59,15 @@ def save() -> str:
 
 
 def resume(name: str, session: Session) -> bool:
-    """Begin this browser session with the saved one called ``name``, at the plan of ``session``;
-    returns whether that was possible."""
+    """Begin this browser session with a saved one.
+
+    Args:
+        name: Name of the saved session.
+        session: The session that a link gives; its plan must be one of the saved steps.
+
+    Returns:
+        Whether that was possible.
+    """
     if saved := load(name, session):
         state.start(*saved)
         st.session_state[_READ_FROM], st.session_state[_SAVED] = name, _position()
@@ -69,8 +76,13 @@ def resume(name: str, session: Session) -> bool:
 
 @dataclass(frozen=True)
 class LastSession:
-    """A saved session: its ``name``, the ``step`` it stood at when it was written last, and the
-    ``time`` of that, in seconds since 1970."""
+    """A saved session.
+
+    Attributes:
+        name: Its name.
+        step: The step it was at when it was last written.
+        time: When that was, in seconds since 1970.
+    """
 
     name: str
     step: Step
@@ -78,10 +90,10 @@ class LastSession:
 
 
 def last_session() -> LastSession | None:
-    """The newest saved session of the workspace, to resume in a browser session that did nothing.
+    """The newest saved session of the workspace, to resume in a new browser session.
 
-    None where there is none, where it stands at the plan on the screen, and once this browser
-    session has steps or a file of its own.
+    None if there is none, if it is at the plan on the screen, and once this browser session has
+    steps or a file of its own.
     """
     if len(state.tree().steps) > 1 or st.session_state.get(_READ_FROM):
         return None
@@ -118,9 +130,12 @@ def _position() -> tuple[Tree, list[int], int, list[int]]:
 
 
 def load(name: str, session: Session) -> tuple[History[Session], Tree] | None:
-    """The history and tree of the saved session ``name``, at the plan of ``session``.
+    """The history and the tree of a saved session; None if there is no such file, or if the plan is
+    not one of its steps.
 
-    None when there is no such file, or when the plan is none of its steps.
+    Args:
+        name: Name of the saved session.
+        session: The current session; the history is returned at its plan.
     """
     try:
         value = json.loads(_path(name).read_text()) if _VALID_NAME.fullmatch(name) else None

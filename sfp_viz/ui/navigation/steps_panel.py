@@ -55,7 +55,12 @@ def _name_field(step: Step | None) -> None:
 
 
 def change_text(before: Step | None, step: Step) -> str:
-    """What ``step`` changed from the step ``before``, in a few words; raises nothing."""
+    """What a step changed, in a few words; raises nothing.
+
+    Args:
+        before: The step before it, None for the first one.
+        step: The step.
+    """
     try:
         if before is None or before.model != step.model:
             return f"{'Opened ' if before else ''}{network_title(step.model)}"

@@ -127,8 +127,8 @@ def import_network(source, **options) -> str:
     """Import a network into the workspace; returns its key. Loads torch.
 
     Args:
-        source: the name of an architecture, or an uploaded file.
-        **options: passed to `load_model`.
+        source: The name of an architecture, or an uploaded file.
+        **options: Passed to `load_model`.
 
     Raises:
         ModelError: it cannot be opened.
@@ -156,7 +156,12 @@ def import_network(source, **options) -> str:
 
 
 def clean(name: str, *, keep: str = "-") -> str:
-    """An untrusted name cleaned: letters, digits, '_' and ``keep``, at most 60 characters."""
+    """An untrusted name reduced to at most 60 letters, digits, '_' and characters of ``keep``.
+
+    Args:
+        name: The name.
+        keep: Further characters that are allowed.
+    """
     return re.sub(rf"[^A-Za-z0-9_{re.escape(keep)}]+", "_", name)[:60].strip("._-")
 
 

@@ -49,7 +49,12 @@ def _alternatives(key: str, request: Request, version: tuple) -> tuple[Alternati
 def other_widths(
     alternatives: tuple[Alternative, ...], used: Strategy
 ) -> dict[Strategy, Mapping[str, int]]:
-    """Units kept by group, for each known allocation except the one in use."""
+    """Units kept by group under each allocation that could be computed, except the one in use.
+
+    Args:
+        alternatives: What each allocation would keep.
+        used: The allocation in use.
+    """
     return {
         alternative.allocation: alternative.kept
         for alternative in alternatives
@@ -64,13 +69,14 @@ def legend(
     *,
     marks: bool,
 ) -> None:
-    """The allocations with the units that they keep of the group on the screen, and a button each.
+    """Draw the allocations with the units that each keeps of the group on the screen, and a button
+    each.
 
     Args:
-        network: the network.
-        known: what each allocation would keep.
-        kept: units that the plan keeps, by group.
-        marks: whether there are bars, whose marks can be hidden.
+        network: The network.
+        alternatives: What each allocation would keep.
+        kept: Units that the plan keeps, by group.
+        marks: Whether there are bars, whose marks can be hidden.
     """
     session = state.session()
     used, group = session.recipe.allocation, planned.group_of(session)
@@ -94,7 +100,14 @@ def legend(
 def legend_entry(
     network: Network, alternative: Alternative, used: Strategy, group: FilterGroup | None
 ) -> LegendEntry:
-    """An allocation in the legend, with a button that uses it or measures what it lacks."""
+    """An allocation in the legend, with a button that uses it or measures what it lacks.
+
+    Args:
+        network: The network.
+        alternative: What it would keep, or what it lacks.
+        used: The allocation in use.
+        group: The group whose numbers are shown, None for none.
+    """
     label = ALLOCATIONS[alternative.allocation]
     if alternative.allocation == used:
         return LegendEntry(used, label, used=True)
@@ -116,7 +129,13 @@ def legend_entry(
 
 
 def use_or_measure(network: Network, alternatives: tuple[Alternative, ...], name: str) -> None:
-    """Use the allocation ``name``, or measure the evidence that it lacks."""
+    """Use an allocation, or request the study that measures the evidence it lacks.
+
+    Args:
+        network: The network.
+        alternatives: What each allocation would keep.
+        name: The allocation; an unknown one changes nothing.
+    """
     alternative = next(
         (candidate for candidate in alternatives if candidate.allocation == name), None
     )
@@ -145,6 +164,11 @@ def hidden_strategies() -> tuple[str, ...]:
 
 
 def show_marks(name: str, shown: bool) -> None:
-    """Show or hide the marks of an allocation; no step of undo."""
+    """Show or hide the marks of an allocation; this is not a step of undo.
+
+    Args:
+        name: The allocation.
+        shown: Whether its marks are shown.
+    """
     visible = [hidden for hidden in hidden_strategies() if hidden != name]
     st.session_state[HIDDEN] = tuple(visible if shown else [*visible, name])

@@ -32,7 +32,12 @@ def narrow_style() -> None:
 
 
 def body(network: Network, widths: Widths) -> None:
-    """The bars or the table, with their buttons."""
+    """Draw the bars or the table, with their buttons and the legend.
+
+    Args:
+        network: The network.
+        widths: The widths that are drawn.
+    """
     from sfp_viz.ui.plan.table import table
 
     with st.container(horizontal=True, horizontal_alignment="distribute"):
@@ -82,7 +87,13 @@ def _hold_toggle() -> None:
 
 
 def bars(network: Network, widths: Widths, alternatives: Others) -> None:
-    """The bars; a gesture changes the session."""
+    """Draw the bars; a gesture changes the width or the selected group of the session.
+
+    Args:
+        network: The network.
+        widths: The widths that are drawn.
+        alternatives: Units kept by group under other allocations.
+    """
     session, request = state.session(), current_request()
     group = planned.group_of(session)
     ratio_bars(
@@ -104,11 +115,11 @@ def bar(
     """One group as a bar.
 
     Args:
-        network: the network.
-        group: the group.
-        request: recipe and edits.
-        widths: the widths that are drawn.
-        others: units kept by group under other allocations.
+        network: The network.
+        group: The group.
+        request: Recipe and edits.
+        widths: The widths that are drawn.
+        alternatives: Units kept by group under other allocations.
     """
     kept = widths.kept.get(group.name, group.size)
     unrounded = widths.unrounded.get(group.name, kept)
@@ -149,7 +160,12 @@ def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
 
 
 def restriction(group: FilterGroup, request: Request) -> str:
-    """Why a group is not pruned, or what ties it; '' when there is nothing to say."""
+    """Why a group is not pruned, or what it is tied to; '' if nothing restricts it.
+
+    Args:
+        group: The group.
+        request: Recipe and edits.
+    """
     if group.protected:
         return f"Not pruned: {cause_sentence(group)}"
     if group.name in request.edits.protected:
@@ -163,7 +179,14 @@ def restriction(group: FilterGroup, request: Request) -> str:
 
 
 def rounding_note(network: Network, group: FilterGroup, kept: int, unrounded: int) -> str:
-    """What rounding this one group costs; '' where it changed nothing."""
+    """What rounding this group costs; '' if it changes nothing.
+
+    Args:
+        network: The network.
+        group: The group.
+        kept: Units kept after rounding.
+        unrounded: Units kept without rounding.
+    """
     if kept == unrounded:
         return ""
     unpruned = cost_of_widths(network, {}).macs

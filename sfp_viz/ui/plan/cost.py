@@ -18,7 +18,12 @@ _MEASURED = "plan_latency"  # session_state: (subject, before, after) as measure
 
 
 def costs(network: Network, planned_cost: PlannedCost) -> None:
-    """MACs, params, peak activation memory and latency of the plan, each with its change."""
+    """Draw MACs, params, peak activation memory and latency of the plan, each with its change.
+
+    Args:
+        network: The network.
+        planned_cost: The computed cost of the plan.
+    """
     before, after = planned_cost.before, planned_cost.after
     if after is None:
         return
@@ -90,7 +95,12 @@ def _latency(network: Network, planned_cost: PlannedCost) -> None:
 
 
 def how_measured(before: Measured, after: Measured) -> str:
-    """How the latency was measured, with the interquartile range."""
+    """How the latency was measured, with the interquartile range.
+
+    Args:
+        before: Latency of the unpruned network.
+        after: Latency of the pruned network.
+    """
     low, high = after.latency_iqr_ms or (0.0, 0.0)
     return (
         f"Measured on {after.device}: median of {after.repeats} passes, batch size {after.batch}, "

@@ -19,7 +19,12 @@ from sfp_viz.ui.session import state
 
 
 def details(network: Network, widths: Widths) -> None:
-    """The panel of the selected group."""
+    """Draw the panel of the selected group: its width, locks, minimum and maximum.
+
+    Args:
+        network: The network.
+        widths: The widths that are drawn.
+    """
     group = planned.group_of(state.session())
     if group is None:
         return
@@ -133,7 +138,12 @@ def _rounding(network: Network, group: FilterGroup, widths: Widths) -> str:
 
 
 def rounding_cost(network: Network, widths: Widths) -> str:
-    """What rounding costs the whole plan, in a sentence; '' where it changed nothing."""
+    """What rounding costs the whole plan, in a sentence; '' if it changes nothing.
+
+    Args:
+        network: The network.
+        widths: The widths that are drawn.
+    """
     if not widths.unrounded or widths.unrounded == widths.kept:
         return ""
     unpruned = cost_of_widths(network, {}).macs

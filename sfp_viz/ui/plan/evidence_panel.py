@@ -34,7 +34,12 @@ _KEY = "evidence_open"
 
 
 def panel(network: Network, widths: Widths) -> None:
-    """The three kinds of evidence: what is available, and a button to measure it."""
+    """Draw the three kinds of evidence: what is available, and a button to measure it.
+
+    Args:
+        network: The network.
+        widths: The widths that are drawn.
+    """
     damaged = bool(evidence.evidence_problem(state.session().model))
     drawer = study_panel.drawer(
         "Evidence from images and measurements", _KEY, network, tuple(_STUDY.values()), damaged
@@ -134,7 +139,12 @@ def _by_sensitivity() -> None:
 
 
 def request_missing(network: Network, recipe: Recipe) -> bool:
-    """Say which evidence of ``recipe`` is missing, with buttons to measure it or do without it.
+    """Draw which evidence of the recipe is missing, with buttons that measure it or change the
+    recipe.
+
+    Args:
+        network: The network.
+        recipe: The recipe.
 
     Returns:
         Whether something is missing.
@@ -192,7 +202,12 @@ def curve(widths: Widths) -> None:
 
 
 def curves(sensitivity: Sensitivity, widths: Widths) -> None:
-    """The sensitivity of all groups on one scale."""
+    """Draw the sensitivity of all groups on one scale.
+
+    Args:
+        sensitivity: The measured sensitivity.
+        widths: The widths that are drawn.
+    """
     from sfp_viz.figures.sensitivity import sensitivity_curves
 
     group = planned.group_of(state.session())

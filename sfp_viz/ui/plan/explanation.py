@@ -17,12 +17,12 @@ from sfp_viz.ui.session import state
 
 
 def width_reason(network: Network, request: Request, widths: Widths) -> None:
-    """The reason for the width of the selected group, or for its suggestion if set manually.
+    """Draw why the selected group has its width, or its suggested width if it was set manually.
 
     Args:
-        network: the network.
-        request: recipe and edits.
-        widths: the widths that are drawn.
+        network: The network.
+        request: Recipe and edits.
+        widths: The widths that are drawn.
     """
     group = planned.group_of(state.session())
     if group is None or request_edits.is_fixed(group, request.edits):
@@ -55,7 +55,13 @@ def aligned_latex(formula: str) -> str:
 
 
 def reason(request: Request, widths: Widths, group: str) -> WidthReason | WidthFormula:
-    """The reason of the suggestion for ``group``, with the manual widths of the other groups."""
+    """Why a group has its suggested width, given the manual widths of the other groups.
+
+    Args:
+        request: Recipe and edits.
+        widths: The widths that are drawn.
+        group: Name of the group.
+    """
     held = request_edits.is_held(group, request.edits)
     if held:
         request = request_edits.without_widths(request)

@@ -22,7 +22,12 @@ from sfp_viz.ui.studies import study_start
 
 
 def goal_form(network: Network, request: Request) -> None:
-    """Fields for the cost to reduce, the share to save, and a limit of the accuracy loss."""
+    """Draw the fields for the cost to reduce, the share to save, and a limit of the accuracy loss.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+    """
     _kind(network, request)
     _target(network, request)
     _by_accuracy(network, request)
@@ -93,8 +98,8 @@ def limit_loss(request: Request, points: float) -> Recipe:
     """The recipe with the largest target that is predicted to lose at most ``points`` of accuracy.
 
     Args:
-        request: recipe and edits.
-        points: percentage points of one-shot accuracy, above 0.
+        request: Recipe and edits.
+        points: Percentage points of one-shot accuracy, above 0.
     """
     from sfp_viz.core.allocation.accuracy_target import losing_at_most
 
@@ -105,9 +110,9 @@ def out_of_reach(network: Network, request: Request, message: str) -> None:
     """Why the target cannot be reached, with a button for each solution.
 
     Args:
-        network: the network.
-        request: recipe and edits.
-        message: the reason, in a sentence.
+        network: The network.
+        request: Recipe and edits.
+        message: The reason, in a sentence.
     """
     problem = Problem(network, request, evidence.evidence(state.session().model))
     st.error(problems.plain(message), icon=":material/error:")

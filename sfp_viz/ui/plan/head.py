@@ -22,7 +22,12 @@ _CURVE_POINTS = 40  # of one curve under a bar; more would not be visible
 
 
 def head(network: Network, request: Request) -> None:
-    """The fields of the goal, the recipe and files."""
+    """Draw the goal, the recipe and the files.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         goal_form.goal_form(network, request)
         recipe_form.recipe_popover(request.recipe, evidence.evidence(state.session().model))
@@ -31,7 +36,13 @@ def head(network: Network, request: Request) -> None:
 
 
 def widths(network: Network, request: Request, planned_cost: PlannedCost) -> Widths:
-    """All widths that the page draws: the plan's, the suggestion's and those before rounding."""
+    """The widths that the page draws: of the plan, of the suggestion, and before rounding.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+        planned_cost: The computed cost of the plan.
+    """
     key = state.session().model
     unrounded: dict[str, int] = {}
     if request.recipe.rounding > 1:
@@ -62,7 +73,13 @@ def _thinned(lost: np.ndarray, scale: float) -> tuple[tuple[int, float], ...]:
 
 
 def target_summary(network: Network, request: Request, widths: Widths) -> None:
-    """How far the plan meets its target, in a sentence."""
+    """Draw how far the plan meets its target, in a sentence.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+        widths: The widths that are drawn.
+    """
     saved = planned.reduction(state.session().model, request.recipe.goal, widths.kept)
     channels = sum(group.width for group in network.groups)
     kept_channels = sum(widths.kept.get(g.name, g.size) * g.repeats for g in network.groups)

@@ -106,9 +106,9 @@ def open_plan(network: Network, name: str, content: bytes) -> None:
     """Keep an opened plan for comparing.
 
     Args:
-        network: the network on the screen.
-        name: name of the file.
-        content: its bytes.
+        network: The network on the screen.
+        name: Name of the file.
+        content: Its bytes.
 
     Raises:
         PlanError: it is no plan of this network.
@@ -238,7 +238,12 @@ def row(difference: Change) -> tuple[str, str, str]:
 
 
 def units(numbers: Sequence[int], *, most: int = 12) -> str:
-    """Filters by their numbers: '3, 7, 20 and 5 more', with at most ``most`` numbers."""
+    """Filters by their numbers: '3, 7, 20 and 5 more'.
+
+    Args:
+        numbers: Numbers of the filters.
+        most: How many are listed at most.
+    """
     shown = ", ".join(str(unit) for unit in numbers[:most])
     more = len(numbers) - most
     return f"{shown} and {more} more" if more > 0 else shown

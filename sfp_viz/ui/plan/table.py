@@ -20,7 +20,14 @@ _OTHER = "Filters kept by another allocation at the same target."
 
 
 def table(network: Network, widths: Widths, others: Others) -> None:
-    """One row per group that can be pruned; the others are listed below with their reason."""
+    """Draw a row for each group that can be pruned, and a caption for each other group. An edited
+    cell changes the edits of the session.
+
+    Args:
+        network: The network.
+        widths: The widths that are drawn.
+        others: Units kept by group under other allocations.
+    """
     request = actions.current_request()
     spread = planned.dispersions_or_empty(state.session().model, request.recipe)
     free = [group for group in network.groups if not group.protected]
@@ -71,7 +78,15 @@ def table(network: Network, widths: Widths, others: Others) -> None:
 def row(
     group: FilterGroup, request: Request, widths: Widths, spread: dict[str, float], others: Others
 ) -> dict:
-    """One group as numbers, by the names of columns."""
+    """One group as numbers, by column.
+
+    Args:
+        group: The group.
+        request: Recipe and edits.
+        widths: The widths that are drawn.
+        spread: Kernel Dispersion 0..1 by group; groups may be missing.
+        others: Units kept by group under other allocations.
+    """
     kept = widths.kept.get(group.name, group.size)
     curve = widths.curves.get(group.name, ())
     return {
@@ -92,7 +107,12 @@ def row(
 
 
 def lost_at(curve: tuple[tuple[int, float], ...], kept: int) -> float:
-    """The loss at ``kept`` units, interpolated from a curve of (kept, lost) by rising kept."""
+    """The loss at a width, interpolated.
+
+    Args:
+        curve: (kept, lost) by rising kept.
+        kept: Units kept.
+    """
     import numpy as np
 
     return float(np.interp(kept, [units for units, _ in curve], [lost for _, lost in curve]))
@@ -104,10 +124,10 @@ def apply_typed(network: Network, groups: list[FilterGroup], shown: list[dict], 
     Streamlit reports the cells of an interrupted run again.
 
     Args:
-        network: the network.
-        groups: the group of each row.
-        shown: the rows as they are drawn.
-        key: key of the table.
+        network: The network.
+        groups: The group of each row.
+        shown: The rows as they are drawn.
+        key: Key of the table.
     """
     for index, cells in st.session_state[key]["edited_rows"].items():
         group, before = groups[int(index)], shown[int(index)]

@@ -32,7 +32,12 @@ _WORDS = {
 
 
 def panel(network: Network, request: Request) -> None:
-    """The result of the test of the suggestion, and a button to run it."""
+    """Draw the result of the test of the suggestion, and a button that runs it.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+    """
     drawer = study_panel.drawer(
         "How far can I trust this suggestion?", "trust_open", network, ("trust",)
     )
@@ -57,7 +62,13 @@ def panel(network: Network, request: Request) -> None:
 
 
 def result(trust: Trust, request: Request) -> None:
-    """The verdict, the rank of each allocation, and how well each prediction ordered the plans."""
+    """Draw the verdict, the ranking of the allocations, and how well each prediction ordered the
+    plans.
+
+    Args:
+        trust: The measured plans.
+        request: Recipe and edits.
+    """
     from sfp_viz.figures.trust import predicted_against_measured
 
     *verdicts, order = verdict_parts(trust)

@@ -15,11 +15,14 @@ Curves = Mapping[str, tuple[tuple[int, float], ...]]
 
 @dataclass(frozen=True)
 class Widths:
-    """The widths that are drawn of a plan: units that each group keeps, by name.
+    """The widths that are drawn of a plan, in units kept by group; all computed.
 
-    ``kept`` under the plan, ``suggested`` without manual widths, ``unrounded`` without rounding
-    ({} where nothing is rounded). ``curves``: (kept, lost) by rising kept, in ``unit``; {} for
-    none. All computed.
+    Attributes:
+        kept: Of the plan.
+        suggested: Without manual widths.
+        unrounded: Without rounding; {} if nothing is rounded.
+        curves: (kept, lost) by rising kept, by group; {} for none.
+        unit: Unit of the curves.
     """
 
     kept: Mapping[str, int]

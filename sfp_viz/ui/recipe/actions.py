@@ -33,7 +33,13 @@ def keeps_target() -> bool:
 
 
 def set_width(network: Network, group: str, to: int) -> None:
-    """Set the width of a group by hand, and show the group."""
+    """Set the width of a group manually, and select the group.
+
+    Args:
+        network: The network.
+        group: Name of the group.
+        to: Units to keep.
+    """
     state.change(group=group)
     hold = keeps_target()
     apply_request(
@@ -42,7 +48,13 @@ def set_width(network: Network, group: str, to: int) -> None:
 
 
 def set_protected(network: Network, group: str, locked: bool) -> None:
-    """Protect a group from pruning, or lift that."""
+    """Protect a group from pruning, or lift the protection.
+
+    Args:
+        network: The network.
+        group: Name of the group.
+        locked: Whether it is protected.
+    """
     available = evidence.evidence(state.session().model)
     request = current_request()
     apply_request(
@@ -51,12 +63,24 @@ def set_protected(network: Network, group: str, locked: bool) -> None:
 
 
 def set_minimum(network: Network, group: str, units: int | None) -> None:
-    """Set or lift the minimum of a group."""
+    """Set the minimum of a group.
+
+    Args:
+        network: The network.
+        group: Name of the group.
+        units: Units to keep at least, None for no minimum.
+    """
     apply_request(request_edits.with_minimum(network, current_request(), group=group, units=units))
 
 
 def set_maximum(network: Network, group: str, units: int | None) -> None:
-    """Set or lift the maximum of a group."""
+    """Set the maximum of a group.
+
+    Args:
+        network: The network.
+        group: Name of the group.
+        units: Units to keep at most, None for no maximum.
+    """
     apply_request(request_edits.with_maximum(network, current_request(), group=group, units=units))
 
 

@@ -12,8 +12,8 @@ def help_of(field: str, choice: str) -> str:
     """The help text of a field of the recipe: what it decides, and what its choice in use means.
 
     Args:
-        field: a field of Recipe.
-        choice: the value in use.
+        field: A field of Recipe.
+        choice: The value in use.
     """
     in_use = f"In use: **{CHOICE_NAMES[field][choice]}**. {CHOICE_MEANINGS[field][choice]}"
     return f"{FIELD_HELP[field]}\n\n{in_use}"

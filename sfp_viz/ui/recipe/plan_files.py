@@ -41,7 +41,12 @@ def recipe_files(network: Network) -> None:
 
 
 def recipe_button(network: Network, plan: Plan | None = None) -> None:
-    """Download of the recipe: of ``plan``, else of the session."""
+    """Draw the download of a recipe.
+
+    Args:
+        network: The network.
+        plan: The plan whose recipe it is; None for that of the session.
+    """
     st.download_button(
         "Recipe",
         recipe_to_json(plan.recipe if plan else state.session().recipe),
@@ -54,7 +59,12 @@ def recipe_button(network: Network, plan: Plan | None = None) -> None:
 
 
 def plan_button(network: Network, plan: Plan | None = None) -> None:
-    """Download of ``plan``, else of the session's plan, which is made on the click."""
+    """Draw the download of a plan.
+
+    Args:
+        network: The network.
+        plan: The plan; None for that of the session, which is made on the click.
+    """
     session = state.session()
     key, request = session.model, session.request  # the click comes from another thread
     st.download_button(
@@ -73,8 +83,8 @@ def open_file(network: Network, content: bytes) -> None:
     """Put an opened recipe or plan into the session.
 
     Args:
-        network: the network on the screen.
-        content: the bytes of the file.
+        network: The network on the screen.
+        content: The bytes of the file.
 
     Raises:
         PlanError: it is neither, or the plan is of other weights.

@@ -21,7 +21,7 @@ def missing_evidence(lacks: tuple[str, ...]) -> str:
     """Which evidence is missing, and whether the recipe or its latency goal needs it; a sentence.
 
     Args:
-        lacks: names of the missing evidence, as in EVIDENCE_NAMES.
+        lacks: Names of the missing evidence, as in EVIDENCE_NAMES.
     """
     times = EVIDENCE_NAMES["latency"]
     image_evidence = " and ".join(EVIDENCE_NAMES[name] for name in lacks if name != "latency")
@@ -36,7 +36,12 @@ def missing_evidence(lacks: tuple[str, ...]) -> str:
 
 
 def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
-    """A button that opens the recipe as a form; its button puts the recipe into the session."""
+    """Draw a button that opens the recipe as a form; 'Apply' puts the recipe into the session.
+
+    Args:
+        recipe: The current recipe.
+        evidence: The evidence of the network.
+    """
     name = recipes.name_of(recipe)
     key = f"recipe_name_{state.revision()}"
     with st.popover("Recipe", icon=":material/tune:", help="How filters are compared and chosen"):
@@ -66,7 +71,13 @@ def recipe_popover(recipe: Recipe, evidence: Evidence) -> None:
 
 
 def apply_named(key: str, shown: str) -> None:
-    """A named recipe was chosen: keep the goal, target, seed, rounding and ties."""
+    """Put the chosen named recipe into the session, with the current goal, target, seed, rounding
+    and treatment of tied layers.
+
+    Args:
+        key: Key of the field.
+        shown: The recipe that the field showed; it is no change.
+    """
     name = st.session_state.get(key) or ""
     if not name or name == shown:  # an interrupted run reports what it showed as new
         return
@@ -74,7 +85,13 @@ def apply_named(key: str, shown: str) -> None:
 
 
 def named_recipe(name: str, current: Recipe) -> Recipe:
-    """The named recipe with the goal, target, seed, rounding and ties of ``current``."""
+    """A named recipe with the goal, target, seed, rounding and treatment of tied layers of another
+    one.
+
+    Args:
+        name: Name of the recipe.
+        current: The other recipe.
+    """
     recipe = recipes.NAMED[name](current.target_reduction, seed=current.seed)
     return replace(recipe, goal=current.goal, rounding=current.rounding, coupled=current.coupled)
 

@@ -17,32 +17,63 @@ from sfp_viz.core.plan.request import Request
 
 
 def is_fixed(group: FilterGroup, edits: Edits) -> bool:
-    """Whether the group is left whole: it cannot be cut, or a person said so."""
+    """Whether the group is not pruned: it cannot be, or it was locked manually.
+
+    Args:
+        group: The group.
+        edits: The manual edits.
+    """
     return group.protected or group.name in edits.protected
 
 
 def is_tied(group: FilterGroup, recipe: Recipe) -> bool:
-    """Whether the recipe leaves the group whole until a person gives it a ratio."""
+    """Whether the recipe does not prune the group, as its layers are tied, unless it has a manual
+    width.
+
+    Args:
+        group: The group.
+        recipe: The recipe.
+    """
     return len(group.layers) > 1 and recipe.coupled == "protect"
 
 
 def is_held(group: str, edits: Edits) -> bool:
-    """Whether the group's width was set by hand."""
+    """Whether the width of the group was set manually.
+
+    Args:
+        group: Name of the group.
+        edits: The manual edits.
+    """
     return any(name == group for name, _ in edits.ratios)
 
 
 def least_of(group: str, edits: Edits) -> int:
-    """Units that stay at least by hand; 0 where there is no such minimum."""
+    """The manual minimum of a group; 0 for none.
+
+    Args:
+        group: Name of the group.
+        edits: The manual edits.
+    """
     return dict(edits.least).get(group, 0)
 
 
 def most_of(group: str, edits: Edits) -> int:
-    """Units that stay at most by hand; 0 where there is no such maximum."""
+    """The manual maximum of a group; 0 for none.
+
+    Args:
+        group: Name of the group.
+        edits: The manual edits.
+    """
     return dict(edits.most).get(group, 0)
 
 
 def tags(group: str, edits: Edits) -> str:
-    """What was fixed by hand, in a word beside the name."""
+    """What was set manually, in a few words beside the name.
+
+    Args:
+        group: Name of the group.
+        edits: The manual edits.
+    """
     words = ["held"] if is_held(group, edits) else []
     if least := least_of(group, edits):
         words.append(f"min {least:,}")
@@ -52,10 +83,15 @@ def tags(group: str, edits: Edits) -> str:
 
 
 def with_width(network: Network, request: Request, *, group: str, to: int, hold: bool) -> Request:
-    """``group`` shall keep ``to`` units, within its minimum and maximum by hand.
+    """The request with a manual width of a group, within its manual minimum and maximum.
 
-    The first width by hand settles what the other groups do: with ``hold`` they make up for it,
-    so that the target holds; without it they stay as they are. Later ones leave that as it is.
+    Args:
+        network: The network.
+        request: Recipe and edits.
+        group: Name of the group.
+        to: Units to keep.
+        hold: Whether the other groups adjust so that the target is still met; decided by the
+            first manual width alone.
     """
     filter_group, edits = network.group(group), request.edits
     to = min(max(int(to), 1, least_of(group, edits)), most_of(group, edits) or filter_group.size)
@@ -67,13 +103,24 @@ def with_width(network: Network, request: Request, *, group: str, to: int, hold:
 
 
 def with_makeup(request: Request, hold: bool) -> Request:
-    """Whether the groups without a width by hand make up for those with one."""
+    """The request in which groups without a manual width adjust to the others, or do not.
+
+    Args:
+        request: Recipe and edits.
+        hold: Whether they adjust so that the target is still met.
+    """
     return replace(request, edits=replace(request.edits, makeup=hold))
 
 
 def with_minimum(network: Network, request: Request, *, group: str, units: int | None) -> Request:
-    """``group`` keeps at least ``units``; None lifts that. A width or a maximum by hand below it
-    rises to it."""
+    """The request with a manual minimum of a group. A smaller manual width or maximum rises to it.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+        group: Name of the group.
+        units: Units to keep at least, None for no minimum.
+    """
     filter_group = network.group(group)
     units = None if units is None else min(max(int(units), 1), filter_group.size)
     if units is not None and 0 < most_of(group, request.edits) < units:
@@ -89,8 +136,14 @@ def with_minimum(network: Network, request: Request, *, group: str, units: int |
 
 
 def with_maximum(network: Network, request: Request, *, group: str, units: int | None) -> Request:
-    """``group`` keeps at most ``units``; None lifts that. A width or a minimum by hand above it
-    falls to it."""
+    """The request with a manual maximum of a group. A larger manual width or minimum falls to it.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+        group: Name of the group.
+        units: Units to keep at most, None for no maximum.
+    """
     filter_group = network.group(group)
     units = None if units is None else min(max(int(units), 1), filter_group.size)
     if units is not None and least_of(group, request.edits) > units:
@@ -113,9 +166,15 @@ def with_lock(
     locked: bool,
     evidence: Evidence | None = None,
 ) -> Request:
-    """Leave ``group`` whole, or free it again. Its width by hand goes.
+    """The request in which a group is not pruned, or is pruned again; its manual width is removed.
+    If the other groups cannot meet the target any more, it falls to what can be reached.
 
-    The others make up for it; where they cannot, the target falls to what can be reached.
+    Args:
+        network: The network.
+        request: Recipe and edits.
+        group: Name of the group.
+        locked: Whether it is not pruned.
+        evidence: The evidence on which the reachable target depends.
     """
     edits = request.edits.with_ratio(group, None).with_protected(group, locked)
     after = replace(request, edits=edits)
@@ -126,14 +185,26 @@ def with_lock(
 
 
 def without_widths(request: Request, group: str | None = None) -> Request:
-    """Widths by hand given back to the suggestion: that of ``group``, or all."""
+    """The request without manual widths.
+
+    Args:
+        request: Recipe and edits.
+        group: Name of the group whose width is removed, None for all.
+    """
     if group is None:
         return replace(request, edits=replace(request.edits, ratios=()))
     return replace(request, edits=request.edits.with_ratio(group, None))
 
 
 def with_target(network: Network, request: Request, recipe: Recipe) -> Request:
-    """Another goal or target. Widths by hand go when they leave no group to reach it with."""
+    """The request with another goal or target. Manual widths are removed if no other group is left
+    to adjust.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+        recipe: The recipe with the new goal or target.
+    """
     open_groups = [
         group
         for group in network.groups
@@ -146,7 +217,12 @@ def with_target(network: Network, request: Request, recipe: Recipe) -> Request:
 
 
 def reduction(network: Network, kept: Mapping[str, int]) -> float:
-    """Share of MACs saved, 0..0.99, rounded down to 6 digits; computed."""
+    """Share of MACs saved, 0..0.99, rounded down to 6 digits; computed.
+
+    Args:
+        network: The network.
+        kept: Units kept by group.
+    """
     before, after = cost_of_widths(network, {}).macs, cost_of_widths(network, kept).macs
     return _down(1 - after / before if before else 0.0)
 

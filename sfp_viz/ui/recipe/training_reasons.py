@@ -40,7 +40,12 @@ def reasons_of(digest: str) -> Mapping[tuple[str, int], Reason]:
 
 
 def with_training_reasons(removal: Removal, digest: str) -> Removal:
-    """``removal`` with the reasons of the training in place of 'by hand'."""
+    """The removal with the reasons of the sparse training in place of 'by hand'.
+
+    Args:
+        removal: The pruned filters of a group.
+        digest: Digest of the weights.
+    """
     reasons_by_filter = reasons_of(digest)
     if not reasons_by_filter or _BY_HAND not in removal.reasons:
         return removal
@@ -52,13 +57,19 @@ def with_training_reasons(removal: Removal, digest: str) -> Removal:
 
 
 def applies_to(edits: Edits | None) -> bool:
-    """Whether ``edits`` still remove all filters that a training removed, of the same weights."""
+    """Whether the edits still remove all filters that a training removed, of the same weights."""
     reasons = reasons_of(edits.digest) if edits else {}
     return bool(reasons) and set(reasons) <= set(edits.remove if edits else ())
 
 
 def sentence(group: FilterGroup, kept: int, edits: Edits | None) -> str:
-    """Why a group keeps ``kept`` filters, in a sentence, where a training decided it; else ''."""
+    """Why a group keeps its filters if sparse training decided it, in a sentence; else ''.
+
+    Args:
+        group: The group.
+        kept: Units kept.
+        edits: The manual edits, None for none.
+    """
     if edits is None or not applies_to(edits):
         return ""
     removed = sum(name == group.name for name, _ in reasons_of(edits.digest))

@@ -53,7 +53,13 @@ def chip(page: str = "") -> None:
 
 def label(activity: Activity, *, progress: bool = True) -> str:
     """The label of the chip: the newest run under way, how many more there are, and how many are
-    queued; with the ``progress`` of that run, or without it where nothing updates the label."""
+    queued.
+
+    Args:
+        activity: The runs of the workspace.
+        progress: Whether the progress of that run is included; without a clock it would be
+            outdated.
+    """
     texts = []
     if activity.working:
         run = activity.working[0]

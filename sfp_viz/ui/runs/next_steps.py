@@ -33,8 +33,13 @@ def buttons(run: Run) -> None:
 
 
 def plan_button(run: Run | Summary, *, key: str, main: bool = False) -> None:
-    """Draw the button that opens the plan of ``run``, as one step of undo; ``main``: as the primary
-    button."""
+    """Draw the button that opens the plan of the run, as one step of undo.
+
+    Args:
+        run: The run.
+        key: Key of the button.
+        main: Whether it is the primary button.
+    """
     kind = "primary" if main else "secondary"
     if not st.button("Open plan", key=key, icon=":material/tune:", type=kind):
         return
@@ -59,7 +64,12 @@ def plan_button(run: Run | Summary, *, key: str, main: bool = False) -> None:
 
 
 def export_button(run: Run | Summary, *, key: str) -> None:
-    """Draw the button that opens the page Export with the network of ``run`` selected."""
+    """Draw the button that opens the Export page with the network of the run selected.
+
+    Args:
+        run: The run.
+        key: Key of the button.
+    """
     if st.button("Export", key=key, icon=":material/download:"):
         state.change(run=run.id)
         st.session_state["export_source"] = run.id  # the choice on the page Export

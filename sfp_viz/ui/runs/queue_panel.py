@@ -58,7 +58,12 @@ def panel() -> None:
 
 
 def start_text(start: float | None, now: float) -> str:
-    """When a run is expected to start, in words; both times in seconds since 1970."""
+    """When a run is expected to start, in words.
+
+    Args:
+        start: Expected start in seconds since 1970, None if unknown.
+        now: The current time in seconds since 1970.
+    """
     if start is None:
         return "start time not known yet"
     at, today = datetime.fromtimestamp(start), datetime.fromtimestamp(now)

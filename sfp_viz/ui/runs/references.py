@@ -14,7 +14,12 @@ SAME = 0.01  # relative difference of MACs that counts as equal
 
 
 def references(run: Run, runs: Sequence[Run]) -> list[Reference]:
-    """The measured reference lines of ``run``, among the network's ``runs``."""
+    """The measured reference lines of a run.
+
+    Args:
+        run: The run.
+        runs: All runs of the network.
+    """
     lines = []
     if run.before and run.before.teacher_accuracy is not None:
         lines.append(Reference("unpruned", run.before.teacher_accuracy))
@@ -26,9 +31,14 @@ def references(run: Run, runs: Sequence[Run]) -> list[Reference]:
 
 
 def uniform(run: Run, runs: Sequence[Run]) -> Reference | None:
-    """The finished uniform L1 run of the same network that compares with ``run``: the same MACs
-    (within 1 %), images and number of epochs. Of several, the one whose other settings differ
-    least, then the newest. None if there is none, and for a uniform L1 run itself."""
+    """The finished uniform L1 run that can be compared with the run: of the same network, with the
+    same MACs (within 1 %), images and number of epochs. Of several, the one whose other settings
+    differ least, then the newest. None if there is none, and for a uniform L1 run itself.
+
+    Args:
+        run: The run.
+        runs: All runs of the network.
+    """
     if is_uniform(run):
         return None
     alike = [other for other in runs if _alike(run, other)]

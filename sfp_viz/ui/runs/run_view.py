@@ -121,7 +121,12 @@ def stages(run: Run) -> list[tuple[float, str]]:
 
 
 def head(run: Run, runs: Sequence[Run] = ()) -> None:
-    """Draw name, state, buttons and message of a run, and its progress while it is under way."""
+    """Draw name, state, buttons and message of a run, and its progress while it is under way.
+
+    Args:
+        run: The run.
+        runs: All runs of the network.
+    """
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):

@@ -47,8 +47,13 @@ def selected_runs(runs: Sequence[Run]) -> tuple[tuple[Run, int], ...]:
 
 
 def choose(ids: Sequence[str], main: str = "") -> None:
-    """Select the runs ``ids`` and watch the newly selected one; ``main`` was watched before. Runs
-    that stay selected keep their slots, hence their colors."""
+    """Select runs and watch the newly selected one. Runs that were selected before keep their
+    slots, hence their colors.
+
+    Args:
+        ids: Ids of the runs.
+        main: Id of the run that was watched before.
+    """
     before = _slots()
     if main not in before:
         before = {main: 0}

@@ -149,7 +149,12 @@ def _times(result: Outcome, timed: StripeTimes) -> None:
 
 
 def verdict(result: Outcome, timed: StripeTimes) -> str:
-    """Whether skipping stripes is faster, in sentences with the counted and measured numbers."""
+    """Whether skipping stripes is faster, in sentences with the counted and measured numbers.
+
+    Args:
+        result: The costs of the pruned network.
+        timed: The measured latencies.
+    """
     stripes = change(result.dense_macs, result.macs[1])
     slower = 100 * (timed.skipping / timed.dense - 1) if timed.dense else 0.0
     if slower >= 100:

@@ -52,7 +52,12 @@ def _sparse_phase(path: Path, stamp: tuple[int, int]) -> SparsePhase:
 
 
 def thinning_charts(run: Run, *, still: bool) -> None:
-    """Draw the layers over the epochs and their charts; ``still``: no clock runs on the page."""
+    """Draw the layers over the epochs and the charts below them.
+
+    Args:
+        run: The run.
+        still: Whether no clock runs on the page.
+    """
     with problems.catch():
         phase, network = sparse_phase(run), _network(run)
         if network is None:

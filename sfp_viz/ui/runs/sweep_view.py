@@ -94,7 +94,12 @@ def state_label(run: Run, runs: Sequence[Run]) -> str:
 
 
 def badge(run: Run, runs: Sequence[Run]) -> None:
-    """Draw the state of a run in its color: blue while it or one of its trainings is under way."""
+    """Draw the state of a run in its color: blue while it or one of its trainings is under way.
+
+    Args:
+        run: The run.
+        runs: All runs of the network.
+    """
     label = state_label(run, runs)
     color = _COLORS.get(run.state, "gray")
     if label != run_labels.STATES[run.state]:

@@ -26,10 +26,18 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class Session:
-    """``model``: a sample's name or the digest of a stored network. ``group``: the group on the
-    screen ('' is the first one), ``layer`` the one of it that is shown ('' is its first).
-    ``selection``: chosen filters of it, sorted. ``recipe`` and ``edits`` make the plan. ``run``:
-    the run folder's id being watched, or ''. ``step``: where this stands in the tree of steps."""
+    """What is on the screen, and what was changed.
+
+    Attributes:
+        model: Name of a sample, or digest of a stored network.
+        group: Name of the selected group, '' for the first one.
+        selection: Numbers of its selected filters, sorted.
+        recipe: The recipe of the plan.
+        edits: The manual edits, None for none.
+        run: Id of the watched run, or ''.
+        layer: The layer of the group that is shown, '' for its first.
+        step: Id of the current step in the tree.
+    """
 
     model: str = DEFAULT_MODEL
     group: str = ""
@@ -75,8 +83,8 @@ def start(begin_with: Session | History[Session], steps: Tree | None = None) -> 
     """Begin the browser session.
 
     Args:
-        begin_with: a record, which gets an empty history, or a history.
-        steps: the tree of steps of that history; None for a new one.
+        begin_with: A record, which gets an empty history, or a history.
+        steps: The tree of steps of that history; None for a new one.
     """
     is_history = isinstance(begin_with, History)
     st.session_state[KEY] = begin_with if is_history else History(begin_with)
@@ -102,7 +110,7 @@ def change(**fields: Any) -> None:
     group its layer and selection. Empty edits become None, so that 'nothing changed' is one value.
 
     Args:
-        **fields: new values by the names of Session's fields.
+        **fields: New values by the names of Session's fields.
     """
     steps, before = tree(), session()
     if fields.get("model", before.model) != before.model:
@@ -136,7 +144,12 @@ def go_to_step(step_id: int) -> None:
 
 
 def name_step(step_id: int, name: str) -> None:
-    """Give a step a name; '' takes it away."""
+    """Give a step a name.
+
+    Args:
+        step_id: Id of the step.
+        name: The name, '' for none.
+    """
     st.session_state[TREE] = tree().with_name(step_id, name)
 
 

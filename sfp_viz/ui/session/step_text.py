@@ -22,10 +22,10 @@ def changes(
     """The change between two steps of one network, as 'conv2: 48 → 40, target 50 → 60 %'.
 
     Args:
-        network: the network of both steps.
-        before: the earlier step.
-        after: the later step.
-        kept: units that each group keeps, by name, before and after.
+        network: The network of both steps.
+        before: The earlier step.
+        after: The later step.
+        kept: Units that each group keeps, by name, before and after.
     """
     old, new = before.edits or Edits(network.digest), after.edits or Edits(network.digest)
     texts = [

@@ -20,10 +20,16 @@ PlanKey = tuple[str, Recipe, Edits | None]  # network, recipe, edits
 
 @dataclass(frozen=True)
 class Step:
-    """One plan of the tree: ``recipe`` and ``edits`` (None: none) of the network ``model``.
+    """One plan of the tree.
 
-    ``id`` counts from 0; ``parent`` is the id of the step it was made from, -1 for the first.
-    ``time`` is in seconds since 1970. ``name`` is what a person called it, or ''.
+    Attributes:
+        id: Number of the step, from 0.
+        parent: Id of the step it was made from, -1 for the first.
+        time: Seconds since 1970.
+        model: Name of a sample, or digest of a stored network.
+        recipe: The recipe.
+        edits: The manual edits, None for none.
+        name: What a person called it, or ''.
     """
 
     id: int
@@ -63,9 +69,15 @@ class Tree:
     def with_step(
         self, parent: int, *, model: str, recipe: Recipe, edits: Edits | None, time: float
     ) -> tuple[Tree, int]:
-        """The tree after a step from ``parent``, and the id of that step.
+        """The tree with a new step, and the id of that step. The same step from the same parent is
+        not added again.
 
-        The same step from the same parent a second time is no new one.
+        Args:
+            parent: Id of the step it was made from, -1 for the first.
+            model: Name of a sample, or digest of a stored network.
+            recipe: The recipe.
+            edits: The manual edits, None for none.
+            time: Seconds since 1970.
         """
         key = (model, recipe, edits)
         existing = next((s for s in self.steps if s.parent == parent and s.plan_key == key), None)
@@ -76,7 +88,12 @@ class Tree:
         return Tree((*self.steps, step)[-MOST:]), step_id
 
     def with_name(self, step_id: int, name: str) -> Tree:
-        """The tree with another name for a step; '' takes its name away."""
+        """The tree with another name of a step.
+
+        Args:
+            step_id: Id of the step.
+            name: The name, '' for none.
+        """
         name = " ".join(name.split())[:_LONGEST]
         return Tree(tuple(replace(s, name=name) if s.id == step_id else s for s in self.steps))
 

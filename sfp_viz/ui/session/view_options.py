@@ -26,13 +26,23 @@ def current_option(name: str) -> str:
 
 
 def set_option(name: str, value: str | None) -> None:
-    """Set the option ``name``; an unknown name or value changes nothing."""
+    """Set an option; an unknown name or value changes nothing.
+
+    Args:
+        name: Name of the option.
+        value: One of ``OPTIONS[name]``.
+    """
     if value in OPTIONS.get(name, ()):
         st.session_state[_KEY] = {**st.session_state.get(_KEY, {}), name: value}
 
 
 def option_control(name: str, label: str = "View") -> str:
-    """Draw the option ``name`` as a row of buttons; returns its value."""
+    """Draw an option as a row of buttons; returns its value.
+
+    Args:
+        name: Name of the option.
+        label: Label for screen readers.
+    """
     key = f"view {name}"
     st.segmented_control(
         label, OPTIONS[name], default=current_option(name), key=key, required=True,

@@ -38,7 +38,13 @@ def use_functional() -> None:
 
 
 def offer(network: Network, request: Request) -> None:
-    """For a plan from weights alone: a button that improves it with images, or its progress."""
+    """For a plan from weights alone: draw a button that improves it with images, or the progress of
+    the analysis.
+
+    Args:
+        network: The network.
+        request: Recipe and edits.
+    """
     available = evidence.evidence(state.session().model)
     if set(needs(request.recipe)) - {"latency"} or training_reasons.applies_to(request.edits):
         return

@@ -36,12 +36,22 @@ NEEDS_IMAGES = ("observe", "sensitivity", "trust")
 
 
 def newest(kind: str, digest: str) -> Run | None:
-    """The newest study of a kind of the weights with ``digest``; None when there is none."""
+    """The newest study of a kind; None if there is none.
+
+    Args:
+        kind: Kind of the study.
+        digest: Digest of the weights.
+    """
     return next(iter(catalog.newest(loaders.home(), 1, kinds=(kind,), digest=digest)), None)
 
 
 def images_for(network: Network, kind: str) -> str | None:
-    """The name of the images for a study of ``kind``; None where required ones are missing."""
+    """The name of the images for a study; None if it needs images and there are none.
+
+    Args:
+        network: The network.
+        kind: Kind of the study.
+    """
     data = image_field.available_images(network)
     return data if data or kind not in NEEDS_IMAGES else None
 
@@ -52,8 +62,8 @@ def start_study(study: Study, data: str) -> None:
     Loads torch.
 
     Args:
-        study: its settings.
-        data: name of its images; '' for none.
+        study: Its settings.
+        data: Name of its images; '' for none.
     """
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.study import create_study
@@ -85,11 +95,11 @@ def drawer(
     """An expander that opens when a study starts or is running; draw its content while it is open.
 
     Args:
-        label: its title.
-        key: its key in the session_state.
-        network: the network of the studies.
-        kinds: kinds of studies.
-        always: open it at first in any case.
+        label: Its title.
+        key: Its key in the session_state.
+        network: The network of the studies.
+        kinds: Kinds of studies.
+        always: Open it at first in any case.
     """
     runs = [newest(kind, network.digest) for kind in kinds]
     running = any(run is not None and not run.over for run in runs)
@@ -105,8 +115,8 @@ def watch(run: Run, *, place: str = "") -> None:
     """A study with its progress, read again each second while it runs.
 
     Args:
-        run: the study.
-        place: a name that distinguishes it from the same study elsewhere on the page.
+        run: The study.
+        place: A name that distinguishes it from the same study elsewhere on the page.
     """
 
     def refresh() -> None:
@@ -156,7 +166,12 @@ def progress_text(run: Run) -> str:
 
 
 def apply(action: Callable, run: Run) -> None:
-    """Apply ``action`` (cancel, resume) to the folder of a study; a problem becomes a toast."""
+    """Apply an action to the folder of a study; an error becomes a toast.
+
+    Args:
+        action: Such as cancelling or resuming it, called with the folder.
+        run: The study.
+    """
     try:
         action(run.path)
     except (SfpError, OSError) as problem:

@@ -37,12 +37,12 @@ def start_button(
     """A button that starts a study, with the number of images beside it where it uses some.
 
     Args:
-        network: the network.
-        kind: kind of the study.
-        label: label of the button.
-        quiet: a less prominent button.
-        place: a name that distinguishes it from the same button elsewhere on the page.
-        settings: the study for a number of images; None for `study_of`.
+        network: The network.
+        kind: Kind of the study.
+        label: Label of the button.
+        quiet: A less prominent button.
+        place: A name that distinguishes it from the same button elsewhere on the page.
+        settings: The study for a number of images; None for `study_of`.
     """
     if note := progress_of(network, kind):
         st.caption(note, width="content")
@@ -64,7 +64,12 @@ def start_button(
 
 
 def progress_of(network: Network, kind: str) -> str:
-    """The progress of a requested or running study in words; '' where there is none."""
+    """The progress of a requested or running study in words; '' if there is none.
+
+    Args:
+        network: The network.
+        kind: Kind of the study.
+    """
     requested = st.session_state.get(_REQUEST)
     if requested is not None and (requested.digest, requested.study.kind) == (network.digest, kind):
         return "Starting"
@@ -73,7 +78,13 @@ def progress_of(network: Network, kind: str) -> str:
 
 
 def request(network: Network, study: Study, data: str) -> None:
-    """Request a study of a network on images ``data``; a second request changes nothing."""
+    """Request a study; a second request changes nothing.
+
+    Args:
+        network: The network.
+        study: The settings of the study.
+        data: Name of the images, '' for none.
+    """
     if not progress_of(network, study.kind):
         st.session_state[_REQUEST] = StudyRequest(network.digest, study, data)
 
@@ -95,7 +106,12 @@ def start_requested(network: Network) -> None:
 
 
 def study_of(kind: Kind, images: int) -> Study:
-    """The settings of a study with ``images`` images."""
+    """The settings of a study.
+
+    Args:
+        kind: Kind of the study.
+        images: Number of images it uses.
+    """
     if kind == "observe":
         session = state.session()
         observations = evidence.evidence(session.model).observations

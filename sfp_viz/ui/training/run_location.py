@@ -39,7 +39,15 @@ def location() -> Where:
 
 
 def enqueue(path: Path, where: Where) -> None:
-    """Queue the run in the folder ``path``, here or on the cluster. Raises RunError."""
+    """Queue a run.
+
+    Args:
+        path: Folder of the run.
+        where: 'here', or 'ray' for the cluster.
+
+    Raises:
+        RunError: It cannot be queued.
+    """
     from sfp_viz.runs import queue
 
     if where == "ray":

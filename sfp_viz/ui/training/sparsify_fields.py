@@ -29,7 +29,12 @@ _NORMS = {"relative": "By mean filter norm", "plain": "Equally"}
 
 def basic(settings: SparseSettings, key: str) -> dict[str, Any]:
     """Draw the goal, the strength of the penalty, epochs, learning rate and batch size; returns
-    their values by setting."""
+    their values by setting.
+
+    Args:
+        settings: The initial values.
+        key: Suffix of the fields' keys.
+    """
     fields = _goal(settings, key)
     left, right = st.columns(2)
     epochs = left.number_input(
@@ -75,7 +80,12 @@ def _goal(settings: SparseSettings, key: str) -> dict[str, Any]:
 
 
 def detail(settings: SparseSettings, key: str) -> dict[str, Any]:
-    """Draw the settings that only some methods have; returns their values by setting."""
+    """Draw the settings that only some methods have; returns their values by setting.
+
+    Args:
+        settings: The initial values.
+        key: Suffix of the fields' keys.
+    """
     left, right = st.columns(2)
     fields: dict[str, Any] = {}
     fields["settle"] = left.number_input(
@@ -175,7 +185,12 @@ def _stripes(settings: Stripes, key: str) -> dict[str, Any]:
 
 
 def advanced(settings: SparseSettings, key: str) -> dict[str, Any]:
-    """Draw momentum, weight decay and seed; returns their values by setting."""
+    """Draw momentum, weight decay and seed; returns their values by setting.
+
+    Args:
+        settings: The initial values.
+        key: Suffix of the fields' keys.
+    """
     left, right = st.columns(2)
     return {
         "momentum": left.number_input(

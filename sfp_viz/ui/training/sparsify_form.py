@@ -152,7 +152,14 @@ def defaults(
 def description(
     network: Network, subject: Subject, settings: SparseSettings, tuning: Distillation | None
 ) -> str:
-    """What the run will do and how long it will take, in sentences."""
+    """What the run will do and how long it will take, in sentences.
+
+    Args:
+        network: The network.
+        subject: The network, the request and the images.
+        settings: Settings of the sparse training.
+        tuning: Settings of the fine-tuning, None for none.
+    """
     groups = len(groups_of(network, settings))
     text = schedule_text(settings, groups, tuning.epochs if tuning else 0)
     if subject.edits:
@@ -161,7 +168,15 @@ def description(
 
 
 def groups_of(network: Network, settings: SparseSettings) -> tuple[str, ...]:
-    """Names of the groups that may lose filters. Raises PlanError when none may."""
+    """Names of the groups that may lose filters.
+
+    Args:
+        network: The network.
+        settings: Settings of the sparse training.
+
+    Raises:
+        PlanError: No group may lose filters.
+    """
     from sfp_viz.nets.sparsity.sparse_plan import sparse_groups
 
     return sparse_groups(network, settings)
@@ -213,7 +228,15 @@ def start_sparse_training(
     tuning: Distillation | None,
     where: Where = "here",
 ) -> str:
-    """Create and queue the run, here or on the cluster; returns its id."""
+    """Create and queue a sparse training; returns its id.
+
+    Args:
+        network: The network.
+        subject: The network, the request and the images.
+        settings: Settings of the sparse training.
+        tuning: Settings of the fine-tuning, None for none.
+        where: 'here' or 'ray'.
+    """
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.sparsify import create_sparsify
 

@@ -37,7 +37,12 @@ _SETTINGS: Mapping[tuple[str, str], Distillation] = {
 
 
 def preset(name: str, data: str) -> Distillation:
-    """The preset ``name`` (QUICK or STANDARD) for the images ``data``."""
+    """The settings of a preset.
+
+    Args:
+        name: QUICK or STANDARD.
+        data: Name of the images.
+    """
     return _SETTINGS.get((name, data)) or _SETTINGS[(name, "")]
 
 

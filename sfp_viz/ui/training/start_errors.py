@@ -19,8 +19,13 @@ _SETTING = re.compile(r"(?:The training's setting )?(\w+) (?=has to be |is |are 
 
 
 def message(problem: SfpError, labels: Mapping[str, str]) -> str:
-    """The sentence of ``problem``; a setting at its beginning is called by the label of its field,
-    from ``labels`` by setting."""
+    """The sentence of an error, in which a setting at its beginning is called by the label of its
+    field.
+
+    Args:
+        problem: The error.
+        labels: Labels by setting.
+    """
     text = error_text(problem)
     match = _SETTING.match(text)
     if match is None or match[1] not in labels:

@@ -51,7 +51,12 @@ def plan_caption(subject: Subject) -> None:
 
 
 def start_form(network: Network, subject: Subject) -> None:
-    """Draw the choice of kind and preset, the fields, and the button that starts the run."""
+    """Draw the kind of run, the preset, the fields, and the button that starts the run.
+
+    Args:
+        network: The network.
+        subject: The network, the request and the images.
+    """
     kind = str(st.segmented_control(
         "Prune and fine-tune", list(_KINDS), default="once", required=True, key="finetune_way",
         format_func=lambda name: _KINDS[name],

@@ -112,7 +112,14 @@ def _steps(
 
 
 def description(network: Network, subject: Subject, settings: Distillation, steps: Steps) -> str:
-    """What the run will do and how long it will take, in sentences."""
+    """What the run will do and how long it will take, in sentences.
+
+    Args:
+        network: The network.
+        subject: The network, the request and the images.
+        settings: Settings of each training.
+        steps: The pruning schedule.
+    """
     aims = targets(steps, subject.recipe.target_reduction)
     goal = recipe.goal_name(subject.recipe.goal)
     text = (
@@ -152,7 +159,15 @@ def preview(reductions: Sequence[float], epochs: Sequence[int]) -> str:
 def start_steps(
     network: Network, subject: Subject, settings: Distillation, steps: Steps, where: Where = "here"
 ) -> str:
-    """Create and queue the run, here or on the cluster; returns its id."""
+    """Create and queue the run; returns its id.
+
+    Args:
+        network: The network.
+        subject: The network, the request and the images.
+        settings: Settings of each training.
+        steps: The pruning schedule.
+        where: 'here' or 'ray'.
+    """
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.steps import create_steps
     from sfp_viz.runs.storage.steps import StepsRequest

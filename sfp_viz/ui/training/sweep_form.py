@@ -118,7 +118,16 @@ def description(
     epochs: int,
     where: Where = "here",
 ) -> str:
-    """What the sweep will do and how long it will take, in sentences."""
+    """What the sweep will do and how long it will take, in sentences.
+
+    Args:
+        network: The network.
+        subject: The network, the request and the images.
+        settings: Settings of each training.
+        sweep: The targets, recipes and seeds.
+        epochs: Epochs of each training.
+        where: 'here' or 'ray'.
+    """
     counts = [
         _count(len(sweep.targets), "target"),
         _count(len(sweep.recipes), "recipe"),
@@ -151,8 +160,15 @@ def _count(number: int, word: str) -> str:
 def start_sweep(
     subject: Subject, settings: Distillation, sweep: Sweep, where: Where = "here"
 ) -> str:
-    """Create the sweep and start its worker, here or on the cluster; the worker creates and queues
-    the runs. Returns the sweep's id."""
+    """Create the sweep and start its worker, which creates and queues the trainings; returns the id
+    of the sweep.
+
+    Args:
+        subject: The network, the request and the images.
+        settings: Settings of each training.
+        sweep: The targets, recipes and seeds.
+        where: 'here' or 'ray'.
+    """
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.sweep import create_sweep
     from sfp_viz.runs.launch import process
