@@ -43,14 +43,15 @@ if saved is None:
     st.caption(
         "The plan or the images have changed since the last check."
         if measurements.has_any(saved_check.WHAT, session.model)
-        else "Nothing has been measured yet. It takes seconds and does not change your network."
+        else "Nothing has been measured yet. Measuring takes seconds and does not change your "
+        "network."
     )
     st.stop()
 
 with problems.catch_and_stop():
     plan = planned.plan(subject.model, subject.request)
     check_view.numbers(saved.check, saved.when)
-    compensation_view.show(session.recipe, saved.report, data)
+    compensation_view.show(network, session.recipe, saved.report, data)
     check_view.stages(subject)
     check_view.widths(network, plan)
     check_view.pruned_filters(plan)

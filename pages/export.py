@@ -28,7 +28,7 @@ with st.container(border=True):
     st.caption(problems.plain(export.facts(source, runs)))
     if not source.run and not data:
         compensation_view.without_images(
-            session.recipe, how="Choose images on the page Check to repair both."
+            network, session.recipe, how="Choose images on the Check page to calibrate it."
         )
 
 name = export.file_name(source, network, runs, plan)
@@ -39,12 +39,15 @@ with weights.container(border=True, height="stretch"):
     export.weights(source, name)
 with onnx.container(border=True, height="stretch"):
     st.subheader("ONNX")
-    st.markdown("For other runtimes. Its outputs are compared with the network in onnxruntime.")
+    st.markdown(
+        "For other runtimes. Its outputs in onnxruntime are compared with those of the network."
+    )
     export.conversion(source, name, kind="onnx", make=export.onnx_file)
 with torch_program.container(border=True, height="stretch"):
     st.subheader("torch.export")
     st.markdown(
-        "A .pt2 program that runs without this package. Its outputs are compared with the network."
+        "A .pt2 program that runs without this package. Its outputs are compared with those of "
+        "the network."
     )
     export.conversion(source, name, kind="pt2", make=export.torch_file)
 

@@ -14,7 +14,7 @@ with problems.catch_and_stop():
 
 st.title("Which filters can be pruned?")
 st.markdown(
-    "A ten-minute lesson on a small network that reads digits. It does not affect the network "
+    "A ten-minute lesson on a small network that recognizes digits. It does not affect the network "
     "you are working on."
 )
 
@@ -59,7 +59,7 @@ quiz.quiz()
 
 st.header("Next steps")
 st.markdown(
-    "Open this network to merge clusters by hand, or choose how many filters each layer keeps."
+    "Open this network to merge clusters manually, or choose how many filters each layer keeps."
 )
 with st.container(horizontal=True):
     if st.button("Open in Explore", key="lesson_open"):

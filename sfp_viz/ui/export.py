@@ -130,7 +130,7 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
         return plan.problem
     return (
         f"{count(plan.after.macs)} MACs and {count(plan.after.params)} params, computed. Not "
-        "fine-tuned: its accuracy is the one-shot accuracy on the page Check."
+        "fine-tuned: its accuracy is the one-shot accuracy on the Check page."
     )
 
 

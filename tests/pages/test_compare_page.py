@@ -73,7 +73,7 @@ def test_finished_runs_baselines_and_the_unpruned_network_stand_there_unmeasured
     assert found["unpruned"]["Accuracy"] == pytest.approx(98.6)
     text = said(app).replace("\\", "")
     assert "this plan and uniform L1 were trained with different settings" in text
-    assert "epochs 3 against 1" in text
+    assert "3 vs. 1 epochs" in text
 
 
 def test_the_first_sentence_names_what_was_compared(open_page, three, workspace):

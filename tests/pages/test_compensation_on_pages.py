@@ -11,12 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
+from sfp_viz.nets.io import samples
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_store import import_model, stored_path
-from sfp_viz.ui import progress_line as telling
+from sfp_viz.ui import progress_line
 from sfp_viz.ui.cached import planned, pruned
 from sfp_viz.ui.cached.measurements import Subject
-from sfp_viz.ui.check import checks
+from sfp_viz.ui.check import checks, compensation_view
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
 from tests.pages.page_words import press, said
@@ -63,7 +64,7 @@ def test_a_check_without_images_names_the_repair_that_was_left_out(open_page):
     press(app, "Prune and measure")
     text = app.warning[0].value.replace("\\", "")
     assert "'Least squares per window' needs images, and none were given" in text
-    assert "BatchNorm keeps its old statistics" in text
+    assert "BatchNorm" not in text  # LeNet-5 has none
     assert "Choose images" in text
 
 
@@ -74,7 +75,12 @@ def test_an_export_without_images_says_what_it_lacks(open_page, kind, warned):
     assert not app.exception
     text = said(app).replace("\\", "")
     assert ("needs images, and none were given" in text) is warned
-    assert "BatchNorm keeps its old statistics" in text
+    assert ("Choose images on the Check page" in text) is warned
+
+
+def test_only_a_network_with_batch_norm_is_said_to_keep_its_statistics():
+    assert not compensation_view.has_batch_norm(samples.sample_network(MODEL))
+    assert compensation_view.has_batch_norm(samples.sample_network("resnet20_cifar10"))
 
 
 def test_an_export_with_images_lacks_nothing(open_page):
@@ -101,9 +107,9 @@ def test_each_step_of_a_check_is_told(workspace):
     starts = (
         "Comparing the",
         "Choosing the filters",
-        "Finding what",
+        "Finding the layers",
         "Refitting 'conv2'",
-        "Cutting",
+        "Pruning a copy",
     )
     places = [next(i for i, line in enumerate(lines) if line.startswith(s)) for s in starts]
     assert places == sorted(places)
@@ -124,10 +130,10 @@ def test_a_reading_of_an_older_version_is_told_step_by_step_on_the_page(workspac
     del old["covers"]
     reading.write_text(json.dumps(old, sort_keys=True))
     drawn: list[str] = []
-    monkeypatch.setattr(telling.st, "empty", lambda: Place(drawn))
+    monkeypatch.setattr(progress_line.st, "empty", lambda: Place(drawn))
     assert loaders.network(key).digest == key
-    assert all("older version and is read anew: " in line for line in drawn[:-1])
-    assert any("tied together" in line for line in drawn)
+    assert all("older version and is traced again: " in line for line in drawn[:-1])
+    assert any("tied layers" in line for line in drawn)
     assert drawn[-1] == "(gone)"
     drawn.clear()
     loaders.network(key)
@@ -150,14 +156,14 @@ class Place:
 def told_inside_a_cache() -> None:
     import streamlit as st
 
-    from sfp_viz.ui import progress_line as telling
+    from sfp_viz.ui import progress_line as progress_line
 
     @st.cache_resource(show_spinner=False)
     def work(_progress):
         _progress("one * two")
         return 3
 
-    with telling.reporter() as progress:
+    with progress_line.reporter() as progress:
         st.session_state["found"] = work(progress)
         st.session_state["seen"] = True
 

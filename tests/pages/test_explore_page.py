@@ -138,15 +138,20 @@ def test_where_the_whole_group_is_ranked_the_acts_say_so_and_lead_to_clusters(ex
 def test_only_where_filters_are_chosen_in_clusters_some_stand_for_theirs(exploring):
     for recipe in (Recipe(), RANKING):
         app = exploring(recipe=recipe)
-        drawn = next(e for e in app.get("bidi_component") if '"stands"' in str(e.proto.json))
-        assert ('"stands":[]' in drawn.proto.json.replace(" ", "")) == (recipe == RANKING)
+        drawn = next(
+            e for e in app.get("bidi_component") if '"representatives"' in str(e.proto.json)
+        )
+        assert ('"representatives":[]' in drawn.proto.json.replace(" ", "")) == (recipe == RANKING)
 
 
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [
-        (Recipe(), "Suggested: 50 % of the 24 filters suggested to be kept. Method: k-means."),
-        (Recipe(cluster_rule="one_each"), "one for each of the 24 filters suggested to be kept"),
+        (Recipe(), "Suggested: 50 % of the 24 filters that the suggestion keeps. Method: k-means."),
+        (
+            Recipe(cluster_rule="one_each"),
+            "one for each of the 24 filters that the suggestion keeps",
+        ),
         (Recipe(cluster_rule="silhouette"), "the number with the best silhouette score"),
         (Recipe(clustering="hdbscan"), "Suggested: the number found by HDBSCAN"),
     ],
@@ -155,7 +160,9 @@ def test_the_suggested_number_of_clusters_says_where_it_comes_from(exploring, re
     assert words in said(exploring(recipe=recipe))
 
 
-@pytest.mark.parametrize(("button", "word"), [("Keep", "kept"), ("Remove", "pruned: by hand")])
+@pytest.mark.parametrize(
+    ("button", "word"), [("Keep", "kept"), ("Remove", "pruned: removed manually")]
+)
 def test_the_fate_of_filters_is_fixed_by_hand_and_released(exploring, button, word):
     app = exploring(2, 7)
     press(app, button)

@@ -168,7 +168,7 @@ def test_a_maximum_is_set_and_lifted(plan):
 def test_a_target_out_of_reach_offers_to_lift_what_prevents_it(plan):
     digest = sample_network(MODEL).digest
     with_session(plan, edits=Edits(digest, protected=("conv1", "conv2", "fc1")))
-    lift = next(b for b in plan.button if b.label.startswith("Unlocking conv2"))
+    lift = next(b for b in plan.button if b.label.startswith("Unlock conv2"))
     lift.click().run()
     assert not plan.exception
     assert session(plan).edits.protected == ("conv1", "fc1")

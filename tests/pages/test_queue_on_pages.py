@@ -98,7 +98,9 @@ def test_the_line_shows_places_and_estimated_starts_and_its_order_can_be_changed
     app = open_page("finetune")
     assert "Queued: 3" in said(app)
     assert [row.split(".")[0] for row in rows(app)] == ["1", "2", "3"]
-    assert all("starts about" in row for row in rows(app))  # an epoch took a minute
+    assert all(
+        "starts at about" in row or "starts on" in row for row in rows(app)
+    )  # an epoch took a minute
     assert "estimated" in said(app)
     click(app, f"queue_keyboard_arrow_up_{third.name}")
     assert [run.id for run in queue.queued_runs(workspace)] == [first.name, third.name, second.name]
@@ -151,11 +153,11 @@ def test_a_paused_run_stays_on_the_screen_beside_a_newer_one_that_left_the_line(
 
 def test_a_run_that_left_the_line_before_it_began_promises_no_curves(open_page, workspace):
     (path,) = in_line(workspace, 1)
-    assert "Its curves appear here" in said(open_page("finetune"))
+    assert "The curves appear here" in said(open_page("finetune"))
     queue.withdraw(path)
     told = said(open_page("finetune"))
     assert "stopped before the end of its first epoch" in told
-    assert "Its curves appear here" not in told
+    assert "The curves appear here" not in told
 
 
 def test_how_many_work_at_a_time_is_chosen_on_the_page(open_page, workspace, monkeypatch):
@@ -253,6 +255,6 @@ def _chip_on_plan() -> None:
 def test_a_start_says_the_day_when_it_is_not_today():
     noon = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
     assert queue_panel.start_text(None, noon) == "start time not known yet"
-    assert queue_panel.start_text(noon + 3600, noon) == "starts about 13:00"
-    assert queue_panel.start_text(noon + 86400, noon) == "starts about Tuesday 12:00"
-    assert queue_panel.start_text(noon + 10 * 86400, noon) == "starts about 12 Mar"
+    assert queue_panel.start_text(noon + 3600, noon) == "starts at about 13:00"
+    assert queue_panel.start_text(noon + 86400, noon) == "starts on Tuesday at about 12:00"
+    assert queue_panel.start_text(noon + 10 * 86400, noon) == "starts on about 12 Mar"

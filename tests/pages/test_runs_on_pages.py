@@ -70,9 +70,9 @@ def test_a_finished_run_is_shown_with_its_accuracies_and_listed(open_page, works
 
 
 def test_a_network_without_runs_says_where_those_of_others_are(open_page, workspace):
-    assert "page Start" not in said(open_page("finetune"))
+    assert "Start page" not in said(open_page("finetune"))
     finished_run(workspace, model="lenet5_digits", digest="f" * 16)
-    assert "The others are on the page Start" in said(open_page("finetune"))
+    assert "The others are on the Start page" in said(open_page("finetune"))
 
 
 def test_only_a_finished_run_offers_the_ways_on_from_it(open_page, workspace):
@@ -158,13 +158,13 @@ def test_no_two_rows_of_the_list_read_the_same(open_page, workspace):
 def test_without_a_line_of_uniform_l1_the_page_says_how_to_get_one(open_page, workspace):
     path = run_folder(workspace, epochs=2)
     app = open_page("finetune")
-    assert "The page Compare can start one" in said(app)
+    assert "The Compare page can start one" in said(app)
     run_folder(workspace, epochs=2, kind="uniform")
     session = app.session_state["session"].current
     app.session_state["session"] = History(replace(session, run=path.name))
     app.run()
     assert not app.exception
-    assert "The page Compare" not in said(app)
+    assert "The Compare page" not in said(app)
 
 
 def test_export_offers_the_plans_run_before_a_baselines(open_page, workspace):

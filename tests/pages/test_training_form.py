@@ -131,7 +131,7 @@ def test_the_check_measures_each_stage_on_a_click(open_page):
     assert "How much accuracy pruning loses" in said(app)
     press(app, "Measure each stage")
     table = next(d.value for d in app.dataframe if "Stage" in d.value)
-    assert list(table["Stage"]) == ["Unpruned", "Pruned", "BatchNorm re-estimated"]
+    assert list(table["Stage"]) == ["Unpruned", "Pruned"]
     assert all(value.endswith("%") for value in table["Accuracy"])
 
 

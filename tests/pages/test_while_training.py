@@ -361,7 +361,7 @@ def test_counted_macs_and_measured_times_of_stripes_stand_apart(laid, open_page)
     finish(path, timed=StripeTimes(0.1, 0.3, 0.1, 1, 2, 30))
     app = watch(open_page("finetune"), path)
     counted = next(d.value for d in app.dataframe if "MACs (computed)" in d.value)
-    timed = next(d.value for d in app.dataframe if "Latency (measured here)" in d.value)
+    timed = next(d.value for d in app.dataframe if "Latency (measured on this machine)" in d.value)
     assert list(counted["MACs"]) == [160_000, 100_000, 80_000]
     assert list(timed["Forward pass"]) == ["0.100 ms", "0.300 ms", "0.100 ms"]
     assert "changes the counted MACs by −20.0 %" in said(app)

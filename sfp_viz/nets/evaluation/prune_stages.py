@@ -55,7 +55,7 @@ def stages(
     say = progress or (lambda line: None)
 
     def stage(name: str, cut: Model, report: PruneReport | None = None) -> Stage:
-        right = count_right(cut, test, lambda far: say(f"Measuring the network {name}: {far}"))
+        right = count_right(cut, test, lambda far: say(f"Measuring accuracy, {name}: {far}"))
         report = report or PruneReport()
         where = f"{test.name}, {test.split}"
         return Stage(name, right, len(test), cut, where, report.notes, report.layers)
@@ -72,5 +72,4 @@ def stages(
             plain=True, reestimate_norms=False, progress=progress,
         )  # fmt: skip
         yield stage("compensated", small, report)
-    say("Estimating BatchNorm anew")
-    yield stage("re-estimated", reestimate(small, calibration))
+    yield stage("re-estimated", reestimate(small, calibration, progress=progress))

@@ -126,7 +126,7 @@ def _read_anew(
     def say(line: str) -> None:
         if progress:
             first = line[:1].lower() + line[1:]
-            progress(f"This network was opened with an older version and is read anew: {first}")
+            progress(f"This network was stored by an older version and is traced again: {first}")
 
     try:
         say("loading its weights")

@@ -69,7 +69,12 @@ def compensate(
     )  # fmt: skip
 
 
-def reestimate(model: Model, images: Images, batches: int = BATCHES) -> Model:
+def reestimate(
+    model: Model,
+    images: Images,
+    batches: int = BATCHES,
+    progress: Callable[[str], None] | None = None,
+) -> Model:
     """The same network with BatchNorm means and variances estimated anew (docs/method.md).
 
     Statistics are reset and averaged with equal weight over the calibration batches. All other
@@ -79,6 +84,7 @@ def reestimate(model: Model, images: Images, batches: int = BATCHES) -> Model:
         model: The network.
         images: Calibration images.
         batches: How many batches of 128 images to use at most.
+        progress: Called with a line if there are such statistics.
 
     Raises:
         DataError: The images do not fit the network.
@@ -87,6 +93,8 @@ def reestimate(model: Model, images: Images, batches: int = BATCHES) -> Model:
     norms = [n for n in module.modules() if isinstance(n, BATCH_NORMS) and n.track_running_stats]
     if not norms:
         return model
+    if progress:
+        progress("Re-estimating BatchNorm statistics")
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -114,9 +114,9 @@ def prune_with_report(
     """
     say = progress or (lambda line: None)
     if calibration is not None and not plain:
-        say("Finding out how the images looked in training")
+        say("Detecting how images were presented in training")
         calibration = as_trained(model, calibration)
-    say("Finding what is cut together")
+    say("Finding the layers that are pruned together")
     cut = _context(model, plan, network, traced)
     kind = plan.recipe.compensation if compensated else "none"
     measured = held_out is not None and calibration is not None and kind in REFITS
@@ -124,7 +124,7 @@ def prune_with_report(
     report = compensate(
         cut, calibration, kind, held_out=held_out, options=options, progress=progress
     )
-    say("Cutting a copy and checking that it runs")
+    say("Pruning a copy and checking that it runs")
     _cut_and_check(cut)
     small = model.with_module(
         cut.module.train(model.module.training),
@@ -132,8 +132,7 @@ def prune_with_report(
         added_biases=(*model.added_biases, *report.added_biases),
     )
     if calibration is not None and reestimate_norms:
-        say("Estimating BatchNorm anew")
-        small = reestimate(small, calibration)
+        small = reestimate(small, calibration, progress=progress)
     return small, report
 
 

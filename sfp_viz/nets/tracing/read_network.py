@@ -32,14 +32,14 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     not run or has no convolution.
     """
     say = progress or (lambda line: None)
-    say("Running the network once, to see its layers in order")
+    say("Running the network once to record its layers")
     execution = execute(model.module, model.input_shape, name=model.name)
     layers = tuple(_layer(model.module, name, execution) for name in _names(model, execution))
-    say(f"Finding out which of its {len(layers)} layers are tied together")
+    say(f"Finding tied layers among the {len(layers)} layers")
     groups, untraced = _groups(model, execution)
     free = [group for group in groups if not group.problem]
     terms = cost_terms(model.module, execution, free)
-    say(f"Cutting all {len(free)} groups that can be cut on a trial copy, and comparing")
+    say(f"Pruning all {len(free)} prunable groups of a copy as a test")
     wrong = failing_groups(model.module, model.input_shape, free, terms)
     if wrong:
         groups = [

@@ -16,12 +16,12 @@ from sfp_viz.text.numbers import percent
 from sfp_viz.text.recipe import goal_name
 
 _RELAXATIONS: Mapping[RelaxationKind, str] = {
-    "lock": "Unlocking {group}",
-    "ratio": "Giving up the ratio of {group}",
-    "minimum": "Lifting the minimum of {group}",
-    "kept_filters": "Giving up the filters kept by hand in {group}",
-    "tied_layers": "Pruning tied layers too",
-    "max_ratio": "Letting a group lose up to 99 % of its filters",
+    "lock": "Unlock {group}",
+    "ratio": "Reset the ratio of {group}",
+    "minimum": "Remove the minimum of {group}",
+    "kept_filters": "Release the filters kept manually in {group}",
+    "tied_layers": "Also prune tied layers",
+    "max_ratio": "Allow a group to lose up to 99 % of its filters",
 }
 
 
@@ -31,9 +31,9 @@ def reachable(share: float) -> str:
 
 
 def relaxation_text(relaxation: Relaxation) -> str:
-    """What taking it away would allow: 'Unlocking conv2 would allow 61.2 %', without a period."""
+    """The change, and the reduction that it would allow: 'Unlock conv2 (up to 61.2 %)'."""
     action = _RELAXATIONS[relaxation.kind].format(group=relaxation.group)
-    return f"{action} would allow {reachable(relaxation.to)}"
+    return f"{action} (up to {reachable(relaxation.to)})"
 
 
 def limits_text(feasibility: Feasibility) -> str:
@@ -46,11 +46,11 @@ def unreachable_sentence(feasibility: Feasibility) -> str:
     """That the target cannot be met, the nearest one that can, what prevents more, and what would
     help."""
     limits = limits_text(feasibility)
-    help_ = f" {relaxation_text(feasibility.relaxation)}." if feasibility.relaxation else ""
+    change = relaxation_text(feasibility.relaxation) if feasibility.relaxation else "Allow more"
     return (
         f"A reduction of {percent(feasibility.target)} of the {goal_name(feasibility.goal)} cannot "
         f"be reached, at most {reachable(feasibility.most)}{f': {limits}' if limits else ''}."
-        f"{help_} Lower the target, or allow more."
+        f" Lower the target, or {change[0].lower()}{change[1:]}."
     )
 
 
@@ -74,11 +74,11 @@ def _limit(limit: Limit, others: bool) -> str:
             group = "other group" if others else "group"
             return f"no {group} may lose more than {percent(limit.share, 0)} of its filters"
         case "ratios":
-            return "1 ratio is set by hand" if many == 1 else f"{many} ratios are set by hand"
+            return "1 ratio is set manually" if many == 1 else f"{many} ratios are set manually"
         case "minimums":
-            return f"a minimum is set by hand ({_few(limit.groups)})"
+            return f"a minimum is set manually ({_few(limit.groups)})"
         case "kept_filters":
-            return f"filters are kept by hand ({_few(limit.groups)})"
+            return f"filters are kept manually ({_few(limit.groups)})"
 
 
 def _few(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from sfp_viz.core.plan.reason import Reason, ReasonKind
 from sfp_viz.core.training.sparsification import METHOD_NAMES
 
 _WORDS: Mapping[ReasonKind, str] = {
-    "by_hand": "by hand",
+    "by_hand": "removed manually",
     "dead": "dead",
     "reconstructed": "made up for by the others",
     "random": "chosen at random",
@@ -16,7 +16,7 @@ _WORDS: Mapping[ReasonKind, str] = {
     "less_important": "no more important than the filters kept in its cluster",
     "nearer": "closer to the filters kept in its cluster",
     "cluster_without_place": "its cluster keeps no filter",
-    "cluster_kept_by_hand": "filters kept by hand fill its cluster",
+    "cluster_kept_by_hand": "filters kept manually fill its cluster",
     "silenced_filter": "silenced during training, as a whole filter (multi-granularity)",
     "no_stripe": "none of its stripes is left (multi-granularity)",
 }

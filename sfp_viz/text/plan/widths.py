@@ -68,17 +68,17 @@ def width_numbers(formula: WidthReason | WidthFormula) -> tuple[Number, ...]:
 
 def _reason_sentence(reason: WidthReason) -> str:
     kept = _kept(reason.group, reason.kept)
-    removed = f", except for the {reason.removed:,} removed by hand" if reason.removed else ""
+    removed = f", except for the {reason.removed:,} removed manually" if reason.removed else ""
     dispersion, recipe = f"{reason.dispersion:.2f}", reason.recipe
     match reason.kind:
         case "protected":
             return f"{kept}. {cause_sentence(reason.group)}"
         case "locked":
-            return f"{kept}: the group is locked by hand."
+            return f"{kept}: the group is locked manually."
         case "ratio":
-            return f"{kept}: a ratio of {percent(reason.value, 0)} is set by hand."
+            return f"{kept}: a ratio of {percent(reason.value, 0)} is set manually."
         case "most":
-            return f"{kept}: at most {reason.value:,.0f} is set by hand."
+            return f"{kept}: at most {reason.value:,.0f} is set manually."
         case "unmeasured":
             return f"{kept}{removed}: the group was not measured."
         case "unobserved":
@@ -92,7 +92,7 @@ def _reason_sentence(reason: WidthReason) -> str:
             return f"{kept}: the target is met without pruning any."
         case "target_met":
             return (
-                f"{kept}: this is the maximum set by hand, and the target is met without pruning "
+                f"{kept}: this is the maximum set manually, and the target is met without pruning "
                 "any others."
             )
         case "elsewhere":

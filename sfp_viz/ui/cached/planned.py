@@ -256,10 +256,10 @@ def _plan(key: str, request: Request, version: tuple, _progress: Progress | None
     from sfp_viz.core.selection.planner import make_plan
 
     if request.edits and request.edits.digest != loaders.network(key).digest:
-        raise PlanError("The changes by hand belong to another network. Undo them or start anew.")
+        raise PlanError("The manual changes belong to another network. Undo them, or start again.")
     analyses = analysis(key, request.recipe, progress=_progress)
     if _progress:
-        _progress("Choosing the filters that go")
+        _progress("Choosing the filters to prune")
     return make_plan(loaders.network(key), analyses, request.recipe, request.edits)
 
 

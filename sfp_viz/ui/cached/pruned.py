@@ -55,7 +55,7 @@ def _prune(
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def latency(key: str) -> Measured:
-    """Latency of the unpruned network, measured on this machine. Takes seconds: call it on a click."""
+    """Latency of the unpruned network, measured on this machine. Slow: call it on a click."""
     from sfp_viz.nets.evaluation.measure import measure_latency
 
     return measure_latency(loaders.model(key))

@@ -15,19 +15,21 @@ from sfp_viz.figures.architecture import kept_filters, layer_widths
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size, span
 from sfp_viz.text.plan.reasons import reason_text
 from sfp_viz.ui import charts, problems
-from sfp_viz.ui.cached import measurements
+from sfp_viz.ui.cached import loaders, measurements
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import checks
 from sfp_viz.ui.check.checks import Check
+from sfp_viz.ui.check.compensation_view import has_batch_norm
 from sfp_viz.ui.recipe import training_reasons
 
+_NORMS = "re-estimated"
 _STAGES = {
     "unpruned": "Unpruned",
     "cut": "Pruned",
     "compensated": "Compensated",
-    "re-estimated": "BatchNorm re-estimated",
+    _NORMS: "BatchNorm re-estimated",
 }
-_STAGED = "stages"  # what was measured stage by stage, as it is kept
+_STAGED = "stages"  # kind of the saved measurement
 
 
 def numbers(check: Check, when: str) -> None:
@@ -62,7 +64,7 @@ def numbers(check: Check, when: str) -> None:
 
 
 def stages(subject: Subject) -> None:
-    """Accuracy after each stage of pruning, measured on a click."""
+    """Draw the accuracy after each stage of pruning, measured on a click."""
     if not subject.data:
         return
     with st.expander("Accuracy after each stage"), problems.catch():
@@ -77,9 +79,11 @@ def stages(subject: Subject) -> None:
             st.caption("How much accuracy pruning loses, and how much compensation recovers.")
             return
         stages, notes = saved.value
+        has_norms = has_batch_norm(loaders.network(subject.model))
         accuracies = [
-            (name, measurements.measured_from_dict(m) or Measured()) for name, m in stages
-        ]
+            (name, measurements.measured_from_dict(m) or Measured())
+            for name, m in stages if has_norms or name != _NORMS
+        ]  # fmt: skip
         rows = [
             (_STAGES.get(name, name), percent(m.accuracy or 0), span(m.interval))
             for name, m in accuracies
@@ -97,7 +101,8 @@ def how_measured(check: Check) -> str:
     """Which numbers were counted and which measured, and how."""
     latency = check.after.latency
     text = (
-        "MACs and params: counted on the pruned network. Latency: measured on this machine "
+        "MACs and params: counted on the pruned network. File size: measured on its safetensors "
+        "file. Latency: measured on this machine "
         f"({latency.device}, batch size {latency.batch}, {latency.threads} thread"
         f"{'s' if latency.threads != 1 else ''}), median of {latency.repeats} passes, "
         f"interquartile range {_quartiles(latency)}."

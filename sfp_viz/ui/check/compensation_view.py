@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from sfp_viz.core.network import Network
 from sfp_viz.core.plan.prune_report import Errors, LayerFit, PruneReport
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.text.numbers import percent
@@ -21,17 +22,24 @@ _BEFORE = "relative to the layer's output in the unpruned network, after pruning
 _AFTER = "the same, after its fit"
 
 
-def without_images(recipe: Recipe, *, how: str) -> None:
-    """Warn that compensation without images is missing or partial.
+def has_batch_norm(network: Network) -> bool:
+    """Whether the network has normalization layers, whose statistics pruning changes."""
+    return any(term.macs == 0 and term.params == 0 for term in network.terms)
+
+
+def without_images(network: Network, recipe: Recipe, *, how: str) -> None:
+    """Draw what is not compensated without images; nothing if the plan needs none.
 
     Args:
+        network: The unpruned network.
         recipe: The recipe of the plan.
         how: A sentence on what to do.
     """
+    norms = NORMS_KEPT if has_batch_norm(network) else ""
     if omission := uncompensated_sentence(recipe.compensation):
-        st.warning(problems.plain(f"{omission} {NORMS_KEPT} {how}"))
-    else:
-        st.caption(problems.plain(f"Without images {NORMS_KEPT} {how}"))
+        st.warning(problems.plain(" ".join(filter(None, (omission, norms, how)))))
+    elif norms:
+        st.caption(problems.plain(f"Without images, {norms} {how}"))
 
 
 def errors(report: PruneReport, data: str) -> None:
@@ -105,15 +113,16 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def show(recipe: Recipe, report: PruneReport | None, data: str) -> None:
+def show(network: Network, recipe: Recipe, report: PruneReport | None, data: str) -> None:
     """Draw the compensation of the checked network.
 
     Args:
+        network: The unpruned network.
         recipe: The recipe of the plan.
         report: How the network was compensated; None without images.
         data: Name of the images.
     """
     if report is None:
-        without_images(recipe, how="Choose images above, then prune again.")
+        without_images(network, recipe, how="Choose images above, then prune again.")
         return
     errors(report, data)

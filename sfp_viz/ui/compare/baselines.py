@@ -68,4 +68,4 @@ def _start(subject: Subject, kind: Kind, settings: Distillation) -> None:
         st.toast(problems.plain(str(problem)), icon=":material/error:")
         return
     state.change(run=run)
-    st.toast("The run was started. The page Fine-tune shows its curves.")
+    st.toast("The run was started. The Fine-tune page shows its curves.")

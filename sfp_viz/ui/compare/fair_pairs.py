@@ -124,12 +124,12 @@ def unequal(pair: Pair) -> list[str]:
     plan, baseline = pair.plan, pair.baseline
     differences = []
     if plan.epochs != baseline.epochs:
-        differences.append(f"epochs {plan.epochs} against {baseline.epochs}")
+        differences.append(f"{plan.epochs} vs. {baseline.epochs} epochs")
     if plan.images != baseline.images:
-        differences.append(f"test images {plan.images:,} against {baseline.images:,}")
+        differences.append(f"{plan.images:,} vs. {baseline.images:,} test images")
     for name, value in plan.training.items():
         other = baseline.training.get(name)
         if value != other:
             text = names.setting_text(name, value)
-            differences.append(f"{text} against {names.value_text(name, other)}")
+            differences.append(f"{text} vs. {names.value_text(name, other)}")
     return differences

@@ -79,10 +79,10 @@ def _trained(fair: Sequence[Pair], total: int) -> tuple[str, str]:
 def _seeds(pair: Pair) -> str:
     plan, baseline = pair.seeds
     if len(plan) == 1:
-        seeds = f"seed {plan[0]}" if plan == baseline else f"seed {plan[0]} against {baseline[0]}"
+        seeds = f"seed {plan[0]}" if plan == baseline else f"seeds {plan[0]} and {baseline[0]}"
         return f"one run each ({seeds})"
     text = f"mean of seeds {_list(plan)}"
-    return text if plan == baseline else f"{text} against {_list(baseline)}"
+    return text if plan == baseline else f"{text} vs. {_list(baseline)}"
 
 
 def _list(seeds: Sequence[int]) -> str:

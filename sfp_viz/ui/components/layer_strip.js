@@ -24,7 +24,7 @@ export default function ({parentElement, data, setTriggerValue}) {
     b.onclick = () => setTriggerValue('chosen', c.name);
     if (focused === b.dataset.testid) b.focus({preventScroll: true});
   });
-  parentElement.querySelector('.key').textContent = 'Bar: Kernel Dispersion (computed; 0: all filters alike, 1: as spread as random filters). Line and numbers below: filters kept. Striped: not pruned.';
+  parentElement.querySelector('.key').textContent = 'Bar: Kernel Dispersion (computed; 0: all filters alike, 1: as diverse as random filters). Line and numbers below: filters kept. Striped: not pruned.';
   const on = root.querySelector('.on'), box = root.parentElement;
   if (on && root.shown !== data.chosen) {                          // scroll a new choice into view
     root.shown = data.chosen;

@@ -11,11 +11,13 @@ from sfp_viz.ui.components.load import load
 from sfp_viz.ui.names import short_names
 
 _mount = load("thinning", "svg", "thinning_network")
-_POINT = "Hover over an epoch to see the network at that time, over a layer to see its own lines."
+_POINT = (
+    "Hover over an epoch to see the network at that time, or over a layer to see only its curves."
+)
 _FEW = 6  # lines of a chart without a bold median
 _MEDIAN = "Bold: median of the layers; thin: each layer."
 _GATES = "Gates: median, interquartile range and full range of the median layer."
-_FIXED = "Fixed: from then on the pruned filters stay at 0 and the rest trains on."
+_FIXED = "Fixed: from this point the pruned filters remain 0 and the others are trained further."
 
 
 def thinning(

@@ -68,7 +68,7 @@ def suggested_clusters(view: GroupView, recipe: Recipe) -> str:
     method = CHOICE_NAMES["clustering"][recipe.clustering]
     if recipe.clustering == "hdbscan":
         return f"Suggested: the number found by {method}."
-    filters = f"the {view.suggested:,} filters suggested to be kept"
+    filters = f"the {view.suggested:,} filters that the suggestion keeps"
     if view.kept == view.group.size and view.suggested > WHOLE_MOST:
         filters = f"{WHOLE_MOST} filters, as all {view.kept:,} are kept"
     rule = {
@@ -118,7 +118,7 @@ def fate_menu(view: GroupView, selected: Sequence[int]) -> None:
         _button("Merge", lambda e: group_edits.merge(e, name, labels, units),
                 off=len(touched) < 2, help="Merge their clusters into one")  # fmt: skip
         _button("Split", lambda e: group_edits.split(e, name, labels, units),
-                off=not touched, help="Make them a cluster of their own")  # fmt: skip
+                off=not touched, help="Make them a separate cluster")  # fmt: skip
         with st.popover("Move to", disabled=not touched):
             key = f"move {name} {state.revision()}"
             target = st.selectbox("Cluster", view.clusters, key=key)

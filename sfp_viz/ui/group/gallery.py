@@ -97,7 +97,7 @@ def legend(view: GroupView, count: int) -> str:
 
 def _pixel_legend(inputs: int, *, neurons: bool) -> str:
     """What a picture of kernels of one pixel is, and is not."""
-    text = " A kernel has one pixel: one cell per channel, row by row."
+    text = " Each kernel has one pixel, drawn as one cell per channel, row by row."
     if neurons:
         text = (
             " One cell per input, row by row: similar units look alike, but shapes have no meaning."

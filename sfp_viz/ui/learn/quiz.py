@@ -29,8 +29,8 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "small": Question(
         "A filter has small weights. Can it be pruned without harm?",
-        ("Always", "Not always: no other filter may have its output", "Never"),
-        "Not always: no other filter may have its output",
+        ("Always", "Not always: its output may be unlike that of any other filter", "Never"),
+        "Not always: its output may be unlike that of any other filter",
         "Small is not the same as redundant, and a later layer may scale its output up.",
     ),
     "ratio": Question(

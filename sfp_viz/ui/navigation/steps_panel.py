@@ -36,7 +36,7 @@ def steps_panel() -> None:
     if len(tree.steps) > len(visible):
         st.caption(f"The newest {len(visible)} of {len(tree.steps)} steps.")
     _name_field(by_id.get(current))
-    st.caption("Click a step to return to it; Undo takes you back. Shares of MACs are computed.")
+    st.caption("Click a step to return to it; Undo takes you back. Changes of MACs are computed.")
 
 
 def _name_field(step: Step | None) -> None:

@@ -26,7 +26,7 @@ BY_NAME = (
     "torchvision:alexnet", "torchvision:googlenet", "torchvision:mobilenet_v2",
     "torchvision:densenet121", "torchvision:regnet_y_400mf", "torchvision:convnext_tiny",
 )  # fmt: skip
-AUTOMATIC = "Recognize it from the file"
+AUTOMATIC = "Detect from the file"
 BUILT_IN = (
     "lenet5", "lenet_caffe", "cifar_resnet", "slim_vgg11", "cifar_vgg16", "cifar_alexnet",
     "cifar_googlenet",

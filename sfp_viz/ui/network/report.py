@@ -30,7 +30,7 @@ def facts() -> None:
     shape = " × ".join(str(n) for n in network.input_shape)
     st.markdown(
         f"{count(whole.macs)} MACs for one image, {count(whole.params)} params (computed). "
-        f"File size: {size(path.stat().st_size)}."
+        f"File size: {size(path.stat().st_size)} (measured)."
     )
     st.markdown(f"Input: {shape} (channels, height, width). {_normalization(header)}")
     classes = f"{network.classes} classes" if network.classes else "Unknown number of classes"

@@ -50,7 +50,7 @@ def _numbers(network: Network, group: FilterGroup, kept: int, suggested: int) ->
         text += f", {kept * group.repeats:,} of {group.width:,} channels"
     text += f"; suggested: {suggested}."
     if saved:
-        text += f" Pruning it alone saves {count(saved)} MACs."
+        text += f" Pruning it alone saves {count(saved)} MACs (computed)."
     return text
 
 
@@ -174,7 +174,7 @@ def filters(network: Network) -> None:
     with panel:
         removal = group_view.group_view(session, group, group.layers[0]).removal
         if not removal.filters:
-            st.caption("None: all filters of this group are kept.")
+            st.caption("All filters of this group are kept.")
             return
         rows = {"filter": removal.filters, "why": [reason_text(r) for r in removal.reasons]}
         st.dataframe(

@@ -74,7 +74,7 @@ def tags(group: str, edits: Edits) -> str:
         group: Name of the group.
         edits: The manual edits.
     """
-    words = ["held"] if is_held(group, edits) else []
+    words = ["fixed"] if is_held(group, edits) else []
     if least := least_of(group, edits):
         words.append(f"min {least:,}")
     if most := most_of(group, edits):

@@ -71,4 +71,4 @@ def _no_runs() -> None:
         "loss, temperature, learning rate and speed appear after each epoch."
     )
     if entries(loaders.home(), known_runs.KINDS):
-        st.caption("This page shows the runs of this network. The others are on the page Start.")
+        st.caption("This page shows the runs of this network. The others are on the Start page.")

@@ -68,8 +68,9 @@ def start_text(start: float | None, now: float) -> str:
         return "start time not known yet"
     at, today = datetime.fromtimestamp(start), datetime.fromtimestamp(now)
     if at.date() == today.date():
-        return f"starts about {at:%H:%M}"
-    return f"starts about {at:%A %H:%M}" if start - now < 6 * 86400 else f"starts about {at:%d %b}"
+        return f"starts at about {at:%H:%M}"
+    days = f"{at:%A} at about {at:%H:%M}" if start - now < 6 * 86400 else f"about {at:%d %b}"
+    return f"starts on {days}"
 
 
 @st.cache_data(ttl=15, max_entries=16, show_spinner=False)  # the page refreshes each second

@@ -27,8 +27,8 @@ from sfp_viz.ui.runs import (
 )
 
 _NO_BASELINE = (
-    "No reference line for uniform L1: no such run has the same MACs, images and epochs. The page "
-    "Compare can start one."
+    "No reference line for uniform L1: no such run has the same MACs, images and epochs. The "
+    "Compare page can start one."
 )
 _MEMORY_HELP = (
     "Peak memory of the training (measured): both networks, the images and the program. The pruned "
@@ -78,9 +78,9 @@ def _curves(
     if not any(other.epochs or other.before for other in curve_runs):
         if run.kind != sparsify.KIND:
             st.caption(
-                "It stopped before the end of its first epoch, so it has no curves."
+                "The run stopped before the end of its first epoch, so there are no curves."
                 if run.over
-                else "Its curves appear here after the first epoch."
+                else "The curves appear here after the first epoch."
             )
         return
     names = run_names.unique_names(curve_runs)

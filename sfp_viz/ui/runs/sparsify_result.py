@@ -122,18 +122,18 @@ def _times(result: Outcome, timed: StripeTimes) -> None:
             pd.DataFrame({
                 "MACs (computed)": ["Unpruned", "Filters pruned", "Filters and stripes pruned"],
                 "MACs": [whole, result.dense_macs, result.macs[1]],
-                "Left": [100.0, 100 * result.dense_macs / whole, 100 * result.macs[1] / whole],
+                "Kept": [100.0, 100 * result.dense_macs / whole, 100 * result.macs[1] / whole],
             }),
             hide_index=True, row_height=30, placeholder="", key="sparse_counted",
             column_config={
                 "MACs": st.column_config.NumberColumn(format="compact"),
-                "Left": st.column_config.NumberColumn(format="%.0f %%"),
+                "Kept": st.column_config.NumberColumn(format="%.0f %%"),
             },
         )  # fmt: skip
     with right:
         st.dataframe(
             pd.DataFrame({
-                "Latency (measured here)": [
+                "Latency (measured on this machine)": [
                     "Pruned stripes as zeros", "Pruned stripes skipped",
                     "Fastest form of each layer (saved)",
                 ],

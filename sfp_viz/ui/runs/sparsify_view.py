@@ -22,7 +22,7 @@ from sfp_viz.ui.components.thinning import thinning
 
 ACTIVATION_HELP = (
     "Peak activation memory: the largest input and output of one layer for one image, in "
-    "float32. A small device needs it besides the weights."
+    "float32. A small device needs it in addition to the weights."
 )
 
 

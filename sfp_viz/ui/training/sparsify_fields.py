@@ -91,7 +91,7 @@ def detail(settings: SparseSettings, key: str) -> dict[str, Any]:
     fields["settle"] = left.number_input(
         LABELS["settle"], value=settings.settle, step=0.05, key=f"sparse_settle_{key}",
         help="In the last epochs the pruned filters are fixed at 0, the penalty is off and the "
-        "rest trains on.",
+        "other filters are trained further.",
     )  # fmt: skip
     fields["refresh"] = int(right.number_input(
         LABELS["refresh"], value=settings.refresh, key=f"sparse_refresh_{key}",

@@ -29,7 +29,7 @@ from sfp_viz.ui.training import pace, run_location, start, start_errors, trainin
 
 _GROWTH = {
     "linear": "Linear: the same amount in each stage",
-    "geometric": "Geometric: the same share of what is left",
+    "geometric": "Geometric: the same share of what remains",
     "cubic": "Cubic: most in the first stages",
 }
 _CSS = (
@@ -57,7 +57,7 @@ def form(network: Network, subject: Subject, settings: Distillation, place: str)
     steps, problem = _steps(network, subject, settings, place)
     if steps:
         goal = recipe.goal_name(subject.recipe.goal)
-        st.caption(f"{goal[0].upper()}{goal[1:]} left after each stage (planned)")
+        st.caption(f"{goal[0].upper()}{goal[1:]} remaining after each stage (planned)")
         st.html(preview(targets(steps, subject.recipe.target_reduction), steps.epochs_of))
     with st.expander("Training of each stage"):
         fields = training_fields.basic(settings)
@@ -135,7 +135,7 @@ def description(network: Network, subject: Subject, settings: Distillation, step
 
 
 def preview(reductions: Sequence[float], epochs: Sequence[int]) -> str:
-    """Columns of what is left after each stage, as HTML; the first is the unpruned network.
+    """Columns of what remains after each stage, as HTML; the first is the unpruned network.
 
     Args:
         reductions: Share of the goal that is removed after each stage, 0..1.
@@ -152,7 +152,7 @@ def preview(reductions: Sequence[float], epochs: Sequence[int]) -> str:
         for place, (share, word) in enumerate(zip(left, captions, strict=True))
     )
     words = ", ".join(percent(share, 0) for share in left)
-    label = f'role="img" aria-label="Left after each stage: {words}"'
+    label = f'role="img" aria-label="Remaining after each stage: {words}"'
     return f'{_CSS}<div class="stages" {label}>{bars}</div>'
 
 

@@ -148,4 +148,6 @@ def test_each_refit_is_told_before_it_starts(plain_model):
     plan = plan_of(plain_model, group="conv1")
     prune_with_report(plain_model, plan, calibration=images(300, 0), progress=lines.append)
     assert "Refitting 'conv2', 1 of 1" in lines
-    assert lines.index("Refitting 'conv2', 1 of 1") < lines.index("Estimating BatchNorm anew")
+    assert lines.index("Refitting 'conv2', 1 of 1") < lines.index(
+        "Re-estimating BatchNorm statistics"
+    )

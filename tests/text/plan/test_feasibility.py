@@ -28,7 +28,7 @@ def test_an_unreachable_target_is_said_with_what_prevents_it_and_what_would_help
     assert unreachable_sentence(FAR) == (
         "A reduction of 90.0 % of the MACs cannot be reached, at most 61.2 %: 2 of 3 groups are "
         "kept whole (conv1, conv2); no other group may lose more than 80 % of its filters. "
-        "Unlocking conv2 would allow 70.0 %. Lower the target, or allow more."
+        "Lower the target, or unlock conv2 (up to 70.0 %)."
     )
     assert error_text(UnreachableTarget(FAR)) == unreachable_sentence(FAR)
     assert error_text(PlanError("Another.")) == "Another."
@@ -46,10 +46,10 @@ def test_the_error_itself_says_the_numbers():
         (Limit("unobserved", ("a",)), "1 of them was not observed"),
         (Limit("unmeasured", ("a", "b")), "2 of them were not measured"),
         (RATIO, "no group may lose more than 80 % of its filters"),
-        (Limit("ratios", ("a",)), "1 ratio is set by hand"),
-        (Limit("ratios", ("a", "b")), "2 ratios are set by hand"),
-        (Limit("minimums", ("a",)), "a minimum is set by hand (a)"),
-        (Limit("kept_filters", ("a",)), "filters are kept by hand (a)"),
+        (Limit("ratios", ("a",)), "1 ratio is set manually"),
+        (Limit("ratios", ("a", "b")), "2 ratios are set manually"),
+        (Limit("minimums", ("a",)), "a minimum is set manually (a)"),
+        (Limit("kept_filters", ("a",)), "filters are kept manually (a)"),
     ],
 )  # fmt: skip
 def test_every_limit_is_said(limit, text):
@@ -59,12 +59,12 @@ def test_every_limit_is_said(limit, text):
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("lock", "Unlocking a would allow 70.0 %"),
-        ("ratio", "Giving up the ratio of a would allow 70.0 %"),
-        ("minimum", "Lifting the minimum of a would allow 70.0 %"),
-        ("kept_filters", "Giving up the filters kept by hand in a would allow 70.0 %"),
-        ("tied_layers", "Pruning tied layers too would allow 70.0 %"),
-        ("max_ratio", "Letting a group lose up to 99 % of its filters would allow 70.0 %"),
+        ("lock", "Unlock a (up to 70.0 %)"),
+        ("ratio", "Reset the ratio of a (up to 70.0 %)"),
+        ("minimum", "Remove the minimum of a (up to 70.0 %)"),
+        ("kept_filters", "Release the filters kept manually in a (up to 70.0 %)"),
+        ("tied_layers", "Also prune tied layers (up to 70.0 %)"),
+        ("max_ratio", "Allow a group to lose up to 99 % of its filters (up to 70.0 %)"),
     ],
 )
 def test_every_relaxation_is_said(kind, text):

@@ -88,14 +88,14 @@ GROUP = FilterGroup("conv2", ("conv2",), 24, cause=Cause("network_output"))
     ("kind", "kept", "text"),
     [
         ("protected", 24, "All 24 filters are kept. Its filters are the outputs of the network"),
-        ("locked", 24, "locked by hand"),
-        ("ratio", 18, "18 of 24 filters are kept: a ratio of 25 % is set by hand"),
-        ("most", 5, "at most 0 is set by hand"),
-        ("unobserved", 24, "except for the 2 removed by hand: the group was not observed"),
+        ("locked", 24, "locked manually"),
+        ("ratio", 18, "18 of 24 filters are kept: a ratio of 25 % is set manually"),
+        ("most", 5, "at most 0 is set manually"),
+        ("unobserved", 24, "except for the 2 removed manually: the group was not observed"),
         ("unmeasured", 24, "not measured"),
         ("tied", 24, "tied together"),
         ("target_met", 24, "All 24 filters are kept: the target is met without pruning any."),
-        ("target_met", 6, "the maximum set by hand"),
+        ("target_met", 6, "the maximum set manually"),
         ("elsewhere", 24, "met elsewhere"),
         ("max_ratio", 3, "90 %"),
         ("allocation", 9, "its Kernel Dispersion is 0.43"),
@@ -113,7 +113,7 @@ def test_bounds_and_rounding_are_said(plain):
     edits = Edits(plain.digest).with_least("conv2", 20)
     assert "at least 20 must be kept" in sentence(plain, Recipe(), "conv2", edits)
     most = Edits(plain.digest).with_most("conv2", 6)
-    assert "maximum set by hand" in sentence(plain, Recipe(0.3), "conv2", most)
+    assert "maximum set manually" in sentence(plain, Recipe(0.3), "conv2", most)
     most = most.with_most("conv2", 4)
     assert "at most 4 may be kept" in sentence(plain, Recipe(0.8), "conv2", most)
     assert "a multiple of 8" in sentence(plain, Recipe(rounding=8), "conv2")

@@ -61,7 +61,7 @@ def test_the_same_seeds_are_averaged_and_named(told):
 def test_other_seeds_are_taken_as_many_of_each_and_named(told):
     text, how = told(("plan", 0.95, 0), ("plan", 0.97, 1), ("uniform", 0.90, 5))
     assert text == "This plan is 5.0 points above uniform L1."
-    assert "one run each (seed 0 against 5)" in how
+    assert "one run each (seeds 0 and 5)" in how
 
 
 def test_a_start_with_a_repair_against_one_without_is_said(told):
@@ -81,14 +81,14 @@ def test_of_starts_that_are_not_both_known_nothing_is_said(told):
 def test_more_epochs_win_nothing_and_are_said(told):
     text, how = told(("plan", 0.97, 0, Distillation(epochs=9)), ("uniform", 0.90, 0))
     assert text.startswith("No comparison")
-    assert "this plan 97.0 %, uniform L1 90.0 %, with epochs 9 against 3." in how
+    assert "this plan 97.0 %, uniform L1 90.0 %, with 9 vs. 3 epochs." in how
 
 
 def test_other_settings_win_nothing_and_are_said(told):
     fast = replace(THREE, learning_rate=0.1, test_images=500)
     text, how = told(("plan", 0.97, 0, fast), ("uniform", 0.90, 0))
     assert "different settings" in text
-    assert "learning rate 0.1 against 0.02 and test images 500 against all" in how
+    assert "learning rate 0.1 vs. 0.02 and test images 500 vs. all" in how
 
 
 def test_a_fair_pair_is_found_among_unequal_ones_and_the_rest_is_not_counted(told):

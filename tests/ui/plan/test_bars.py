@@ -46,7 +46,7 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
     bar = bars.bar(network, TIED, Request(Recipe(rounding=8), edits), drawn, others)
     assert (bar.kept, bar.suggested, bar.unrounded, bar.least, bar.most) == (8, 10, 9, 4, 9)
     assert bar.held
-    assert bar.tags == "held, min 4, max 9"
+    assert bar.tags == "fixed, min 4, max 9"
     assert bar.note.startswith(
         "Without rounding, it would keep 9. Keeping 8 changes the MACs of the network by −6.25 %"
     )
