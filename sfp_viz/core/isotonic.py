@@ -10,11 +10,17 @@ import numpy as np
 def rising_curve(
     places: Sequence[float], values: Sequence[float], size: int, most: float
 ) -> np.ndarray:
-    """A nondecreasing curve at 0, 1 ... ``size`` - 1 that starts at 0, float64 [size].
+    """A nondecreasing curve at 0, 1 .. size - 1 that starts at 0, float64 [size].
 
-    ``values`` at rising ``places`` above 0 are made nondecreasing (isotonic regression, pool
-    adjacent violators), joined by a monotone cubic (Fritsch and Carlson 1980), continued with the
-    last slope, and cut off at ``most``.
+    The values are made nondecreasing (isotonic regression, pool adjacent violators), joined by a
+    monotone cubic (Fritsch and Carlson 1980), continued with the last slope, and cut off at
+    ``most``.
+
+    Args:
+        places: Where it was measured, rising, above 0.
+        values: The measured values.
+        size: Length of the curve.
+        most: Its upper bound.
     """
     from scipy.interpolate import PchipInterpolator
 

@@ -25,9 +25,17 @@ def read_json(
 ) -> dict[str, Any]:
     """A JSON object of format ``version`` or one of those ``earlier``.
 
+    Args:
+        text: The file's text.
+        kind: What the file is, for the message.
+        version: The format of today.
+        earlier: Older formats that can be read.
+        most: Most characters of a text that is read.
+        error: Class of the error.
+
     Raises:
-        SfpError: An ``error`` that names the ``kind``, on all else, and on a text of more than
-            ``most`` characters.
+        SfpError: An ``error`` that names the ``kind``: the text is too long, no JSON object, or of
+            another format.
     """
     if len(text) > most:
         raise error(f"The {kind} is longer than {most:,} characters, so it was not read.")
@@ -42,8 +50,17 @@ def read_json(
 
 @contextmanager
 def reading(kind: str, *, error: type[SfpError] = PlanError, hint: str = "") -> Iterator[None]:
-    """Read a value out of JSON: what a value of another form raises becomes an ``error`` that names
-    the ``kind`` of file and the entry, followed by the sentence ``hint``."""
+    """A block that reads a value out of JSON: what a value of another form raises becomes an
+    ``error`` that names the kind of file and the entry.
+
+    Args:
+        kind: What the file is, for the message.
+        error: Class of the error.
+        hint: A sentence on what to do.
+
+    Raises:
+        SfpError: An ``error``, where the value has another form.
+    """
     try:
         yield
     except MALFORMED as problem:
@@ -53,5 +70,11 @@ def reading(kind: str, *, error: type[SfpError] = PlanError, hint: str = "") -> 
 
 
 def format_json(value: Mapping[str, Any], version: int, *, indent: int | None = 1) -> str:
-    """JSON values as the text of a file of format ``version``, keys sorted."""
+    """JSON values as the text of a file with a format number, keys sorted.
+
+    Args:
+        value: JSON values by name.
+        version: Number of the format.
+        indent: Spaces of a level; None for a single line.
+    """
     return json.dumps({"format": version, **value}, sort_keys=True, indent=indent)

@@ -27,7 +27,13 @@ class Measured:
 
 
 def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927), 0..1; (0, 1) for no images."""
+    """95 % confidence interval of a share (Wilson 1927), 0..1; (0, 1) for no images.
+
+    Args:
+        right: Images named right.
+        total: All images.
+        z: Quantile of the normal distribution; 1.96 for 95 %.
+    """
     if total == 0:
         return 0.0, 1.0
     share = right / total

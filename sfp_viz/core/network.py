@@ -51,8 +51,14 @@ def filters_first(weight: np.ndarray, conv_groups: int = 1) -> np.ndarray:
     (docs/method.md).
 
     torch stores it as [channels, filters / conv_groups, height, width]: the channels of a
-    conv_group in a row, each with a slice for every filter of that conv_group. Raises ValueError
-    where the channels do not divide into the conv_groups.
+    conv_group in a row, each with a slice for every filter of that conv_group.
+
+    Args:
+        weight: As torch stores it, with filters / conv_groups second.
+        conv_groups: torch's ``groups=``, 1 or more.
+
+    Raises:
+        ValueError: The channels do not divide into the conv_groups.
     """
     channels, each, *window = weight.shape
     if conv_groups < 1 or channels % conv_groups:

@@ -59,9 +59,14 @@ def covers_all(text: str) -> bool:
 def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
     """Put a reading and its weights together again.
 
-    ``weights`` maps names of a state dict ('layer1.0.conv1.weight', or the bare layer path) to
-    arrays, as torch stores them; other names are ignored, and other float types become float32.
-    Raises ModelError when the text is no reading, or an array is missing or of another shape.
+    Args:
+        text: What ``network_to_json`` wrote.
+        weights: Arrays as torch stores them, by their names in a state dict
+            ('layer1.0.conv1.weight', or the path of the layer alone); other names are ignored,
+            other float types become float32.
+
+    Raises:
+        ModelError: The text is no reading, or an array is missing or of another shape.
     """
     value = read_json(text, "reading", FORMAT, most=_MOST, error=ModelError)
     with reading("reading", error=ModelError, hint="Read the model again."):

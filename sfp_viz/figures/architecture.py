@@ -48,7 +48,13 @@ def layer_widths(network: Network, kept: Mapping[str, int]) -> go.Figure:
 
 
 def kept_filters(network: Network, layer: str, kept: Mapping[str, int]) -> int:
-    """Number of filters that ``layer`` keeps when groups keep ``kept`` units."""
+    """Number of filters that ``layer`` keeps when groups keep ``kept`` units.
+
+    Args:
+        network: The network.
+        layer: Name of one of its layers.
+        kept: Units that each group keeps, by name; groups that are not named keep all.
+    """
     group = network.group_of(layer)
     whole = network.layer(layer).filters
     if group is None or not group.size:

@@ -97,7 +97,13 @@ def sparsity_history(
 
 
 def live_filters(network: Network, live: Mapping[str, float]) -> dict[str, int]:
-    """Number of filters that each layer keeps, from the share that each group keeps."""
+    """Number of filters that each layer keeps, from the share that each group keeps.
+
+    Args:
+        network: The network.
+        live: Share of its filters that each group keeps, 0..1, by name; groups that are not named
+            keep all.
+    """
     filters = {}
     for layer in network.layers:
         group = network.group_of(layer.name)

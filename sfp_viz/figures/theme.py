@@ -26,7 +26,14 @@ _TEMPLATE = go.layout.Template(
 
 
 def chart(*, x: str = "", y: str = "", height: int = 300, title: str = "") -> go.Figure:
-    """An empty chart with axis titles ``x`` and ``y``, ``height`` in pixels."""
+    """A chart without traces, in the layout of all charts.
+
+    Args:
+        x: Title of the x axis.
+        y: Title of the y axis.
+        height: In pixels.
+        title: Title of the chart.
+    """
     figure = go.Figure(layout={"template": _TEMPLATE})
     figure.update_layout(
         height=height,
@@ -41,7 +48,12 @@ def chart(*, x: str = "", y: str = "", height: int = 300, title: str = "") -> go
 
 
 def empty(message: str, *, height: int = 300) -> go.Figure:
-    """An empty chart with ``message``, which says why there is nothing to draw."""
+    """An empty chart with a message.
+
+    Args:
+        message: Why there is nothing to draw.
+        height: In pixels.
+    """
     figure = chart(height=height)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)

@@ -21,12 +21,22 @@ def size(number: float) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share 0..1 in per cent: 0.4213 -> '42.1 %'."""
+    """A share 0..1 in per cent: 0.4213 -> '42.1 %'.
+
+    Args:
+        share: 0..1, or any other share.
+        digits: After the point.
+    """
     return f"{100 * share:.{digits}f} %"
 
 
 def change(before: float, after: float) -> str:
-    """What is saved, in per cent with a sign: (200, 100) -> '−50.0 %'; '' for before 0."""
+    """What is saved, in per cent with a sign: (200, 100) -> '−50.0 %'; '' for before 0.
+
+    Args:
+        before: A cost, 0 or more.
+        after: The cost now.
+    """
     if not before:
         return ""
     moved = 100 * (after - before) / before
@@ -36,7 +46,12 @@ def change(before: float, after: float) -> str:
 
 
 def signed(number: float, digits: int = 2) -> str:
-    """A number with a true minus sign where it is negative: -0.17 -> '−0.17'."""
+    """A number with a true minus sign where it is negative: -0.17 -> '−0.17'.
+
+    Args:
+        number: The number.
+        digits: After the point.
+    """
     return f"{number:.{digits}f}".replace("-", "−")
 
 

@@ -19,7 +19,12 @@ STANDINGS: Mapping[str, str] = {
 
 def front_summary(points: Sequence[Point], axis: Axis) -> str:
     """How many points are on the front, within noise of it and clearly below it, in sentences; ''
-    for fewer than two points."""
+    for fewer than two points.
+
+    Args:
+        points: Networks with different keys.
+        axis: The cost.
+    """
     standings = [*standings_by_key(points, axis).values()]
     if len(standings) < 2:
         return ""
@@ -35,7 +40,13 @@ def front_summary(points: Sequence[Point], axis: Axis) -> str:
 
 
 def standing_sentence(points: Sequence[Point], axis: Axis, key: str) -> str:
-    """How the point with ``key`` compares with the front; '' where it is not part of it."""
+    """How the point with ``key`` compares with the front; '' where it is not part of it.
+
+    Args:
+        points: Networks with different keys.
+        axis: The cost.
+        key: Key of the point in question.
+    """
     standings = standings_by_key(points, axis)
     if key not in standings or len(standings) < 2:
         return ""

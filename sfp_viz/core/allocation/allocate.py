@@ -101,14 +101,28 @@ def _shared(problem: Problem, budget: Budget) -> Widths:
 
 
 def weight(problem: Problem, group: FilterGroup) -> float:
-    """A group's weight in sharing out: dispersion ** gamma, or 1 for 'uniform'."""
+    """A group's weight in sharing out: dispersion ** gamma, or 1 for 'uniform'.
+
+    Args:
+        problem: Its recipe has gamma; its dispersions are 0..1 by group, 1 where a group has none.
+        group: The group.
+    """
     if problem.recipe.allocation == "uniform":
         return 1.0
     return max(problem.dispersions.get(group.name, 1.0), _FLOOR) ** problem.recipe.gamma
 
 
 def curves_of(recipe: Recipe, evidence: Evidence) -> dict[str, np.ndarray]:
-    """The curves of damage by which 'functional' and 'sensitivity' share out."""
+    """The curves of damage by which 'functional' and 'sensitivity' share out.
+
+    Args:
+        recipe: Its allocation.
+        evidence: What was observed or measured.
+
+    Returns:
+        Damage [units + 1] by group, with 0, 1 .. all units removed; {} for other allocations or
+        without evidence.
+    """
     if recipe.allocation == "functional" and evidence.damage is not None:
         return dict(evidence.damage)
     if recipe.allocation == "functional" and evidence.observations is not None:
@@ -124,6 +138,14 @@ def pooled_scores(network: Network, recipe: Recipe, evidence: Evidence) -> list[
     As the recipe scores a group when it chooses its filters: with 'pacesetter' by the first layer
     alone. Worked out once a network, criterion and way to treat tied layers. Protected groups
     count as all equal.
+
+    Args:
+        network: The network.
+        recipe: Its criterion, seed and way to treat tied layers.
+        evidence: Observations, where the criterion needs them.
+
+    Raises:
+        RecipeError: The criterion needs observations, or a BatchNorm that a layer does not have.
     """
     observations = evidence.observations if "observations" in needs(recipe) else None
     memo = _POOLED.of(observations or network)

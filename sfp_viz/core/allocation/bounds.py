@@ -60,7 +60,16 @@ def unseen_groups(problem: Problem) -> frozenset[str]:
 
 
 def stepped_bounds(low: np.ndarray, high: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds moved onto multiples of ``step``; what has no multiple inside stays as it is."""
+    """Bounds moved onto multiples of ``step``; what has no multiple inside stays as it is.
+
+    Args:
+        low: Fewest units, int64 [groups].
+        high: Most units, int64 [groups].
+        step: Units between two widths, 1 or more.
+
+    Returns:
+        Fewest and most units [groups]; the most may be no multiple, and is taken as it is.
+    """
     least, most = -(-low // step) * step, high // step * step
     least = np.where(least > high, high, least)
     free = (low < high) & (most >= least)

@@ -38,6 +38,13 @@ def energy(observations: Observations, group: str) -> float:
     """What the next layers get from a group, as a share of the stream that it disturbs, 0..
 
     tr(readers_gram * covariance) / power: the weight of the group's errors in 'functional' widths.
+
+    Args:
+        observations: What was observed.
+        group: Name of the group.
+
+    Raises:
+        RecipeError: The group was not observed.
     """
     _, covariance, readers_gram = observations.of(group)
     power = float(observations.power.get(group, 1.0))
@@ -61,7 +68,14 @@ def sensitivity_curves(sensitivity: Sensitivity) -> dict[str, np.ndarray]:
 
 
 def hull_pieces(damage: np.ndarray, low: int, high: int, step: int) -> list[tuple[int, float]]:
-    """The lower convex hull of a curve between two widths, as (units that go, rise of damage)."""
+    """The lower convex hull of a curve between two widths, as (units that go, rise of damage).
+
+    Args:
+        damage: Damage [units + 1] with 0, 1 .. all units removed, never falling.
+        low: Fewest units to keep.
+        high: Most units to keep.
+        step: Units between two widths, 1 or more.
+    """
     size = len(damage) - 1
     coarse = step * -(-(high - low) // (step * GRID)) or step
     widths = [high, *range((high - 1) // coarse * coarse, low - 1, -coarse)]

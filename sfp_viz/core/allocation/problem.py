@@ -32,8 +32,13 @@ class Problem:
     def of(cls, network: Network, request: Request, evidence: Evidence | None = None) -> Problem:
         """The problem with its dispersions worked out: seconds for large networks.
 
+        Args:
+            network: The network.
+            request: Recipe and edits.
+            evidence: What is known besides the weights; None for nothing.
+
         Raises:
-            RecipeError: evidence that the recipe needs is missing or belongs to other weights.
+            RecipeError: Evidence that the recipe needs is missing or belongs to other weights.
         """
         evidence = evidence or Evidence()
         return cls(network, request, evidence, dispersions(network, request.recipe, evidence))

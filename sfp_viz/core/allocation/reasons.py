@@ -53,8 +53,15 @@ class WidthReason:
 def width_reason(problem: Problem, group: str, kept: int) -> WidthReason:
     """Why ``group`` keeps ``kept`` of its units, without working the allocation out again.
 
-    See ``explanation.explain_width`` for more. Raises PlanError for a group that the network has
-    not.
+    See ``explanation.explain_width`` for more.
+
+    Args:
+        problem: The network and what is asked of it.
+        group: Name of the group.
+        kept: Units that it keeps.
+
+    Raises:
+        PlanError: The network has no such group.
     """
     fg, recipe = problem.network.group(group), problem.recipe
     dispersion = problem.dispersions.get(group, 1.0)
@@ -73,7 +80,13 @@ def width_reason(problem: Problem, group: str, kept: int) -> WidthReason:
 
 
 def fixed_width(problem: Problem, group: FilterGroup, kept: int) -> WidthReason | None:
-    """What fixes the width of ``group`` whatever the allocation says; None where nothing does."""
+    """What fixes the width of ``group`` whatever the allocation says; None where nothing does.
+
+    Args:
+        problem: The network and what is asked of it.
+        group: The group.
+        kept: Units that it keeps.
+    """
     recipe, edits = problem.recipe, problem.edits
 
     def reason(kind: WidthReasonKind, value: float = 0.0, removed: int = 0) -> WidthReason:

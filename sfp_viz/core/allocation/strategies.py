@@ -63,6 +63,10 @@ def by_share(budget: Budget, weights: np.ndarray) -> Widths:
 
     The goal never falls as tau grows, so 60 halvings of log tau find it. Then single steps are
     given back by falling weight while the budget holds.
+
+    Args:
+        budget: Cost, budget, bounds and step.
+        weights: Weight of each group [groups], above 0.
     """
     sizes = budget.count.sizes
 
@@ -86,8 +90,11 @@ def by_share(budget: Budget, weights: np.ndarray) -> Widths:
 def by_threshold(budget: Budget, scores: Sequence[np.ndarray]) -> Widths:
     """Units stay whose score reaches one threshold for all groups; the lowest that fits.
 
-    ``scores``: one array [units] a group, comparable between groups. Then units are given back
-    by falling score while the budget holds.
+    Then units are given back by falling score while the budget holds.
+
+    Args:
+        budget: Cost, budget, bounds and step.
+        scores: One array [units] a group, comparable between groups.
     """
     if not len(scores) or budget.fits(budget.high):
         return Widths(budget.high, -np.inf, budget.high.astype(float))
@@ -117,13 +124,17 @@ def by_threshold(budget: Budget, scores: Sequence[np.ndarray]) -> Widths:
 def by_curves(budget: Budget, curves: Mapping[str, np.ndarray]) -> Widths:
     """Units go where the goal falls most for the least rise of damage (docs/method.md).
 
-    ``curves``: for each group the damage when 0, 1 .. size units are gone, never falling; groups
-    without one stay at ``high``. Greedy on the lower convex hull of each curve, so that neither a
-    flat start that hides a cliff nor a steep one before a plateau misleads it: of all next pieces
-    of hull the one with the smallest rise per saved unit of the goal goes, until the budget
-    holds. As the others shrink a piece saves less, so that its price only grows and stale prices
-    are lower bounds. Then steps are given back, the most damage saved for each unit of the goal
-    first. Deterministic: of equal prices the first group goes.
+    Greedy on the lower convex hull of each curve, so that neither a flat start that hides a cliff
+    nor a steep one before a plateau misleads it: of all next pieces of hull the one with the
+    smallest rise per saved unit of the goal goes, until the budget holds. As the others shrink a
+    piece saves less, so that its price only grows and stale prices are lower bounds. Then steps are
+    given back, the most damage saved for each unit of the goal first. Deterministic: of equal
+    prices the first group goes.
+
+    Args:
+        budget: Cost, budget, bounds and step.
+        curves: Damage [units + 1] by group, with 0, 1 .. all units removed, never falling; groups
+            without one keep ``high`` units.
     """
     count, high, step = budget.count, budget.high, budget.step
     low = np.where([name in curves for name in count.names], budget.low, high)

@@ -53,9 +53,18 @@ class Differences:
 
 
 def differences(a: Plan, b: Plan, network: Network) -> Differences:
-    """What differs between two plans for ``network``; PlanError where one does not fit it.
+    """What differs between two plans for ``network``.
 
-    Groups are in the network's order; those cut alike are left out.
+    Args:
+        a: One plan.
+        b: The other.
+        network: The network of both.
+
+    Returns:
+        Groups are in the network's order; those cut alike are left out.
+
+    Raises:
+        PlanError: A plan does not fit the network.
     """
     kept_a, kept_b = kept_units(network, a), kept_units(network, b)
     groups = []

@@ -104,7 +104,12 @@ def drawable(rows: Iterable[Published], *, axis: str = "macs") -> tuple[Publishe
 
 
 def saving(row: Published, axis: str) -> float | None:
-    """Share of MACs or params that a row saves, 0..1; None if not known."""
+    """Share of MACs or params that a row saves, 0..1; None if not known.
+
+    Args:
+        row: The result.
+        axis: 'macs', or 'params'.
+    """
     return row.macs_saved if axis == "macs" else row.params_saved
 
 

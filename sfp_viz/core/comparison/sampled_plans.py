@@ -111,6 +111,13 @@ def predicted_damage(problem: Problem, kept: Mapping[str, int]) -> dict[str, flo
 
     'dispersion': see below. 'functional': the sum over groups of the error that the next layers
     cannot make up for. 'sensitivity': the sum of the log-odds that each group costs alone.
+
+    Args:
+        problem: The network with its evidence, and dispersions 0..1 by group.
+        kept: Units that each group keeps, by name, 1 or more.
+
+    Raises:
+        PlanError: A measured group cannot keep so many units.
     """
     network, evidence, gamma = problem.network, problem.evidence, problem.recipe.gamma
     shares = {g.name: kept[g.name] / g.size for g in network.free}
@@ -125,7 +132,13 @@ def predicted_damage(problem: Problem, kept: Mapping[str, int]) -> dict[str, flo
 
 
 def edits_of(network: Network, draw: Draw, edits: Edits | None = None) -> Edits:
-    """``edits`` with every ratio set by hand, so that a plan made with them is the draw's."""
+    """``edits`` with every ratio set by hand, so that a plan made with them is the draw's.
+
+    Args:
+        network: The network.
+        draw: One plan for it.
+        edits: Changes by hand to start from; locked groups keep all units. None for none.
+    """
     edits = edits or Edits(network.digest)
     ratios = tuple(
         (name, 1 - kept / network.group(name).size)
@@ -142,6 +155,11 @@ def damage_by_dispersion(
 
     At equal cost, where every unit of every group costs alike, its minimum keeps shares in
     proportion to D ** gamma, which is the rule of docs/method.md.
+
+    Args:
+        dispersions: Kernel Dispersion 0..1 by group; groups without one do not count.
+        gamma: Exponent, 0 or more.
+        shares: Share of its units that each group keeps, above 0, up to 1.
     """
     return float(
         sum(

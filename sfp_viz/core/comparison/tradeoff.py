@@ -50,19 +50,34 @@ class Point:
 
 
 def cost_on(point: Point, axis: Axis) -> float | None:
-    """MACs, params or milliseconds of a point; None where they are not known."""
+    """MACs, params or milliseconds of a point; None where they are not known.
+
+    Args:
+        point: The network.
+        axis: Which cost.
+    """
     if axis == "latency":
         return point.latency.latency_ms if point.latency else None
     return getattr(point, axis) or None
 
 
 def cost_span(point: Point, axis: Axis) -> Span | None:
-    """The quartiles of a measured latency; None for what is counted exactly."""
+    """The quartiles of a measured latency; None for what is counted exactly.
+
+    Args:
+        point: The network.
+        axis: Which cost.
+    """
     return point.latency.latency_iqr_ms if axis == "latency" and point.latency else None
 
 
 def reduction_of(point: Point, axis: Axis) -> float | None:
-    """Share of the unpruned network's MACs or params that is gone, up to 1; None if not known."""
+    """Share of the unpruned network's MACs or params that is gone, up to 1; None if not known.
+
+    Args:
+        point: The network.
+        axis: Which cost; a latency has no reduction.
+    """
     cost = cost_on(point, axis)
     before = getattr(point.whole, axis, 0) if point.whole else 0
     return 1 - cost / before if cost and before else None
@@ -84,12 +99,22 @@ def accuracy_change_span(point: Point) -> Span | None:
 
 
 def with_known_cost(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
-    """The points whose cost on the axis is known."""
+    """The points whose cost on the axis is known.
+
+    Args:
+        points: Networks, in any order.
+        axis: Which cost.
+    """
     return tuple(point for point in points if cost_on(point, axis) is not None)
 
 
 def rate_point(point: Point, axis: Axis) -> Rated:
-    """A point as the Pareto front sees it; its cost on the axis must be known."""
+    """A point as the Pareto front sees it; its cost on the axis must be known.
+
+    Args:
+        point: The network.
+        axis: Which cost.
+    """
     cost = cost_on(point, axis)
     return Rated(cost or 0.0, point.accuracy, cost_span(point, axis), point.interval)
 
@@ -102,21 +127,37 @@ def latency_condition(point: Point) -> tuple[str, int, int] | None:
 
 def comparable_points(points: Sequence[Point], axis: Axis) -> tuple[Point, ...]:
     """The points among which a front is drawn: trained ones and the unpruned network, or, where
-    nothing is trained, the one-shot ones with it. Trained and untrained are not mixed."""
+    nothing is trained, the one-shot ones with it. Trained and untrained are not mixed.
+
+    Args:
+        points: Networks, in any order.
+        axis: The cost; those for which it is not known are left out.
+    """
     known = with_known_cost(points, axis)
     stage = "fine-tuned" if any(p.stage == "fine-tuned" for p in known) else "one-shot"
     return tuple(p for p in known if p.stage in (stage, "unpruned"))
 
 
 def standings_by_key(points: Sequence[Point], axis: Axis) -> dict[str, Standing]:
-    """How each point that the front is drawn among stands to it, by its key."""
+    """How each point that the front is drawn among stands to it, by its key.
+
+    Args:
+        points: Networks with different keys.
+        axis: Which cost.
+    """
     among = comparable_points(points, axis)
     among_standings = standings([rate_point(point, axis) for point in among])
     return {point.key: standing for point, standing in zip(among, among_standings, strict=True)}
 
 
 def beating_point(points: Sequence[Point], axis: Axis, key: str) -> Point | None:
-    """The point that surely beats the one with ``key``; None where nobody does."""
+    """The point that surely beats the one with ``key``; None where nobody does.
+
+    Args:
+        points: Networks with different keys.
+        axis: Which cost.
+        key: Key of the point in question.
+    """
     among = comparable_points(points, axis)
     at = next((i for i, point in enumerate(among) if point.key == key), None)
     other = None if at is None else beaten_by([rate_point(point, axis) for point in among])[at]

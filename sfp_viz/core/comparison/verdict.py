@@ -73,7 +73,12 @@ class Ranking:
 
 
 def agreement(trust: Trust, predictor: str) -> Agreement | None:
-    """Rank correlation for one of ``PREDICTORS``; None for fewer than 4 plans or no spread."""
+    """Rank correlation for one of ``PREDICTORS``; None for fewer than 4 plans or no spread.
+
+    Args:
+        trust: The measured plans.
+        predictor: 'dispersion', 'functional' or 'sensitivity'.
+    """
     pairs = [
         (-dict(d.predicted)[predictor], float(d.right))
         for d in trust.draws
@@ -96,7 +101,12 @@ def agreements(trust: Trust) -> tuple[Agreement, ...]:
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Pearson correlation of the ranks, ties by their mean rank; NaN where one is constant."""
+    """Pearson correlation of the ranks, ties by their mean rank; NaN where one is constant.
+
+    Args:
+        first: Values [n].
+        second: Values [n].
+    """
     a, b = _ranks(first), _ranks(second)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")

@@ -28,12 +28,28 @@ class Cost:
 
 
 def cost(network: Network, plan: Plan | None = None) -> Cost:
-    """Cost of the network, or of what ``plan`` leaves of it; exact to the last unit."""
+    """Cost of the network, or of what ``plan`` leaves of it; exact to the last unit.
+
+    Args:
+        network: The network.
+        plan: What to remove; None for nothing.
+
+    Raises:
+        PlanError: The plan does not fit the network.
+    """
     return cost_of_widths(network, kept_units(network, plan))
 
 
 def cost_of_widths(network: Network, kept: Mapping[str, int]) -> Cost:
-    """Cost when each group keeps ``kept[name]`` units; groups not named stay whole."""
+    """Cost of the network at these widths; exact to the last unit.
+
+    Args:
+        network: The network.
+        kept: Units that each group keeps, by name; groups that are missing keep all.
+
+    Raises:
+        PlanError: The widths do not divide into the conv_groups of a layer.
+    """
     channels = network.channels(kept)
     macs = params = peak = 0
     for term in network.terms:

@@ -40,7 +40,13 @@ class LatencyTable:
 
     def layer_ms(self, owner: str, outs: int, ins: int) -> float:
         """Estimated milliseconds of one operation at these widths: bilinear on the grid, and
-        nondecreasing in both; past its ends as at the ends."""
+        nondecreasing in both; past its ends as at the ends.
+
+        Args:
+            owner: Name of the operation, one of ``points``.
+            outs: Output channels.
+            ins: Input channels.
+        """
         return _grid_of(self, owner).ms(outs, ins)
 
 
@@ -48,6 +54,10 @@ def widths_to_measure(network: Network, term: CostTerm) -> tuple[tuple[int, int]
     """(output, input) channels of ``term`` when its groups keep each of ``SHARES``: a full grid.
 
     A side that no plan changes has one width. A depthwise layer has as many outputs as inputs.
+
+    Args:
+        network: The network.
+        term: The cost term of one operation.
     """
     tied = term.conv_groups == term.ins and term.ins != (("", 1),)
     outs, ins = _steps(network, term.outs), _steps(network, term.ins)
@@ -57,11 +67,18 @@ def widths_to_measure(network: Network, term: CostTerm) -> tuple[tuple[int, int]
 
 
 def estimate(network: Network, table: LatencyTable, kept: Mapping[str, int]) -> float:
-    """Milliseconds of a forward pass when each group keeps ``kept`` units; others are whole.
+    """Milliseconds of a forward pass at these widths; estimated.
 
     The sum over operations of their time at these widths, and of the rest, of which a share
-    (``FIXED``) stays and the other shrinks with the sum of all outputs. Estimated; raises
-    PlanError when the table was measured on other weights.
+    (``FIXED``) is constant and the other shrinks with the sum of all outputs.
+
+    Args:
+        network: The network.
+        table: Measured times of its operations.
+        kept: Units that each group keeps, by name; groups that are missing keep all.
+
+    Raises:
+        PlanError: The table was measured on other weights.
     """
     if table.digest != network.digest:
         raise PlanError(
@@ -194,6 +211,11 @@ class LayerTimes:
         self.fixed = table.rest_ms * (1 - moving)
 
     def all(self, outs: np.ndarray, ins: np.ndarray) -> np.ndarray:
-        """Milliseconds of each layer at these channels, float64 [terms]."""
+        """Milliseconds of each layer at these channels, float64 [terms].
+
+        Args:
+            outs: Output channels of each layer [terms].
+            ins: Input channels of each layer [terms].
+        """
         widths = zip(self.each, outs.tolist(), ins.tolist(), strict=True)
         return np.array([ms(a, b) for ms, a, b in widths], dtype=np.float64)

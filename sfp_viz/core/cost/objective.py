@@ -60,10 +60,18 @@ class Objective:
 
 
 def objective_of(network: Network, goal: str, table: LatencyTable | None = None) -> Objective:
-    """A quick function of the widths for one goal: 'macs', 'params', 'memory' or 'latency'.
+    """The cost that a goal counts, as a function of the widths.
 
-    Equal to ``cost_of_widths`` to the last unit, or to ``latency.estimate``. Raises RecipeError
-    for latency without a table.
+    Equal to ``cost_of_widths`` to the last unit, or to ``latency.estimate``.
+
+    Args:
+        network: The network.
+        goal: 'macs', 'params', 'memory' or 'latency'.
+        table: Measured times of the layers, for 'latency'.
+
+    Raises:
+        RecipeError: 'latency' without a table.
+        PlanError: The table was measured on other weights.
     """
     return Objective(network, goal, table)
 
@@ -102,7 +110,12 @@ class IncrementalCost:
         return self.total <= self._goal + 1e-6 and self.measure(self.kept) <= self.budget
 
     def saving(self, group: int, units: int) -> float:
-        """What the goal falls by when ``group`` loses ``units`` more; negative ones come back."""
+        """What the goal falls by when ``group`` loses ``units`` more; negative ones come back.
+
+        Args:
+            group: Index of the group, in the network's order.
+            units: Units that it loses.
+        """
         saved = 0.0
         for term, outs, ins, parts in self._touched[group]:
             o, i, p = self._widths[term]
@@ -111,7 +124,12 @@ class IncrementalCost:
         return saved
 
     def allows(self, group: int, units: int) -> bool:
-        """Whether the budget still holds when ``group`` gets ``units`` back."""
+        """Whether the budget still holds when ``group`` gets ``units`` back.
+
+        Args:
+            group: Index of the group, in the network's order.
+            units: Units that it gets back.
+        """
         left = self._goal - (self.total - self.saving(group, -units))
         if abs(left) > 1e-6 * max(self._goal, 1.0):
             return left > 0
@@ -120,7 +138,12 @@ class IncrementalCost:
         return self.measure(more) <= self.budget
 
     def move(self, group: int, units: int) -> None:
-        """Take ``units`` from ``group``."""
+        """Take ``units`` from ``group``.
+
+        Args:
+            group: Index of the group, in the network's order.
+            units: Units that it loses; negative ones come back.
+        """
         saved = self.saving(group, units)
         for term, outs, ins, parts in self._touched[group]:
             o, i, p = self._widths[term]

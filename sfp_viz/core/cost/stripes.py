@@ -54,13 +54,18 @@ def stripe_cost(
     stripes: Mapping[str, int] | None = None,
     kept: Mapping[str, int] | None = None,
 ) -> Cost:
-    """Cost when only live stripes count; ``stripes`` says how many of a layer's kept filters are
-    live (layers not named: all of them; None: those that are not 0 in ``network``).
+    """Cost when only live stripes count.
 
     MACs of a layer = stripes * C_in / conv_groups * H_out * W_out, params = stripes * C_in /
     conv_groups + biases; where the stripes lie (a bit for each position) is not counted, and the
-    peak of activations does not change. ``kept``: units of each group, as in cost_of_widths.
-    Computed; whether a machine gets faster by it has to be measured.
+    peak of activations does not change. Computed; whether a machine gets faster by it has to be
+    measured.
+
+    Args:
+        network: The network.
+        stripes: Live stripes of a layer's kept filters, by layer; layers that are missing have all
+            of theirs. None: those that are not 0 in the network.
+        kept: Units that each group keeps, by name; None for all.
     """
     stripes = stripes_of(network) if stripes is None else stripes
     kept = kept or {}
@@ -81,8 +86,15 @@ def stripe_cost(
 def share_for(
     network: Network, kept: Mapping[str, int], layers: Mapping[str, int], target_macs: float
 ) -> float:
-    """Live share, the same in all ``layers`` (name -> kept filters), at which counted MACs reach
-    ``target_macs``; 0.01 to 1."""
+    """Share of live stripes, 0.01..1 and the same in all ``layers``, at which the counted MACs
+    reach the target.
+
+    Args:
+        network: The network.
+        kept: Units that each group keeps, by name.
+        layers: Kept filters of each layer that may lose stripes, by name.
+        target_macs: The MACs to reach.
+    """
     none = stripe_cost(network, dict.fromkeys(layers, 0), kept).macs
     whole = cost_of_widths(network, kept).macs
     if whole <= target_macs or whole == none:

@@ -58,7 +58,16 @@ def scores_of(recipe: Recipe) -> tuple[str, ...]:
 
 
 def check_evidence(recipe: Recipe, evidence: Evidence | None, digest: str) -> Evidence:
-    """``evidence``, or an empty one; RecipeError where a part is missing or of other weights."""
+    """``evidence``, or an empty one.
+
+    Args:
+        recipe: What decides which parts are needed.
+        evidence: What is there; None for nothing.
+        digest: Of the weights to prune.
+
+    Raises:
+        RecipeError: A part that the recipe needs is missing, or belongs to other weights.
+    """
     evidence = evidence or Evidence()
     for name in needs(recipe):
         record = getattr(evidence, name)
@@ -77,7 +86,12 @@ def check_evidence(recipe: Recipe, evidence: Evidence | None, digest: str) -> Ev
 
 
 def missing_evidence(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
-    """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence."""
+    """What ``recipe`` needs and ``evidence`` has not: names of fields of Evidence.
+
+    Args:
+        recipe: What decides which parts are needed.
+        evidence: What is there.
+    """
     lacks = [name for name in needs(recipe) if getattr(evidence, name) is None]
     observations = evidence.observations
     if (

@@ -82,7 +82,15 @@ class Observations:
         _ELIMINATIONS.of(self).update(eliminations)
 
     def score(self, name: str, group: str) -> np.ndarray:
-        """Scores of a group's units under 'taylor', 'hrank' or 'chip', float64 [units]."""
+        """Scores of a group's units under 'taylor', 'hrank' or 'chip', float64 [units].
+
+        Args:
+            name: The score.
+            group: Name of the group.
+
+        Raises:
+            RecipeError: That score of the group was not observed.
+        """
         values = self.scores.get(name, {}).get(group)
         if values is None:
             raise RecipeError(
@@ -93,7 +101,15 @@ class Observations:
 
 
 def require_observations(observations: Observations | None, what: str) -> Observations:
-    """``observations``, or RecipeError: ``what`` cannot do without."""
+    """``observations``, which ``what`` cannot do without.
+
+    Args:
+        observations: What was observed, or None.
+        what: What needs them, the subject of the message's sentence.
+
+    Raises:
+        RecipeError: There are none.
+    """
     if observations is None:
         raise RecipeError(
             f"{what} needs observations of images. Call observe(model, images), or "

@@ -80,7 +80,17 @@ def collect_sensitivity(
 ) -> Sensitivity:
     """The record of measured ``points`` (group, kept, right), the whole network's among them.
 
-    In any order, also twice. Raises RecipeError when the whole network is missing.
+    Args:
+        network: The network that was measured.
+        recipe: How filters were chosen and compensated.
+        points: (group, units kept, images named right), in any order, also twice.
+        data: Name of the test images.
+        images: How many these are.
+        seconds: How long it took.
+
+    Raises:
+        RecipeError: The whole network was not measured.
+        PlanError: The network has no such group.
     """
     base, fresh = None, -1
     counts_of: dict[str, dict[int, int]] = {}
@@ -101,7 +111,15 @@ def collect_sensitivity(
 
 
 def measured_points(sensitivity: Sensitivity, group: str) -> tuple[Point, ...]:
-    """The measured widths of ``group``, by falling units."""
+    """The measured widths of ``group``, by falling units.
+
+    Args:
+        sensitivity: The measurements.
+        group: Name of the group.
+
+    Raises:
+        PlanError: The group was not measured.
+    """
     whole = sensitivity.fresh / max(1, sensitivity.images)
     return tuple(
         Point(
@@ -119,6 +137,14 @@ def loss(sensitivity: Sensitivity, group: str, kept: int) -> float:
     """Percentage points of one-shot accuracy lost when only ``group`` keeps ``kept`` units.
 
     Estimated, 0 at the whole group. See ``losses``.
+
+    Args:
+        sensitivity: The measurements.
+        group: Name of the group.
+        kept: Units that it keeps, 1 to all.
+
+    Raises:
+        PlanError: The group was not measured, or cannot keep so many units.
     """
     curve = losses(sensitivity, group)
     if not 1 <= kept <= len(curve):
@@ -129,14 +155,29 @@ def loss(sensitivity: Sensitivity, group: str, kept: int) -> float:
 def losses(sensitivity: Sensitivity, group: str) -> np.ndarray:
     """Percentage points lost when 0, 1 ... size - 1 units of ``group`` are gone, float64 [size].
 
-    Measured losses are made monotone and joined (see ``monotone.rising_curve``), up to all of the
+    Measured losses are made monotone and joined (see ``isotonic.rising_curve``), up to all of the
     whole network's accuracy. Estimated.
+
+    Args:
+        sensitivity: The measurements.
+        group: Name of the group.
+
+    Raises:
+        PlanError: The group was not measured.
     """
     return _curve(sensitivity, group, 100 * sensitivity.fresh / max(1, sensitivity.images), False)
 
 
 def odds_lost(sensitivity: Sensitivity, group: str) -> np.ndarray:
-    """As ``losses``, in log-odds of the accuracy, which add up better than points (estimated)."""
+    """As ``losses``, in log-odds of the accuracy, which add up better than points (estimated).
+
+    Args:
+        sensitivity: The measurements.
+        group: Name of the group.
+
+    Raises:
+        PlanError: The group was not measured.
+    """
     return _curve(sensitivity, group, float("inf"), True)
 
 
@@ -147,6 +188,13 @@ def predicted_loss(sensitivity: Sensitivity, kept: Mapping[str, int]) -> float:
     the whole network, its BatchNorm estimated anew, less their sum (our reading: errors of
     different groups are independent). 0 when nothing is thinned. Groups that were not measured
     play no part.
+
+    Args:
+        sensitivity: The measurements.
+        kept: Units that each group keeps, by name.
+
+    Raises:
+        PlanError: A measured group cannot keep so many units.
     """
     if all(units == sensitivity.sizes.get(name, units) for name, units in kept.items()):
         return 0.0
@@ -156,7 +204,15 @@ def predicted_loss(sensitivity: Sensitivity, kept: Mapping[str, int]) -> float:
 
 
 def lost_odds(sensitivity: Sensitivity, kept: Mapping[str, int]) -> float:
-    """The sum over groups of the log-odds lost at ``kept`` units; it orders plans. Estimated."""
+    """The sum over groups of the log-odds lost at ``kept`` units; it orders plans. Estimated.
+
+    Args:
+        sensitivity: The measurements.
+        kept: Units that each group keeps, by name; groups that were not measured do not count.
+
+    Raises:
+        PlanError: A measured group cannot keep so many units.
+    """
     total = 0.0
     for name, units in kept.items():
         if name in sensitivity.right:
@@ -168,7 +224,12 @@ def lost_odds(sensitivity: Sensitivity, kept: Mapping[str, int]) -> float:
 
 
 def log_odds(right: int, images: int) -> float:
-    """ln(p / (1 - p)) of a share of images, half an image added on both sides (Haldane 1956)."""
+    """ln(p / (1 - p)) of a share of images, half an image added on both sides (Haldane 1956).
+
+    Args:
+        right: Images named right.
+        images: All images.
+    """
     return float(np.log((right + 0.5) / (images - right + 0.5)))
 
 
@@ -177,6 +238,11 @@ def changes_since(sensitivity: Sensitivity, recipe: Recipe, digest: str) -> tupl
     weights with ``digest``: the 'digest' alone, or fields of the recipe; () while it holds.
 
     Only what chooses filters and makes up for them counts, not what says how many are pruned.
+
+    Args:
+        sensitivity: The measurements.
+        recipe: The recipe that is to use them.
+        digest: Of the weights that are to be pruned.
     """
     if sensitivity.digest != digest:
         return (("digest", sensitivity.digest, digest),)

@@ -65,33 +65,73 @@ class Edits:
         return any((*bounds, self.clusters, self.keep, self.remove))
 
     def with_ratio(self, group: str, ratio: float | None) -> Edits:
-        """The ratio of ``group`` by hand; None gives it back to the suggestion."""
+        """The edits with this ratio of ``group``.
+
+        Args:
+            group: Name of the group.
+            ratio: Share of its filters to remove, 0..1; None leaves it to the suggestion.
+
+        Raises:
+            PlanError: The ratio is no share.
+        """
         others = tuple(pair for pair in self.ratios if pair[0] != group)
         return replace(self, ratios=others if ratio is None else (*others, (group, ratio)))
 
     def with_clusters(self, group: str, labels: tuple[int, ...] | None) -> Edits:
-        """The clusters of ``group`` by hand; None gives them back to the recipe."""
+        """The edits with these clusters of ``group``.
+
+        Args:
+            group: Name of the group.
+            labels: Cluster of each filter [units]; None leaves them to the recipe.
+        """
         others = tuple(pair for pair in self.clusters if pair[0] != group)
         whole = others if labels is None else (*others, (group, tuple(int(x) for x in labels)))
         return replace(self, clusters=whole)
 
     def with_protected(self, group: str, protected: bool) -> Edits:
-        """Leave ``group`` whole, or free it again."""
+        """Leave ``group`` whole, or free it again.
+
+        Args:
+            group: Name of the group.
+            protected: Whether it is left whole.
+        """
         others = tuple(name for name in self.protected if name != group)
         return replace(self, protected=(*others, group) if protected else others)
 
     def with_least(self, group: str, units: int | None) -> Edits:
-        """``group`` keeps at least ``units``, whatever the suggestion; None lifts that."""
+        """The edits with this minimum of ``group``.
+
+        Args:
+            group: Name of the group.
+            units: Units that it keeps at least; None for no minimum.
+
+        Raises:
+            PlanError: The minimum is below 1 or above the group's maximum.
+        """
         others = tuple(pair for pair in self.least if pair[0] != group)
         return replace(self, least=others if units is None else (*others, (group, int(units))))
 
     def with_most(self, group: str, units: int | None) -> Edits:
-        """``group`` keeps at most ``units``, whatever the suggestion; None lifts that."""
+        """The edits with this maximum of ``group``.
+
+        Args:
+            group: Name of the group.
+            units: Units that it keeps at most; None for no maximum.
+
+        Raises:
+            PlanError: The maximum is below the group's minimum.
+        """
         others = tuple(pair for pair in self.most if pair[0] != group)
         return replace(self, most=others if units is None else (*others, (group, int(units))))
 
     def with_filter(self, group: str, unit: int, fate: str | None) -> Edits:
-        """Fix one filter: ``fate`` is 'keep', 'remove' or None to leave it to the recipe."""
+        """The edits with one filter fixed, or left to the recipe again.
+
+        Args:
+            group: Name of the group.
+            unit: The filter, counted from 0.
+            fate: 'keep', 'remove', or None to leave it to the recipe.
+        """
         keep = tuple(pair for pair in self.keep if pair != (group, unit))
         remove = tuple(pair for pair in self.remove if pair != (group, unit))
         if fate == "keep":

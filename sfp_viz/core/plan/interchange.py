@@ -44,7 +44,13 @@ def pruning_ratio_dict(network: Network, plan: Plan) -> dict[str, float]:
 
     Which filters go is then its own choice; only widths are carried over. All layers of a group
     have one ratio. It is a hair below the share where rounding down would take one filter more.
-    Raises PlanError when the plan does not fit the network.
+
+    Args:
+        network: The network.
+        plan: A plan for it.
+
+    Raises:
+        PlanError: The plan does not fit the network.
     """
     ratios = {}
     for group in network.groups:

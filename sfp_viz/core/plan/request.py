@@ -20,7 +20,12 @@ class Request:
 
     @classmethod
     def of(cls, recipe: Recipe, edits: Edits | None) -> Request:
-        """The request of a recipe and of edits as files and sessions hold them: None for none."""
+        """The request of a recipe and of edits as files and sessions hold them: None for none.
+
+        Args:
+            recipe: The recipe.
+            edits: Changes by hand, or None.
+        """
         return cls(recipe, edits) if edits else cls(recipe)
 
     def with_recipe(self, **changes) -> Request:

@@ -77,7 +77,12 @@ class Sweep:
 def comparable_recipe(name: str, like: Recipe) -> Recipe:
     """The recipe called ``name``, with the goal of ``like`` and its way with coupled groups, so
     that all members count and cut the same. Those that thin every group alike may do so as far as
-    the target asks."""
+    the target asks.
+
+    Args:
+        name: One of ``recipe.NAMED``.
+        like: The recipe that says the goal, and how coupled groups are pruned.
+    """
     recipe = replace(NAMED[name](), goal=like.goal, coupled=like.coupled)
     return replace(recipe, max_ratio=0.99) if recipe.allocation == "uniform" else recipe
 

@@ -8,7 +8,15 @@ from sfp_viz.errors import PlanError
 
 
 def kept_units(network: Network, plan: Plan | None) -> dict[str, int]:
-    """Units each group keeps, by its name; PlanError where the plan does not fit the network."""
+    """Units that each group keeps, by name.
+
+    Args:
+        network: The network.
+        plan: What to remove; None for nothing.
+
+    Raises:
+        PlanError: The plan does not fit the network.
+    """
     kept = {group.name: group.size for group in network.groups}
     if plan is not None:
         check_plan(network, plan)
@@ -18,7 +26,16 @@ def kept_units(network: Network, plan: Plan | None) -> dict[str, int]:
 
 
 def check_plan(network: Network, plan: Plan) -> None:
-    """Raise PlanError unless the plan was made for these weights and cuts what may be cut."""
+    """Check that the plan was made for these weights and cuts what may be cut.
+
+    Args:
+        network: The network.
+        plan: The plan.
+
+    Raises:
+        PlanError: The plan was made for other weights, or removes what the network does not have or
+            what cannot be removed.
+    """
     if plan.digest != network.digest:
         raise PlanError(
             f"The plan was made for other weights ({plan.digest}, here {network.digest}). "

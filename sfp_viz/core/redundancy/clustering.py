@@ -36,10 +36,18 @@ def labels_of(
     starts: int = 0,
     leading: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Cluster of each point; exactly ``k`` of them, but for 'hdbscan', which finds its own.
+    """Cluster of each point; 'hdbscan' finds their number itself.
 
-    ``starts`` of k-means, 0 for as many as usual; ``leading`` eigenvectors that 'spectral' needs
-    not find again.
+    Args:
+        points: Different live filters.
+        method: 'kmeans', 'agglomerative', 'average', 'complete', 'spectral' or 'hdbscan'.
+        k: Number of clusters; at most one for each point.
+        seed: Of k-means.
+        starts: Of k-means; 0 for as many as usual.
+        leading: Eigenvectors [n, k or more] that 'spectral' needs not find again.
+
+    Returns:
+        Labels 0..k-1, int64 [n].
     """
     if method == "hdbscan":
         return _by_density(points)
@@ -74,6 +82,11 @@ def count_by_silhouette(points: Points, method: str, seed: int) -> int:
     """Of six numbers from 2 to n - 1, at most 512, the one with the best mean silhouette.
 
     Rousseeuw 1987. Undefined below three different filters: each is a cluster then.
+
+    Args:
+        points: Different live filters.
+        method: How they are clustered.
+        seed: Of k-means.
     """
     if len(points) < 3:
         return len(points)
@@ -89,7 +102,12 @@ def count_by_silhouette(points: Points, method: str, seed: int) -> int:
 
 def silhouette(points: Points, labels: np.ndarray) -> float:
     """Mean over filters of (b - a) / max(a, b): a the mean distance inside the own cluster, b to
-    the nearest other one; a filter alone in its cluster counts 0."""
+    the nearest other one; a filter alone in its cluster counts 0.
+
+    Args:
+        points: Different live filters.
+        labels: Cluster of each, 0..k-1 [n].
+    """
     k = int(labels.max()) + 1
     sums = np.stack([points.apart[:, labels == c] @ points.weights[labels == c] for c in range(k)])
     mass = np.bincount(labels, points.weights, k)

@@ -40,16 +40,24 @@ def clusters(
     seed: int = 0,
     kind: str = "cosine",
 ) -> Clusters:
-    """Cluster the rows of a filter matrix (``similarity.compared``) into ``k`` clusters.
+    """Cluster the rows of a filter matrix (``similarity.comparison_matrix``).
 
-    ``method``: 'kmeans' (k-means++, 10 starts, 3 above 512 filters), 'agglomerative' (Ward),
-    'average' or 'complete' linkage, 'spectral' (normalised cuts), 'hdbscan' (by density; it finds
-    its own number, and what it calls noise are clusters of one). Distances are those of ``kind``:
-    with cosine k-means is spherical; with 'activation' ``matrix`` is a covariance. ``k`` may be a
-    rule: 'threshold', as many as complete linkage has where its similarities stay at 0.5, or
-    'silhouette', the best separated of six numbers. Dead filters are left out; equal ones stay
-    together, so there are never more clusters than different filters (with 'correlation' those
-    whose weights are all one number are like no other). The order of the filters plays no part.
+    Dead filters are left out; equal ones are kept together, so there are never more clusters than
+    different filters (with 'correlation' those whose weights are all one number are like no other).
+    The order of the filters plays no part.
+
+    Args:
+        matrix: Rows to cluster [units, features]; for 'activation' a covariance [units, units].
+        method: 'kmeans' (k-means++, 10 starts, 3 above 512 filters), 'agglomerative' (Ward),
+            'average' or 'complete' linkage, 'spectral' (normalized cuts), or 'hdbscan' (by density;
+            it finds its own number, and what it calls noise are clusters of one).
+        k: Number of clusters, or a rule: 'threshold', as many as complete linkage has at
+            similarities of 0.5 or more, or 'silhouette', the best separated of six numbers.
+        seed: Of k-means.
+        kind: The similarity whose distances are used; with 'cosine' k-means is spherical.
+
+    Raises:
+        RecipeError: The method or the kind is not known.
     """
     known = get_args(Clustering)
     if method not in known:
@@ -70,26 +78,60 @@ def canonical(labels: Iterable[int]) -> Labels:
 
 
 def merge(labels: Labels, units: Iterable[int]) -> Labels:
-    """The clusters that hold ``units`` become one."""
+    """The clusters that hold ``units`` become one.
+
+    Args:
+        labels: Cluster of each unit, -1 for dead ones.
+        units: Units whose clusters to merge; dead ones are ignored.
+
+    Raises:
+        PlanError: A unit does not exist, or none of them is alive.
+    """
     touched = {labels[unit] for unit in _living(labels, units)}
     target = min(touched)
     return canonical(target if label in touched else label for label in labels)
 
 
 def split(labels: Labels, units: Iterable[int]) -> Labels:
-    """``units`` become a cluster of their own."""
+    """``units`` become a cluster of their own.
+
+    Args:
+        labels: Cluster of each unit, -1 for dead ones.
+        units: Units to take out of their clusters; dead ones are ignored.
+
+    Raises:
+        PlanError: A unit does not exist, or none of them is alive.
+    """
     return _placed(labels, units, max(labels) + 1)
 
 
 def move(labels: Labels, units: Iterable[int], cluster: int) -> Labels:
-    """``units`` go to ``cluster``, a label that exists."""
+    """``units`` become members of ``cluster``.
+
+    Args:
+        labels: Cluster of each unit, -1 for dead ones.
+        units: Units to move; dead ones are ignored.
+        cluster: A label that exists.
+
+    Raises:
+        PlanError: There is no such cluster or unit, or none of the units is alive.
+    """
     if cluster < 0 or cluster not in labels:
         raise PlanError(f"There is no cluster {cluster}; the last is {max(labels)}.")
     return _placed(labels, units, cluster)
 
 
 def representative(labels: Labels, importance: np.ndarray, cluster: int) -> int:
-    """The most important unit of ``cluster``, the first of equals."""
+    """The most important unit of ``cluster``, the first of equals.
+
+    Args:
+        labels: Cluster of each unit, -1 for dead ones.
+        importance: Importance of each unit [units].
+        cluster: A label that exists.
+
+    Raises:
+        PlanError: There is no such cluster.
+    """
     members = [unit for unit, label in enumerate(labels) if label == cluster]
     if cluster < 0 or not members:
         raise PlanError(f"There is no cluster {cluster}; the last is {max(labels, default=-1)}.")

@@ -25,6 +25,13 @@ def kernel_dispersion(matrix: np.ndarray, kind: str = "nearest") -> float:
     of the same number and length have; a dead filter counts as a duplicate. A single live filter
     has no neighbor and counts as spread. effective_rank, mean and, for a covariance instead of
     filters, activation: see below.
+
+    Args:
+        matrix: Filters as rows [units, features]; for 'activation' a covariance [units, units].
+        kind: 'nearest', 'effective_rank', 'mean' or 'activation'.
+
+    Raises:
+        RecipeError: The kind is not known.
     """
     if kind == "effective_rank":
         return effective_rank(matrix)
@@ -56,6 +63,10 @@ def random_spread(units: int, features: int) -> float:
     The cosine t of two random directions in p dimensions has (t + 1) / 2 ~ Beta((p - 1) / 2,
     (p - 1) / 2), and the others are independent given the first, so that with its distribution
     function F the expectation is the integral of F(t) ** (units - 1) over -1..1, exactly.
+
+    Args:
+        units: Number of directions, 1 or more.
+        features: Their dimensions, 1 or more.
     """
     from scipy.special import betainc
 
@@ -123,7 +134,16 @@ def group_dispersion(
     """Kernel Dispersion of a group: the mean over its layers, weighted by their weights.
 
     activation: of the whole group, as observed; a group whose channels no layer reads directly
-    could not be observed and counts as spread (1). RecipeError without observations.
+    could not be observed and counts as spread (1).
+
+    Args:
+        network: The network.
+        group: One of its groups.
+        kind: See ``kernel_dispersion``.
+        observations: What was observed, for 'activation'.
+
+    Raises:
+        RecipeError: 'activation' without observations, or an unknown kind.
     """
     if kind == "activation":
         checked = require_observations(observations, "The Kernel Dispersion of activations")
@@ -143,9 +163,16 @@ def dispersions(
 ) -> dict[str, float]:
     """Kernel Dispersion 0..1 of every group that may be cut, by name, in network order.
 
-    'activation' without observations, which only a recipe that does not share out by dispersion
-    may have, is 'nearest'. Raises RecipeError where evidence that the recipe needs is missing or
-    belongs to other weights.
+    'activation' without observations, which only a recipe that does not share out by dispersion may
+    have, is 'nearest'.
+
+    Args:
+        network: The network.
+        recipe: Its kind of dispersion.
+        evidence: What is known besides the weights; None for nothing.
+
+    Raises:
+        RecipeError: Evidence that the recipe needs is missing or belongs to other weights.
     """
     observations = check_evidence(recipe, evidence, network.digest).observations
     kind = dispersion_kind(recipe, observations)
@@ -153,6 +180,11 @@ def dispersions(
 
 
 def dispersion_kind(recipe: Recipe, observations: Observations | None) -> str:
-    """The recipe's kind of dispersion; 'nearest' in place of 'activation' without observations."""
+    """The recipe's kind of dispersion; 'nearest' in place of 'activation' without observations.
+
+    Args:
+        recipe: The recipe.
+        observations: What was observed, or None.
+    """
     is_unobserved = recipe.dispersion == "activation" and observations is None
     return "nearest" if is_unobserved else recipe.dispersion

@@ -38,6 +38,10 @@ def umap_map(matrix: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Starts from the PCA; 15 neighbors (fewer for fewer filters), minimum distance 0.1. Fewer than
     five filters are too few for it and get their PCA.
+
+    Args:
+        matrix: Filters as rows [units, features].
+        seed: Of the layout.
     """
     start = pca(matrix)
     if len(matrix) < 5:
@@ -64,6 +68,11 @@ def trustworthiness(matrix: np.ndarray, coords: np.ndarray, neighbors: int = 10)
 
     After Venna and Kaski 2001. nan for fewer than five filters; fewer ``neighbors`` where there
     are fewer than twice as many filters.
+
+    Args:
+        matrix: Filters as rows [units, features].
+        coords: Their places in the picture [units, 2].
+        neighbors: How many neighbors count, 1 or more.
     """
     if len(matrix) < 5:
         return float("nan")

@@ -52,6 +52,17 @@ def importance(
 
     l1, l2, fpgm and bn_scale of several layers: the mean of their scores, each divided by the
     layer's mean (our reading).
+
+    Args:
+        network: The network.
+        group: One of its groups.
+        criterion: One of the above.
+        seed: For 'random'.
+        observations: What was observed, for the criteria that need it.
+
+    Raises:
+        RecipeError: The criterion is not known, needs observations that are missing, a BatchNorm
+            that a layer has not, or what an old reading does not say.
     """
     if criterion == "random":
         name = int.from_bytes(hashlib.sha256(group.name.encode()).digest()[:8], "big")
@@ -71,7 +82,12 @@ def importance(
 
 
 def lead_group(group: FilterGroup, recipe: Recipe) -> FilterGroup:
-    """The layers that speak for a group: with 'pacesetter' the first alone."""
+    """The layers that speak for a group: with 'pacesetter' the first alone.
+
+    Args:
+        group: The group.
+        recipe: How coupled groups are pruned.
+    """
     return replace(group, layers=group.layers[:1]) if recipe.coupled == "pacesetter" else group
 
 
@@ -79,7 +95,17 @@ def importance_in(
     network: Network, group: FilterGroup, recipe: Recipe, observations: Observations | None = None
 ) -> np.ndarray:
     """``importance`` as ``recipe`` asks for it, of the layers that speak for the group; but
-    'group_magnitude' counts all that goes with a unit, whoever sets the pace."""
+    'group_magnitude' counts all that goes with a unit, whoever sets the pace.
+
+    Args:
+        network: The network.
+        group: One of its groups.
+        recipe: Its criterion, seed, and how coupled groups are pruned.
+        observations: What was observed, for the criteria that need it.
+
+    Raises:
+        RecipeError: See ``importance``.
+    """
     scored = group if recipe.criterion == "group_magnitude" else lead_group(group, recipe)
     return importance(network, scored, recipe.criterion, recipe.seed, observations)
 

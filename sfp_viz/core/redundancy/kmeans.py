@@ -13,11 +13,18 @@ _FEW = 256
 
 
 def kmeans(gram: np.ndarray, weights: np.ndarray, k: int, *, seed: int, starts: int) -> np.ndarray:
-    """Labels 0..k-1 of n points with inner products ``gram`` [n, n] and ``weights`` [n].
+    """Labels 0..k-1 of n points, int64 [n].
 
     Lloyd's rounds from ``starts`` draws of k-means++ (Arthur and Vassilvitskii 2007; the best of a
-    few candidates a step); the draw with the least weighted sum of squared distances wins. An
-    empty cluster takes the point farthest from its center, so that all k are used.
+    few candidates a step); the draw with the least weighted sum of squared distances wins. An empty
+    cluster takes the point farthest from its center, so that all k are used.
+
+    Args:
+        gram: Inner products of the points, float64 [n, n].
+        weights: How often each point counts [n], above 0.
+        k: Number of clusters, 1 to n.
+        seed: Of the draws.
+        starts: Number of draws, 1 or more.
     """
     squares = np.diag(gram)
     apart = np.maximum(squares[:, None] + squares[None, :] - 2 * gram, 0)

@@ -14,8 +14,15 @@ DEAD = 1e-6  # a row is dead when its norm is at most this share of the largest 
 def layer_matrix(network: Network, group: FilterGroup, layer: str) -> np.ndarray:
     """Filters of one layer of the group as float32 rows [units, features].
 
-    With grouped convolutions a row joins the filters of one offset in all conv_groups. Raises
-    PlanError where the layer has not the group's width, or its weights are not finite.
+    With grouped convolutions a row joins the filters of one offset in all conv_groups.
+
+    Args:
+        network: The network.
+        group: One of its groups.
+        layer: Name of one of the group's layers.
+
+    Raises:
+        PlanError: The layer has not the group's width, or its weights are not finite.
     """
     weight = network.layer(layer).weight
     if len(weight) != group.width:
@@ -37,6 +44,13 @@ def filter_matrix(network: Network, group: FilterGroup) -> np.ndarray:
 
     One layer: its raw weights. Several layers: each divided by its Frobenius norm, so that none
     outweighs the others, and joined (docs/method.md, 'Filters as rows').
+
+    Args:
+        network: The network.
+        group: One of its groups.
+
+    Raises:
+        PlanError: See ``layer_matrix``.
     """
     matrices = [layer_matrix(network, group, layer) for layer in group.layers]
     if len(matrices) == 1:
@@ -51,7 +65,18 @@ def comparison_matrix(
     observations: Observations | None = None,
 ) -> np.ndarray:
     """What ``kind`` compares: the filter matrix [units, features], or for 'activation' the
-    covariance of what the units feed forward [units, units]. RecipeError without observations."""
+    covariance of what the units feed forward [units, units].
+
+    Args:
+        network: The network.
+        group: One of its groups.
+        kind: 'cosine', 'euclidean', 'correlation' or 'activation'.
+        observations: What was observed, for 'activation'.
+
+    Raises:
+        RecipeError: 'activation' without observations of the group.
+        PlanError: See ``layer_matrix``.
+    """
     if kind != "activation":
         return filter_matrix(network, group)
     return require_observations(observations, "The similarity of activations").of(group.name)[1]
@@ -62,6 +87,10 @@ def live(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
 
     For 'activation', of a covariance: standard deviation above 1e-6 of the largest. A unit that
     always feeds forward the same is dead to the next layer, whatever its weights.
+
+    Args:
+        matrix: Filters as rows [units, features], or a covariance [units, units].
+        kind: 'activation' for a covariance.
     """
     if kind == "activation":
         norms = np.sqrt(np.maximum(np.diag(matrix), 0))
@@ -75,6 +104,13 @@ def rows_as_compared(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
 
     cosine: divided by their norm; correlation: their mean taken off first; euclidean: raw;
     activation: rows with Pearson's correlations as inner products. Dead rows become 0.
+
+    Args:
+        matrix: Filters as rows [units, features]; for 'activation' a covariance [units, units].
+        kind: 'cosine', 'euclidean', 'correlation' or 'activation'.
+
+    Raises:
+        RecipeError: The kind is not known.
     """
     if kind == "activation":
         values, vectors = np.linalg.eigh(inner_products(matrix, kind))
@@ -101,6 +137,13 @@ def inner_products(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
     For 'activation', of a covariance C: Pearson's correlation C_ij / sqrt(C_ii C_jj), 0 where a
     unit is constant. For 'correlation' a live filter of equal weights, which has no direction,
     stands at right angles to all others: 1 with itself.
+
+    Args:
+        matrix: Filters as rows [units, features]; for 'activation' a covariance [units, units].
+        kind: 'cosine', 'euclidean', 'correlation' or 'activation'.
+
+    Raises:
+        RecipeError: The kind is not known.
     """
     if kind != "activation":
         rows = rows_as_compared(matrix, kind)
@@ -121,6 +164,13 @@ def similarity(matrix: np.ndarray, kind: str = "cosine") -> np.ndarray:
     cosine, correlation and activation: -1..1, signed, since an activation tells W from -W.
     euclidean: exp(-d^2 / 2m^2) in 0..1, m the median distance of two live filters. A dead unit has
     0 with every other.
+
+    Args:
+        matrix: Filters as rows [units, features]; for 'activation' a covariance [units, units].
+        kind: 'cosine', 'euclidean', 'correlation' or 'activation'.
+
+    Raises:
+        RecipeError: The kind is not known.
     """
     gram = inner_products(matrix, kind).astype(np.float32)
     if kind == "euclidean":
@@ -138,6 +188,10 @@ def distance(similarities: np.ndarray, kind: str = "cosine") -> np.ndarray:
 
     cosine, correlation, activation: 1 - s, in 0..2. euclidean: sqrt(-2 ln s), in units of the
     median.
+
+    Args:
+        similarities: Of any shape.
+        kind: The similarity that they are.
     """
     if kind == "euclidean":
         return np.sqrt(-2 * np.log(np.clip(similarities, 1e-30, 1)))

@@ -107,6 +107,15 @@ def analyze_group(problem: Problem, group_name: str, kept_units: int) -> GroupAn
 
     share: kappa * ``kept_units``, at least one; one_each: ``kept_units``; threshold, silhouette:
     see clusters.py. With 'pacesetter' the first layer alone speaks for a group of several.
+
+    Args:
+        problem: The network, the recipe and the evidence.
+        group_name: Name of the group.
+        kept_units: Units that it keeps; the number of clusters may depend on it.
+
+    Raises:
+        RecipeError: Evidence that the recipe needs is missing or belongs to other weights.
+        PlanError: The network has no such group.
     """
     network, recipe = problem.network, problem.recipe
     observations = check_evidence(recipe, problem.evidence, network.digest).observations
@@ -132,6 +141,15 @@ def cluster_group(problem: Problem, group_name: str, k: int) -> Clusters:
     """``k`` clusters by hand of one group, by the recipe's similarity and clustering.
 
     HDBSCAN finds its own number, so that average linkage of the same distances stands in for it.
+
+    Args:
+        problem: The network, the recipe and the evidence.
+        group_name: Name of the group.
+        k: Number of clusters, 1 or more.
+
+    Raises:
+        RecipeError: Evidence that the recipe needs is missing or belongs to other weights.
+        PlanError: The network has no such group.
     """
     network, recipe = problem.network, problem.recipe
     observations = check_evidence(recipe, problem.evidence, network.digest).observations

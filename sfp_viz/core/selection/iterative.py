@@ -39,8 +39,14 @@ def all_units(network: Network) -> dict[str, tuple[int, ...]]:
 def check_steps(problem: Problem, steps: Steps) -> None:
     """Refuse at the start what would fail in a late stage.
 
-    Raises RecipeError for recipes that need what is measured on exact weights for long
-    (sensitivity, latency), PlanError for a target that is out of reach.
+    Args:
+        problem: The original network and what is asked of it.
+        steps: The schedule.
+
+    Raises:
+        RecipeError: The recipe needs what was measured on exact weights (sensitivity, latency), or
+            its target is outside of 0.01 to 0.99.
+        PlanError: The target is out of reach.
     """
     network, recipe = problem.network, problem.recipe
     targets(steps, recipe.target_reduction)
@@ -57,10 +63,9 @@ def check_steps(problem: Problem, steps: Steps) -> None:
 
 
 def stage_request(problem: Problem, student: Network, left: Left, target: float) -> Request:
-    """What the stage that reaches ``target``, a share of the original's goal, asks of ``student``.
+    """What the stage that reaches ``target`` asks of ``student``.
 
-    ``problem`` is that of the original network. The request's target is a share of what is left,
-    and its edits are in the student's own numbers:
+    The request's target is a share of what is left, and its edits are in the student's own numbers:
 
     - The target becomes the share of what is left that takes the goal down to its exact budget on
       the original; 0 where an earlier stage went so far already.
@@ -72,6 +77,12 @@ def stage_request(problem: Problem, student: Network, left: Left, target: float)
     - A maximum by hand is reached the same way, stage by stage.
     - A filter marked to go goes in the first stage, one marked to stay stays; clusters by hand
       hold for the filters that are left.
+
+    Args:
+        problem: That of the original network.
+        student: The network as earlier stages left it.
+        left: Original numbers of the units that are left, by group.
+        target: Share of the original's goal that the stage removes in all, 0..0.99.
     """
     original, recipe, edits = problem.network, problem.recipe, problem.edits
     low, high = bounds(problem)
@@ -107,7 +118,12 @@ def stage_request(problem: Problem, student: Network, left: Left, target: float)
 
 
 def units_after(left: Left, plan: Plan) -> dict[str, tuple[int, ...]]:
-    """What is left, in original numbers, once ``plan`` was carried out on the student."""
+    """What is left, in original numbers, once ``plan`` was carried out on the student.
+
+    Args:
+        left: Original numbers of the units that were left, by group.
+        plan: What was removed, in the student's numbers.
+    """
     gone = {removal.group: set(removal.filters) for removal in plan.removals}
     return {
         name: tuple(unit for place, unit in enumerate(units) if place not in gone.get(name, ()))
@@ -117,7 +133,12 @@ def units_after(left: Left, plan: Plan) -> dict[str, tuple[int, ...]]:
 
 def merge_plans(problem: Problem, plans: list[Plan]) -> Plan:
     """The plans of all stages as one plan of the original: each filter that went, in the
-    original's numbers, with the reason it had in its stage."""
+    original's numbers, with the reason it had in its stage.
+
+    Args:
+        problem: That of the original network.
+        plans: One for each stage, in order, in the numbers of its student.
+    """
     original = problem.network
     left, reasons = all_units(original), {group.name: {} for group in original.groups}
     for plan in plans:

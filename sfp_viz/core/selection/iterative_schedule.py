@@ -51,10 +51,16 @@ def targets(steps: Steps, final: float) -> tuple[float, ...]:
     """The reduction that each stage reaches, as shares 0..1 of the original, each above the one
     before; the last is ``final`` itself.
 
-    With k of n stages done: linear f k / n; geometric 1 - (1 - f)^(k / n); cubic
-    f (1 - (1 - k / n)^3), which is equation 1 of Zhu & Gupta 2017 from a dense start, read at the
-    stages. Rounded to 6 digits, as recipes are. Raises RecipeError for a ``final`` outside of
-    0.01 to 0.99.
+    With k of n stages done: linear f k / n; geometric 1 - (1 - f)^(k / n); cubic f (1 - (1 - k /
+    n)^3), which is equation 1 of Zhu & Gupta 2017 from a dense start, read at the stages. Rounded
+    to 6 digits, as recipes are.
+
+    Args:
+        steps: The schedule.
+        final: The last target, 0.01 to 0.99.
+
+    Raises:
+        RecipeError: ``final`` is outside of that.
     """
     if not 0.01 <= final <= 0.99:
         raise RecipeError(f"A run in steps needs a target from 1 to 99 %, not {100 * final:g} %.")

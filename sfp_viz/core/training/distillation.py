@@ -181,7 +181,12 @@ def temperature(settings: Distillation, progress: float, gap: float = 1.0) -> fl
 
 
 def learning_rate(settings: Distillation, progress: float) -> float:
-    """Learning rate at ``progress`` 0..1 of all steps: a linear warm-up, then a cosine to 0."""
+    """Learning rate at a step: a linear warm-up, then a cosine to 0.
+
+    Args:
+        settings: The highest learning rate, and the share of the warm-up.
+        progress: Share of all steps that is done, 0..1.
+    """
     if progress < settings.warmup:
         return settings.learning_rate * min(1.0, (progress + 1e-3) / settings.warmup)
     after_warmup = (progress - settings.warmup) / (1 - settings.warmup)

@@ -37,8 +37,13 @@ def keep_factors(norms: Any, threshold: Any) -> Any:
 
 
 def soft_threshold(values: Any, threshold: Any) -> Any:
-    """Each value moved towards 0 by its threshold, and 0 where it is smaller: the proximal step
-    of a weighted l1 penalty. ``threshold`` is one number or an array like ``values``."""
+    """Each value moved towards 0 by its threshold, and 0 where it is smaller: the proximal step of
+    a weighted l1 penalty.
+
+    Args:
+        values: Of any shape.
+        threshold: One number, or an array like ``values``; 0 or more.
+    """
     return values * shrink_factors(abs(values), threshold)
 
 
@@ -52,7 +57,12 @@ def gate_weights(gates: Any) -> Any:
 def layer_weight(live: float, target: float) -> float:
     """How strongly a layer is penalized, 1 to 0, as its live share falls to the target's:
     clip((live - target) / (1 - target), 0, 1) (our reading of 'adaptive L1' in Liu and Chen
-    2023)."""
+    2023).
+
+    Args:
+        live: Share of the layer that is live, 0..1.
+        target: The share to reach, 0..1.
+    """
     return float(min(1.0, max(0.0, (live - target) / (1 - target)))) if target < 1 else 0.0
 
 

@@ -357,7 +357,12 @@ def check_used(settings: SparseSettings, names: Collection[str]) -> None:
 
 
 def learning_rate(settings: SparseSettings, progress: float) -> float:
-    """Learning rate at ``progress`` 0..1: held until pruned rows are frozen, then a cosine to 0."""
+    """Learning rate at a step: held until pruned rows are frozen, then a cosine to 0.
+
+    Args:
+        settings: The highest learning rate, and the share of epochs in which rows are frozen.
+        progress: Share of all steps that is done, 0..1.
+    """
     frozen = max(0.0, (progress - (1 - settings.settle)) / settings.settle)
     return settings.learning_rate * (1 + math.cos(math.pi * min(1.0, frozen))) / 2
 

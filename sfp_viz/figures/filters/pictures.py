@@ -21,9 +21,13 @@ def filter_pixels(
     """Thumbnails of a layer's kernels: uint8 [filters, kernels, height, width], 128 is zero.
 
     The scale is symmetric around 0 and the same for the whole layer: its 99th percentile of
-    |weight| is 255 or 1, larger weights are cut off. ``kernels`` limits the kernels of a filter to
-    the first so many; None takes all of them. ``window`` is the (channels, height, width) to draw
-    a filter's weights in (windows.py), its own if None.
+    |weight| is 255 or 1, larger weights are cut off.
+
+    Args:
+        layer: The layer.
+        kernels: How many kernels of a filter to draw; None for all.
+        window: (channels, height, width) to draw a filter's weights in (windows.py); None for its
+            own.
     """
     weight = layer.weight if window is None else layer.weight.reshape(-1, *window)
     top = float(np.percentile(np.abs(weight), 99)) if weight.size else 0.0
@@ -35,8 +39,12 @@ def filter_pixels(
 def input_fields(layer: ConvLayer, *, most: int = MOST_FIELDS) -> np.ndarray:
     """Filters of one-pixel kernels as one field an input: uint8 [filters, 1, rows, columns].
 
-    The first ``most`` inputs, in order, row by row in a rectangle about as wide as high; what is
-    left over of its last row is 0, which is drawn as nothing.
+    The first inputs, in order, row by row in a rectangle about as wide as high; the rest of its
+    last row is 0, which is drawn as nothing.
+
+    Args:
+        layer: The layer.
+        most: Most inputs that are drawn.
     """
     fields = filter_pixels(layer, kernels=most)[:, :, 0, 0]
     filters, inputs = fields.shape
@@ -56,7 +64,13 @@ def palette() -> np.ndarray:
 
 
 def contact_sheet(pixels: np.ndarray, *, columns: int | None = None, gap: int = 1) -> np.ndarray:
-    """Kernels [kernels, height, width] laid side by side, ``gap`` transparent pixels (0) apart."""
+    """Kernels side by side, with transparent pixels (0) between them: uint8 [height, width].
+
+    Args:
+        pixels: uint8 [kernels, height, width].
+        columns: Kernels in a row; None for about as many as rows.
+        gap: Pixels between two kernels.
+    """
     kernels, height, width = pixels.shape
     columns = columns or max(1, int(np.ceil(np.sqrt(kernels))))
     rows = -(-kernels // columns)
@@ -68,9 +82,11 @@ def contact_sheet(pixels: np.ndarray, *, columns: int | None = None, gap: int = 
 
 
 def png(sheet: np.ndarray, colors: np.ndarray | None = None) -> bytes:
-    """A PNG of values [height, width] through a palette of 256 colors; value 0 is transparent.
+    """A PNG of values through a palette of 256 colors; value 0 is transparent.
 
-    ``colors`` uint8 [256, 3], or [256, 4] with an opacity each.
+    Args:
+        sheet: uint8 [height, width].
+        colors: uint8 [256, 3], or [256, 4] with an opacity each; None for ``palette``.
     """
     height, width = sheet.shape
     colors = palette() if colors is None else colors
@@ -90,7 +106,13 @@ def png(sheet: np.ndarray, colors: np.ndarray | None = None) -> bytes:
 def data_uri(
     pixels: np.ndarray, *, columns: int | None = None, colors: np.ndarray | None = None
 ) -> str:
-    """One filter's kernels [kernels, height, width] as an image for an ``src`` attribute."""
+    """One filter's kernels as an image for an ``src`` attribute.
+
+    Args:
+        pixels: uint8 [kernels, height, width].
+        columns: Kernels in a row; None for about as many as rows.
+        colors: See ``png``.
+    """
     image = png(contact_sheet(pixels, columns=columns), colors)
     return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
 

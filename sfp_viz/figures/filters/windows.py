@@ -15,6 +15,10 @@ def window_of(network: Network, layer: ConvLayer) -> Shape:
     A neuron's inputs that are flattened square maps are told as those maps: 192 inputs behind 48
     maps of 2 x 2 pixels are (48, 2, 2). That holds where the groups they come from can be cut,
     since then the order of the inputs was checked on a copy; else it is (inputs, 1, 1).
+
+    Args:
+        network: The network.
+        layer: One of its layers.
     """
     channels, height, width = (int(side) for side in layer.weight.shape[1:])
     terms = [term for term in network.terms if term.owner == layer.name]
@@ -33,7 +37,12 @@ def window_of(network: Network, layer: ConvLayer) -> Shape:
 
 def size_words(network: Network, layer: ConvLayer) -> str:
     """One filter's size as people write it: '20 × 3 × 3', or '1,024 inputs' where none has a
-    place."""
+    place.
+
+    Args:
+        network: The network.
+        layer: One of its layers.
+    """
     window = window_of(network, layer)
     if layer.neurons and window[1:] == (1, 1):
         return f"{window[0]:,} inputs"

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 def accuracy_bars(points: Sequence[Point], *, chosen: str = "") -> go.Figure:
-    """A bar for each point with its 95 % interval; the one labeled ``chosen`` in the accent
-    color."""
+    """A bar for each point with its 95 % interval; one of them in the accent color.
+
+    Args:
+        points: The networks.
+        chosen: Label of the one that stands out; '' for none.
+    """
     if not points:
         return theme.empty("Nothing has been measured yet.", height=200)
     figure = theme.chart(x="accuracy, % (measured)", height=60 + 44 * len(points))

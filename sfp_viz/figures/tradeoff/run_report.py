@@ -69,7 +69,12 @@ def run_report(
 
 def report_value(name: str, value: Any) -> Any:
     """A value as reports show it: per cent with one decimal and its sign if ``name`` says so, as in
-    'accuracy, % (measured)'; other values unchanged."""
+    'accuracy, % (measured)'; other values unchanged.
+
+    Args:
+        name: Head of the column.
+        value: Any value.
+    """
     if ", %" in name and isinstance(value, int | float) and not isinstance(value, bool):
         return percent(value / 100)
     return value

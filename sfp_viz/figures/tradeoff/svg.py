@@ -67,8 +67,13 @@ def tradeoff_svg(picture: View, *, title: str = "") -> str:
 
 
 def ticks(low: float, high: float, *, most: int = 8) -> list[float]:
-    """At most about ``most`` round numbers (1, 2 or 5 times a power of ten apart) that cover
-    low..high."""
+    """Round numbers (1, 2 or 5 times a power of ten apart) that cover low..high.
+
+    Args:
+        low: Lower end of the axis.
+        high: Upper end, not below it.
+        most: About how many ticks at most.
+    """
     wide = max(high - low, abs(high) * 1e-6, 1e-9)
     rough = wide / most
     power = 10.0 ** math.floor(math.log10(rough))

@@ -24,8 +24,12 @@ def accuracy_against_macs(points: Sequence[Point]) -> go.Figure:
 
 
 def tradeoff(picture: View, *, height: int = 420) -> go.Figure:
-    """``picture`` as a plotly chart of ``height`` pixels; the first entry of a mark's
-    ``customdata`` is its key."""
+    """A plotly chart; the first entry of a mark's ``customdata`` is its key.
+
+    Args:
+        picture: The chart.
+        height: In pixels.
+    """
     from sfp_viz.figures import theme
 
     if not picture.marks:
