@@ -94,7 +94,7 @@ def test_progress_goes_to_stderr_and_a_failed_study_says_how_to_go_on():
     assert "points" in done.stderr
     assert "whole network" in done.stdout
     failed = call("sensitivity", NET, "--data", "nowhere", status=1)
-    assert "No data called 'nowhere'" in failed.stderr
+    assert "no data called 'nowhere'" in failed.stderr
     assert "sfp-viz runs resume" in failed.stderr.splitlines()[-1]
 
 

@@ -65,12 +65,16 @@ def test_opening_can_be_undone(offered):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("text.pt", b"only words", "no PyTorch file"),
-        ("cut.pth", weights({"conv1.weight": torch.zeros(4, 1, 3, 3)})[:200], "cut off"),
+        ("text.pt", b"only words", "not a PyTorch file"),
+        ("cut.pth", weights({"conv1.weight": torch.zeros(4, 1, 3, 3)})[:200], "incomplete"),
         ("code.pt", pickle.dumps(Code()), "never run"),
-        ("other.pt", weights({"stem.weight": torch.zeros(4, 1, 3, 3)}), "no architecture known"),
+        (
+            "other.pt",
+            weights({"stem.weight": torch.zeros(4, 1, 3, 3)}),
+            "fit no known architecture",
+        ),
         ("flat.pt", weights({"fc.weight": torch.zeros(4, 3)}), "no 2-D convolution"),
-        ("cut.safetensors", b"\x00" * 20, "no readable safetensors"),
+        ("cut.safetensors", b"\x00" * 20, "cannot be read as safetensors"),
     ],
 )
 def test_a_bad_file_gets_one_sentence_and_leaves_the_app_as_it_was(
@@ -112,7 +116,7 @@ def test_a_hostile_file_name_is_neither_path_nor_markup(offered, workspace):
     app = offered("../../<b>evil</b>**.pt", b"only words")
     assert len(app.error) == 1
     assert "<b>" not in app.error[0].value
-    assert "/" not in app.error[0].value.split("is no PyTorch")[0]
+    assert "/" not in app.error[0].value.split("is not a PyTorch")[0]
 
 
 def test_the_baseline_is_measured_on_a_click_and_says_on_what(open_page):

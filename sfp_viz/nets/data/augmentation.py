@@ -13,32 +13,45 @@ from torch.nn import functional as F
 from sfp_viz.core.training.distillation import Augmentation
 
 # largest shift in pixels for images of up to 16, 28 and more pixels a side
-_REACH = ((16, 1), (28, 2))
+_MAX_SHIFT = ((16, 1), (28, 2))
 
 
 def order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """The order in which ``count`` images are seen in an epoch: a permutation, int64 [count]."""
+    """The order in which the images of an epoch are shown: a permutation, int64 [count].
+
+    Args:
+        seed: The seed of the training.
+        epoch: The epoch, from 0.
+        count: How many images there are.
+    """
     return np.random.default_rng([seed, epoch, 0]).permutation(count)
 
 
 def augment(
     pixels: Tensor, chosen: np.ndarray, *, kind: Augmentation, seed: int, epoch: int, count: int
 ) -> Tensor:
-    """Shifted (and, for 'crop_flip', mirrored) copies of images ``chosen``, uint8 [B, C, H, W].
+    """Shifted (and, for 'crop_flip', mirrored) copies of some images, uint8 [B, C, H, W].
 
-    ``pixels`` are all ``count`` images, uint8 [N, C, H, W]. What image i becomes depends on
-    seed, epoch and i alone. Shifts reach 1 pixel for images up to 16 pixels a side, 2 up to 28,
-    else 4; what comes in from outside is 0.
+    What an image becomes depends on seed, epoch and its index alone. Shifts reach 1 pixel for
+    images of up to 16 pixels a side, 2 up to 28, else 4; the border is filled with 0.
+
+    Args:
+        pixels: All images of the data set, uint8 [N, C, H, W].
+        chosen: Indices of the images to return, int [B].
+        kind: The augmentation; 'none' returns the images unchanged.
+        seed: The seed of the training.
+        epoch: The epoch, from 0.
+        count: How many images the random numbers of an epoch are drawn for: N.
     """
     images = pixels[torch.from_numpy(chosen)]
     if kind == "none":
         return images
     draws = _draws(seed, epoch, count)[chosen]
     side, width = images.shape[2:]
-    reach = next((r for most, r in _REACH if side <= most), 4)
-    padded = F.pad(images, (reach,) * 4)
-    rows = torch.from_numpy((draws[:, 0] * (2 * reach + 1)).astype(np.int64))
-    columns = torch.from_numpy((draws[:, 1] * (2 * reach + 1)).astype(np.int64))
+    shift = next((pixels for most, pixels in _MAX_SHIFT if side <= most), 4)
+    padded = F.pad(images, (shift,) * 4)
+    rows = torch.from_numpy((draws[:, 0] * (2 * shift + 1)).astype(np.int64))
+    columns = torch.from_numpy((draws[:, 1] * (2 * shift + 1)).astype(np.int64))
     rows = (rows[:, None] + torch.arange(side))[:, None, :, None]
     across = columns[:, None] + torch.arange(width)
     if kind == "crop_flip":

@@ -8,7 +8,12 @@ from sfp_viz.nets.model import Model
 
 
 def fits(model: Model, images: Images) -> bool:
-    """Whether the network takes images of this size."""
+    """Whether the images have the size that the network takes.
+
+    Args:
+        model: The network.
+        images: The images to check.
+    """
     return images.pixels.shape[1:] == model.input_shape
 
 
@@ -26,32 +31,51 @@ def check_shape(model: Model, images: Images, *, purpose: str = "", least: int =
     """
     if fits(model, images) and len(images) >= least:
         return
-    what = f"{purpose} of '{model.name}' needs" if purpose else f"The network '{model.name}' takes"
-    many = f"at least {least} images" if least else "images"
-    held = f"{len(images):,} of" if least else "images of"
+    user = f"{purpose} of '{model.name}' needs" if purpose else f"The network '{model.name}' takes"
+    needed = f"at least {least} images" if least else "images"
+    present = f"{len(images):,} of" if least else "images of"
     raise DataError(
-        f"{what} {many} of {model.input_shape} (channels, height, width); '{images.name}' has "
-        f"{held} {images.pixels.shape[1:]}."
+        f"{user} {needed} of {model.input_shape} (channels, height, width); '{images.name}' has "
+        f"{present} {images.pixels.shape[1:]}. Choose the images that it was trained on."
     )
 
 
 def check_images(student: Model, images: Images) -> None:
-    """Raise DataError when the network cannot take ``images``, or has too few classes."""
+    """Raise DataError unless ``student`` can be trained or tested on ``images``.
+
+    Args:
+        student: The network.
+        images: The images to check.
+
+    Raises:
+        DataError: There are no images, their size is wrong, or a label is not below the network's
+            number of classes.
+    """
     if len(images) == 0:
-        raise DataError(f"The data '{images.name}' hold no images.")
+        raise DataError(f"The data '{images.name}' contain no images. Choose other data.")
     check_shape(student, images)
     if int(images.labels.max()) >= student.classes:
         raise DataError(
-            f"'{images.name}' has the class {int(images.labels.max())}, but the network only "
-            f"{student.classes} classes."
+            f"'{images.name}' has the class {int(images.labels.max())}, but the network "
+            f"'{student.name}' has only {student.classes} classes. Choose the images that it was "
+            "trained on."
         )
 
 
 def check_teacher(student: Model, teacher: Model) -> None:
-    """Raise RunError when teacher and student differ in their classes or image size."""
+    """Raise RunError unless ``student`` can learn from ``teacher``.
+
+    Args:
+        student: The network to be trained.
+        teacher: The network whose logits it learns.
+
+    Raises:
+        RunError: They differ in their number of classes or in the size of their images.
+    """
     if (teacher.classes, teacher.input_shape) != (student.classes, student.input_shape):
         raise RunError(
-            f"The teacher '{teacher.name}' knows {teacher.classes} classes of "
-            f"{teacher.input_shape} images, the student '{student.name}' {student.classes} of "
-            f"{student.input_shape}. Choose the network that the student was cut from."
+            f"The teacher '{teacher.name}' has {teacher.classes} classes for images of "
+            f"{teacher.input_shape}, but the student '{student.name}' has {student.classes} for "
+            f"images of {student.input_shape}. Choose the network that the student was pruned from "
+            "as its teacher."
         )

@@ -43,11 +43,15 @@ class Images:
         pixels, labels = self.pixels, self.labels
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or labels.shape != (len(pixels),):
             raise DataError(
-                f"The data '{self.name}' need images uint8 [N, C, H, W] and labels [N]; found "
-                f"{pixels.dtype} {pixels.shape} and {labels.dtype} {labels.shape}."
+                f"The data '{self.name}' must be images uint8 [N, C, H, W] and labels [N], but are "
+                f"{pixels.dtype} {list(pixels.shape)} and {labels.dtype} {list(labels.shape)}. "
+                "Convert them first."
             )
         if not np.issubdtype(labels.dtype, np.integer) or (len(labels) and labels.min() < 0):
-            raise DataError(f"The labels of '{self.name}' must be whole numbers from 0 on.")
+            raise DataError(
+                f"The labels of '{self.name}' are not whole numbers from 0 on. Number the classes "
+                "0, 1, 2, and so on."
+            )
         object.__setattr__(self, "labels", labels.astype(np.int64))
         self.pixels.setflags(write=False)
         self.labels.setflags(write=False)
@@ -73,9 +77,19 @@ def load_data(
     """Load a data set by name ('digits', 'cifar10' ...), .npz file or folder of class folders.
 
     Looks first for ``<SFP_VIZ_DATA>/<name>/<name>_<split>_*.npz`` (images uint8 [N, C, H, W],
-    labels), then among the named sets, in SFP_VIZ_DATA and in the workspace. Fetches into the
-    workspace only with ``download``; ``progress(file, share)`` hears how far it is, else
-    torchvision draws a bar in the terminal. Raises DataError, which names the places tried.
+    labels), then among the named sets, in SFP_VIZ_DATA and in the workspace.
+
+    Args:
+        name: A name, or the path of a file or folder.
+        split: 'train' or 'test'. Of data without splits every fifth image of each class is for
+            testing.
+        limit: Load only so many images; None for all.
+        download: Whether a named set that is missing may be downloaded into the workspace.
+        progress: Called with (file, share 0..1) during a download; without it torchvision draws a
+            bar in the terminal.
+
+    Raises:
+        DataError: There are no such data, or they cannot be read; it names the places tried.
     """
     if shards := _shards(name, split):
         return _read_npz(name, split, shards).first(limit)
@@ -85,18 +99,23 @@ def load_data(
         return _torchvision(name, split, download, progress).first(limit)
     path = Path(os.path.expanduser(name))
     if path.suffix == ".npz" and path.is_file():
-        return _part(_read_npz(path.stem, split, [path]), split).first(limit)
+        return _split(_read_npz(path.stem, split, [path]), split).first(limit)
     if name and path.is_dir():  # an empty name would be the current folder
         return _image_folder(path, split, limit)
     raise DataError(
-        f"No data called '{name}'. Known: {', '.join(NAMES)}, an .npz file, a folder with one "
-        f"folder a class, or shards {name}_{split}_*.npz in the folder {name} of SFP_VIZ_DATA "
-        f"({os.environ.get('SFP_VIZ_DATA') or 'not set'})."
+        f"There are no data called '{name}'. Give one of {', '.join(NAMES)}, an .npz file, a "
+        f"folder with one folder per class, or put {name}_{split}_*.npz into the folder {name} of "
+        f"SFP_VIZ_DATA ({os.environ.get('SFP_VIZ_DATA') or 'not set'})."
     )
 
 
 def available(name: str, split: Split = "test") -> bool:
-    """Whether the data are on this machine, without reading them."""
+    """Whether the data are on this machine; they are not read.
+
+    Args:
+        name: As for ``load_data``.
+        split: The split that is needed.
+    """
     if name == "digits" or _shards(name, split):
         return True
     if name in _FOLDERS:
@@ -130,21 +149,21 @@ def _shards(name: str, split: str) -> list[Path]:
 
 
 def _read_npz(name: str, split: str, files: list[Path]) -> Images:
-    parts, file = [], files[0]
+    shards, file = [], files[0]
     try:
         for file in files:
             with zipfile.ZipFile(file) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
-            size += sum(pixels.nbytes for pixels, _ in parts)
+            size += sum(pixels.nbytes for pixels, _ in shards)
             if size > _MOST_BYTES:
-                raise DataError(f"The data '{name}' are larger than 4 GB: split or shrink them.")
+                raise DataError(f"The data '{name}' are larger than 4 GB. Use fewer images.")
             with np.load(file, allow_pickle=False) as arrays:
-                parts.append((arrays["images"], arrays["labels"]))
-        pixels = np.concatenate([pixels for pixels, _ in parts])
-        labels = np.concatenate([labels for _, labels in parts])
+                shards.append((arrays["images"], arrays["labels"]))
+        pixels = np.concatenate([pixels for pixels, _ in shards])
+        labels = np.concatenate([labels for _, labels in shards])
     except (*_BAD_FILE, KeyError, ValueError, TypeError, MemoryError) as problem:
         raise DataError(
-            f"The file {file.name} is not readable as images and labels: {problem}. "
+            f"The file {file.name} cannot be read as images and labels: {problem}. "
             "It needs the arrays 'images' (uint8 [N, C, H, W]) and 'labels' ([N])."
         ) from problem
     return Images(name, split, pixels, labels)
@@ -156,11 +175,11 @@ def _digits(split: str) -> Images:
 
     pixels, labels = load_digits(return_X_y=True)
     pixels = np.round(pixels.reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
-    return _part(Images("digits", split, pixels, np.asarray(labels)), split)
+    return _split(Images("digits", split, pixels, np.asarray(labels)), split)
 
 
-def _part(images: Images, split: str) -> Images:
-    """Of a set without splits: every fifth image of each class to test with, the rest to train."""
+def _split(images: Images, split: str) -> Images:
+    """Of a set without splits: every fifth image of each class for testing, the rest to train."""
     test = held_out(images.labels)
     chosen = test if split == "test" else ~test
     return Images(images.name, split, images.pixels[chosen], images.labels[chosen])
@@ -182,10 +201,13 @@ def _torchvision(name: str, split: str, download: bool, progress: Progress | Non
         )
     except (*_BAD_FILE, RuntimeError) as problem:
         if download:
-            raise DataError(f"{name} could not be downloaded into {root}: {problem}") from problem
+            raise DataError(
+                f"{name} could not be downloaded into {root}: {problem}. Check the connection and "
+                "try again."
+            ) from problem
         raise DataError(
-            f"{name} is not whole on this machine: looked in {', '.join(map(str, roots))}. Set "
-            "SFP_VIZ_DATA to the folder that holds it, or ask for the download."
+            f"{name} is missing or incomplete on this machine ({', '.join(map(str, roots))}). Set "
+            "SFP_VIZ_DATA to the folder that contains it, or allow the download."
         ) from problem
     pixels, labels = np.asarray(dataset.data), np.asarray(dataset.targets)
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)

@@ -17,26 +17,43 @@ _MOST_BYTES = 1_000_000_000
 
 
 def fetch(name: str, root: Path, progress: Progress) -> None:
-    """Put the archives of 'fashion_mnist', 'cifar10' or 'cifar100' where torchvision unpacks them.
+    """Download 'fashion_mnist', 'cifar10' or 'cifar100' to where torchvision unpacks it.
 
-    Addresses and checksums are torchvision's. Files that are there and whole are kept. Raises
-    DataError, which names the address, when one cannot be fetched.
+    Addresses and checksums are torchvision's. Complete files are kept.
+
+    Args:
+        name: The data set.
+        root: torchvision's folder for data sets.
+        progress: Called with (file, share 0..1).
+
+    Raises:
+        DataError: A file cannot be downloaded; it names the address.
     """
     from torchvision import datasets
 
     if name == "fashion_mnist":
         folder = root / "FashionMNIST" / "raw"
         base = datasets.FashionMNIST.mirrors[0]
-        wanted = [(base + file, file, md5) for file, md5 in datasets.FashionMNIST.resources]
+        archives = [(base + file, file, md5) for file, md5 in datasets.FashionMNIST.resources]
     else:
-        kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
-        folder, wanted = root, [(kind.url, kind.filename, kind.tgz_md5)]
-    for url, file, md5 in wanted:
+        dataset = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+        folder, archives = root, [(dataset.url, dataset.filename, dataset.tgz_md5)]
+    for url, file, md5 in archives:
         fetch_file(url, folder / file, md5=md5, progress=progress)
 
 
 def fetch_file(url: str, path: Path, *, md5: str, progress: Progress) -> None:
-    """Fetch one file, reporting to ``progress``; it appears whole or not at all."""
+    """Download one file; it appears whole or not at all. A complete file is kept.
+
+    Args:
+        url: Its address.
+        path: Where to write it; its folder is made.
+        md5: Its checksum, in hexadecimal digits.
+        progress: Called with (file, share 0..1); the share is 0 where the size is unknown.
+
+    Raises:
+        DataError: It cannot be downloaded or written, is larger than 1 GB, or has another checksum.
+    """
     if path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5:
         return
     checksum, size = hashlib.md5(usedforsecurity=False), 0
@@ -60,5 +77,5 @@ def fetch_file(url: str, path: Path, *, md5: str, progress: Progress) -> None:
     except (OSError, ValueError) as problem:  # URLError and timeouts are OSErrors
         raise DataError(
             f"The file {path.name} could not be downloaded from {url}: {problem}. Check the "
-            "connection and ask again, or copy the data set here by hand."
+            "connection and try again, or copy the data set there by hand."
         ) from problem

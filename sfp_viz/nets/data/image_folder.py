@@ -19,11 +19,23 @@ def held_out(labels: np.ndarray) -> np.ndarray:
 def read_folder(
     path: Path, split: str, limit: int | None, *, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels uint8 [N, 3, H, W] and labels [N] of ``limit`` pictures (None: all), of all classes.
+    """Pictures in folders, one folder per class, as arrays.
 
-    One folder a class, below ``path/train`` and ``path/test`` (or ``val``), or below ``path``.
-    Without such splits every fifth picture of each class is held out to test with. Pictures of
-    one size. Raises DataError, also when they take more than ``most`` bytes.
+    The class folders lie in ``path/train`` and ``path/test`` (or ``val``), or in ``path`` itself;
+    then every fifth picture of each class is held out for testing.
+
+    Args:
+        path: The folder.
+        split: 'train' or 'test'.
+        limit: How many pictures to read, spread evenly over all classes; None for all.
+        most: How many bytes they may take.
+
+    Returns:
+        Pixels uint8 [N, 3, H, W] and labels int [N].
+
+    Raises:
+        DataError: There are no class folders for the split, a picture cannot be read, the pictures
+            differ in size, or they take more than ``most`` bytes.
     """
     from PIL.Image import DecompressionBombError
     from torchvision.datasets import ImageFolder
@@ -45,11 +57,14 @@ def read_folder(
             pairs.append((np.asarray(picture.convert("RGB")), label))
             size += pairs[-1][0].nbytes
             if size > most:
-                raise DataError(f"The pictures in {path} are larger than 2 GB: use fewer.")
+                raise DataError(f"The pictures in {path} are larger than 2 GB. Use fewer.")
     except (OSError, RuntimeError, ValueError, DecompressionBombError) as problem:
-        raise DataError(f"The folder {path} has no readable class folders: {problem}") from problem
+        raise DataError(
+            f"The folder {path} has no readable class folders: {problem}. It needs one folder of "
+            "pictures per class."
+        ) from problem
     if len({pixels.shape for pixels, _ in pairs}) > 1:
-        raise DataError(f"The pictures in {path} differ in size; bring them to one size first.")
+        raise DataError(f"The pictures in {path} differ in size. Resize them to one size first.")
     pixels = np.stack([pixels for pixels, _ in pairs]).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(pixels), np.array([y for _, y in pairs])
 
@@ -60,6 +75,6 @@ def _split_folder(path: Path, split: str) -> Path:
         if (path / name).is_dir():
             return path / name
     raise DataError(
-        f"The folder {path} has splits, but none for '{split}': it needs a folder "
-        f"'{split}'{' or val' if split == 'test' else ''} with one folder a class."
+        f"The folder {path} has splits, but none for '{split}'. Add a folder "
+        f"'{split}'{' or val' if split == 'test' else ''} with one folder per class."
     )

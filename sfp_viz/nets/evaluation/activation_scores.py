@@ -31,8 +31,15 @@ def taylor(
     Estimation), first order, gates after BatchNorm (method 22 of the authors' code): a gate
     multiplies what the norm behind a layer gives, the layer itself where there is none. That all
     layers of a group share the gate of a unit is our reading.
-    ``module``, a copy in evaluation mode, is run on ``batches`` of (normalised images, labels).
-    Raises DataError for labels that the network cannot name.
+
+    Args:
+        module: A copy in evaluation mode; its parameters stop requiring gradients.
+        execution: What runs in a forward pass of it.
+        groups: The groups to score.
+        batches: Normalized images and their labels.
+
+    Raises:
+        DataError: A label is not below the network's number of classes.
     """
     gates, hooks = [], []
     for parameter in module.parameters():
@@ -54,18 +61,18 @@ def taylor(
             loss = _loss(module, images, labels)
             values = [gate.value for gate in gates if gate.value is not None]
             slopes = iter(torch.autograd.grad(loss, values, allow_unused=True))
-            once = {name: np.zeros(len(total)) for name, total in sums.items()}
+            batch_slopes = {name: np.zeros(len(total)) for name, total in sums.items()}
             for gate in gates:
                 slope = None if gate.value is None else next(slopes)
                 if slope is not None:
                     slopes_by_channel = slope.detach().double().cpu().numpy()
                     np.add.at(
-                        once[gate.group],
+                        batch_slopes[gate.group],
                         gate.span.units,
                         slopes_by_channel[gate.span.channels],
                     )
                 gate.value = None
-            for name, slopes_by_channel in once.items():
+            for name, slopes_by_channel in batch_slopes.items():
                 sums[name] += np.square(slopes_by_channel)
             count += 1
     finally:
@@ -96,9 +103,9 @@ def _loss(module: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     logits = tensors_of(module(images))[0]
     if logits.ndim != 2 or int(labels.max()) >= logits.shape[1]:
         raise DataError(
-            f"The score 'taylor' needs labels that the network can name: it gives "
-            f"{tuple(logits.shape[1:])} values an image, and the labels go up to "
-            f"{int(labels.max())}. Observe with images of its own classes, or without 'taylor'."
+            "The score 'taylor' needs labels of the network's own classes, but the labels go up to "
+            f"{int(labels.max())} and its output for an image is {tuple(logits.shape[1:])}. Choose "
+            "the images that it was trained on, or leave out 'taylor'."
         )
     return F.cross_entropy(logits, labels)
 
@@ -127,6 +134,12 @@ class MapScores:
         self._left, self._count = FEW, 0
 
     def add(self, layer: nn.Module, ins: tuple[Tensor, ...]) -> None:
+        """Take in the maps of one forward pass, as a forward pre-hook.
+
+        Args:
+            layer: The layer that reads them.
+            ins: Its arguments; the maps are the first.
+        """
         values = ins[0][: self._left]
         if not len(values) or (values.ndim == 3):  # [N, positions, features]: no maps
             return
@@ -147,6 +160,7 @@ class MapScores:
         self._count += len(maps)
 
     def values(self) -> Mapping[str, np.ndarray]:
+        """The scores by name, float64 [units]."""
         return {name: total / max(self._count, 1) for name, total in self._sums.items()}
 
 
@@ -171,8 +185,8 @@ def independence(rows: Tensor) -> Tensor:
     if rows.shape[1] < rows.shape[0]:
         vectors = rows @ vectors / values.sqrt()
     shares = vectors.square()
-    rest = (1 - shares.sum(1)).clamp(min=0)
+    outside = (1 - shares.sum(1)).clamp(min=0)
     at = values[-1] * torch.from_numpy(np.exp(_NODES)).to(rows.device)
-    inside = rest[:, None] + shares @ (at[None, :] / (at[None, :] + values[:, None]))
+    inside = outside[:, None] + shares @ (at[None, :] / (at[None, :] + values[:, None]))
     heights = -inside.clamp(min=1e-300, max=1).log() * at.sqrt()
     return heights.sum(1) * (_NODES[1] - _NODES[0]) / (2 * np.pi)

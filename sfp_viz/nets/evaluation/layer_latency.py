@@ -24,21 +24,35 @@ _SHORT = 5e-4  # seconds; shorter calls are timed several together
 
 
 def layer_times(model: Model, *, batch: int = 1, repeats: int = 20) -> dict[str, float]:
-    """Milliseconds of each convolution and linear layer, in order of execution; measured.
+    """Milliseconds of each convolution and linear layer, in order of execution; measured on the
+    CPU.
 
-    The least over ``repeats`` forward passes of the whole network, taken with hooks around each
-    layer: in its real place, with the caches as the layers before leave them. The least, because
-    other programs on the machine only ever add to it. A layer that runs several times in a pass
-    is summed. CPU.
+    The least over the forward passes of the whole network, taken with hooks around each layer:
+    in its real place, with the caches as the layers before leave them. The least, because other
+    programs on the machine only ever add to it. A layer that runs several times in a pass is
+    summed.
+
+    Args:
+        model: The network.
+        batch: Images per pass.
+        repeats: How many passes to time.
     """
     return {name: ms for name, ms in _in_place(model, batch, repeats).items() if name}
 
 
 def table_tasks(model: Model, network: Network) -> tuple[tuple[str, int, int], ...]:
-    """What there is to measure: the whole network, ('', 0, 0); each layer in its place there,
-    (layer, 0, 0); and each layer alone at other widths, (layer, outputs, inputs)."""
-    parts = dict(model.module.named_modules())
-    layers = [t for t in network.terms if t.macs and isinstance(parts.get(t.owner), _LAYERS)]
+    """What there is to measure for a latency table.
+
+    Args:
+        model: The network.
+        network: Its reading.
+
+    Returns:
+        The whole network, ('', 0, 0); each layer in its place there, (layer, 0, 0); and each layer
+        alone at other widths, (layer, outputs, inputs).
+    """
+    modules = dict(model.module.named_modules())
+    layers = [t for t in network.terms if t.macs and isinstance(modules.get(t.owner), _LAYERS)]
     return (
         WHOLE,
         *((term.owner, 0, 0) for term in layers),
@@ -53,10 +67,19 @@ def measure_table(
     batch: int = 1,
     repeats: int = 20,
 ) -> Iterator[tuple[str, int, int, float]]:
-    """Yields (layer, outputs, inputs, ms), one for each of ``todo``, on the CPU.
+    """Measure the tasks of a latency table, one after the other, on the CPU.
 
     A layer at other widths runs alone, on random numbers of its real map size: no network has
     these widths yet. ``latency_table`` brings these times and those in the network together.
+
+    Args:
+        model: The network.
+        todo: The tasks, from ``table_tasks``.
+        batch: Images per pass.
+        repeats: How many passes to time; slow layers get fewer.
+
+    Yields:
+        (layer, outputs, inputs, milliseconds) for each task.
     """
     execution = execute(model.module, model.input_shape, name=model.name)
     inside: dict[str, float] | None = None
@@ -77,14 +100,25 @@ def latency_table(
     *,
     batch: int = 1,
 ) -> LatencyTable:
-    """The table of ``points`` from ``measure_table``, all of this machine and thread count.
+    """The latency table of measured points, all of this machine and thread count.
 
     A layer's times are scaled so that its whole width takes what it takes inside the network,
     where caches are colder than in a layer that runs again and again.
+
+    Args:
+        network: The reading of the network.
+        points: What ``measure_table`` yielded.
+        batch: Images per pass, as they were measured.
+
+    Raises:
+        ModelError: The whole network is not among the points.
     """
-    whole = [ms for *task, ms in points if tuple(task) == WHOLE]
-    if not whole:
-        raise ModelError("The whole network was not timed, so there is no table. Measure again.")
+    whole_times = [ms for *task, ms in points if tuple(task) == WHOLE]
+    if not whole_times:
+        raise ModelError(
+            "The latency table is incomplete, because the whole network was not measured. Measure "
+            "it again."
+        )
     inside = {n: ms for n, outs, _, ms in points if n and not outs}
     grids: dict[str, dict[tuple[int, int], float]] = {}
     for name, outs, ins, ms in points:
@@ -100,8 +134,8 @@ def latency_table(
         threads=torch.get_num_threads(),
         batch=batch,
         points=scaled,
-        rest_ms=max(0.0, whole[-1] - sum(inside.values())),
-        whole_ms=whole[-1],
+        rest_ms=max(0.0, whole_times[-1] - sum(inside.values())),
+        whole_ms=whole_times[-1],
     )
 
 
@@ -113,31 +147,31 @@ def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
     spent: dict[str, float] = {}
     passes: list[dict[str, float]] = []
 
-    def before(name: str) -> Callable[..., None]:
+    def start(name: str) -> Callable[..., None]:
         def note(*_: Any) -> None:
             spent[name] = spent.get(name, 0.0) - clock()
 
         return note
 
-    def after(name: str) -> Callable[..., None]:
+    def stop(name: str) -> Callable[..., None]:
         def note(*_: Any) -> None:
             spent[name] += clock()
 
         return note
 
     with torch.inference_mode():
-        whole = _least(lambda: module(images), repeats)
+        whole_seconds = _least(lambda: module(images), repeats)
         for name, layer in module.named_modules():
             if isinstance(layer, _LAYERS):
-                layer.register_forward_pre_hook(before(name))
-                layer.register_forward_hook(after(name))
+                layer.register_forward_pre_hook(start(name))
+                layer.register_forward_hook(stop(name))
         for turn in range(repeats + _WARM):
             spent.clear()
             module(images)
             if turn >= _WARM:
                 passes.append(dict(spent))
     return {
-        "": 1e3 * whole,
+        "": 1e3 * whole_seconds,
         **{name: 1e3 * min(times[name] for times in passes) for name in passes[0]},
     }
 
@@ -159,14 +193,14 @@ def _least(call: Callable[[], object], repeats: int) -> float:
 
     Very short calls are timed several together.
     """
-    clock, once = _clock(), 0.0
+    clock, call_seconds = _clock(), 0.0
     for _ in range(_WARM):
         started = clock()
         call()
-        once = clock() - started
-    together = max(1, min(20, int(_SHORT / max(once, 1e-7))))
+        call_seconds = clock() - started
+    together = max(1, min(20, int(_SHORT / max(call_seconds, 1e-7))))
     seconds = []
-    for _ in range(max(3, min(repeats, int(_LONG / max(once, 1e-7))))):
+    for _ in range(max(3, min(repeats, int(_LONG / max(call_seconds, 1e-7))))):
         started = clock()
         for _ in range(together):
             call()

@@ -20,13 +20,22 @@ _BATCH = 64  # activations of more images fall out of the caches: half as fast
 
 
 def count_right(model: Model, images: Images, progress: Callable[[str], None] | None = None) -> int:
-    """How many images the network names rightly (top-1), in evaluation mode. ``progress`` hears how
-    many were seen, every 512 images."""
+    """How many images the network classifies correctly (top-1), in evaluation mode.
+
+    Args:
+        model: The network.
+        images: The images, with labels.
+        progress: Called with a line every 512 images.
+
+    Raises:
+        DataError: The images have another size than the network's input, or a label is not below
+            its number of classes.
+    """
     from torchmetrics.functional.classification import multiclass_stat_scores
 
     check_shape(model, images)
-    was = model.module.training
-    module = model.module if not was else copy.deepcopy(model.module).eval()
+    module = model.module
+    module = copy.deepcopy(module).eval() if module.training else module
     right = 0
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
@@ -38,8 +47,8 @@ def count_right(model: Model, images: Images, progress: Callable[[str], None] | 
             if int(labels.max()) >= logits.shape[1]:
                 raise DataError(
                     f"'{images.name}' has the class {int(labels.max())}, but the network "
-                    f"'{model.name}' only {logits.shape[1]} classes. Choose the images it was "
-                    "trained for."
+                    f"'{model.name}' has only {logits.shape[1]} classes. Choose the images that it "
+                    "was trained on."
                 )
             scores = multiclass_stat_scores(
                 logits, labels, num_classes=logits.shape[1], average="micro"
@@ -51,8 +60,16 @@ def count_right(model: Model, images: Images, progress: Callable[[str], None] | 
 def measure_accuracy(
     model: Model, images: Images, progress: Callable[[str], None] | None = None
 ) -> Measured:
-    """Top-1 accuracy 0..1 on ``images`` with its 95 % interval (Wilson); measured. ``progress``
-    hears how far it is, see ``count_right``."""
+    """Top-1 accuracy 0..1 with its 95 % interval (Wilson); measured.
+
+    Args:
+        model: The network.
+        images: The images, with labels.
+        progress: Called with a line every 512 images.
+
+    Raises:
+        DataError: As for ``count_right``.
+    """
     right = count_right(model, images, progress)
     return Measured(
         accuracy=right / max(1, len(images)),
@@ -63,7 +80,13 @@ def measure_accuracy(
 
 
 def measure_latency(model: Model, *, batch: int = 1, repeats: int = 30) -> Measured:
-    """Median time of a forward pass in milliseconds with its quartiles, on the CPU; measured."""
+    """Median time of a forward pass in milliseconds with its quartiles, on the CPU; measured.
+
+    Args:
+        model: The network.
+        batch: Images per pass.
+        repeats: How many passes to time, at least 2.
+    """
     repeats = max(2, repeats)  # quartiles need two
     module = copy.deepcopy(model.module).eval()
     images = torch.zeros(batch, *model.input_shape)

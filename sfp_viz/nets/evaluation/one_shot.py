@@ -33,11 +33,19 @@ CALIBRATION = 512  # images that re-estimate BatchNorm at each point; 'prune' it
 def sensitivity_tasks(
     network: Network, recipe: Recipe, ratios: Sequence[float] = RATIOS
 ) -> tuple[tuple[str, int], ...]:
-    """What there is to measure: the whole network, ('', 0), the same with its BatchNorm estimated
-    anew, ('', 1), then (group, units kept).
+    """What there is to measure for the sensitivity of each group.
 
-    Every group that can be cut at all, also those of several layers that ``recipe`` leaves whole,
-    so that people see what cutting them would cost. Widths that come out alike appear once.
+    Every group that can be cut at all is included, also those of several layers that ``recipe``
+    keeps whole, so that people see what cutting them would cost. Equal widths appear once.
+
+    Args:
+        network: The network.
+        recipe: How filters are chosen.
+        ratios: Shares 0..1 of a group's units to remove.
+
+    Returns:
+        The whole network, ('', 0), the same with its BatchNorm re-estimated, ('', 1), then
+        (group, units kept).
     """
     points: list[tuple[str, int]] = [WHOLE, FRESH]
     for group in network.free:
@@ -59,11 +67,28 @@ def measure_sensitivity_points(
     evidence: Evidence | None = None,
     most: int = CALIBRATION,
 ) -> Iterator[tuple[str, int, int]]:
-    """Yields (group, units kept, images of ``test`` named right), one for each of ``todo``.
+    """Measure the one-shot accuracy at each of some points.
 
-    At each point only that group is cut, by the filters that ``recipe`` chooses, made up for as
-    it says, with BatchNorm estimated anew on ``most`` images spread over ``calibration``. So the
-    curve says what the group itself costs, not what an untouched BatchNorm makes of it.
+    At each point only that group is cut, by the filters that ``recipe`` chooses, and compensated as
+    it says; BatchNorm is re-estimated. So the curve says what the group itself costs, not what an
+    outdated BatchNorm makes of it.
+
+    Args:
+        model: The network.
+        network: Its reading.
+        recipe: How filters are chosen and compensated.
+        todo: The points, from ``sensitivity_tasks``.
+        calibration: Training images.
+        test: Images to measure the accuracy on.
+        evidence: What the recipe needs to know besides the weights.
+        most: How many calibration images to use at most.
+
+    Yields:
+        (group, units kept, test images classified correctly) for each point.
+
+    Raises:
+        PlanError: A group is protected, or has no such width.
+        DataError: The images do not fit the network.
     """
     calibrated_on, traced = as_trained(model, calibration, most), trace_model(model)
     for name, kept in todo:
@@ -83,12 +108,27 @@ def measure_sensitivity_points(
 def single_cut(
     network: Network, recipe: Recipe, name: str, kept: int, evidence: Evidence | None = None
 ) -> Plan:
-    """The plan that leaves ``kept`` units of the group ``name`` and all others whole."""
+    """The plan that prunes one group and keeps all others whole.
+
+    Args:
+        network: The network.
+        recipe: How filters are chosen.
+        name: The group.
+        kept: How many of its units to keep, at least 1 and fewer than it has.
+        evidence: What the recipe needs to know besides the weights.
+
+    Raises:
+        PlanError: The group is protected, or has no such width.
+    """
     group = network.group(name)
     if group.protected or not 1 <= kept < group.size:
         raise PlanError(
-            f"'{name}' cannot be thinned to {kept} of its {group.size} units. "
-            f"{group.protection.capitalize() if group.protected else 'Keep one, and remove one'}."
+            f"'{name}' cannot be pruned to {kept} of its {group.size} units. "
+            + (
+                f"It is protected: {group.protection}."
+                if group.protected
+                else f"Keep between 1 and {group.size - 1}."
+            )
         )
     problem = Problem(network, Request(recipe), evidence or Evidence())
     analysis = analyze_group(problem, name, kept)
@@ -110,10 +150,23 @@ def measure_plans(
     test: Images,
     most: int = CALIBRATION,
 ) -> Iterator[int]:
-    """Yields, for each of ``plans``, how many images of ``test`` the cut network names right.
+    """Measure the one-shot accuracy of some plans: compensated as their recipes say, BatchNorm
+    re-estimated, not trained.
 
-    One-shot: made up for as the plan's recipe says, BatchNorm estimated anew on ``most`` images
-    spread over ``calibration``, no training.
+    Args:
+        model: The network.
+        network: Its reading.
+        plans: The plans.
+        calibration: Training images.
+        test: Images to measure the accuracy on.
+        most: How many calibration images to use at most.
+
+    Yields:
+        How many test images the pruned network classifies correctly, for each plan.
+
+    Raises:
+        PlanError: A plan does not fit the network.
+        DataError: The images do not fit the network.
     """
     calibrated_on, traced = as_trained(model, calibration, most), trace_model(model)
     for plan in plans:

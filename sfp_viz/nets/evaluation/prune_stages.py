@@ -48,17 +48,31 @@ def stages(
     network: Network | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Stage]:
-    """Measure ``model`` on ``test`` after each of NAMES; 'compensated' only when the recipe asks
-    for it. The model of the last stage is what ``prune`` makes. ``progress`` gets a line
-    about each step."""
+    """Measure a network after each of ``NAMES``; 'compensated' only when the recipe asks for it.
+
+    The model of the last stage is what ``prune`` returns.
+
+    Args:
+        model: The network that the plan was made for.
+        plan: Which filters to remove, and how to compensate them.
+        calibration: Training images.
+        test: Images to measure the accuracy on.
+        network: See ``prune``.
+        progress: Called with a line about each step.
+
+    Raises:
+        PlanError: See ``prune``.
+        SurgeryError: See ``prune``.
+        DataError: See ``prune``.
+    """
 
     say = progress or (lambda line: None)
 
     def stage(name: str, cut: Model, report: PruneReport | None = None) -> Stage:
-        right = count_right(cut, test, lambda far: say(f"Measuring accuracy, {name}: {far}"))
+        right = count_right(cut, test, lambda line: say(f"Measuring accuracy, {name}: {line}"))
         report = report or PruneReport()
-        where = f"{test.name}, {test.split}"
-        return Stage(name, right, len(test), cut, where, report.notes, report.layers)
+        data = f"{test.name}, {test.split}"
+        return Stage(name, right, len(test), cut, data, report.notes, report.layers)
 
     yield stage("unpruned", model)
     calibration, traced = as_trained(model, calibration), trace_model(model)

@@ -22,11 +22,19 @@ _OPSET = 20
 
 
 def export_onnx(model: Model, path: str | Path) -> float:
-    """Write ``model`` as ONNX (dynamic batch, normalised float32 input [N, C, H, W]).
+    """Write ``model`` as ONNX, with any batch size and normalized float32 images [N, C, H, W].
 
-    Returns the largest absolute difference of its logits in onnxruntime from torch's, measured
-    on noise at batch 1 and 3. Raises ModelError when the network cannot be exported, or when
-    the difference is above 1e-4; then no file is left.
+    Args:
+        model: The network.
+        path: The file; its folder is made.
+
+    Returns:
+        The largest absolute difference of its logits in onnxruntime from torch's, on noise at batch
+        sizes 1 and 3.
+
+    Raises:
+        ModelError: The network cannot be exported, or the difference is above 1e-4; then no file is
+            left.
     """
     path = Path(path)
     with _as_model_error(model, "ONNX"), _quiet():
@@ -46,14 +54,21 @@ def export_onnx(model: Model, path: str | Path) -> float:
             difference = parity(model, fresh)
         if not difference <= LARGEST_DIFFERENCE:
             raise ModelError(
-                f"The ONNX file of '{model.name}' gives logits that differ from the network's by "
-                f"{difference:.2g}; up to {LARGEST_DIFFERENCE:g} is allowed. It was not kept."
+                f"The logits of the ONNX file of '{model.name}' differ from the network's by "
+                f"{difference:.2g}, more than {LARGEST_DIFFERENCE:g}, so it was not kept. Save the "
+                "network as safetensors instead."
             )
     return difference
 
 
 def parity(model: Model, path: Path) -> float:
-    """Largest absolute difference between the logits of ``model`` and an ONNX file; measured."""
+    """The largest absolute difference between the logits of ``model`` and of an ONNX file, measured
+    on noise at batch sizes 1 and 3.
+
+    Args:
+        model: The network.
+        path: The ONNX file of it.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -72,10 +87,20 @@ def parity(model: Model, path: Path) -> float:
 
 
 def export_torch(model: Model, path: str | Path) -> float:
-    """Write ``model`` as a .pt2 program of torch.export (dynamic batch).
+    """Write ``model`` as a program of torch.export (.pt2), with any batch size and normalized
+    float32 images [N, C, H, W].
 
-    Returns the largest absolute difference of the reloaded program's logits, at batch 1 and 3.
-    Raises ModelError when the network cannot be exported or differs by more than 1e-4.
+    Args:
+        model: The network.
+        path: The file; its folder is made.
+
+    Returns:
+        The largest absolute difference of the reloaded program's logits, on noise at batch sizes 1
+        and 3.
+
+    Raises:
+        ModelError: The network cannot be exported, the difference is above 1e-4, or the file cannot
+            be written; then no file is left.
     """
     archive = io.BytesIO()
     with _as_model_error(model, "torch.export"), _quiet():
@@ -90,8 +115,9 @@ def export_torch(model: Model, path: str | Path) -> float:
             largest = max(largest, float((module(images) - reloaded(images)).abs().max()))
     if not largest <= LARGEST_DIFFERENCE:
         raise ModelError(
-            f"The exported program of '{model.name}' differs from the network by "
-            f"{largest:.2g}; up to {LARGEST_DIFFERENCE:g} is allowed. It was not kept."
+            f"The logits of the exported program of '{model.name}' differ from the network's by "
+            f"{largest:.2g}, more than {LARGEST_DIFFERENCE:g}, so it was not kept. Save the "
+            "network as safetensors instead."
         )
     with _as_model_error(model, "torch.export"):
         write_bytes(Path(path), archive.getvalue(), durable=False, parents=True)
@@ -113,10 +139,10 @@ def _as_model_error(model: Model, kind: str) -> Iterator[None]:
     except ModelError:
         raise
     except Exception as problem:  # exporters raise whatever their passes raise
-        first = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
+        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
         raise ModelError(
-            f"The network '{model.name}' cannot be exported as {kind}: {first}. Its safetensors "
-            "file can be saved all the same."
+            f"The network '{model.name}' cannot be exported as {kind}: {reason}. Save it as "
+            "safetensors instead."
         ) from problem
 
 
@@ -125,6 +151,6 @@ def _quiet() -> Iterator[None]:
     """Silences the exporters' own deprecation warnings, and nothing else."""
     with warnings.catch_warnings():
         for module in ("torch", "onnxscript", "onnx_ir", "copyreg"):
-            for kind in (DeprecationWarning, FutureWarning):
-                warnings.filterwarnings("ignore", category=kind, module=rf"{module}(\.|$)")
+            for category in (DeprecationWarning, FutureWarning):
+                warnings.filterwarnings("ignore", category=category, module=rf"{module}(\.|$)")
         yield

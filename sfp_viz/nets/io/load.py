@@ -36,13 +36,19 @@ def load_model(
 ) -> Model:
     """Open a sample, a network by the name of its architecture, or a file of weights.
 
-    ``source``: a sample's name; 'torchvision:resnet18' (or 'resnet18'), 'timm:NAME' or one of our
-    own architectures ('cifar_alexnet'), untrained: their weights are drawn with seed 0; or a file:
-    our safetensors, or a state dict (.safetensors, .pt, .pth, .th). For a state dict
-    ``architecture`` and ``arguments`` say what it belongs to when it cannot be told from its
-    names, and ``input_shape`` (channels, height, width) the size of its images. Nothing is
-    fetched, and no code from a file is run.
-    Raises ModelError, in one sentence, for whatever cannot be opened.
+    Nothing is downloaded, and no code from a file is run. A network by name is untrained: its
+    weights are drawn with seed 0.
+
+    Args:
+        source: A sample's name; 'torchvision:resnet18' (or 'resnet18'), 'timm:NAME' or one of our
+            own architectures ('cifar_alexnet'); or a file: our safetensors, or a state dict
+            (.safetensors, .pt, .pth, .th).
+        architecture: For a state dict, what it belongs to; recognized from its names when left out.
+        arguments: Keyword arguments of the architecture.
+        input_shape: Channels, height and width of the images; recognized when left out.
+
+    Raises:
+        ModelError: The source cannot be opened.
     """
     name = str(source)
     if name in samples.sample_names():
@@ -78,15 +84,15 @@ def _untrained(
     except ModelError as problem:
         if is_own or ":" in name or _is_torchvision(name):
             raise
-        known = ", ".join(samples.sample_names()) or "none here"
+        names = ", ".join(samples.sample_names()) or "none here"
         raise ModelError(
-            f"No network is called '{name}', and there is no such file. Samples: {known}; or "
+            f"There is no network and no file called '{name}'. Give a sample ({names}), "
             "torchvision:<name>, timm:<name>, or a file of weights."
         ) from problem
     guess = Guess(named, dict(arguments))
     shapes = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-    known = preprocessing(guess, shapes)
-    return _model(module, guess, named.rpartition(":")[2], input_shape, known)
+    inputs = preprocessing(guess, shapes)
+    return _model(module, guess, named.rpartition(":")[2], input_shape, inputs)
 
 
 def _is_torchvision(name: str) -> bool:
@@ -106,15 +112,19 @@ def _load_file(
     state = read_state(path)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     if not any(len(shape) == 4 for shape in shapes.values()):
-        raise ModelError(
-            f"The network in {path.name} has no 2-D convolution, so there are no filters to look "
-            "into. Open a convolutional network."
-        )
+        raise ModelError(_no_convolution(f"The network in {path.name}"))
     guess = _guess(shapes, architecture, arguments, path.name)
     module = build.build(guess.architecture, guess.arguments)
     fresh = module.state_dict()
     module.load_state_dict({**{n: fresh[n] for n in fresh if n not in state}, **state})
     return _model(module, guess, path.stem, input_shape, preprocessing(guess, shapes))
+
+
+def _no_convolution(network: str) -> str:
+    return (
+        f"{network} has no 2-D convolution, so it has no filters to prune. Open a convolutional "
+        "network."
+    )
 
 
 def _guess(
@@ -128,10 +138,10 @@ def _guess(
         guess = recognize(shapes)
         if guess.apart:
             raise ModelError(
-                f"The weights in {name} belong to no architecture known here; the nearest is "
-                f"{_called(guess)} ({guess.difference()}). Name the architecture they belong to. A "
-                "class of your own opens from Python alone: sfp_viz.Model(module, name='mine', "
-                "input_shape=(3, 32, 32))."
+                f"The weights in {name} fit no known architecture; the nearest is "
+                f"{_with_arguments(guess)} ({guess.difference()}). Name the architecture that they "
+                "belong to. A class of your own can only be opened from Python: "
+                "sfp_viz.Model(module, name='mine', input_shape=(3, 32, 32))."
             )
         return guess
     named = architecture if ":" in architecture else _full_name(architecture)
@@ -139,10 +149,10 @@ def _guess(
     guess = min((compare(shapes, named, choice) for choice in choices), key=lambda g: g.apart)
     if guess.apart:
         nearest = recognize(shapes)
-        hint = f" They fit {_called(nearest)}." if nearest.apart == 0 else ""
+        hint = f" They fit {_with_arguments(nearest)}." if nearest.apart == 0 else ""
         raise ModelError(
-            f"The weights in {name} are not of {_called(guess)} ({guess.difference()}).{hint} "
-            "Choose the architecture they were trained with."
+            f"The weights in {name} do not fit {_with_arguments(guess)} "
+            f"({guess.difference()}).{hint} Choose the architecture that they were trained with."
         )
     return guess
 
@@ -153,9 +163,9 @@ def _full_name(architecture: str) -> str:
     return architecture if architecture in ARCHITECTURES else f"torchvision:{architecture}"
 
 
-def _called(guess: Guess) -> str:
-    inside = ", ".join(f"{key} = {value}" for key, value in guess.arguments.items())
-    return f"{guess.architecture} with {inside}" if inside else guess.architecture
+def _with_arguments(guess: Guess) -> str:
+    arguments = ", ".join(f"{key} = {value}" for key, value in guess.arguments.items())
+    return f"{guess.architecture} with {arguments}" if arguments else guess.architecture
 
 
 def _model(
@@ -163,20 +173,20 @@ def _model(
     guess: Guess,
     name: str,
     input_shape: tuple[int, int, int] | None,
-    known: Preprocessing,
+    inputs: Preprocessing,
 ) -> Model:
     if not any(isinstance(layer, nn.Conv2d) for layer in module.modules()):
-        raise ModelError(f"The network '{name}' has no 2-D convolution: no filters to look into.")
-    shape = known.input_shape if input_shape is None else input_shape
+        raise ModelError(_no_convolution(f"The network '{name}'"))
+    shape = inputs.input_shape if input_shape is None else input_shape
     classes = build.try_forward(module, shape).shape[1]
     return Model(
         module,
         name=name,
         input_shape=shape,
-        mean=known.mean if len(known.mean) == shape[0] else (),
-        std=known.std if len(known.std) == shape[0] else (),
+        mean=inputs.mean if len(inputs.mean) == shape[0] else (),
+        std=inputs.std if len(inputs.std) == shape[0] else (),
         classes=classes,
         architecture=guess.architecture,
         arguments=guess.arguments,
-        data=known.data,
+        data=inputs.data,
     )

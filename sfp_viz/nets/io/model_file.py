@@ -28,7 +28,13 @@ _MOST_PLANS = 100
 def save_model(model: Model, path: str | Path) -> None:
     """Write ``model`` to one safetensors file; the whole file appears at once.
 
-    Raises ModelError for a network without an architecture that can be built by name.
+    Args:
+        model: The network.
+        path: The file; its folder is made.
+
+    Raises:
+        ModelError: The network has no architecture that can be built by name, is no longer what
+            that builds, or the file cannot be written.
     """
     path = Path(path)
     content = model_bytes(model)
@@ -36,18 +42,20 @@ def save_model(model: Model, path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, content, durable=False)
     except OSError as problem:
-        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
+        raise ModelError(
+            f"The file {path} cannot be written: {problem}. Choose another folder."
+        ) from problem
 
 
 def model_bytes(model: Model) -> bytes:
-    """What ``save_model`` writes, for a download."""
+    """What ``save_model`` writes, for a download. Raises ModelError as it does."""
     import torch
     from safetensors.torch import save
 
     if model.architecture is None:
         raise ModelError(
-            f"The network '{model.name}' was built by your own code, and a file holds no code, so "
-            "it could not be opened again. Give it an architecture by name "
+            f"The network '{model.name}' was built by your own code, which a file does not "
+            "contain, so it could not be opened again. Give it an architecture by name "
             "(Model(..., architecture='torchvision:resnet18', arguments={...})), or keep "
             "module.state_dict() with your code."
         )
@@ -64,12 +72,12 @@ def _check_rebuilds(model: Model, state: Mapping[str, Any]) -> None:
     from sfp_viz.nets.zoo.build import layout
 
     assert model.architecture is not None
-    known = {*layout(model.architecture, model.arguments).state_dict(), *model.added_biases}
-    if differences := sorted(known ^ set(state)):
+    expected = {*layout(model.architecture, model.arguments).state_dict(), *model.added_biases}
+    if differences := sorted(expected ^ set(state)):
         raise ModelError(
             f"The network '{model.name}' is no longer what '{model.architecture}' builds: "
-            f"'{differences[0]}' is in only one of them, so its file could not be opened again. "
-            "Keep module.state_dict() with your own code."
+            f"only one of them has '{differences[0]}', so its file could not be opened again. Keep "
+            "module.state_dict() with your own code."
         )
 
 
@@ -102,7 +110,8 @@ def header_of(model: Model) -> str:
 def read_header(path: str | Path) -> dict[str, Any]:
     """Our header of a safetensors file; empty for a file that is not ours. Loads no torch.
 
-    Raises ModelError for what is no safetensors file, or larger than 1 GB.
+    Raises:
+        ModelError: It is no safetensors file, larger than 1 GB, or of a newer format.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -114,13 +123,13 @@ def read_header(path: str | Path) -> dict[str, Any]:
         header = json.loads(text) if text else {}
     except (SafetensorError, OSError, ValueError, RecursionError) as problem:
         raise ModelError(
-            f"The file {path.name} is no readable safetensors file; it may be cut off or of "
-            f"another kind ({problem}). Copy or download it again."
+            f"The file {path.name} cannot be read as safetensors: {problem}. It may be incomplete "
+            "or of another kind. Copy or download it again."
         ) from problem
     if header and (not isinstance(header, dict) or header.get("format") != FORMAT):
         raise ModelError(
-            f"The file {path.name} has a header that is not of format {FORMAT}; it may come from "
-            "a newer version of sfp-viz."
+            f"The header of the file {path.name} is not of format {FORMAT}; it may come from a "
+            "newer version of sfp-viz. Update sfp-viz to open it."
         )
     return header
 
@@ -128,14 +137,15 @@ def read_header(path: str | Path) -> dict[str, Any]:
 def load_saved(path: str | Path) -> Model:
     """Open a file written by ``save_model``: build, replay the widths, load strictly, try it.
 
-    Raises ModelError when the file is damaged, not ours, or its weights do not fit.
+    Raises:
+        ModelError: The file is damaged or not ours, or its weights do not fit.
     """
     path = Path(path)
     header = read_header(path)
     if not header:
         raise ModelError(
-            f"The file {path.name} holds weights without our header. Open it with load_model, "
-            "naming its architecture."
+            f"The file {path.name} was not written by sfp-viz: its header names no architecture. "
+            "Open it with load_model(path, architecture=...)."
         )
     from safetensors.torch import load_file
 
@@ -152,14 +162,15 @@ def load_saved(path: str | Path) -> Model:
     except RuntimeError as problem:
         reason = " ".join(str(problem).split())[:300]
         raise ModelError(
-            f"The weights in {path.name} do not fit the architecture it names: {reason}"
+            f"The weights in {path.name} do not fit the architecture that it names: {reason}. Save "
+            "the network again."
         ) from problem
     classes = build.try_forward(module, facts["input_shape"]).shape[1]
     model = Model(module, **{**facts, "classes": classes})
     if model.digest != header.get("digest"):
         raise ModelError(
-            f"The weights in {path.name} are not the ones it was written with (digest "
-            f"{model.digest}, header {header.get('digest')}). Copy or download it again."
+            f"The weights in {path.name} changed after it was written (digest {model.digest}, "
+            f"header {header.get('digest')}). Copy or download it again."
         )
     return model
 
@@ -173,7 +184,8 @@ def check_size(path: Path) -> None:
         raise ModelError(f"The file {path.name} is empty. Copy or download it again.")
     if size > MOST_BYTES:
         raise ModelError(
-            f"The file {path.name} has {size / 1e9:.1f} GB; files of up to 1 GB are opened."
+            f"The file {path.name} has {size / 1e9:.1f} GB, and at most 1 GB is opened. Use a "
+            "smaller network."
         )
 
 
@@ -199,8 +211,7 @@ def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
         }
     except MALFORMED as problem:
         raise ModelError(
-            f"The header of {name} is incomplete or wrong: {problem!r}. It was not written by "
-            "sfp-viz as it is; save the network again."
+            f"The header of {name} is incomplete or wrong: {problem!r}. Save the network again."
         ) from problem
 
 

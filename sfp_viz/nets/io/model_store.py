@@ -16,7 +16,7 @@ from sfp_viz.core.network_json import covers_all, network_from_json, network_to_
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_text
 from sfp_viz.nets.io.model_file import load_saved, read_header, save_model
-from sfp_viz.nets.io.samples import read_arrays
+from sfp_viz.nets.io.samples import check_reading, read_arrays
 
 if TYPE_CHECKING:
     from sfp_viz.nets.model import Model
@@ -36,25 +36,28 @@ class StoredModel:
 
 
 def import_model(home: str | Path, model: Model, network: Network | None = None) -> str:
-    """Keep a copy of ``model`` under ``home`` and return its digest; twice is once, but that the
-    reading of an older version is made anew.
+    """Keep a copy of ``model`` in the workspace and return its digest.
 
-    ``network`` is its reading, made here when left out. Raises ModelError for a network that
-    cannot be saved or read; then nothing is kept.
+    A network that is there already is kept; only the reading of an older version is made anew.
+
+    Args:
+        home: The workspace.
+        model: The network.
+        network: Its reading; made here when left out.
+
+    Raises:
+        ModelError: The network cannot be saved or read, or ``network`` is the reading of another
+            one; then nothing is kept.
     """
     from sfp_viz.nets.tracing.read_network import read_network
 
     folder = _folder(home, model.digest)
-    there = (folder / READING).is_file() and (folder / WEIGHTS).is_file()
-    if there and covers_all((folder / READING).read_text(encoding="utf-8", errors="replace")):
+    is_stored = (folder / READING).is_file() and (folder / WEIGHTS).is_file()
+    if is_stored and covers_all((folder / READING).read_text(encoding="utf-8", errors="replace")):
         return model.digest
     network = network or read_network(model)
-    if network.digest != model.digest:
-        raise ModelError(
-            f"The reading ({network.digest}) is not of the network '{model.name}' "
-            f"({model.digest}). Read the network again."
-        )
-    if there:  # its reading is of an older version, which said less
+    check_reading(network, model)
+    if is_stored:  # its reading is of an older version, which said less
         write_text(folder / READING, network_to_json(network))
         return model.digest
     try:
@@ -67,7 +70,10 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
             fresh.replace(folder)
     except OSError as problem:
         if not (folder / READING).is_file():  # another process may have imported it meanwhile
-            raise ModelError(f"The network cannot be kept in {folder}: {problem}.") from problem
+            raise ModelError(
+                f"The network cannot be kept in {folder}: {problem}. Free some space or choose "
+                "another workspace."
+            ) from problem
     return model.digest
 
 
@@ -86,33 +92,61 @@ def stored_models(home: str | Path) -> tuple[StoredModel, ...]:
 
 
 def stored_path(home: str | Path, digest: str) -> Path:
-    """The safetensors file of an imported network; ModelError when there is none."""
+    """The safetensors file of an imported network.
+
+    Args:
+        home: The workspace.
+        digest: The network's digest.
+
+    Raises:
+        ModelError: There is no such network.
+    """
     path = _folder(home, digest) / WEIGHTS
     if not path.is_file():
-        raise ModelError(f"No imported network has the digest '{digest}'. Open its file again.")
+        raise ModelError(
+            f"There is no imported network with the digest '{digest}'. Open its file again."
+        )
     return path
 
 
 def stored_network(
     home: str | Path, digest: str, *, progress: Callable[[str], None] | None = None
 ) -> Network:
-    """The reading of an imported network, with its weights. Loads no torch, but once for a reading
-    of an older version, which knew fewer kinds of layers and is made anew; ``progress`` gets a line
-    about each step of that."""
+    """The reading of an imported network, with its weights.
+
+    Loads no torch, except once for a reading of an older version, which knew fewer kinds of layers
+    and is made anew.
+
+    Args:
+        home: The workspace.
+        digest: The network's digest.
+        progress: Called with a line about each step of a new reading.
+
+    Raises:
+        ModelError: There is no such network, or its files cannot be read.
+    """
     weights = stored_path(home, digest)
     try:
         text = weights.with_name(READING).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise ModelError(
-            f"The reading of the imported network '{digest}' is not readable ({problem}). "
-            "Open its file again."
+            f"The reading of the imported network '{digest}' cannot be read: {problem}. Open its "
+            "file again."
         ) from problem
     network = network_from_json(text, read_arrays(weights))
     return network if covers_all(text) else _read_anew(home, digest, progress) or network
 
 
 def load_stored(home: str | Path, digest: str) -> Model:
-    """The imported network itself."""
+    """The imported network itself.
+
+    Args:
+        home: The workspace.
+        digest: The network's digest.
+
+    Raises:
+        ModelError: There is no such network, or its file is damaged.
+    """
     return load_saved(stored_path(home, digest))
 
 
@@ -125,8 +159,8 @@ def _read_anew(
 
     def say(line: str) -> None:
         if progress:
-            first = line[:1].lower() + line[1:]
-            progress(f"This network was stored by an older version and is traced again: {first}")
+            step = line[:1].lower() + line[1:]
+            progress(f"This network was stored by an older version and is traced again: {step}")
 
     try:
         say("loading its weights")
@@ -142,5 +176,7 @@ def _read_anew(
 
 def _folder(home: str | Path, digest: str) -> Path:
     if not re.fullmatch(r"[0-9a-f]{8,64}", digest):  # it becomes a folder's name
-        raise ModelError(f"'{digest[:80]}' is no digest of a network.")
+        raise ModelError(
+            f"'{digest[:80]}' is not the digest of a network. Choose one of the imported networks."
+        )
     return Path(home) / "models" / digest

@@ -20,8 +20,15 @@ _WORKED_OUT = ("order", "errors")  # of the eliminations; files of earlier versi
 
 
 def save_observations(observations: Observations, path: str | Path) -> None:
-    """Write ``observations`` to ``path``: float64, bit for bit, with the eliminations that are
-    worked out."""
+    """Write observations, with the eliminations that are worked out, to a file.
+
+    Args:
+        observations: What to write; float64, bit for bit.
+        path: The file.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     Path(path).write_bytes(observations_bytes(observations))
 
 
@@ -83,14 +90,14 @@ def load_observations(path: str | Path) -> Observations:
         return observations
     except (SafetensorError, OSError, *MALFORMED) as problem:
         raise RecipeError(
-            f"The observations in {Path(path).name} are not readable ({problem}). Calibrate on "
-            "images again: 'sfp-viz observe'."
+            f"The observations in {Path(path).name} cannot be read: {problem}. Calibrate on images "
+            "again: 'sfp-viz observe'."
         ) from problem
 
 
 def _elimination(order: np.ndarray, errors: np.ndarray, units: int) -> Elimination:
     """ValueError for one that cannot be of so many units."""
-    whole = np.array_equal(np.sort(order), np.arange(units)) and errors.shape == (units + 1,)
-    if not whole or errors[0] != 0 or errors[-1] > 1 or not (np.diff(errors) >= 0).all():
-        raise ValueError("an order of elimination that makes no sense")
+    is_order = np.array_equal(np.sort(order), np.arange(units)) and errors.shape == (units + 1,)
+    if not is_order or errors[0] != 0 or errors[-1] > 1 or not (np.diff(errors) >= 0).all():
+        raise ValueError("an order of elimination is not valid")
     return Elimination(tuple(order.tolist()), tuple(errors.tolist()))

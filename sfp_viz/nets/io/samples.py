@@ -27,15 +27,17 @@ FIRST = "lenet5_digits"  # on the screen when the app opens
 def sample_names() -> tuple[str, ...]:
     """Names of the samples that are there, the default one first."""
     cards = [p.stem for p in FOLDER.glob("*.json") if not p.stem.endswith(".maps")]
-    whole = [name for name in cards if (FOLDER / f"{name}.safetensors").is_file()]
-    return tuple(sorted(whole, key=lambda name: (name != FIRST, name)))
+    names = [name for name in cards if (FOLDER / f"{name}.safetensors").is_file()]
+    return tuple(sorted(names, key=lambda name: (name != FIRST, name)))
 
 
 def sample_path(name: str) -> Path:
     """The sample's safetensors file."""
     names = sample_names()
     if name not in names:
-        raise ModelError(f"No sample is called '{name}'. There are: {', '.join(names) or 'none'}.")
+        raise ModelError(
+            f"There is no sample '{name}'. Choose one of {', '.join(names) or 'none here'}."
+        )
     return FOLDER / f"{name}.safetensors"
 
 
@@ -66,16 +68,19 @@ def write_sample(
     maps: Mapping[str, Any],
     folder: str | Path,
 ) -> None:
-    """Write a sample's three files into ``folder``; each appears at once, the card last.
+    """Write a sample's three files; each appears at once, the card last.
 
-    ``card_facts`` are entries for people (title, accuracy, licence ...). The card adds what
-    follows from the model itself, and the reading.
+    Args:
+        model: The network.
+        network: Its reading, which the card contains.
+        card_facts: Further entries of the card for people: title, accuracy, license ...
+        maps: What ``sample_maps`` returns.
+        folder: Where to write; it is made.
+
+    Raises:
+        ModelError: ``network`` is the reading of another network, or ``model`` cannot be saved.
     """
-    if network.digest != model.digest:
-        raise ModelError(
-            f"The reading ({network.digest}) is not of the network '{model.name}' "
-            f"({model.digest}). Read the network again."
-        )
+    check_reading(network, model)
     folder = Path(folder)
     save_model(model, folder / f"{model.name}.safetensors")
     reading = json.loads(network_to_json(network))
@@ -84,6 +89,23 @@ def write_sample(
     write_text(
         folder / f"{model.name}.json", json.dumps(card, sort_keys=True, indent=1), parents=True
     )
+
+
+def check_reading(network: Network, model: Model) -> None:
+    """Raise ModelError unless ``network`` is the reading of ``model``.
+
+    Args:
+        network: A reading.
+        model: The network that it should belong to.
+
+    Raises:
+        ModelError: Their digests differ.
+    """
+    if network.digest != model.digest:
+        raise ModelError(
+            f"The reading ({network.digest}) is not that of the network '{model.name}' "
+            f"({model.digest}). Read the network again."
+        )
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
@@ -95,7 +117,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as problem:
         raise ModelError(
-            f"The file {path.name} is not readable as safetensors ({problem}). Copy it again."
+            f"The file {path.name} cannot be read as safetensors: {problem}. Copy it again."
         ) from problem
 
 
@@ -104,9 +126,11 @@ def _read(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise ModelError(
-            f"The file {path.name} of a sample is not readable ({problem}). Install the samples "
-            "again, or make them with scripts/make_sample_models.py."
+            f"The sample's file {path.name} cannot be read: {problem}. Install the samples again, "
+            "or make them with scripts/make_sample_models.py."
         ) from problem
     if not isinstance(value, dict):
-        raise ModelError(f"The file {path.name} of a sample holds no entries.")
+        raise ModelError(
+            f"The sample's file {path.name} is not a JSON object. Install the samples again."
+        )
     return value

@@ -30,8 +30,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """The state dict in a .safetensors file or one of torch.save, without wrappers' prefixes and
     without a running average that stands beside the weights; where it stands alone, it counts.
 
-    Raises ModelError, in one sentence, for text, damaged files, programs, Python objects, files
-    above 1 GB and files without a state dict.
+    Raises:
+        ModelError: The file is text, damaged, a program, larger than 1 GB, or has Python objects or
+            no state dict in it.
     """
     check_size(path)
     if path.suffix.lower() == ".safetensors":
@@ -50,14 +51,16 @@ def _unpickled(path: Path) -> Any:
         raise ModelError(_objects(path))
     if start[:4] != _ZIP and start != _OLD_TORCH:
         raise ModelError(
-            f"The file {path.name} is no PyTorch file, whatever its name says: it holds text or "
+            f"The file {path.name} is not a PyTorch file, despite its name: it contains text or "
             "something else. Save the weights with torch.save(model.state_dict(), ...)."
         )
     try:
         if start[:4] == _ZIP:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > 2 * MOST_BYTES:
-                    raise ModelError(f"The file {path.name} unpacks to more than 2 GB.")
+                    raise ModelError(
+                        f"The file {path.name} unpacks to more than 2 GB. Use a smaller network."
+                    )
                 if any(name.endswith("archive_format") for name in archive.namelist()):
                     raise ModelError(_program(path))
         with warnings.catch_warnings():  # torch's own, on how a stranger's file was written
@@ -77,7 +80,7 @@ def _unpickled(path: Path) -> Any:
 
 def _objects(path: Path) -> str:
     return (
-        f"The file {path.name} holds Python objects or code beside weights, which is never run "
+        f"The file {path.name} contains Python objects or code besides weights; code is never run "
         "here. Save the weights alone with torch.save(model.state_dict(), ...)."
     )
 
@@ -90,7 +93,7 @@ def _program(path: Path) -> str:
 
 
 def _damaged(path: Path) -> str:
-    return f"The file {path.name} is damaged or cut off. Copy or download it again."
+    return f"The file {path.name} is damaged or incomplete. Copy or download it again."
 
 
 def _tensors(content: Any, name: str) -> dict[str, Tensor]:
@@ -103,7 +106,7 @@ def _tensors(content: Any, name: str) -> dict[str, Tensor]:
     state = _without_prefixes(_without_copies(state))
     if not state:
         raise ModelError(
-            f"The file {name} holds no state dict (names and tensors). Save one with "
+            f"The file {name} contains no state dict (names and tensors). Save one with "
             "torch.save(model.state_dict(), ...)."
         )
     if any(t.layout != torch.strided or t.is_complex() or t.is_quantized for t in state.values()):
@@ -111,7 +114,9 @@ def _tensors(content: Any, name: str) -> dict[str, Tensor]:
             f"The weights in {name} are sparse, complex or quantized. Save them as plain float32."
         )
     if sum(tensor.numel() for tensor in state.values()) > MOST_VALUES:
-        raise ModelError(f"The weights in {name} are more than {MOST_VALUES:,} values.")
+        raise ModelError(
+            f"The weights in {name} have more than {MOST_VALUES:,} values. Use a smaller network."
+        )
     return state
 
 
@@ -135,8 +140,8 @@ def _without_copies(state: dict[str, Tensor]) -> dict[str, Tensor]:
     state = {key: value for key, value in state.items() if key not in _COUNTS}
     for prefix in _COPIES:
         copies = {key for key in state if key.startswith(prefix)}
-        rest = {_bare(key) for key in state.keys() - copies}
-        if copies and {_bare(key.removeprefix(prefix)) for key in copies} - _COUNTS <= rest:
+        others = {_bare(key) for key in state.keys() - copies}
+        if copies and {_bare(key.removeprefix(prefix)) for key in copies} - _COUNTS <= others:
             return {key: value for key, value in state.items() if key not in copies}
     return state
 

@@ -66,7 +66,15 @@ def add_constant(layer: Any, norm: Any, constant: Tensor) -> bool:
 
 
 def constant_outputs(layer: Any, constant_inputs: Tensor) -> Tensor:
-    """What constant inputs [inputs] add to each output of a layer, away from padded borders."""
+    """What constant inputs add to each output of a layer, away from padded borders.
+
+    Args:
+        layer: A convolution or linear layer.
+        constant_inputs: The value of each input channel or feature, float64 [inputs].
+
+    Returns:
+        float64 [outputs].
+    """
     weight = layer.weight.detach().double()
     blocks = getattr(layer, "groups", 1)
     flat = weight.flatten(2).sum(2) if weight.ndim > 2 else weight

@@ -171,8 +171,11 @@ def _only_norm(module: nn.Module, norms: Mapping[str, str], group: ChannelGroup)
     """The BatchNorm right behind the group's only layer, or None; and why the factor of
     ``scale_factor`` does not hold, or ''."""
     if group.repeats > 1:
-        many = group.repeats  # one filter of every conv_group of the layer or of its reader
-        return None, f"grouped convolutions tie {many} filters to a unit, and the factor is for one"
+        count = group.repeats  # one filter of every conv_group of the layer or of its reader
+        return (
+            None,
+            f"grouped convolutions tie {count} filters to a unit, and the factor is for one",
+        )
     if len(group.layers) + len(group.followers) > 1:
         return None, "several layers write its channels"
     passed = {span.name for span in group.slices if span.side == "both"} - {group.name}

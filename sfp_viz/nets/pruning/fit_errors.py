@@ -61,8 +61,8 @@ class ErrorProbe:
         if before is None or after is None or self.seen is None or self.unseen is None:
             return fit
         seen, unseen = (
-            Errors(error, left, len(batch))
-            for error, left, batch in zip(before, after, (self.seen, self.unseen), strict=True)
+            Errors(error, remaining, len(batch))
+            for error, remaining, batch in zip(before, after, (self.seen, self.unseen), strict=True)
         )
         return replace(fit, seen=seen, unseen=unseen)
 

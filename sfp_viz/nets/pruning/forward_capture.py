@@ -80,11 +80,17 @@ def capture(
 
 
 def layer_inputs(module: nn.Module, name: str, batches: Iterator[Tensor]) -> Iterator[Tensor]:
-    """What the layer ``name``, which runs once in a pass, reads on each of the batches."""
+    """What one layer reads on each of the batches.
+
+    Args:
+        module: The network.
+        name: The layer, which runs once in a pass.
+        batches: Normalized images [images, channels, height, width].
+    """
     for batch in batches:
-        inputs: list[Tensor] = []
-        capture(module, {name: 1}, batch, lambda _, read, put, into=inputs: into.append(read))
-        yield inputs[0]
+        captured: list[Tensor] = []
+        capture(module, {name: 1}, batch, lambda _, inputs, outputs, to=captured: to.append(inputs))
+        yield captured[0]
 
 
 _ADDITIONS = {
@@ -112,24 +118,29 @@ class AdditionTracker(TorchFunctionMode):
         self._followed: dict[int, tuple[str, Tensor]] = {}  # tensors kept, so that ids stay unique
 
     def follow(self, name: str, tensor: Tensor) -> None:
-        """Follow ``tensor`` under ``name`` from here on."""
+        """Follow a tensor from here on.
+
+        Args:
+            name: The name under which ``on_first_use`` hears of it.
+            tensor: The tensor.
+        """
         self._followed[id(tensor)] = (name, tensor)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         ids = {id(tensor) for tensor in tensors_of((args, kwargs))} if self._followed else set()
         used = [self._followed[key] for key in ids if key in self._followed]
-        others = {name: _other_summand(func, args, kwargs, tensor) for name, tensor in used}
+        summands = {name: _other_summand(func, args, kwargs, tensor) for name, tensor in used}
         for name, tensor in used:
-            if others[name] is not None:
+            if summands[name] is not None:
                 del self._followed[id(tensor)]
-        for name, other in others.items():
-            if other is not None:
-                self._on_first_use(name, other)
+        for name, summand in summands.items():
+            if summand is not None:
+                self._on_first_use(name, summand)
         result = func(*args, **kwargs)
         if tensors_of(result):  # reading a shape or a device is no use of a tensor
             for name, tensor in used:
-                if others[name] is None:
+                if summands[name] is None:
                     del self._followed[id(tensor)]
                     self._on_first_use(name, None)
         return result

@@ -19,7 +19,12 @@ def input_count(layer: Any) -> int:
 
 
 def position_count(layer: Any, shape: tuple[int, ...]) -> int:
-    """At how many positions of one image a layer reads or writes values of this ``shape``."""
+    """At how many positions of one image a layer reads or writes.
+
+    Args:
+        layer: A convolution or linear layer.
+        shape: The shape of its input or output, [images, ...].
+    """
     axes = shape[2:] if isinstance(layer, nn.Conv2d) else shape[1:-1]
     return int(np.prod(axes, dtype=np.int64))
 
@@ -46,8 +51,16 @@ def window_rows(
 
 
 def unit_rows(layer: Any, inputs: Tensor, unit_size: int) -> Tensor:
-    """What a layer reads as [images, positions, units]; ``unit_size`` features in a row of a
-    linear layer are one unit."""
+    """What a layer reads, by unit.
+
+    Args:
+        layer: A convolution or linear layer.
+        inputs: What it reads.
+        unit_size: How many features in a row of a linear layer are one unit; 1 for convolutions.
+
+    Returns:
+        [images, positions, units].
+    """
     rows = rows_of(layer, inputs)
     shape = (len(inputs), -1, rows.shape[-1] // unit_size)
     return rows.unflatten(-1, (-1, unit_size)).transpose(-1, -2).reshape(shape)
@@ -60,15 +73,28 @@ def row_chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def rows_of(layer: Any, values: Tensor) -> Tensor:
-    """What a layer reads or puts out as [images, positions, channels or features]."""
+    """What a layer reads or puts out as [images, positions, channels or features].
+
+    Args:
+        layer: A convolution or linear layer.
+        values: Its input or output.
+    """
     if isinstance(layer, nn.Conv2d):
         return values.flatten(2).transpose(1, 2)
     return values.reshape(len(values), -1, values.shape[-1])
 
 
 def sampled_positions(count: int, share: float, turn: int) -> Tensor:
-    """A random ``share`` of ``count`` positions, sorted; all of them for 1. The same ``turn``
-    always draws the same positions."""
+    """A random share of the positions of an image, sorted.
+
+    Args:
+        count: How many positions there are.
+        share: The share to draw, 0..1; 1 for all.
+        turn: The seed: the same number always draws the same positions.
+
+    Returns:
+        int64 [at least one].
+    """
     if share >= 1:
         return torch.arange(count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(turn))

@@ -63,14 +63,29 @@ class Reader:
         return torch.from_numpy(kept), torch.from_numpy(removed)
 
     def output_rows(self, outputs: Tensor, turn: int) -> Tensor:
-        """What the fit needs of its outputs: rows at sampled positions, or the mean alone."""
+        """What the fit needs of the layer's outputs.
+
+        Args:
+            outputs: What it puts out in one call.
+            turn: The number of the call, which decides the positions that are sampled.
+
+        Returns:
+            Rows [images, positions, outputs] at sampled positions; for 'bias' the mean alone,
+            float64 [outputs].
+        """
         rows = rows_of(self.layer, outputs)
         if self.form == "bias":
             return rows.mean((0, 1), dtype=torch.float64)
         return rows[:, sampled_positions(rows.shape[1], self.share, turn).to(rows.device)]
 
     def input_rows(self, inputs: Tensor, turn: int, units: Tensor) -> Tensor:
-        """Its inputs of some ``units`` at sampled positions."""
+        """The layer's inputs at sampled positions: [images, positions, units].
+
+        Args:
+            inputs: What it reads in one call.
+            turn: The number of the call, which decides the positions that are sampled.
+            units: The units to return.
+        """
         rows = unit_rows(self.layer, inputs, self.unit_size)
         positions = sampled_positions(rows.shape[1], self.share, turn).to(rows.device)
         return rows[:, positions][..., units]
@@ -96,7 +111,7 @@ class Captured:
     in_streams: frozenset[str]
 
 
-Fitted = tuple[LayerFit, Tensor]  # and the constant to add to each output
+Fitted = tuple[LayerFit, Tensor]  # and the constant to add to each output [outputs]
 CallPairs = Iterable[tuple[int, Call, Call]]  # turn, in the cut network, in the uncut one
 
 
@@ -147,8 +162,15 @@ def capture_calls(
 
 
 def before_norm(norm: Any, change: Tensor) -> Tensor:
-    """A ``change`` behind a BatchNorm with fixed statistics, as the change before it that makes
-    it; 0 where the norm lets next to nothing through."""
+    """The change before a BatchNorm with fixed statistics that makes a given change behind it.
+
+    Args:
+        norm: The BatchNorm.
+        change: The change behind it [images, channels, ...].
+
+    Returns:
+        The same shape; 0 where the norm lets next to nothing through.
+    """
     scale = torch.rsqrt(norm.running_var + norm.eps)
     scale = scale if norm.weight is None else scale * norm.weight.detach()
     through = scale.abs() > 1e-3 * scale.abs().max()
@@ -157,7 +179,16 @@ def before_norm(norm: Any, change: Tensor) -> Tensor:
 
 
 def fit_kernel(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
-    """Refit the whole kernel on windows of the kept inputs."""
+    """Refit the whole kernel on windows of the kept inputs, in place.
+
+    Args:
+        reader: The layer.
+        pairs: Its calls in the cut and in the uncut network.
+        ridge: See ``FitOptions``.
+
+    Returns:
+        How it was fitted, and the constant to add to each output [outputs].
+    """
     layer, (kept, _) = reader.layer, reader.units
     equations = NormalEquations(layer.weight[0, kept].numel(), len(layer.weight))
     for turn, call, original in pairs:
@@ -175,7 +206,16 @@ def fit_kernel(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
 
 
 def fit_channels(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
-    """Express the removed units by the kept ones, position by position."""
+    """Express the removed units by the kept ones, position by position, in place.
+
+    Args:
+        reader: The layer.
+        pairs: Its calls in the cut and in the uncut network.
+        ridge: See ``FitOptions``.
+
+    Returns:
+        How it was fitted, and the constant to add to each output [outputs].
+    """
     layer, size, (kept, removed) = reader.layer, reader.unit_size, reader.units
     equations, count = NormalEquations(len(kept), len(removed)), 0
     sums, original_sums = (torch.zeros(input_count(layer), dtype=torch.float64) for _ in range(2))
@@ -201,7 +241,16 @@ def fit_channels(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
 
 
 def fit_mean(reader: Reader, pairs: CallPairs, ridge: float) -> Fitted:
-    """Make the means of the outputs equal."""
+    """The constant that makes the means of the outputs equal; the layer is not changed.
+
+    Args:
+        reader: The layer.
+        pairs: Its calls in the cut and in the uncut network.
+        ridge: Not used.
+
+    Returns:
+        How it was fitted, and the constant to add to each output [outputs].
+    """
     total, rows = torch.zeros(len(reader.layer.weight), dtype=torch.float64), 0
     for _, call, original in pairs:
         total += (original.rows - call.rows).cpu() * call.positions

@@ -137,7 +137,7 @@ def _readers(
     readers, notes = [], []
     for name in [name for name in cut.execution.calls if name in cut.readers]:
         shapes = cut.execution.calls[name]
-        inputs = sum(int(np.prod(read[1:])) for read, _ in shapes)
+        inputs = sum(int(np.prod(ins[1:])) for ins, _ in shapes)
         reader = Reader(
             name, cut.layer(name), original.get_submodule(name), cut.readers[name],
             _unit_size(name, cut.groups), len(shapes),
@@ -204,11 +204,13 @@ def _refit_layer(
     kept_inputs: list[Tensor] = []
 
     def call_pairs() -> Iterator[tuple[int, Call, Call]]:
-        for turn, (batch, whole) in enumerate(zip(batches(), captured, strict=True)):
-            follow = {reader.name: original_norm} if reader.name in whole.in_streams else {}
-            own = capture_calls(cut.module, [reader], batch, turn, follow=follow, cut=True)
-            both = (own.calls[reader.name], whole.calls[reader.name])
-            for number, (call, original_call) in enumerate(zip(*both, strict=True)):
+        for turn, (batch, original_calls) in enumerate(zip(batches(), captured, strict=True)):
+            follow = (
+                {reader.name: original_norm} if reader.name in original_calls.in_streams else {}
+            )
+            cut_calls = capture_calls(cut.module, [reader], batch, turn, follow=follow, cut=True)
+            pairs = (cut_calls.calls[reader.name], original_calls.calls[reader.name])
+            for number, (call, original_call) in enumerate(zip(*pairs, strict=True)):
                 yield turn * reader.calls + number, call, original_call
                 if norm is not None and reader.keeps_inputs and call.inputs is not None:
                     kept_inputs.append(call.inputs)

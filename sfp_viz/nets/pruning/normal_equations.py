@@ -34,7 +34,12 @@ class NormalEquations:
         self._squares = torch.zeros(targets, dtype=torch.float64)
 
     def add(self, inputs: Tensor, targets: Tensor) -> None:
-        """Add rows of inputs [rows, inputs] and their targets [rows, targets]."""
+        """Add rows.
+
+        Args:
+            inputs: [rows, inputs].
+            targets: What the inputs should give, [rows, targets].
+        """
         inputs, targets = inputs.double(), targets.double()
         self.rows += len(inputs)
         self._sums += torch.cat([inputs.sum(0), targets.sum(0)]).cpu()

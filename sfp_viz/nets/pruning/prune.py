@@ -168,14 +168,14 @@ def _cut_and_check(cut: CutContext) -> None:
             gap = output_gap(silent, tensors_of(module(image)))
     except Exception as problem:  # a wrongly cut network may fail in any way
         raise SurgeryError(
-            f"The cut network '{name}' does not run: {problem}. Leave the groups around "
-            "the named layer whole, or report this network."
+            f"The pruned network '{name}' does not run: {problem}. Keep the groups around the "
+            "named layer whole, or report this network."
         ) from problem
     if not gap <= TOLERANCE:
         raise SurgeryError(
-            f"The cut network '{name}' differs from the whole one with the same channels at "
-            f"0 by {gap:.2g} of its output's scale (most allowed: {TOLERANCE:g}), so it was not "
-            "handed out. Read the network again; groups that cannot be cut are protected there."
+            f"The pruned network '{name}' differs from the whole one with the same channels at 0 "
+            f"by {gap:.2g} of its output's scale, more than {TOLERANCE:g}, so it was not returned. "
+            "Read the network again; groups that cannot be cut are then protected."
         )
 
 
@@ -186,7 +186,7 @@ def _context(
     if plan.digest != model.digest:
         raise PlanError(
             f"The plan was made for other weights ({plan.digest}) than those of '{model.name}' "
-            f"({model.digest}). Make it again from its recipe."
+            f"({model.digest}). Make the plan again from its recipe."
         )
     removed = {removal.group: removal.filters for removal in plan.removals}
     cut = cut_context(model, removed, traced)
@@ -202,21 +202,22 @@ def _context(
         protection = protected.get(removal.group) or problem
         if group is None:
             raise PlanError(
-                f"The plan cuts a group '{removal.group}' that '{model.name}' does not have or "
-                "that cannot be followed. Make it again from its recipe."
+                f"The plan cuts the group '{removal.group}', which '{model.name}' does not have or "
+                "which cannot be traced. Make the plan again from its recipe."
             )
         if protection:
-            raise PlanError(f"The plan cuts the protected group '{removal.group}' ({protection}).")
+            raise PlanError(
+                f"The plan cuts the protected group '{removal.group}' ({protection}). Make the "
+                "plan again from its recipe."
+            )
         unknown = [unit for unit in removal.filters if not 0 <= unit < group.size]
         if unknown:
             raise PlanError(
-                f"The plan cuts filter {unknown[0]} of '{removal.group}', which has the "
-                f"filters 0 to {group.size - 1}."
+                f"The plan cuts filter {unknown[0]} of '{removal.group}', which has only the "
+                f"filters 0 to {group.size - 1}. Make the plan again from its recipe."
             )
         if len(removal.filters) >= group.size:
-            raise PlanError(
-                f"The plan leaves no filter of '{removal.group}'; it needs at least one."
-            )
+            raise PlanError(f"The plan leaves no filter of '{removal.group}'. Keep at least one.")
     return cut
 
 

@@ -79,8 +79,8 @@ def _gap(statistics: Statistics, others: Statistics) -> float:
     """Mean over norms and channels of (difference of means)^2 / variance + (log of the ratio of
     variances)^2."""
     total = 0.0
-    for (mean, variance), (other_mean, other) in zip(statistics, others, strict=True):
+    for (mean, variance), (other_mean, other_variance) in zip(statistics, others, strict=True):
         shift = (mean - other_mean).square() / (variance + 1e-5)
-        spread = torch.log((variance + 1e-5) / (other + 1e-5)).square()
+        spread = torch.log((variance + 1e-5) / (other_variance + 1e-5)).square()
         total += float((shift + spread).double().mean())
     return total / len(statistics)

@@ -40,8 +40,16 @@ class RowSlice:
     whole: bool
 
     def along(self, tensor: Tensor, values: Tensor, rest: float) -> Tensor:
-        """``values`` [units] laid along the axis of ``tensor``, ``rest`` where no unit is; shaped
-        to broadcast to ``tensor``."""
+        """Values of units laid along the axis of a tensor.
+
+        Args:
+            tensor: The parameter, or one of its shape.
+            values: One value for each unit [units].
+            rest: The value at places that belong to no unit.
+
+        Returns:
+            A tensor of the type of ``tensor`` that broadcasts to it.
+        """
         line = torch.full(
             (tensor.shape[self.axis],), rest, dtype=values.dtype, device=tensor.device
         )
@@ -69,18 +77,23 @@ class Rows:
 
     def norms(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Euclidean norm of each row, float64 [units]; ``tensors`` by parameter name."""
-        first = tensors[self.slices[0].name]
-        total = torch.zeros(self.size, dtype=torch.float64, device=first.device)
+        device = tensors[self.slices[0].name].device
+        total = torch.zeros(self.size, dtype=torch.float64, device=device)
         for s in self.slices:
             tensor = tensors[s.name].detach()
-            rest = [d for d in range(tensor.ndim) if d != s.axis]
-            squares = tensor.square().sum(rest) if rest else tensor.square()
+            other_axes = [d for d in range(tensor.ndim) if d != s.axis]
+            squares = tensor.square().sum(other_axes) if other_axes else tensor.square()
             squares = squares if s.whole else squares[s.channels]
             total.index_add_(0, s.units, squares.double())
         return total.sqrt()
 
     def scale(self, tensors: Mapping[str, Tensor], factors: Tensor) -> None:
-        """Multiply each row of ``tensors`` by its factor [units], in place."""
+        """Multiply each row by its factor, in place.
+
+        Args:
+            tensors: The parameters, or tensors of their shapes, by name.
+            factors: One factor for each row [units].
+        """
         with torch.no_grad():
             for s in self.slices:
                 tensor = tensors[s.name]
@@ -106,7 +119,12 @@ def rows_of(
 
 
 def row_weights(module: nn.Module, rows: Sequence[Rows]) -> dict[str, nn.Parameter]:
-    """The parameters of ``module`` in which ``rows`` lie, by name."""
+    """The parameters in which some rows lie, by name.
+
+    Args:
+        module: The network.
+        rows: The rows.
+    """
     parameters = dict(module.named_parameters())
     return {s.name: parameters[s.name] for r in rows for s in r.slices}
 
@@ -129,7 +147,10 @@ def _rows(module: nn.Module, group: ChannelGroup, owned: Mapping[int, str]) -> R
             slices[name, axis] = RowSlice(name, axis, channels, units, whole)
             values += len(channels) * (parameter.numel() // parameter.shape[axis])
     if not slices:
-        raise PlanError(f"'{group.name}' has no values of its own that could be made sparse.")
+        raise PlanError(
+            f"The group '{group.name}' has no weights of its own, so it cannot be made sparse. "
+            "Protect it."
+        )
     return Rows(group.name, group.size, values / group.size, tuple(slices.values()))
 
 
@@ -147,8 +168,12 @@ def _writers(writer: Any, axis: int) -> list[tuple[nn.Parameter, int]]:
 
 
 def mac_shares(network: Network, names: Sequence[str]) -> dict[str, float]:
-    """MACs that one unit of each group costs, over their mean over the groups ``names``; 0.25 to
-    4."""
+    """MACs that one unit of each group costs, over their mean over the groups; 0.25 to 4.
+
+    Args:
+        network: The network.
+        names: The groups.
+    """
     count = objective_of(network, "macs")
     whole = count(count.sizes)
     saved = {}

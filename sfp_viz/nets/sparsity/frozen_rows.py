@@ -37,7 +37,12 @@ class FrozenRows(Solver):
         self._set_factors()
 
     def after_step(self, learning_rate: float, step: int) -> None:
-        """Set pruned rows to 0 again."""
+        """Set pruned rows to 0 again.
+
+        Args:
+            learning_rate: Not used.
+            step: Not used.
+        """
         for r in self.rows:
             if r.group in self._factors:
                 r.scale(self._weights, self._factors[r.group])

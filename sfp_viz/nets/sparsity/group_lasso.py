@@ -74,8 +74,13 @@ class ProximalSolver(_LassoSolver[ProximalLasso]):
     """A proximal step of the penalty after each step of SGD; a group keeps its largest row."""
 
     def after_step(self, learning_rate: float, step: int) -> None:
-        """The proximal step. With momentum a gradient moves the weights by learning rate /
-        (1 - momentum) in all, so the threshold is lambda times that."""
+        """The proximal step. With momentum a gradient moves the weights by learning rate / (1 -
+        momentum) in all, so the threshold is lambda times that.
+
+        Args:
+            learning_rate: That of the step.
+            step: Not used.
+        """
         rate = learning_rate / (1 - self._settings.momentum)
         for r in self.rows:
             norms = r.norms(self._weights)

@@ -64,7 +64,12 @@ class MultiGranularity(Solver):
 
     def after_step(self, learning_rate: float, step: int) -> None:
         """The proximal step, and the next phase when it is due. With momentum a gradient moves by
-        learning rate / (1 - momentum) in all, and so does the penalty."""
+        learning rate / (1 - momentum) in all, and so does the penalty.
+
+        Args:
+            learning_rate: That of the step.
+            step: The number of the step, from 0.
+        """
         with torch.no_grad():
             if self._phase == 0:
                 self._shrink_rows(learning_rate / (1 - self._settings.momentum))
@@ -187,8 +192,8 @@ class MultiGranularity(Solver):
     def _start_stripes(self) -> None:
         """Begin the second phase: one live share for all layers that reaches the target."""
         widths = {name: int(live.sum()) for name, live in self._live.items()}
-        whole = cost_of_widths(self._network, {}).macs
-        budget = (1 - self._settings.target_reduction) * whole
+        unpruned_macs = cost_of_widths(self._network, {}).macs
+        budget = (1 - self._settings.target_reduction) * unpruned_macs
         filters = {name: int(live.sum()) for name, live in self._live_filters().items()}
         self._stripe_share = share_for(self._network, widths, filters, budget)
         self._phase = 1

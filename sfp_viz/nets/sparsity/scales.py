@@ -39,8 +39,14 @@ class Scales:
         *,
         share: float = 1.0,
     ) -> dict[str, np.ndarray]:
-        """The rows with the largest norms, in units of their group, that meet ``share`` of the
-        settings' target (core.training.projection): bool [units] by group.
+        """The rows with the largest norms, in units of their group, that meet the settings' target
+        (core.training.projection): bool [units] by group.
+
+        Args:
+            network: The reading of the network.
+            norms: Norms of the rows: [units] by group.
+            settings: How it is made sparse.
+            share: How much of the target is to be met, 0..1.
 
         Raises:
             PlanError: The target cannot be met.
@@ -60,6 +66,12 @@ def scales_of(
 
     With 'relative', V / m with m the mean norm stands for V: an l2,1 penalty lambda ||V|| / m and
     a pull rho ||V - F||^2 / (2 m^2), so nothing changes when a group is scaled.
+
+    Args:
+        rows: The rows, one entry for each group.
+        weights: The parameters, by name.
+        network: The reading of the network.
+        settings: How it is made sparse.
 
     Raises:
         RecipeError: l2,0 would need a rho above the settings' ``rho_most``.
@@ -84,26 +96,30 @@ def scales_of(
 def rho_factors(
     strengths: Mapping[str, float], settings: SparseSettings
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """By group, what rho is multiplied by, and a sentence where that is more than 1.
+    """What rho is multiplied by in each group, and a sentence where that is more than 1.
 
     l2,0 drops a row of norm up to sqrt(2 lambda / rho) and did not converge with rho below 1.5
     times lambda (docs/method.md). A group's lambda is up to 4 times the settings' by its share of
     MACs, and with 'size' sqrt(values of a row) times; rho is raised to match.
+
+    Args:
+        strengths: Lambda of each group's rows, by group.
+        settings: How the network is made sparse.
 
     Raises:
         RecipeError: rho would be above the settings' ``rho_most``.
     """
     if settings.method != "ssr_l20":
         return dict.fromkeys(strengths, 1.0), ()
-    factors = {n: max(1.0, MIN_RHO_RATIO * each / settings.rho) for n, each in strengths.items()}
+    factors = {n: max(1.0, MIN_RHO_RATIO * x / settings.rho) for n, x in strengths.items()}
     group = max(factors, key=lambda name: factors[name])
     rho = factors[group] * settings.rho
     lambda_ = f"lambda of '{group}' is {strengths[group]:.3g} (by its MACs and the layer weighting)"
     if rho > settings.rho_most:
         raise RecipeError(
             f"l2,0 would not converge: the {lambda_}, and rho must be at least {MIN_RHO_RATIO:g} "
-            f"times that, but may not rise above rho_most {settings.rho_most:g}. Lower lambda, "
-            "raise rho_most, or weigh groups as 'relative'."
+            f"times that, but is limited to rho_most = {settings.rho_most:g}. Lower lambda, raise "
+            "rho_most, or set the layer weighting to 'relative'."
         )
     if factors[group] == 1:
         return factors, ()

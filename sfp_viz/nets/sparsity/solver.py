@@ -38,7 +38,12 @@ class Solver(Protocol):
         """Add the gradient of the penalty to those of the loss, before a step of SGD."""
 
     def after_step(self, learning_rate: float, step: int) -> None:
-        """Change the weights after ``step`` of SGD, counted from 0."""
+        """Change the weights after a step of SGD.
+
+        Args:
+            learning_rate: That of the step.
+            step: The number of the step, from 0.
+        """
 
     def refresh(self, progress: float) -> tuple[str, ...]:
         """Update what is not updated in each step, at ``progress`` 0..1 of the training.

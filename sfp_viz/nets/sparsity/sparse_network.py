@@ -60,7 +60,12 @@ class SparseNetwork:
     settled: dict[str, np.ndarray] = field(default_factory=dict)
 
     def start_stage(self, stage: int, steps_per_epoch: int) -> None:
-        """Let the solver work on the rows of ``stage``; with order 'layers' nothing else trains."""
+        """Let the solver work on the rows of a stage; with order 'layers' nothing else trains.
+
+        Args:
+            stage: The number of the stage, from 0.
+            steps_per_epoch: Steps in an epoch.
+        """
         rows = self.stages[stage]
         if self.settings.order == "layers":
             trained = {s.name for r in rows for s in r.slices}

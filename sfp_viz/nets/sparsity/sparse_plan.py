@@ -18,13 +18,17 @@ from sfp_viz.errors import PlanError
 def sparse_groups(network: Network, settings: SparseSettings) -> tuple[str, ...]:
     """Groups whose filters a sparse training may prune; tied ones only if the settings say so.
 
+    Args:
+        network: The reading of the network.
+        settings: How it is made sparse.
+
     Raises:
         PlanError: There are none.
     """
     names = [g.name for g in network.free if settings.coupled or len(g.layers) == 1]
     if not names and settings.method != "stripes":
-        tied = " Groups of tied layers may be: set coupled." if network.free else ""
-        raise PlanError(f"No filter group of '{network.name}' may be made sparse.{tied}")
+        advice = "Set coupled, to include tied layers" if network.free else "Choose another network"
+        raise PlanError(f"No filter group of '{network.name}' may be made sparse. {advice}.")
     return tuple(names)
 
 

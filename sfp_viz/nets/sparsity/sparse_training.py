@@ -205,7 +205,10 @@ class SparseTraining:
             self._mean_loss = float(state.get("mean", 0.0))
             self._started = time.perf_counter() - float(state.get("seconds", 0.0))
         except (KeyError, RuntimeError, ValueError) as problem:
-            raise RunError(f"The checkpoint does not fit this run: {problem}") from problem
+            raise RunError(
+                f"The checkpoint does not fit this run: {problem}. Delete it to start the run from "
+                "its first epoch."
+            ) from problem
         self._noted = set(noted)
 
     def _start_stage(self, *, resumed: bool = False) -> None:

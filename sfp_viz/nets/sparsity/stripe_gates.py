@@ -38,11 +38,11 @@ class StripeGates:
     ) -> None:
         every = dict(module.named_parameters())
         self.weights = {name: every[f"{name}.weight"] for name in layers}
-        first = {n: w.detach()[:, 0] for n, w in self.weights.items()}
-        self.gates = {n: torch.ones_like(x).requires_grad_() for n, x in first.items()}
-        self.speed = {n: torch.zeros_like(x) for n, x in first.items()}
-        self.since = {n: torch.full_like(x, -1, dtype=torch.int64) for n, x in first.items()}
-        self.masks = {n: torch.ones_like(x, dtype=torch.bool) for n, x in first.items()}
+        stripes = {n: w.detach()[:, 0] for n, w in self.weights.items()}
+        self.gates = {n: torch.ones_like(x).requires_grad_() for n, x in stripes.items()}
+        self.speed = {n: torch.zeros_like(x) for n, x in stripes.items()}
+        self.since = {n: torch.full_like(x, -1, dtype=torch.int64) for n, x in stripes.items()}
+        self.masks = {n: torch.ones_like(x, dtype=torch.bool) for n, x in stripes.items()}
         self._settings, self._pushes = settings, layer_mac_shares(network, layers)
 
     def forward_weights(self) -> dict[str, Tensor]:
@@ -91,7 +91,7 @@ class StripeGates:
                 ``reactivation`` are 0 for good.
         """
         settings = self._settings
-        whole = learning_rate / (1 - settings.momentum)  # what a gradient moves in all
+        total_rate = learning_rate / (1 - settings.momentum)  # what a gradient moves in all
         for name, gate in self.gates.items():
             since, kept = self.since[name], filters[name]
             live = float((self.above(name) & kept[:, None, None]).sum())
@@ -103,17 +103,22 @@ class StripeGates:
             self.speed[name].masked_fill_(lost, 0)
             gate.sub_(learning_rate * self.speed[name])
             push = float(settings.strength or 0) * self._pushes[name]
-            push *= whole * layer_weight(live, share)
+            push *= total_rate * layer_weight(live, share)
             if push:
                 gate.copy_(soft_threshold(gate, push * gate_weights(gate)))
             gate.masked_fill_(lost, 0)
-            under = gate.abs() <= settings.dead_gate
-            fresh = torch.where(since < 0, step, since)
-            self.since[name] = torch.where(under, fresh, -1)
+            is_dead = gate.abs() <= settings.dead_gate
+            dead_since = torch.where(since < 0, step, since)
+            self.since[name] = torch.where(is_dead, dead_since, -1)
 
     def fix(self, filters: Mapping[str, Tensor], share: float) -> None:
-        """Keep in each layer the stripes with the largest |S| ||W||, ``share`` of those of the kept
-        ``filters`` (bool [filters] by layer), and fold the gates into the weights."""
+        """Keep in each layer the stripes with the largest |S| ||W||, and fold the gates into the
+        weights.
+
+        Args:
+            filters: Filters that are kept: bool [filters] by layer.
+            share: The share of their stripes to keep, 0..1; at least one stripe is kept.
+        """
         for name, gate in self.gates.items():
             acting = self.above(name) & filters[name][:, None, None]
             size = gate.abs() * self.weights[name].norm(dim=1) * acting
@@ -144,7 +149,12 @@ class StripeGates:
 
 
 def gated_layers(module: nn.Module, network: Network) -> tuple[str, ...]:
-    """Layers that get gates: convolutions with a window above 1 x 1 that mix channels."""
+    """Layers that get gates: convolutions with a window above 1 x 1 that mix channels.
+
+    Args:
+        module: The network.
+        network: Its reading.
+    """
     return tuple(
         layer.name
         for layer in network.layers
@@ -155,7 +165,12 @@ def gated_layers(module: nn.Module, network: Network) -> tuple[str, ...]:
 
 
 def layer_mac_shares(network: Network, layers: Sequence[str]) -> dict[str, float]:
-    """MACs of each layer over their mean, 0.25 to 4."""
+    """MACs of each layer over their mean, 0.25 to 4.
+
+    Args:
+        network: The network.
+        layers: The layers.
+    """
     none = stripe_cost(network, {}, {}).macs
     macs = {name: none - stripe_cost(network, {name: 0}, {}).macs for name in layers}
     mean = sum(macs.values()) / max(1, len(macs)) or 1.0
@@ -164,11 +179,17 @@ def layer_mac_shares(network: Network, layers: Sequence[str]) -> dict[str, float
 
 def filter_targets(network: Network, groups: Sequence[str], settings: Stripes) -> dict[str, float]:
     """Share of each group's filters that the first phase of multi-granularity pruning keeps, 0..1:
-    the same everywhere, so that MACs come to (1 - reduction) ** filter_part."""
-    left = (1 - settings.target_reduction) ** settings.filter_part
-    if not groups or left >= 1:
+    the same everywhere, so that MACs come to (1 - reduction) ** filter_part.
+
+    Args:
+        network: The network.
+        groups: The groups whose filters may be pruned.
+        settings: Their target, and the part of it that filters take.
+    """
+    macs_share = (1 - settings.target_reduction) ** settings.filter_part
+    if not groups or macs_share >= 1:
         return dict.fromkeys(groups, 1.0)
     tied = "shared" if settings.coupled else "protect"
-    recipe = uniform_l1(1 - left, coupled=tied, max_ratio=0.99)
+    recipe = uniform_l1(1 - macs_share, coupled=tied, max_ratio=0.99)
     kept = allocated_widths(Problem(network, Request(recipe)))
     return {name: kept[name] / network.group(name).size for name in groups}

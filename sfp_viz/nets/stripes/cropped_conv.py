@@ -64,10 +64,10 @@ class CroppedConv(nn.Module):
 
     def dense(self) -> nn.Conv2d:
         """The convolution with the whole window, and zeros where it is dead."""
-        filters, each = self.weight.shape[:2]
+        filters, block = self.weight.shape[:2]
         with torch.device(self.weight.device):
             conv = nn.Conv2d(
-                each * self.groups, filters, self.whole, self.stride, self.padding, self.dilation,
+                block * self.groups, filters, self.whole, self.stride, self.padding, self.dilation,
                 self.groups, self.bias is not None, dtype=self.weight.dtype,
             )  # fmt: skip
         with torch.no_grad():

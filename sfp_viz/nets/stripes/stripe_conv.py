@@ -39,7 +39,7 @@ class StripeConv(nn.Module):
         self.register_buffer("filters", filters.clone())
         # not used to compute, but a digest must tell one position from another
         self.register_buffer("positions", order[:, :2].clone(memory_format=torch.contiguous_format))
-        self._parts = _parts(order.tolist(), conv.out_channels // conv.groups)
+        self._runs = _runs(order.tolist(), conv.out_channels // conv.groups)
 
     def forward(self, maps: Tensor) -> Tensor:
         down, across = self.padding
@@ -51,12 +51,12 @@ class StripeConv(nn.Module):
             )
         )
         out = maps.new_zeros(maps.shape[0], self.out_channels, height, width)
-        each = self.in_channels // self.groups
-        for row, column, group, start, stop in self._parts:
+        block = self.in_channels // self.groups
+        for row, column, group, start, stop in self._runs:
             top, left = row * self.dilation[0], column * self.dilation[1]
             inputs = maps[
                 :,
-                group * each : (group + 1) * each,
+                group * block : (group + 1) * block,
                 top : top + (height - 1) * self.stride[0] + 1 : self.stride[0],
                 left : left + (width - 1) * self.stride[1] + 1 : self.stride[1],
             ]
@@ -77,7 +77,7 @@ class StripeConv(nn.Module):
             )  # fmt: skip
         with torch.no_grad():
             conv.weight.zero_()
-            for row, column, _, start, stop in self._parts:
+            for row, column, _, start, stop in self._runs:
                 conv.weight[self.filters[start:stop], :, row, column] = self.weight[start:stop]
             if conv.bias is not None and self.bias is not None:
                 conv.bias.copy_(self.bias)
@@ -92,7 +92,7 @@ def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def _parts(order: list[list[int]], filters: int) -> tuple[tuple[int, int, int, int, int], ...]:
+def _runs(order: list[list[int]], filters: int) -> tuple[tuple[int, int, int, int, int], ...]:
     """Runs of stripes of one position and conv_group: (row, column, group, first, last + 1)."""
     runs, start = [], 0
     for key, run in groupby(order, key=lambda stripe: (stripe[0], stripe[1], stripe[2] // filters)):

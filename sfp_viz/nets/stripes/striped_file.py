@@ -29,11 +29,17 @@ FORMAT = 2  # 1 knew no smaller windows
 
 
 def save_striped(model: Model, path: str | Path) -> None:
-    """Write the dense twin as safetensors, with the names of the layers that skip stripes,
-    and of those with a smaller window.
+    """Write the dense twin as safetensors, with the names of the layers that skip stripes, and of
+    those with a smaller window.
 
-    ``load_model`` opens it as the plain network with zeros, ``load_striped`` as it is. Raises
-    ModelError as save_model does.
+    ``load_model`` opens it as the plain network with zeros, ``load_striped`` as it is.
+
+    Args:
+        model: The network.
+        path: The file; its folder is made.
+
+    Raises:
+        ModelError: As for ``save_model``.
     """
     from safetensors.torch import load, save
 
@@ -46,42 +52,53 @@ def save_striped(model: Model, path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, content, durable=False)
     except OSError as problem:
-        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
+        raise ModelError(
+            f"The file {path} cannot be written: {problem}. Choose another folder."
+        ) from problem
 
 
 def save_as_it_runs(model: Model, path: str | Path) -> None:
-    """Write ``model``, with how its layers leave stripes out where any do. Raises ModelError."""
-    thinner = stripe_layers(model) + cropped_layers(model)
-    (save_striped if thinner else save_model)(model, path)
+    """Write a network, with how its layers leave stripes out where any do.
+
+    Args:
+        model: The network.
+        path: The file; its folder is made.
+
+    Raises:
+        ModelError: As for ``save_model``.
+    """
+    changed_layers = stripe_layers(model) + cropped_layers(model)
+    (save_striped if changed_layers else save_model)(model, path)
 
 
 def load_striped(path: str | Path) -> Model:
     """Open a file of ``save_striped`` with the layers that leave stripes out as they were.
 
-    Raises ModelError where the file is damaged or names layers that its network has not.
+    Raises:
+        ModelError: The file is damaged, or names layers that its network does not have.
     """
     from safetensors import safe_open
 
     model = load_saved(path)
     with safe_open(path, framework="numpy") as file:
         text = (file.metadata() or {}).get(ENTRY, "")
-    skip, smaller = _said(text, Path(path).name) if text else ((), ())
+    skip, smaller = _layer_names(text, Path(path).name) if text else ((), ())
     module = copy.deepcopy(model.module)
-    parts = dict(module.named_modules())
+    layers = dict(module.named_modules())
     for name in (*skip, *smaller):
-        conv, layer = parts.get(name), None
+        conv, layer = layers.get(name), None
         if type(conv) is nn.Conv2d and can_leave_out_stripes(conv):
             layer = with_cropped_window(conv) if name in smaller else with_skipped_stripes(conv)
         if layer is None:
             raise ModelError(
-                f"{Path(path).name} names a layer '{name[:100]}' with stripes that its network "
-                "does not have. Save it again."
+                f"The file {Path(path).name} lists a layer '{name[:100]}' with stripes that its "
+                "network does not have. Save the network again."
             )
         replace_layer(module, name, layer)
     return model.with_module(module, base_digest=model.base_digest)
 
 
-def _said(text: str, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _layer_names(text: str, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the layers that skip stripes, and of those with a smaller window."""
     try:
         entry = json.loads(text)
@@ -91,7 +108,8 @@ def _said(text: str, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         skip, smaller = (tuple(str(name) for name in names) for names in lists)
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise ModelError(
-            f"What {file} says of its stripes is not readable; it may come from a newer "
-            "version. Open it as a plain network: its dead stripes are zeros there."
+            f"The list of stripes in the file {file} cannot be read; it may come from a newer "
+            "version of sfp-viz. Open it with load_model, as a plain network with zeros in place "
+            "of its dead stripes."
         ) from problem
     return skip, smaller

@@ -28,13 +28,22 @@ def live_mask(conv: nn.Conv2d | CroppedConv) -> Tensor:
 def striped(
     model: Model, *, kind: RunKind = "fastest", batch: int = 1, repeats: int = 15
 ) -> tuple[Model, tuple[StripeChoice, ...]]:
-    """A copy of ``model`` whose convolutions leave dead stripes out, and what was chosen for each.
+    """A copy of a network whose convolutions leave dead stripes out.
 
-    'fastest' measures each layer with dead stripes every way that it can run on this machine, at
-    ``batch`` images, and takes the fastest: with zeros, which cost nothing extra on many CPUs; with
-    its stripes skipped; or with a smaller window, where a border row or column of it is dead for
-    all filters (docs/method.md). 'stripes' skips in all of them and 'smaller' makes all windows
-    smaller that can be, without measuring. Fewer counted MACs do not mean less time.
+    Fewer counted MACs do not mean less time (docs/method.md).
+
+    Args:
+        model: The network.
+        kind: 'fastest' measures every way that a layer with dead stripes can run on this machine
+            and takes the fastest: with zeros, which cost nothing extra on many CPUs; with its
+            stripes skipped; or with a smaller window, where a border row or column of it is dead
+            for all filters. 'stripes' skips in all of them, and 'smaller' makes all windows smaller
+            that can be, without measuring.
+        batch: Images per measured call.
+        repeats: How many calls to time.
+
+    Returns:
+        The copy, and what was chosen for each layer with dead stripes.
     """
     module = copy.deepcopy(model.module).eval()
     calls = execute(model.module, model.input_shape, name=model.name).calls
@@ -44,7 +53,7 @@ def striped(
         times: dict[StripeKind, float] = {}
         if kind == "fastest" and name in calls:
             maps = torch.randn(batch, *calls[name][0][0][1:])
-            times = {way: _fast(layer, maps, repeats) for way, layer in variants.items()}
+            times = {n: _median_ms(layer, maps, repeats) for n, layer in variants.items()}
         chosen = _chosen(kind, variants, times)
         choices.append(_choice(name, live_mask(conv), variants, times, chosen))
         replace_layer(module, name, variants[chosen])
@@ -73,7 +82,13 @@ def cropped_layers(model: Model) -> tuple[str, ...]:
 
 
 def replace_layer(module: nn.Module, name: str, layer: nn.Module) -> None:
-    """Put ``layer`` in the place of the layer ``name``, in place."""
+    """Replace a layer of a module, in place.
+
+    Args:
+        module: The module.
+        name: The layer's path in it.
+        layer: What to put there.
+    """
     owner, _, leaf = name.rpartition(".")
     setattr(module.get_submodule(owner), leaf, layer)
 
@@ -130,7 +145,7 @@ def _chosen(
 ) -> StripeKind:
     """A layer that was not measured, because nothing calls it, stays as it is."""
     if kind == "fastest":
-        return min(times, key=lambda way: times[way]) if times else "dense"
+        return min(times, key=lambda variant: times[variant]) if times else "dense"
     return kind if kind in variants else "dense"
 
 
@@ -154,7 +169,7 @@ def _choice(
     )
 
 
-def _fast(layer: nn.Module, maps: Tensor, repeats: int) -> float:
+def _median_ms(layer: nn.Module, maps: Tensor, repeats: int) -> float:
     """Median milliseconds of a call, after three that warm up."""
     times = []
     with torch.inference_mode():

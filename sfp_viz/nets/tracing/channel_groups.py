@@ -50,15 +50,25 @@ class ChannelGroup:
 
 
 def rearranged(moved_by: Cause | None, met_at: str = "") -> Cause:
-    """Why channels that do not line up with filters cannot be cut: the operation that moves or
-    mixes them, or, where none is known, the module ``met_at`` that meets them out of line."""
+    """Why channels that do not line up with filters cannot be cut.
+
+    Args:
+        moved_by: The operation that moves or mixes them, where it is known.
+        met_at: Otherwise the module that meets them out of line.
+    """
     return moved_by or Cause("misaligned", place=met_at)
 
 
 def silence(
     module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
 ) -> None:
-    """Set every parameter that writes the removed channels to 0, in place: pass a copy."""
+    """Set every parameter that writes the removed channels to 0, in place: pass a copy.
+
+    Args:
+        module: The network.
+        groups: Its channel groups.
+        removed: Units to remove, by group name.
+    """
     for span, channels in removed_slices(groups, removed):
         if span.side == "in":
             continue
@@ -75,7 +85,14 @@ def silence(
 
 
 def remove_entries(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:
-    """Take ``channels`` of a bare parameter away along ``axis``, in place."""
+    """Take entries of a bare parameter away, in place.
+
+    Args:
+        module: The network.
+        name: The parameter's path.
+        axis: Its axis along which the entries lie.
+        channels: The entries to take away.
+    """
     path, _, last = name.rpartition(".")
     old = module_or_parameter(module, name)
     keep = [place for place in range(old.shape[axis]) if place not in channels]
@@ -91,7 +108,15 @@ def _zero(tensor: Any, axis: int, channels: np.ndarray) -> None:
 def removed_slices(
     groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[ChannelSlice, np.ndarray]]:
-    """Every place that the removed units span, with the channels that they have there."""
+    """Every place that removed units span, with the channels that they have there.
+
+    Args:
+        groups: The channel groups of a network.
+        removed: Units to remove, by group name.
+
+    Yields:
+        The place, and the removed channels there, int64, sorted.
+    """
     for group in groups:
         units = removed.get(group.name, ())
         for span in group.slices if len(units) else ():
@@ -102,7 +127,15 @@ def removed_slices(
 
 
 def module_or_parameter(module: nn.Module, name: str) -> Any:
-    """The module or bare parameter at a dotted path."""
+    """The module or bare parameter at a dotted path.
+
+    Args:
+        module: The network.
+        name: The path.
+
+    Raises:
+        AttributeError: There is nothing at that path.
+    """
     path, _, last = name.rpartition(".")
     return getattr(module.get_submodule(path), last)
 
@@ -115,9 +148,9 @@ def without_overlaps(groups: Sequence[ChannelGroup]) -> Iterator[ChannelGroup]:
         for span in group.slices:
             side = "out" if span.side == "both" else span.side
             for channel in span.channels.tolist():
-                first = owner.setdefault((span.name, side, channel), group.name)
-                if first != group.name:
-                    mixed = {first: span.name, group.name: span.name, **mixed}
+                claimant = owner.setdefault((span.name, side, channel), group.name)
+                if claimant != group.name:
+                    mixed = {claimant: span.name, group.name: span.name, **mixed}
     for group in groups:
         met_at = mixed.get(group.name, "")
         problem = group.problem or (rearranged(group.moved_by, met_at) if met_at else None)

@@ -107,25 +107,25 @@ def _rank(name: str, args: Any, kwargs: Mapping[str, Any], out: Tensor) -> int |
     """The rank of one operation on channels (dimension 1 of maps); None when it leaves them."""
     if name in _MATRIX:
         return 0
-    first = next(iter(tensors_of(list(args))), None)
-    if first is None or first.ndim < (2 if name in _JOINING else 4):
+    operand = next(iter(tensors_of(list(args))), None)
+    if operand is None or operand.ndim < (2 if name in _JOINING else 4):
         return None
     if name in _TOGETHER:
         return 2
-    if _along_channels(name, args, kwargs, first):
+    if _along_channels(name, args, kwargs, operand):
         return 1
     if name in _ARITHMETIC:
         return 1 if any(_is_constant(value, out) for value in args) else None
     if name in _JOINING:
         return 3
-    if name in _LEARNED or out.ndim < 2 or out.shape[1] == first.shape[1]:
+    if name in _LEARNED or out.ndim < 2 or out.shape[1] == operand.shape[1]:
         return None
-    if out.ndim == 2 and out.shape[1] == first[0].numel():  # flattened
+    if out.ndim == 2 and out.shape[1] == operand[0].numel():  # flattened
         return None
-    return 2 if name in ("permute", "transpose") and first.ndim == 4 else 1
+    return 2 if name in ("permute", "transpose") and operand.ndim == 4 else 1
 
 
-def _along_channels(name: str, args: Any, kwargs: Mapping[str, Any], first: Tensor) -> bool:
+def _along_channels(name: str, args: Any, kwargs: Mapping[str, Any], operand: Tensor) -> bool:
     if name == "__getitem__":
         index = args[1] if isinstance(args[1], tuple) else (args[1],)
         return len(index) > 1 and isinstance(index[1], list | Tensor)
@@ -134,7 +134,7 @@ def _along_channels(name: str, args: Any, kwargs: Mapping[str, Any], first: Tens
     index = _DIM[name]
     dims = kwargs.get("dim", kwargs.get("dims", args[index] if len(args) > index else None))
     listed = [dims] if isinstance(dims, int) else list(dims or ())
-    return any(dim % first.ndim == 1 for dim in listed)
+    return any(dim % operand.ndim == 1 for dim in listed)
 
 
 def _is_constant(value: Any, out: Tensor) -> bool:

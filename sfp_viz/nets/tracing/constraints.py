@@ -37,9 +37,11 @@ class Trace:
     tied: frozenset[int]
 
     def module(self, name: str) -> nn.Module:
+        """The module at a path."""
         return self.graph.model.get_submodule(name)
 
     def node(self, name: str) -> Any:
+        """The graph's node of the module at a path."""
         return self.graph.module2node[self.module(name)]
 
 
@@ -49,7 +51,12 @@ def operation(node: Any) -> str:
 
 
 def constraint_on(trace: Trace, channels: NodeChannels) -> Cause | None:
-    """Why channels that meet this operation cannot be cut; None when they can."""
+    """Why channels that meet an operation cannot be cut; None when they can.
+
+    Args:
+        trace: The traced network.
+        channels: The operation, and the channels there.
+    """
     node = channels.target
     layer = node.module
     kind = type(layer).__name__
@@ -68,7 +75,13 @@ def constraint_on(trace: Trace, channels: NodeChannels) -> Cause | None:
 
 
 def is_irregular(trace: Trace, span: ChannelSlice, size: int) -> bool:
-    """Whether the channels of one module do not line up with the units."""
+    """Whether the channels of one module do not line up with the units.
+
+    Args:
+        trace: The traced network.
+        span: The channels in that module.
+        size: How many units the group has.
+    """
     counts = np.bincount(span.units, minlength=size)
     if len(set(counts.tolist())) != 1:
         return True
@@ -102,7 +115,12 @@ def is_depthwise(layer: Any) -> bool:
 
 
 def moved_by(trace: Trace, items: Sequence[NodeChannels]) -> Cause | None:
-    """What moves or mixes the channels on their way, and where; None when nothing known does."""
+    """What moves or mixes channels on their way, and where; None when nothing known does.
+
+    Args:
+        trace: The traced network.
+        items: Everything that the channels meet.
+    """
     operations = trace.recorder.operations
     met = {channels.target.grad_fn for channels in items}
     ranked = [
@@ -114,7 +132,12 @@ def moved_by(trace: Trace, items: Sequence[NodeChannels]) -> Cause | None:
 
 
 def single(items: Sequence[NodeChannels], width: int) -> Cause:
-    """Why there are not two units that could be removed one by one."""
+    """Why there are not two units that could be removed one by one.
+
+    Args:
+        items: Everything that the channels meet.
+        width: How many filters the first layer has.
+    """
     nodes = [channels.target for channels in items]
     grouped = next((node for node in nodes if conv_group_count(node.module) > 1), None)
     if width < 2 or grouped is None:

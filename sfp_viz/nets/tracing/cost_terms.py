@@ -22,23 +22,28 @@ def cost_terms(
 ) -> tuple[CostTerm, ...]:
     """One term for each convolution, linear layer, norm and other holder of parameters.
 
-    Widths are sums over ``groups``; all other channels are constants. MACs that no module call
-    accounts for (matrix products inside attention) become one constant term, so that the sum is
-    torch's own count.
+    MACs that no module call accounts for (matrix products inside attention) become one constant
+    term, so that the sum is torch's own count.
+
+    Args:
+        module: The network.
+        execution: What runs in a forward pass of it.
+        groups: Groups that can be cut; widths are sums over them, and all other channels are
+            constants.
     """
     widths = _Widths.of(groups)
     counted: set[int] = set()  # a parameter that two modules share is counted once
-    parts = dict(module.named_modules())
+    modules = dict(module.named_modules())
     order = {name: index for index, name in enumerate(execution.calls)}
     terms: list[CostTerm] = []
-    for name in sorted(parts, key=lambda n: order.get(n, len(order))):
-        layer = parts[name]
+    for name in sorted(modules, key=lambda n: order.get(n, len(order))):
+        layer = modules[name]
         own = {key: p for key, p in layer.named_parameters(recurse=False) if id(p) not in counted}
         counted |= {id(parameter) for parameter in own.values()}
         terms += _terms(name, layer, own, execution, widths)
-    rest = execution.macs - sum(_macs(term, widths.whole) for term in terms)
-    if rest:
-        terms.append(CostTerm("other products", rest, 0, 0, ONE, ONE))
+    uncounted = execution.macs - sum(_macs(term, widths.whole) for term in terms)
+    if uncounted:
+        terms.append(CostTerm("other products", uncounted, 0, 0, ONE, ONE))
     return tuple(terms)
 
 
@@ -63,8 +68,8 @@ class _Widths:
     def sum(self, name: str, side: str, channels: int) -> Width:
         """``channels`` of a module's side, as a sum over groups and a constant rest."""
         factors = self.sides.get((name, side), {})
-        rest = channels - Width(factors.items()).at(self.whole)
-        constant = (("", rest),) if rest or not factors else ()
+        others = channels - Width(factors.items()).at(self.whole)
+        constant = (("", others),) if others or not factors else ()
         return Width((*sorted(factors.items()), *constant))
 
 
@@ -101,19 +106,19 @@ def _convolution(
     calls = execution.calls.get(name, ())
     kernel = math.prod(layer.kernel_size)
     maps = [math.prod(outs[2:]) for _, outs in calls]
-    read = [math.prod(ins[2:]) for ins, _ in calls]
+    in_maps = [math.prod(ins[2:]) for ins, _ in calls]
     ins = widths.sum(name, "in", layer.in_channels)
     depthwise = layer.groups == layer.in_channels == layer.out_channels
     return CostTerm(
         owner=name,
-        macs=kernel * sum(read if layer.transposed else maps),
+        macs=kernel * sum(in_maps if layer.transposed else maps),
         params=kernel * ("weight" in own),
         bias=int("bias" in own),
         outs=widths.sum(name, "out", layer.out_channels),
         ins=ins,
         conv_groups=ins if depthwise else Width((("", layer.groups),)),
         map_size=max(maps, default=0),
-        in_map_size=max(read, default=0),
+        in_map_size=max(in_maps, default=0),
     )
 
 
@@ -148,5 +153,5 @@ def _bare(path: str, parameter: nn.Parameter, widths: _Widths) -> CostTerm:
 
 
 def _macs(term: CostTerm, whole: Mapping[str, int]) -> int:
-    outs, ins, parts = term.channels(whole)
-    return term.macs * outs * ins // parts
+    outs, ins, conv_groups = term.channels(whole)
+    return term.macs * outs * ins // conv_groups

@@ -21,6 +21,10 @@ def coupled_weights(module: nn.Module, groups: Sequence[ChannelGroup]) -> dict[s
     Convolutions and linear layers that read the channels, norms and depthwise layers on their
     way; biases do not count (as in Torch-Pruning's GroupMagnitudeImportance with p = 2, which
     leaves depthwise filters out as well; our reading counts them).
+
+    Args:
+        module: The network.
+        groups: Its channel groups.
     """
     coupled = {}
     for group in groups:
@@ -40,7 +44,9 @@ def coupled_weights(module: nn.Module, groups: Sequence[ChannelGroup]) -> dict[s
 def input_slices(layer: Any, scale: Tensor | None = None) -> Tensor:
     """Weights by input channel, float64 [channels, outputs that read it x window positions].
 
-    ``scale`` multiplies the weights of each output first.
+    Args:
+        layer: A convolution or linear layer.
+        scale: A factor for the weights of each output [outputs]; None for 1.
     """
     weight = layer.weight.detach().double()
     weight = weight.flatten(2) if weight.ndim > 2 else weight[:, :, None]

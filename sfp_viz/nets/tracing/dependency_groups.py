@@ -82,11 +82,11 @@ def trace(
                 graph = tp.DependencyGraph().build_dependency(copied, [image], verbose=False)
         _complete(graph)
         traced = Trace(graph, names, roots, execution, recorder, _tied(copied))
-        known: set[str] = set()
+        grouped: set[str] = set()
         for root in roots:
-            if root not in known and copied.get_submodule(root) in graph.module2node:
+            if root not in grouped and copied.get_submodule(root) in graph.module2node:
                 groups.append(_group(traced, root))
-                known |= {root, *groups[-1].layers, *groups[-1].followers}
+                grouped |= {root, *groups[-1].layers, *groups[-1].followers}
     except Exception as problem:  # the tracer meets foreign code and may raise anything
         move = recorder.first() or Cause("text", text=f"{type(problem).__name__}: {problem}")
         raise TraceError(replace(move, kind="untraceable_network")) from problem
@@ -229,9 +229,9 @@ def _follows(traced: Trace, name: str, writers: Sequence[str]) -> bool:
     for _ in range(4):  # convolution, perhaps a norm, sigmoid, product
         if len(node.outputs) != 1:
             break
-        before, node = node, node.outputs[0]
+        previous, node = node, node.outputs[0]
         if "Mul" in operation(node):
-            return "sigmoid" in operation(before).lower()
+            return "sigmoid" in operation(previous).lower()
     calls = traced.execution.calls
     pixels = {n: max(math.prod(outs[2:]) for _, outs in calls[n]) for n in writers}
     return pixels[name] == 1 < max(pixels.values())

@@ -33,8 +33,8 @@ class Execution:
         """The BatchNorm that reads the output of the layer ``name``, where each of them runs once;
         '' where there is none, or where either runs more often and so serves other layers too."""
         norm = self.norms.get(name, "")
-        once = all(len(self.calls.get(called, ())) == 1 for called in (name, norm))
-        return norm if once else ""
+        run_once = all(len(self.calls.get(called, ())) == 1 for called in (name, norm))
+        return norm if run_once else ""
 
     def positions(self, name: str) -> int:
         """At how many positions of one image a linear layer is applied, over all its calls."""
@@ -57,17 +57,24 @@ def meta_copy(module: nn.Module) -> nn.Module:
 
 
 def layers_of(module: nn.Module, execution: Execution) -> tuple[str, ...]:
-    """Dotted paths of the layers in order of execution: convolutions, linear layers applied at
-    every position of a map, which are 1x1 convolutions in all but name, and hidden linear layers,
-    whose neurons are filters as large as their input. The last linear layer gives the answers."""
-    parts: dict[str, Any] = dict(module.named_modules())
-    linear = [name for name in execution.calls if type(parts[name]) is nn.Linear]
+    """Dotted paths of the layers with filters, in order of execution.
+
+    Convolutions; linear layers applied at every position of a map, which are 1x1 convolutions in
+    all but name; and hidden linear layers of up to ``MOST_WEIGHTS`` weights, whose units are
+    filters as large as their input. The last linear layer gives the answers.
+
+    Args:
+        module: The network.
+        execution: What runs in a forward pass of it.
+    """
+    modules: dict[str, Any] = dict(module.named_modules())
+    linear = [name for name in execution.calls if type(modules[name]) is nn.Linear]
     return tuple(
         name
         for name in execution.calls
-        if isinstance(parts[name], CONVOLUTIONS)
+        if isinstance(modules[name], CONVOLUTIONS)
         or (name in linear and execution.is_positionwise(name))
-        or (name in linear[:-1] and parts[name].weight.numel() <= MOST_WEIGHTS)
+        or (name in linear[:-1] and modules[name].weight.numel() <= MOST_WEIGHTS)
     )
 
 
@@ -83,21 +90,27 @@ def tensors_of(value: Any) -> list[Tensor]:
 
 
 def execute(module: nn.Module, input_shape: tuple[int, int, int], *, name: str = "") -> Execution:
-    """Run ``module`` dry on one image of ``input_shape`` (channels, height, width).
+    """Run a module without values on one image.
 
-    Raises ModelError when it does not run on such an image.
+    Args:
+        module: The network.
+        input_shape: Channels, height and width of its images.
+        name: Its name, for the message of an error.
+
+    Raises:
+        ModelError: It does not run on such an image.
     """
     problem: Exception | None = None
-    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     for device in ("meta", "cpu"):  # some networks make tensors of their own, on the CPU
         dry = meta_copy(module) if device == "meta" else copy.deepcopy(module).cpu().eval()
         try:
-            return _executed(dry, torch.zeros(1, *input_shape, dtype=kind, device=device))
+            return _executed(dry, torch.zeros(1, *input_shape, dtype=dtype, device=device))
         except Exception as error:  # a foreign forward pass may raise anything
             problem = error
     raise ModelError(
         f"The network '{name}' does not run on one image of {input_shape} (channels, height, "
-        f"width): {problem}. Check the input shape."
+        f"width): {problem}. Give the input shape that it was made for."
     ) from problem
 
 

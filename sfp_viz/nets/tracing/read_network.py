@@ -24,12 +24,17 @@ STEM_FILTERS = 16
 
 
 def read_network(model: Model, *, progress: Callable[[str], None] | None = None) -> Network:
-    """What the method needs to know of ``model``, as numbers and names without torch.
+    """What the method needs to know of a network, as numbers and names without torch.
 
     Every group that is not protected has been cut on a copy with other weights and compared with
-    silenced channels. A network whose channels cannot be followed comes back with all groups
-    protected. ``progress`` gets a line about each step. Raises ModelError when it does
-    not run or has no convolution.
+    silenced channels. A network that cannot be traced comes back with all groups protected.
+
+    Args:
+        model: The network.
+        progress: Called with a line about each step.
+
+    Raises:
+        ModelError: It does not run on its input shape, or has no convolution.
     """
     say = progress or (lambda line: None)
     say("Running the network once to record its layers")
@@ -87,8 +92,8 @@ def _names(model: Model, execution: Execution) -> tuple[str, ...]:
     names = layers_of(model.module, execution)
     if not names:
         raise ModelError(
-            f"The network '{model.name}' has no convolution, so it has no filters to explore. "
-            "Choose a convolutional network."
+            f"The network '{model.name}' has no convolution, so it has no filters to prune. Open a "
+            "convolutional network."
         )
     return names
 
@@ -171,8 +176,8 @@ def _layer(module: nn.Module, name: str, execution: Execution) -> ConvLayer:
     scale, gamma = _norm_scales(module, execution.norms.get(name, ""), len(weight))
     if isinstance(layer, nn.Linear):  # applied at every position of [N, ..., features], or at one
         size = (outs[1] if len(outs) > 2 else 1, outs[2] if len(outs) > 3 else 1)
-        whole = weight[:, :, None, None]
-        return ConvLayer(name, whole, (1, 1), 1, size, scale, gamma, neurons=len(outs) == 2)
+        filters = weight[:, :, None, None]
+        return ConvLayer(name, filters, (1, 1), 1, size, scale, gamma, neurons=len(outs) == 2)
     stride = (layer.stride[0], layer.stride[1])
     size = (outs[2], outs[3])
     return ConvLayer(name, weight, stride, layer.groups, size, scale, gamma, transposed=transposed)

@@ -31,11 +31,17 @@ def failing_groups(
     groups: Sequence[ChannelGroup],
     terms: Sequence[CostTerm],
 ) -> frozenset[str]:
-    """Names of the ``groups`` that cannot be cut correctly: values, MACs or params would be wrong.
+    """Names of the groups that cannot be cut correctly: values, MACs or params would be wrong.
 
     All groups are tried at once, and where that fails halves of them, on top of those already
-    found right; so what is found right is right together. Weights are drawn anew in a copy,
+    known to be right; so those that pass are right together. Weights are drawn anew in a copy,
     because dead filters or tiny scales would hide a mistake.
+
+    Args:
+        module: The network.
+        input_shape: Channels, height and width of its images.
+        groups: The groups to try.
+        terms: What its operations should cost.
     """
     trial = _Trial(
         with_random_weights(module, input_shape) if groups else module,
@@ -68,6 +74,10 @@ def with_random_weights(module: nn.Module, input_shape: tuple[int, int, int]) ->
 
     Weights keep the scale of what they pass on; norms get statistics of random images, and
     gammas and betas that are neither 1 nor 0.
+
+    Args:
+        module: The network.
+        input_shape: Channels, height and width of its images.
     """
     copied = copy.deepcopy(module).cpu().double().eval()
     generator = torch.Generator().manual_seed(0)
@@ -96,13 +106,21 @@ def with_random_weights(module: nn.Module, input_shape: tuple[int, int, int]) ->
 
 
 def output_gap(outputs: Sequence[Tensor], others: Sequence[Tensor]) -> float:
-    """Largest difference of two outputs, as a share of the first one's largest value."""
+    """Largest difference of two outputs, as a share of the first one's largest value.
+
+    Args:
+        outputs: All tensors of one output.
+        others: Those of the other.
+
+    Returns:
+        0 or more; infinite when shapes differ or a value is not a number.
+    """
     if [tensor.shape for tensor in outputs] != [tensor.shape for tensor in others]:
         return float("inf")
     worst = 0.0
-    for first, second in zip(outputs, others, strict=True):
-        scale = first.abs().max().item() or 1.0
-        gap = (first - second).abs().max().item() / scale
+    for output, other in zip(outputs, others, strict=True):
+        scale = output.abs().max().item() or 1.0
+        gap = (output - other).abs().max().item() / scale
         worst = max(worst, gap if gap == gap else float("inf"))
     return worst
 

@@ -14,7 +14,16 @@ from sfp_viz.errors import RunError
 
 
 def save_checkpoint(path: Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write the tensors ``state``, with the JSON record ``facts`` in the header."""
+    """Write a checkpoint.
+
+    Args:
+        path: The file; its folder must exist.
+        state: Tensors by name.
+        facts: A record of plain values, kept as JSON in the header.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     from safetensors.torch import save_file
 
     copies = {name: tensor.clone() for name, tensor in state.items()}  # tied weights lie twice
@@ -39,7 +48,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return state, facts
     except (SafetensorError, OSError, KeyError, ValueError) as problem:
         raise RunError(
-            f"The checkpoint {path.name} is not readable: {problem}. Delete it to start the run "
+            f"The checkpoint {path.name} cannot be read: {problem}. Delete it to start the run "
             "from its first epoch."
         ) from problem
 

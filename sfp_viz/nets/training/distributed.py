@@ -82,7 +82,13 @@ def has_batch_norm(module: nn.Module) -> bool:
 
 
 def smallest_batch(module: nn.Module, processes: ProcessGroup) -> int:
-    """The fewest images of a batch: BatchNorm has no statistics of one image per process."""
+    """The fewest images that a batch may have: BatchNorm has no statistics of one image per
+    process.
+
+    Args:
+        module: The network being trained.
+        processes: The processes that share a batch.
+    """
     return 2 * processes.world_size if has_batch_norm(module) else 2
 
 
@@ -94,8 +100,8 @@ def single_process_fabric(settings: Distillation) -> Fabric:
     """
     if settings.processes > 1:
         raise RunError(
-            f"A training on {settings.processes} processes needs a run, which starts them: "
-            "'sfp-viz finetune ... --background', or the page Fine-tune. Here, set processes to 1."
+            f"Training on {settings.processes} processes only works in a run, which starts them. "
+            "Use 'sfp-viz finetune ... --background' or the page Fine-tune, or set processes to 1."
         )
     from lightning_fabric import Fabric  # seconds to import: only for those who train
 
@@ -121,8 +127,8 @@ def distributed_fabric(settings: Distillation, *, rank: int, port: int) -> Fabri
     gpus = torch.cuda.device_count()
     if 0 < gpus < settings.processes:
         raise RunError(
-            f"{settings.processes} processes need a GPU each, and there are {gpus}. Start a copy "
-            f"of the run with at most {gpus}."
+            f"{settings.processes} processes need one GPU each, but this machine has {gpus}. Start "
+            f"a copy of the run with at most {gpus} processes."
         )
     threads = torch.get_num_threads()
     fabric = Fabric(

@@ -24,7 +24,12 @@ class EMA:
         self._decay = decay
 
     def update(self, module: nn.Module, steps: int) -> None:
-        """Take in the weights of ``module`` after ``steps`` steps."""
+        """Take in the weights after a step.
+
+        Args:
+            module: The network being trained.
+            steps: The number of the step, from 0; sets the decay.
+        """
         decay = min(self._decay, (1 + steps) / (10 + steps))
         with torch.no_grad():
             for average, value in zip(_values(self.module), _values(module), strict=True):

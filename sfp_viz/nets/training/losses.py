@@ -73,16 +73,16 @@ def decoupled_loss(
         weights: (a, b).
     """
     others = torch.ones_like(student, dtype=torch.bool).scatter_(1, labels[:, None], False)
-    target, rest = [], []
+    target_logs, other_logs = [], []
     for logits in (student, teacher):
         log = F.log_softmax(logits.float() / temperature, dim=1)
-        left = log[others].view(len(log), -1)
-        total = left.logsumexp(1, keepdim=True)
-        target.append(torch.cat([log.gather(1, labels[:, None]), total], 1))
-        rest.append(left - total)
+        remaining = log[others].view(len(log), -1)
+        total = remaining.logsumexp(1, keepdim=True)
+        target_logs.append(torch.cat([log.gather(1, labels[:, None]), total], 1))
+        other_logs.append(remaining - total)
     tckd, nckd = (
         F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-        for log_q, log_p in (target, rest)
+        for log_q, log_p in (target_logs, other_logs)
     )
     return (weights[0] * tckd + weights[1] * nckd) * temperature**2
 
@@ -96,10 +96,18 @@ def standardize(logits: Tensor) -> Tensor:
 
 
 def cross_entropy_gap(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-    """CE of the student - CE of the teacher on a batch, without gradient; logits [batch, classes],
-    labels [batch]."""
-    first, second = (F.cross_entropy(x.detach().float(), labels) for x in (student, teacher))
-    return first - second
+    """Cross-entropy of the student minus that of the teacher: the mean over a batch, without
+    gradient.
+
+    Args:
+        student: Logits [batch, classes].
+        teacher: Logits [batch, classes].
+        labels: Classes [batch].
+    """
+    student_ce, teacher_ce = (
+        F.cross_entropy(logits.detach().float(), labels) for logits in (student, teacher)
+    )
+    return student_ce - teacher_ce
 
 
 class TeacherGap:

@@ -48,8 +48,14 @@ def preserved_rng(device: torch.device) -> Iterator[None]:
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
-    """Seed torch's random stream (dropout) for a step, whatever came before it; each of several
-    processes has its own."""
+    """Seed torch's random stream (dropout) for a step, whatever came before it.
+
+    Args:
+        seed: The seed of the training.
+        epoch: The epoch, from 0.
+        step: The step of the epoch, from 0.
+        rank: The number of this process, from 0: each has its own stream.
+    """
     state = np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1, np.uint64)
     # torch.manual_seed would note a stack trace for each device that is not there
     torch.default_generator.manual_seed(int(state[0]))

@@ -51,8 +51,8 @@ class Teacher:
         size = 4 * max(1, self._views) * len(pixels) * teacher.classes
         if size > _MOST_BYTES and settings.teacher_views:
             raise RunError(
-                f"{self._views} views of {len(pixels):,} images would take {size / 2**30:.1f} GB "
-                "for the teacher's answers; at most 1 GB is used. Ask for fewer views, or for 0."
+                f"The teacher's logits for {self._views} views of {len(pixels):,} images would "
+                f"take {size / 2**30:.1f} GB, more than 1 GB. Set fewer teacher views, or 0."
             )
         self._remembers = self._views > 0 and size <= _MOST_BYTES
 
@@ -99,8 +99,14 @@ def view_count(settings: Distillation) -> int:
 
 
 def augmented(pixels: Tensor, indices: np.ndarray, settings: Distillation, epoch: int) -> Tensor:
-    """The images ``indices`` of ``pixels`` as they come in ``epoch``: uint8 [batch, channels,
-    height, width]."""
+    """Some images as they come in an epoch: uint8 [batch, channels, height, width].
+
+    Args:
+        pixels: All images, uint8 [N, channels, height, width].
+        indices: The images to return.
+        settings: How the student is trained.
+        epoch: The epoch, from 0.
+    """
     views = view_count(settings)
     return augment(
         pixels,

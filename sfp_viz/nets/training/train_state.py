@@ -118,7 +118,7 @@ class TrainState:
                 self.gap.load_state_dict(state["gap"])
             if "scaler" in state:
                 values = zip(_SCALER.items(), state["scaler"].tolist(), strict=True)
-                scaler = {name: kind(value) for (name, kind), value in values}
+                scaler = {name: cast(value) for (name, cast), value in values}
                 self.fabric.strategy.precision.load_state_dict(scaler)
             step = int(state.get("step", torch.tensor(0)))
             if not 0 <= step < max(1, self.steps):
@@ -127,16 +127,32 @@ class TrainState:
             self.sums.copy_(state.get("sums", torch.zeros(2)))
             self.seconds = float(state.get("seconds", torch.tensor(0.0)))
         except (KeyError, RuntimeError, ValueError) as problem:
-            raise RunError(f"The checkpoint does not fit this run: {problem}") from problem
+            raise RunError(
+                f"The checkpoint does not fit this run: {problem}. Delete it to start the run from "
+                "its first epoch."
+            ) from problem
 
 
 def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with ``prefix``, by the rest of their names."""
+    """The tensors whose names start with a prefix, by the rest of their names.
+
+    Args:
+        state: Tensors by name.
+        prefix: Such as 'module.'.
+    """
     return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
 
 
 def load_momentum(optimizer: Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Set the momentum of an SGD ``optimizer`` from the tensors ``momentum.*`` of a state."""
+    """Set the momentum of an optimizer from a state.
+
+    Args:
+        optimizer: An SGD optimizer.
+        state: Tensors by name; those called ``momentum.*`` count.
+
+    Raises:
+        ValueError: They do not fit the optimizer's parameters.
+    """
     saved = optimizer.state_dict()
     momentum = below(state, "momentum.")
     saved["state"] = {int(index): {"momentum_buffer": v.clone()} for index, v in momentum.items()}

@@ -130,10 +130,14 @@ ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {
 
 
 def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """Build an untrained module from the name and arguments of a card.
+    """Build an untrained module from the name and arguments of a card; no weights are downloaded.
 
-    ``architecture`` is a key of ``ARCHITECTURES``, ``torchvision:<name>`` or ``timm:<name>``.
-    No weights are fetched. Raises ModelError when the name or an argument is unknown.
+    Args:
+        architecture: A key of ``ARCHITECTURES``, ``torchvision:<name>`` or ``timm:<name>``.
+        arguments: Keyword arguments of its constructor.
+
+    Raises:
+        ModelError: The name or an argument is unknown.
     """
     source, _, name = architecture.rpartition(":")
     try:
@@ -147,12 +151,13 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
             return ARCHITECTURES[name](**arguments)
     except (TypeError, ValueError, RuntimeError, KeyError) as problem:
         raise ModelError(
-            f"The architecture '{architecture}' cannot be built with {dict(arguments)}: {problem}"
+            f"The architecture '{architecture}' cannot be built with {dict(arguments)}: {problem}. "
+            "Correct its arguments."
         ) from problem
-    known = ", ".join(sorted(ARCHITECTURES))
+    names = ", ".join(sorted(ARCHITECTURES))
     raise ModelError(
-        f"No architecture is called '{architecture}'. Known: {known}, "
-        "torchvision:<name>, timm:<name>."
+        f"There is no architecture '{architecture}'. Give one of {names}, torchvision:<name> or "
+        "timm:<name>."
     )
 
 
@@ -161,7 +166,7 @@ def _torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 
     if name not in models.list_models(module=models):  # classification: others fetch a backbone
         raise ModelError(
-            f"torchvision has no classification network called '{name}'. Its list has resnet18, "
+            f"torchvision has no classification network called '{name}'. It has resnet18, "
             "vgg16_bn, mobilenet_v2 and others."
         )
     options = dict(arguments)

@@ -24,17 +24,28 @@ _NO_ENTRY = ("weights", "pretrained", "checkpoint", "path", "cache")  # would fe
 def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
     """An untrained module, always with the same weights (seed 0), whatever was drawn before.
 
-    Names and arguments may come from a stranger's file: they are bounded, and the network is
-    laid out without memory first. Raises ModelError when it would be absurdly large.
+    Names and arguments may come from a stranger's file: they are bounded, and the network is laid
+    out without memory first.
+
+    Args:
+        architecture: See ``architectures.build``.
+        arguments: See ``architectures.build``.
+
+    Raises:
+        ModelError: The architecture cannot be built, is empty, or has more than ``MOST_VALUES``
+            learned values.
     """
     _check_arguments(architecture, arguments)
     sizes = [p.numel() for p in layout(architecture, arguments).parameters()]
     if 0 in sizes:
-        raise ModelError(f"The architecture '{architecture}' with {dict(arguments)} is empty.")
+        raise ModelError(
+            f"The architecture '{architecture}' with {dict(arguments)} has layers without weights. "
+            "Correct its arguments."
+        )
     if (values := sum(sizes)) > MOST_VALUES:
         raise ModelError(
             f"The architecture '{architecture}' with {dict(arguments)} has {values:,} learned "
-            f"values; networks of up to {MOST_VALUES:,} are opened."
+            f"values. Choose a network with at most {MOST_VALUES:,}."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -42,7 +53,15 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def layout(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The architecture's names and shapes alone: its weights take no memory and no time."""
+    """The architecture's names and shapes alone: its weights take no memory and no time.
+
+    Args:
+        architecture: See ``architectures.build``.
+        arguments: See ``architectures.build``.
+
+    Raises:
+        ModelError: The architecture cannot be built.
+    """
     _check_arguments(architecture, arguments)
     with torch.random.fork_rng(devices=[]), _EmptyOnMeta(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
@@ -61,9 +80,17 @@ class _EmptyOnMeta(TorchFunctionMode):
 def resize(module: nn.Module, shapes: Mapping[str, Shape], added_biases: tuple[str, ...]) -> None:
     """Give every parameter and buffer of ``module`` its shape in ``shapes``, in place.
 
-    Cuts only make a network smaller, so a shape that is larger anywhere than the architecture's
-    raises ModelError before anything is allocated. ``added_biases`` ('layer1.0.conv2.bias') are
-    put where the architecture has none. Values are left undefined: load them afterwards.
+    Values are left undefined: load them afterwards.
+
+    Args:
+        module: The uncut architecture.
+        shapes: Shapes by name; names that are not there keep their shape.
+        added_biases: Names of biases, such as 'layer1.0.conv2.bias', to add where the architecture
+            has none.
+
+    Raises:
+        ModelError: A shape is larger anywhere than the architecture's, which no cut can give, or a
+            bias cannot be added; then nothing has been allocated.
     """
     for name in added_biases:
         _add_bias(module, name, shapes)
@@ -73,8 +100,9 @@ def resize(module: nn.Module, shapes: Mapping[str, Shape], added_biases: tuple[s
         old = tuple(state[name].shape)
         if len(shape) != len(old) or any(not 1 <= n <= o for n, o in zip(shape, old, strict=True)):
             raise ModelError(
-                f"The file's '{name}' has the shape {shape}, and the uncut architecture's "
-                f"is {old}: a cut network cannot have it. The file is of another network."
+                f"'{name}' has the shape {shape} in the file and {old} in the uncut architecture, "
+                "so the file belongs to another network. Open it with the architecture that it "
+                "was trained with."
             )
     for name, shape in changed.items():
         owner, _, leaf = name.rpartition(".")
@@ -87,29 +115,38 @@ def resize(module: nn.Module, shapes: Mapping[str, Shape], added_biases: tuple[s
 
 
 def try_forward(module: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:
-    """The output of one black image, float32 [1, classes]; ModelError when it does not work."""
+    """The output for one black image, float32 [1, classes].
+
+    Args:
+        module: The network.
+        input_shape: Channels, height and width of its images.
+
+    Raises:
+        ModelError: The shape makes no sense or is too large, the network does not run on it, or its
+            output is not one row of class scores.
+    """
     shape = tuple(input_shape)
     if len(shape) != 3 or min(shape) < 1 or shape[0] * shape[1] * shape[2] > _MOST_PIXELS:
         raise ModelError(
-            f"The input shape {shape} is not (channels, height, width) of an image with up to "
-            f"{_MOST_PIXELS:,} values."
+            f"The input shape {shape} is not usable. Give channels, height and width of an image "
+            f"with up to {_MOST_PIXELS:,} values."
         )
-    was = module.training
+    training = module.training
     try:
         with torch.inference_mode():
             output = module.eval()(torch.zeros(1, *shape))
     except Exception as problem:  # whatever a network's own forward may raise
-        first = str(problem).strip().splitlines() or [type(problem).__name__]
+        lines = str(problem).strip().splitlines() or [type(problem).__name__]
         raise ModelError(
             f"The network does not run on an image of {shape} (channels, height, width): "
-            f"{first[0][:200]}. Give the input shape it was made for."
+            f"{lines[0][:200]}. Give the input shape that it was made for."
         ) from problem
     finally:
-        module.train(was)
+        module.train(training)
     if not isinstance(output, Tensor) or output.ndim != 2:
         raise ModelError(
-            "The network's output is not one row of class scores an image. Only classification "
-            "networks can be opened."
+            "The network's output is not one row of class scores per image. Choose a "
+            "classification network."
         )
     return output
 
@@ -129,8 +166,8 @@ def _adopt(owner: nn.Module) -> None:
         owner.out_features, owner.in_features = owner.weight.shape
     elif isinstance(owner, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm2d):
         if owner.running_mean is not None or weight is not None:
-            held = owner.running_mean if owner.running_mean is not None else owner.weight
-            owner.num_features = len(held)
+            by_channel = owner.running_mean if owner.running_mean is not None else owner.weight
+            owner.num_features = len(by_channel)
     elif isinstance(owner, nn.GroupNorm) and weight is not None:
         owner.num_channels = len(weight)
     elif isinstance(owner, nn.LayerNorm) and weight is not None:
@@ -143,20 +180,28 @@ def _add_bias(module: nn.Module, name: str, shapes: Mapping[str, Shape]) -> None
     owner, _, leaf = name.rpartition(".")
     layer = dict(module.named_modules()).get(owner)
     if not isinstance(layer, nn.Conv2d | nn.Linear) or leaf != "bias" or name not in shapes:
-        raise ModelError(f"The file adds a bias '{name}' that its network cannot have.")
+        raise ModelError(
+            f"The file adds a bias '{name}', but its network has no such layer. Save the network "
+            "again."
+        )
     if layer.bias is None:
         layer.bias = nn.Parameter(layer.weight.new_zeros(len(layer.weight)))
 
 
 def _check_arguments(architecture: str, arguments: Mapping[str, Any]) -> None:
     if len(architecture) > 200 or len(arguments) > 32:
-        raise ModelError("The architecture's name or arguments are too long to be one of ours.")
-    for name, whole in arguments.items():
-        parts = whole if isinstance(whole, list | tuple) and len(whole) <= 64 else [whole]
+        raise ModelError(
+            "The architecture's name or arguments are too long. Give a name of up to 200 "
+            "characters and up to 32 arguments."
+        )
+    for name, argument in arguments.items():
+        is_short = isinstance(argument, list | tuple) and len(argument) <= 64
+        values = argument if is_short else [argument]
         most = _MOST_CLASSES if "classes" in name else _MOST_ARGUMENT
-        if any(word in name for word in _NO_ENTRY) or not all(_plain(p, most) for p in parts):
+        if any(word in name for word in _NO_ENTRY) or not all(_plain(v, most) for v in values):
             raise ModelError(
-                f"The architecture '{architecture}' is not built with {name} = {str(whole)[:100]}."
+                f"The architecture '{architecture}' is not built with {name} = "
+                f"{str(argument)[:100]}, which is not allowed here. Leave it out."
             )
 
 

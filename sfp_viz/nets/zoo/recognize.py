@@ -66,27 +66,37 @@ class Guess:
 
     @property
     def apart(self) -> int:
+        """How many entries differ; 0 when the state fits exactly."""
         return len(self.missing) + len(self.unexpected) + len(self.reshaped)
 
     def difference(self) -> str:
         """A few of the names that differ, as a phrase."""
-        parts = [("missing", self.missing), ("unexpected", self.unexpected)]
-        parts.append(("of another shape", self.reshaped))
-        return "; ".join(f"{word}: {_few(names)}" for word, names in parts if names)
+        kinds = [("missing", self.missing), ("unexpected", self.unexpected)]
+        kinds.append(("of another shape", self.reshaped))
+        return "; ".join(f"{kind}: {_few(names)}" for kind, names in kinds if names)
 
 
 def compare(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[str, Any]) -> Guess:
-    """How entries with these ``shapes`` differ from the architecture's."""
-    wanted = {n: tuple(t.shape) for n, t in layout(architecture, arguments).state_dict().items()}
-    # written by torch before 0.4.1, and by nobody needed: they count batches
-    missing = [n for n in wanted if n not in shapes and not n.endswith("num_batches_tracked")]
+    """How a state differs from an architecture.
+
+    Args:
+        shapes: Shapes of the state's entries, by name.
+        architecture: See ``architectures.build``.
+        arguments: See ``architectures.build``.
+
+    Raises:
+        ModelError: The architecture cannot be built.
+    """
+    expected = {n: tuple(t.shape) for n, t in layout(architecture, arguments).state_dict().items()}
+    # they only count batches, and torch before 0.4.1 did not write them
+    missing = [n for n in expected if n not in shapes and not n.endswith("num_batches_tracked")]
     return Guess(
         architecture,
         dict(arguments),
         tuple(missing),
-        tuple(name for name in shapes if name not in wanted),
-        tuple(name for name in wanted if name in shapes and shapes[name] != wanted[name]),
-        sum(shapes.get(name) == shape for name, shape in wanted.items()),
+        tuple(name for name in shapes if name not in expected),
+        tuple(name for name in expected if name in shapes and shapes[name] != expected[name]),
+        sum(shapes.get(name) == shape for name, shape in expected.items()),
     )
 
 
@@ -103,12 +113,20 @@ def recognize(shapes: Mapping[str, Shape]) -> Guess:
         if nearest is None or guess.likeness > nearest.likeness:
             nearest = guess
     if nearest is None:
-        raise ModelError("The weights are of sizes that no architecture known here has.")
+        raise ModelError(
+            "No known architecture has weights of these sizes. Name the architecture that they "
+            "belong to."
+        )
     return nearest
 
 
 def arguments_for(shapes: Mapping[str, Shape], architecture: str) -> Iterator[dict[str, Any]]:
-    """Arguments under which ``architecture`` may have these shapes, likeliest first."""
+    """Arguments under which an architecture may have these shapes, likeliest first.
+
+    Args:
+        shapes: Shapes of a state's entries, by name.
+        architecture: See ``architectures.build``.
+    """
     if architecture in _OURS:
         yield _OURS[architecture](shapes)
         return
@@ -119,7 +137,12 @@ def arguments_for(shapes: Mapping[str, Shape], architecture: str) -> Iterator[di
 
 
 def preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocessing:
-    """What goes with the architecture of a state dict: images, normalisation, data."""
+    """What goes with the architecture of a state: input shape, normalization, data.
+
+    Args:
+        guess: The architecture and its arguments.
+        shapes: Shapes of the state's entries, by name.
+    """
     channels = next((shape[1] for shape in shapes.values() if len(shape) == 4), 3)
     mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else ((), ())
     if guess.architecture in ("lenet5", "lenet_caffe"):
@@ -128,8 +151,8 @@ def preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocessing:
     if guess.architecture in _OURS:
         side = 28 if channels == 1 else 32
         padded = guess.arguments.get("shortcut") == "pad"  # only the published ones are
-        known = padded and channels == 3 and guess.arguments.get("classes") == 10
-        return Preprocessing((channels, side, side), mean, std, "cifar10" if known else "")
+        is_published = padded and channels == 3 and guess.arguments.get("classes") == 10
+        return Preprocessing((channels, side, side), mean, std, "cifar10" if is_published else "")
     return published(guess.architecture)
 
 

@@ -59,5 +59,5 @@ def test_whole_layers_take_in_the_table_what_they_take_in_the_network(plain_mode
     table = latency_table(network, points, batch=2)
     assert table.points["conv1"] == ((10, 3, 1.0), (20, 3, 3.0))
     assert (table.rest_ms, table.whole_ms, table.batch) == (7.0, 10.0, 2)
-    with pytest.raises(ModelError, match="whole network was not timed"):
+    with pytest.raises(ModelError, match="whole network was not measured"):
         latency_table(network, points[1:])

@@ -69,7 +69,7 @@ def test_a_point_is_what_pruning_that_group_alone_leaves(tiny_model):
 def test_protected_groups_and_impossible_widths_are_refused(plain_model):
     network = read_network(plain_model)
     size = network.group("conv1").size
-    with pytest.raises(PlanError, match="cannot be thinned"):
+    with pytest.raises(PlanError, match="cannot be pruned to"):
         single_cut(network, Recipe(), "conv1", size)
-    with pytest.raises(PlanError, match="cannot be thinned"):
+    with pytest.raises(PlanError, match="cannot be pruned to"):
         single_cut(network, Recipe(), "conv1", 0)

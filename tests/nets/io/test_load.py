@@ -204,7 +204,7 @@ def one_sentence(caught):
 
 def test_a_text_file_called_pt_gives_one_sentence(tmp_path):
     (tmp_path / "notes.pt").write_text("these are not the weights you are looking for")
-    with pytest.raises(ModelError, match=r"notes\.pt is no PyTorch file") as caught:
+    with pytest.raises(ModelError, match=r"notes\.pt is not a PyTorch file") as caught:
         load_model(tmp_path / "notes.pt")
     one_sentence(caught)
 
@@ -216,7 +216,7 @@ def test_a_file_that_was_cut_off_gives_one_sentence(tmp_path, new_format, part):
     torch.save(resnet().state_dict(), path, _use_new_zipfile_serialization=new_format)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * part)])
-    with pytest.raises(ModelError, match="damaged or cut off") as caught:
+    with pytest.raises(ModelError, match="damaged or incomplete") as caught:
         load_model(path)
     one_sentence(caught)
 
@@ -253,10 +253,10 @@ def test_weights_of_another_architecture_name_what_differs_and_the_nearest(tmp_p
 
 def test_weights_that_belong_to_another_architecture_than_asked_say_to_which(tmp_path):
     torch.save(resnet().state_dict(), tmp_path / "resnet.pt")
-    with pytest.raises(ModelError, match=r"not of lenet5.*They fit cifar_resnet") as caught:
+    with pytest.raises(ModelError, match=r"do not fit lenet5.*They fit cifar_resnet") as caught:
         load_model(tmp_path / "resnet.pt", architecture="lenet5")
     assert "more" in one_sentence(caught)
-    with pytest.raises(ModelError, match="not of cifar_resnet with blocks = 2"):
+    with pytest.raises(ModelError, match="do not fit cifar_resnet with blocks = 2"):
         load_model(tmp_path / "resnet.pt", architecture="cifar_resnet", arguments={"blocks": 2})
 
 
@@ -271,7 +271,7 @@ def test_a_network_without_convolution_gives_one_sentence(tmp_path):
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"state_dict": {}}, torch.zeros(3)])
 def test_a_file_without_a_state_dict_gives_one_sentence(tmp_path, content):
     torch.save(content, tmp_path / "odd.pt")
-    with pytest.raises(ModelError, match="holds no state dict"):
+    with pytest.raises(ModelError, match="contains no state dict"):
         load_model(tmp_path / "odd.pt")
 
 

@@ -78,11 +78,11 @@ def test_a_copy_with_other_arrays_works_its_own_order_out(seen):
 def test_an_order_that_makes_no_sense_is_refused(seen, tmp_path, told):
     seen.remember({"conv1": told})
     save_observations(seen, tmp_path / "seen")
-    with pytest.raises(RecipeError, match=r"makes no sense.*sfp-viz observe"):
+    with pytest.raises(RecipeError, match=r"is not valid.*sfp-viz observe"):
         load_observations(tmp_path / "seen")
 
 
 def test_what_is_no_such_file_is_refused(tmp_path):
     (tmp_path / "seen").write_bytes(b"no safetensors")
-    with pytest.raises(RecipeError, match="not readable"):
+    with pytest.raises(RecipeError, match="cannot be read"):
         load_observations(tmp_path / "seen")

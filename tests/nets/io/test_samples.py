@@ -90,7 +90,7 @@ def test_a_reading_of_other_weights_is_not_written(shelf):
     from dataclasses import replace
 
     model, network = written(shelf)
-    with pytest.raises(ModelError, match="not of the network"):
+    with pytest.raises(ModelError, match="not that of the network"):
         samples.write_sample(model, replace(network, digest="0" * 16), {}, {}, shelf)
 
 
@@ -107,7 +107,7 @@ def test_a_sample_without_maps_still_opens(shelf):
 
 def test_an_unknown_sample_gives_one_sentence(shelf):
     for name in ("nothing", "../tiny", ""):
-        with pytest.raises(ModelError, match="No sample is called"):
+        with pytest.raises(ModelError, match="There is no sample"):
             sample_path(name)
 
 
@@ -120,7 +120,7 @@ def test_a_damaged_sample_gives_one_sentence(shelf):
             sample_network("tiny")
     (shelf / "tiny.json").write_text(card)
     (shelf / "tiny.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ModelError, match="not readable"):
+    with pytest.raises(ModelError, match="cannot be read"):
         sample_network("tiny")
 
 

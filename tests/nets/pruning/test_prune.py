@@ -40,7 +40,7 @@ def test_a_plan_for_other_weights_is_refused(plain_model):
     ("removals", "said"),
     [
         ({"conv9": (1,)}, "does not have"),
-        ({"conv3": (1, 8)}, "filter 8 of 'conv3', which has the filters 0 to 7"),
+        ({"conv3": (1, 8)}, "filter 8 of 'conv3', which has only the filters 0 to 7"),
         ({"conv3": (-1, 3)}, "filter -1 of 'conv3'"),
         ({"conv3": tuple(range(8))}, "leaves no filter of 'conv3'"),
     ],

@@ -140,7 +140,7 @@ def test_a_network_without_convolutions_is_refused():
 
 
 def test_an_input_of_the_wrong_shape_is_named(plain_model):
-    with pytest.raises(ModelError, match="Check the input shape"):
+    with pytest.raises(ModelError, match="Give the input shape"):
         read_network(Model(plain_model.module, name="net", input_shape=(3, 9, 30)))
 
 

@@ -57,7 +57,7 @@ def test_dead_weights_do_not_hide_a_wrong_cut():
 def test_a_wrong_cut_is_not_handed_out():
     model = Model(Turned().eval(), name="net", input_shape=(3, 8, 8))
     removal = Removal("first", (0, 1, 5), (Reason("by_hand"),) * 3)
-    with pytest.raises(SurgeryError, match="was not handed out"):
+    with pytest.raises(SurgeryError, match="was not returned"):
         prune(model, Plan(model.digest, Recipe(), Edits(model.digest), (removal,)))
 
 

@@ -151,7 +151,7 @@ def test_a_student_like_its_teacher_has_nothing_to_learn_from_it_alone():
 
 
 def test_a_teacher_of_another_question_is_refused():
-    with pytest.raises(RunError, match=r"knows 12 classes.*student 'lenet' 10"):
+    with pytest.raises(RunError, match=r"has 12 classes.*student 'lenet' has 10"):
         training(teacher=lenet(classes=12))
     with pytest.raises(RunError, match=r"\(1, 12, 12\)"):
         training(teacher=lenet(side=12))

@@ -115,7 +115,7 @@ def test_a_teacher_handed_over_in_training_mode_teaches_the_same_and_is_not_chan
 
 def test_too_many_views_for_the_memory_are_refused(monkeypatch):
     monkeypatch.setattr(teaching, "_MOST_BYTES", 10_000)
-    with pytest.raises(RunError, match="Ask for fewer views"):
+    with pytest.raises(RunError, match="Set fewer teacher views"):
         training(replace(QUICK, teacher_views=8))
 
 

@@ -160,7 +160,7 @@ def test_a_cancelled_run_leaves_no_process_and_can_be_resumed(new_run, monkeypat
     ("settings", "more", "says"),
     [
         (Distillation(epochs=2, learning_rate=1e9, momentum=0.0), {}, "Lower the learning rate"),
-        (Distillation(epochs=1), {"data": "nowhere"}, "No data called 'nowhere'"),
+        (Distillation(epochs=1), {"data": "nowhere"}, "no data called 'nowhere'"),
         (Distillation(epochs=1), {"teacher": None}, "no teacher"),
     ],
     ids=["a loss without bounds", "missing data", "a missing teacher"],
