@@ -204,7 +204,7 @@ def test_a_target_out_of_reach_leaves_the_page_usable(unopened):
     assert not app.exception
     assert set(app.dataframe[0].value["plan"]) == {"kept"}
     assert "The target cannot be reached" in said(app)
-    assert "can be met elsewhere" not in said(app)
+    assert "can be met by other groups" not in said(app)
 
 
 def test_the_reason_is_the_one_that_plan_gives(exploring):

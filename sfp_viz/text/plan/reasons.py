@@ -10,7 +10,7 @@ from sfp_viz.core.training.sparsification import METHOD_NAMES
 _WORDS: Mapping[ReasonKind, str] = {
     "by_hand": "removed manually",
     "dead": "dead",
-    "reconstructed": "made up for by the others",
+    "reconstructed": "the others can replace it in the next layers",
     "random": "chosen at random",
     "unimportant": "unimportant",
     "less_important": "no more important than the filters kept in its cluster",

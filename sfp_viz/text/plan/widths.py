@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sfp_viz.core.allocation.explanation import Adjustment, WidthFormula
-from sfp_viz.core.allocation.reasons import WidthReason
+from sfp_viz.core.allocation.reasons import WidthReason, WidthReasonKind
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.text.groups import cause_sentence
@@ -13,16 +13,40 @@ from sfp_viz.text.numbers import percent
 from sfp_viz.text.recipe import goal_name
 
 _ELSEWHERE: Mapping[Strategy, str] = {
+    "dispersion": "with a Kernel Dispersion of {dispersion} the target can be met by other groups",
     "uniform": "the target can be met without pruning any",
     "pooled": "all of them are above the importance threshold that meets the target",
     "functional": "other groups can lose filters with a smaller error in their next layers",
     "sensitivity": "other groups can lose filters with a smaller loss of accuracy",
 }
 _ALLOCATED: Mapping[Strategy, str] = {
+    "dispersion": (
+        "its Kernel Dispersion is {dispersion} (1 is as dispersed as random filters), so its "
+        "weight is {dispersion} to the power {gamma}, {weight}, when a reduction of {reduction} of "
+        "the {goal} is allocated"
+    ),
     "uniform": "the recipe removes the same share from every group",
-    "pooled": "they reach the one threshold on the importance of all filters",
-    "functional": "for what the others cost, the next layers can best make up for them here",
-    "sensitivity": "for what the others cost, the measured accuracy falls least here",
+    "pooled": "they reach the importance threshold that all groups share",
+    "functional": (
+        "for the cost it saves, pruning more here would add more error in the next layers than in "
+        "other groups"
+    ),
+    "sensitivity": (
+        "for the cost it saves, pruning more here would lose more accuracy than in other groups"
+    ),
+}
+_REASONS: Mapping[WidthReasonKind, str] = {
+    "locked": "the group is locked manually",
+    "ratio": "a ratio of {ratio} is set manually",
+    "most": "a maximum of {value:,.0f} is set manually",
+    "unmeasured": "the group was not measured",
+    "unobserved": "the group was not observed, because no layer reads its channels one by one",
+    "tied": "the recipe does not prune layers that are tied together",
+    "target_met": "the target is met without pruning any",
+    "max_ratio": (
+        "its Kernel Dispersion is only {dispersion}, and no group may lose more than {max_ratio} "
+        "of its filters"
+    ),
 }
 Number = tuple[str, str]  # what it is, and its value
 
@@ -67,50 +91,34 @@ def width_numbers(formula: WidthReason | WidthFormula) -> tuple[Number, ...]:
 
 
 def _reason_sentence(reason: WidthReason) -> str:
-    kept = _kept(reason.group, reason.kept)
-    removed = f", except for the {reason.removed:,} removed manually" if reason.removed else ""
-    dispersion, recipe = f"{reason.dispersion:.2f}", reason.recipe
-    match reason.kind:
-        case "protected":
-            return f"{kept}. {cause_sentence(reason.group)}"
-        case "locked":
-            return f"{kept}: the group is locked manually."
-        case "ratio":
-            return f"{kept}: a ratio of {percent(reason.value, 0)} is set manually."
-        case "most":
-            return f"{kept}: at most {reason.value:,.0f} is set manually."
-        case "unmeasured":
-            return f"{kept}{removed}: the group was not measured."
-        case "unobserved":
-            return (
-                f"{kept}{removed}: the group was not observed, because no layer reads its "
-                "channels one by one."
-            )
-        case "tied":
-            return f"{kept}{removed}: the recipe leaves layers that are tied together whole."
-        case "target_met" if reason.kept == reason.group.size:
-            return f"{kept}: the target is met without pruning any."
-        case "target_met":
-            return (
-                f"{kept}: this is the maximum set manually, and the target is met without pruning "
-                "any others."
-            )
-        case "elsewhere":
-            how = f"with a Kernel Dispersion of {dispersion} the target can be met elsewhere"
-            return f"{kept}: {_ELSEWHERE.get(recipe.allocation, how)}."
-        case "max_ratio":
-            return (
-                f"{kept}: its Kernel Dispersion is only {dispersion}, and no group may lose more "
-                f"than {percent(recipe.max_ratio, 0)}."
-            )
-    if recipe.allocation in _ALLOCATED:
-        return f"{kept}: {_ALLOCATED[recipe.allocation]}."
-    weight = max(reason.dispersion, 0) ** recipe.gamma
-    return (
-        f"{kept}: its Kernel Dispersion is {dispersion} (1 is as dispersed as random filters). To "
-        f"the power {recipe.gamma:g} its weight is {weight:.2f} when a reduction of "
-        f"{percent(recipe.target_reduction, 0)} of the {goal_name(recipe.goal)} is allocated."
+    kept, recipe = _kept(reason.group, reason.kept), reason.recipe
+    if reason.kind == "protected":
+        return f"{kept}. {cause_sentence(reason.group)}"
+    if reason.removed and reason.kind in ("unmeasured", "unobserved", "tied"):
+        kept += f", except for the {reason.removed:,} removed manually"
+    words = _reason_words(reason).format(
+        value=reason.value,
+        ratio=percent(reason.value, 0),
+        dispersion=f"{reason.dispersion:.2f}",
+        weight=f"{max(reason.dispersion, 0) ** recipe.gamma:.2f}",
+        gamma=f"{recipe.gamma:g}",
+        max_ratio=percent(recipe.max_ratio, 0),
+        reduction=percent(recipe.target_reduction, 0),
+        goal=goal_name(recipe.goal),
     )
+    return f"{kept}: {words}."
+
+
+def _reason_words(reason: WidthReason) -> str:
+    """What decided, as a template of ``_reason_sentence``."""
+    allocation = reason.recipe.allocation
+    if reason.kind == "elsewhere":
+        return _ELSEWHERE[allocation]
+    if reason.kind == "allocation":
+        return _ALLOCATED[allocation]
+    if reason.kind == "target_met" and reason.kept < reason.group.size:
+        return "this is the maximum set manually, and the target is met without pruning any others"
+    return _REASONS[reason.kind]
 
 
 def _formula_text(formula: WidthFormula) -> str:
@@ -159,21 +167,22 @@ def _formula_numbers(formula: WidthFormula) -> list[Number]:
         lowest, highest = formula.importances
         return [
             ("threshold for all groups, θ", f"{formula.level:.4f}"),
-            ("lowest and highest importance here", f"{lowest:.4f} to {highest:.4f}"),
+            ("lowest and highest importance in the group", f"{lowest:.4f} to {highest:.4f}"),
             ("filters that reach the threshold", f"{wanted:.0f}"),
         ]
     if recipe.allocation == "functional":
         numbers = [
-            ("energy the next layers read here, against the stream they disturb",
+            ("energy that the next layers read here, relative to their stream",
              f"{formula.energy:.4f}"),
-            (f"share of it lost without {pruned} filters, best refit", percent(formula.lost, 2)),
+            (f"share of it lost without {pruned} filters, after the best refit",
+             percent(formula.lost, 2)),
         ]  # fmt: skip
     else:
         what = f"points lost without {pruned} filters of this group alone (estimated)"
         numbers = [(what, f"{formula.lost:.2f}")]
     if formula.damage is not None:
-        unit = f"damage accepted for each unit of {goal_name(recipe.goal)}"
-        numbers += [("damage of the curve here", f"{formula.damage:.4g}"),
+        unit = f"damage accepted per unit of {goal_name(recipe.goal)}"
+        numbers += [("damage at this width", f"{formula.damage:.4g}"),
                     (unit, f"{formula.level:.3g}")]  # fmt: skip
     return numbers
 
@@ -190,7 +199,9 @@ def _adjustment_text(rounding: int, change: Adjustment) -> str:
     elif change.bounded < change.rounded:
         clauses.append(f"at most {change.high:,} may be kept")
     if change.kept > change.bounded:
-        clauses.append(f"{change.kept - change.bounded:,} given back, as the target still holds")
+        clauses.append(
+            f"{change.kept - change.bounded:,} added back, because the target still holds"
+        )
     return "".join(f"; {clause}" for clause in clauses)
 
 
@@ -203,8 +214,8 @@ def _adjustment_numbers(change: Adjustment) -> list[Number]:
     elif change.bounded < change.rounded:
         numbers.append(("most that may be kept", f"{change.high}"))
     if change.kept > change.bounded:
-        given_back = f"{change.kept - change.bounded}"
-        numbers.append(("given back while the target holds", given_back))
+        added_back = f"{change.kept - change.bounded}"
+        numbers.append(("added back while the target holds", added_back))
     return [*numbers, ("filters kept", f"{change.kept:,}")]
 
 

@@ -43,7 +43,7 @@ def test_the_formula_of_dispersion_gives_the_width(plain):
     assert int(numbers["filters kept"]) == allocation.kept["conv2"]
     assert f"{allocation.kept['conv2']} of 24 filters are kept" in width_sentence(found)
     assert "0.400^{2}" in width_latex(found)
-    back = int(numbers.get("given back while the target holds", 0))
+    back = int(numbers.get("added back while the target holds", 0))
     assert round(24 * tau * 0.4**2) + back == allocation.kept["conv2"]
 
 
@@ -90,13 +90,13 @@ GROUP = FilterGroup("conv2", ("conv2",), 24, cause=Cause("network_output"))
         ("protected", 24, "All 24 filters are kept. Its filters are the outputs of the network"),
         ("locked", 24, "locked manually"),
         ("ratio", 18, "18 of 24 filters are kept: a ratio of 25 % is set manually"),
-        ("most", 5, "at most 0 is set manually"),
+        ("most", 5, "a maximum of 0 is set manually"),
         ("unobserved", 24, "except for the 2 removed manually: the group was not observed"),
         ("unmeasured", 24, "not measured"),
         ("tied", 24, "tied together"),
         ("target_met", 24, "All 24 filters are kept: the target is met without pruning any."),
         ("target_met", 6, "the maximum set manually"),
-        ("elsewhere", 24, "met elsewhere"),
+        ("elsewhere", 24, "met by other groups"),
         ("max_ratio", 3, "90 %"),
         ("allocation", 9, "its Kernel Dispersion is 0.43"),
     ],
@@ -154,4 +154,4 @@ def test_the_plain_reason_follows_the_recipe(plain):
 
     assert "same share" in text(9, 0.43, allocation="uniform")
     assert "90 %" in text(3, 0.1)
-    assert "met elsewhere" in text(24, 0.99)
+    assert "met by other groups" in text(24, 0.99)
