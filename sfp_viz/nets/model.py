@@ -17,7 +17,7 @@ from sfp_viz.core.plan.plan import Plan
 class Model:
     """A network ready for use; ``module`` is shared and must not be written to: copy it first.
 
-    ``input_shape`` is (channels, height, width). ``mean`` and ``std``, one a channel, normalise
+    ``input_shape`` is (channels, height, width). ``mean`` and ``std``, one a channel, normalize
     pixels scaled to 0..1. ``architecture`` and ``arguments`` rebuild the module (see zoo.build);
     None for a module built by the caller's own code. ``plans`` is the chain of cuts made so far,
     ``widths`` the channels left by them, ``base_digest`` the uncut network's digest.
@@ -60,7 +60,7 @@ class Model:
         return (pixels.float() / 255 - mean) / std
 
     def with_module(self, module: nn.Module, **changes: Any) -> Model:
-        """The same network with other weights; the digest is worked out anew."""
+        """The same network with other weights; the digest is worked out again."""
         return replace(self, module=module, digest="", **changes)
 
 

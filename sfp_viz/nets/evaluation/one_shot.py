@@ -1,4 +1,4 @@
-"""Measure how much one-shot accuracy each group costs when it alone is thinned."""
+"""Measure the one-shot accuracy of plans, and of networks with a single group pruned."""
 
 from __future__ import annotations
 

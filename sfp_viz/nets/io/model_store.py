@@ -38,7 +38,7 @@ class StoredModel:
 def import_model(home: str | Path, model: Model, network: Network | None = None) -> str:
     """Keep a copy of ``model`` in the workspace and return its digest.
 
-    A network that is there already is kept; only the reading of an older version is made anew.
+    A network that is there already is kept; only the reading of an older version is made again.
 
     Args:
         home: The workspace.
@@ -115,7 +115,7 @@ def stored_network(
     """The reading of an imported network, with its weights.
 
     Loads no torch, except once for a reading of an older version, which knew fewer kinds of layers
-    and is made anew.
+    and is made again.
 
     Args:
         home: The workspace.
@@ -134,7 +134,7 @@ def stored_network(
             "file again."
         ) from problem
     network = network_from_json(text, read_arrays(weights))
-    return network if covers_all(text) else _read_anew(home, digest, progress) or network
+    return network if covers_all(text) else _read_again(home, digest, progress) or network
 
 
 def load_stored(home: str | Path, digest: str) -> Model:
@@ -150,7 +150,7 @@ def load_stored(home: str | Path, digest: str) -> Model:
     return load_saved(stored_path(home, digest))
 
 
-def _read_anew(
+def _read_again(
     home: str | Path, digest: str, progress: Callable[[str], None] | None
 ) -> Network | None:
     """The reading of an imported network made, and kept, by this version; None where the network

@@ -68,10 +68,10 @@ def load_observations(path: str | Path) -> Observations:
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']}")
             for key in file.keys():  # noqa: SIM118 (not a dict)
-                field, _, rest = key.partition("/")
-                name, _, group = rest.partition("/")
+                field, _, tail = key.partition("/")
+                name, _, group = tail.partition("/")
                 target = scores.setdefault(name, {}) if field == "scores" else arrays[field]
-                target[group if field == "scores" else rest] = file.get_tensor(key)
+                target[group if field == "scores" else tail] = file.get_tensor(key)
         orders, errors = (arrays.pop(name) for name in _WORKED_OUT)
         observations = Observations(
             digest=str(header["digest"]),

@@ -42,8 +42,8 @@ def sample_path(name: str) -> Path:
 
 
 def sample_card(name: str) -> dict[str, Any]:
-    """What a reader wants to know about a sample: title, data, training, accuracy, licence."""
-    return _read(sample_path(name).with_suffix(".json"))
+    """What a reader wants to know about a sample: title, data, training, accuracy, license."""
+    return _read_json(sample_path(name).with_suffix(".json"))
 
 
 def sample_network(name: str) -> Network:
@@ -58,7 +58,7 @@ def sample_maps(name: str) -> dict[str, Any]:
     """
     path = sample_path(name).with_suffix(".maps.json")
     empty = {"coordinates": {}, "clusters": {}, "dispersion": {}, "recipe": {}}
-    return {**empty, **(_read(path) if path.is_file() else {})}
+    return {**empty, **(_read_json(path) if path.is_file() else {})}
 
 
 def write_sample(
@@ -121,7 +121,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
         ) from problem
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:

@@ -75,7 +75,7 @@ def reestimate(
     batches: int = BATCHES,
     progress: Callable[[str], None] | None = None,
 ) -> Model:
-    """The same network with BatchNorm means and variances estimated anew (docs/method.md).
+    """The same network with BatchNorm means and variances re-estimated (docs/method.md).
 
     Statistics are reset and averaged with equal weight over the calibration batches. All other
     weights stay the same. A network without BatchNorm statistics comes back as it is.

@@ -58,7 +58,7 @@ def scale(cut: CutContext, images: Images) -> PruneReport:
         DataError: The images do not fit the network.
     """
     means = input_means(cut.module, cut.model, tuple(cut.readers), images)
-    before = {name: constant_outputs(cut.layer(name), means[name]) for name in cut.readers}
+    outputs_before = {name: constant_outputs(cut.layer(name), means[name]) for name in cut.readers}
     notes = cut.notes
     for group in cut.groups:
         units = cut.removed.get(group.name, ())
@@ -79,7 +79,7 @@ def scale(cut: CutContext, images: Images) -> PruneReport:
     for name, channels in cut.readers.items():
         kept_means = means[name].clone()
         kept_means[channels] = 0
-        constant = before[name] - constant_outputs(cut.layer(name), kept_means)
+        constant = outputs_before[name] - constant_outputs(cut.layer(name), kept_means)
         if add_constant(cut.layer(name), cut.norm(name), constant):
             added.append(f"{name}.bias")
     return PruneReport(tuple(added), tuple(dict.fromkeys(notes)))

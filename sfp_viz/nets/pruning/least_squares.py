@@ -44,7 +44,7 @@ class FitOptions:
         follow_streams: Fit the residual stream that a layer's output is added to, instead of the
             output alone.
         batch_statistics: During the refit, norms of the cut network use the statistics of each
-            batch, as they will after BatchNorm is estimated anew, instead of those of the uncut
+            batch, as they will after BatchNorm is re-estimated, instead of those of the uncut
             network.
         rescale_norms: Keep the scale of a refitted layer through the BatchNorm behind it.
         max_unknowns: Windows with more inputs than that are not fitted as a whole, but channel by
@@ -80,7 +80,7 @@ def refit(
     so an infinite one is 'bias' (our reading). 'channel': the removed channels are expressed by
     the kept ones: W'_K += W_P X, X = Cov(P, K) (Cov(K, K) + r I)^-1. Grouped convolutions are
     fitted to the mean alone. Norms of the cut network use the statistics of the batch meanwhile:
-    estimate them anew afterwards.
+    re-estimate them afterwards.
 
     Args:
         cut: The cut.
@@ -144,9 +144,9 @@ def _readers(
             norm=cut.execution.own_norm(name),
             keeps_inputs=images * inputs <= options.max_kept,
         )  # fmt: skip
-        reader, why = _with_form(reader, shapes, images, window, options)
+        reader, reason = _with_form(reader, shapes, images, window, options)
         readers.append(reader)
-        notes += [f"'{name}' {why}."] if why else []
+        notes += [f"'{name}' {reason}."] if reason else []
     return readers, notes
 
 
@@ -229,7 +229,7 @@ def _refit_layer(
 
 def _use_batch_statistics(module: nn.Module) -> list[Any]:
     """Let norms use each batch's own statistics, without keeping them: as they will after
-    BatchNorm is estimated anew, which the fit has to suit. Returns these norms."""
+    BatchNorm is re-estimated, which the fit has to suit. Returns these norms."""
     norms: list[Any] = [
         norm
         for norm in module.modules()
@@ -262,8 +262,8 @@ def _with_form(
     rows = inputs * reader.unit_size
     if rows < _ROWS_PER_UNKNOWN * kept:
         return reader, f"has {kept} inputs, too many for {images} images, {alone}"
-    why = "is refitted channel by channel, as it has too many inputs for windows"
-    return replace(reader, form="channel", share=_share(rows, options)), why if window else ""
+    reason = "is refitted channel by channel, as it has too many inputs for windows"
+    return replace(reader, form="channel", share=_share(rows, options)), reason if window else ""
 
 
 def _share(rows: int, options: FitOptions) -> float:

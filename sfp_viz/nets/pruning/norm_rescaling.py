@@ -1,7 +1,7 @@
 """Keep the scale of a refitted layer through the BatchNorm behind it (our design).
 
 A fit has less variance in its outputs than its targets have: it leaves out what it cannot know. A
-BatchNorm whose statistics are then estimated anew would blow the outputs up again to full size,
+BatchNorm whose statistics are then re-estimated would blow the outputs up again to full size,
 error and all. So the norm's scale is made smaller by the lost variance: as a function the layer
 stays as fitted, in training mode too. On the published ResNet-20 with half of its MACs removed
 this is worth more than the fit itself (docs/method.md).

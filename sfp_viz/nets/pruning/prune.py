@@ -44,7 +44,7 @@ def prune(
     """A smaller copy of ``model`` without the filters of ``plan``; ``model`` is left as it is.
 
     With ``calibration`` images, removed filters are compensated as the recipe says
-    (compensation.compensate), and BatchNorm statistics are estimated anew. Without them only
+    (compensation.compensate), and BatchNorm statistics are re-estimated. Without them only
     'merge' is done, and a UserWarning says what else the recipe asks for.
 
     Args:
@@ -56,7 +56,7 @@ def prune(
         traced: ``trace_model(model)``, to prune one network several times; traced here when left
             out.
         plain: Use the images as they are, instead of augmented as in training (as_trained).
-        reestimate_norms: Estimate BatchNorm statistics anew.
+        reestimate_norms: Re-estimate BatchNorm statistics.
         options: How least-squares compensations are fitted.
 
     Raises:

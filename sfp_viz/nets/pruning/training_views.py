@@ -27,7 +27,7 @@ def as_trained(model: Model, images: Images, most: int = BATCHES * BATCH) -> Ima
 
     BatchNorm statistics belong to augmented images; estimated on plain ones they cost accuracy
     even where nothing was cut. The augmentation is recognized from the network itself: the one
-    under which its statistics, estimated anew, come nearest to those it has (our design).
+    under which its statistics, re-estimated, come nearest to those it has (our design).
 
     Args:
         model: The network.

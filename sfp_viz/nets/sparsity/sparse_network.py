@@ -84,8 +84,8 @@ class SparseNetwork:
     def resume_frozen(self) -> None:
         """Replace the solver by one whose state from after ``freeze`` is still to be loaded."""
         rows = self.solver.rows
-        whole = {r.group: np.ones(r.size, dtype=bool) for r in rows}
-        self.solver = FrozenRows(self.module, rows, whole, whole)
+        all_live = {r.group: np.ones(r.size, dtype=bool) for r in rows}
+        self.solver = FrozenRows(self.module, rows, all_live, all_live)
 
     def live_rows(self, *, at_end: bool) -> dict[str, np.ndarray]:
         """Filters that are kept: bool [units] by group; ``at_end``: so that a target is met.

@@ -79,9 +79,9 @@ class CroppedConv(nn.Module):
         return conv.requires_grad_(self.weight.requires_grad).train(self.training)
 
     def extra_repr(self) -> str:
-        left, whole = (f"{height} x {width}" for height, width in (self.size, self.whole))
-        first = self.window[0][0], self.window[1][0]
-        return f"{left} of {whole} positions, from {first} on, stride={self.stride}"
+        size, full_size = (f"{height} x {width}" for height, width in (self.size, self.whole))
+        start = self.window[0][0], self.window[1][0]
+        return f"{size} of {full_size} positions, from {start} on, stride={self.stride}"
 
 
 def _pair(numbers: tuple[int, ...]) -> Ends:

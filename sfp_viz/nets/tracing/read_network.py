@@ -112,13 +112,13 @@ def _with_stem_protected(group: ChannelGroup, model: Model, execution: Execution
     """The group that reads the image is left whole where it is narrow; one that has become narrow
     by cutting was free, and stays so."""
     module = model.module
-    first: Any = module.get_submodule(layers_of(module, execution)[0])
-    is_stem = group.name == layers_of(module, execution)[0] and isinstance(first, nn.Conv2d)
+    layer: Any = module.get_submodule(layers_of(module, execution)[0])
+    is_stem = group.name == layers_of(module, execution)[0] and isinstance(layer, nn.Conv2d)
     if group.problem or not is_stem or any(plan.removed(group.name) for plan in model.plans):
         return group
-    if first.in_channels > STEM_INPUTS or first.out_channels > STEM_FILTERS:
+    if layer.in_channels > STEM_INPUTS or layer.out_channels > STEM_FILTERS:
         return group
-    return replace(group, problem=Cause("narrow_input", channels=first.out_channels))
+    return replace(group, problem=Cause("narrow_input", channels=layer.out_channels))
 
 
 def _filter_groups(

@@ -122,8 +122,8 @@ def try_forward(module: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:
         input_shape: Channels, height and width of its images.
 
     Raises:
-        ModelError: The shape makes no sense or is too large, the network does not run on it, or its
-            output is not one row of class scores.
+        ModelError: The shape is not that of an image or is too large, the network does not run on
+            it, or its output is not one row of class scores.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or min(shape) < 1 or shape[0] * shape[1] * shape[2] > _MOST_PIXELS:

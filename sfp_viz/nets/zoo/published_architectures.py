@@ -84,10 +84,10 @@ class _Inception(nn.Module):
 
     def __init__(self, ins: int, outs: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
-        one, reduce3, three, reduce5, five, pooled = outs
-        self.branch1 = _normed(ins, one, 1)
-        self.branch2 = nn.Sequential(_normed(ins, reduce3, 1), _normed(reduce3, three, 3))
-        self.branch3 = nn.Sequential(_normed(ins, reduce5, 1), _normed(reduce5, five, 5))
+        conv1, reduce3, conv3, reduce5, conv5, pooled = outs
+        self.branch1 = _normed(ins, conv1, 1)
+        self.branch2 = nn.Sequential(_normed(ins, reduce3, 1), _normed(reduce3, conv3, 3))
+        self.branch3 = nn.Sequential(_normed(ins, reduce5, 1), _normed(reduce5, conv5, 5))
         self.pool = nn.MaxPool2d(3, stride=1, padding=1)
         self.branch4 = _normed(ins, pooled, 1)
 
