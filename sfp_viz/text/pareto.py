@@ -30,10 +30,10 @@ def front_summary(points: Sequence[Point], axis: Axis) -> str:
         return ""
     among = comparable_points(points, axis)
     stage = "fine-tuned" if any(p.stage == "fine-tuned" for p in among) else "one-shot"
-    unpruned = "with the unpruned one, " if any(p.stage == "unpruned" for p in among) else ""
+    unpruned = " (with the unpruned one)" if any(p.stage == "unpruned" for p in among) else ""
     front, noise, worse = (standings.count(word) for word in ("front", "noise", "worse"))
     return (
-        f"Pareto front of {len(standings)} {stage} networks, {unpruned}{front} on the front, "
+        f"Pareto front of {len(standings)} {stage} networks{unpruned}: {front} on the front, "
         f"{noise} within noise of it, {worse} clearly below it. Noise is the 95 % interval of the "
         "test images. The variance between seeds is not included."
     )

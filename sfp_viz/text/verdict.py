@@ -57,13 +57,11 @@ def best_sentence(trust: Trust) -> str:
     if len(best) == len(ranked):
         text = f"The allocations cannot be told apart: {_all(ranked)} ({on})."
     elif len(best) == 1:
-        text = (
-            f"{_named(best[0])} measured best: {_figure(best[0])}, against {_all(others)} ({on})."
-        )
+        text = f"{_winner(best[0])}; the others: {_all(others)} ({on})."
     else:
         text = (
-            f"{_named(best[0])} measured best with {_figure(best[0])}, but cannot be told apart "
-            f"from {_all(best[1:])}; worse: {_all(others)} ({on})."
+            f"{_winner(best[0])}, but it cannot be told apart from {_all(best[1:])}; worse: "
+            f"{_all(others)} ({on})."
         )
     if any(ranking.allocation == "sensitivity" for ranking in best) and len(best) < len(ranked):
         text += f" {_ON_TEST}"
@@ -111,14 +109,17 @@ def _order_sentence(agreement: Agreement) -> str:
 
 
 def _all(ranked: tuple[Ranking, ...]) -> str:
-    return ", ".join(f"{ALLOCATIONS[ranking.allocation]} {_figure(ranking)}" for ranking in ranked)
+    return ", ".join(f"{_name(ranking)} {_accuracy(ranking)}" for ranking in ranked)
 
 
-def _figure(ranking: Ranking) -> str:
+def _accuracy(ranking: Ranking) -> str:
     low, high = (100 * end for end in ranking.interval)
     return f"{percent(ranking.accuracy)} (95 %: {low:.1f} to {high:.1f} %)"
 
 
-def _named(ranking: Ranking) -> str:
-    text = ALLOCATIONS[ranking.allocation]
-    return text[:1].upper() + text[1:]
+def _name(ranking: Ranking) -> str:
+    return ALLOCATIONS[ranking.allocation].removeprefix("by ")
+
+
+def _winner(ranking: Ranking) -> str:
+    return f"The best measured allocation is {_name(ranking)} with {_accuracy(ranking)}"

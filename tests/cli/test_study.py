@@ -65,7 +65,7 @@ def test_what_was_measured_is_shown_listed_and_used_by_later_plans():
     assert [d.kind for d in trust.draws][2:4] == ["functional", "sensitivity"]
     assert len(trust.draws) == 7
     assert "cannot be told apart" in trusted["found"]["verdict"] or (
-        "measured best" in trusted["found"]["verdict"]
+        "The best measured allocation" in trusted["found"]["verdict"]
     )
     ranked = [one["allocation"] for one in trusted["found"]["allocations"]]
     assert sorted(ranked) == ["dispersion", "functional", "sensitivity", "uniform"]

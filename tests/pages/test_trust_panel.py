@@ -52,7 +52,7 @@ def opened(open_page) -> AppTest:
 
 def test_the_panel_names_the_best_allocation_and_takes_it_on_a_click(measured, open_page):
     app = opened(open_page)
-    assert "Uniform measured best" in said(app)
+    assert "The best measured allocation is uniform" in said(app)
     assert "the sensitivity was not measured" in said(app)
     assert app.table[0].value.iloc[0, 1].startswith("91.7 %")
     rows = app.table[0].value

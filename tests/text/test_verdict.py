@@ -40,28 +40,30 @@ def test_the_best_is_named_with_its_accuracy_interval_and_images():
     low, high = wilson(870, 1000)
     text = best_sentence(trust)
     assert (
-        f"By functional redundancy measured best: 87.0 % (95 %: {100 * low:.1f} to {100 * high:.1f} %)"  # noqa: E501
-        in text
+        "The best measured allocation is functional redundancy with 87.0 % "
+        f"(95 %: {100 * low:.1f} to {100 * high:.1f} %)" in text
     )
-    assert "by Kernel Dispersion 70.0 %" in text
+    assert "the others: sensitivity 72.0 %" in text
     assert "measured on 1,000 images, one-shot" in text
     assert text in verdict(trust)
 
 
 def test_allocations_that_cannot_be_told_apart_are_said_to_be_so():
     assert best_sentence(measured(suggestion=700, uniform=695)).startswith(
-        "The allocations cannot be told apart: by Kernel Dispersion 70.0 %"
+        "The allocations cannot be told apart: Kernel Dispersion 70.0 %"
     )
     text = best_sentence(measured(suggestion=700, uniform=500, functional=705))
-    assert "By functional redundancy measured best with 70.5 %" in text
-    assert "cannot be told apart from by Kernel Dispersion 70.0 %" in text
+    assert "The best measured allocation is functional redundancy with 70.5 %" in text
+    assert "cannot be told apart from Kernel Dispersion 70.0 %" in text
     assert "worse: uniform 50.0 %" in text
     assert "cannot be told apart" in best_sentence(measured(10, suggestion=9, uniform=5))
 
 
 def test_the_suggestion_counts_as_the_allocation_of_its_recipe():
     trust = measured(allocation="pooled", suggestion=900, uniform=500, dispersion=400)
-    assert best_sentence(trust).startswith("One threshold for all measured best: 90.0 %")
+    assert best_sentence(trust).startswith(
+        "The best measured allocation is one threshold with 90.0 %"
+    )
 
 
 def test_a_plan_by_test_images_says_that_its_accuracy_may_be_too_high():
@@ -83,7 +85,7 @@ def test_an_older_record_says_what_it_lacks():
     del value["left_out"]
     old = trust_from_json(json.dumps(value))
     assert "an older measurement" in verdict(old)
-    assert "Uniform measured best: 80.0 %" in verdict(old)
+    assert "The best measured allocation is uniform with 80.0 %" in verdict(old)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ ALLOCATIONS: Mapping[Strategy, str] = {
     "uniform": "uniform",
     "functional": "by functional redundancy",
     "sensitivity": "by sensitivity",
-    "pooled": "one threshold for all",
+    "pooled": "by one threshold",
 }
 _LACKS: Mapping[Lack, str] = {
     "observations": "not calibrated on images",
