@@ -62,10 +62,10 @@ def read_run(path: Path, now: float | None = None) -> Run:
     with_result = state == "finished" and not by_points
     epochs = () if by_points else read_epochs(path)
     points = read_points(path) if by_points else ()
-    kept = "the last point" if by_points else "the last checkpoint"
+    resume_point = "the last point" if by_points else "the last checkpoint"
     total = worker.total if by_points else request["settings"].epochs
     reached = _reached(state, worker, total, points or epochs, at_once=request["kind"] == ONCE)
-    message = run_message(state, signs, kept=kept)
+    message = run_message(state, signs, resume_point=resume_point)
     if request["kind"] == SPARSIFY:
         reached = sparsify_progress(path, worker, epochs, total, state=state)
         outcome = read_outcome(path) if state == "finished" else None
@@ -135,14 +135,14 @@ def _reached(
     share_of_epoch = worker.step / max(1, worker.steps)
     at_work = state in ("running", "cancelling", "pausing", "paused")
     reached = max(len(lines), worker.done + share_of_epoch if at_work else 0)
-    left = None
+    seconds_left = None
     if state == "running" and lines and total:
-        left = max(0.0, total - reached) * sum(line.seconds for line in lines) / len(lines)
+        seconds_left = max(0.0, total - reached) * sum(line.seconds for line in lines) / len(lines)
     share = 1.0 if state == "finished" else min(1.0, reached / total) if total else 0.0
     done = len(lines)
     if at_once:
         done = total if state == "finished" else int(reached)
-    return {"done": done, "total": total, "progress": share, "seconds_left": left}
+    return {"done": done, "total": total, "progress": share, "seconds_left": seconds_left}
 
 
 def list_runs(home: Path, kind: str | tuple[str, ...] | None = None) -> tuple[Run, ...]:
@@ -199,14 +199,17 @@ def find_run(home: Path, name: str) -> Path:
     """
     if (Path(name) / "settings.json").is_file():
         return Path(name)
-    known = [p.parent for p in (home / "runs").glob("*/settings.json")]
-    known = [p for p in known if not p.name.startswith(".")]
-    matches = [p for p in known if p.name == name] or [p for p in known if p.name.startswith(name)]
+    folders = [p.parent for p in (home / "runs").glob("*/settings.json")]
+    folders = [p for p in folders if not p.name.startswith(".")]
+    exact = [p for p in folders if p.name == name]
+    matches = exact or [p for p in folders if p.name.startswith(name)]
     if len(matches) == 1:
         return matches[0]
-    many = f"{len(matches)} runs begin with '{name}'" if matches else f"No run is called '{name}'"
-    listed = ", ".join(sorted(p.name for p in matches or known)[-5:]) or "none yet"
-    raise RunError(f"{many} in {home / 'runs'}. Known: {listed}. See 'sfp-viz runs list'.")
+    problem = f"No run is called '{name}'"
+    if matches:
+        problem = f"{len(matches)} runs begin with '{name}'"
+    listed = ", ".join(sorted(p.name for p in matches or folders)[-5:]) or "none yet"
+    raise RunError(f"{problem} in {home / 'runs'}. Known: {listed}. See 'sfp-viz runs list'.")
 
 
 def outside_runs(home: Path) -> tuple[str, ...]:

@@ -58,13 +58,13 @@ def _read_signs(path: Path, now: float) -> Signs:
     )
 
 
-def run_message(state: State, signs: Signs, *, kept: str) -> str:
+def run_message(state: State, signs: Signs, *, resume_point: str) -> str:
     """What went wrong or what can be done.
 
     Args:
         state: The state of the run.
         signs: What its folder shows.
-        kept: What a new worker goes on from, such as 'the last checkpoint'.
+        resume_point: What a new worker goes on from, such as 'the last checkpoint'.
 
     Returns:
         A sentence or two; '' when all is well.
@@ -73,7 +73,7 @@ def run_message(state: State, signs: Signs, *, kept: str) -> str:
     if state == "failed":
         return message or "The worker failed. See log.txt for the details."
     if state == "lost":
-        return f"{_lost_message(signs, kept)} {signs.cluster_message}".rstrip()
+        return f"{_lost_message(signs, resume_point)} {signs.cluster_message}".rstrip()
     if state == "waiting":
         return signs.cluster_message
     if state == "running" and signs.beat_age > SILENT:
@@ -86,7 +86,7 @@ def run_message(state: State, signs: Signs, *, kept: str) -> str:
     return message or signs.cluster_message if state in ("running", "paused", "cancelled") else ""
 
 
-def _lost_message(signs: Signs, kept: str) -> str:
+def _lost_message(signs: Signs, resume_point: str) -> str:
     if signs.launch.attempt == 0 and signs.worker.attempt < 0:
         return "This run was created, but never started. Resume starts it."
     if signs.launch.problem:
@@ -95,7 +95,7 @@ def _lost_message(signs: Signs, kept: str) -> str:
         return "The worker did not start; log.txt may say why. Resume starts it again."
     return (
         "The worker died or was killed before it could say why. One cause is too little memory. "
-        f"Resume continues from {kept}."
+        f"Resume continues from {resume_point}."
     )
 
 

@@ -96,10 +96,10 @@ def request_embedding(
 
 def pool_alive(home: Path) -> int | None:
     """The number of the warm process, or None when there is none."""
-    known = read_json(_room(home) / "pool.json")
-    if not known or known.get("host") != hostname():
+    record = read_json(_room(home) / "pool.json")
+    if not record or record.get("host") != hostname():
         return None
-    return int(known["pid"]) if is_alive(int(known["pid"]), MODULE, home) else None
+    return int(record["pid"]) if is_alive(int(record["pid"]), MODULE, home) else None
 
 
 def stop_pool(home: Path, *, wait: float = 5.0) -> None:

@@ -55,13 +55,13 @@ def enqueue(path: Path, *, home: Path | None = None, front: bool = False, where:
         return read_run(path)
     home = home or workspace_of(path)
     with _alone(home):
-        run, line = read_run(path), queued_runs(home)
+        run, queued = read_run(path), queued_runs(home)
         if run.state != "queued":
             check_startable(run)
             slot_count(home)  # a number that is none is told to the person who asks, not to a log
-            add_to_queue(home, run, line, front=front)
+            add_to_queue(home, run, queued, front=front)
         elif front:
-            reorder(run, [other for other in line if other.path != path], 0)
+            reorder(run, [other for other in queued if other.path != path], 0)
         _advance(home)
     ensure_dispatcher(home)
     return read_run(path)
@@ -115,9 +115,9 @@ def expected_starts(home: Path, activity: Activity | None = None) -> dict[str, f
     activity = activity or read_activity(home)
     busy = _busy(activity)
     paces = epoch_seconds(home, [*busy, *activity.queued]) if activity.queued else {}
-    left = [seconds_left(run, paces) for run in busy]
+    remaining = [seconds_left(run, paces) for run in busy]
     times = start_times(
-        left, [seconds_left(run, paces) for run in activity.queued], slot_count(home)
+        remaining, [seconds_left(run, paces) for run in activity.queued], slot_count(home)
     )
     return {run.id: seconds for run, seconds in zip(activity.queued, times, strict=True)}
 
@@ -145,8 +145,8 @@ def ensure_dispatcher(
     if not (activity or read_activity(home)).queued or dispatcher_pid(home):
         return
     room = _room(home)
-    with suppress(OSError), file_lock(room / "start.lock", patience=2.0) as ours:
-        if ours and not dispatcher_pid(home):
+    with suppress(OSError), file_lock(room / "start.lock", patience=2.0) as locked:
+        if locked and not dispatcher_pid(home):
             with (room / "log.txt").open("wb") as log:
                 pid = start_process(command or python_module(MODULE, home), output=log)
             write_json(room / "dispatcher.json", {"pid": pid, "host": hostname()})
@@ -156,13 +156,13 @@ def dispatcher_pid(home: Path) -> int | None:
     """The number of the living dispatcher of the workspace, None without one. One on another
     machine that shares the workspace counts while it holds its lock."""
     room = _room(home)
-    known = read_json(room / "dispatcher.json")
-    if not known or not known.get("pid"):
+    record = read_json(room / "dispatcher.json")
+    if not record or not record.get("pid"):
         return None
-    if known.get("host") == hostname():
-        return int(known["pid"]) if is_alive(int(known["pid"]), MODULE, home) else None
+    if record.get("host") == hostname():
+        return int(record["pid"]) if is_alive(int(record["pid"]), MODULE, home) else None
     with file_lock(room / "dispatcher.lock", patience=0.0) as free:
-        return None if free else int(known["pid"])
+        return None if free else int(record["pid"])
 
 
 def serve(home: Path, *, look: float = _LOOK) -> None:
@@ -220,8 +220,8 @@ def _alone(home: Path) -> Iterator[None]:
     """Hold the lock of the queue; the system lets go of it when a process dies."""
     try:
         _room(home).mkdir(parents=True, exist_ok=True)
-        with file_lock(_room(home) / "lock", patience=_PATIENCE) as ours:
-            if ours:
+        with file_lock(_room(home) / "lock", patience=_PATIENCE) as locked:
+            if locked:
                 yield
                 return
     except OSError as problem:

@@ -48,7 +48,7 @@ def resume_run(run: Run) -> Resumed:
     if run.kind == SWEEP and run.state == "finished":
         raise RunError(
             f"The sweep '{run.id}' is finished, and none of its trainings lost its worker. "
-            "Resume a training that was stopped or failed by itself."
+            "Resume single trainings that were stopped or failed."
         )
     if run.state not in RESUMABLE:
         raise RunError(f"The run '{run.id}' is {run.state}; only a stopped run can be resumed.")

@@ -51,17 +51,17 @@ def put_back_text(run: Run, back: int) -> str:
     """
     states = [child.run.state for child in sweep_children(run) if child.run]
     stopped = states.count("cancelled") + states.count("paused")
-    parts = []
+    sentences = []
     if back:
-        parts.append(f"{_count(back)} back in the queue.")
+        sentences.append(f"{_count(back)} back in the queue.")
     if stopped:
-        parts.append(f"{_count(stopped)} stopped by hand and {_left(stopped)} alone.")
+        sentences.append(f"{_count(stopped)} stopped by hand and {_left(stopped)} alone.")
     if failed := states.count("failed"):
         have = "has" if failed == 1 else "have"
-        parts.append(f"{_count(failed, have)} failed and {_left(failed)} alone.")
+        sentences.append(f"{_count(failed, have)} failed and {_left(failed)} alone.")
     if stopped or failed:
-        parts.append("Resume such a training by itself.")
-    return " ".join(parts)
+        sentences.append("Resume them one by one.")
+    return " ".join(sentences)
 
 
 def _count(number: int, verb: str = "") -> str:

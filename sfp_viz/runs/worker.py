@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ[RUN] = str(folder)  # for what it starts itself
     with ExitStack() as after, file_lock(folder / "worker.lock", patience=PATIENCE) as alone:
         if not alone:
-            print(f"Another worker is at {folder} already.", file=sys.stderr)
+            print(f"Another worker is already running in {folder}.", file=sys.stderr)
             return 2
         after.enter_context(mirror_run(folder))  # ends when the folder is free again
         return _watched(folder)

@@ -35,35 +35,35 @@ def set_command(address: str, cpus: float, gpus: float, as_json: bool) -> None:
 
     ADDRESS looks like http://node1:8265. The dashboard must answer.
     """
-    chosen = settings.Cluster(address, cpus, gpus)
-    version = jobs.version(chosen.address)
-    settings.set_cluster(home(), chosen)
-    text = f"Ray {version} answers at {chosen.address}. Start runs there with --where cluster."
-    print_result({**asdict(chosen), "ray": version}, text, as_json=as_json)
+    new_cluster = settings.Cluster(address, cpus, gpus)
+    version = jobs.version(new_cluster.address)
+    settings.set_cluster(home(), new_cluster)
+    text = f"Ray {version} answers at {new_cluster.address}. Start runs there with --where cluster."
+    print_result({**asdict(new_cluster), "ray": version}, text, as_json=as_json)
 
 
 @cluster.command("show")
 @with_json
 def show_command(as_json: bool) -> None:
     """Show the cluster of this workspace, and whether it answers."""
-    chosen = settings.read_cluster(home())
-    if chosen is None:
+    current = settings.read_cluster(home())
+    if current is None:
         print_result(
             None, "No cluster is set. Set one: sfp-viz cluster set ADDRESS", as_json=as_json
         )
         return
     trouble, version = "", None
     try:
-        version = jobs.version(chosen.address)
+        version = jobs.version(current.address)
     except RunError as problem:
         trouble = str(problem)
     lines: list[tuple[str, Any]] = [
-        ("cluster", chosen.address),
-        ("CPUs, GPUs per process", f"{chosen.cpus:g}, {chosen.gpus:g}"),
+        ("cluster", current.address),
+        ("CPUs, GPUs per process", f"{current.cpus:g}, {current.gpus:g}"),
         ("workspace", home()),
         ("answers", f"Ray {version}" if version else trouble),
     ]
-    value = {**asdict(chosen), "ray": version, "message": trouble}
+    value = {**asdict(current), "ray": version, "message": trouble}
     print_result(value, fact_list(lines), as_json=as_json)
 
 

@@ -48,14 +48,14 @@ def compare(plan_a: Path, plan_b: Path, net: str | None, as_json: bool) -> None:
         (g.group, g.size, g.kept_a, g.kept_b, _words(g.only_a), _words(g.only_b))
         for g in diff.groups
     ]
-    parts = []
+    tables = []
     if choices:
-        parts.append(table(("setting", "group", "a", "b"), choices))
+        tables.append(table(("setting", "group", "a", "b"), choices))
     if groups:
         heads = ("group", "filters", "kept in a", "in b", "only a removes", "only b removes")
-        parts.append(table(heads, groups))
-    parts.append(cost_table(diff.cost_a, diff.cost_b, heads=("a", "b")))
-    print_result(value, "\n\n".join(parts), as_json=as_json)
+        tables.append(table(heads, groups))
+    tables.append(cost_table(diff.cost_a, diff.cost_b, heads=("a", "b")))
+    print_result(value, "\n\n".join(tables), as_json=as_json)
 
 
 @click.command("schema")

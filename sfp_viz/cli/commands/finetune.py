@@ -66,17 +66,17 @@ def _create(
         named = Path(place).name == place and place not in (".", "..")
         folder = home() / "runs" / place if named else Path(place).expanduser().absolute()
     plan = student.plans[-1] if student.plans else None
-    known: dict[str, Any] = {"digest": plan.digest if plan else student.digest}
+    source_facts: dict[str, Any] = {"digest": plan.digest if plan else student.digest}
     with tempfile.TemporaryDirectory() as aside:
         files = [Path(aside) / "start.safetensors", Path(aside) / "teacher.safetensors"]
         save_model(student, files[0])
         if teacher is not None:
             master = find_model(teacher)
             save_model(master, files[1])
-            known = {"digest": master.digest, "model": net_name(teacher, master.digest)}
-            known["before"] = count_macs(master), count_params(master)
+            source_facts = {"digest": master.digest, "model": net_name(teacher, master.digest)}
+            source_facts["before"] = count_macs(master), count_params(master)
         facts = training_facts(
-            **known,
+            **source_facts,
             recipe=plan.recipe if plan else None,
             edits=plan.edits if plan else None,
             plan=plan,

@@ -29,24 +29,24 @@ def set_command(uri: str, experiment: str, as_json: bool) -> None:
     URI is a tracking server, http://server:5000, or a file, sqlite:////path/mlflow.db, with the
     artifacts beside it. A mirror that fails does not affect the run; its log.txt says why.
     """
-    chosen = settings.Mirroring(uri, experiment)
-    settings.set_mirroring(home(), chosen)
-    text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{experiment}'."
+    new_mirroring = settings.Mirroring(uri, experiment)
+    settings.set_mirroring(home(), new_mirroring)
+    text = f"Trainings are mirrored to {new_mirroring.shown.uri}, experiment '{experiment}'."
     missing = settings.missing_packages()
     if missing:
         text += f" This machine lacks the packages: {missing}."
-    print_result({**asdict(chosen.shown), "missing": missing}, text, as_json=as_json)
+    print_result({**asdict(new_mirroring.shown), "missing": missing}, text, as_json=as_json)
 
 
 @mirror.command("show")
 @with_json
 def show_command(as_json: bool) -> None:
     """Show where trainings are mirrored, without passwords."""
-    chosen = settings.read_mirroring(home())
+    current = settings.read_mirroring(home())
     text = "Trainings are not mirrored. Turn it on: sfp-viz mirror set URI"
-    if chosen:
-        text = f"Trainings are mirrored to {chosen.shown.uri}, experiment '{chosen.experiment}'."
-    print_result(asdict(chosen.shown) if chosen else None, text, as_json=as_json)
+    if current:
+        text = f"Trainings are mirrored to {current.shown.uri}, experiment '{current.experiment}'."
+    print_result(asdict(current.shown) if current else None, text, as_json=as_json)
 
 
 @mirror.command("forget")

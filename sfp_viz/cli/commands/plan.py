@@ -139,8 +139,8 @@ def plan(
 
     network = find_network(net)
     edits = edit_options.edits(network)
-    parts = ("latency",) if points is None else ("latency", "sensitivity")
-    available = workspace_evidence(recipe, network.digest, *parts)
+    evidence_names = ("latency",) if points is None else ("latency", "sensitivity")
+    available = workspace_evidence(recipe, network.digest, *evidence_names)
     new_plan = _made(Problem(network, Request(recipe, edits), available.evidence), points)
     if output is not None:
         _write(output, plan_to_json(new_plan), "plan")
@@ -192,12 +192,12 @@ def _write(file: Path, text: str, what: str) -> None:
 
 
 def _estimated(
-    network: Network, kept: Mapping[str, int], known: WorkspaceEvidence
+    network: Network, kept: Mapping[str, int], available: WorkspaceEvidence
 ) -> dict[str, Any]:
     """Latency before and after, where the layers were measured on this machine."""
     from sfp_viz.core.cost.latency_table import estimate
 
-    times = known.evidence.latency
+    times = available.evidence.latency
     if times is None:
         return {"estimated": None}
     both = [estimate(network, times, widths) for widths in (kept_units(network, None), kept)]
@@ -256,20 +256,22 @@ def cost_table(
     return text
 
 
-def _with_sources(text: str, known: WorkspaceEvidence) -> str:
-    return f"{text}\n\n{fact_list(known.lines)}" if known.lines else text
+def _with_sources(text: str, available: WorkspaceEvidence) -> str:
+    return f"{text}\n\n{fact_list(available.lines)}" if available.lines else text
 
 
-def _group_table(network: Network, spread: Mapping[str, float], kept: Mapping[str, int]) -> str:
+def _group_table(
+    network: Network, dispersions: Mapping[str, float], kept: Mapping[str, int]
+) -> str:
     rows = []
     for group in network.groups:
-        left = kept[group.name]
-        ratio = percent(1 - left / group.size) if left < group.size else ""
-        dispersion = f"{spread[group.name]:.3f}" if group.name in spread else ""
+        width = kept[group.name]
+        ratio = percent(1 - width / group.size) if width < group.size else ""
+        dispersion = f"{dispersions[group.name]:.3f}" if group.name in dispersions else ""
         state = "protected" if group.protected else ""
-        rows.append((group.name, len(group.layers), group.size, dispersion, left, ratio, state))
+        rows.append((group.name, len(group.layers), group.size, dispersion, width, ratio, state))
     heads = ["group", "layers", "filters", "dispersion", "kept", "removed", ""]
-    if not spread:
+    if not dispersions:
         heads.pop(3)
         rows = [(*row[:3], *row[4:]) for row in rows]
     return table(heads, rows)

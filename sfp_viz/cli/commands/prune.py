@@ -203,8 +203,10 @@ def _with_stripes(model: Model, net: str, how: str) -> Model:
     if how in ("all", "smaller"):
         return striped(model, kind="stripes" if how == "all" else "smaller")[0]
     file = Path(net)
-    ours = how == "kept" and file.suffix == ".safetensors" and file.is_file() and read_header(file)
-    return load_striped(file) if ours else model
+    has_header = (
+        how == "kept" and file.suffix == ".safetensors" and file.is_file() and read_header(file)
+    )
+    return load_striped(file) if has_header else model
 
 
 def _accuracy(measured: Measured) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def resume(run: str, following: bool, as_json: bool) -> None:
     resumed = resume_run(read_run(find_run(home(), run)))
     current = resumed.run
     if current.kind == SWEEP and following:
-        current = follow_sweep(current.path, ours=False)
+        current = follow_sweep(current.path, interrupt_cancels=False)
         print_result(sweep_run_to_dict(current), sweep_card(current), as_json=as_json)
     elif current.kind == SWEEP:
         _report(current, as_json, put_back_text(current, resumed.requeued))
@@ -57,7 +57,7 @@ def resume(run: str, following: bool, as_json: bool) -> None:
         current = follow_study(current.path)
         print_result(study_run_to_dict(current), study_card(current), as_json=as_json)
     elif following:
-        current = follow(current.path, quiet=as_json, ours=False)
+        current = follow(current.path, quiet=as_json, interrupt_cancels=False)
         print_result(run_to_dict(current), "", as_json=True) if as_json else None
     else:
         _report(current, as_json)
@@ -125,20 +125,18 @@ def delete(run: str, yes: bool, as_json: bool) -> None:
     """
     path = find_run(home(), run)
     sweep = read_run(path).kind == SWEEP
-    kept = deletion_note(read_run(path)) if sweep else ""
+    note = deletion_note(read_run(path)) if sweep else ""
     if not yes:
-        what = (
-            f"the sweep {path}? {kept}"
-            if sweep
-            else f"{path} with everything it trained or measured?"
-        )
-        click.confirm(f"Delete {what}", abort=True, err=True)
+        subject = f"{path} with everything it trained or measured?"
+        if sweep:
+            subject = f"the sweep {path}? {note}"
+        click.confirm(f"Delete {subject}", abort=True, err=True)
     process.delete(path)
-    print_result({"deleted": path.name}, f"Deleted {path.name}. {kept}".rstrip(), as_json=as_json)
+    print_result({"deleted": path.name}, f"Deleted {path.name}. {note}".rstrip(), as_json=as_json)
 
 
-def _report(run: Run, as_json: bool, more: str = "") -> None:
-    text = " ".join(filter(None, (f"Run {run.id}: {run.state}.", run.message, more)))
+def _report(run: Run, as_json: bool, note: str = "") -> None:
+    text = " ".join(filter(None, (f"Run {run.id}: {run.state}.", run.message, note)))
     print_result(run_to_dict(run), text, as_json=as_json)
 
 

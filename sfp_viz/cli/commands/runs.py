@@ -114,12 +114,12 @@ def show(run: str, following: bool, as_json: bool) -> None:
         current = follow_study(path) if following else current
         print_result(study_run_to_dict(current), study_card(current), as_json=as_json)
     elif current.kind == SWEEP:
-        current = follow_sweep(path, ours=False) if following else current
+        current = follow_sweep(path, interrupt_cancels=False) if following else current
         print_result(sweep_run_to_dict(current), sweep_card(current), as_json=as_json)
     elif following and not as_json:
-        follow(path, ours=False)
+        follow(path, interrupt_cancels=False)
     else:
-        current = follow(path, quiet=True, ours=False) if following else current
+        current = follow(path, quiet=True, interrupt_cancels=False) if following else current
         _print_training(current, as_json)
 
 
@@ -137,13 +137,13 @@ def _print_training(run: Run, as_json: bool) -> None:
     print_result(value, text, as_json=as_json)
 
 
-def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
+def follow(path: Path, *, quiet: bool = False, interrupt_cancels: bool = True) -> Run:
     """Show the epochs of a run as they come, until it is over; returns the run as it is then.
 
     Args:
         path: The folder of the run.
         quiet: Whether to print nothing.
-        ours: Whether Ctrl-C cancels the run; else it goes on without being watched.
+        interrupt_cancels: Whether Ctrl-C cancels the run; else it goes on without being watched.
     """
     shown, thinned, run = 0, 0, read_run(path)
     try:
@@ -160,7 +160,7 @@ def follow(path: Path, *, quiet: bool = False, ours: bool = True) -> Run:
                 click.echo(_epoch_line(run, shown))
                 shown += 1
     except KeyboardInterrupt:
-        if not ours:
+        if not interrupt_cancels:
             click.echo(
                 f"\nThe run continues. Follow it: sfp-viz runs show {path.name} --follow", err=True
             )

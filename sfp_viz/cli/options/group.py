@@ -26,14 +26,14 @@ def option_group(
 
     @wraps(command)
     def grouped(**values: Any) -> Any:
-        own = {key: values.pop(key) for key in names if key in values}
-        return command(**{name: record(**own)}, **values)
+        record_values = {key: values.pop(key) for key in names if key in values}
+        return command(**{name: record(**record_values)}, **values)
 
     def nothing() -> None: ...
 
-    whole: Command = grouped
+    decorated: Command = grouped
     for option in reversed(options):
-        whole = option(whole)
+        decorated = option(decorated)
         option(nothing)
     names = {parameter.name for parameter in vars(nothing)["__click_params__"]}
-    return whole
+    return decorated

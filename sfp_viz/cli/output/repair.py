@@ -51,9 +51,9 @@ def _line(layers: Sequence[LayerFit], where: str, errors_of: Callable[[LayerFit]
     before, after = (
         median(getattr(error, name) for error in errors) for name in ("before", "after")
     )
-    many = f"{len(layers)} layers" if len(layers) > 1 else "its layer"
+    median_of = f"the median of {len(layers)} layers" if len(layers) > 1 else "of one layer"
     return (
-        f"{percent(before)} -> {percent(after)} of the output's variance, the median of {many}  "
+        f"{percent(before)} -> {percent(after)} of the output's variance, {median_of}  "
         f"(measured on {errors[0].images:,} images {where})"
     )
 

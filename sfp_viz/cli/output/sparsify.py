@@ -79,15 +79,15 @@ def _costs(outcome: Outcome) -> list[tuple[str, Any]]:
     skipping, smaller = (
         sum(choice.kind == kind for choice in outcome.choices) for kind in ("stripes", "smaller")
     )
-    others = f" and {smaller} use a smaller kernel" if smaller else ""
+    smaller_text = f" and {smaller} use a smaller kernel" if smaller else ""
     return [
         *lines,
         ("dead stripes as zeros", f"{count(outcome.dense_macs)} MACs (computed), "
          f"{milliseconds(times.dense)} {where}"),
         ("all skipped", f"{count(outcome.macs[1])} MACs (computed), "
          f"{milliseconds(times.skipping)} {where}"),
-        ("kept", f"{skipping} of {len(outcome.choices)} layers skip dead stripes{others}, the "
-         f"fastest measured here: {milliseconds(times.mixed)} {where}"),
+        ("kept", f"{skipping} of {len(outcome.choices)} layers skip dead stripes{smaller_text}, "
+         f"the fastest measured here: {milliseconds(times.mixed)} {where}"),
     ]  # fmt: skip
 
 

@@ -25,12 +25,12 @@ from sfp_viz.runs.storage.records import Run
 from sfp_viz.text.numbers import count, percent
 
 
-def follow_sweep(path: Path, *, ours: bool = True) -> Run:
+def follow_sweep(path: Path, *, interrupt_cancels: bool = True) -> Run:
     """Say on stderr which runs a sweep has created, until all are; returns the sweep as it is then.
 
     Args:
         path: The folder of the sweep.
-        ours: Whether Ctrl-C cancels the rest; else it goes on without being watched.
+        interrupt_cancels: Whether Ctrl-C cancels the rest; else it goes on without being watched.
     """
     run, shown = read_run(path), -1
     try:
@@ -39,7 +39,7 @@ def follow_sweep(path: Path, *, ours: bool = True) -> Run:
                 click.echo(f"created {run.done} of {run.total}", err=True)
                 shown = run.done
     except KeyboardInterrupt:
-        if not ours:
+        if not interrupt_cancels:
             return read_run(path)
         click.echo("\nCancelling ...", err=True)
         run = process.cancel(path)

@@ -51,13 +51,19 @@ def create_sparsify(
         REQUEST_FILE: _text(SparsifyRequest(settings, tuning is not None)),
     }
     name = name or network_name
-    known = {
+    all_facts = {
         **training_facts(digest=digest, recipe=None, name=settings.method),
         "target_reduction": settings.target_reduction,
         **(facts or {}),
     }
-    whole = asdict(tuning or _untuned(settings))
-    entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
+    tuning_values = asdict(tuning or _untuned(settings))
+    entry = {
+        "kind": KIND,
+        "name": name,
+        "data": data,
+        "settings": tuning_values,
+        "facts": all_facts,
+    }
     return create_folder(folder or free_folder(home, f"sparsify {name}"), entry, files)
 
 

@@ -60,16 +60,16 @@ def create_steps(
             indent=1,
         ),
     }
-    whole = asdict(replace(settings, epochs=order.steps.total))
+    values = asdict(replace(settings, epochs=order.steps.total))
     name = name or network_name
-    known = {
+    all_facts = {
         **training_facts(digest=digest, recipe=order.recipe, edits=order.edits),
         **(facts or {}),
         "digest": digest,
         "stages": order.steps.stages,
         "growth": order.steps.growth,
     }
-    entry = {"kind": KIND, "name": name, "data": data, "settings": whole, "facts": known}
+    entry = {"kind": KIND, "name": name, "data": data, "settings": values, "facts": all_facts}
     return create_folder(folder or free_folder(home, f"steps {name}"), entry, files)
 
 

@@ -53,9 +53,9 @@ def create_study(
     for source in _given(home, study, digest):
         files[f"evidence/{FILES[source.kind][1]}"] = source.file
     entry = {"kind": kind, "name": name, "data": data, "settings": study_to_dict(study)}
-    known = {**(facts or {}), "digest": digest}
+    all_facts = {**(facts or {}), "digest": digest}
     target = folder or free_folder(home, f"{kind} {name}")
-    return create_folder(target, {**entry, "facts": known}, files)
+    return create_folder(target, {**entry, "facts": all_facts}, files)
 
 
 def single_group_recipe(recipe: Recipe) -> Recipe:

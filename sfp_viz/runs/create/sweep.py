@@ -53,9 +53,9 @@ def create_sweep(
         REQUEST_FILE: json.dumps({**sweep_to_dict(sweep), "locks": list(locks)}, indent=1),
         **_measured(home, sweep, digest),
     }
-    known = {**(facts or {}), "digest": digest, "members": len(sweep)}
+    all_facts = {**(facts or {}), "digest": digest, "members": len(sweep)}
     entry = {"kind": SWEEP, "name": name, "data": data, "settings": asdict(settings)}
-    return create_folder(free_folder(home, f"sweep {name}"), {**entry, "facts": known}, files)
+    return create_folder(free_folder(home, f"sweep {name}"), {**entry, "facts": all_facts}, files)
 
 
 def _measured(home: Path, sweep: Sweep, digest: str) -> dict[str, Path | str]:

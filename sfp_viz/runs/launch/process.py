@@ -58,8 +58,8 @@ def _start(run: Run, record: LaunchRecord) -> int:
         replace(record, time=time.time()).save(path)
         leave_queue(path)
         with (path / "log.txt").open("ab") as log:
-            other = {**record.environment, RUN: str(path)}
-            pid = start_process(python_module(WORKER, path), output=log, environment=other)
+            variables = {**record.environment, RUN: str(path)}
+            pid = start_process(python_module(WORKER, path), output=log, environment=variables)
         replace(record, time=time.time(), pid=pid).save(path)
     except OSError as problem:
         why = DISK if shortage_of(problem) == "disk" else f"{problem}."

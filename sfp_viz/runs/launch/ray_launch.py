@@ -41,21 +41,21 @@ def submit(path: Path) -> str:
     path = path.resolve()
     with file_lock(path / "launch.lock"):  # two pages may press the same button
         run = read_run(path)
-        chosen = _cluster_for(run)
+        cluster = _cluster_for(run)
         stop(path, run.launch)  # the job of an earlier start, which a lost run may still have
         attempt = run.launch.attempt + 1
         job = f"sfp-viz-{path.name}-{attempt}-{secrets.token_hex(3)}"
-        launch = LaunchRecord(attempt, WHERE, time.time(), address=chosen.address)
+        launch = LaunchRecord(attempt, WHERE, time.time(), address=cluster.address)
         write_request(path, "")
         launch.save(path)  # before it starts
         processes = run.settings.processes if run.study is None else 1
         try:
             jobs.submit(
-                chosen.address,
+                cluster.address,
                 job,
-                worker_command(path.name, attempt, chosen),
-                cpus=chosen.cpus * processes,
-                gpus=chosen.gpus * processes,
+                worker_command(path.name, attempt, cluster),
+                cpus=cluster.cpus * processes,
+                gpus=cluster.gpus * processes,
                 run=path.name,
             )
         except RunError:  # as it was before
@@ -69,17 +69,17 @@ def submit(path: Path) -> str:
     return job
 
 
-def worker_command(run: str, attempt: int, chosen: Cluster) -> str:
+def worker_command(run: str, attempt: int, cluster: Cluster) -> str:
     """The shell command of a job: a worker for a run of the node's own workspace. It exports the
     address of the cluster unless the node sets one, since a sweep starts its trainings there.
 
     Args:
         run: The id of the run.
         attempt: The number of this start.
-        chosen: The cluster.
+        cluster: The cluster.
     """
-    known = f'[ -n "${VARIABLE}" ] || export {VARIABLE}={shlex.quote(chosen.address)}; '
-    return f"{known}{_SHELL} {WORKER} --attempt {attempt} --run {shlex.quote(run)}"
+    export = f'[ -n "${VARIABLE}" ] || export {VARIABLE}={shlex.quote(cluster.address)}; '
+    return f"{export}{_SHELL} {WORKER} --attempt {attempt} --run {shlex.quote(run)}"
 
 
 def is_on_ray(path: Path) -> bool:
@@ -113,12 +113,12 @@ def withdraw_job(path: Path) -> bool:
     if launch.where != WHERE or not launch.job:
         return False
     address, job = launch.address, launch.job
-    own = is_own_cluster(path, address)
+    token = is_own_cluster(path, address)
     with file_lock(path / "launch.lock"), suppress(RunError):
-        waits = jobs.status(address, job, own).status == "PENDING"
+        waits = jobs.status(address, job, token).status == "PENDING"
         if not waits or LaunchRecord.load(path) != launch:
             return False
-        jobs.stop(address, job, own)
+        jobs.stop(address, job, token)
         if launch.attempt <= 1:
             (path / LAUNCH).unlink()
         else:  # a worker of the start that was withdrawn sees that it is not wanted
@@ -140,8 +140,8 @@ def _cluster_for(run: Run) -> Cluster:
             f"The run '{run.id}' lies in {run.path.parent}, where the nodes of a cluster cannot "
             "find it. Runs of a cluster must lie in the workspace."
         )
-    chosen = read_cluster(run.path.parent.parent)
-    if chosen is None:
+    cluster = read_cluster(run.path.parent.parent)
+    if cluster is None:
         raise RunError("No cluster is set. Name one: sfp-viz cluster set http://node1:8265")
     check_startable(run, queued=True)
-    return chosen
+    return cluster

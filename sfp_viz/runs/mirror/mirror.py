@@ -49,18 +49,18 @@ def open_mirror(run: Run) -> Mirror | None:
     if run.kind not in TRAININGS:
         return None
     try:
-        chosen = read_mirroring(workspace_of(run.path))
+        mirroring = read_mirroring(workspace_of(run.path))
     except RunError as problem:
         _say(run.path, problem)
         return None
-    return Mirror(run, chosen) if chosen else None
+    return Mirror(run, mirroring) if mirroring else None
 
 
 class Mirror:
     """Mirrors one run from a thread of its own, until ``close``."""
 
-    def __init__(self, run: Run, chosen: Mirroring) -> None:
-        self._run, self._chosen = run, chosen
+    def __init__(self, run: Run, mirroring: Mirroring) -> None:
+        self._run, self._chosen = run, mirroring
         self._outcome = ""
         self._ended = threading.Event()
         self._told = False
@@ -69,7 +69,7 @@ class Mirror:
         self._thread.start()
 
     def close(self, outcome: str) -> None:
-        """Progress how the run ended, with its files; waits, but not for long. Never raises."""
+        """Mirror how the run ended, with its files; waits, but not for long. Never raises."""
         self._outcome = outcome
         self._ended.set()
         self._thread.join(_LINGER.get(outcome, _SHORT))
@@ -105,12 +105,12 @@ class Mirror:
             self._server.finish(self._outcome)
 
 
-def _say(folder: Path, problem: Exception, chosen: Mirroring | None = None) -> None:
+def _say(folder: Path, problem: Exception, mirroring: Mirroring | None = None) -> None:
     """Say once, in the run's log, why there is no mirror; the run goes on."""
     text = f"{type(problem).__name__}: {problem}".splitlines()[0]
     if isinstance(problem, ImportError):
         text = f"{problem}. It needs: {NEEDS}"
-    if chosen is not None:
-        text = text.replace(chosen.uri, chosen.shown.uri)
+    if mirroring is not None:
+        text = text.replace(mirroring.uri, mirroring.shown.uri)
     with suppress(OSError), (folder / "log.txt").open("a") as log:
-        log.write(f"The run is not mirrored to MLflow for now, and goes on. {text}\n")
+        log.write(f"The run is not mirrored to MLflow for now; it continues. {text}\n")

@@ -46,8 +46,8 @@ class Server:
 
         self._run = run
         self._client = MlflowClient(tracking_uri=uri)
-        known = _known(self._client, run, uri)
-        self._id = known or _begin(self._client, run, uri, experiment)
+        mirrored = _known(self._client, run, uri)
+        self._id = mirrored or _begin(self._client, run, uri, experiment)
         history = self._client.get_metric_history(self._id, "loss")
         self._epochs = max((int(metric.step) for metric in history), default=0)  # told before
         self._client.update_run(self._id, status="RUNNING")
@@ -66,15 +66,15 @@ class Server:
                 self._epochs = number
 
     def finish(self, outcome: str) -> None:
-        """Progress what the run came to, with its files, and end it there."""
+        """Log the result of the run, with its files, and end it there."""
         from mlflow.entities import Metric
 
         folder, timestamp = self._run.path, int(time.time() * 1000)
-        ended = read_json(folder / "result.json") if outcome == "finished" else None
-        values = _numbers(ended or read_json(folder / "before.json") or {}, prefix="run_")
+        result = read_json(folder / "result.json") if outcome == "finished" else None
+        values = _numbers(result or read_json(folder / "before.json") or {}, prefix="run_")
         metrics = [Metric(name, value, timestamp, 0) for name, value in values.items()]
         self._client.log_batch(self._id, metrics=metrics)
-        for name in (*FIRST, *(LAST if ended else ())):
+        for name in (*FIRST, *(LAST if result else ())):
             if (folder / name).exists():
                 self._client.log_artifact(self._id, str(folder / name))
         self._client.set_tag(self._id, "sfp_viz.state", outcome)
@@ -98,11 +98,11 @@ def _known(client: MlflowClient, run: Run, uri: str) -> str | None:
 
 
 def _begin(client: MlflowClient, run: Run, uri: str, experiment: str) -> str:
-    known = client.get_experiment_by_name(experiment)
-    if known is None:
+    existing = client.get_experiment_by_name(experiment)
+    if existing is None:
         name = client.create_experiment(experiment, artifact_location=_artifacts(uri))
     else:
-        name = known.experiment_id
+        name = existing.experiment_id
     tags = {"sfp_viz.run": run.id, "sfp_viz.kind": run.kind, "sfp_viz.network": run.name}
     tags["sfp_viz.plan"] = run.plan.hash if run.plan else ""
     tags |= {f"sfp_viz.{key}": str(run.facts.get(key) or "") for key in ("digest", "sweep")}
@@ -119,8 +119,10 @@ def _parameters(client: MlflowClient, identity: str, run: Run) -> None:
     from mlflow.entities import Param
 
     facts = {key: value for key, value in run.facts.items() if isinstance(value, str | int | float)}
-    known: dict[str, Any] = {**facts, **asdict(run.settings), "data": run.data}
-    client.log_batch(identity, params=[Param(key, str(known[key])) for key in sorted(known)])
+    parameters: dict[str, Any] = {**facts, **asdict(run.settings), "data": run.data}
+    client.log_batch(
+        identity, params=[Param(key, str(parameters[key])) for key in sorted(parameters)]
+    )
 
 
 def _artifacts(uri: str) -> str | None:

@@ -52,20 +52,20 @@ def read_mirroring(home: Path) -> Mirroring | None:
     """Where runs of the workspace ``home`` are mirrored: ``SFP_VIZ_MLFLOW`` names the address,
     else the settings do; None when they are not. Raises RunError."""
     saved = section(home, "mirror")
-    known = {f.name: str(saved[f.name]) for f in fields(Mirroring) if f.name in saved}
+    values = {f.name: str(saved[f.name]) for f in fields(Mirroring) if f.name in saved}
     if address := os.environ.get(VARIABLE, "").strip():
-        known["uri"] = address
-    return Mirroring(**known) if known.get("uri") else None
+        values["uri"] = address
+    return Mirroring(**values) if values.get("uri") else None
 
 
-def set_mirroring(home: Path, chosen: Mirroring | None) -> None:
+def set_mirroring(home: Path, mirroring: Mirroring | None) -> None:
     """Set where the runs of a workspace are mirrored.
 
     Args:
         home: The workspace.
-        chosen: The server and experiment; None turns mirroring off.
+        mirroring: The server and experiment; None turns mirroring off.
     """
-    change_settings(home, {"mirror": asdict(chosen) if chosen else None})
+    change_settings(home, {"mirror": asdict(mirroring) if mirroring else None})
 
 
 def missing_packages() -> str:

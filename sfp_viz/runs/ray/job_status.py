@@ -111,15 +111,15 @@ class Watch:
             _name(path, launch), (launch.attempt, worker.beat if reported else -1), now
         )
         answer = self._answer(path, launch, now)
-        still = now - sight.since
-        if answer.silent is not None:  # only the beat can progress, or nothing can
+        unmoved = now - sight.since
+        if answer.silent is not None:  # only the beat can tell, or nothing can
             patience = STALE if reported else PATIENCE
-            return "alive" if min(still, now - answer.silent) <= patience else "gone"
+            return "alive" if min(unmoved, now - answer.silent) <= patience else "gone"
         job = answer.job or Job("UNKNOWN")
         if job.status in jobs.AT_WORK:
-            return "alive" if still <= STALE or not reported else "gone"
+            return "alive" if unmoved <= STALE or not reported else "gone"
         # what watched it for Ray may have died alone: then the beat goes on
-        return "alive" if sight.moved and still <= STALE and not job.exited else "gone"
+        return "alive" if sight.moved and unmoved <= STALE and not job.exited else "gone"
 
     def still(self, path: Path, launch: LaunchRecord) -> float:
         """See ``ray_beat_age``.
@@ -164,27 +164,27 @@ class Watch:
         if not job:
             return _Answer(now, Job("UNKNOWN"))
         with self._lock:
-            known = self._answers.get((address, job), _Answer(now))
-            vain = self._in_vain.get(address)
-        if known.job is not None and known.silent is None and _counts(known, now):
-            return known
-        since = now if known.silent is None else known.silent
-        if vain is not None and now - vain[0] < SULK:
-            answer = replace(known, silent=since, trouble=vain[1])
+            last_answer = self._answers.get((address, job), _Answer(now))
+            failure = self._in_vain.get(address)
+        if last_answer.job is not None and last_answer.silent is None and _counts(last_answer, now):
+            return last_answer
+        since = now if last_answer.silent is None else last_answer.silent
+        if failure is not None and now - failure[0] < SULK:
+            answer = replace(last_answer, silent=since, trouble=failure[1])
         else:
             try:
                 job_now = self._ask(address, job, is_own_cluster(path, address))
-                answer, vain = _Answer(now, job_now), None
+                answer, failure = _Answer(now, job_now), None
             except RunError as problem:
-                vain = (self._clock(), str(problem))
-                answer = replace(known, silent=since, trouble=vain[1])
+                failure = (self._clock(), str(problem))
+                answer = replace(last_answer, silent=since, trouble=failure[1])
         with self._lock:
             self._answers[(address, job)] = answer
             _bound(self._answers)
-            if vain is None:
+            if failure is None:
                 self._in_vain.pop(address, None)
             else:
-                self._in_vain[address] = vain
+                self._in_vain[address] = failure
         return answer
 
 
@@ -193,15 +193,15 @@ def _name(path: Path, launch: LaunchRecord) -> str:
     return launch.job or str(path)
 
 
-def _counts(known: _Answer, now: float) -> bool:
+def _counts(answer: _Answer, now: float) -> bool:
     """Whether an answer need not be asked for again: what is over stays over."""
-    over = known.job is not None and known.job.status not in (*jobs.AT_WORK, "UNKNOWN")
-    return over or now - known.at < FRESH
+    over = answer.job is not None and answer.job.status not in (*jobs.AT_WORK, "UNKNOWN")
+    return over or now - answer.at < FRESH
 
 
-def _bound(kept: dict[Any, Any]) -> None:
-    while len(kept) > _MOST:
-        kept.pop(next(iter(kept)))
+def _bound(entries: dict[Any, Any]) -> None:
+    while len(entries) > _MOST:
+        entries.pop(next(iter(entries)))
 
 
 _WATCH = Watch(lambda address, job, own: jobs.status(address, job, own, patience=_WAIT))

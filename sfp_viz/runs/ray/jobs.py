@@ -113,9 +113,9 @@ def status(address: str, job: str, token: bool = True, *, patience: float = 5.0)
         return Job("UNKNOWN")
     except (ValueError, KeyError, TypeError) as problem:
         raise Unreachable(f"The cluster at {address} gives an unexpected answer.") from problem
-    ended = reported in ("STOPPED", "SUCCEEDED") or answer.get("error_type") == _EXITED
-    known: Mapping[str, Status] = {word: word for word in (*AT_WORK, "STOPPED", "SUCCEEDED")}
-    return Job(known.get(reported, "FAILED"), str(answer.get("message") or ""), ended)
+    exited = reported in ("STOPPED", "SUCCEEDED") or answer.get("error_type") == _EXITED
+    statuses: Mapping[str, Status] = {word: word for word in (*AT_WORK, "STOPPED", "SUCCEEDED")}
+    return Job(statuses.get(reported, "FAILED"), str(answer.get("message") or ""), exited)
 
 
 def logs(address: str, job: str, token: bool = True) -> str:
@@ -168,8 +168,8 @@ def _ask(
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(dashboard(address) + path, data=data, headers=headers)
-    known = _token() if token else {}
-    for name, word in known.items():  # not for whom an answer may send us on to
+    token_header = _token() if token else {}
+    for name, word in token_header.items():  # not for whom an answer may send us on to
         request.add_unredirected_header(name, word)
     try:
         with urllib.request.urlopen(request, timeout=patience) as answer:

@@ -34,13 +34,13 @@ def read_cluster(home: Path) -> Cluster | None:
     """The cluster of the workspace ``home``: ``SFP_VIZ_RAY`` names its address, else the settings
     do; None without any. Raises RunError when what is set makes no sense."""
     saved = section(home, "cluster")
-    known = {f.name: saved[f.name] for f in fields(Cluster) if f.name in saved}
+    values = {f.name: saved[f.name] for f in fields(Cluster) if f.name in saved}
     if address := os.environ.get(VARIABLE, "").strip():
-        known["address"] = address
-    if not known.get("address"):
+        values["address"] = address
+    if not values.get("address"):
         return None
     try:
-        return Cluster(**known)
+        return Cluster(**values)
     except (TypeError, AttributeError) as problem:
         raise RunError(f"The cluster in {home / 'settings.json'} is not readable.") from problem
 
@@ -53,17 +53,17 @@ def is_own_cluster(path: Path, address: str) -> bool:
         address: The address that the folder names.
     """
     try:
-        chosen = read_cluster(path.resolve().parent.parent)
-        return chosen is not None and chosen.address == jobs.dashboard(address)
+        cluster = read_cluster(path.resolve().parent.parent)
+        return cluster is not None and cluster.address == jobs.dashboard(address)
     except (RunError, OSError):
         return False
 
 
-def set_cluster(home: Path, chosen: Cluster | None) -> None:
+def set_cluster(home: Path, cluster: Cluster | None) -> None:
     """Set the cluster of a workspace.
 
     Args:
         home: The workspace.
-        chosen: The cluster; None unsets it.
+        cluster: The cluster; None unsets it.
     """
-    change_settings(home, {"cluster": asdict(chosen) if chosen else None})
+    change_settings(home, {"cluster": asdict(cluster) if cluster else None})

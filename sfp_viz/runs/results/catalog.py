@@ -49,11 +49,11 @@ def entries(
                     status = os.stat(f"{folder.path}/settings.json")
                     stamp = status.st_mtime_ns, status.st_size, status.st_ino
                     readable.append(_entry(folder.path, stamp))
-    wanted = [
+    matching = [
         entry for entry in readable
         if entry and (kinds is None or entry.kind in kinds) and digest in (None, entry.digest)
     ]  # fmt: skip
-    return tuple(sorted(wanted, key=lambda entry: (entry.created, entry.path.name), reverse=True))
+    return tuple(sorted(matching, key=lambda entry: (entry.created, entry.path.name), reverse=True))
 
 
 def newest(

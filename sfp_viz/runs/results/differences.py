@@ -65,8 +65,8 @@ def shared_rows(runs: Sequence[Summary]) -> tuple[Difference, ...]:
 
 
 def _differs(row: Difference) -> bool:
-    known = [value for value in row.values if value != _NONE]
-    values = known if row.section in _OPTIONAL and len(known) > 1 else row.values
+    present = [value for value in row.values if value != _NONE]
+    values = present if row.section in _OPTIONAL and len(present) > 1 else row.values
     return any(value != values[0] for value in values)
 
 

@@ -103,8 +103,8 @@ class _Job:
 
     def alive(self, home: Path) -> bool:
         """Whether the worker of the workspace ``home`` is at work on this machine."""
-        ours = self.host == hostname() and not self.over
-        return ours and is_alive(self.pid, WORKER, home.resolve())
+        unfinished = self.host == hostname() and not self.over
+        return unfinished and is_alive(self.pid, WORKER, home.resolve())
 
 
 @dataclass(frozen=True)

@@ -106,21 +106,21 @@ def points_of(
     return [point for point in points if point]
 
 
-def _whole(run: Summary, known: Whole | None) -> Whole:
-    macs = known.macs if known else _number(run, "macs_before")
-    params = known.params if known else _number(run, "params_before")
+def _whole(run: Summary, unpruned: Whole | None) -> Whole:
+    macs = unpruned.macs if unpruned else _number(run, "macs_before")
+    params = unpruned.params if unpruned else _number(run, "params_before")
     return Whole(macs, params, run.whole_accuracy)
 
 
 def _unpruned(
-    runs: Sequence[Summary], known: Whole | None, times: Mapping[str, RunLatency]
+    runs: Sequence[Summary], unpruned: Whole | None, times: Mapping[str, RunLatency]
 ) -> Point | None:
     """The unpruned network as the teacher of the run with most test images saw them."""
     teachers = [run for run in runs if run.whole_accuracy is not None]
     if not teachers or len({run.digest for run in teachers}) > 1:
         return None
     run = max(teachers, key=lambda teacher: teacher.images)
-    whole, right = _whole(run, known), run.whole_accuracy or 0.0
+    whole, right = _whole(run, unpruned), run.whole_accuracy or 0.0
     if not whole.macs:
         return None
     latency = times.get(WHOLE + run.digest)

@@ -55,8 +55,8 @@ def save_network(path: Path, target: Path) -> Saved:
     if run.state == "finished" and run.student.exists():
         _copy(run.student, target)
         if run.kind == SPARSIFY and run.result:
-            whole = run.total, run.total, 0  # epochs of both parts
-            return Saved(target, *whole, run.result.accuracy, run.result.images)
+            epochs = run.total, run.total, 0  # epochs of both parts
+            return Saved(target, *epochs, run.result.accuracy, run.result.images)
         return _saved(run, target, run.settings.epochs, 0)
     for place, before in _places(run):
         if run.kind == "steps" and (place / STUDENT).exists():  # of a stage that is done

@@ -83,16 +83,16 @@ def finished_runs(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
         digest: Only runs of these weights.
     """
     index = home / "cache" / INDEX
-    known = _read(index)
+    cached = _read(index)
     current: dict[str, Any] = {}
     for folder in _folders(home):
         stamp = _stamp(folder)
         if stamp is None:
             continue
-        entry = known.get(folder.name)
+        entry = cached.get(folder.name)
         same = isinstance(entry, dict) and entry.get("stamp") == stamp
         current[folder.name] = entry if same else {"stamp": stamp, "summary": _summed(folder)}
-    if current != known:
+    if current != cached:
         with suppress(OSError):  # a full disk, or a workspace that may not be written
             index.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"format": _FORMAT, "runs": current})
@@ -100,8 +100,8 @@ def finished_runs(home: Path, digest: str | None = None) -> tuple[Summary, ...]:
     summaries = [
         _summary(home / "runs" / name, entry["summary"]) for name, entry in current.items()
     ]
-    wanted = [run for run in summaries if run and digest in (None, run.digest)]
-    return tuple(sorted(wanted, key=lambda run: (run.created, run.id), reverse=True))
+    matching = [run for run in summaries if run and digest in (None, run.digest)]
+    return tuple(sorted(matching, key=lambda run: (run.created, run.id), reverse=True))
 
 
 def settings_of(run: Summary) -> Distillation:
@@ -164,7 +164,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
     low, high = (_share(end) for end in result.interval)
     best = max(final_network_epochs(run), key=lambda epoch: epoch.test_accuracy, default=None)
     worker = run.worker.to_json()
-    plan, whole = run.plan, result.teacher_accuracy
+    plan, unpruned_accuracy = run.plan, result.teacher_accuracy
     first = result.one_shot if run.kind == TRAINING else None
     return {
         "kind": run.kind, "name": run.name, "data": run.data, "created": run.created,
@@ -176,7 +176,7 @@ def _of(run: Run, result: Result) -> dict[str, Any]:
         "epochs": run.total or len(run.epochs),
         "accuracy": _share(result.accuracy), "interval": [low, high],
         "images": int(result.images), "one_shot": None if first is None else _share(first),
-        "whole_accuracy": None if whole is None else _share(whole),
+        "whole_accuracy": None if unpruned_accuracy is None else _share(unpruned_accuracy),
         "macs": int(result.macs), "params": int(result.params),
         "best": best.test_accuracy if best else result.accuracy,
         "best_epoch": best.epoch if best else run.total,

@@ -67,8 +67,8 @@ def epoch_seconds(home: Path, runs: Sequence[Run]) -> dict[Key, float]:
         home: The workspace.
         runs: The runs to estimate.
     """
-    wanted = {pace_key(run) for run in runs}
-    times: dict[Key, list[float]] = {key: [] for key in wanted}
+    keys = {pace_key(run) for run in runs}
+    times: dict[Key, list[float]] = {key: [] for key in keys}
     for path in _newest(home):
         key = _key_of_folder(path)
         if key not in times or len(times[key]) >= _ENOUGH:

@@ -111,7 +111,7 @@ def _remember(home: Path, path: Path) -> None:
     """Note a folder outside of the workspace for the queue to see; forget those that ended."""
     if path.absolute().parent == home.absolute() / "runs":
         return
-    still = [name for name in outside_runs(home) if (Path(name) / "settings.json").exists()]
-    names = {name for name in still if not (Path(name) / "result.json").exists()}
+    existing = [name for name in outside_runs(home) if (Path(name) / "settings.json").exists()]
+    names = {name for name in existing if not (Path(name) / "result.json").exists()}
     entry = {"paths": sorted({*names, str(path.absolute())})}
     write_json(home / "queue" / "outside.json", entry)

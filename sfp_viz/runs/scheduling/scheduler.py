@@ -95,12 +95,12 @@ def _start(path: Path, cards: Sequence[str]) -> bool:
     even that can be written, the run stays queued, and does not hold up the others.
     """
     entry = QueueEntry.load(path) or QueueEntry(attempt=0)
-    wanted = _forwarded(entry.environment)
-    other = {name: word for name, word in wanted.items() if os.environ.get(name) != word}
-    if cards and _CARDS not in other:  # nobody asked for others than we see
-        other[_CARDS] = ",".join(cards)
+    forwarded = _forwarded(entry.environment)
+    variables = {name: word for name, word in forwarded.items() if os.environ.get(name) != word}
+    if cards and _CARDS not in variables:  # nobody asked for others than we see
+        variables[_CARDS] = ",".join(cards)
     try:
-        process.launch(path, environment=other or None, from_queue=True)
+        process.launch(path, environment=variables or None, from_queue=True)
     except (SfpError, OSError) as problem:
         with suppress(OSError, SfpError):
             _give_up(path, entry.attempt or 0, str(problem))

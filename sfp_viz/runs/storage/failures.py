@@ -11,8 +11,8 @@ from sfp_viz.errors import SfpError
 Shortage = Literal["", "memory", "disk"]  # kinds of trouble that a page has an answer to
 
 DISK = (
-    "The disk is full. Nothing is lost: free some space, then resume; the run continues from what "
-    "it wrote last."
+    "The disk is full. Nothing is lost: free some space, then resume; the run continues from "
+    "what it wrote last."
 )
 _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "std::bad_alloc")
 

@@ -54,8 +54,8 @@ class LaunchRecord:
 
     def save(self, folder: Path) -> None:
         """Write launch.json. Raises OSError."""
-        known = {name: value for name, value in asdict(self).items() if value}
-        write_json(folder / LAUNCH, {"where": self.where, "attempt": self.attempt, **known})
+        values = {name: value for name, value in asdict(self).items() if value}
+        write_json(folder / LAUNCH, {"where": self.where, "attempt": self.attempt, **values})
 
 
 @dataclass(frozen=True)

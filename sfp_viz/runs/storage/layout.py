@@ -83,8 +83,8 @@ def create_folder(target: Path, entry: Mapping[str, Any], files: Mapping[str, Pa
                     shutil.copyfile(content, fresh / name)
                 else:
                     (fresh / name).write_text(content)
-            whole = {"format": FORMAT, "created": time.time(), **entry, "files": sorted(files)}
-            write_json(fresh / SETTINGS, {**whole, "data": _anywhere(whole["data"])})
+            settings = {"format": FORMAT, "created": time.time(), **entry, "files": sorted(files)}
+            write_json(fresh / SETTINGS, {**settings, "data": _anywhere(settings["data"])})
             fresh.chmod(0o755)
             fresh.rename(target)
         finally:
@@ -102,8 +102,8 @@ def input_files(path: Path, entry: RunSettings) -> tuple[str, ...]:
         entry: Its settings.json; earlier versions did not list the files, which are then known by
             name.
     """
-    known = entry.files or ("start.safetensors", "teacher.safetensors", "plan.json")
-    return tuple(name for name in known if (path / name).is_file())
+    names = entry.files or ("start.safetensors", "teacher.safetensors", "plan.json")
+    return tuple(name for name in names if (path / name).is_file())
 
 
 def free_name(path: Path) -> Path:

@@ -41,8 +41,8 @@ def is_alive(pid: int, module: str, folder: Path) -> bool:
         dead = process.status() == psutil.STATUS_ZOMBIE
     except (psutil.Error, ValueError, OverflowError):
         return False
-    ours = module in words and bool(words) and Path(words[-1]).name == folder.name
-    return ours and not dead
+    matches = module in words and bool(words) and Path(words[-1]).name == folder.name
+    return matches and not dead
 
 
 def is_gone(pid: int) -> bool:
@@ -102,16 +102,16 @@ def start_process(
         output: Where its output and errors go.
         environment: Variables set for it, beside those of this process.
     """
-    whole = {**os.environ, **(environment or {})}
-    known = whole.get("PYTHONPATH")
-    whole["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([known] if known else [])])
+    variables = {**os.environ, **(environment or {})}
+    path = variables.get("PYTHONPATH")
+    variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([path] if path else [])])
     process = subprocess.Popen(
         list(command),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
         start_new_session=True,
-        env=whole,
+        env=variables,
     )
     threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie
     return process.pid

@@ -186,8 +186,8 @@ def _lines(content: bytes) -> Iterator[Refresh]:
             value = json.loads(line) if line.endswith(b"\n") else None
             if not isinstance(value, dict):
                 return
-            known = {name: entry for name, entry in value.items() if name in names}
-            yield Refresh(**{name: _tuples(entry) for name, entry in known.items()})
+            values = {name: entry for name, entry in value.items() if name in names}
+            yield Refresh(**{name: _tuples(entry) for name, entry in values.items()})
         except (ValueError, TypeError, RecursionError):
             return
 

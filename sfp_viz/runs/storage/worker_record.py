@@ -59,16 +59,16 @@ class WorkerRecord:
         value = read_json(folder / WORKER_FILE)
         if not value:
             return cls()
-        known = {name: entry for name, entry in value.items() if name in _NAMES}
+        own_fields = {name: entry for name, entry in value.items() if name in _NAMES}
         facts = {name: entry for name, entry in value.items() if name not in (*_NAMES, "format")}
-        entry = {"attempt": 0, **known, "facts": facts}
+        entry = {"attempt": 0, **own_fields, "facts": facts}
         return record_from_dict(cls, entry, folder / WORKER_FILE)
 
     def updated(self, values: Mapping[str, Any]) -> WorkerRecord:
         """The record with ``values``: its own fields, and facts by any other name."""
-        known = {name: value for name, value in values.items() if name in _NAMES}
+        own_fields = {name: value for name, value in values.items() if name in _NAMES}
         facts = {name: value for name, value in values.items() if name not in _NAMES}
-        return replace(self, **known, facts={**self.facts, **facts})
+        return replace(self, **own_fields, facts={**self.facts, **facts})
 
     def to_json(self) -> dict[str, Any]:
         """The content of worker.json: facts stand beside the other fields, and what is not known

@@ -189,9 +189,9 @@ def _before(
     folder: Path, training: Training, start: Model, teacher: Model | None, heartbeat: Heartbeat
 ) -> Before:
     """What was measured before the first epoch: read back, or measured now and written down."""
-    known = read_run(folder).before
-    if known is not None:
-        return known
+    measured = read_run(folder).before
+    if measured is not None:
+        return measured
     heartbeat.report("measuring")
     from sfp_viz.nets.evaluation.measure import count_macs, count_params, count_right
 

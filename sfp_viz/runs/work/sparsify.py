@@ -101,13 +101,13 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
     training = SparseTraining(
         task.model, train=task.train, test=task.test, settings=task.order.settings
     )
-    known = read_refreshes(path)[: last.done if last else 0]
+    lines = read_refreshes(path)[: last.done if last else 0]
     if last is not None:
-        notes = tuple(note for line in known for note in line.notes)
+        notes = tuple(note for line in lines for note in line.notes)
         training.load_state_dict({**last.state, "step": last.state["at"]}, notes)
-    rewrite(path / REFRESHES, known)  # the others are done again
-    _say(task, known)
-    _advance(task, training, checkpoints, list(known))
+    rewrite(path / REFRESHES, lines)  # the others are done again
+    _say(task, lines)
+    _advance(task, training, checkpoints, list(lines))
     task.heartbeat.report("pruning")
     model, plan = training.result()
     save_model(model, path / SPARSE)
@@ -117,7 +117,7 @@ def _thin(task: Task, checkpoints: Checkpoints) -> None:
 
 
 def _advance(
-    task: Task, training: SparseTraining, checkpoints: Checkpoints, known: list[Refresh]
+    task: Task, training: SparseTraining, checkpoints: Checkpoints, history: list[Refresh]
 ) -> None:
     """Train to the end, with a line for each refresh, and checkpoints after epochs, every
     ``checkpoint_steps`` steps, and where it is asked to stop."""
@@ -128,7 +128,7 @@ def _advance(
 
     def save() -> None:
         nonlocal saved
-        state, lines = training.state_dict(), len(known)
+        state, lines = training.state_dict(), len(history)
         at = state["step"]  # two numbers; checkpoints want the steps since the last line
         inside = {"at": at, "step": at[0] - at[1], "done": at.new_tensor(lines)}
         checkpoints.save({**state, **inside}, facts, done=lines, step=int(at[0] - at[1]))
@@ -153,9 +153,9 @@ def _advance(
                 f"{training.steps}. Resume continues from there."
             )
         append(task.run.path / REFRESHES, line)  # a line without its checkpoint is taken back
-        known.append(line)
+        history.append(line)
         if line.notes:
-            _say(task, known)
+            _say(task, history)
         due = every > 0 and training.step - saved >= every
         if training.finished or line.test_accuracy is not None or due:
             with _falling_back(checkpoints):
@@ -198,9 +198,9 @@ def _tune(task: Task, checkpoints: Checkpoints) -> Model:
 
 def _before(task: Task) -> Before:
     """What the cut network is before it is tuned: read back, or measured now and written down."""
-    known = read_run(task.run.path).before
-    if known is not None:
-        return known
+    measured = read_run(task.run.path).before
+    if measured is not None:
+        return measured
     from sfp_viz.nets.evaluation.measure import count_right
     from sfp_viz.nets.io.model_file import load_saved
     from sfp_viz.nets.tracing.read_network import read_network

@@ -70,8 +70,8 @@ def spawn_ranks(
     job = {"start": str(start), "teacher": str(teacher) if teacher else None, "data": data}
     job |= {"settings": asdict(settings), "threads": numerics()["threads"]}
     port, over = _free_port(), threading.Event()
-    others = [_begin(rank, port, folder, job) for rank in range(1, settings.processes)]
-    guard = threading.Thread(target=_guard, args=(others, over, heartbeat, settings), daemon=True)
+    ranks = [_begin(rank, port, folder, job) for rank in range(1, settings.processes)]
+    guard = threading.Thread(target=_guard, args=(ranks, over, heartbeat, settings), daemon=True)
     guard.start()
     try:
         yield distributed_fabric(settings, rank=0, port=port)
@@ -79,12 +79,12 @@ def spawn_ranks(
     except (SfpError, Stopped):
         raise
     except Exception as problem:
-        if not shortage_of(problem) and (cause := _cause(others, settings)):
+        if not shortage_of(problem) and (cause := _cause(ranks, settings)):
             raise cause from problem
         raise
     finally:
         over.set()
-        _end(others)
+        _end(ranks)
 
 
 def _begin(rank: int, port: int, folder: Path, job: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -100,15 +100,15 @@ def _begin(rank: int, port: int, folder: Path, job: dict[str, Any]) -> subproces
 
 
 def _guard(
-    others: Sequence[subprocess.Popen[bytes]],
+    ranks: Sequence[subprocess.Popen[bytes]],
     over: threading.Event,
     heartbeat: Heartbeat,
     settings: Distillation,
 ) -> None:
     """End the worker when another process died, and the worker does not notice because it waits."""
     while not over.wait(0.5):
-        if any(process.poll() for process in others) and not over.wait(GRACE):
-            problem = _cause(others, settings) or RunError(_died(1, settings))
+        if any(process.poll() for process in ranks) and not over.wait(GRACE):
+            problem = _cause(ranks, settings) or RunError(_died(1, settings))
             heartbeat.say({"trouble": shortage_of(problem)})
             heartbeat.end("failed", failure_message(problem, batch=settings.batch_size))
             end_children()
@@ -116,12 +116,12 @@ def _guard(
 
 
 def _cause(
-    others: Sequence[subprocess.Popen[bytes]], settings: Distillation
+    ranks: Sequence[subprocess.Popen[bytes]], settings: Distillation
 ) -> RunError | MemoryError | None:
     """Why the others are gone; None when none of them died of a trouble of its own."""
     until = time.monotonic() + GRACE
     while time.monotonic() < until:
-        codes = [code for process in others if (code := process.poll()) not in (None, 0, _SAID)]
+        codes = [code for process in ranks if (code := process.poll()) not in (None, 0, _SAID)]
         if codes:
             return MemoryError() if _MEMORY in codes else RunError(_died(codes[0], settings))
         time.sleep(0.05)
@@ -136,11 +136,11 @@ def _died(code: int, settings: Distillation) -> str:
     )
 
 
-def _end(others: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in others:
+def _end(ranks: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in ranks:
         with suppress(OSError):
             process.stdin.close()  # type: ignore[union-attr]
-    for process in others:
+    for process in ranks:
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:

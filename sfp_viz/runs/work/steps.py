@@ -190,13 +190,13 @@ def _measured(task: Task, number: int, target: float, start: Model, plan: Plan) 
     _progress(task, "measuring")
     test = task.test.first(task.run.settings.test_images)
     count, macs, params = len(test), count_macs(start), count_params(start)
-    known = read_run(task.run.path).before
+    earlier = read_run(task.run.path).before
     one_shot = count_right(start, test) / max(1, count)
     task.heartbeat.go_on()
-    if known is None:
+    if earlier is None:
         teacher = count_right(task.model, test) / max(1, count)
-        known = Before(one_shot, teacher, count, macs, params, task.heartbeat.started)
-    write_json(task.run.path / "before.json", asdict(replace(known, macs=macs, params=params)))
+        earlier = Before(one_shot, teacher, count, macs, params, task.heartbeat.started)
+    write_json(task.run.path / "before.json", asdict(replace(earlier, macs=macs, params=params)))
     reduction = round(1 - macs / count_macs(task.model), 6)
     return Stage(number, target, reduction, macs, params, one_shot, plan.hash)
 
@@ -222,13 +222,13 @@ def _train(task: Task, number: int) -> None:
     )
     if checkpoints.last is not None:
         training.load_state_dict(dict(checkpoints.last.state))
-    known = read_epochs(path)
-    if len(known) < before + training.done:
+    epochs = read_epochs(path)
+    if len(epochs) < before + training.done:
         raise RunError(
-            f"The history has {len(known)} epochs, the stages {before + training.done}: a file of "
+            f"The history has {len(epochs)} epochs, the stages {before + training.done}: a file of "
             "this run was changed or lost. Start a new run."
         )
-    rewrite(path / EPOCHS, known[: before + training.done])  # the others are done again
+    rewrite(path / EPOCHS, epochs[: before + training.done])  # the others are done again
     train(training, path, task.heartbeat, checkpoints, before=before, total=settings.epochs)
     save_model(training.model(), folder / STUDENT)
     for name in (START, *FILES):  # the trained network is what counts from here on

@@ -84,8 +84,8 @@ def work(run: Run, heartbeat: Heartbeat) -> None:
 
 def _measured(run: Run, job: Job, heartbeat: Heartbeat) -> dict[Task, Point]:
     """All points: those of workers before us, and the rest, each written as it comes."""
-    kept = run.points if _same_machine(run, heartbeat) else ()
-    done = {point.task: point for point in kept if point.task in set(job.tasks)}
+    earlier = run.points if _same_machine(run, heartbeat) else ()
+    done = {point.task: point for point in earlier if point.task in set(job.tasks)}
     rewrite(run.path / POINTS, tuple(done.values()))
     todo = [task for task in job.tasks if task not in done]
     heartbeat.say({"total": len(job.tasks)})
