@@ -6,6 +6,9 @@ their plans in planned.py, measurements made on a click in pruned.py. Only ``mod
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -55,6 +58,17 @@ def model(key: str):
     if key in samples.sample_names():
         return load_model(key)
     return model_store.load_stored(home(), key)
+
+
+@contextmanager
+def model_file(key: str) -> Iterator[Path]:
+    """The network as a safetensors file, deleted after the block. Loads torch."""
+    from sfp_viz.nets.io.model_file import save_model
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "model.safetensors"
+        save_model(model(key), path)
+        yield path
 
 
 def edits_of(session: Session) -> Edits:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -33,8 +35,28 @@ def table(network: Network, widths: Widths, others: Others) -> None:
     free = [group for group in network.groups if not group.protected]
     rows = [row(group, request, widths, spread, others) for group in free]
     key = f"plan_table_{state.revision()}"
+    columns = _columns(widths, others)
+    st.data_editor(
+        pd.DataFrame(rows, columns=list(columns)),
+        key=key,
+        hide_index=True,
+        height="auto" if len(rows) < 18 else 640,
+        placeholder="",
+        num_rows="fixed",
+        disabled=[name for name in columns if name not in _TYPED],
+        column_config=columns,
+        on_change=apply_typed,
+        args=(network, free, rows, key),
+    )
+    for group in network.groups:
+        if group.protected:
+            text = f"{group.name}: {group.size:,} filters, not pruned. {cause_sentence(group)}"
+            st.caption(problems.plain(text))
+
+
+def _columns(widths: Widths, others: Others) -> dict[str, Any]:
     number = st.column_config.NumberColumn
-    columns = {
+    columns: dict[str, Any] = {
         "group": st.column_config.TextColumn("Group", pinned=True),
         "keeps": number("Kept", min_value=1, step=1),
         "filters": number("Of"),
@@ -57,22 +79,7 @@ def table(network: Network, widths: Widths, others: Others) -> None:
     }
     if widths.curves:
         columns["lost"] = number(f"Loss alone, {widths.unit}", format="%.1f")
-    st.data_editor(
-        pd.DataFrame(rows, columns=list(columns)),
-        key=key,
-        hide_index=True,
-        height="auto" if len(rows) < 18 else 640,
-        placeholder="",
-        num_rows="fixed",
-        disabled=[name for name in columns if name not in _TYPED],
-        column_config=columns,
-        on_change=apply_typed,
-        args=(network, free, rows, key),
-    )
-    for group in network.groups:
-        if group.protected:
-            text = f"{group.name}: {group.size:,} filters, not pruned. {cause_sentence(group)}"
-            st.caption(problems.plain(text))
+    return columns
 
 
 def row(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
@@ -65,14 +63,11 @@ def start_study(study: Study, data: str) -> None:
         study: Its settings.
         data: Name of its images; '' for none.
     """
-    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.study import create_study
 
     session = state.session()
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "model.safetensors"
-            save_model(loaders.model(session.model), file)
+        with loaders.model_file(session.model) as file:
             path = create_study(
                 loaders.home(),
                 kind=study.kind,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -237,13 +235,10 @@ def start_sparse_training(
         tuning: Settings of the fine-tuning, None for none.
         where: 'here' or 'ray'.
     """
-    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.sparsify import create_sparsify
 
     whole = cost(network)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.safetensors"
-        save_model(loaders.model(subject.model), file)
+    with loaders.model_file(subject.model) as file:
         path = create_sparsify(
             loaders.home(),
             model_file=file,

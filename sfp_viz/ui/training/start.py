@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -73,13 +71,9 @@ def start_training(
         before=(before.macs, before.params),
         after=(after.macs, after.params),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        student_file, teacher_file = (
-            Path(folder) / "start.safetensors",
-            Path(folder) / "teacher.safetensors",
-        )
+    with loaders.model_file(subject.model) as teacher_file:
+        student_file = teacher_file.with_name("start.safetensors")
         save_model(student, student_file)
-        save_model(loaders.model(subject.model), teacher_file)
         path = create_run(
             loaders.home(),
             start=student_file,

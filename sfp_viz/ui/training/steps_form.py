@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from pathlib import Path
 from typing import get_args
 
 import streamlit as st
@@ -168,14 +166,11 @@ def start_steps(
         steps: The pruning schedule.
         where: 'here' or 'ray'.
     """
-    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.steps import create_steps
     from sfp_viz.runs.storage.steps import StepsRequest
 
     before = cost(network)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.safetensors"
-        save_model(loaders.model(subject.model), file)
+    with loaders.model_file(subject.model) as file:
         path = create_steps(
             loaders.home(),
             model_file=file,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 
@@ -169,13 +167,10 @@ def start_sweep(
         sweep: The targets, recipes and seeds.
         where: 'here' or 'ray'.
     """
-    from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.runs.create.sweep import create_sweep
     from sfp_viz.runs.launch import process
 
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.safetensors"
-        save_model(loaders.model(subject.model), file)
+    with loaders.model_file(subject.model) as file:
         path = create_sweep(
             loaders.home(),
             model_file=file,
