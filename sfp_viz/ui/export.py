@@ -38,7 +38,14 @@ _CONVERTED = "exported"  # session_state: the (source, kind) pairs made in this 
 
 @dataclass(frozen=True)
 class Source:
-    """A network to export: pruned by the plan of the session, or the student of run ``run``."""
+    """A network to export.
+
+    Attributes:
+        model: Name of a sample, or digest of a stored network.
+        request: Recipe and edits.
+        data: Name of the images for calibration, '' for none.
+        run: Id of the run whose student is exported; '' for the network pruned by the request.
+    """
 
     model: str
     request: Request
@@ -48,7 +55,12 @@ class Source:
 
 @dataclass(frozen=True)
 class File:
-    """An exported file, and the largest difference of its logits from the network's, measured."""
+    """An exported file.
+
+    Attributes:
+        content: Its bytes.
+        difference: Largest difference of its logits from those of the network, measured.
+    """
 
     content: bytes
     difference: float

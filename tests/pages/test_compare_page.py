@@ -157,15 +157,15 @@ def test_what_differs_between_chosen_runs_is_shown_and_nothing_else(open_page, t
     table = app.dataframe[0].value
     by_name = {row["Setting"]: row for row in table.to_dict("records")}
     assert {
-        "conv1: share removed by hand",
+        "conv1: share pruned",
         "MACs (counted)",
         "Importance criterion",
         "epochs",
     } <= set(by_name)
     assert not {"batch size", "torch", "data", "gamma"} & set(by_name)
     first, second = [name for name in table.columns if name[1:2] == ":"]
-    assert by_name["conv1: share removed by hand"][first] == "–"
-    assert by_name["conv1: share removed by hand"][second] == "0.25"
+    assert by_name["conv1: share pruned"][first] == "–"
+    assert by_name["conv1: share pruned"][second] == "0.25"
     choose(app, three["plan"], three["plan"])
     assert "Differences between" not in said(app)
 
@@ -296,7 +296,7 @@ def test_the_downloads_are_whole_and_say_units_and_what_was_measured(open_page, 
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
     assert "Differences" in page
-    assert "conv1: share removed by hand" in page
+    assert "conv1: share pruned" in page
     assert "pruned filters" in page
 
 

@@ -21,7 +21,7 @@ _ELSEWHERE: Mapping[Strategy, str] = {
 }
 _ALLOCATED: Mapping[Strategy, str] = {
     "dispersion": (
-        "its Kernel Dispersion is {dispersion} (1 is as dispersed as random filters), so its "
+        "its Kernel Dispersion is {dispersion} (1 is as diverse as random filters), so its "
         "weight is {dispersion} to the power {gamma}, {weight}, when a reduction of {reduction} of "
         "the {goal} is allocated"
     ),
@@ -128,7 +128,7 @@ def _formula_text(formula: WidthFormula) -> str:
     if recipe.allocation == "dispersion":
         share = "all" if wanted == size else percent(wanted / size, 0)
         return (
-            f"its Kernel Dispersion is {formula.dispersion:.2f} (1 is as dispersed as random "
+            f"its Kernel Dispersion is {formula.dispersion:.2f} (1 is as diverse as random "
             f"filters), and {formula.level:.3g} · {formula.dispersion:.2f} to the power "
             f"{recipe.gamma:g} gives {share}"
         )

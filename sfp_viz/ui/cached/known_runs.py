@@ -29,7 +29,7 @@ def runs_of(digest: str) -> tuple[Run, ...]:
         stamp, run = cached.get(path, ((), None))
         if not stamp or stamp != _stamp(path, len(stamp)) or (run and not run.over):
             stamp, run = _stamp(path), _read(path)
-            if run and run.state == "finished":  # it stays so, with its result
+            if run and run.state == "finished":  # final, so only result.json is checked
                 stamp = stamp[:1]
         runs[path] = stamp, run
     st.session_state[_KEY] = runs

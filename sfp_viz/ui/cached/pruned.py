@@ -1,4 +1,4 @@
-"""What is cut and measured on a click, and the images for it: cached, slow, and with torch."""
+"""Pruned networks, their measurements and the images for them: cached, slow, and with torch."""
 
 from __future__ import annotations
 

@@ -39,7 +39,13 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Check:
-    """The two networks side by side, and the images they were measured with ('' for none)."""
+    """The measurements of both networks.
+
+    Attributes:
+        before: Of the unpruned network.
+        after: Of the pruned network.
+        data: Name of the images, '' for none.
+    """
 
     before: Sizes
     after: Sizes

@@ -21,8 +21,14 @@ _EXCLUDED = {"seed", "epochs", "checkpoint_steps"}  # settings that are compared
 class Side:
     """Trainings that differ only in their seed.
 
-    ``accuracies`` 0..1 after the last epoch, by seed (several if runs share one), measured on
-    ``images`` test images; ``compensation`` is that of the recipe ('' if not known).
+    Attributes:
+        name: 'this plan', or the baseline.
+        epochs: Their number of epochs.
+        training: Images and settings, by name.
+        accuracies: Accuracies 0..1 after the last epoch, by seed; several if runs share one.
+        macs: MACs of the network.
+        images: Number of test images.
+        compensation: Compensation of the recipe, '' if not known.
     """
 
     name: str
@@ -44,7 +50,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """The plan and a baseline with equally many seeds each: the shared ones, if there are any."""
+    """The plan and a baseline that are compared.
+
+    Attributes:
+        plan: Trainings of the plan.
+        baseline: Trainings of the baseline.
+        seeds: Equally many seeds of both; the shared ones, if there are any.
+    """
 
     plan: Side
     baseline: Side

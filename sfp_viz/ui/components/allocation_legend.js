@@ -32,7 +32,7 @@ export default function ({ parentElement, data, setStateValue }) {
     const group = look ? look.label : me.data.group;
     const filters = look ? look.filters : me.data.filters;
     const others = look ? new Map(look.others) : null;
-    lead.textContent = group ? `Filters kept of ${filters.toLocaleString('en')} in ${group}, at the same target` : '';
+    lead.textContent = group ? `Filters kept in ${group} (of ${filters.toLocaleString('en')}), at the same target` : '';
     for (const entry of me.data.entries) {
       const kept = look ? (entry.used ? look.kept : others.get(entry.name)) : entry.kept;
       const at = me.numbers.get(entry.name);

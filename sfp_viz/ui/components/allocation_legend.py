@@ -24,11 +24,17 @@ _legend = load("allocation_legend")
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """An allocation strategy: ``name`` selects its mark, ``label`` is its text.
+    """An allocation strategy in the legend.
 
-    The one in use is ``used``; one that is not ``known`` is drawn fainter and has no marks.
-    ``kept``: units of the group on the screen, or None. ``note`` says what is missing, ``why``
-    explains it in a tooltip. ``offer`` is the label of its button, '' for none.
+    Attributes:
+        name: Selects its mark.
+        label: Its text.
+        used: Whether it is in use.
+        known: Whether its widths are known; else it is drawn fainter, without marks.
+        kept: Units that it keeps of the group on the screen, or None.
+        note: What is missing, in a few words.
+        why: An explanation, shown as a tooltip.
+        offer: Label of its button, '' for none.
     """
 
     name: str

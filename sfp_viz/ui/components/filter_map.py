@@ -18,10 +18,15 @@ _mount = load("filter_map")
 class Points:
     """What the map draws of a layer with n filters.
 
-    ``name`` and ``title`` identify and name it; ``places`` float [n, 2], in any unit;
-    ``clusters`` n labels, -1 for dead filters; ``notes`` n short sentences; ``pruned`` the filters
-    that the plan prunes, ``representatives`` those that represent a cluster; ``pixels`` uint8
-    [n, kernels, height, width], 128 is weight 0, or None where there are no pictures.
+    Attributes:
+        name: Identifies the layer.
+        title: Name of the layer.
+        places: float [n, 2], in any unit.
+        clusters: n labels, -1 for dead filters.
+        notes: n short sentences.
+        pruned: Numbers of the filters that the plan prunes.
+        representatives: Numbers of the filters that represent a cluster.
+        pixels: uint8 [n, kernels, height, width], 128 is weight 0; None without pictures.
     """
 
     name: str

@@ -44,8 +44,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class Reference:
-    """A horizontal line at an accuracy 0..1. ``start``: the curves start there, so it may be off
-    the scale."""
+    """A horizontal line on the chart of accuracy.
+
+    Attributes:
+        name: Its label.
+        value: Accuracy 0..1.
+        start: Whether the curves start there; then it may be outside the scale.
+    """
 
     name: str
     value: float

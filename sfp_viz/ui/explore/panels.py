@@ -118,7 +118,7 @@ def _table_changed() -> None:
 def linked() -> None:
     """Map, pictures and table of one group, which share one selection.
 
-    The view is gathered anew in each run: a fragment's arguments may be older than the session.
+    The view is read again in each run: a fragment's arguments may be older than the session.
     """
     settle()
     with problems.catch():

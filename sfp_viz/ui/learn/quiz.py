@@ -10,7 +10,14 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its answers; ``right`` is the correct one, ``because`` says why."""
+    """A question of the lesson.
+
+    Attributes:
+        text: The question.
+        answers: The possible answers.
+        right: The correct one.
+        because: The explanation.
+    """
 
     text: str
     answers: tuple[str, ...]

@@ -23,7 +23,7 @@ def save(digest: str, recipe: Recipe, edits: Edits | None) -> str:
     Args:
         digest: Digest of the weights they are for.
         recipe: The recipe.
-        edits: Changes by hand; None for none.
+        edits: The manual edits, None for none.
 
     Raises:
         OSError: the workspace cannot be written.

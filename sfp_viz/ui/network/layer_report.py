@@ -24,11 +24,17 @@ LARGE = 4_000_000  # weights of a linear layer; nets.tracing compares no units o
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer, with its ``filters``, or the outputs of a layer that has none.
+    """One layer of the report.
 
-    ``freedom``: YES, FOLLOWS (its channels follow those of its group) or NO; ``why`` says what ties
-    it or why it cannot be pruned. ``macs`` and ``params`` are its own, computed; ``size`` is that
-    of one filter in words, empty for a layer that has none.
+    Attributes:
+        layer: Name of the layer.
+        group: Name of its group, '' for none.
+        filters: Its filters, or the outputs of a layer without filters.
+        size: Size of one filter in words, '' for a layer without filters.
+        freedom: YES, FOLLOWS (its channels follow those of its group) or NO.
+        why: What ties it, or why it cannot be pruned.
+        macs: MACs of this layer, computed.
+        params: Parameters of this layer, computed.
     """
 
     layer: str
@@ -43,8 +49,15 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds of each layer, the least of ``repeats`` passes, and of a whole pass (median);
-    measured on this machine's CPU with ``threads``, ``batch`` images at once."""
+    """Times measured on this machine's CPU.
+
+    Attributes:
+        layers: Milliseconds of each layer, the minimum of all passes.
+        whole: Milliseconds of a whole pass (median).
+        threads: Number of threads.
+        batch: Images per pass.
+        repeats: Number of passes.
+    """
 
     layers: Mapping[str, float]
     whole: float

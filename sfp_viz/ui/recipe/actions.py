@@ -12,7 +12,7 @@ from sfp_viz.ui.cached import evidence, loaders
 from sfp_viz.ui.recipe import request_edits
 from sfp_viz.ui.session import state
 
-HOLD = "plan_hold"  # session_state: whether the target is held, before there is a width by hand
+HOLD = "plan_hold"  # session_state: whether the target is held, before there is a manual width
 
 
 def current_request() -> Request:

@@ -1,7 +1,7 @@
 """Why sparse training removed filters: saved beside the weights, shown with the filters.
 
-Opened as a plan, such filters count as removed by hand. The plan of the training, beside the stored
-network, has the real reasons: 'silenced during training ...', 'none of its stripes is left ...'.
+Opened as a plan, such filters count as removed manually. The plan of the training, beside the
+stored network, has the real reasons, such as 'silenced during training, ...'.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def reasons_of(digest: str) -> Mapping[tuple[str, int], Reason]:
 
 
 def with_training_reasons(removal: Removal, digest: str) -> Removal:
-    """The removal with the reasons of the sparse training in place of 'by hand'.
+    """The removal with the reasons of the sparse training in place of 'removed manually'.
 
     Args:
         removal: The pruned filters of a group.

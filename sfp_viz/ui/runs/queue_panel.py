@@ -57,19 +57,23 @@ def panel() -> None:
         st.caption("Start times are estimated from finished epochs of the same network.")
 
 
-def start_text(start: float | None, now: float) -> str:
+def start_text(start: float | None, current_time: float) -> str:
     """When a run is expected to start, in words.
 
     Args:
         start: Expected start in seconds since 1970, None if unknown.
-        now: The current time in seconds since 1970.
+        current_time: The current time in seconds since 1970.
     """
     if start is None:
         return "start time not known yet"
-    at, today = datetime.fromtimestamp(start), datetime.fromtimestamp(now)
-    if at.date() == today.date():
-        return f"starts at about {at:%H:%M}"
-    days = f"{at:%A} at about {at:%H:%M}" if start - now < 6 * 86400 else f"about {at:%d %b}"
+    start_time, present = datetime.fromtimestamp(start), datetime.fromtimestamp(current_time)
+    if start_time.date() == present.date():
+        return f"starts at about {start_time:%H:%M}"
+    days = (
+        f"{start_time:%A} at about {start_time:%H:%M}"
+        if start - current_time < 6 * 86400
+        else f"about {start_time:%d %b}"
+    )
     return f"starts on {days}"
 
 

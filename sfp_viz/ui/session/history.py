@@ -12,10 +12,14 @@ MOST = 200  # steps kept; older ones are forgotten
 
 @dataclass(frozen=True)
 class History(Generic[Record]):
-    """The current record, the ones before it and the ones that were undone.
+    """A frozen history of records.
 
-    ``revision`` rises with each step, undo and redo, and never falls: widgets that show a part of
-    the record carry it in their key, so that they take the record's value afresh.
+    Attributes:
+        current: The current record.
+        past: The records before it, the newest last.
+        future: The records that were undone, the next one first.
+        revision: Rises with each step, undo and redo, and never falls. Widgets that show a part
+            of the record have it in their key, so that they take over the record's value.
     """
 
     current: Record

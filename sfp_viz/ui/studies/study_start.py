@@ -23,7 +23,13 @@ _CHOICES = (256, 512, 1024, 2048, 5000)
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """A requested study of the weights with ``digest`` on images ``data``."""
+    """A requested study.
+
+    Attributes:
+        digest: Digest of the weights.
+        study: Its settings.
+        data: Name of its images, '' for none.
+    """
 
     digest: str
     study: Study

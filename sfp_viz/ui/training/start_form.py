@@ -29,7 +29,7 @@ _KINDS = {
     "once": "Once", "steps": "In steps", "training": "While training", "sweep": "Sweep",
 }  # fmt: skip
 _DESCRIPTIONS = {
-    "once": "Prune by the plan once, then fine-tune.",
+    "once": "Prune once by the plan, then fine-tune.",
     "steps": "Alternate pruning and fine-tuning until the target is reached.",
     "training": "Train with a sparsity penalty, then remove the filters that reached 0.",
     "sweep": "Train several recipes at several targets and compare them.",
