@@ -135,7 +135,7 @@ def slow_but(*fast):
 )
 def test_of_three_ways_the_fastest_is_taken_and_of_equals_the_plainer(monkeypatch, fast, kinds):
     types = fast if isinstance(fast, tuple) else (fast,)
-    monkeypatch.setattr(striped_model, "_fast", slow_but(*types))
+    monkeypatch.setattr(striped_model, "_median_ms", slow_but(*types))
     model = resnet(bordered)
     thin, choices = striped(model)
     assert {choice.kind for choice in choices} == kinds
@@ -246,7 +246,7 @@ def say(path, said):
 
 
 def test_a_file_keeps_which_windows_are_smaller_and_which_layers_skip(tmp_path, monkeypatch):
-    monkeypatch.setattr(striped_model, "_fast", slow_but(StripeConv, CroppedConv))
+    monkeypatch.setattr(striped_model, "_median_ms", slow_but(StripeConv, CroppedConv))
     thin, _ = striped(resnet(bordered))
     path = tmp_path / "thin.safetensors"
     save_striped(thin, path)
