@@ -84,6 +84,7 @@ CauseKind = Literal[
     "trial_cut",
     "untraced_layer",
     "untraceable_network",
+    "no_network",
     "text",
 ]
 
@@ -246,6 +247,12 @@ class Network:
     def group_of(self, layer: str) -> FilterGroup | None:
         """The group that holds ``layer``, as a member or a follower; None when it has none."""
         return next((g for g in self.groups if layer in g.layers or layer in g.followers), None)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether these are weights without a network: they can be explored, and not cut or run."""
+        cause = self.groups[0].cause if self.groups else None
+        return cause is not None and cause.kind == "no_network"
 
     @property
     def free(self) -> tuple[FilterGroup, ...]:

@@ -14,6 +14,23 @@ from sfp_viz.core.plan.plan import Plan
 
 
 @dataclass(frozen=True)
+class Source:
+    """How a network was put together from somebody's file.
+
+    Args:
+        keys: (entry of the file, entry of the module), where the names differ; else empty.
+        left_out: Entries of the file that are no part of the network.
+        assumptions: What the file does not tell and was taken as usual, as phrases.
+        known: Whether the preprocessing is known; False: it is a guess until it is measured.
+    """
+
+    keys: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    known: bool = True
+
+
+@dataclass(frozen=True)
 class Model:
     """A network ready for use; ``module`` is shared and must not be written to: copy it first.
 
@@ -22,7 +39,8 @@ class Model:
     None for a module built by the caller's own code. ``plans`` is the chain of cuts made so far,
     ``widths`` the channels left by them, ``base_digest`` the uncut network's digest.
     ``added_biases`` names biases that compensation put where the architecture has none.
-    ``digest`` identifies the weights; it is worked out when left empty.
+    ``digest`` identifies the weights; it is worked out when left empty. ``source`` says how it
+    was put together from somebody's file.
     """
 
     module: nn.Module
@@ -38,6 +56,7 @@ class Model:
     added_biases: tuple[str, ...] = ()
     base_digest: str = ""
     digest: str = ""
+    source: Source = Source()
 
     def __post_init__(self) -> None:
         channels = self.input_shape[0]

@@ -51,6 +51,7 @@ _SENTENCES: Mapping[CauseKind, str] = {
         "Pruning {it} on a trial copy did not give the same network as silencing {its} channels."
     ),
     "untraced_layer": "The tracer did not reach {layer}.",
+    "no_network": "The file holds weights without the network that they belong to.",
 }
 _PADDED = (
     "{It} cannot be traced: {its} channels are padded with zero channels ({where}), which shifts "

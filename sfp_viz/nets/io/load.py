@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.io import samples
-from sfp_viz.nets.io.model_file import load_saved, read_header
+from sfp_viz.nets.io.file_formats import EXPORT, SUFFIXES, format_of
+from sfp_viz.nets.io.model_file import check_size, load_saved, read_header
 from sfp_viz.nets.io.state_dict import read_state
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, Source
 from sfp_viz.nets.zoo import architectures, build
+from sfp_viz.nets.zoo.bare_weights import BARE, BareWeights, has_filters
+from sfp_viz.nets.zoo.preprocessing import preprocessing_named
 from sfp_viz.nets.zoo.recognize import (
     Guess,
     Preprocessing,
     arguments_for,
-    compare,
-    preprocessing,
+    fit,
     recognize,
+    usual_preprocessing,
 )
 
-_SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt")
+Chosen = str | tuple[Sequence[float], Sequence[float]]
 
 
 def load_model(
@@ -33,30 +38,55 @@ def load_model(
     architecture: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     input_shape: tuple[int, int, int] | None = None,
+    preprocessing: Chosen | None = None,
+    explore: bool = False,
 ) -> Model:
     """Open a sample, a network by the name of its architecture, or a file of weights.
 
-    Nothing is downloaded, and no code from a file is run. A network by name is untrained: its
-    weights are drawn with seed 0.
+    Nothing is fetched, and no code from a file is run.
 
     Args:
         source: A sample's name; 'torchvision:resnet18' (or 'resnet18'), 'timm:NAME' or one of our
-            own architectures ('cifar_alexnet'); or a file: our safetensors, or a state dict
-            (.safetensors, .pt, .pth, .th).
-        architecture: For a state dict, what it belongs to; recognized from its names when left out.
-        arguments: Keyword arguments of the architecture.
-        input_shape: Channels, height and width of the images; recognized when left out.
+            own architectures ('cifar_alexnet'), untrained: their weights are drawn with seed 0; or
+            a file: our safetensors, or a state dict under any usual ending, wrapped as trainings
+            write it. ``Model.source`` says which of its entries went where and what was left out.
+        architecture: What a state dict belongs to, where its layers do not tell.
+        arguments: Those of the architecture.
+        input_shape: Size of the images: (channels, height, width).
+        preprocessing: 'raw', 'half', 'cifar10', 'imagenet' ..., 'MEAN/STD', or (mean, deviation);
+            left out, the usual one of the architecture, which is a guess until it is measured.
+        explore: Open weights whose architecture is unknown too (and ONNX files): their filters can
+            be seen and clustered, and not cut.
 
     Raises:
-        ModelError: The source cannot be opened.
+        ModelError: In one sentence, for whatever cannot be opened.
     """
     name = str(source)
-    if name in samples.sample_names():
-        return load_saved(samples.sample_path(name))
     path = Path(os.path.expanduser(source))
-    if path.is_file() or path.suffix.lower() in _SUFFIXES:
-        return _load_file(path, architecture, arguments, input_shape)
-    return _untrained(name, arguments or {}, input_shape)
+    if name in samples.sample_names():
+        model = load_saved(samples.sample_path(name))
+    elif path.is_file() or path.suffix.lower().lstrip(".") in SUFFIXES:
+        model = _load_file(path, architecture, arguments, input_shape, explore)
+    else:
+        model = _untrained(name, arguments or {}, input_shape)
+    if input_shape and tuple(input_shape) != model.input_shape:
+        model = _resized(model, (input_shape[0], input_shape[1], input_shape[2]))
+    if preprocessing is None:
+        return model
+    mean, std = preprocessing_named(preprocessing, model.input_shape[0])
+    return replace(model, mean=mean, std=std, source=replace(model.source, known=True))
+
+
+def _resized(model: Model, shape: tuple[int, int, int]) -> Model:
+    """The same network for images of another size."""
+    if model.architecture != BARE:
+        build.try_forward(model.module, shape)
+    if shape[0] != model.input_shape[0]:
+        raise ModelError(
+            f"The network '{model.name}' reads images with {model.input_shape[0]} channels, not "
+            f"{shape[0]}."
+        )
+    return replace(model, input_shape=shape)
 
 
 def describe(source: str | Path) -> str:
@@ -91,8 +121,8 @@ def _untrained(
         ) from problem
     guess = Guess(named, dict(arguments))
     shapes = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-    inputs = preprocessing(guess, shapes)
-    return _model(module, guess, named.rpartition(":")[2], input_shape, inputs)
+    known = usual_preprocessing(guess, shapes)
+    return _model(module, guess, named.rpartition(":")[2], input_shape, known)
 
 
 def _is_torchvision(name: str) -> bool:
@@ -106,18 +136,71 @@ def _load_file(
     architecture: str | None,
     arguments: Mapping[str, Any] | None,
     input_shape: tuple[int, int, int] | None,
+    explore: bool,
 ) -> Model:
-    if path.suffix.lower() == ".safetensors" and read_header(path):
+    check_size(path)
+    kind = format_of(path)
+    if kind == "safetensors" and read_header(path):
         return load_saved(path)
     state = read_state(path)
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    if not any(len(shape) == 4 for shape in shapes.values()):
+    name = re.sub(r"\.(pth|pt|ckpt|th)$", "", path.stem)
+    if not any(tensor.ndim == 4 for tensor in state.values()):
         raise ModelError(_no_convolution(f"The network in {path.name}"))
-    guess = _guess(shapes, architecture, arguments, path.name)
+    try:
+        if kind == "onnx":
+            raise ModelError(
+                f"The file {path.name} is an ONNX file, which holds the weights of a network that "
+                f"cannot be cut here. Export it from Python with {EXPORT}."
+            )
+        return _recognized(path.name, name, state, architecture, arguments, input_shape)
+    except ModelError as problem:
+        if not explore or architecture or not has_filters(state):
+            raise
+        return _bare(name, state, str(problem))
+
+
+def _recognized(
+    file: str,
+    name: str,
+    state: Mapping[str, Tensor],
+    architecture: str | None,
+    arguments: Mapping[str, Any] | None,
+    input_shape: tuple[int, int, int] | None,
+) -> Model:
+    """The network of a state dict."""
+    shapes = {entry: tuple(tensor.shape) for entry, tensor in state.items()}
+    side = input_shape[1] if input_shape else 0
+    guess = _guess(shapes, architecture, arguments, file, side)
     module = build.build(guess.architecture, guess.arguments)
+    if guess.keys:
+        entries = {new: state[old] for old, new in guess.keys.items()}
+    else:
+        entries = {entry: t for entry, t in state.items() if entry not in guess.left_out}
     fresh = module.state_dict()
-    module.load_state_dict({**{n: fresh[n] for n in fresh if n not in state}, **state})
-    return _model(module, guess, path.stem, input_shape, preprocessing(guess, shapes))
+    counts = {entry: fresh[entry] for entry in fresh if entry not in entries}
+    build.load_weights(module, {**counts, **entries}, file)
+    shapes = {entry: tuple(tensor.shape) for entry, tensor in module.state_dict().items()}
+    known = usual_preprocessing(guess, shapes)
+    model = _model(module, guess, name, input_shape, known)
+    source = Source(
+        keys=tuple((old, new) for old, new in guess.keys.items()),
+        left_out=guess.left_out,
+        assumptions=guess.assumptions,
+        known=False,
+    )
+    return replace(model, source=source)
+
+
+def _bare(name: str, state: Mapping[str, Tensor], reason: str) -> Model:
+    """Weights for exploring alone."""
+    channels = next(tensor.shape[1] for tensor in state.values() if tensor.ndim == 4)
+    return Model(
+        BareWeights(state, reason),
+        name=name,
+        input_shape=(channels, 1, 1),
+        architecture=BARE,
+        source=Source(assumptions=(reason,), known=False),
+    )
 
 
 def _no_convolution(network: str) -> str:
@@ -132,24 +215,27 @@ def _guess(
     architecture: str | None,
     arguments: Mapping[str, Any] | None,
     name: str,
+    side: int,
 ) -> Guess:
-    """The architecture that fits exactly; ModelError with a few differences when none does."""
+    """The architecture that fits; ModelError with a few differences when none does."""
     if architecture is None:
-        guess = recognize(shapes)
-        if guess.apart:
+        guess = recognize(shapes, side)
+        if guess.apart or guess.unknown:
+            nearest = f"the nearest is {_with_arguments(guess)} ({guess.difference()})"
+            reason = f"several networks have its layers: the file does not tell {guess.unknown}"
             raise ModelError(
-                f"The weights in {name} fit no known architecture; the nearest is "
-                f"{_with_arguments(guess)} ({guess.difference()}). Name the architecture that they "
-                "belong to. A class of your own can only be opened from Python: "
-                "sfp_viz.Model(module, name='mine', input_shape=(3, 32, 32))."
+                f"The weights in {name} fit no known architecture; "
+                f"{reason if guess.unknown else nearest}. Name the architecture they belong to, "
+                f"or export the network from Python with {EXPORT}."
             )
         return guess
     named = architecture if ":" in architecture else _full_name(architecture)
     choices = [arguments] if arguments is not None else arguments_for(shapes, named)
-    guess = min((compare(shapes, named, choice) for choice in choices), key=lambda g: g.apart)
+    guess = min((fit(shapes, named, choice) for choice in choices), key=lambda g: g.apart)
     if guess.apart:
         nearest = recognize(shapes)
-        hint = f" They fit {_with_arguments(nearest)}." if nearest.apart == 0 else ""
+        exact = nearest.apart == 0 and not nearest.unknown
+        hint = f" They fit {_with_arguments(nearest)}." if exact else ""
         raise ModelError(
             f"The weights in {name} do not fit {_with_arguments(guess)} "
             f"({guess.difference()}).{hint} Choose the architecture that they were trained with."

@@ -1,13 +1,15 @@
 """Our own file: weights and everything needed to build their network again, as safetensors.
 
 The header's entry 'sfp_viz' is one JSON text: format number, architecture and arguments, input
-shape, preprocessing, digests, the chain of plans, added biases.
+shape, preprocessing, digests, the chain of plans, added biases, the conv_groups of cut layers, and
+how the network was put together from somebody's file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from sfp_viz.errors import ModelError
 from sfp_viz.files import write_bytes
 
 if TYPE_CHECKING:
-    from sfp_viz.nets.model import Model
+    from sfp_viz.nets.model import Model, Source
 
 FORMAT = 1
 ENTRY = "sfp_viz"
@@ -50,7 +52,7 @@ def save_model(model: Model, path: str | Path) -> None:
 def model_bytes(model: Model) -> bytes:
     """What ``save_model`` writes, for a download. Raises ModelError as it does."""
     import torch
-    from safetensors.torch import save
+    from safetensors.torch import load, save
 
     if model.architecture is None:
         raise ModelError(
@@ -63,17 +65,34 @@ def model_bytes(model: Model) -> bytes:
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.module.state_dict().items()
     }
-    _check_rebuilds(model, state)
-    return save(state, metadata={ENTRY: header_of(model)})
+    _check_names(model, state)
+    header = header_of(model)
+    content = save(state, metadata={ENTRY: header})
+    try:
+        again = _rebuilt(load(content), json.loads(header), model.name)
+    except ModelError as problem:
+        raise ModelError(
+            f"The network '{model.name}' was not saved, because its file could not be opened "
+            f"again: {problem} Keep module.state_dict() with your own code."
+        ) from problem
+    if again.digest != model.digest:
+        raise ModelError(
+            f"The network '{model.name}' was not saved, because its weights are no longer those "
+            f"it was made with (digest {again.digest}, not {model.digest}). Make a new one of it: "
+            "model.with_module(module)."
+        )
+    return content
 
 
-def _check_rebuilds(model: Model, state: Mapping[str, Any]) -> None:
-    """ModelError when what would be written could not be opened again."""
+def _check_names(model: Model, state: Mapping[str, Any]) -> None:
+    """ModelError when the architecture has other entries than the network."""
+    from sfp_viz.nets.zoo.bare_weights import BARE
     from sfp_viz.nets.zoo.build import layout
 
-    assert model.architecture is not None
-    expected = {*layout(model.architecture, model.arguments).state_dict(), *model.added_biases}
-    if differences := sorted(expected ^ set(state)):
+    if model.architecture is None or model.architecture == BARE:
+        return
+    known = {*layout(model.architecture, model.arguments).state_dict(), *model.added_biases}
+    if differences := sorted(known ^ set(state)):
         raise ModelError(
             f"The network '{model.name}' is no longer what '{model.architecture}' builds: "
             f"only one of them has '{differences[0]}', so its file could not be opened again. Keep "
@@ -98,13 +117,37 @@ def model_facts(model: Model) -> dict[str, Any]:
 
 def header_of(model: Model) -> str:
     """The header's JSON text."""
-    history = {
+    from sfp_viz.nets.model import Source
+
+    history: dict[str, Any] = {
         "format": FORMAT,
         "base_digest": model.base_digest,
         "plans": [json.loads(plan_to_json(plan)) for plan in model.plans],
         "added_biases": list(model.added_biases),
     }
+    if groups := _changed_groups(model):
+        history["conv_groups"] = groups
+    if model.source != Source():
+        history["source"] = asdict(model.source)
     return json.dumps(model_facts(model) | history, sort_keys=True)
+
+
+def _changed_groups(model: Model) -> dict[str, int]:
+    """torch's ``groups`` of cut convolutions, by name, where shapes alone tell others."""
+
+    from sfp_viz.nets.zoo.bare_weights import BARE
+    from sfp_viz.nets.zoo.build import groups_by_shape, layout
+
+    if not model.plans or not model.architecture or model.architecture == BARE:
+        return {}
+    whole: dict[str, Any] = dict(layout(model.architecture, model.arguments).named_modules())
+    return {
+        name: layer.groups
+        for name, layer in model.module.named_modules()
+        if hasattr(layer, "groups")
+        and hasattr(layer, "in_channels") and name in whole
+        and layer.groups != groups_by_shape(whole[name], len(layer.weight))  # type: ignore[arg-type]
+    }  # type: ignore[return-value]  # fmt: skip
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -149,30 +192,39 @@ def load_saved(path: str | Path) -> Model:
         )
     from safetensors.torch import load_file
 
-    from sfp_viz.nets.model import Model
-    from sfp_viz.nets.zoo import build
-
-    state = load_file(path)
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    facts = _facts(header, path.name)
-    module = build.build(facts["architecture"], facts["arguments"])
-    build.resize(module, shapes, facts["added_biases"])
-    try:
-        module.load_state_dict(state, strict=True)
-    except RuntimeError as problem:
-        reason = " ".join(str(problem).split())[:300]
-        raise ModelError(
-            f"The weights in {path.name} do not fit the architecture that it names: {reason}. Save "
-            "the network again."
-        ) from problem
-    classes = build.try_forward(module, facts["input_shape"]).shape[1]
-    model = Model(module, **{**facts, "classes": classes})
+    model = _rebuilt(load_file(path), header, path.name)
     if model.digest != header.get("digest"):
         raise ModelError(
             f"The weights in {path.name} changed after it was written (digest {model.digest}, "
             f"header {header.get('digest')}). Copy or download it again."
         )
     return model
+
+
+def _rebuilt(state: Mapping[str, Any], header: Mapping[str, Any], name: str) -> Model:
+    """The network of a file's weights and header; ``name`` is the file's, for messages."""
+    from sfp_viz.nets.model import Model
+    from sfp_viz.nets.zoo import build
+    from sfp_viz.nets.zoo.bare_weights import BARE, BareWeights
+
+    facts = _facts(header, name)
+    if facts["architecture"] == BARE:
+        reason = " ".join(facts["source"].assumptions)
+        return Model(BareWeights(state, reason), **facts)
+    shapes = {entry: tuple(tensor.shape) for entry, tensor in state.items()}
+    module = build.build(facts["architecture"], facts["arguments"])
+    build.resize(module, shapes, facts["added_biases"], _groups(header, name))
+    build.load_weights(module, state, name)
+    classes = build.try_forward(module, facts["input_shape"]).shape[1]
+    return Model(module, **{**facts, "classes": classes})
+
+
+def _groups(header: Mapping[str, Any], name: str) -> dict[str, int]:
+    """The conv_groups in a header."""
+    try:
+        return {str(layer): int(count) for layer, count in header.get("conv_groups", {}).items()}
+    except MALFORMED as problem:
+        raise ModelError(f"The conv_groups in the header of {name} are wrong.") from problem
 
 
 def check_size(path: Path) -> None:
@@ -208,6 +260,7 @@ def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
             "base_digest": _word(header["base_digest"]),
             "plans": tuple(plan_from_json(json.dumps(plan)) for plan in plans),
             "added_biases": tuple(str(bias) for bias in header["added_biases"]),
+            "source": _source(header.get("source") or {}),
         }
     except MALFORMED as problem:
         raise ModelError(
@@ -215,6 +268,18 @@ def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
         ) from problem
 
 
-def _word(value: Any) -> str:
-    """A name out of a stranger's file: what can be printed on one line, at most 200 characters."""
-    return "".join(letter for letter in str(value)[:200] if letter.isprintable())
+def _source(entries: Mapping[str, Any]) -> Source:
+    """How a network was put together from somebody's file."""
+    from sfp_viz.nets.model import Source
+
+    return Source(
+        keys=tuple((_word(old), _word(new)) for old, new in entries.get("keys", ())),
+        left_out=tuple(_word(key) for key in entries.get("left_out", ())),
+        assumptions=tuple(_word(text, 1000) for text in entries.get("assumptions", ())),
+        known=bool(entries.get("known", True)),
+    )
+
+
+def _word(value: Any, most: int = 200) -> str:
+    """A text out of a stranger's file: what can be printed on one line, ``most`` characters."""
+    return "".join(letter for letter in str(value)[:most] if letter.isprintable())

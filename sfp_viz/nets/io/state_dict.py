@@ -1,113 +1,166 @@
-"""The names and tensors in a file of weights; whatever else is in it is refused, never run."""
+"""The names and tensors in a file of weights; whatever else is in it is left out, never run."""
 
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.io.file_formats import SAVE, damaged_text, format_of, objects_text
 from sfp_viz.nets.io.model_file import MOST_BYTES, check_size, read_header
 from sfp_viz.nets.zoo.build import MOST_VALUES
 
 _DEEP = 8  # wrappers inside wrappers that are taken off
 # where files of checkpoints keep weights; a running average of them only where there is no other
-_NESTS = ("state_dict", "model_state_dict", "model", "net")
-_AVERAGES = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema")
-_ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+_NESTS = (
+    "state_dict", "model_state_dict", "model", "net", "weights", "params", "model_state",
+    "network", "module", "state", "net_state_dict", "network_state_dict", "model_weights",
+)  # fmt: skip
+_AVERAGES = (
+    "state_dict_ema",
+    "ema_state_dict",
+    "model_ema",
+    "ema_model",
+    "ema",
+    "params_ema",
+    "averaged",
+)
+_NO_WEIGHTS = re.compile(r"optim|sched|scaler|\bamp\b|rng|args|config|hparams|callback|loop", re.I)
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 _COPIES = ("model_ema.", "ema_model.", "module_ema.", "ema.")
 _COUNTS = {"n_averaged", "decay", "num_updates"}  # what keepers of averages note beside them
+_MOST_GLOBALS = 200  # kinds of Python objects beside weights
+
+
+class _LeftOut:
+    """Stands for a Python object beside weights: made of nothing, with nothing of it kept."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _LeftOut:
+        return object.__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Whatever it would be made of is dropped."""
+
+    def __setstate__(self, _: Any) -> None:
+        """Whatever it would hold is dropped."""
+
+
+class _LeftOutMapping(_LeftOut):
+    """Stands for a mapping of a kind of its own, such as the settings of a training."""
+
+    def __new__(cls, *_: Any, **__: Any) -> OrderedDict:  # type: ignore[misc]
+        return OrderedDict()
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .safetensors file or one of torch.save, without wrappers' prefixes and
-    without a running average that stands beside the weights; where it stands alone, it counts.
+    """The state dict in a .safetensors file, one of torch.save, or an ONNX file, without wrappers'
+    prefixes and without a running average that stands beside the weights; where it stands alone,
+    it counts.
 
     Raises:
         ModelError: The file is text, damaged, a program, larger than 1 GB, or has Python objects or
             no state dict in it.
     """
     check_size(path)
-    if path.suffix.lower() == ".safetensors":
+    kind = format_of(path)
+    if kind == "safetensors":
         from safetensors.torch import load_file
 
         read_header(path)  # says in a sentence what is wrong with a damaged file
-        return _tensors(load_file(path), path.name)
-    return _tensors(_unpickled(path), path.name)
+        return _tensors(dict(sorted(load_file(path).items())), path.name)  # its order is lost
+    if kind == "onnx":
+        from sfp_viz.nets.io.onnx_weights import read_onnx
 
-
-def _unpickled(path: Path) -> Any:
-    """What a torch file holds, as tensors and plain values only; its code is never run."""
-    with path.open("rb") as file:
-        start = file.read(len(_OLD_TORCH))
-    if start[:1] == b"\x80" and start != _OLD_TORCH:
-        raise ModelError(_objects(path))
-    if start[:4] != _ZIP and start != _OLD_TORCH:
-        raise ModelError(
-            f"The file {path.name} is not a PyTorch file, despite its name: it contains text or "
-            "something else. Save the weights with torch.save(model.state_dict(), ...)."
-        )
+        return _tensors(read_onnx(path), path.name)
+    content = _unpickled(path, is_zip=kind == "torch")
+    if isinstance(content, _LeftOut):
+        raise ModelError(objects_text(path))
     try:
-        if start[:4] == _ZIP:
+        return _tensors(content, path.name)
+    except ModelError:
+        if any(isinstance(value, _LeftOut) for value in _values(content)):
+            raise ModelError(objects_text(path)) from None
+        raise
+
+
+def _unpickled(path: Path, *, is_zip: bool) -> Any:
+    """What a torch file holds, as tensors, plain values and NumPy's numbers; objects of any other
+    kind are left out, and no code of the file is run."""
+    try:
+        if is_zip:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > 2 * MOST_BYTES:
                     raise ModelError(
                         f"The file {path.name} unpacks to more than 2 GB. Use a smaller network."
                     )
-                if any(name.endswith("archive_format") for name in archive.namelist()):
-                    raise ModelError(_program(path))
         with warnings.catch_warnings():  # torch's own, on how a stranger's file was written
             warnings.simplefilter("ignore", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return _loaded(path)
     except ModelError:
         raise
     except pickle.UnpicklingError as problem:
         if "Weights only load failed" not in str(problem):
-            raise ModelError(_damaged(path)) from problem
-        raise ModelError(_objects(path)) from problem
+            raise ModelError(damaged_text(path)) from problem
+        raise ModelError(objects_text(path)) from problem
     except Exception as problem:  # torch's reader of damaged files raises whatever it meets
-        if "TorchScript" in str(problem):
-            raise ModelError(_program(path)) from problem
-        raise ModelError(_damaged(path)) from problem
+        raise ModelError(damaged_text(path)) from problem
 
 
-def _objects(path: Path) -> str:
-    return (
-        f"The file {path.name} contains Python objects or code besides weights; code is never run "
-        "here. Save the weights alone with torch.save(model.state_dict(), ...)."
-    )
+def _loaded(path: Path) -> Any:
+    """``torch.load`` with ``weights_only``; each kind of object it refuses is left out in turn."""
+    names: list[str] = []
+    stand_in: type = _LeftOut
+    while True:
+        # torch names built-in kinds without their module
+        left: list[Any] = [(stand_in, n if "." in n else f"builtins.{n}") for n in names]
+        try:
+            with torch.serialization.safe_globals([*_numpy(), *left]):
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as problem:
+            text = str(problem)
+            refused = re.search(r"Unsupported global: GLOBAL (\S+) ", text)
+            if "Can only SETITEM" in text and stand_in is _LeftOut:
+                stand_in = _LeftOutMapping
+            elif refused and refused[1] not in names and len(names) < _MOST_GLOBALS:
+                names.append(refused[1])
+            else:
+                raise
 
 
-def _program(path: Path) -> str:
-    return (
-        f"The file {path.name} is an exported program (TorchScript or torch.export), not weights. "
-        "Save the weights alone with torch.save(model.state_dict(), ...)."
-    )
+def _numpy() -> list[Any]:
+    """What NumPy's arrays and numbers are written with: best accuracies, and weights."""
+    from numpy._core import multiarray
+
+    kinds = {type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"}
+    old = [(multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
+           (multiarray.scalar, "numpy.core.multiarray.scalar")]  # fmt: skip
+    return [multiarray._reconstruct, multiarray.scalar, np.ndarray, np.dtype, *kinds, *old]
 
 
-def _damaged(path: Path) -> str:
-    return f"The file {path.name} is damaged or incomplete. Copy or download it again."
+def _values(content: Any, depth: int = 0) -> Iterator[Any]:
+    """All values inside wrappers."""
+    yield content
+    if depth < _DEEP and isinstance(content, Mapping | list | tuple):
+        for value in content.values() if isinstance(content, Mapping) else content:
+            yield from _values(value, depth + 1)
 
 
 def _tensors(content: Any, name: str) -> dict[str, Tensor]:
     """The state dict in what a file holds, without the prefixes that wrappers leave."""
-    state = _named(content)
-    for nest in (*_NESTS, *_AVERAGES):
-        if isinstance(content, Mapping) and (inside := _named(content.get(nest))):
-            state = inside
-            break
-    state = _without_prefixes(_without_copies(state))
+    state = _without_prefixes(_without_copies(_state_in(content)))
     if not state:
         raise ModelError(
-            f"The file {name} contains no state dict (names and tensors). Save one with "
-            "torch.save(model.state_dict(), ...)."
+            f"The file {name} contains no state dict (names and tensors). Save one with {SAVE}."
         )
     if any(t.layout != torch.strided or t.is_complex() or t.is_quantized for t in state.values()):
         raise ModelError(
@@ -120,10 +173,43 @@ def _tensors(content: Any, name: str) -> dict[str, Tensor]:
     return state
 
 
-def _named(content: Any) -> dict[str, Tensor]:
-    """The tensors of a mapping by name; {} for anything else."""
-    entries = content.items() if isinstance(content, Mapping) else ()
-    return {str(key): value for key, value in entries if isinstance(value, Tensor)}
+def _state_in(content: Any, depth: int = 0) -> dict[str, Tensor]:
+    """The state dict inside wrappers: under a usual name, else the largest; {} for none."""
+    if isinstance(content, list | tuple):
+        content = {str(index): value for index, value in enumerate(content)}
+    if not isinstance(content, Mapping) or depth > _DEEP:
+        return {}
+    direct = _named(content)
+    for nest in (*_NESTS, *_AVERAGES):
+        if isinstance(content.get(nest), Mapping | list | tuple) and (
+            inside := _state_in(content[nest], depth + 1)
+        ):
+            return inside
+    nested = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping | list | tuple) and not _NO_WEIGHTS.search(str(key)):
+            nested[str(key)] = _state_in(value, depth + 1)
+    nested = {key: state for key, state in nested.items() if state}
+    if _has_filters(direct) or not nested:
+        return direct
+    if len(nested) == 1 and not direct:
+        return next(iter(nested.values()))
+    # several networks, or a mapping of layers: one state with longer names
+    return direct | {f"{k}.{n}": t for k, state in nested.items() for n, t in state.items()}
+
+
+def _has_filters(state: Mapping[str, Tensor]) -> bool:
+    return any(tensor.ndim == 4 for tensor in state.values())
+
+
+def _named(content: Mapping) -> dict[str, Tensor]:
+    """The tensors and arrays of a mapping by name."""
+    return {
+        str(key): torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        for key, value in content.items()
+        if isinstance(value, Tensor)
+        or (isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.ndim)
+    }
 
 
 def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from sfp_viz.core.network import Cause, ConvLayer, FilterGroup, Network, filters_first
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.bare_network import bare_network
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.cost_terms import cost_terms
 from sfp_viz.nets.tracing.coupled_weights import coupled_weights
 from sfp_viz.nets.tracing.dependency_groups import TraceError, trace
 from sfp_viz.nets.tracing.execution import Execution, execute, layers_of
 from sfp_viz.nets.tracing.verification import failing_groups
+from sfp_viz.nets.zoo.bare_weights import BareWeights
 
 STEM_INPUTS = 4  # a first layer with so few input channels and filters is left whole
 STEM_FILTERS = 16
@@ -36,6 +38,8 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     Raises:
         ModelError: It does not run on its input shape, or has no convolution.
     """
+    if isinstance(model.module, BareWeights):
+        return bare_network(model)
     say = progress or (lambda line: None)
     say("Running the network once to record its layers")
     execution = execute(model.module, model.input_shape, name=model.name)

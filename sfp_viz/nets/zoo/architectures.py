@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.zoo.plain_network import PlainNetwork
 from sfp_viz.nets.zoo.published_architectures import (
     CifarAlexNet,
     CifarGoogLeNet,
     CifarVgg16,
     LeNetCaffe,
 )
+from sfp_viz.nets.zoo.residual_network import ResidualNetwork
 
 
 class LeNet5(nn.Module):
@@ -126,6 +128,8 @@ ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {
     "cifar_alexnet": CifarAlexNet,
     "cifar_vgg16": CifarVgg16,
     "cifar_googlenet": CifarGoogLeNet,
+    "residual_network": ResidualNetwork,
+    "plain_network": PlainNetwork,
 }
 
 

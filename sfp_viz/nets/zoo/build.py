@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ Shape = tuple[int, ...]
 MOST_VALUES = 500_000_000  # learned values of one network: 2 GB in float32
 _MOST_ARGUMENT = 1024
 _MOST_CLASSES = 100_000
+_WIDTHS = ("widths", "inner", "stem", "pixels")  # channels or positions, as many as classes may be
 _MOST_PIXELS = 4_000_000  # channels * height * width of one input
 _NO_ENTRY = ("weights", "pretrained", "checkpoint", "path", "cache")  # would fetch or read files
 
@@ -77,7 +79,12 @@ class _EmptyOnMeta(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def resize(module: nn.Module, shapes: Mapping[str, Shape], added_biases: tuple[str, ...]) -> None:
+def resize(
+    module: nn.Module,
+    shapes: Mapping[str, Shape],
+    added_biases: tuple[str, ...],
+    conv_groups: Mapping[str, int] | None = None,
+) -> None:
     """Give every parameter and buffer of ``module`` its shape in ``shapes``, in place.
 
     Values are left undefined: load them afterwards.
@@ -87,6 +94,7 @@ def resize(module: nn.Module, shapes: Mapping[str, Shape], added_biases: tuple[s
         shapes: Shapes by name; names that are not there keep their shape.
         added_biases: Names of biases, such as 'layer1.0.conv2.bias', to add where the architecture
             has none.
+        conv_groups: torch's ``groups`` of cut convolutions, by name, where shapes tell others.
 
     Raises:
         ModelError: A shape is larger anywhere than the architecture's, which no cut can give, or a
@@ -111,7 +119,32 @@ def resize(module: nn.Module, shapes: Mapping[str, Shape], added_biases: tuple[s
             fresh = nn.Parameter(fresh)
         setattr(module.get_submodule(owner), leaf, fresh)
     for owner in {name.rpartition(".")[0] for name in changed}:
-        _adopt(module.get_submodule(owner))
+        _adopt(module.get_submodule(owner), (conv_groups or {}).get(owner, 0))
+
+
+def load_weights(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load ``state`` into ``module``, every entry of it.
+
+    It comes as this version of the module would write it: some modules read older states, or
+    states without a version, in another way.
+
+    Args:
+        module: The network, with the state's shapes.
+        state: Its entries.
+        name: The file's, for the message.
+
+    Raises:
+        ModelError: An entry is missing, left over, or of another shape.
+    """
+    entries = OrderedDict(state)
+    entries._metadata = getattr(module.state_dict(), "_metadata", {})  # type: ignore[attr-defined]
+    try:
+        module.load_state_dict(entries, strict=True)
+    except RuntimeError as problem:
+        reason = " ".join(str(problem).split())[:300]
+        raise ModelError(
+            f"The weights in {name} do not fit the architecture it names: {reason}"
+        ) from problem
 
 
 def try_forward(module: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:
@@ -151,13 +184,26 @@ def try_forward(module: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:
     return output
 
 
-def _adopt(owner: nn.Module) -> None:
-    """Set the channel counts that a module keeps beside its weights."""
+def groups_by_shape(uncut: Any, filters: int) -> int:
+    """torch's ``groups`` of a convolution that keeps so many filters: a depthwise one loses
+    channels with them; others keep their groups."""
+    if uncut.groups == uncut.in_channels and uncut.groups > 1 and isinstance(uncut, nn.Conv2d):
+        return filters // (uncut.out_channels // uncut.in_channels)
+    return uncut.groups
+
+
+def _adopt(owner: nn.Module, conv_groups: int = 0) -> None:
+    """Set the channel counts that a module keeps beside its weights; ``conv_groups`` are those of
+    a cut convolution, 0 where they are not known."""
     weight = getattr(owner, "weight", None)
     if isinstance(owner, nn.Conv2d):
         outs, block_width = owner.weight.shape[:2]
-        if owner.groups == owner.in_channels and owner.groups > 1:  # depthwise
-            owner.groups = outs // (owner.out_channels // owner.in_channels)
+        if conv_groups:
+            if not 1 <= conv_groups <= outs or outs % conv_groups:
+                raise ModelError(f"A layer of {outs} filters has no {conv_groups} conv_groups.")
+            owner.groups = conv_groups
+        else:
+            owner.groups = groups_by_shape(owner, outs)
         owner.out_channels, owner.in_channels = outs, block_width * owner.groups
     elif isinstance(owner, nn.ConvTranspose2d):
         ins, block_width = owner.weight.shape[:2]
@@ -197,7 +243,8 @@ def _check_arguments(architecture: str, arguments: Mapping[str, Any]) -> None:
     for name, argument in arguments.items():
         is_short = isinstance(argument, list | tuple) and len(argument) <= 64
         values = argument if is_short else [argument]
-        most = _MOST_CLASSES if "classes" in name else _MOST_ARGUMENT
+        is_wide = "classes" in name or name in _WIDTHS
+        most = _MOST_CLASSES if is_wide else _MOST_ARGUMENT
         if any(word in name for word in _NO_ENTRY) or not all(_plain(v, most) for v in values):
             raise ModelError(
                 f"The architecture '{architecture}' is not built with {name} = "

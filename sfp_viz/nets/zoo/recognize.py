@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.zoo.build import Shape, layout
+from sfp_viz.nets.zoo.by_shape import Ambiguous, describe_layers
+from sfp_viz.nets.zoo.preprocessing import IMAGENET
+from sfp_viz.nets.zoo.tensor_units import few, matched, units_of
 
 # torchvision's networks that own weights are compared with, in this order
 _TORCHVISION = (
@@ -34,7 +40,7 @@ _TORCHVISION = (
     "convnext_tiny",
     "regnet_y_400mf",
 )
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_IMAGENET_MEAN, _IMAGENET_STD = IMAGENET
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,17 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Guess:
-    """An architecture with arguments, and how a state differs from it: names of state entries."""
+    """An architecture with arguments, and how a state differs from it: names of state entries.
+
+    Args:
+        keys: Which entry of the architecture each entry of the file is; the same names where it
+            is empty.
+        left_out: Entries of the file that are no part of the network.
+        assumptions: What names and shapes do not tell, as phrases.
+        side: Height of the images in pixels, where the layers tell; else 0.
+        unknown: What would have to be known to build the network, as a phrase; '' where it can be
+            built.
+    """
 
     architecture: str
     arguments: Mapping[str, Any]
@@ -58,6 +74,11 @@ class Guess:
     unexpected: tuple[str, ...] = ()
     reshaped: tuple[str, ...] = ()
     fitting: int = 0
+    keys: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    side: int = 0
+    unknown: str = ""
 
     @property
     def likeness(self) -> float:
@@ -71,9 +92,9 @@ class Guess:
 
     def difference(self) -> str:
         """A few of the names that differ, as a phrase."""
-        kinds = [("missing", self.missing), ("unexpected", self.unexpected)]
-        kinds.append(("of another shape", self.reshaped))
-        return "; ".join(f"{kind}: {_few(names)}" for kind, names in kinds if names)
+        parts = [("missing", self.missing), ("unexpected", self.unexpected)]
+        parts.append(("of another shape", self.reshaped))
+        return "; ".join(f"{word}: {few(names)}" for word, names in parts if names)
 
 
 def compare(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[str, Any]) -> Guess:
@@ -87,8 +108,8 @@ def compare(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[s
     Raises:
         ModelError: The architecture cannot be built.
     """
-    expected = {n: tuple(t.shape) for n, t in layout(architecture, arguments).state_dict().items()}
-    # they only count batches, and torch before 0.4.1 did not write them
+    expected = _wanted(architecture, json.dumps(dict(arguments)))
+    # written by torch before 0.4.1, and by nobody needed: they count batches
     missing = [n for n in expected if n not in shapes and not n.endswith("num_batches_tracked")]
     return Guess(
         architecture,
@@ -100,24 +121,140 @@ def compare(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[s
     )
 
 
-def recognize(shapes: Mapping[str, Shape]) -> Guess:
-    """The architecture nearest to a state dict's names and shapes; exact when ``apart`` is 0."""
+@lru_cache(maxsize=64)
+def _wanted(architecture: str, arguments: str) -> Mapping[str, Shape]:
+    """Shape of each entry of an architecture; ``arguments`` are JSON."""
+    state = layout(architecture, json.loads(arguments)).state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def fit(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[str, Any]) -> Guess:
+    """How ``shapes`` fit an architecture: by their names, else by the order and shapes of layers.
+
+    Entries that share no name with the network are left out, such as the weights of a loss.
+    """
+    guess = compare(shapes, architecture, arguments)
+    if not (guess.missing or guess.reshaped):
+        own = {_top(name) for name in shapes.keys() - set(guess.unexpected)}
+        if not own & {_top(name) for name in guess.unexpected}:
+            return replace(guess, unexpected=(), left_out=guess.unexpected)
+    wanted = _wanted(architecture, json.dumps(dict(arguments)))
+    units, strange = units_of(shapes)
+    keys = matched(units, units_of(wanted)[0])
+    own = {_top(unit.owner) for unit in units}
+    if keys is None or own & {_top(name) for name in strange if "." in name}:
+        return guess
+    return Guess(architecture, dict(arguments), fitting=len(keys), keys=keys, left_out=strange)
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def recognize(shapes: Mapping[str, Shape], side: int = 0) -> Guess:
+    """The architecture of a state dict: of all of it, else of the largest part that is a network.
+
+    Names decide where they fit one exactly, else the order and shapes of the layers (``keys``
+    says which is which). ``apart`` is 0 where it fits; else it is the nearest by names, with what
+    is ``unknown`` where the layers are those of several networks.
+
+    Args:
+        shapes: Shape of each entry, in the file's order.
+        side: Height of the images in pixels, where it is known; else 0.
+
+    Raises:
+        ModelError: No architecture known here has such sizes.
+    """
     nearest = None
-    for architecture, arguments in _candidates(shapes):
-        try:
-            guess = compare(shapes, architecture, arguments)
-        except ModelError:  # a count read from a stranger's names was absurd: not this one
-            continue
-        if guess.apart == 0:
-            return guess
-        if nearest is None or guess.likeness > nearest.likeness:
-            nearest = guess
+    unknown = ""
+    for prefix, part in _parts(shapes):
+        rest = tuple(n for n in shapes if n.removeprefix(prefix) not in part or n == prefix)
+        for guess in _guesses(part, side):
+            if guess.apart == 0 and not guess.unknown:
+                return _of_whole(guess, part, prefix, rest)
+            unknown = unknown or guess.unknown
+            if guess.architecture and (nearest is None or guess.likeness > nearest.likeness):
+                nearest = guess
     if nearest is None:
         raise ModelError(
             "No known architecture has weights of these sizes. Name the architecture that they "
             "belong to."
         )
-    return nearest
+    return replace(nearest, unknown=unknown)
+
+
+def _of_whole(guess: Guess, part: Mapping[str, Shape], prefix: str, rest: tuple[str, ...]) -> Guess:
+    """A guess about a part of a file as one about the file."""
+    keys = guess.keys or ({name: name for name in part} if prefix or rest else {})
+    inside = set(guess.left_out)
+    keys = {f"{prefix}{name}": key for name, key in keys.items() if name not in inside}
+    left = (*(f"{prefix}{name}" for name in guess.left_out), *rest)
+    return replace(guess, keys=keys, left_out=tuple(n for n in left if not n.endswith(_COUNT)))
+
+
+_COUNT = "num_batches_tracked"
+# weights beside the network: a teacher, a running average, what self-supervision compares with
+_ASIDE = re.compile(r"ema|teacher|momentum|target|average|swa|avg|_k$|_key|copy|old", re.IGNORECASE)
+_LOSS = re.compile(r"crit|loss|proj|aux|metric|teacher|ema|head_k|queue|predictor", re.IGNORECASE)
+_MOST_PARTS = 12
+
+
+def _parts(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, dict[str, Shape]]]:
+    """The entries of a file, then parts of them that may be a network by themselves, with the
+    prefix that is taken off their names: the largest first, copies last."""
+    yield "", dict(shapes)
+    for top in _tops_without_convolutions(shapes):
+        yield "", {name: shape for name, shape in shapes.items() if _top(name) != top}
+    sizes: dict[str, int] = {}
+    for name, shape in shapes.items():
+        if len(shape) == 4:
+            words = name.split(".")[:-1]
+            for depth in range(1, min(len(words), 4) + 1):
+                prefix = ".".join(words[:depth]) + "."
+                sizes[prefix] = sizes.get(prefix, 0) + prod(shape)
+    order = sorted(sizes, key=lambda p: (bool(_ASIDE.search(p)), -sizes[p], len(p)))
+    for prefix in order[:_MOST_PARTS]:
+        part = {n.removeprefix(prefix): s for n, s in shapes.items() if n.startswith(prefix)}
+        if sum(len(shape) == 4 for shape in part.values()) > 1:
+            yield prefix, part
+
+
+def _tops_without_convolutions(shapes: Mapping[str, Shape]) -> list[str]:
+    """First words of names that hold linear layers and norms alone and are perhaps no part of the
+    network; those whose names say so first. One that reads another of them is part of it."""
+    convs = {_top(name) for name, shape in shapes.items() if len(shape) == 4}
+    tops: dict[str, list[Shape]] = {}
+    for name, shape in shapes.items():
+        if _top(name) not in convs:
+            tops.setdefault(_top(name), []).append(shape)
+    ins = {top: {s[1] for s in part if len(s) == 2} for top, part in tops.items()}
+    outs = {top: {s[0] for s in part if len(s) == 2} for top, part in tops.items()}
+    free = [
+        top for top in tops
+        if len(tops) > 1 and not top.isdigit() and (outs[top] or _LOSS.search(top))
+        and not any(ins[top] & outs[other] for other in tops if other != top)
+    ]  # fmt: skip
+    return sorted(free, key=lambda top: not _LOSS.search(top))[:4]
+
+
+def _guesses(shapes: Mapping[str, Shape], side: int) -> Iterator[Guess]:
+    """Architectures that the entries may be of: exact ones by name, by layers, the nearest."""
+    for by_name in (True, False):
+        for architecture, arguments in _candidates(shapes):
+            try:
+                check = compare if by_name else fit
+                yield check(shapes, architecture, arguments)
+            except ModelError:  # a count read from a stranger's names was absurd: not this one
+                continue
+    described = describe_layers(shapes, side)
+    if isinstance(described, Ambiguous):
+        yield Guess("", {}, fitting=0, unknown=described.unknown)
+    elif described is not None:
+        try:
+            guess = fit(shapes, described.architecture, described.arguments)
+        except ModelError:
+            return
+        yield replace(guess, assumptions=described.assumptions, side=described.side)
 
 
 def arguments_for(shapes: Mapping[str, Shape], architecture: str) -> Iterator[dict[str, Any]]:
@@ -136,17 +273,21 @@ def arguments_for(shapes: Mapping[str, Shape], architecture: str) -> Iterator[di
     yield {}
 
 
-def preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocessing:
+def usual_preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocessing:
     """What goes with the architecture of a state: input shape, normalization, data.
 
     Args:
         guess: The architecture and its arguments.
-        shapes: Shapes of the state's entries, by name.
+        shapes: Shapes of the network's entries, by name.
     """
     channels = next((shape[1] for shape in shapes.values() if len(shape) == 4), 3)
     mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == 3 else ((), ())
     if guess.architecture in ("lenet5", "lenet_caffe"):
         side = int(guess.arguments.get("side", 8 if guess.architecture == "lenet5" else 28))
+        return Preprocessing((channels, side, side), mean, std)
+    if guess.architecture in ("residual_network", "plain_network"):
+        is_large = int(guess.arguments.get("stem_window", 3)) > 5
+        side = guess.side or (224 if is_large else 28 if channels == 1 else 32)
         return Preprocessing((channels, side, side), mean, std)
     if guess.architecture in _OURS:
         side = 28 if channels == 1 else 32
@@ -223,11 +364,6 @@ def _outs(shapes: Mapping[str, Shape], name: str) -> int:
 def _ins(shapes: Mapping[str, Shape], name: str, otherwise: int) -> int:
     shape = shapes.get(name, ())
     return shape[1] if len(shape) >= 2 else otherwise
-
-
-def _few(names: tuple[str, ...]) -> str:
-    shown = ", ".join(name[:80] for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 _OURS: Mapping[str, Callable[[Mapping[str, Shape]], dict[str, Any]]] = {
