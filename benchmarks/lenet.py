@@ -6,7 +6,7 @@
 digits: the sample network (20-48-64) on 8 x 8 pixels; fashion_mnist: Caffe's LeNet (20-50-500) on
 28 x 28, trained here first (10 epochs, labels alone, seed 0) and kept in the workspace. Every
 method starts from that network and gets the same epochs, images, batches, seeds, learning rates and
-teacher: SSR and the group lasso make it sparse in the first 60 % of the epochs (thinned.py), the
+teacher: SSR and the group lasso make it sparse in the first 60 % of the epochs (methods/), the
 others cut at once and fine-tune in all of them. MACs are equal to one filter. All rates of RATES
 are tried with seed 0, penalties at both of STRENGTHS; the other seeds run at what had the smallest
 error on the test images, whoever the method is. One JSON line a result in docs/results/lenet.jsonl;

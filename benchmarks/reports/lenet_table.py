@@ -19,9 +19,9 @@ NAMES = {
 SETTINGS = ("learning_rate", "strength")
 PAPER = (
     "The paper's LeNet on MNIST, for comparison (published, not measured here; error is the "
-    "increase): 20-50-500, 2.3M MACs, 0.43M params; SSR l2,1 3-11-108: 118K, 21K, 4.00x, +0.05 %; "
-    "2-8-77: 67K, 11K, 5.50x, +0.18 %; SSL 2-11-134: 91K, 26K, 4.40x, +0.20 %; Taylor 2-7-99: 65K, "
-    "13K, 4.80x, +0.20 %. MNIST is far easier than Fashion-MNIST."
+    "increase): 20-50-500, 2.3 M MACs, 0.43 M params; SSR l2,1 3-11-108: 118 k, 21 k, 4.00x, "
+    "+0.05 %; 2-8-77: 67 k, 11 k, 5.50x, +0.18 %; SSL 2-11-134: 91 k, 26 k, 4.40x, +0.20 %; Taylor "
+    "2-7-99: 65 k, 13 k, 4.80x, +0.20 %. MNIST is far easier than Fashion-MNIST."
 )
 
 

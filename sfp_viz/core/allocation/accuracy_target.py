@@ -44,8 +44,8 @@ def losing_at_most(problem: Problem, points: float = 1.0) -> Recipe:
     below, above = 0, int(np.floor(largest_reduction(problem) / _STEP)) + 1
     if (least := lost(0)) > points:
         raise PlanError(
-            f"What is fixed by hand is already predicted to lose {least:.1f} points, more than "
-            f"{points:g}. Allow more, or take ratios and filters set by hand back."
+            f"The manual edits alone are predicted to lose {least:.1f} points, more than "
+            f"{points:g}. Allow more, or undo manual ratios and filters."
         )
     while above - below > 1:
         middle = (below + above) // 2
@@ -57,7 +57,7 @@ def _sensitivity(problem: Problem) -> Sensitivity:
     sensitivity = problem.evidence.sensitivity
     if sensitivity is None or sensitivity.digest != problem.network.digest:
         raise RecipeError(
-            "To lose at most so many points, the sensitivity of these weights must be known. "
+            "To limit the loss of accuracy, the sensitivity of these weights must be known. "
             "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity'."
         )
     return sensitivity

@@ -88,15 +88,13 @@ def _range(group: FilterGroup, recipe: Recipe, edits: Edits, skipped: bool) -> t
     at_most = dict(edits.most).get(group.name, group.size)
     if group.protected:
         if ratio or gone or at_most < group.size:
-            raise PlanError(
-                f"'{group.name}' cannot be cut ({group.protection}). Take that edit back."
-            )
+            raise PlanError(f"'{group.name}' cannot be cut ({group.protection}). Undo that edit.")
         return group.size, group.size
     if group.name in edits.protected:
         return group.size, group.size
     most = group.size - len(gone)
     if most < 1:
-        raise PlanError(f"Every filter of '{group.name}' is marked to go; keep at least one.")
+        raise PlanError(f"Every filter of '{group.name}' is marked for removal; keep at least one.")
     if ratio is not None:
         kept = group.size - int(np.floor(ratio * group.size + 0.5))
         kept = min(max(kept, len(stay), 1), most)
@@ -113,8 +111,8 @@ def _at_most(group: FilterGroup, recipe: Recipe, units: int, fewest: int) -> int
     """A maximum by hand, on the recipe's steps where ``fewest`` units allow it."""
     if units < fewest:
         raise PlanError(
-            f"'{group.name}' may keep at most {units:,} filters, but {fewest:,} are to stay by "
-            "hand. Take one of the two back."
+            f"'{group.name}' may keep at most {units:,} filters, but {fewest:,} must be kept. Undo "
+            "one of the two edits."
         )
     stepped = units // recipe.rounding * recipe.rounding
     return stepped if stepped >= fewest else units

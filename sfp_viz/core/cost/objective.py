@@ -62,7 +62,7 @@ class Objective:
 def objective_of(network: Network, goal: str, table: LatencyTable | None = None) -> Objective:
     """The cost that a goal counts, as a function of the widths.
 
-    Equal to ``cost_of_widths`` to the last unit, or to ``latency.estimate``.
+    Equal to ``cost_of_widths`` to the last unit, or to ``latency_table.estimate``.
 
     Args:
         network: The network.

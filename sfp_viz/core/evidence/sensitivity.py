@@ -102,7 +102,9 @@ def collect_sensitivity(
         else:
             counts_of.setdefault(group, {})[kept] = right
     if base is None:
-        raise RecipeError("The whole network was not measured, so no loss can be told. Go on.")
+        raise RecipeError(
+            "The unpruned network was not measured, so no loss is known. Continue measuring."
+        )
     falling = {
         name: tuple(sorted(counts.items(), reverse=True)) for name, counts in counts_of.items()
     }

@@ -52,9 +52,9 @@ def check_plan(network: Network, plan: Plan) -> None:
             )
         if any(not 0 <= unit < group.size for unit in removal.filters):
             raise PlanError(
-                f"The plan cuts filters that '{group.name}' has not; it has filters 0 to "
+                f"The plan prunes filters that '{group.name}' does not have; it has filters 0 to "
                 f"{group.size - 1}. Make it again."
             )
         if len(removal.filters) >= group.size:
-            raise PlanError(f"The plan leaves '{group.name}' no filter; at least one must stay.")
+            raise PlanError(f"The plan leaves '{group.name}' no filter; at least one must be kept.")
         pruned.add(removal.group)

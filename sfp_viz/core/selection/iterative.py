@@ -75,8 +75,8 @@ def stage_request(problem: Problem, student: Network, left: Left, target: float)
       On the way the group loses as large a part of that as the target is of the last target, and
       the other groups always make up for it, so that each stage meets its target.
     - A maximum by hand is reached the same way, stage by stage.
-    - A filter marked to go goes in the first stage, one marked to stay stays; clusters by hand
-      hold for the filters that are left.
+    - A filter marked for removal is removed in the first stage, one marked to be kept never. Manual
+      clusters hold for the filters that are left.
 
     Args:
         problem: That of the original network.

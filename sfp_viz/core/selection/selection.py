@@ -76,8 +76,8 @@ def _checked(analysis: GroupAnalysis, labels: Sequence[int] | None) -> np.ndarra
     by_hand = np.array(labels)
     if by_hand.shape != own.shape or ((by_hand < 0) & (own >= 0)).any():
         raise PlanError(
-            f"The clusters by hand of '{analysis.group}' do not name one for each of its "
-            f"{len(own)} filters. Take that edit back."
+            f"The manual clusters of '{analysis.group}' do not have one label for each of its "
+            f"{len(own)} filters. Undo that edit."
         )
     return np.where(own < 0, -1, by_hand)
 

@@ -88,7 +88,7 @@ def test_together_groups_lose_more_than_either_and_at_most_everything(known):
 def test_points_may_come_in_any_order_and_again(plain, known):
     shuffled = [*reversed(POINTS), ("conv1", 12, 880)]
     assert collect_sensitivity(plain, Recipe(), shuffled, data="digits, test", images=1000) == known
-    with pytest.raises(RecipeError, match="whole network was not measured"):
+    with pytest.raises(RecipeError, match="unpruned network was not measured"):
         collect_sensitivity(plain, Recipe(), POINTS[1:], data="d", images=1000)
 
 

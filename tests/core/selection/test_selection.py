@@ -340,7 +340,7 @@ def test_filters_by_hand_that_do_not_fit_are_refused(analyzed, keep, remove):
 @pytest.mark.parametrize("labels", [(0, 1), (0, 0, 0, 0, -1), ()])
 def test_clusters_by_hand_that_do_not_fit_are_refused(analyzed, labels):
     group = analyzed(np.random.default_rng(11).normal(size=(5, 9)))
-    with pytest.raises(PlanError, match="clusters by hand of 'conv'"):
+    with pytest.raises(PlanError, match="manual clusters of 'conv'"):
         select(group, 3, Recipe(), labels=labels)
 
 
