@@ -434,7 +434,7 @@ def test_its_plan_opens_as_one_step_with_the_reason_of_every_filter(sparse_run, 
     assert not app.exception
     fates = next(d.value for d in app.dataframe if "plan" in d.value)["plan"]
     assert any(fate.startswith("pruned: ") and "(SSR, " in fate for fate in fates)
-    assert not any("by hand" in fate for fate in fates)
+    assert not any("removed manually" in fate for fate in fates)
     assert undo(app).session_state["session"].current.model == MODEL
 
 
