@@ -72,11 +72,16 @@ class Model:
             object.__setattr__(self, "base_digest", self.digest)
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """uint8 pixels [N, C, H, W] -> float32 input of the network."""
+        """uint8 pixels [N, C, H, W] -> float32 input of the network. Color becomes gray for
+        a network with one channel (ITU-R BT.601)."""
+        pixels = pixels.float() / 255
+        if pixels.shape[1] == 3 and self.input_shape[0] == 1:
+            weights = torch.tensor((0.299, 0.587, 0.114), device=pixels.device).view(1, 3, 1, 1)
+            pixels = (pixels * weights).sum(1, keepdim=True)
         shape = (1, -1, 1, 1)
         mean = torch.tensor(self.mean, device=pixels.device).view(shape)
         std = torch.tensor(self.std, device=pixels.device).view(shape)
-        return (pixels.float() / 255 - mean) / std
+        return (pixels - mean) / std
 
     def with_module(self, module: nn.Module, **changes: Any) -> Model:
         """The same network with other weights; the digest is worked out again."""

@@ -8,13 +8,15 @@ from sfp_viz.nets.model import Model
 
 
 def fits(model: Model, images: Images) -> bool:
-    """Whether the images have the size that the network takes.
+    """Whether the images have the size that the network takes; a gray network takes color
+    (``Model.normalize``).
 
     Args:
         model: The network.
         images: The images to check.
     """
-    return images.pixels.shape[1:] == model.input_shape
+    (channels, *size), (wanted, *needed) = images.pixels.shape[1:], model.input_shape
+    return size == needed and (channels == wanted or (channels, wanted) == (3, 1))
 
 
 def check_shape(model: Model, images: Images, *, purpose: str = "", least: int = 0) -> None:

@@ -19,62 +19,141 @@ def held_out(labels: np.ndarray) -> np.ndarray:
 def read_folder(
     path: Path, split: str, limit: int | None, *, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures in folders, one folder per class, as arrays.
+    """Pictures of a folder with one folder for each class.
 
-    The class folders lie in ``path/train`` and ``path/test`` (or ``val``), or in ``path`` itself;
-    then every fifth picture of each class is held out for testing.
+    Classes are numbered in the order of their names, the same in every split: by the folders of
+    ``path/train`` where there is one, else of all splits. Hidden folders and those that systems
+    leave behind ('.ipynb_checkpoints', '__MACOSX') are no classes.
 
     Args:
-        path: The folder.
+        path: The folder: class folders below ``path/train`` and ``path/test`` (or 'val'), or below
+            ``path`` itself; without splits, every fifth picture of each class is held out to test.
         split: 'train' or 'test'.
-        limit: How many pictures to read, spread evenly over all classes; None for all.
-        most: How many bytes they may take.
+        limit: How many pictures to read, spread over all classes; None for all.
+        most: How many bytes the pixels may take.
 
     Returns:
-        Pixels uint8 [N, 3, H, W] and labels int [N].
+        Pixels uint8 [N, 3, H, W], and labels int64 [N].
 
     Raises:
-        DataError: There are no class folders for the split, a picture cannot be read, the pictures
-            differ in size, or they take more than ``most`` bytes.
+        DataError: There are no class folders, a split has classes that training has not, a picture
+            is broken, pictures differ in size, or take too many bytes.
     """
-    from PIL.Image import DecompressionBombError
-    from torchvision.datasets import ImageFolder
-
-    is_unsplit = not any((path / name).is_dir() for name in ("train", "test", "val"))
-    path = path if is_unsplit else _split_folder(path, split)
-    try:
-        dataset = ImageFolder(str(path))
-        test = held_out(np.array(dataset.targets))
-        indices = np.flatnonzero(
-            np.ones_like(test) if not is_unsplit else test == (split == "test")
-        )
-        # spread evenly, so that all classes are among them
-        count = min(limit or len(indices), len(indices))
-        chosen = indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]
-        pairs, size = [], 0
-        for index in chosen:
-            picture, label = dataset[int(index)]
-            pairs.append((np.asarray(picture.convert("RGB")), label))
-            size += pairs[-1][0].nbytes
-            if size > most:
-                raise DataError(f"The pictures in {path} are larger than 2 GB. Use fewer.")
-    except (OSError, RuntimeError, ValueError, DecompressionBombError) as problem:
+    splits = {name: path / name for name in _SPLITS if (path / name).is_dir()}
+    chosen = _split_folder(path, split, splits) if splits else path
+    classes = _classes(path, splits or {"train": path})
+    files, labels = [], []
+    for label, name in enumerate(classes):
+        pictures = _pictures(chosen / name)
+        files += pictures
+        labels += [label] * len(pictures)
+    if not files:
         raise DataError(
-            f"The folder {path} has no readable class folders: {problem}. It needs one folder of "
-            "pictures per class."
+            f"The folder {chosen} has no readable class folders: it needs one folder for each "
+            "class, with its pictures. Choose such a folder."
+        )
+    every = np.array(labels)
+    test = held_out(every)
+    indices = np.flatnonzero(np.ones_like(test) if splits else test == (split == "test"))
+    if not len(indices):
+        raise DataError(f"The folder {path} has too few pictures to hold some out. Add more.")
+    # spread evenly, so that all classes are among them
+    count = min(limit or len(indices), len(indices))
+    indices = indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]
+    pixels, size = [], 0
+    for index in indices:
+        pixels.append(_read(files[index], path))
+        size += pixels[-1].nbytes
+        if size > most:
+            raise DataError(f"The pictures in {chosen} take more than 2 GB. Use fewer.")
+        if pixels[-1].shape != pixels[0].shape:
+            here, there = (_size_text(picture) for picture in (pixels[-1], pixels[0]))
+            raise DataError(
+                f"The pictures in {chosen} differ in size: {files[index].relative_to(path)} has "
+                f"{here}, the first one {there} pixels. Bring them to one size first."
+            )
+    stacked = np.stack(pixels).transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(stacked), every[indices]
+
+
+_SPLITS = ("train", "test", "val", "valid", "validation")
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+_LEFT_BEHIND = {"__MACOSX", "__pycache__", "lost+found", "@eaDir", "$RECYCLE.BIN"}
+
+
+def _class_folders(path: Path) -> list[str]:
+    """Names of the folders that are classes, in their order."""
+    return sorted(
+        folder.name
+        for folder in path.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".") and folder.name not in _LEFT_BEHIND
+    )
+
+
+def _classes(path: Path, splits: dict[str, Path]) -> list[str]:
+    """Names of the classes of all splits."""
+    named = {name: [c for c in _class_folders(folder) if _pictures(folder / c)]
+             for name, folder in splits.items()}  # fmt: skip
+    if "train" not in named:
+        return sorted({name for names in named.values() for name in names})
+    for name, classes in named.items():
+        if strangers := sorted(set(classes) - set(named["train"])):
+            raise DataError(
+                f"The folder {path / name} has the class '{strangers[0]}', which {path / 'train'} "
+                "has not, so its classes cannot be numbered as in training. Add the folder there, "
+                "or take this one away."
+            )
+    return named["train"]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures below a class folder, in the order of their names."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )
+
+
+def _read(file: Path, path: Path) -> np.ndarray:
+    """A picture as uint8 [H, W, 3]; 16-bit gray values are scaled, not cut off."""
+    from PIL import Image
+    from PIL.Image import DecompressionBombError
+
+    try:
+        with Image.open(file) as picture:
+            if picture.mode.startswith("I") or picture.mode == "F":
+                values = np.asarray(picture).astype(np.float64)
+                gray = _gray(values, is_float=picture.mode == "F")
+                return np.repeat(gray[:, :, None], 3, axis=2)
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, EOFError, DecompressionBombError) as problem:
+        raise DataError(
+            f"The picture {file.relative_to(path)} in {path} is no readable image: {problem}. "
+            "Replace it or take it away."
         ) from problem
-    if len({pixels.shape for pixels, _ in pairs}) > 1:
-        raise DataError(f"The pictures in {path} differ in size. Resize them to one size first.")
-    pixels = np.stack([pixels for pixels, _ in pairs]).transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(pixels), np.array([y for _, y in pairs])
 
 
-def _split_folder(path: Path, split: str) -> Path:
+def _gray(values: np.ndarray, *, is_float: bool) -> np.ndarray:
+    """Gray values of 16 bits, or from 0 to 1, as uint8."""
+    largest = values.max(initial=0.0)
+    most = (1.0 if largest <= 1 else 255.0) if is_float else 65535.0 if largest > 255 else 255.0
+    return np.clip(np.round(values * (255.0 / most)), 0, 255).astype(np.uint8)
+
+
+def _size_text(picture: np.ndarray) -> str:
+    return f"{picture.shape[0]} x {picture.shape[1]}"
+
+
+def _split_folder(path: Path, split: str, splits: dict[str, Path]) -> Path:
     """The folder of a split; 'val' serves as 'test' where there is no 'test'."""
-    for name in ("test", "val") if split == "test" else ("train",):
-        if (path / name).is_dir():
-            return path / name
+    names = ("train",) if split == "train" else _SPLITS[1:]
+    for name in names:
+        if name in splits:
+            return splits[name]
     raise DataError(
         f"The folder {path} has splits, but none for '{split}'. Add a folder "
-        f"'{split}'{' or val' if split == 'test' else ''} with one folder per class."
+        f"'{split}'{' or val' if split == 'test' else ''} with one folder for each class."
     )

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -293,3 +294,57 @@ def test_a_folder_with_train_and_val_tests_on_val_and_one_with_train_alone_is_re
     pictures(places / "birds" / "val", count=2)
     assert len(load_data(str(places / "birds"), "test")) == 4
     assert len(load_data(str(places / "birds"), "train")) == 6
+
+
+def test_classes_are_numbered_the_same_in_every_split(places):
+    root = places / "split"
+    pictures(root / "train", sizes=((6, 5),) * 3, count=2)
+    pictures(root / "test", sizes=((6, 5),) * 3, count=2)
+    shutil.rmtree(root / "test" / "class1")
+    assert load_data(str(root), "test").labels.tolist() == [0, 0, 2, 2]
+    (root / "test" / "other").mkdir()
+    Image.new("L", (6, 5)).save(root / "test" / "other" / "0.png")
+    with pytest.raises(DataError, match="has the class 'other'"):
+        load_data(str(root), "train")
+
+
+@pytest.mark.parametrize("name", ["__MACOSX", ".ipynb_checkpoints", ".git", "notes"])
+def test_folders_that_systems_leave_behind_are_no_classes(places, name):
+    pictures(places / "mine")
+    (places / "mine" / name).mkdir()
+    (places / "mine" / name / "._0.png").write_bytes(b"\0\5\26\7")
+    images = load_data(str(places / "mine"))
+    assert set(images.labels) == {0, 1}
+
+
+def test_a_broken_picture_is_named(places):
+    pictures(places / "mine", sizes=((60, 50),) * 2, count=10)
+    broken = places / "mine" / "class1" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:70])
+    with pytest.raises(DataError, match=r"class1.3\.png"):
+        load_data(str(places / "mine"))
+
+
+def test_gray_pictures_of_16_bits_keep_their_shades(places):
+    values = np.linspace(0, 65535, 30).reshape(5, 6).astype(np.uint16)
+    for index in range(5):
+        folder = places / "deep" / "a"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(folder / f"{index}.png")
+    pixels = load_data(str(places / "deep")).pixels[0]
+    assert pixels.shape == (3, 5, 6)
+    np.testing.assert_allclose(pixels[0], values / 257, atol=0.51)
+
+
+def test_a_gray_network_takes_a_folder_of_pictures(places):
+    from sfp_viz.nets.evaluation.measure import measure_accuracy
+    from sfp_viz.nets.io.load import load_model
+
+    digits = load_data("digits", "test")
+    for index, (pixels, label) in enumerate(zip(digits.pixels, digits.labels, strict=True)):
+        folder = places / "gray" / "test" / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[0]).save(folder / f"{index:03}.png")
+    model = load_model("lenet5_digits")
+    folders = measure_accuracy(model, load_data(str(places / "gray"), "test"))
+    assert folders.accuracy == measure_accuracy(model, digits).accuracy
