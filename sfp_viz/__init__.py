@@ -48,7 +48,8 @@ _HOMES = {
     "measure_accuracy": "nets.evaluation.measure",
     "measure_latency": "nets.evaluation.measure",
     "export_onnx": "nets.io.export",
-    "export_torch": "nets.io.export",
+    "export_pt2": "nets.io.exported_file",
+    "export_torch": "nets.io.exported_file",
     "figures": "figures",
 }
 _MODULES = {"recipes", "figures"}
@@ -75,6 +76,7 @@ __all__ = [
     "analyze",
     "cost",
     "export_onnx",
+    "export_pt2",
     "export_torch",
     "figures",
     "finetune",
@@ -117,7 +119,8 @@ if TYPE_CHECKING:
     from sfp_viz.nets.data.datasets import Images, load_data
     from sfp_viz.nets.evaluation.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.evaluation.observe import observe
-    from sfp_viz.nets.io.export import export_onnx, export_torch
+    from sfp_viz.nets.io.export import export_onnx
+    from sfp_viz.nets.io.exported_file import export_pt2, export_torch
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.io.model_file import save_model
     from sfp_viz.nets.model import Model

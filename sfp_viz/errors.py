@@ -11,6 +11,14 @@
 Each message says what happened, where, why, and what to do next, in plain sentences.
 """
 
+# makes a file of any network that opens here; shown by the app, and at the end of the error of a
+# file that cannot be opened
+EXPORT_LINES = """\
+shapes = ({0: torch.export.Dim("batch")},)
+program = torch.export.export(model.eval(), (torch.zeros(2, 3, 224, 224),), dynamic_shapes=shapes)
+torch.export.save(program, "model.pt2")"""
+EXPORT_ADVICE = "Any convolutional network opens as a .pt2 file. Write one where its code runs:"
+
 
 class SfpError(Exception):
     """A problem that a person can understand and mend; its text is shown as it is."""

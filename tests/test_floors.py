@@ -37,8 +37,8 @@ ORDER = {
         {"training", "selection", "comparison"},
     ),
     "nets": (
-        {"model"}, {"data", "zoo"}, {"tracing"}, {"io", "pruning"}, {"stripes", "evaluation"},
-        {"training"}, {"sparsity"},
+        {"model"}, {"exported"}, {"data", "zoo"}, {"tracing"}, {"io", "pruning"},
+        {"stripes", "evaluation"}, {"training"}, {"sparsity"},
     ),
 }  # fmt: skip
 MOST_MODULES = 14  # in one folder, its __init__.py aside

@@ -225,9 +225,9 @@ def onnx_file(source: Source) -> File:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def torch_file(source: Source) -> File:
     """The .pt2 program of torch.export, reloaded and compared."""
-    from sfp_viz.nets.io.export import export_torch
+    from sfp_viz.nets.io.exported_file import export_pt2
 
-    return _file(source, export_torch, "pt2")
+    return _file(source, export_pt2, "pt2")
 
 
 def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> File:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from sfp_viz.errors import SfpError
+from sfp_viz.errors import EXPORT_ADVICE, EXPORT_LINES, SfpError
 
 
 @contextmanager
@@ -33,7 +33,10 @@ def show(problem: SfpError) -> None:
     """Draw the text of an error as plain text: names from a file are never read as markup."""
     from sfp_viz.text.plan.feasibility import error_text
 
-    st.error(plain(error_text(problem)), icon=":material/error:")
+    sentence, advice, _ = error_text(problem).partition(EXPORT_ADVICE)
+    st.error(plain(f"{sentence.strip()} {advice}".strip()), icon=":material/error:")
+    if advice:
+        st.code(EXPORT_LINES, language="python", wrap_lines=True)
 
 
 def plain(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,22 +55,30 @@ def data(as_json: bool) -> None:
 @click.option(
     "--input-shape", type=(int, int, int), help="Channels, height and width of its images."
 )
+@click.option("--input", "images", metavar="CxHxW", help="The same in one word, such as 3x32x32.")
+@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A state dict for a network of your own code.")  # fmt: skip
 @with_json
 def import_(
     net: str,
     architecture: str | None,
     arguments: tuple[str, ...],
     input_shape: tuple[int, int, int] | None,
+    images: str | None,
+    weights: Path | None,
     as_json: bool,
 ) -> None:
     """Copy NET into the workspace, and print its digest.
 
-    Other commands take the digest as NET.
+    Other commands take the digest as NET. NET may also be package.module:factory, a function or
+    class of your own code that builds a network: it is run here, and torch.export writes down what
+    it builds, so that the app opens it without the code.
     """
     import json
 
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.io.model_store import import_model
+    from sfp_viz.nets.io.own_code import is_factory, model_from_factory
 
     values: dict[str, Any] = {}
     for word in arguments:
@@ -77,8 +87,32 @@ def import_(
             values[key] = json.loads(text)
         except ValueError:
             values[key] = text
-    model = load_model(
-        net, architecture=architecture, arguments=values or None, input_shape=input_shape
-    )
+    shape = _image_shape(images) if images else input_shape
+    if is_factory(net) and not Path(net).is_file():
+        if shape is None:
+            raise click.UsageError("Say the size of its images: --input 3x32x32.")
+        model = model_from_factory(net, weights=weights, input_shape=shape)
+    elif weights:
+        raise click.UsageError("--weights is for own code: sfp-viz import package.module:factory.")
+    else:
+        model = load_model(
+            net, architecture=architecture, arguments=values or None, input_shape=shape
+        )
     digest = import_model(home(), model)
-    print_result({"digest": digest, "name": model.name}, digest, as_json=as_json)
+    notes = list(model.arguments.get("program", {}).get("notes", ()))
+    result = {"digest": digest, "name": model.name, "notes": notes}
+    if not as_json:
+        for note in notes:
+            click.echo(note, err=True)
+    print_result(result, digest, as_json=as_json)
+
+
+def _image_shape(text: str) -> tuple[int, int, int]:
+    """Channels, height and width out of '3x32x32'."""
+    numbers = re.fullmatch(r"(\d{1,6})x(\d{1,6})x(\d{1,6})", text)
+    if not numbers:
+        raise click.UsageError(
+            f"--input is channels, height and width, such as 3x32x32, not {text}."
+        )
+    channels, height, width = (int(n) for n in numbers.groups())
+    return channels, height, width

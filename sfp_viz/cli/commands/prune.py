@@ -140,7 +140,9 @@ def measure(
 @click.command()
 @click.argument("net")
 @click.option("--onnx", type=_FILE, help="Write ONNX, checked with onnxruntime.")
-@click.option("--torch", "program", type=_FILE, help="Write a torch.export program (.pt2).")
+@click.option(
+    "--pt2", "--torch", "program", type=_FILE, help="Write a torch.export program (.pt2)."
+)
 @click.option(
     "--safetensors", "weights", type=_FILE, help="Write a safetensors file that is a NET."
 )
@@ -165,10 +167,11 @@ def export(
     The largest difference between its outputs and those of the written file is measured.
     """
     if not (onnx or program or weights or recipe):
-        raise click.UsageError("Choose what to write: --onnx, --torch, --safetensors or --recipe.")
+        raise click.UsageError("Choose what to write: --onnx, --pt2, --safetensors or --recipe.")
     from sfp_viz.core.plan.plan import recipe_to_json
     from sfp_viz.files import write_text
     from sfp_viz.nets.io import export as writer
+    from sfp_viz.nets.io.exported_file import export_pt2
     from sfp_viz.nets.stripes.striped_file import save_as_it_runs
 
     model = _with_stripes(find_model(net), net, stripes)
@@ -182,7 +185,7 @@ def export(
         save_as_it_runs(model, weights)
         written[str(weights)] = {"difference": 0.0}
     if program:
-        written[str(program)] = {"difference": writer.export_torch(model, program)}
+        written[str(program)] = {"difference": export_pt2(model, program)}
     if onnx:
         written[str(onnx)] = {"difference": writer.export_onnx(model, onnx)}
     lines = []

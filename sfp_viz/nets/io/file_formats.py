@@ -8,14 +8,13 @@ from typing import Literal
 
 from sfp_viz.errors import ModelError
 
-Format = Literal["torch", "old torch", "safetensors", "onnx"]
+Format = Literal["torch", "old torch", "safetensors", "onnx", "pt2"]
 SUFFIXES = (
     "safetensors", "pt", "pth", "th", "tar", "ckpt", "bin", "model", "onnx", "pt2", "pkl",
     "weights",
 )  # fmt: skip
 _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 SAVE = "torch.save(model.state_dict(), 'weights.pth')"
-EXPORT = "torch.export.save(torch.export.export(model.eval(), (images,)), 'network.pt2')"
 WAY_OUT = f"Where the network is in Python, save its weights there with {SAVE}."
 _NO_TORCH = f"Convert it to PyTorch; then {SAVE} makes a file that opens."
 # how a file begins -> what it is, and what to do
@@ -92,10 +91,7 @@ def _zip_format(path: Path) -> Format:
         raise ModelError(damaged_text(path)) from problem
     ends = {name.rpartition("/")[2] for name in names}
     if "archive_format" in ends or "serialized_exported_program.json" in ends:
-        raise ModelError(
-            f"The file {path.name} is an exported program of torch.export (.pt2), not weights. "
-            f"Give it the ending .pt2, or save the weights alone with {SAVE}."
-        )
+        return "pt2"
     if "constants.pkl" in ends:
         raise refusal(
             path, "an exported program (TorchScript), which holds code and is never run here",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sfp_viz.errors import ModelError
+from sfp_viz.errors import EXPORT_ADVICE, EXPORT_LINES, ModelError
 from sfp_viz.nets.io import samples
-from sfp_viz.nets.io.file_formats import EXPORT, SUFFIXES, format_of
+from sfp_viz.nets.io.exported_file import load_exported
+from sfp_viz.nets.io.file_formats import SUFFIXES, format_of
+from sfp_viz.nets.io.load_into import load_into
 from sfp_viz.nets.io.model_file import check_size, load_saved, read_header
 from sfp_viz.nets.io.state_dict import read_state
 from sfp_viz.nets.model import Model, Source
@@ -40,6 +43,7 @@ def load_model(
     input_shape: tuple[int, int, int] | None = None,
     preprocessing: Chosen | None = None,
     explore: bool = False,
+    into: nn.Module | None = None,
 ) -> Model:
     """Open a sample, a network by the name of its architecture, or a file of weights.
 
@@ -48,8 +52,9 @@ def load_model(
     Args:
         source: A sample's name; 'torchvision:resnet18' (or 'resnet18'), 'timm:NAME' or one of our
             own architectures ('cifar_alexnet'), untrained: their weights are drawn with seed 0; or
-            a file: our safetensors, or a state dict under any usual ending, wrapped as trainings
-            write it. ``Model.source`` says which of its entries went where and what was left out.
+            a file: our safetensors, a program of torch.export (.pt2), or a state dict under any
+            usual ending, wrapped as trainings write it. ``Model.source`` says which of its
+            entries went where and what was left out.
         architecture: What a state dict belongs to, where its layers do not tell.
         arguments: Those of the architecture.
         input_shape: Size of the images: (channels, height, width).
@@ -57,6 +62,8 @@ def load_model(
             left out, the usual one of the architecture, which is a guess until it is measured.
         explore: Open weights whose architecture is unknown too (and ONNX files): their filters can
             be seen and clustered, and not cut.
+        into: A module of the caller's own code: a copy of it gets the file's weights, and is made
+            narrower where the file's network was pruned.
 
     Raises:
         ModelError: In one sentence, for whatever cannot be opened.
@@ -65,8 +72,10 @@ def load_model(
     path = Path(os.path.expanduser(source))
     if name in samples.sample_names():
         model = load_saved(samples.sample_path(name))
+    elif into is not None:
+        model = load_into(path, into, input_shape)
     elif path.is_file() or path.suffix.lower().lstrip(".") in SUFFIXES:
-        model = _load_file(path, architecture, arguments, input_shape, explore)
+        model = _opened(path, architecture, arguments, input_shape, explore)
     else:
         model = _untrained(name, arguments or {}, input_shape)
     if input_shape and tuple(input_shape) != model.input_shape:
@@ -75,6 +84,17 @@ def load_model(
         return model
     mean, std = preprocessing_named(preprocessing, model.input_shape[0])
     return replace(model, mean=mean, std=std, source=replace(model.source, known=True))
+
+
+def _opened(path: Path, *options: Any) -> Model:
+    """``_load_file``, whose errors end with the lines that write a file of any network."""
+    try:
+        return _load_file(path, *options)
+    except ModelError as problem:
+        if not path.is_file():
+            raise
+        lines = textwrap.indent(EXPORT_LINES, "    ")
+        raise ModelError(f"{problem}\n\n{EXPORT_ADVICE}\n\n{lines}") from problem
 
 
 def _resized(model: Model, shape: tuple[int, int, int]) -> Model:
@@ -142,6 +162,8 @@ def _load_file(
     kind = format_of(path)
     if kind == "safetensors" and read_header(path):
         return load_saved(path)
+    if kind == "pt2":
+        return load_exported(path, input_shape)
     state = read_state(path)
     name = re.sub(r"\.(pth|pt|ckpt|th)$", "", path.stem)
     if not any(tensor.ndim == 4 for tensor in state.values()):
@@ -150,7 +172,7 @@ def _load_file(
         if kind == "onnx":
             raise ModelError(
                 f"The file {path.name} is an ONNX file, which holds the weights of a network that "
-                f"cannot be cut here. Export it from Python with {EXPORT}."
+                f"cannot be cut here. Export it as .pt2."
             )
         return _recognized(path.name, name, state, architecture, arguments, input_shape)
     except ModelError as problem:
@@ -226,7 +248,7 @@ def _guess(
             raise ModelError(
                 f"The weights in {name} fit no known architecture; "
                 f"{reason if guess.unknown else nearest}. Name the architecture they belong to, "
-                f"or export the network from Python with {EXPORT}."
+                "or export the network as .pt2."
             )
         return guess
     named = architecture if ":" in architecture else _full_name(architecture)

@@ -28,15 +28,16 @@ _MOST_PLANS = 100
 
 
 def save_model(model: Model, path: str | Path) -> None:
-    """Write ``model`` to one safetensors file; the whole file appears at once.
+    """Write ``model`` to one safetensors file; the whole file appears at once. A network of the
+    caller's own code is written down with torch.export.
 
     Args:
         model: The network.
         path: The file; its folder is made.
 
     Raises:
-        ModelError: The network has no architecture that can be built by name, is no longer what
-            that builds, or the file cannot be written.
+        ModelError: The network is no longer what its architecture builds, torch.export cannot
+            follow the caller's code, or the file cannot be written.
     """
     path = Path(path)
     content = model_bytes(model)
@@ -54,13 +55,10 @@ def model_bytes(model: Model) -> bytes:
     import torch
     from safetensors.torch import load, save
 
+    from sfp_viz.nets.exported.from_module import as_exported
+
     if model.architecture is None:
-        raise ModelError(
-            f"The network '{model.name}' was built by your own code, which a file does not "
-            "contain, so it could not be opened again. Give it an architecture by name "
-            "(Model(..., architecture='torchvision:resnet18', arguments={...})), or keep "
-            "module.state_dict() with your code."
-        )
+        model = as_exported(model)
     state = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.module.state_dict().items()
@@ -207,7 +205,7 @@ def _rebuilt(state: Mapping[str, Any], header: Mapping[str, Any], name: str) -> 
     from sfp_viz.nets.zoo import build
     from sfp_viz.nets.zoo.bare_weights import BARE, BareWeights
 
-    facts = _facts(header, name)
+    facts = facts_of(header, name)
     if facts["architecture"] == BARE:
         reason = " ".join(facts["source"].assumptions)
         return Model(BareWeights(state, reason), **facts)
@@ -241,7 +239,7 @@ def check_size(path: Path) -> None:
         )
 
 
-def _facts(header: Mapping[str, Any], name: str) -> dict[str, Any]:
+def facts_of(header: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The header's entries as arguments of Model, each of the type that Model wants."""
     try:
         channels, height, width = (int(n) for n in header["input_shape"])

@@ -42,7 +42,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
 
     Args:
         home: The workspace.
-        model: The network.
+        model: The network; one of the caller's own code is kept as torch.export writes it down.
         network: Its reading; made here when left out.
 
     Raises:
@@ -51,6 +51,10 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
     """
     from sfp_viz.nets.tracing.read_network import read_network
 
+    if model.architecture is None:
+        from sfp_viz.nets.exported.from_module import as_exported
+
+        model = as_exported(model)
     folder = _folder(home, model.digest)
     is_stored = (folder / READING).is_file() and (folder / WEIGHTS).is_file()
     if is_stored and covers_all((folder / READING).read_text(encoding="utf-8", errors="replace")):

@@ -63,7 +63,7 @@ class _LeftOutMapping(_LeftOut):
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .safetensors file, one of torch.save, or an ONNX file, without wrappers'
+    """The state dict in a .safetensors file, one of torch.save, a .pt2 or an ONNX file, without wrappers'
     prefixes and without a running average that stands beside the weights; where it stands alone,
     it counts.
 
@@ -82,6 +82,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
         from sfp_viz.nets.io.onnx_weights import read_onnx
 
         return _tensors(read_onnx(path), path.name)
+    if kind == "pt2":
+        from sfp_viz.nets.exported.read import read_pt2
+
+        return _tensors(read_pt2(path, path.name)[0].state_dict(), path.name)
     content = _unpickled(path, is_zip=kind == "torch")
     if isinstance(content, _LeftOut):
         raise ModelError(objects_text(path))

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.exported.module import ARCHITECTURE as EXPORTED
+from sfp_viz.nets.exported.module import build_exported
 from sfp_viz.nets.zoo.plain_network import PlainNetwork
 from sfp_viz.nets.zoo.published_architectures import (
     CifarAlexNet,
@@ -137,12 +139,15 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
     """Build an untrained module from the name and arguments of a card; no weights are downloaded.
 
     Args:
-        architecture: A key of ``ARCHITECTURES``, ``torchvision:<name>`` or ``timm:<name>``.
-        arguments: Keyword arguments of its constructor.
+        architecture: A key of ``ARCHITECTURES``, ``torchvision:<name>``, ``timm:<name>``, or
+            'exported'.
+        arguments: Keyword arguments of its constructor; of 'exported', the program of a .pt2 file.
 
     Raises:
         ModelError: The name or an argument is unknown.
     """
+    if architecture == EXPORTED:
+        return build_exported(arguments)
     source, _, name = architecture.rpartition(":")
     try:
         if source == "torchvision":

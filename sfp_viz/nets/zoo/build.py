@@ -235,6 +235,8 @@ def _add_bias(module: nn.Module, name: str, shapes: Mapping[str, Shape]) -> None
 
 
 def _check_arguments(architecture: str, arguments: Mapping[str, Any]) -> None:
+    if architecture == architectures.EXPORTED:  # checked where its program is read
+        return
     if len(architecture) > 200 or len(arguments) > 32:
         raise ModelError(
             "The architecture's name or arguments are too long. Give a name of up to 200 "

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from sfp_viz.errors import ModelError, SfpError
+from sfp_viz.errors import EXPORT_ADVICE, EXPORT_LINES, ModelError, SfpError
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.session import state
 
-SUFFIXES = ("safetensors", "pt", "pth", "th")
+SUFFIXES = ("pt2", "safetensors", "pt", "pth", "th")
 BY_NAME = (
     "torchvision:resnet18", "torchvision:resnet34", "torchvision:resnet50", "torchvision:vgg16_bn",
     "torchvision:alexnet", "torchvision:googlenet", "torchvision:mobilenet_v2",
@@ -63,11 +63,15 @@ def name_form() -> None:
 
 
 def file_form() -> None:
-    """Weights from a file."""
+    """A network or weights from a file."""
     upload = st.file_uploader(
-        "Weights", type=list(SUFFIXES), key=f"upload {state.revision()}",
-        help="A state_dict (.pt, .pth, .th, .safetensors) or a file exported by this app",
+        "Network or weights", type=list(SUFFIXES), key=f"upload {state.revision()}",
+        help="A program of torch.export (.pt2), a state_dict (.pt, .pth, .th, .safetensors), or a "
+        "file exported by this app",
     )  # fmt: skip
+    with st.expander("Export any network of your own"):
+        st.markdown(problems.plain(EXPORT_ADVICE))
+        st.code(EXPORT_LINES, language="python", wrap_lines=True)
     architecture = st.selectbox(
         "Architecture",
         (AUTOMATIC, *BUILT_IN, *BY_NAME),
@@ -146,7 +150,7 @@ def import_network(source, **options) -> str:
         )
     suffix = Path(source.name).suffix.lower()
     if suffix.lstrip(".") not in SUFFIXES:
-        raise ModelError(f"Weights must be a file of type {', '.join(SUFFIXES)}.")
+        raise ModelError(f"The file must be of type {', '.join(SUFFIXES)}.")
     title = clean(Path(source.name).stem) or "weights"
     with tempfile.TemporaryDirectory(prefix="sfp-viz-") as folder:
         path = Path(folder) / f"{title}{suffix}"

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.exported.from_module import quiet
 from sfp_viz.nets.io import export
-from sfp_viz.nets.io.export import export_onnx, export_torch, parity
+from sfp_viz.nets.io.export import export_onnx, parity
+from sfp_viz.nets.io.exported_file import export_torch
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.zoo.build import build
 from tests.tiny import randomize
@@ -98,7 +100,7 @@ def test_the_network_in_memory_is_left_as_it_was(tmp_path):
 def test_only_the_exporters_own_deprecations_are_silenced():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with export._quiet():
+        with quiet():
             warnings.warn_explicit("old", DeprecationWarning, "torch/x.py", 1, "torch.onnx.x")
             with pytest.raises(UserWarning):
                 warnings.warn_explicit("look", UserWarning, "torch/x.py", 1, "torch.onnx.x")

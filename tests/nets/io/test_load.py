@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from sfp_viz.errors import ModelError
+from sfp_viz.errors import EXPORT_ADVICE, EXPORT_LINES, ModelError
 from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.evaluation.measure import measure_accuracy
 from sfp_viz.nets.io import samples as shelf
@@ -196,7 +196,7 @@ def test_timm_names_bring_their_own_preprocessing():
 
 
 def one_sentence(caught):
-    text = str(caught.value)
+    text = str(caught.value).partition(f"\n\n{EXPORT_ADVICE}")[0]
     assert "\n" not in text
     assert len(text) < 500
     return text
@@ -275,13 +275,17 @@ def test_a_file_without_a_state_dict_gives_one_sentence(tmp_path, content):
         load_model(tmp_path / "odd.pt")
 
 
-def test_an_exported_program_is_named_as_what_it_is(tmp_path):
-    path = tmp_path / "script.pt"
-    program = torch.export.export(nn.Linear(2, 2), (torch.zeros(1, 2),))
-    torch.export.save(program, path.with_suffix(".pt2"))
-    path.with_suffix(".pt2").replace(path)
-    with pytest.raises(ModelError, match="exported program"):
-        load_model(path)
+def test_a_file_that_cannot_be_opened_shows_the_lines_that_write_one_that_can(tmp_path):
+    (tmp_path / "notes.pt").write_text("these are not the weights you are looking for")
+    with pytest.raises(ModelError) as caught:
+        load_model(tmp_path / "notes.pt")
+    for line in EXPORT_LINES.splitlines():
+        assert f"\n    {line}" in str(caught.value)
+    model = build.build("cifar_resnet", {"blocks": 1})
+    names = {"torch": torch, "model": model}
+    lines = EXPORT_LINES.replace("224", "32").replace("model.pt2", str(tmp_path / "model.pt2"))
+    exec(lines, names)  # as a person runs them
+    assert load_model(tmp_path / "model.pt2").classes == 10
 
 
 @pytest.mark.parametrize(

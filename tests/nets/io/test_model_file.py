@@ -125,9 +125,21 @@ def test_the_header_is_read_without_the_weights(tmp_path):
     assert read_header(tmp_path / "plain.safetensors") == {}
 
 
-def test_a_network_of_own_code_is_not_saved_and_the_message_says_what_to_do(tmp_path):
-    model = replace(resnet(), architecture=None)
-    with pytest.raises(ModelError, match=r"does not contain.*architecture="):
+class Branching(nn.Module):
+    """Own code that torch.export cannot follow."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, images):
+        maps = self.conv(images).mean((2, 3))
+        return maps if maps.sum() > 0 else -maps
+
+
+def test_a_network_of_own_code_that_cannot_be_saved_says_what_to_do(tmp_path):
+    model = Model(Branching(), name="branching", input_shape=(3, 8, 8))
+    with pytest.raises(ModelError, match=r"holds no code.*into=module"):
         save_model(model, tmp_path / "own.safetensors")
     assert not list(tmp_path.iterdir())
 

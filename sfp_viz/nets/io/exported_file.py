@@ -1,0 +1,115 @@
+"""A .pt2 file as a Model, and a Model as a .pt2 file that other programs open too."""
+
+from __future__ import annotations
+
+import copy
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from sfp_viz.errors import ModelError
+from sfp_viz.files import write_bytes
+from sfp_viz.nets.exported.archive import EXTRA
+from sfp_viz.nets.exported.from_module import export_program, quiet
+from sfp_viz.nets.exported.module import ARCHITECTURE, arguments_of
+from sfp_viz.nets.exported.read import read_pt2
+from sfp_viz.nets.io.model_file import check_size, facts_of, header_of
+from sfp_viz.nets.model import Model, Source
+from sfp_viz.nets.zoo import build
+
+BATCHES = (1, 3, 32)  # at which files are compared with their network
+LARGEST_DIFFERENCE = 1e-4
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def load_exported(path: Path, input_shape: tuple[int, int, int] | None = None) -> Model:
+    """The network in a .pt2 file of torch.export, under its author's names.
+
+    Args:
+        path: The file.
+        input_shape: (channels, height, width) of the images; None takes those of the export.
+
+    Raises:
+        ModelError: It is damaged, unsafe or of a kind that is not followed here, or has no 2-D
+            convolution.
+    """
+    check_size(path)
+    module, program, header = read_pt2(path, path.name)
+    if not any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):
+        raise ModelError(
+            f"The network in {path.name} has no 2-D convolution with weights of its own, so there "
+            "are no filters to look into."
+        )
+    channels, height, width = program.input_shape
+    shape = input_shape or (channels, height, width)
+    facts = facts_of(header, path.name) if header else {}
+    if facts.get("input_shape") != shape:
+        mean, std = _IMAGENET if shape[0] == 3 else ((), ())
+        source = Source(assumptions=program.notes, known=False)
+        facts = {"name": path.stem, "mean": mean, "std": std, "source": source}
+    facts |= {"architecture": ARCHITECTURE, "arguments": arguments_of(program), "added_biases": ()}
+    classes = build.try_forward(module, shape).shape[1]
+    return Model(module, **{**facts, "input_shape": shape, "classes": classes})
+
+
+def export_pt2(model: Model, path: str | Path) -> float:
+    """Write ``model`` as a .pt2 program of torch.export, for any number of images.
+
+    ``load_model`` opens it again, with the plans and preprocessing that the file holds beside the
+    program.
+
+    Args:
+        model: The network.
+        path: The file to write.
+
+    Returns:
+        The largest absolute difference of the reloaded program's outputs, measured on noise at
+        batches of 1, 3 and 32.
+
+    Raises:
+        ModelError: The network cannot be exported or differs by more than 1e-4; then no file is
+            left.
+    """
+    header = header_of(replace(model, architecture=ARCHITECTURE, arguments={}))
+    archive = io.BytesIO()
+    try:
+        program = export_program(model.module, model.input_shape)
+        with quiet():
+            torch.export.save(program, archive, extra_files={EXTRA: header})
+            archive.seek(0)
+            reloaded = torch.export.load(archive).module()
+        difference = _difference(model, reloaded)
+    except Exception as problem:  # torch.export raises whatever its passes raise
+        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
+        raise ModelError(
+            f"The network '{model.name}' cannot be exported as torch.export: {reason}. Save it as "
+            "safetensors instead."
+        ) from problem
+    if not difference <= LARGEST_DIFFERENCE:
+        raise ModelError(
+            f"The outputs of the exported program of '{model.name}' differ from the network's by "
+            f"{difference:.2g}, more than {LARGEST_DIFFERENCE:g}, so it was not kept. Save the "
+            "network as safetensors instead."
+        )
+    try:
+        write_bytes(Path(path), archive.getvalue(), durable=False, parents=True)
+    except OSError as problem:
+        raise ModelError(f"The file {path} cannot be written: {problem}.") from problem
+    return difference
+
+
+def _difference(model: Model, program: torch.nn.Module) -> float:
+    module = copy.deepcopy(model.module).cpu().eval()
+    largest = 0.0
+    for batch in BATCHES:
+        draw = torch.Generator().manual_seed(0)
+        images = torch.randn(batch, *model.input_shape, generator=draw)
+        with torch.inference_mode():
+            largest = max(largest, float((module(images) - program(images)).abs().max()))
+    return largest
+
+
+export_torch = export_pt2  # its name in version 0.1
