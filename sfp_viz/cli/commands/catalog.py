@@ -111,8 +111,6 @@ def _image_shape(text: str) -> tuple[int, int, int]:
     """Channels, height and width out of '3x32x32'."""
     numbers = re.fullmatch(r"(\d{1,6})x(\d{1,6})x(\d{1,6})", text)
     if not numbers:
-        raise click.UsageError(
-            f"--input is channels, height and width, such as 3x32x32, not {text}."
-        )
+        raise click.UsageError(f"--input is channels, height and width (3x32x32), not {text}.")
     channels, height, width = (int(n) for n in numbers.groups())
     return channels, height, width
