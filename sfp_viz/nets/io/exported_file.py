@@ -73,7 +73,7 @@ def export_pt2(model: Model, path: str | Path) -> float:
         ModelError: The network cannot be exported or differs by more than 1e-4; then no file is
             left.
     """
-    header = header_of(replace(model, architecture=ARCHITECTURE, arguments={}))
+    header = header_of(replace(model, architecture=None, arguments={}))
     archive = io.BytesIO()
     try:
         program = export_program(model.module, model.input_shape)

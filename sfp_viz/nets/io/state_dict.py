@@ -63,9 +63,9 @@ class _LeftOutMapping(_LeftOut):
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .safetensors file, one of torch.save, a .pt2 or an ONNX file, without wrappers'
-    prefixes and without a running average that stands beside the weights; where it stands alone,
-    it counts.
+    """The state dict in a .safetensors file, one of torch.save, a .pt2 or an ONNX file, without
+    wrappers' prefixes and without a running average that stands beside the weights; where it stands
+    alone, it counts.
 
     Raises:
         ModelError: The file is text, damaged, a program, larger than 1 GB, or has Python objects or
