@@ -57,6 +57,7 @@ for command in (
     catalog.models,
     catalog.data,
     catalog.import_,
+    catalog.preprocessing,
     plan.analyze,
     study.observe,
     study.sensitivity,

@@ -26,6 +26,55 @@ class Measured:
     device: str = "cpu"
 
 
+@dataclass(frozen=True)
+class MeasuredPreprocessing:
+    """What a network measures with one preprocessing: its name ('' for one without), the mean and
+    the deviation of each channel, and the accuracy."""
+
+    name: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    measured: Measured
+
+    @property
+    def accuracy(self) -> float:
+        return self.measured.accuracy or 0.0
+
+
+@dataclass(frozen=True)
+class PreprocessingCheck:
+    """A network measured with each usual preprocessing.
+
+    Args:
+        current: With the one that it has now.
+        others: With the others, the best first.
+        classes: Of the network.
+    """
+
+    current: MeasuredPreprocessing
+    others: tuple[MeasuredPreprocessing, ...]
+    classes: int
+
+    @property
+    def best(self) -> MeasuredPreprocessing:
+        """The one with the highest accuracy; the current one where they are equal."""
+        return max((self.current, *self.others), key=lambda entry: entry.accuracy)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the best one is better than the current one beyond both 95 % intervals."""
+        (low, _), (_, high) = (
+            entry.measured.interval or (0.0, 1.0) for entry in (self.best, self.current)
+        )
+        return self.best is not self.current and low > high
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether even the best accuracy may be that of guessing."""
+        low, _ = self.best.measured.interval or (0.0, 1.0)
+        return low <= 1 / max(2, self.classes)
+
+
 def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
     """95 % confidence interval of a share (Wilson 1927), 0..1; (0, 1) for no images.
 

@@ -150,6 +150,23 @@ def test_an_imported_network_is_named_by_its_digest():
     assert sizes[1] < sizes[0]
 
 
+def test_an_imported_network_is_renamed_measured_and_deleted():
+    call("export", NET, "--safetensors", "mine.safetensors")
+    digest = value("import", "mine.safetensors", "--preprocessing", "0.1/0.9", "--name", "x")[
+        "digest"
+    ]
+    assert value("models", "rename", digest, "my net") == {"digest": digest, "name": "my net"}
+    assert "my net" in call("models").stdout
+    measured = value("preprocessing", digest, "--data", "digits", "--limit", "200")
+    assert {entry["name"] for entry in measured["measured"]} >= {"", "raw", "half", "mnist"}
+    assert not measured["digest"]
+    call("preprocessing", digest, "--set", "half")
+    assert value("preprocessing", digest, "--data", "digits")["measured"][0]["name"] == "half"
+    assert "half" in call("preprocessing", digest, "--set", "nonsense", status=1).stderr
+    call("models", "delete", digest)
+    assert digest not in call("models").stdout
+
+
 def test_the_named_data_say_whether_they_are_here():
     assert value("data")["digits"] is True
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sfp_viz.cli.output.source import source_lines
 from sfp_viz.cli.output.text import print_result, table, with_json
 from sfp_viz.runs.folder import home
 from sfp_viz.text.numbers import size
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @with_json
-def models(as_json: bool) -> None:
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
     """List networks: samples and imported ones.
 
-    Each is a NET for the other commands.
+    Each is a NET for the other commands. Imported ones can be renamed and deleted.
     """
+    if context.invoked_subcommand:
+        return
     from sfp_viz.nets.io import model_store, samples
 
     networks = []
@@ -32,6 +37,83 @@ def models(as_json: bool) -> None:
         networks.append({**entry, "bytes": stored.size})
     rows = [(f["net"], f["kind"], f["title"], size(f["bytes"])) for f in networks]
     print_result(networks, table(("net", "kind", "title", "size"), rows), as_json=as_json)
+
+
+@models.command()
+@click.argument("digest")
+@click.argument("name")
+@with_json
+def rename(digest: str, name: str, as_json: bool) -> None:
+    """Give the imported network DIGEST another NAME."""
+    from sfp_viz.nets.io.model_store import change_stored
+
+    if not name.strip():
+        raise click.BadParameter("A network needs a name.")
+    name = name.strip()[:200]
+    change_stored(home(), digest, name=name)
+    result = {"digest": digest, "name": name}
+    print_result(result, f"{digest} is now called '{name}'.", as_json=as_json)
+
+
+@models.command()
+@click.argument("digest")
+@with_json
+def delete(digest: str, as_json: bool) -> None:
+    """Delete the imported network DIGEST; runs that began with it keep their own copy."""
+    from sfp_viz.nets.io.model_store import delete_stored
+
+    delete_stored(home(), digest)
+    print_result({"digest": digest}, f"Deleted {digest}.", as_json=as_json)
+
+
+@click.command()
+@click.argument("net")
+@click.option("--data", help="Labeled test images: a name, an .npz file or a folder.")
+@click.option("--limit", default=400, show_default=True, help="How many images to measure.")
+@click.option("--set", "chosen", metavar="NAME|MEAN/STD", help="Use this one from now on.")
+@click.option("--apply", is_flag=True, help="Use the best one from now on.")
+@with_json
+def preprocessing(
+    net: str, data: str | None, limit: int, chosen: str | None, apply: bool, as_json: bool
+) -> None:
+    """Measure NET with each usual preprocessing, and set it.
+
+    NET is imported for this where it is a file. Figures are measured on test images.
+    """
+    from sfp_viz.cli.options.arguments import data_name, find_model
+    from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.evaluation.preprocessing_check import check_preprocessing
+    from sfp_viz.nets.io.model_store import import_model
+    from sfp_viz.nets.zoo.preprocessing import preprocessing_named
+    from sfp_viz.text.preprocessing import check_rows, check_summary
+
+    model = find_model(net)
+    if chosen:
+        values = preprocessing_named(chosen, model.input_shape[0])
+        check = None
+    else:
+        images = load_data(data_name(model, data), "test")
+        check = check_preprocessing(model, images, limit=limit)
+        values = check.best.mean, check.best.std
+    digest = ""
+    if chosen or apply:
+        source = replace(model.source, known=True)
+        digest = import_model(home(), replace(model, mean=values[0], std=values[1], source=source))
+    result = {"digest": digest, "mean": values[0], "std": values[1]}
+    if check is None:
+        print_result(result, f"Set for {digest}.", as_json=as_json)
+        return
+    result["measured"] = [
+        {"name": entry.name, "accuracy": entry.accuracy, "images": entry.measured.images}
+        for entry in (check.current, *check.others)
+    ]
+    lines = [table(("preprocessing", "accuracy", "95 % interval", "images"), check_rows(check))]
+    lines.append(check_summary(check))
+    if digest:
+        lines.append(f"Set for {digest}.")
+    elif check.is_better:
+        lines.append(f"To use it: sfp-viz preprocessing {net} --data {data or model.data} --apply")
+    print_result(result, "\n".join(lines), as_json=as_json)
 
 
 @click.command()
@@ -58,6 +140,9 @@ def data(as_json: bool) -> None:
 @click.option("--input", "images", metavar="CxHxW", help="The same in one word, such as 3x32x32.")
 @click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A state dict for a network of your own code.")  # fmt: skip
+@click.option("--preprocessing", metavar="NAME|MEAN/STD",
+              help="raw, half, cifar10, imagenet ..., or numbers such as 0.5/0.5.")  # fmt: skip
+@click.option("--name", help="What to call it; its file's name when left out.")
 @with_json
 def import_(
     net: str,
@@ -66,6 +151,8 @@ def import_(
     input_shape: tuple[int, int, int] | None,
     images: str | None,
     weights: Path | None,
+    preprocessing: str | None,
+    name: str | None,
     as_json: bool,
 ) -> None:
     """Copy NET into the workspace, and print its digest.
@@ -73,6 +160,10 @@ def import_(
     Other commands take the digest as NET. NET may also be package.module:factory, a function or
     class of your own code that builds a network: it is run here, and torch.export writes down what
     it builds, so that the app opens it without the code.
+
+    Importing the same weights again replaces their name,
+    image size, preprocessing and architecture. Weights whose architecture is unknown, and ONNX
+    files, are imported for exploring alone.
     """
     import json
 
@@ -96,14 +187,28 @@ def import_(
         raise click.UsageError("--weights is for own code: sfp-viz import package.module:factory.")
     else:
         model = load_model(
-            net, architecture=architecture, arguments=values or None, input_shape=shape
+            net,
+            architecture=architecture,
+            arguments=values or None,
+            input_shape=shape,
+            preprocessing=preprocessing,
+            explore=True,
         )
+    model = replace(model, name=name or model.name)
     digest = import_model(home(), model)
     notes = list(model.arguments.get("program", {}).get("notes", ()))
-    result = {"digest": digest, "name": model.name, "notes": notes}
+    result = {
+        "digest": digest,
+        "name": model.name,
+        "architecture": model.architecture,
+        "notes": notes,
+        "keys": dict(model.source.keys),
+        "left_out": list(model.source.left_out),
+        "assumptions": list(model.source.assumptions),
+    }
     if not as_json:
-        for note in notes:
-            click.echo(note, err=True)
+        for line in (*notes, *source_lines(model.source)):
+            click.echo(line, err=True)
     print_result(result, digest, as_json=as_json)
 
 

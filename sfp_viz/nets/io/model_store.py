@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sfp_viz.core.network import Network
 from sfp_viz.core.network_json import covers_all, network_from_json, network_to_json
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_text
-from sfp_viz.nets.io.model_file import load_saved, read_header, save_model
+from sfp_viz.nets.io.model_file import header_of, load_saved, read_header, save_model
 from sfp_viz.nets.io.samples import check_reading, read_arrays
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class StoredModel:
 def import_model(home: str | Path, model: Model, network: Network | None = None) -> str:
     """Keep a copy of ``model`` in the workspace and return its digest.
 
-    A network that is there already is kept; only the reading of an older version is made again.
+    Opening the same weights again replaces what was said of them before: name, size of images,
+    preprocessing and architecture.
 
     Args:
         home: The workspace.
@@ -47,7 +48,7 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
 
     Raises:
         ModelError: The network cannot be saved or read, or ``network`` is the reading of another
-            one; then nothing is kept.
+            one; then nothing is changed.
     """
     from sfp_viz.nets.tracing.read_network import read_network
 
@@ -56,21 +57,24 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
 
         model = as_exported(model)
     folder = _folder(home, model.digest)
-    is_stored = (folder / READING).is_file() and (folder / WEIGHTS).is_file()
-    if is_stored and covers_all((folder / READING).read_text(encoding="utf-8", errors="replace")):
+    if _says_the_same(folder, model):
+        text = (folder / READING).read_text(encoding="utf-8", errors="replace")
+        if covers_all(text):
+            return model.digest
+        network = network or read_network(model)  # the reading of an older version says less
+        check_reading(network, model)
+        write_text(folder / READING, network_to_json(network))
         return model.digest
     network = network or read_network(model)
     check_reading(network, model)
-    if is_stored:  # its reading is of an older version, which said less
-        write_text(folder / READING, network_to_json(network))
-        return model.digest
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as scratch:
             fresh = Path(scratch) / folder.name
             save_model(model, fresh / WEIGHTS)
             write_text(fresh / READING, network_to_json(network))
-            shutil.rmtree(folder, ignore_errors=True)  # what an interrupted import left
+            with suppress(OSError):  # what was there before
+                folder.replace(Path(scratch) / "before")
             fresh.replace(folder)
     except OSError as problem:
         if not (folder / READING).is_file():  # another process may have imported it meanwhile
@@ -79,6 +83,52 @@ def import_model(home: str | Path, model: Model, network: Network | None = None)
                 "another workspace."
             ) from problem
     return model.digest
+
+
+def _says_the_same(folder: Path, model: Model) -> bool:
+    """Whether the workspace has the network, with the same name, images and architecture."""
+    try:
+        header = read_header(folder / WEIGHTS)
+    except ModelError:
+        return False
+    return (folder / READING).is_file() and header == json.loads(header_of(model))
+
+
+def change_stored(home: str | Path, digest: str, **changes: Any) -> None:
+    """Say something else of an imported network.
+
+    Args:
+        home: The workspace.
+        digest: The network's digest.
+        **changes: Fields of ``Model``, such as ``name``, ``mean`` and ``std``.
+
+    Raises:
+        ModelError: There is no such network, or it cannot be saved so.
+    """
+    model = replace(load_stored(home, digest), **changes)
+    network = stored_network(home, digest)
+    if network.input_shape == model.input_shape:
+        import_model(home, model, replace(network, name=model.name, data=model.data))
+    else:
+        import_model(home, model)
+
+
+def delete_stored(home: str | Path, digest: str) -> None:
+    """Take an imported network out of the workspace; runs keep their own copies.
+
+    Args:
+        home: The workspace.
+        digest: The network's digest.
+
+    Raises:
+        ModelError: There is no such network, or it cannot be deleted.
+    """
+    folder = stored_path(home, digest).parent
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as scratch:
+            folder.replace(Path(scratch) / folder.name)
+    except OSError as problem:
+        raise ModelError(f"The network {digest} cannot be deleted: {problem}.") from problem
 
 
 def stored_models(home: str | Path) -> tuple[StoredModel, ...]:

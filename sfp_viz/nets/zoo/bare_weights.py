@@ -40,9 +40,9 @@ class BareWeights(nn.Module):
 
 
 def has_filters(state: Mapping[str, Tensor]) -> bool:
-    """Whether there are convolutions with at least two filters to compare."""
+    """Whether there are convolutions with at least two filters to compare, not all of zeros."""
     return any(
         tensor.ndim == 4 and tensor.is_floating_point() and len(tensor) > 1
-        and torch.isfinite(tensor).all()
+        and torch.isfinite(tensor).all() and tensor.any()
         for tensor in state.values()
     )  # fmt: skip

@@ -21,18 +21,6 @@ NAMED: Mapping[str, tuple[Values, Values]] = {
     "mnist": ((0.1307,), (0.3081,)),
     "fashion_mnist": ((0.2860,), (0.3530,)),
 }
-WORDS: Mapping[str, str] = {
-    "raw": "pixels from 0 to 1 as they are",
-    "half": "0.5 / 0.5",
-    "cifar10": "CIFAR-10's mean and deviation",
-    "cifar10-2023": "CIFAR-10's mean, deviations of 0.2",
-    "cifar100": "CIFAR-100's mean and deviation",
-    "imagenet": "ImageNet's mean and deviation",
-    "mean-only": "CIFAR-10's mean alone",
-    "pixels-255": "pixels from 0 to 255",
-    "mnist": "MNIST's mean and deviation",
-    "fashion_mnist": "Fashion-MNIST's mean and deviation",
-}
 
 
 def candidates(channels: int) -> dict[str, tuple[Values, Values]]:
@@ -67,7 +55,8 @@ def preprocessing_named(
         else:
             mean, std = (tuple(float(x) for x in side) for side in chosen)
         mean, std = _spread(mean, channels), _spread(std, channels)
-        if len(mean) == len(std) == channels and min(std) > 0 and max(map(abs, mean)) < 1e4:
+        is_finite = all(abs(x) < 1e4 for x in (*mean, *std))
+        if len(mean) == len(std) == channels and min(std) > 0 and is_finite:
             return mean, std
     except (ValueError, TypeError):
         pass

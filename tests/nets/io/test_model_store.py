@@ -9,6 +9,8 @@ import torch
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.io.model_store import (
+    change_stored,
+    delete_stored,
     import_model,
     load_stored,
     stored_models,
@@ -133,3 +135,37 @@ def test_reading_an_import_loads_no_torch(tmp_path):
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_opening_the_same_weights_again_replaces_what_was_said_of_them(tmp_path):
+    model = lenet()
+    digest = import_model(tmp_path, model)
+    changed = replace(model, name="other", mean=(0.1,), std=(0.3,))
+    assert import_model(tmp_path, changed) == digest
+    again = load_stored(tmp_path, digest)
+    assert (again.name, again.mean, again.std) == ("other", (0.1,), (0.3,))
+    assert stored_network(tmp_path, digest).name == "other"
+    assert [stored.name for stored in stored_models(tmp_path)] == ["other"]
+    assert len(list((tmp_path / "models").iterdir())) == 1
+
+
+def test_opening_the_same_weights_for_images_of_another_size_reads_them_again(tmp_path):
+    module = build("cifar_resnet", {"blocks": 1})
+    options = {"architecture": "cifar_resnet", "arguments": {"blocks": 1}}
+    first = Model(module, name="a", input_shape=(3, 32, 32), **options)
+    digest = import_model(tmp_path, first)
+    import_model(tmp_path, replace(first, input_shape=(3, 64, 64)))
+    network = stored_network(tmp_path, digest)
+    assert network.input_shape == (3, 64, 64)
+    assert network.layers[0].output_size == (64, 64)
+
+
+def test_imported_networks_are_renamed_and_deleted(tmp_path):
+    digest = import_model(tmp_path, lenet())
+    change_stored(tmp_path, digest, name="better")
+    assert stored_models(tmp_path)[0].name == stored_network(tmp_path, digest).name == "better"
+    delete_stored(tmp_path, digest)
+    assert stored_models(tmp_path) == ()
+    with pytest.raises(ModelError, match="no imported network"):
+        delete_stored(tmp_path, digest)
+    assert list((tmp_path / "models").iterdir()) == []
