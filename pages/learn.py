@@ -5,7 +5,8 @@ import streamlit as st
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.learn import lesson, quiz
-from sfp_viz.ui.session import entry, state
+from sfp_viz.ui.navigation.network_switch import open_network
+from sfp_viz.ui.session import entry
 
 entry.enter_through_app("pages/learn.py")
 
@@ -63,6 +64,6 @@ st.markdown(
 )
 with st.container(horizontal=True):
     if st.button("Open in Explore", key="lesson_open"):
-        state.change(model=lesson.MODEL, group=lesson.redundant_group().name)
+        open_network(lesson.MODEL, group=lesson.redundant_group().name)
         st.switch_page("pages/explore.py")
     st.button("Restart the lesson", key="lesson_reset", on_click=lesson.restart)

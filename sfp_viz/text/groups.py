@@ -64,12 +64,17 @@ def tie_kind(group: FilterGroup) -> str:
     return _TIES.get(group.cause.kind, "") if group.cause else ""
 
 
-def cause_sentence(group: FilterGroup) -> str:
-    """Why a protected group is left whole, or what ties the layers of a free one; else ''."""
+def cause_sentence(group: FilterGroup, layer: str = "") -> str:
+    """Why a protected group is left whole, or what ties the layers of a free one; else ''.
+
+    Args:
+        group: The group.
+        layer: The layer of the group that the sentence is about; '' for its first.
+    """
     if group.cause is None:
         return UNKNOWN if group.protected else ""
     if tie := tie_kind(group):
-        others = group.layers[1:]
+        others = [name for name in group.layers if name != (layer or group.layers[0])]
         more = f" and {len(others) - 2} more" if len(others) > 2 else ""
         article = "" if group.cause.kind == "shared_channels" else "a "
         return f"Tied by {article}{tie} with {', '.join(others[:2])}{more}."

@@ -15,7 +15,7 @@ from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.components.copy_link import copy_link
 from sfp_viz.ui.components.text_keys import text_keys
-from sfp_viz.ui.navigation import steps_panel
+from sfp_viz.ui.navigation import notices, steps_panel
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state
 
@@ -54,6 +54,7 @@ def top(page: str = "", title: str = "") -> None:
             text_keys()
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             _steps()
+    notices.show()
 
 
 def _name(title: str) -> str:

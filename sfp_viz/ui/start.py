@@ -18,6 +18,7 @@ from sfp_viz.ui.components.filter_map import Points, filter_map, gesture
 from sfp_viz.ui.group import filter_maps
 from sfp_viz.ui.group.group_view import group_view, pixels, points_of
 from sfp_viz.ui.navigation import saved_sessions, steps_panel
+from sfp_viz.ui.navigation.network_switch import open_network
 from sfp_viz.ui.runs import job_chip
 from sfp_viz.ui.session import state
 from sfp_viz.ui.session.tree import Step
@@ -180,7 +181,7 @@ def other_samples() -> None:
                 with st.container(gap=None):
                     st.markdown(f"**{problems.plain(str(card.get('title', name)))}**")
                     st.caption(_accuracy(card).split(" (")[0])
-                st.button("Open", key=f"open {name}", on_click=state.change, kwargs={"model": name})
+                st.button("Open", key=f"open {name}", on_click=open_network, args=(name,))
 
 
 def stored_networks() -> None:
@@ -190,7 +191,7 @@ def stored_networks() -> None:
     for model in models[:6]:
         st.button(
             problems.plain(f"{model.name[:60]}, {size(model.size)}"), key=f"stored {model.digest}",
-            type="tertiary", on_click=state.change, kwargs={"model": model.digest},
+            type="tertiary", on_click=open_network, args=(model.digest,),
             icon=":material/history:",
         )  # fmt: skip
 

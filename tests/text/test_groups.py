@@ -63,3 +63,11 @@ def test_groups_with_one_cause_share_a_sentence_that_speaks_of_several():
         ],
         "It has a single unit, which has to be kept.": ["c"],
     }  # fmt: skip
+
+
+def test_a_layer_is_never_tied_with_itself():
+    tied = group(Cause("residual_add"), protected=False)
+    for name in tied.layers:
+        others = [other for other in tied.layers if other != name]
+        text = cause_sentence(tied, name)
+        assert text == f"Tied by a residual add with {', '.join(others[:2])} and 1 more."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -103,10 +103,20 @@ def missing_evidence(recipe: Recipe, evidence: Evidence) -> tuple[str, ...]:
     return tuple(lacks)
 
 
-def without_evidence(recipe: Recipe) -> Recipe:
-    """``recipe`` with the default in place of every choice that needs evidence."""
+def without_evidence(recipe: Recipe, missing: Collection[str] | None = None) -> Recipe:
+    """``recipe`` with the default in place of every choice that needs evidence.
+
+    Args:
+        recipe: The recipe.
+        missing: The parts to do without, as from ``missing_evidence``; None for all.
+    """
     plain = Recipe()
     names = ("goal", "similarity", "criterion", "allocation", "dispersion")
     choices = {name: getattr(recipe, name) for name in names}
-    defaults = {n: getattr(plain, n) for n in names if needs(replace(plain, **{n: choices[n]}))}
+    needed = {name: needs(replace(plain, **{name: choices[name]})) for name in names}
+    defaults = {
+        name: getattr(plain, name)
+        for name in names
+        if (needed[name] if missing is None else set(needed[name]) & set(missing))
+    }
     return replace(recipe, **defaults)

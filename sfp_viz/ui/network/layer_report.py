@@ -119,8 +119,8 @@ def _freedom(network: Network, group: FilterGroup | None, layer: str) -> tuple[s
     if group.followers and len(group.layers) == 1:
         verb = "is" if len(group.followers) == 1 else "are"
         followers = join_names(group.followers)
-        return YES, cause_sentence(group) or f"{followers} {verb} pruned with it."
-    return YES, cause_sentence(group)
+        return YES, cause_sentence(group, layer) or f"{followers} {verb} pruned with it."
+    return YES, cause_sentence(group, layer)
 
 
 def layer_table(network: Network) -> None:

@@ -18,6 +18,7 @@ from sfp_viz.errors import EXPORT_ADVICE, EXPORT_LINES, ModelError, SfpError
 from sfp_viz.nets.io import model_store, samples
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
+from sfp_viz.ui.navigation.network_switch import open_network
 from sfp_viz.ui.session import state
 
 SUFFIXES = ("pt2", "safetensors", "pt", "pth", "th")
@@ -170,5 +171,5 @@ def clean(name: str, *, keep: str = "-") -> str:
 
 
 def _show(key: str) -> None:
-    state.change(model=key)
+    open_network(key)
     st.rerun()

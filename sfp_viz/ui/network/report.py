@@ -18,6 +18,7 @@ from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, pruned
+from sfp_viz.ui.navigation.network_switch import open_network
 from sfp_viz.ui.session import state
 
 
@@ -113,8 +114,8 @@ def nothing_to_prune(network: Network) -> None:
                 "pages/explore.py", label="Explore its filters", icon=":material/arrow_forward:"
             )
         st.button(
-            "Open the sample network", on_click=state.change, key="free sample",
-            kwargs={"model": state.DEFAULT_MODEL}, type="tertiary",
+            "Open the sample network", on_click=open_network, key="free sample",
+            args=(state.DEFAULT_MODEL,), type="tertiary",
         )  # fmt: skip
 
 
@@ -154,6 +155,6 @@ def damaged(problem: SfpError) -> None:
     """The network on the screen cannot be read: the reason, and a button to open a sample."""
     problems.show(problem)
     st.button(
-        "Open the sample network", on_click=state.change,
-        kwargs={"model": state.DEFAULT_MODEL}, key="to sample",
+        "Open the sample network", on_click=open_network,
+        args=(state.DEFAULT_MODEL,), key="to sample",
     )  # fmt: skip

@@ -20,6 +20,7 @@ from sfp_viz.text.numbers import percent
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.navigation import links, steps_panel
+from sfp_viz.ui.navigation.network_switch import open_network
 from sfp_viz.ui.session import state
 
 EVERY = 3.0  # seconds between two refreshes while a run is under way
@@ -84,9 +85,10 @@ def network_of(run: Run) -> str:
 def open_run(run: Run) -> None:
     """Open ``run`` on its page, with its network if the workspace has it."""
     model = run.facts.get("model")
-    change = {"model": model} if model in links.known_models() else {}
+    if not isinstance(model, str) or model not in links.known_models():
+        model = state.session().model
     watched = run.kind in known_runs.KINDS
-    state.change(**change, **({"run": run.id} if watched else {}))
+    open_network(model, **({"run": run.id} if watched else {}))
     st.switch_page("pages/finetune.py" if watched else "pages/plan.py")
 
 
