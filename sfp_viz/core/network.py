@@ -119,11 +119,13 @@ class Cause:
 class FilterGroup:
     """Convolutions whose filters must be cut together, named after its first layer.
 
-    ``size`` is the number of units: filters, or, with grouped convolutions, offsets inside every
-    one of ``repeats`` conv_groups (unit u is filter u, u + size, u + 2 size ...). ``layers`` are
-    the layers whose filters are removed; ``followers`` depthwise layers that lose the same
-    channels. ``protected`` groups are left whole. ``cause`` is why, or, for a free group of
-    several layers, what ties them; None where nothing is known.
+    ``size`` is the number of units, each of ``repeats`` channels. A unit is one filter, or, with
+    grouped convolutions, one offset inside every conv_group: filter u, u + size, u + 2 size ... of
+    each layer. ``spans`` lists the layers in which units are other filters, with the unit of each
+    filter there: whole groups of a GroupNorm, or several filters of a layer that is wider than the
+    others. ``layers`` are the layers whose filters are removed; ``followers`` depthwise layers that
+    lose the same channels. ``protected`` groups are left whole. ``cause`` is why, or, for a free
+    group of several layers, what ties them; None where nothing is known.
     """
 
     name: str
@@ -133,11 +135,27 @@ class FilterGroup:
     cause: Cause | None = None
     repeats: int = 1
     followers: tuple[str, ...] = ()
+    spans: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def width(self) -> int:
         """Channels that the group holds before it is cut."""
         return self.size * self.repeats
+
+    def filters_by_unit(self, layer: str) -> np.ndarray:
+        """Filters of one of its layers that each unit is, int64 [size, filters of a unit]."""
+        units = dict(self.spans).get(layer)
+        if units is None:
+            return np.arange(self.width).reshape(self.repeats, self.size).T
+        return np.argsort(np.asarray(units), kind="stable").reshape(self.size, -1)
+
+    def fits(self, layer: str, filters: int) -> bool:
+        """Whether the units are equally many of the ``filters`` of a layer, and all of them."""
+        units = dict(self.spans).get(layer)
+        if units is None:
+            return filters == self.width
+        counts = np.bincount(np.asarray(units, np.int64), minlength=self.size)
+        return len(units) == filters and len(set(counts.tolist())) == 1 and len(counts) == self.size
 
     @property
     def protection(self) -> str:

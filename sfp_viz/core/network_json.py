@@ -25,8 +25,12 @@ from sfp_viz.errors import ModelError
 
 FORMAT = 1
 # 1: convolutions alone; 2: hidden linear layers too; 3: and which those are; 4: the filters of
-# transposed convolutions
-COVERS = 4
+# transposed convolutions; 5: channels through views, buffers, norms by group, uneven groups
+COVERS = 5
+_NOW_FOLLOWED = (  # causes of COVERS 4 that the present tracer may do without
+    "rearranged", "misaligned", "untraceable_network", "trial_cut", "joint_norm", "conv_groups",
+    "single_unit", "text",
+)  # fmt: skip
 _MOST = 64_000_000  # characters; the reading of a ResNet-152 has about two million
 
 
@@ -53,7 +57,11 @@ def network_to_json(network: Network) -> str:
 
 def covers_all(text: str) -> bool:
     """Whether a reading was made by a version that met every layer this one meets."""
-    return f'"covers": {COVERS},' in text and '"along"' in text
+    if '"along"' not in text:
+        return False
+    if '"covers": 4,' in text:
+        return not any(f'"kind": "{kind}"' in text for kind in _NOW_FOLLOWED)
+    return f'"covers": {COVERS},' in text
 
 
 def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
@@ -155,6 +163,7 @@ def _group_entry(group: FilterGroup) -> dict[str, Any]:
         "cause": _cause_entry(group.cause),
         "repeats": group.repeats,
         "followers": list(group.followers),
+        **({"spans": {n: list(units) for n, units in group.spans}} if group.spans else {}),
     }
 
 
@@ -167,6 +176,10 @@ def _group(entry: Mapping[str, Any]) -> FilterGroup:
         cause=_cause(entry["cause"]) if "cause" in entry else _cause_of_sentence(entry["why"]),
         repeats=int(entry["repeats"]),
         followers=tuple(str(name) for name in entry["followers"]),
+        spans=tuple(
+            (str(name), tuple(int(unit) for unit in units))
+            for name, units in entry.get("spans", {}).items()
+        ),
     )
 
 

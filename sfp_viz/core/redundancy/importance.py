@@ -139,7 +139,7 @@ def _layer_scores(network: Network, group: FilterGroup, layer: str, criterion: s
                 f"No BatchNorm follows '{layer}', so its filters have no BatchNorm scale. "
                 "Choose another criterion, such as l1."
             )
-        return np.abs(gamma.astype(np.float64)).reshape(group.repeats, group.size).sum(axis=0)
+        return np.abs(gamma.astype(np.float64))[group.filters_by_unit(layer)].sum(axis=1)
     rows = layer_matrix(network, group, layer)
     if criterion == "l1":
         return np.abs(rows).sum(axis=1, dtype=np.float64)

@@ -22,10 +22,10 @@ def layer_matrix(network: Network, group: FilterGroup, layer: str) -> np.ndarray
         layer: Name of one of the group's layers.
 
     Raises:
-        PlanError: The layer has not the group's width, or its weights are not finite.
+        PlanError: The layer has other filters than the group says, or its weights are not finite.
     """
     weight = network.layer(layer).weight
-    if len(weight) != group.width:
+    if not group.fits(layer, len(weight)):
         raise PlanError(
             f"The layer '{layer}' has {len(weight):,} filters, its group '{group.name}' "
             f"{group.width:,}. Read the model again."
@@ -35,8 +35,8 @@ def layer_matrix(network: Network, group: FilterGroup, layer: str) -> np.ndarray
             f"The layer '{layer}' holds weights that are not finite numbers, so its filters "
             "cannot be compared. Train or download the network again."
         )
-    parts = np.asarray(weight, np.float32).reshape(group.repeats, group.size, -1)
-    return parts.transpose(1, 0, 2).reshape(group.size, -1)
+    rows = np.asarray(weight, np.float32).reshape(len(weight), -1)
+    return rows[group.filters_by_unit(layer)].reshape(group.size, -1)
 
 
 def filter_matrix(network: Network, group: FilterGroup) -> np.ndarray:

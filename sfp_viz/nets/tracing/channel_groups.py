@@ -12,10 +12,12 @@ from torch import nn
 
 from sfp_viz.core.network import Cause
 
+_DIVISORS = ("var", "std")  # buffers that are divided by, so they are never set to 0
+
 
 @dataclass(frozen=True)
 class ChannelSlice:
-    """The channels of a group in one module (or bare parameter) called ``name``.
+    """The channels of a group in one module (or bare parameter or buffer) called ``name``.
 
     ``side``: 'out' they are written, 'in' read, 'both' passed through (norms, depthwise).
     ``channels`` are positions along that side, ``units`` the unit of the group each belongs to.
@@ -73,8 +75,9 @@ def silence(
         if span.side == "in":
             continue
         layer = module_or_parameter(module, span.name)
-        if isinstance(layer, nn.Parameter):
-            _zero(layer, span.axis, channels)
+        if isinstance(layer, torch.Tensor):
+            if not any(mark in span.name for mark in _DIVISORS):
+                _zero(layer, span.axis, channels)
             continue
         if getattr(layer, "weight", None) is not None and not isinstance(layer, nn.PReLU):
             _zero(layer.weight, 1 if getattr(layer, "transposed", False) else 0, channels)
@@ -85,11 +88,11 @@ def silence(
 
 
 def remove_entries(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:
-    """Take entries of a bare parameter away, in place.
+    """Take entries of a bare parameter or buffer away, in place.
 
     Args:
         module: The network.
-        name: The parameter's path.
+        name: Its path.
         axis: Its axis along which the entries lie.
         channels: The entries to take away.
     """
@@ -97,7 +100,9 @@ def remove_entries(module: nn.Module, name: str, axis: int, channels: Collection
     old = module_or_parameter(module, name)
     keep = [place for place in range(old.shape[axis]) if place not in channels]
     short = old.detach().index_select(axis, torch.tensor(keep, device=old.device))
-    setattr(module.get_submodule(path), last, nn.Parameter(short, old.requires_grad))
+    is_parameter = isinstance(old, nn.Parameter)
+    value = nn.Parameter(short, old.requires_grad) if is_parameter else short
+    setattr(module.get_submodule(path), last, value)
 
 
 def _zero(tensor: Any, axis: int, channels: np.ndarray) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from sfp_viz.core.network import Cause
 from sfp_viz.nets.tracing.execution import tensors_of
@@ -53,57 +51,18 @@ class ChannelOperation:
         return Cause("rearranged", operation=self.operation, place=self.place)
 
 
-class OperationRecorder(TorchFunctionMode):
-    """Inside its context, records every operation of ``module`` that moves or mixes channels.
-
-    ``operations`` maps the autograd node of its result to the operation, in order of execution.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.operations: dict[Any, ChannelOperation] = {}
-        self._path: list[str] = []
-        self._hooks: list[Any] = []
-        self._module = module
-
-    def __enter__(self) -> OperationRecorder:
-        for name, layer in self._module.named_modules():
-            self._hooks += [
-                layer.register_forward_pre_hook(lambda *_, name=name: self._path.append(name)),
-                layer.register_forward_hook(self._leave),
-            ]
-        return super().__enter__()
-
-    def _leave(self, *_: Any) -> None:
-        self._path.pop()
-
-    def __exit__(self, *problem: Any) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        super().__exit__(*problem)
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        name = getattr(func, "__name__", "")
-        for out in tensors_of(result) if self._path else ():
-            rank = _rank(name, args, kwargs, out)
-            if rank is not None and out.grad_fn is not None:
-                operation = ChannelOperation(
-                    rank, _NAMES.get(name, name.strip("_")), self._path[-1]
-                )
-                self.operations.setdefault(out.grad_fn, operation)
-        return result
-
-    def first(self) -> Cause | None:
-        """The first operation of the lowest rank, 0 or 1; None when there is none."""
-        operations = [operation for operation in self.operations.values() if operation.rank < 2]
-        return min(operations, key=lambda operation: operation.rank).cause if operations else None
+def operation_name(function: str) -> str:
+    """One name for all forms of a torch function."""
+    return _NAMES.get(function, function.strip("_"))
 
 
-def _rank(name: str, args: Any, kwargs: Mapping[str, Any], out: Tensor) -> int | None:
+def operation_rank(
+    name: str,
+    args: Any,
+    kwargs: Mapping[str, Any],
+    out: Tensor,
+    is_constant: Callable[[Tensor], bool],
+) -> int | None:
     """The rank of one operation on channels (dimension 1 of maps); None when it leaves them."""
     if name in _MATRIX:
         return 0
@@ -115,7 +74,9 @@ def _rank(name: str, args: Any, kwargs: Mapping[str, Any], out: Tensor) -> int |
     if _along_channels(name, args, kwargs, operand):
         return 1
     if name in _ARITHMETIC:
-        return 1 if any(_is_constant(value, out) for value in args) else None
+        given = [value for value in args if isinstance(value, Tensor) and value.ndim > 2]
+        met = any(value.shape[-3] == out.shape[1] > 1 and is_constant(value) for value in given)
+        return 1 if met else None
     if name in _JOINING:
         return 3
     if name in _LEARNED or out.ndim < 2 or out.shape[1] == operand.shape[1]:
@@ -135,10 +96,3 @@ def _along_channels(name: str, args: Any, kwargs: Mapping[str, Any], operand: Te
     dims = kwargs.get("dim", kwargs.get("dims", args[index] if len(args) > index else None))
     listed = [dims] if isinstance(dims, int) else list(dims or ())
     return any(dim % operand.ndim == 1 for dim in listed)
-
-
-def _is_constant(value: Any, out: Tensor) -> bool:
-    """A tensor with a value for each channel that nothing learns: a buffer, or a new tensor."""
-    if not isinstance(value, torch.Tensor) or value.requires_grad or value.ndim < 3:
-        return False
-    return value.shape[-3] == out.shape[1] > 1

@@ -12,9 +12,10 @@ from torch import nn
 
 from sfp_viz.core.network import ONE, CostTerm, Width
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
+from sfp_viz.nets.tracing.constraints import is_depthwise
 from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS, Execution
 
-_PER_CHANNEL = (*BATCH_NORMS, nn.modules.instancenorm._InstanceNorm, nn.PReLU)
+_PER_CHANNEL = (*BATCH_NORMS, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.PReLU)
 
 
 def cost_terms(
@@ -31,7 +32,7 @@ def cost_terms(
         groups: Groups that can be cut; widths are sums over them, and all other channels are
             constants.
     """
-    widths = _Widths.of(groups)
+    widths = _Widths.of(groups, module)
     counted: set[int] = set()  # a parameter that two modules share is counted once
     modules = dict(module.named_modules())
     order = {name: index for index, name in enumerate(execution.calls)}
@@ -55,14 +56,18 @@ class _Widths:
     whole: Mapping[str, int]
 
     @staticmethod
-    def of(groups: Sequence[ChannelGroup]) -> _Widths:
+    def of(groups: Sequence[ChannelGroup], module: nn.Module) -> _Widths:
+        parts: dict[str, Any] = dict(module.named_modules())
         sides: dict[tuple[str, str], Counter[str]] = {}
         whole = {group.name: group.size * group.repeats for group in groups}
         for group in groups:
             for span in group.slices:
                 for side in ("out", "in") if span.side == "both" else (span.side,):
                     counts = sides.setdefault((span.name, side), Counter())
-                    counts[group.name] += len(span.channels) // whole[group.name]
+                    layer: Any = parts.get(span.name)
+                    is_multiple = span.side == "both" and side == "in" and is_depthwise(layer)
+                    each = layer.out_channels // layer.in_channels if is_multiple else 1
+                    counts[group.name] += len(span.channels) // each // whole[group.name]
         return _Widths(sides, whole)
 
     def sum(self, name: str, side: str, channels: int) -> Width:
@@ -108,7 +113,7 @@ def _convolution(
     maps = [math.prod(outs[2:]) for _, outs in calls]
     in_maps = [math.prod(ins[2:]) for ins, _ in calls]
     ins = widths.sum(name, "in", layer.in_channels)
-    depthwise = layer.groups == layer.in_channels == layer.out_channels
+    depthwise = is_depthwise(layer) or layer.groups == layer.in_channels == layer.out_channels
     return CostTerm(
         owner=name,
         macs=kernel * sum(in_maps if layer.transposed else maps),

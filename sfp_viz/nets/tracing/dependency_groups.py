@@ -1,16 +1,18 @@
 """Which channels must go together, and how they are cut. The only file that knows torch-pruning.
 
-Torch-Pruning (Fang et al. 2023) traces the network and tells, for every filter, which slices of
-which parameters belong to it. We keep that as plain tables, and cut by them all at once.
+``propagation.follow`` says which ids of parameters and buffers depend on each other; here they
+become plain tables for each group of layers. Layers of the usual kinds are cut by Torch-Pruning's
+functions (Fang et al. 2023), all channels at once.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,21 +30,16 @@ from sfp_viz.nets.tracing.channel_groups import (
     removed_slices,
     without_overlaps,
 )
-from sfp_viz.nets.tracing.channel_operations import OperationRecorder
-from sfp_viz.nets.tracing.constraints import (
-    Trace,
-    constraint_on,
-    conv_group_count,
-    is_depthwise,
-    is_irregular,
-    moved_by,
-    operation,
-    single,
-)
+from sfp_viz.nets.tracing.constraints import is_depthwise, shared_parameters, single_unit
 from sfp_viz.nets.tracing.execution import Execution, layers_of, meta_copy
-from sfp_viz.nets.tracing.propagation import NodeChannels, propagate
+from sfp_viz.nets.tracing.propagation import NORMS, ChannelFlow, TensorIds, follow
 
-_ATTENTION = ("Bmm", "ScaledDotProduct", "MultiheadAttention")
+_CUT_BY_TORCH_PRUNING = (
+    nn.modules.conv._ConvNd,
+    nn.Linear,
+    nn.modules.batchnorm._BatchNorm,
+    nn.PReLU,
+)
 
 
 class TraceError(SfpError):
@@ -66,31 +63,172 @@ def trace(
     Raises:
         TraceError: The network cannot be traced.
     """
-    import torch_pruning as tp
+    flow = _followed(module, input_shape)
+    reading = _Reading.of(module, flow, layers_of(module, execution), execution)
+    return tuple(without_overlaps([reading.group(roots) for roots in reading.ties()]))
 
-    copied = meta_copy(module)
-    names = {layer: name for name, layer in copied.named_modules()}
-    image = torch.zeros(1, *input_shape, device="meta")
-    roots = layers_of(module, execution)
-    groups: list[ChannelGroup] = []
-    recorder = OperationRecorder(copied)
-    try:
-        with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
-            # It warns of shapes it gives up on; the zeroed-channel check finds what follows.
-            warnings.filterwarnings("ignore", "Maximum recursive depth", UserWarning)
-            with recorder:
-                graph = tp.DependencyGraph().build_dependency(copied, [image], verbose=False)
-        _complete(graph)
-        traced = Trace(graph, names, roots, execution, recorder, _tied(copied))
-        grouped: set[str] = set()
-        for root in roots:
-            if root not in grouped and copied.get_submodule(root) in graph.module2node:
-                groups.append(_group(traced, root))
-                grouped |= {root, *groups[-1].layers, *groups[-1].followers}
-    except Exception as problem:  # the tracer meets foreign code and may raise anything
-        move = recorder.first() or Cause("text", text=f"{type(problem).__name__}: {problem}")
-        raise TraceError(replace(move, kind="untraceable_network")) from problem
-    return tuple(without_overlaps(groups))
+
+def _followed(module: nn.Module, input_shape: tuple[int, int, int]) -> ChannelFlow:
+    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    problem: Exception | None = None
+    for device in ("meta", "cpu"):  # some networks make tensors of their own, on the CPU
+        try:
+            copied = meta_copy(module) if device == "meta" else copy.deepcopy(module).cpu().eval()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return follow(copied, torch.zeros(1, *input_shape, dtype=kind, device=device))
+        except Exception as error:  # a foreign forward pass may raise anything
+            problem = problem or error
+    cause = Cause("untraceable_network", text=f"{type(problem).__name__}: {problem}")
+    raise TraceError(cause) from problem
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where ids lie: ``axis`` of the tensor ``key`` of the module ``owner``."""
+
+    name: str
+    side: str
+    axis: int
+    ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a pass showed of ``module``, by class of ids."""
+
+    module: nn.Module
+    flow: ChannelFlow
+    roots: tuple[str, ...]
+    execution: Execution
+    places: tuple[_Place, ...]
+    classes: np.ndarray
+    shared: Mapping[str, Cause]
+
+    @staticmethod
+    def of(
+        module: nn.Module, flow: ChannelFlow, roots: tuple[str, ...], execution: Execution
+    ) -> _Reading:
+        classes = flow.classes()
+        places = tuple(place for ids in flow.tensors for place in _places(module, ids))
+        return _Reading(module, flow, roots, execution, places, classes, shared_parameters(module))
+
+    def ties(self) -> list[tuple[str, ...]]:
+        """The layers that share classes of outputs, in order; depthwise layers do not tie what
+        they pass on."""
+        outs = {place.name: place for place in self.places if place.side == "out"}
+        layers = [name for name in self.roots if name in outs]
+        layers += [name for name in outs if name not in layers]  # no layers of the method, but tied
+        first: dict[int, str] = {}
+        parent = {name: name for name in layers}
+
+        def top(name: str) -> str:
+            while parent[name] != name:
+                name = parent[name]
+            return name
+
+        for name in layers:
+            for number in np.unique(self.classes[outs[name].ids]).tolist():
+                other = top(first.setdefault(number, name))
+                if other != top(name):
+                    parent[top(name)] = other
+        tied: dict[str, list[str]] = {}
+        for name in layers:
+            tied.setdefault(top(name), []).append(name)
+        order = {name: index for index, name in enumerate(self.roots)}
+        groups = [tuple(n for n in names if n in order) for names in tied.values()]
+        return sorted((names for names in groups if names), key=lambda names: order[names[0]])
+
+    def group(self, roots: Sequence[str]) -> ChannelGroup:
+        """The channels that go with the outputs of the layers ``roots``."""
+        outs = [p for p in self.places if p.name in roots and p.side == "out"]
+        numbers, first = np.unique(
+            np.concatenate([self.classes[place.ids] for place in outs]), return_index=True
+        )
+        size = len(numbers)
+        unit = np.full(self.classes.max(initial=0) + 1, -1)
+        unit[numbers[np.argsort(first)]] = np.arange(size)
+        slices = [s for place in self.places if (s := self._slice(place, unit)) is not None]
+        slices.sort(key=lambda s: s.name != roots[0])
+        counts = [np.bincount(s.units, minlength=size) for s in slices]
+        uneven = next(
+            (s.name for s, c in zip(slices, counts, strict=True) if c.min() != c.max()), None
+        )
+        repeats = math.gcd(*(int(c[0]) for c in counts)) if uneven is None else 1
+        met = [(cause, ids) for cause, ids in self.flow.obstacles if self._meets(ids, unit)]
+        moved = min(
+            (operation for operation, ids in self.flow.operations if self._meets(ids, unit)),
+            key=lambda operation: operation.rank, default=None,
+        )  # fmt: skip
+        moved_by = moved.cause if moved else None
+        names = [s.name for s in slices if s.side != "in" and s.name in self.roots]
+        problems: list[Cause | None] = [cause for cause, _ in met]
+        problems += [self.shared.get(s.name) for s in slices]
+        problems.append(rearranged(moved_by, uneven) if uneven is not None else None)
+        problems.append(single_unit(self.module, names, slices, size, moved_by))
+        writers = list(dict.fromkeys(names))
+        followers = [name for name in writers if self._follows(name, writers)]
+        if len(followers) == len(writers):
+            followers.remove(roots[0])
+        order = self.roots.index
+        layers = sorted(set(writers) - set(followers), key=order)
+        return ChannelGroup(
+            layers[0],
+            size,
+            repeats,
+            tuple(layers),
+            tuple(sorted(followers, key=order)),
+            tuple(slices),
+            frozenset(kind for kind, ids in self.flow.sums if self._meets(ids, unit)),
+            next(filter(None, problems), None),
+            moved_by,
+        )
+
+    def _meets(self, ids: np.ndarray, unit: np.ndarray) -> bool:
+        return bool((unit[self.classes[ids]] >= 0).any())
+
+    def _slice(self, place: _Place, unit: np.ndarray) -> ChannelSlice | None:
+        units = unit[self.classes[place.ids]]
+        channels = np.flatnonzero(units >= 0)
+        if not len(channels):
+            return None
+        return ChannelSlice(place.name, place.side, channels, units[channels], place.axis)
+
+    def _follows(self, name: str, writers: Sequence[str]) -> bool:
+        """Whether a layer only passes on or scales the channels of others: depthwise, or a gate."""
+        if is_depthwise(self.module.get_submodule(name)) or name in self.flow.gates:
+            return True
+        calls = self.execution.calls
+        pixels = {n: max(math.prod(outs[2:]) for _, outs in calls[n]) for n in writers}
+        return pixels[name] == 1 < max(pixels.values())
+
+
+def _places(module: nn.Module, tensor: TensorIds) -> Iterator[_Place]:
+    """The side of a module that a tensor's axis is; the biases of a layer and the further
+    parameters of a norm go with the first of them."""
+    layer: Any = module.get_submodule(tensor.owner)
+    known = tensor.key in ("", "weight", "bias", "running_mean", "running_var")
+    if isinstance(layer, nn.modules.conv._ConvNd | nn.Linear) and known:
+        if tensor.key == "bias":
+            return
+        conv_groups = getattr(layer, "groups", 1)
+        is_input = tensor.axis != int(getattr(layer, "transposed", False))
+        if tensor.key == "weight" and is_input and conv_groups > 1:
+            return  # the record of its inputs has all conv_groups; depthwise layers have none
+        side = "in" if is_input else "both" if is_depthwise(layer) else "out"
+        yield _Place(tensor.owner, side, 0, tensor.ids)
+    elif isinstance(layer, (*NORMS, nn.PReLU)) and known:
+        if tensor.key == _first_key(layer):
+            yield _Place(tensor.owner, "both", 0, tensor.ids)
+    else:
+        yield _Place(tensor.path, "both", tensor.axis, tensor.ids)
+
+
+def _first_key(layer: nn.Module) -> str:
+    named = itertools.chain(
+        layer.named_parameters(recurse=False), layer.named_buffers(recurse=False)
+    )
+    return next((key for key, tensor in named if tensor.ndim), "")
 
 
 def cut(
@@ -112,8 +250,12 @@ def cut(
         removed_channels.setdefault(key, set()).update(channels.tolist())
     for (name, side, axis), channels in removed_channels.items():
         layer = module_or_parameter(module, name)
-        if isinstance(layer, nn.Parameter):
+        if isinstance(layer, torch.Tensor):
             remove_entries(module, name, axis, channels)
+            continue
+        multiplies = is_depthwise(layer) and layer.in_channels != layer.out_channels
+        if multiplies or not isinstance(layer, _CUT_BY_TORCH_PRUNING):
+            _cut_passing(layer, channels)
             continue
         learns = {key: p.requires_grad for key, p in layer.named_parameters(recurse=False)}
         pruner: Any = PrunerBox[module2type(layer)]
@@ -124,114 +266,21 @@ def cut(
             parameter.requires_grad_(learns[key])
 
 
-def _tied(module: nn.Module) -> frozenset[int]:
-    holders: dict[int, set[int]] = {}
-    for owner in module.modules():
-        for parameter in owner.parameters(recurse=False):
-            holders.setdefault(id(parameter), set()).add(id(owner))
-    return frozenset(owner for owners in holders.values() if len(owners) > 1 for owner in owners)
-
-
-def _complete(graph: Any) -> None:
-    """Complete a traced graph; TraceError where it has attention."""
-    nodes = list(graph.module2node.values())
-    if any(mark in operation(node) for node in nodes for mark in _ATTENTION):
-        raise TraceError(Cause("untraceable_network", operation="attention"))
-    for node in nodes:
-        if getattr(node.grad_fn, "_saved_dim", 0) == 1 and hasattr(node.module, "concat_sizes"):
-            _set_offsets(node)
-
-
-def _set_offsets(joined: Any) -> None:
-    """Set the offsets of a concatenation's inputs, which the tracer leaves out when a flattening
-    follows, because it takes the flattened width for that of the maps."""
-    from torch_pruning.dependency.index_mapping import _ConcatIndexMapping
-
-    sizes = joined.module.concat_sizes
-    if joined.module.offsets is not None or not sizes or None in sizes:
-        return
-    ends = np.cumsum([0, *sizes]).tolist()
-    done: set[int] = set()  # an input that is joined twice has two dependencies that are equal
-    for joined_input, span in zip(joined.inputs, pairwise(ends), strict=False):
-        for source, target, back in (
-            (joined, joined_input, True),
-            (joined_input, joined, False),
-        ):
-            dependencies = (
-                d for d in source.dependencies if d.target is target and id(d) not in done
-            )
-            for dependency in dependencies:
-                dependency.index_mapping[1] = _ConcatIndexMapping(list(span), reverse=back)
-                done.add(id(dependency))
-                break
-
-
-def _group(traced: Trace, root: str) -> ChannelGroup:
-    """The channels that go with the filters of the layer ``root``."""
-    graph, layer = traced.graph, traced.module(root)
-    width = graph.get_out_channels(layer)
-    handler = graph.get_pruner_of_module(layer).prune_out_channels
-    limit = 1 + max(max(p.shape, default=1) for p in graph.model.parameters())  # one shows excess
-    items = propagate(traced.node(root), handler, width, limit)
-    repeats = math.lcm(1, *(conv_group_count(item.target.module) for item in items))
-    size = max(1, width // repeats)
-    slices = tuple(_slice_of(traced, item, size) for item in items if _holds_values(item))
-    writers = [r.name for r in slices if r.name in traced.roots and r.side != "in"]
-    followers = [name for name in writers if _follows(traced, name, writers)]
-    if len(followers) == len(writers):
-        followers.remove(root)
-    moved = moved_by(traced, items)
-    problems = [constraint_on(traced, item) for item in items]
-    irregular = next((r.name for r in slices if is_irregular(traced, r, size)), "")
-    problems += [rearranged(moved, irregular) if irregular else None]
-    problems += [single(items, width) if width % repeats or size < 2 else None]
-    order = traced.roots.index
-    layers = sorted(set(writers) - set(followers), key=order)
-    return ChannelGroup(
-        layers[0],
-        size,
-        repeats,
-        tuple(layers),
-        tuple(sorted(set(followers), key=order)),
-        slices,
-        frozenset(operation(item.target) for item in items),
-        next(filter(None, problems), None),
-        moved,
-    )
-
-
-def _holds_values(item: NodeChannels) -> bool:
-    layer = item.target.module
-    if isinstance(layer, nn.Parameter):
-        return True
-    if isinstance(layer, nn.PReLU):
-        return layer.num_parameters > 1
-    return bool(layer._parameters or getattr(layer, "running_mean", None) is not None)
-
-
-def _slice_of(traced: Trace, item: NodeChannels, size: int) -> ChannelSlice:
-    node, handler = item.target, item.handler
-    writes = traced.graph.is_out_channel_pruning_fn(handler)
-    reads = traced.graph.is_in_channel_pruning_fn(handler)
-    side = "both" if writes and reads else "out" if writes else "in"
-    is_bare = isinstance(node.module, nn.Parameter)
-    name = traced.graph._param_to_name[node.module] if is_bare else traced.names[node.module]
-    channels = np.asarray(item.channels, dtype=np.int64)
-    units = np.asarray(item.roots, dtype=np.int64) % size
-    return ChannelSlice(name, side, channels, units, node.pruning_dim if is_bare else 0)
-
-
-def _follows(traced: Trace, name: str, writers: Sequence[str]) -> bool:
-    """Whether a layer only passes on or scales the channels of others: depthwise, or a gate."""
-    if is_depthwise(traced.module(name)):
-        return True
-    node = traced.node(name)
-    for _ in range(4):  # convolution, perhaps a norm, sigmoid, product
-        if len(node.outputs) != 1:
-            break
-        previous, node = node, node.outputs[0]
-        if "Mul" in operation(node):
-            return "sigmoid" in operation(previous).lower()
-    calls = traced.execution.calls
-    pixels = {n: max(math.prod(outs[2:]) for _, outs in calls[n]) for n in writers}
-    return pixels[name] == 1 < max(pixels.values())
+def _cut_passing(layer: Any, channels: set[int]) -> None:
+    """Cut channels out of a norm, or out of a depthwise layer of several filters a channel."""
+    for key, tensor in itertools.chain(
+        list(layer.named_parameters(recurse=False)), list(layer.named_buffers(recurse=False))
+    ):
+        if tensor.ndim and key in ("weight", "bias", "running_mean", "running_var"):
+            remove_entries(layer, key, 0, channels)
+    if isinstance(layer, nn.GroupNorm):
+        each = layer.num_channels // layer.num_groups
+        layer.num_channels -= len(channels)
+        layer.num_groups -= len(channels) // each
+    elif isinstance(layer, nn.modules.conv._ConvNd):
+        each = layer.out_channels // layer.in_channels
+        layer.out_channels -= len(channels)
+        layer.in_channels -= len(channels) // each
+        layer.groups = layer.in_channels
+    else:
+        layer.num_features -= len(channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -136,24 +136,28 @@ def _filter_groups(
         members = [name for name in group.layers if name in free]
         followers = tuple(name for name in group.followers if name in free)
         free -= {*members, *followers}
-        if not group.problem:
-            filter_groups.append(
-                FilterGroup(
-                    group.name,
-                    group.layers,
-                    group.size,
-                    cause=_tie(group),
-                    repeats=group.repeats,
-                    followers=followers,
-                )
+        problem = group.problem
+        if not problem:
+            free_group = FilterGroup(
+                group.name,
+                group.layers,
+                group.size,
+                cause=_tie(group),
+                repeats=group.repeats,
+                followers=followers,
+                spans=_spans(group, filters),
             )
-            continue
+            uneven = [n for n in group.layers if not free_group.fits(n, filters[n])]
+            if not uneven and len(members) == len(group.layers):
+                filter_groups.append(free_group)
+                continue
+            problem = Cause("misaligned", place=uneven[0] if uneven else group.name)
         for width in dict.fromkeys(filters[name] for name in members):  # tied, but not alike
             same = tuple(name for name in members if filters[name] == width)
             along = followers if width == filters[members[0]] else ()
             repeats = group.repeats if group.size * group.repeats == width else 1
             filter_groups.append(
-                FilterGroup(same[0], same, width // repeats, True, group.problem, repeats, along)
+                FilterGroup(same[0], same, width // repeats, True, problem, repeats, along)
             )
     filter_groups += [
         FilterGroup(n, (n,), filters[n], True, untraced) for n in filters if n in free
@@ -162,11 +166,26 @@ def _filter_groups(
     return tuple(sorted(filter_groups, key=lambda group: order(group.name)))
 
 
+def _spans(
+    group: ChannelGroup, filters: Mapping[str, int]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The unit of each filter, in the layers where it is not filter u, u + size, u + 2 size ..."""
+    spans = []
+    for name in group.layers:
+        slices = [span for span in group.slices if span.name == name and span.side != "in"]
+        units = np.full(filters[name], -1)
+        units[slices[0].channels] = slices[0].units
+        usual = np.arange(group.size * group.repeats) % group.size
+        if min(units) >= 0 and not np.array_equal(units, usual):
+            spans.append((name, tuple(units.tolist())))
+    return tuple(spans)
+
+
 def _tie(group: ChannelGroup) -> Cause | None:
     """What ties the layers of a group; None for a single layer."""
     if len(group.layers) < 2:
         return None
-    adds, multiplies = (any(k in n for n in group.operations) for k in ("Add", "Mul"))
+    adds, multiplies = (k in group.operations for k in ("Add", "Mul"))
     return Cause("residual_add" if adds else "product" if multiplies else "shared_channels")
 
 

@@ -215,7 +215,8 @@ def _adopt(owner: nn.Module, conv_groups: int = 0) -> None:
             by_channel = owner.running_mean if owner.running_mean is not None else owner.weight
             owner.num_features = len(by_channel)
     elif isinstance(owner, nn.GroupNorm) and weight is not None:
-        owner.num_channels = len(weight)
+        each = owner.num_channels // owner.num_groups
+        owner.num_channels, owner.num_groups = len(weight), len(weight) // each
     elif isinstance(owner, nn.LayerNorm) and weight is not None:
         owner.normalized_shape = tuple(weight.shape)
     elif isinstance(owner, nn.PReLU):

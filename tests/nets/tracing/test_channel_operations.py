@@ -1,4 +1,5 @@
-"""What cannot be followed is refused with the operation and its place; what can be is not."""
+"""What cannot be followed is refused with the operation and its place. Channels that can be
+followed through a move are cut (test_followed_channels.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 
 from sfp_viz.core.network import Cause
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.channel_operations import OperationRecorder
+from sfp_viz.nets.tracing.propagation import follow
 from sfp_viz.nets.tracing.read_network import read_network
 
 
@@ -36,24 +37,18 @@ def reading(act, outs: int = 20, between: nn.Module | None = None):
     return read_network(Model(net.eval(), name="net", input_shape=(3, 8, 8)))
 
 
-def back_to_front(maps):
-    one, other = maps.chunk(2, 1)
-    return torch.cat([other, one], 1)
-
-
-def shuffled(maps):
-    count, channels, height, width = maps.shape
-    return maps.view(count, 2, channels // 2, height, width).transpose(1, 2).reshape(maps.shape)
+def beside(rows):
+    """A window over the channels, as in ECA."""
+    return F.conv1d(rows, torch.ones(1, 1, 3, device=rows.device), padding=1)
 
 
 MOVES = {
     "slicing": (lambda maps: maps[:, 4:16], 12),
-    "chunk": (back_to_front, 20),
-    "view": (shuffled, 20),
     "roll": (lambda maps: torch.roll(maps, 3, 1), 20),
     "mean": (lambda maps: maps * maps.mean(1, keepdim=True), 20),
-    "glu": (lambda maps: F.glu(maps, 1), 10),
-    "pixel_shuffle": (lambda maps: F.pixel_shuffle(maps, 2), 5),
+    "softmax": (lambda maps: maps.softmax(1), 20),
+    "index_select": (lambda maps: maps.index_select(1, torch.arange(20).to(maps.device)), 20),
+    "conv1d": (lambda maps: maps * beside(maps.mean((2, 3))[:, None])[:, 0, :, None, None], 20),
     "local_response_norm": (lambda maps: F.local_response_norm(maps, 3), 20),
     "add": (lambda maps: maps + torch.ones(1, 20, 1, 1, device=maps.device), 20),
     "padding": (lambda maps: maps + F.pad(maps[:, 2:-2], (0, 0, 0, 0, 2, 2)), 20),
@@ -74,10 +69,8 @@ def test_operations_inside_a_channel_are_not_named_and_its_filters_can_go():
         return F.avg_pool2d(turned * maps.mean((2, 3), keepdim=True), 2)
 
     assert not reading(inside).group("stem").protected
-    step = Step(inside)
-    with OperationRecorder(step) as recorder:
-        step(torch.zeros(1, 4, 8, 8, requires_grad=True))
-    assert not recorder.operations
+    step = nn.Sequential(nn.Conv2d(3, 4, 1), Step(inside))
+    assert not follow(step, torch.zeros(1, 3, 8, 8)).operations
 
 
 def test_layers_that_share_their_weight_stay_whole_and_name_each_other():
@@ -86,15 +79,16 @@ def test_layers_that_share_their_weight_stay_whole_and_name_each_other():
     net.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 5)])
     network = read_network(Model(net.eval(), name="net", input_shape=(3, 8, 8)))
     assert not network.free
-    assert network.group("1").cause == Cause("shared_parameters", place="1")
+    assert network.group_of("1").cause == Cause("shared_parameters", place="1")
+    assert network.group_of("1") == network.group_of("2")
 
 
-def test_more_filters_than_channels_of_a_depthwise_layer_are_refused_in_words():
-    depth = nn.Conv2d(20, 40, 3, padding=1, groups=20)
-    network = reading(torch.relu, 40, depth)
-    cause = Cause("conv_groups", place="next", channels=20, conv_groups=20)
-    assert network.group("stem").cause == cause
-    assert network.group("next").size == 2  # one offset in each of the 20
+def test_channels_of_which_every_conv_group_has_one_are_refused_in_words():
+    paired = nn.Conv2d(20, 20, 3, padding=1, groups=10)
+    between = nn.Sequential(paired, nn.GroupNorm(2, 20), nn.Conv2d(20, 20, 1, groups=4))
+    network = reading(torch.relu, 20, between)
+    cause = network.group("next.0").cause
+    assert (cause.kind, cause.channels, cause.conv_groups) == ("conv_groups", 20, 10)
 
 
 def test_conv_groups_of_a_transposed_convolution_are_refused_by_name():

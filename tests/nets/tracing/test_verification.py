@@ -18,8 +18,8 @@ from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.tracing.verification import output_gap, with_random_weights
 
 
-class Turned(nn.Module):
-    """Channels are turned round on their way, which the tracer takes for an elementwise step."""
+class Weighted(nn.Module):
+    """Channels are weighted by their place, which the tracer takes for an elementwise step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,11 +27,12 @@ class Turned(nn.Module):
         self.third, self.fc = nn.Conv2d(18, 8, 1), nn.Linear(8, 5)
 
     def forward(self, images: Tensor) -> Tensor:
-        maps = torch.flip(self.first(images).relu(), [1])
+        maps = self.first(images).relu()
+        maps = maps * torch.arange(1, 1 + maps.shape[1], device=maps.device)[:, None, None]
         return self.fc(self.third(self.second(maps).relu()).mean((2, 3)))
 
 
-class Normalized(Turned):
+class Normalized(Weighted):
     """A channel is divided by the length of all of them."""
 
     def forward(self, images: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ class Normalized(Turned):
         return self.fc(self.third(self.second(maps).relu()).mean((2, 3)))
 
 
-@pytest.mark.parametrize(("kind", "what"), [(Turned, "flip"), (Normalized, "softmax")])
+@pytest.mark.parametrize(("kind", "what"), [(Weighted, "mul"), (Normalized, "softmax")])
 def test_a_group_that_would_be_cut_wrongly_is_protected_and_the_others_are_free(kind, what):
     network = read_network(Model(kind().eval(), name="net", input_shape=(3, 8, 8)))
     assert [group.name for group in network.free] == ["second", "third"]
@@ -47,7 +48,7 @@ def test_a_group_that_would_be_cut_wrongly_is_protected_and_the_others_are_free(
 
 
 def test_dead_weights_do_not_hide_a_wrong_cut():
-    module = Turned().eval()
+    module = Weighted().eval()
     with torch.no_grad():
         module.second.weight.zero_()
     network = read_network(Model(module, name="net", input_shape=(3, 8, 8)))
@@ -55,7 +56,7 @@ def test_dead_weights_do_not_hide_a_wrong_cut():
 
 
 def test_a_wrong_cut_is_not_handed_out():
-    model = Model(Turned().eval(), name="net", input_shape=(3, 8, 8))
+    model = Model(Weighted().eval(), name="net", input_shape=(3, 8, 8))
     removal = Removal("first", (0, 1, 5), (Reason("by_hand"),) * 3)
     with pytest.raises(SurgeryError, match="was not returned"):
         prune(model, Plan(model.digest, Recipe(), Edits(model.digest), (removal,)))
