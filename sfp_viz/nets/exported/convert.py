@@ -28,6 +28,7 @@ from sfp_viz.nets.exported.program import (
     values_in,
 )
 from sfp_viz.nets.exported.sizes import Sizes, with_free_sizes
+from sfp_viz.nets.exported.subgraphs import inlined, wrapper_of
 
 _LAYOUTS = {7: torch.strided}
 _MEMORY = {
@@ -50,21 +51,20 @@ def convert(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[
         KeyError, TypeError, ValueError: The JSON is not as torch.export writes it.
     """
     graph, signature = content["graph_module"]["graph"], content["graph_module"]["signature"]
-    if len(graph["nodes"]) > MOST_STEPS:
+    nodes, facts = inlined(graph)
+    if len(nodes) > MOST_STEPS:
         raise ModelError(f"The network has more than {MOST_STEPS:,} operations.")
     inputs, images = _inputs(signature, tensors)
     sizes: Sizes = {
-        name: tuple(size.get("as_int") for size in facts["sizes"])
-        for name, facts in graph["tensor_values"].items()
+        name: tuple(size.get("as_int") for size in entry["sizes"]) for name, entry in facts.items()
     }
-    facts = graph["tensor_values"][images]
-    shape, kind = _image_shape(facts), DTYPES.get(facts["dtype"])
+    shape, kind = _image_shape(facts[images]), DTYPES.get(facts[images]["dtype"])
     low = kind if kind in _LOW else None
     if kind is None or not kind.is_floating_point:
         raise ModelError("The network's input is no floating-point image. Export it with one.")
     inputs[images] = Value(images)
     reader = _Arguments(inputs, low)
-    nodes = [node for node in graph["nodes"] if not is_check(_target(node))]
+    nodes = [node for node in nodes if not is_check(_target(node))]
     steps, layers = _steps(nodes, reader, tensors, sizes)
     batch = sizes[images][0]
     output = _output(content["graph_module"], graph, signature, reader)
@@ -100,7 +100,7 @@ def convert(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[
         output=output,
         input_shape=shape,
         batch=batch,
-        notes=_notes(nodes, reader, low),
+        notes=_notes(graph["nodes"], low),
     )  # fmt: skip
     return program, state
 
@@ -218,19 +218,45 @@ def _steps(
     """One step a node; those that are a layer of torch.nn call it."""
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     layers: dict[str, Layer] = {}
+    transposed: dict[str, State] = {}
     steps = []
     for node in nodes:
         step = _step(node, reader)
         named = _named(step, [entry["name"] for entry in node["inputs"]])
+        target = step.target
+        if (weight := _transposed(step)) is not None:
+            transposed[step.outputs[0]] = weight
+        elif (linear := _as_linear(step, transposed)) is not None:
+            target, named = "aten.linear.default", linear
         source = named.get("input", named.get("self"))
         rank = len(sizes.get(source.name, ())) if isinstance(source, Value) else 0
-        layer = layer_of(step.target, named, shapes, rank) if rank else None
+        layer = layer_of(target, named, shapes, rank) if rank else None
         if layer is None and step.target in DROPOUTS:
             layer = _dropout(step.target, named, node, layers, rank)
         if layer is not None and layers.setdefault(layer.path, layer) == layer:
             step = Step(LAYER, (layer.path, source), {}, step.outputs[:1])
         steps.append(step)
     return tuple(steps), layers
+
+
+def _transposed(step: Step) -> State | None:
+    """The weight that a step transposes, as exports without composite operations do for linear
+    layers; None for any other step."""
+    swaps = {"aten.t.default": (), "aten.transpose.int": (0, 1), "aten.permute.default": ((1, 0),)}
+    is_swap = step.target in swaps and step.args[1:] == swaps[step.target]
+    return step.args[0] if is_swap and isinstance(step.args[0], State) else None
+
+
+def _as_linear(step: Step, transposed: Mapping[str, State]) -> dict[str, Argument] | None:
+    """The arguments of the linear layer that a product with a transposed weight is."""
+    if step.kwargs or (step.target, len(step.args)) not in (
+        ("aten.addmm.default", 3), ("aten.mm.default", 2)
+    ):  # fmt: skip
+        return None
+    *bias, source, weight = step.args
+    if not isinstance(weight, Value) or weight.name not in transposed:
+        return None
+    return {"input": source, "weight": transposed[weight.name], "bias": bias[0] if bias else None}
 
 
 def _step(node: Mapping[str, Any], reader: _Arguments) -> Step:
@@ -347,9 +373,7 @@ def _as_float32(tensor: Tensor, low: torch.dtype | None) -> Tensor:
     return tensor.float() if low is not None and tensor.dtype is low else tensor
 
 
-def _notes(
-    nodes: list[Mapping[str, Any]], reader: _Arguments, low: torch.dtype | None
-) -> tuple[str, ...]:
+def _notes(nodes: list[Mapping[str, Any]], low: torch.dtype | None) -> tuple[str, ...]:
     """What is not in the file, in sentences."""
     trained = any(
         entry["name"] in ("training", "train") and entry["arg"].get("as_bool") is True
@@ -369,6 +393,11 @@ def _notes(
             "It was exported in training mode. Its norms and dropouts are switched to evaluation "
             "where that is needed, but whatever your code does in training alone runs there too. "
             "Export it after model.eval() if its outputs differ."
+        )
+    if any(wrapper_of(node) for node in nodes):
+        notes.append(
+            "Its code switches gradients or precision off for a part (torch.no_grad or autocast); "
+            "here that part is run like the others."
         )
     if low is not None:
         notes.append(f"Its {str(low).removeprefix('torch.')} weights were opened as float32.")

@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import pytest
 import torch
 from torch import nn
@@ -23,14 +26,19 @@ def plan_of(network):
     return sfp.make_plan(network, sfp.analyze(network, recipe), recipe)
 
 
-def check_same(module, model):
-    """Outputs, groups, costs, plans and pruned outputs are those of the original module."""
-    original = sfp.Model(module, name=model.name, input_shape=model.input_shape)
+def check_outputs(module, model):
     for batch in (1, 3, 32):
         images = torch.randn(batch, *model.input_shape)
         with torch.no_grad():
             expected, outputs = module(images), model.module(images)
         assert torch.allclose(expected, outputs, atol=1e-5)
+    return images
+
+
+def check_same(module, model):
+    """Outputs, groups, costs, plans and pruned outputs are those of the original module."""
+    original = sfp.Model(module, name=model.name, input_shape=model.input_shape)
+    images = check_outputs(module, model)
     theirs, ours = sfp.read_network(original), sfp.read_network(model)
     assert groups(ours) == groups(theirs)
     assert sfp.cost(ours) == sfp.cost(theirs)
@@ -148,3 +156,48 @@ def test_a_network_that_holds_its_number_of_images_says_so(tmp_path):
     path = write_pt2(drawn(Mixed), tmp_path / "mixed.pt2", batch=2)
     with pytest.raises(sfp.ModelError, match=r"exported for exactly 2 images.*dynamic_shapes"):
         sfp.load_model(path)
+
+
+def test_an_export_without_composite_operations_has_the_same_layers(tmp_path):
+    module = build.build("torchvision:resnet18", {"num_classes": 10})
+    shapes = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(module, (torch.zeros(2, 3, 64, 64),), dynamic_shapes=shapes)
+    torch.export.save(program.run_decompositions(), tmp_path / "core.pt2")
+    check_same(module, sfp.load_model(tmp_path / "core.pt2"))
+
+
+def test_files_of_older_versions_of_torch_open(tmp_path):
+    module = drawn(Gated)
+    with zipfile.ZipFile(write_pt2(module, tmp_path / "new.pt2")) as file:
+        root = file.namelist()[0].partition("/")[0]
+        program = file.read(f"{root}/models/model.json")
+    members = {"serialized_exported_program.json": program, "version": b"8.8"}
+    for name, content in (("state_dict", module.state_dict()), ("constants", {})):
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        members[f"serialized_{name}.pt"] = buffer.getvalue()
+    members["serialized_example_inputs.pt"] = b"not read"
+    with zipfile.ZipFile(tmp_path / "old.pt2", "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    check_same(module, sfp.load_model(tmp_path / "old.pt2"))
+
+
+def test_parts_without_gradients_are_put_back_among_the_others(tmp_path):
+    class Frozen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.norm = nn.Conv2d(3, 24, 3), nn.BatchNorm2d(24)
+            self.last, self.fc = nn.Conv2d(24, 20, 3), nn.Linear(20, 5)
+
+        def forward(self, images):
+            with torch.no_grad():
+                maps = self.stem(images)
+                with torch.autocast("cpu", enabled=False):
+                    maps = self.norm(maps).relu()
+            return self.fc(self.last(maps).relu().mean((2, 3)))
+
+    module = drawn(Frozen)
+    model = sfp.load_model(write_pt2(module, tmp_path / "frozen.pt2"))
+    check_outputs(module, model)  # its groups are read where the module itself is not traced
+    assert any("torch.no_grad" in note for note in model.source.assumptions)
