@@ -72,6 +72,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def device_name(device: str) -> str:
+    """torch's name of a device for people: 'cpu' -> 'CPU'; others, such as 'cuda:0', as it is."""
+    return "CPU" if device == "cpu" else device
+
+
 def milliseconds(number: float) -> str:
     """A time given in ms: 3.48 -> '3.48 ms'; 0.0438 -> '0.044 ms'; 1330 -> '1.33 s'."""
     if number >= 999.5:

@@ -35,6 +35,12 @@ def test_a_repair_that_needs_no_images_is_not_called_left_out(kind):
     plan(kind)
     text = call("prune", "plan.json", "-o", "slim.safetensors").stdout
     assert "needs images" not in text
+    assert "BatchNorm" not in text  # the network has none
+
+
+def test_without_images_batch_norm_is_said_to_keep_its_statistics():
+    call("plan", "resnet20_cifar10", "--target", "0.3", "-o", "plan.json")
+    text = call("prune", "plan.json", "-o", "slim.safetensors").stdout
     assert "BatchNorm keeps its old statistics" in text
 
 

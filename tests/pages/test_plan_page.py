@@ -224,7 +224,7 @@ def test_what_was_measured_sets_the_ratios_and_goes_stale_with_the_recipe(sensit
     app.session_state["evidence_open"] = True
     app.run()
     assert "Measured on 360 images" in said(app)
-    press(app, "Allocate by sensitivity")
+    press(app, "Use: by sensitivity")
     assert session(app).recipe.allocation == "sensitivity"
     assert kept(app)["conv1"] >= before["conv1"]
     with_session(app, recipe=Recipe(criterion="l2"))

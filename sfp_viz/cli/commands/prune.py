@@ -45,6 +45,7 @@ def prune(
     """Prune a copy of a network by a plan."""
     from sfp_viz.nets.evaluation.measure import count_macs, count_params
     from sfp_viz.nets.io.model_file import save_model
+    from sfp_viz.nets.tracing.execution import BATCH_NORMS
 
     plan = read_plan(plan_file)
     model = find_model(net or find_digest(plan.digest))
@@ -72,7 +73,8 @@ def prune(
     lines += [("refit error", line) for line in error_lines(repair)]
     lines += [("note", note) for note in repair.notes]
     if not data:
-        note = f"Without --data no accuracy was measured, and {NORMS_KEPT}"
+        norms = any(isinstance(layer, BATCH_NORMS) for layer in model.module.modules())
+        note = f"Without --data no accuracy was measured{f', and {NORMS_KEPT}' if norms else '.'}"
         if plan.recipe.compensation not in WITHOUT_IMAGES:
             note += " To compensate, prune with --data."
         lines.append(("note", note))

@@ -15,7 +15,7 @@ from sfp_viz.core.evidence.study import study_to_dict
 from sfp_viz.runs.folder import read_run
 from sfp_viz.runs.launch import process
 from sfp_viz.runs.storage.records import Run
-from sfp_viz.text.numbers import count, duration, milliseconds, percent, span
+from sfp_viz.text.numbers import count, device_name, duration, milliseconds, percent, span
 
 _TENTHS = 10  # a log gets a line each tenth; a terminal one that changes
 
@@ -151,7 +151,7 @@ def _latency(file: Path) -> str:
         outs, ins, ms = max(points)
         rows.append((name, outs, ins, milliseconds(ms), percent(ms / max(latency.whole_ms, 1e-9))))
     heads = ("layer", "outputs", "inputs", "measured", "share")
-    how = f"batch {latency.batch}, {latency.threads} threads, {latency.device}"
+    how = f"batch {latency.batch}, {latency.threads} threads, {device_name(latency.device)}"
     return (
         f"{table(heads, rows)}\n\nwhole network {milliseconds(latency.whole_ms)}, "
         f"including {milliseconds(latency.rest_ms)} outside these layers ({how})"

@@ -48,7 +48,8 @@ def stages(
     network: Network | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Iterator[Stage]:
-    """Measure a network after each of ``NAMES``; 'compensated' only when the recipe asks for it.
+    """Measure a network after each of ``NAMES``: 'compensated' only when the recipe asks for it,
+    're-estimated' only where it has BatchNorm.
 
     The model of the last stage is what ``prune`` returns.
 
@@ -86,4 +87,6 @@ def stages(
             plain=True, reestimate_norms=False, progress=progress,
         )  # fmt: skip
         yield stage("compensated", small, report)
-    yield stage("re-estimated", reestimate(small, calibration, progress=progress))
+    fresh = reestimate(small, calibration, progress=progress)
+    if fresh is not small:  # it has BatchNorm
+        yield stage("re-estimated", fresh)

@@ -12,7 +12,7 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.figures.architecture import kept_filters, layer_widths
-from sfp_viz.text.numbers import change, count, milliseconds, percent, size, span
+from sfp_viz.text.numbers import change, count, device_name, milliseconds, percent, size, span
 from sfp_viz.text.plan.reasons import reason_text
 from sfp_viz.ui import charts, problems
 from sfp_viz.ui.cached import loaders, measurements
@@ -103,7 +103,7 @@ def how_measured(check: Check) -> str:
     text = (
         "MACs and params: counted on the pruned network. File size: measured on its safetensors "
         "file. Latency: measured on this machine "
-        f"({latency.device}, batch size {latency.batch}, {latency.threads} thread"
+        f"({device_name(latency.device)}, batch size {latency.batch}, {latency.threads} thread"
         f"{'s' if latency.threads != 1 else ''}), median of {latency.repeats} passes, "
         f"interquartile range {_quartiles(latency)}."
     )

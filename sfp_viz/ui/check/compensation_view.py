@@ -23,8 +23,11 @@ _AFTER = "the same, after its fit"
 
 
 def has_batch_norm(network: Network) -> bool:
-    """Whether the network has normalization layers, whose statistics pruning changes."""
-    return any(term.macs == 0 and term.params == 0 for term in network.terms)
+    """Whether the network has BatchNorm, whose statistics pruning changes; a norm without
+    statistics (LayerNorm, GroupNorm) does not count."""
+    behind = any(layer.bn_scale is not None for layer in network.layers)
+    elsewhere = (term.macs == term.params == 0 and term.bias == 2 for term in network.terms)
+    return behind or any(elsewhere)  # a term with two values a channel: weight and bias of a norm
 
 
 def without_images(network: Network, recipe: Recipe, *, how: str) -> None:

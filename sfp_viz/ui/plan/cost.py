@@ -6,7 +6,7 @@ import streamlit as st
 
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.network import Network
-from sfp_viz.text.numbers import change, count, milliseconds, size
+from sfp_viz.text.numbers import change, count, device_name, milliseconds, size
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import evidence, pruned
 from sfp_viz.ui.cached.measurements import Subject
@@ -71,7 +71,7 @@ def _latency(network: Network, planned_cost: PlannedCost) -> None:
             "Latency, estimated",
             milliseconds(times[1]),
             change(*times),
-            help=f"From the layer times on {table.device}, batch size {table.batch}, "
+            help=f"From the layer times on {device_name(table.device)}, batch size {table.batch}, "
             f"{table.threads} thread{'s' if table.threads != 1 else ''}.",
         )
     with st.container(gap="xxsmall", width="content"):
@@ -103,8 +103,9 @@ def how_measured(before: Measured, after: Measured) -> str:
     """
     low, high = after.latency_iqr_ms or (0.0, 0.0)
     return (
-        f"Measured on {after.device}: median of {after.repeats} passes, batch size {after.batch}, "
-        f"{after.threads} thread{'s' if after.threads != 1 else ''}; interquartile range "
+        f"Measured on {device_name(after.device)}: median of {after.repeats} passes, "
+        f"batch size {after.batch}, {after.threads} thread{'s' if after.threads != 1 else ''}; "
+        "interquartile range "
         f"{milliseconds(low)} to {milliseconds(high)}. "
         f"Unpruned: {milliseconds(before.latency_ms or 0)}."
     )

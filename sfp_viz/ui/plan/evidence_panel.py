@@ -12,7 +12,8 @@ from sfp_viz.core.evidence.sensitivity import Sensitivity
 from sfp_viz.core.evidence.study import Kind
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.recipe import Recipe
-from sfp_viz.text.numbers import milliseconds, percent, span
+from sfp_viz.text.numbers import device_name, milliseconds, percent, span
+from sfp_viz.text.plan.allocations import ALLOCATIONS
 from sfp_viz.ui import charts, image_field, problems
 from sfp_viz.ui.cached import evidence, loaders, planned
 from sfp_viz.ui.plan.widths import Widths
@@ -80,7 +81,7 @@ def _kinds(network: Network, widths: Widths) -> None:
         if table:
             threads = f"{table.threads} thread{'s' if table.threads != 1 else ''}"
             text = (
-                f"Measured on {table.device}, batch size {table.batch}, {threads}: "
+                f"Measured on {device_name(table.device)}, batch size {table.batch}, {threads}: "
                 f"{milliseconds(table.whole_ms)} before pruning."
             )
         _kind(network, "latency", "Layer times", text, bool(table))
@@ -101,10 +102,12 @@ def _kind(network: Network, kind: Kind, title: str, text: str, available: bool) 
             return
     allocation = state.session().recipe.allocation
     if available and kind == "sensitivity" and allocation != "sensitivity":
-        st.button("Allocate by sensitivity", key="use_sensitivity", on_click=_by_sensitivity)
+        st.button(f"Use: {ALLOCATIONS[kind]}", key="use_sensitivity", on_click=_by_sensitivity)
     if available and kind == "observe" and allocation != "functional":
         st.button(
-            "Use functional redundancy", key="use_observe", on_click=image_offer.use_functional
+            f"Use: {ALLOCATIONS['functional']}",
+            key="use_observe",
+            on_click=image_offer.use_functional,
         )
     study_start.start_button(
         network, kind, _again(kind) if available else _first(kind), quiet=available

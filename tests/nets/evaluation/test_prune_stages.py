@@ -10,6 +10,7 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.evaluation.prune_stages import NAMES, stages
+from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.pruning.compensation import reestimate
 from sfp_viz.nets.pruning.prune import prune, prune_with_report
 from sfp_viz.nets.pruning.training_views import as_trained
@@ -40,3 +41,13 @@ def test_every_stage_is_measured_and_the_last_is_the_pruned_network(depthwise_mo
     assert measured.data == "noise, test"
     notes = [note for stage in found for note in stage.notes]
     assert len(notes) == (kind == "lsq_window")  # the grouped reader
+
+
+def test_a_network_without_batch_norm_has_no_stage_that_estimates_it_again():
+    model = load_model("lenet5_digits")
+    removal = Removal("conv2", (0, 3), (Reason("by_hand"),) * 2)
+    plan = Plan(model.digest, Recipe(), Edits(model.digest), (removal,))
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
+    digits = Images("noise", "test", pixels, draw.integers(0, 10, 60))
+    assert [stage.name for stage in stages(model, plan, digits, digits)] == ["unpruned", "cut"]
