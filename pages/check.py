@@ -6,6 +6,7 @@ from sfp_viz.ui import image_field, problems, progress_line
 from sfp_viz.ui.cached import loaders, measurements, planned
 from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import check_view, checks, compensation_view, saved_check
+from sfp_viz.ui.network import bare
 from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/check.py")
@@ -14,6 +15,7 @@ with problems.catch_and_stop():
     session = state.session()
     network = loaders.network(session.model)
 
+bare.stop_if_bare(network)
 st.markdown("Prunes a copy of the network and measures it on this machine, before any fine-tuning.")
 has_images = bool(
     image_field.available_images(network)

@@ -6,6 +6,7 @@ from sfp_viz.runs.results.summary import finished_runs
 from sfp_viz.ui import export, image_field, problems
 from sfp_viz.ui.cached import loaders, planned
 from sfp_viz.ui.check import compensation_view
+from sfp_viz.ui.network import bare
 from sfp_viz.ui.recipe import plan_files
 from sfp_viz.ui.session import entry, state
 
@@ -16,6 +17,7 @@ with problems.catch_and_stop():
     network = loaders.network(session.model)
     runs = finished_runs(loaders.home(), network.digest)
 
+bare.stop_if_bare(network)
 if not network.free:
     st.info("No group of this network can be pruned, so there is nothing to export.")
     st.stop()

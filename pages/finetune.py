@@ -5,6 +5,7 @@ import streamlit as st
 from sfp_viz.ui import image_field, problems
 from sfp_viz.ui.cached import known_runs, loaders
 from sfp_viz.ui.cached.measurements import Subject
+from sfp_viz.ui.network import bare
 from sfp_viz.ui.runs import live, trash
 from sfp_viz.ui.session import entry, state
 from sfp_viz.ui.training import start, start_form
@@ -16,6 +17,7 @@ with problems.catch_and_stop():
     network = loaders.network(session.model)
     runs = known_runs.runs_of(network.digest)
 
+bare.stop_if_bare(network)
 trash.bar()
 left, right = st.columns([4, 9], gap="medium")
 with left:

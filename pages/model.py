@@ -5,7 +5,7 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.network import layer_report, opening, report
+from sfp_viz.ui.network import layer_report, opening, origin, report
 from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/model.py")
@@ -39,10 +39,14 @@ with left, problems.catch(), st.container(border=True):
     if network.free:
         report.prunability(network)
     report.dead(network)
+    if not network.is_bare:
+        origin.entries(report.header_of(state.session().model))
 if not network.free:
     with left, st.container(border=True):
         report.nothing_to_prune(network)
-with left if network.free else right, problems.catch(), st.container(border=True):
-    report.baseline(network)
+if not network.is_bare:
+    with left if network.free else right, problems.catch(), st.container(border=True):
+        report.baseline(network)
+        origin.preprocessing(network, report.header_of(state.session().model))
 with problems.catch():
     layer_report.layer_table(network)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, planned
+from sfp_viz.ui.network import bare
 from sfp_viz.ui.plan import bars, details, evidence_panel, goal_form, trust_panel
 from sfp_viz.ui.plan import cost as plan_cost
 from sfp_viz.ui.plan import details as plan_details
@@ -21,6 +22,7 @@ with problems.catch_and_stop():
     image_offer.apply_finished(network)
     request = actions.current_request()
 
+bare.stop_if_bare(network)
 if not network.groups:
     st.info("This network has no layer whose filters can be pruned, so there is nothing to plan.")
     st.stop()

@@ -79,6 +79,8 @@ def strip(
     before, after = planned_cost.before, planned_cost.after
     if after is None:
         why = "target cannot be reached: see Plan" if free else "cannot be pruned: see Model"
+        if not before.macs:  # weights without their network
+            return '<div class="budget"><i>weights to explore: see Model</i></div>'
         if free and missing_evidence:
             evidence_names = " and ".join(EVIDENCE_NAMES[name] for name in missing_evidence)
             why = f"no plan without {evidence_names}: see Plan"

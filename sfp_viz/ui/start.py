@@ -189,11 +189,43 @@ def stored_networks() -> None:
     current = state.session().model
     models = [m for m in model_store.stored_models(loaders.home()) if m.digest != current]
     for model in models[:6]:
+        _stored_network(model)
+    if len(models) > 6:
+        with st.expander(f"{len(models) - 6:,} more"):
+            for model in models[6:]:
+                _stored_network(model)
+
+
+def _stored_network(model: model_store.StoredModel) -> None:
+    """A button that opens a network of the workspace, and fields to rename and delete it."""
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.button(
             problems.plain(f"{model.name[:60]}, {size(model.size)}"), key=f"stored {model.digest}",
             type="tertiary", on_click=open_network, args=(model.digest,),
             icon=":material/history:",
         )  # fmt: skip
+        with st.popover("", icon=":material/more_vert:", type="tertiary", key=f"of {model.digest}"):
+            key = f"name {model.digest}"
+            st.text_input("Name", model.name, key=key, max_chars=200)
+            st.button("Rename", key=f"rename {model.digest}", on_click=_rename, args=(model, key))
+            st.button(
+                "Delete", key=f"delete {model.digest}", on_click=_delete, args=(model,),
+                icon=":material/delete:", help="Runs that began with it keep their own copy",
+            )  # fmt: skip
+
+
+def _rename(model: model_store.StoredModel, key: str) -> None:
+    name = str(st.session_state.get(key, "")).strip()
+    if name and name != model.name:
+        with problems.catch():
+            model_store.change_stored(loaders.home(), model.digest, name=name)
+            loaders.forget()
+
+
+def _delete(model: model_store.StoredModel) -> None:
+    with problems.catch():
+        model_store.delete_stored(loaders.home(), model.digest)
+        loaders.forget()
 
 
 def runs() -> None:

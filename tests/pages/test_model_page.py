@@ -158,3 +158,53 @@ def test_an_architecture_of_ours_is_built_by_name_at_its_own_size(open_page):
     assert told["classifier.1"] == "256 × 2 × 2"
     assert told["classifier.4"] == "1,024 inputs"
     assert "3 × 32 × 32" in said(app)
+
+
+def unknown_network():
+    torch.manual_seed(0)
+    first, second = torch.randn(12, 3, 3, 3), torch.randn(8, 12, 3, 3)
+    return {"encoder.0.weight": first, "encoder.3.weight": second}
+
+
+PAGES = ["explore", "plan", "check", "finetune", "compare", "export", "start"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_weights_without_a_network_open_for_exploring_and_say_what_would_cut_them(offered, page):
+    app = offered("mine.pth.tar", weights(unknown_network()))
+    assert not app.error
+    assert "These weights can be explored" in app.subheader[0].value
+    assert "torch.export.save" in app.code[0].value
+    app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception
+    assert not app.error
+    if page in ("plan", "check", "finetune", "export"):
+        assert "weights without their network" in app.info[0].value
+        assert "torch.export.save" in app.code[0].value
+
+
+def test_a_file_that_was_recognized_says_which_name_went_where(offered):
+    state = load_model("lenet5_digits").module.state_dict()
+    words = {"conv1": "first", "conv2": "second", "fc1": "hidden", "fc2": "out"}
+    renamed = {f"{words[n.split('.')[0]]}.{n.split('.')[1]}": t + 0 for n, t in state.items()}
+    app = offered("mine.ckpt", weights({"state_dict": renamed, "epoch": 3}))
+    assert not app.error
+    table = next(frame.value for frame in app.dataframe if "in the file" in frame.value)
+    assert list(table.iloc[0]) == ["first.weight", "conv1.weight"]
+
+
+def test_preprocessing_is_measured_at_once_and_can_be_set(offered):
+    state = load_model("lenet5_digits").module.state_dict()
+    app = offered("mine.pth", weights(dict(state)))
+    table = next(frame.value for frame in app.dataframe if "95 % interval" in frame.value)
+    assert table["preprocessing"][0].endswith("(now)")
+    chosen = next(box for box in app.selectbox if box.label == "Pixels from 0 to 1")
+    chosen.set_value("raw").run()
+    press(app, "Set")
+    assert not app.exception
+    key = app.session_state["session"].current.model
+    from sfp_viz.nets.io.model_store import load_stored
+    from sfp_viz.runs.folder import home
+
+    assert load_stored(home(), key).mean == (0.0,)
+    assert "minus 0" in said(app)

@@ -129,3 +129,16 @@ def test_the_first_picture_needs_neither_torch_nor_sklearn(workspace):
 def test_where_the_bar_of_pages_is_folded_away_the_page_says_its_name(open_page):
     app = open_page("start").switch_page("app.py").run()
     assert any('h1::before{content:"Start"' in block.body for block in app.html)
+
+
+def test_networks_of_the_workspace_are_renamed_and_deleted(open_page, workspace):
+    model = load_model("lenet5")
+    digest = store.import_model(workspace, model)
+    app = open_page("start")
+    app.text_input(key=f"name {digest}").set_value("my own").run()
+    app.button(key=f"rename {digest}").click().run()
+    assert store.stored_models(workspace)[0].name == "my own"
+    assert not app.exception
+    app.button(key=f"delete {digest}").click().run()
+    assert not app.exception
+    assert store.stored_models(workspace) == ()

@@ -71,6 +71,12 @@ def model_file(key: str) -> Iterator[Path]:
         yield path
 
 
+def forget() -> None:
+    """Read everything again, after a network of the workspace became another one under its key."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
 def edits_of(session: Session) -> Edits:
     """The manual edits of the session's network; empty if there are none."""
     return session.edits or Edits(digest=network(session.model).digest)

@@ -73,7 +73,9 @@ def layer_rows(network: Network) -> tuple[LayerRow, ...]:
         terms.setdefault(term.owner, []).append(term)
     filtered = {layer.name for layer in network.layers}
     working = [
-        name for name, terms_of_layer in terms.items() if any(term.macs for term in terms_of_layer)
+        name
+        for name, terms_of_layer in terms.items()
+        if network.is_bare or any(term.macs for term in terms_of_layer)
     ]
     working += [layer.name for layer in network.layers if layer.name not in terms]
     rows = []

@@ -16,12 +16,14 @@ import streamlit as st
 
 from sfp_viz.errors import EXPORT_ADVICE, EXPORT_LINES, ModelError, SfpError
 from sfp_viz.nets.io import model_store, samples
+from sfp_viz.nets.io.file_formats import SUFFIXES
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
 from sfp_viz.ui.navigation.network_switch import open_network
 from sfp_viz.ui.session import state
 
-SUFFIXES = ("pt2", "safetensors", "pt", "pth", "th")
+# those of other formats too: the error names the format and what to do
+OFFERED = (*SUFFIXES, "h5", "keras", "tflite", "pb", "npz", "zip", "gz", "html")
 BY_NAME = (
     "torchvision:resnet18", "torchvision:resnet34", "torchvision:resnet50", "torchvision:vgg16_bn",
     "torchvision:alexnet", "torchvision:googlenet", "torchvision:mobilenet_v2",
@@ -66,9 +68,9 @@ def name_form() -> None:
 def file_form() -> None:
     """A network or weights from a file."""
     upload = st.file_uploader(
-        "Network or weights", type=list(SUFFIXES), key=f"upload {state.revision()}",
-        help="A program of torch.export (.pt2), a state_dict (.pt, .pth, .th, .safetensors), or a "
-        "file exported by this app",
+        "Network or weights", type=list(OFFERED), key=f"upload {state.revision()}",
+        help="A program of torch.export (.pt2), a state_dict under any name (.pth, .pth.tar, "
+        ".ckpt, .bin, .safetensors ...), or a file exported by this app. ONNX opens for exploring.",
     )  # fmt: skip
     with st.expander("Export any network of your own"):
         st.markdown(problems.plain(EXPORT_ADVICE))
@@ -150,14 +152,18 @@ def import_network(source, **options) -> str:
             loaders.home(), replace(model, name=f"{model.name} (untrained: random weights)")
         )
     suffix = Path(source.name).suffix.lower()
-    if suffix.lstrip(".") not in SUFFIXES:
+    if suffix.lstrip(".") not in OFFERED:
         raise ModelError(f"The file must be of type {', '.join(SUFFIXES)}.")
-    title = clean(Path(source.name).stem) or "weights"
+    title = clean(re.sub(r"\.(pth|pt|ckpt|th)$", "", Path(source.name).stem)) or "weights"
     with tempfile.TemporaryDirectory(prefix="sfp-viz-") as folder:
         path = Path(folder) / f"{title}{suffix}"
         path.write_bytes(source.getbuffer())
-        model = load_model(path, **options)
-    return model_store.import_model(loaders.home(), replace(model, name=model.name or title))
+        model = load_model(path, explore=True, **options)
+    before = {stored.digest for stored in model_store.stored_models(loaders.home())}
+    key = model_store.import_model(loaders.home(), replace(model, name=model.name or title))
+    if key in before:  # it may be said to be another network now
+        loaders.forget()
+    return key
 
 
 def clean(name: str, *, keep: str = "-") -> str:

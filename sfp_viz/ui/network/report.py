@@ -19,6 +19,7 @@ from sfp_viz.text.numbers import count, percent, size, span
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, pruned
 from sfp_viz.ui.navigation.network_switch import open_network
+from sfp_viz.ui.network import bare
 from sfp_viz.ui.session import state
 
 
@@ -29,6 +30,12 @@ def facts() -> None:
     header, path = header_of(session.model), path_of(session.model)
     whole = cost_of_widths(network, {})
     shape = " × ".join(str(n) for n in network.input_shape)
+    if network.is_bare:
+        st.markdown(
+            f"{len(network.layers)} convolutions, {count(whole.params)} params (computed). File "
+            f"size: {size(path.stat().st_size)} (measured)."
+        )
+        return
     st.markdown(
         f"{count(whole.macs)} MACs for one image, {count(whole.params)} params (computed). "
         f"File size: {size(path.stat().st_size)} (measured)."
@@ -93,6 +100,15 @@ def dead(network: Network) -> None:
 
 def nothing_to_prune(network: Network) -> None:
     """The screen for a network without a group that can be pruned: why, and what still works."""
+    if network.is_bare:
+        st.subheader("These weights can be explored, not pruned")
+        for reason in (header_of(state.session().model).get("source") or {}).get("assumptions", ()):
+            st.markdown(problems.plain(reason.partition("\n")[0]))
+        bare.way_out()
+        st.page_link(
+            "pages/explore.py", label="Explore the filters", icon=":material/arrow_forward:"
+        )
+        return
     st.subheader("This network cannot be pruned")
     for cause, names in list(protected_groups(network).items())[:4]:
         st.markdown(problems.plain(cause))

@@ -2,7 +2,6 @@
 
 import argparse
 import collections
-import io
 import warnings
 from datetime import datetime
 
@@ -414,10 +413,42 @@ def test_programs_are_named_with_a_way_out(tmp_path):
         load_model(tmp_path / "a.pt")
 
 
-def onnx_file(module, path):
-    buffer = io.BytesIO()
-    torch.onnx.export(module, (torch.zeros(1, 3, 32, 32),), buffer, dynamo=True, verbose=False)
-    path.write_bytes(buffer.getvalue())
+def onnx_bytes():
+    """A convolution, a norm and a linear layer in ONNX, under an exporter's names."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    numbers = np.random.default_rng(0)
+    arrays = {
+        "onnx::Conv_1": numbers.normal(size=(6, 3, 3, 3)),
+        "features.3.weight": numbers.normal(size=(8, 6, 3, 3)),
+        "w": numbers.normal(size=(8, 4)),
+        **dict(zip("gbmv", (np.ones(8), np.zeros(8), np.zeros(8), np.ones(8)), strict=True)),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "onnx::Conv_1"], ["y"]),
+        helper.make_node("Conv", ["y", "features.3.weight"], ["z"]),
+        helper.make_node("BatchNormalization", ["z", "g", "b", "m", "v"], ["n"]),
+        helper.make_node("MatMul", ["n", "w"], ["out"]),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in ("x", "out")]
+    tensors = [numpy_helper.from_array(a.astype(np.float32), n) for n, a in arrays.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
+    return helper.make_model(graph).SerializeToString()
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a.pth"])
+def test_onnx_opens_for_exploring_and_is_named_otherwise(tmp_path, name):
+    from sfp_viz.nets.tracing.read_network import read_network
+
+    (tmp_path / name).write_bytes(onnx_bytes())
+    with pytest.raises(ModelError, match="is an ONNX file"):
+        load_model(tmp_path / name)
+    network = read_network(load_model(tmp_path / name, explore=True))
+    assert [layer.name for layer in network.layers] == ["layer0", "features.3"]
+    assert network.layers[1].scale is not None
+    (tmp_path / "cut.onnx").write_bytes(onnx_bytes()[:300])
+    with pytest.raises(ModelError, match=r"cut\.onnx"):
+        load_model(tmp_path / "cut.onnx", explore=True)
 
 
 def test_a_state_dict_of_an_unknown_network_opens_for_exploring(tmp_path):
