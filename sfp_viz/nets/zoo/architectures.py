@@ -178,12 +178,22 @@ def _torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
             f"torchvision has no classification network called '{name}'. It has resnet18, "
             "vgg16_bn, mobilenet_v2 and others."
         )
-    options = dict(arguments)
-    if name in ("googlenet", "inception_v3"):
-        # The tracer never sees the auxiliary heads, so training would fail with them.
-        options = {"aux_logits": False, "init_weights": False, **options}
+    options = torchvision_options(name, arguments)
     state = torch.get_rng_state()  # building draws random weights: leave the caller's stream alone
     try:
-        return models.get_model(name, weights=None, **options)
+        return models.get_model(name, **options)
     finally:
         torch.set_rng_state(state)
+
+
+def torchvision_options(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """All keyword arguments with which a network of torchvision is built.
+
+    Args:
+        name: As in ``torchvision.models.get_model``.
+        arguments: Those of the card.
+    """
+    # The tracer never sees the auxiliary heads, so training would fail with them.
+    has_heads = name in ("googlenet", "inception_v3")
+    defaults = {"aux_logits": False, "init_weights": False} if has_heads else {}
+    return {"weights": None, **defaults, **arguments}

@@ -1,0 +1,90 @@
+"""Whether a written file computes what its network computes, at several batch sizes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.execution import tensors_of
+
+BATCHES = (1, 3, 32)
+LARGEST_DIFFERENCE = 1e-4  # of the outputs' scale; float32 rounding is below 1e-5
+
+
+def check_parity(
+    model: Model,
+    run: Callable[[Tensor], Any],
+    *,
+    file: str,
+    largest: float = LARGEST_DIFFERENCE,
+) -> float:
+    """The largest difference between the outputs of a file and of its network, measured on noise at
+    batches of 1, 3 and 32, as a share of each output's largest absolute value.
+
+    Args:
+        model: The network.
+        run: What the file computes: the outputs for normalized images, float32 [N, C, H, W], as
+            tensors or arrays.
+        file: What the file is called, for the message.
+        largest: The difference up to which the file is accepted.
+
+    Raises:
+        ModelError: The file does not run at one of the batches, has other outputs there, or differs
+            by more than ``largest``.
+    """
+    module = copy.deepcopy(model.module).cpu().eval()
+    noise = torch.Generator().manual_seed(0)
+    most = 0.0
+    for batch in BATCHES:
+        images = torch.randn(batch, *model.input_shape, generator=noise)
+        with torch.inference_mode():
+            expected = [tensor.numpy() for tensor in tensors_of(module(images))]
+            try:
+                outputs = [np.asarray(output) for output in _listed(run(images))]
+            except Exception as problem:  # runtimes raise whatever they like
+                raise ModelError(
+                    f"The {file} of '{model.name}' does not run with a batch of {batch}: "
+                    f"{first_line(problem)}. It was not kept."
+                ) from problem
+        difference = relative_difference(expected, outputs)
+        if not difference <= largest:
+            raise ModelError(
+                f"The {file} of '{model.name}' differs from the network by {difference:.2g} of the "
+                f"outputs' scale with a batch of {batch}, more than {largest:g}. It was not kept."
+            )
+        most = max(most, difference)
+    return most
+
+
+def relative_difference(expected: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
+    """The largest absolute difference of two lists of outputs, as a share of the largest absolute
+    value of each expected one; infinite where their shapes differ.
+
+    Args:
+        expected: The outputs of the network.
+        outputs: Those of the file, in the same order.
+    """
+    if [array.shape for array in expected] != [array.shape for array in outputs]:
+        return float("inf")
+    shares = [0.0]
+    for network, file in zip(expected, outputs, strict=True):
+        values = network.astype(np.float64)
+        scale = float(np.abs(values).max(initial=0)) or 1.0
+        shares.append(float(np.abs(values - file.astype(np.float64)).max(initial=0)) / scale)
+    return max(shares, key=lambda share: share if share == share else float("inf"))
+
+
+def first_line(problem: BaseException) -> str:
+    """The first line of what went wrong, up to 200 characters."""
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
+
+
+def _listed(outputs: Any) -> list[Any]:
+    return outputs if isinstance(outputs, list) else list(tensors_of(outputs))
