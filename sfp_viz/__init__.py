@@ -47,8 +47,9 @@ _HOMES = {
     "finetune": "nets.training.finetune",
     "measure_accuracy": "nets.evaluation.measure",
     "measure_latency": "nets.evaluation.measure",
-    "export_onnx": "nets.io.export",
+    "export_onnx": "nets.export.onnx_file",
     "export_pt2": "nets.io.exported_file",
+    "export_state_dict": "nets.export.state_dict_file",
     "export_torch": "nets.io.exported_file",
     "figures": "figures",
 }
@@ -77,6 +78,7 @@ __all__ = [
     "cost",
     "export_onnx",
     "export_pt2",
+    "export_state_dict",
     "export_torch",
     "figures",
     "finetune",
@@ -119,7 +121,8 @@ if TYPE_CHECKING:
     from sfp_viz.nets.data.datasets import Images, load_data
     from sfp_viz.nets.evaluation.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.evaluation.observe import observe
-    from sfp_viz.nets.io.export import export_onnx
+    from sfp_viz.nets.export.onnx_file import export_onnx
+    from sfp_viz.nets.export.state_dict_file import export_state_dict
     from sfp_viz.nets.io.exported_file import export_pt2, export_torch
     from sfp_viz.nets.io.load import load_model
     from sfp_viz.nets.io.model_file import save_model

@@ -38,7 +38,7 @@ ORDER = {
     ),
     "nets": (
         {"model"}, {"exported"}, {"data", "zoo"}, {"tracing"}, {"io", "pruning"},
-        {"stripes", "evaluation"}, {"training"}, {"sparsity"},
+        {"stripes", "evaluation"}, {"training", "export"}, {"sparsity"},
     ),
 }  # fmt: skip
 MOST_MODULES = 14  # in one folder, its __init__.py aside

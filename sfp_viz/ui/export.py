@@ -217,7 +217,7 @@ def conversion(source: Source, name: str, *, kind: str, make: Callable[[Source],
 @st.cache_resource(max_entries=2, show_spinner=False)
 def onnx_file(source: Source) -> File:
     """The ONNX file, compared in onnxruntime."""
-    from sfp_viz.nets.io.export import export_onnx
+    from sfp_viz.nets.export.onnx_file import export_onnx
 
     return _file(source, export_onnx, "onnx")
 

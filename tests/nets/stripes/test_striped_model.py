@@ -11,7 +11,7 @@ from sfp_viz.core.cost.cost import cost
 from sfp_viz.core.cost.stripes import live_stripes, stripe_cost, stripes_of
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.evaluation.measure import count_macs, count_params
-from sfp_viz.nets.io.export import export_onnx
+from sfp_viz.nets.export.onnx_file import export_onnx
 from sfp_viz.nets.io.exported_file import export_torch
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_file import read_header

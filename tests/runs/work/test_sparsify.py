@@ -123,7 +123,7 @@ def test_other_pages_take_it_for_a_training(new_sparsify, tmp_path):
 def test_stripes_are_kept_as_they_run_faster_and_counted_apart_from_time(
     new_sparsify, network_file, tmp_path
 ):
-    from sfp_viz.nets.io.export import export_onnx
+    from sfp_viz.nets.export.onnx_file import export_onnx
     from sfp_viz.nets.stripes.striped_file import load_striped
     from sfp_viz.nets.stripes.striped_model import cropped_layers, stripe_layers
 

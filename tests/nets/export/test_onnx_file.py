@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.export import onnx_file
+from sfp_viz.nets.export.onnx_file import export_onnx, parity
 from sfp_viz.nets.exported.from_module import quiet
-from sfp_viz.nets.io import export
-from sfp_viz.nets.io.export import export_onnx, parity
 from sfp_viz.nets.io.exported_file import export_torch
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.zoo.build import build
@@ -48,15 +48,34 @@ def test_a_file_that_differs_from_its_network_is_found_out(written):
     other = lenet()
     with torch.no_grad():
         other.module.fc2.bias += 0.25
-    assert parity(other, path) == pytest.approx(0.25, abs=1e-4)
+    with pytest.raises(ModelError, match=r"ONNX file .* differs .* with a batch of 1, more than"):
+        parity(other, path)
 
 
-def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "parity", lambda model, path: 0.01)
-    with pytest.raises(ModelError, match=r"differ from the network's by 0\.01"):
+@pytest.mark.parametrize("factor", [1.01, float("nan")])
+def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch, factor):
+    def wrong(session):
+        return lambda images: [factor * right(session)(images)[0]]
+
+    right = onnx_file.runner
+    monkeypatch.setattr(onnx_file, "runner", wrong)
+    with pytest.raises(ModelError, match=r"differs from the network by (0\.01|nan)"):
         export_onnx(lenet(), tmp_path / "a.onnx")
-    monkeypatch.setattr(export, "parity", lambda model, path: float("nan"))
-    with pytest.raises(ModelError):
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_does_not_run_at_a_batch_is_not_kept(tmp_path, monkeypatch):
+    def small(session):
+        def run(images):
+            if len(images) > 3:
+                raise RuntimeError("out of memory\nand more")
+            return right(session)(images)
+
+        return run
+
+    right = onnx_file.runner
+    monkeypatch.setattr(onnx_file, "runner", small)
+    with pytest.raises(ModelError, match=r"with a batch of 32: out of memory\. It was not kept"):
         export_onnx(lenet(), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 
