@@ -8,6 +8,8 @@ import pickle
 import pytest
 import torch
 
+from sfp_viz.errors import EXPORT_LINES
+from sfp_viz.nets.io.exported_file import export_pt2
 from sfp_viz.nets.io.load import load_model
 from tests.pages.page_words import press, said, undo
 
@@ -53,6 +55,21 @@ def test_a_state_dict_is_recognized_and_shown(offered):
     assert not app.error
     assert app.session_state["session"].current.model != "lenet5_digits"
     assert "mine" in said(app.switch_page("app.py").run())
+
+
+def test_an_exported_program_is_opened_and_its_notes_are_shown(offered, tmp_path):
+    model = load_model("lenet5_digits")
+    export_pt2(model, tmp_path / "mine.pt2")
+    app = offered("mine.pt2", (tmp_path / "mine.pt2").read_bytes())
+    assert not app.error
+    assert app.session_state["session"].current.model == model.digest
+    assert "exported in evaluation mode" in said(app)
+
+
+def test_the_lines_that_export_any_network_stand_at_the_uploader_and_at_errors(offered):
+    app = offered("notes.pt", b"these are not the weights you are looking for")
+    assert [code.value for code in app.code if "torch.export" in code.value] == [EXPORT_LINES] * 2
+    assert "is not a PyTorch file" in app.error[0].value
 
 
 def test_opening_can_be_undone(offered):

@@ -46,7 +46,7 @@ def load_exported(path: Path, input_shape: tuple[int, int, int] | None = None) -
     facts = facts_of(header, path.name) if header else {}
     if facts.get("input_shape") != shape:
         mean, std = _IMAGENET if shape[0] == 3 else ((), ())
-        source = Source(assumptions=program.notes, known=False)
+        source = Source(known=False)
         facts = {"name": path.stem, "mean": mean, "std": std, "source": source}
     facts |= {"architecture": ARCHITECTURE, "arguments": arguments_of(program), "added_biases": ()}
     classes = build.try_forward(module, shape).shape[1]

@@ -44,6 +44,8 @@ def facts() -> None:
     classes = f"{network.classes} classes" if network.classes else "Unknown number of classes"
     data = f", trained on {problems.plain(network.data)}" if network.data else ""
     st.markdown(f"{classes}{data}.")
+    for note in header.get("arguments", {}).get("program", {}).get("notes", ()):
+        st.caption(problems.plain(str(note)))
     if header.get("plans"):
         times = len(header["plans"])
         st.markdown(f"Already pruned {'once' if times == 1 else f'{times} times'}.")

@@ -200,4 +200,4 @@ def test_parts_without_gradients_are_put_back_among_the_others(tmp_path):
     module = drawn(Frozen)
     model = sfp.load_model(write_pt2(module, tmp_path / "frozen.pt2"))
     check_outputs(module, model)  # its groups are read where the module itself is not traced
-    assert any("torch.no_grad" in note for note in model.source.assumptions)
+    assert any("torch.no_grad" in note for note in model.arguments["program"]["notes"])
