@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -93,5 +94,6 @@ def digest_of(module: nn.Module) -> str:
     state = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-        state.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        array = tensor.detach().cpu().contiguous().numpy()
+        state.update(array.reshape(-1).view(np.uint8).data)
     return state.hexdigest()[:16]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sfp_viz.core.cost.cost import all_tied
 from sfp_viz.core.network import Cause, CauseKind, FilterGroup, Network
+from sfp_viz.core.plan.recipe import Recipe
 
 UNKNOWN = "No reason is known."
 _TIES: Mapping[CauseKind, str] = {
@@ -91,6 +93,18 @@ def protected_groups(network: Network) -> dict[str, list[str]]:
         _sentence(cause, several=len(names) > 1) if cause else UNKNOWN: names
         for cause, names in groups.items()
     }
+
+
+def tied_note(network: Network, recipe: Recipe) -> str:
+    """That tied layers are pruned together although the recipe leaves them whole; '' elsewhere.
+
+    Args:
+        network: The network.
+        recipe: The recipe.
+    """
+    if recipe.coupled != "protect" or not all_tied(network):
+        return ""
+    return "All prunable layers of this network are tied, so tied layers are pruned together."
 
 
 def _sentence(cause: Cause, *, several: bool = False) -> str:

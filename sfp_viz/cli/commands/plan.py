@@ -27,6 +27,7 @@ from sfp_viz.core.redundancy.dead_filters import DeadFilters, dead_filters
 from sfp_viz.errors import PlanError
 from sfp_viz.files import write_text
 from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
+from sfp_viz.text.groups import tied_note
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -75,6 +76,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     text = f"{network_title(network)}\n\n{table_text}\n"
     text += "\n" + fact_list(reasons.items()) + "\n" if why else ""
     text += "".join(f"\n{line}\n" for line in (dead_count(dead), dead_layers_warning(dead)) if line)
+    text += f"\n{tied}\n" if (tied := tied_note(network, recipe)) else ""
     text += f"\n{note}" if note else "\n" + cost_table(before, after, value["estimated"])
     print_result(value, _with_sources(text, available), as_json=as_json)
 
@@ -159,6 +161,8 @@ def plan(
     text = _with_sources(f"{text}\n{cost_table(before, after, value['estimated'])}", available)
     if not set(needs(recipe)) - {"latency"}:
         text += f"\n\n{_BY_WEIGHTS}"
+    if tied := tied_note(network, recipe):
+        text += f"\n\n{tied}"
     if output is not None:
         text += f"\n\nWritten to {output}. Next: sfp-viz prune {output} -o slim.safetensors"
     print_result(value, text, as_json=as_json)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sfp_viz.core.allocation.problem import Problem
-from sfp_viz.core.network import FilterGroup
+from sfp_viz.core.cost.cost import all_tied
+from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.errors import PlanError
@@ -33,9 +34,22 @@ def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     for name in (*(name for edited in pairs for name in dict(edited)), *edits.protected):
         network.group(name)  # raises PlanError for a name that the network has not
     skipped = unseen_groups(problem)
-    ranges = [_range(group, recipe, edits, group.name in skipped) for group in network.groups]
+    whole = skipped | {g.name for g in network.groups if is_left_tied(network, g, recipe)}
+    ranges = [_range(group, recipe, edits, group.name in whole) for group in network.groups]
     low, high = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
     return low, high
+
+
+def is_left_tied(network: Network, group: FilterGroup, recipe: Recipe) -> bool:
+    """Whether the recipe leaves the group whole because its layers are tied, unless it has a manual
+    width.
+
+    Args:
+        network: The network; where all its groups are tied, none is left whole for that.
+        group: One of its groups.
+        recipe: The recipe.
+    """
+    return len(group.layers) > 1 and recipe.coupled == "protect" and not all_tied(network)
 
 
 def unseen_groups(problem: Problem) -> frozenset[str]:
@@ -101,7 +115,7 @@ def _range(group: FilterGroup, recipe: Recipe, edits: Edits, skipped: bool) -> t
         return kept, kept
     if at_most < most:
         most = _at_most(group, recipe, at_most, max(len(stay), least))
-    if skipped or (len(group.layers) > 1 and recipe.coupled == "protect"):
+    if skipped:
         return most, most
     fewest = int(np.ceil((1 - recipe.max_ratio) * group.size - 1e-9))
     return min(max(fewest, len(stay), least, 1), most), most

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sfp_viz.core.allocation.bounds import bounds, unseen_groups
+from sfp_viz.core.allocation.bounds import bounds, is_left_tied, unseen_groups
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.plan.recipe import Goal
 from sfp_viz.core.plan.request import Request
@@ -154,8 +154,8 @@ def _without(pairs: tuple[tuple[str, Any], ...], name: str) -> tuple[tuple[str, 
 
 def _by_recipe(problem: Problem) -> Iterator[tuple[RelaxationKind, str, Problem]]:
     """Each bound of the recipe, lifted alone."""
-    tied = any(len(group.layers) > 1 for group in problem.network.free)
-    if problem.recipe.coupled == "protect" and tied:
+    network, recipe = problem.network, problem.recipe
+    if any(is_left_tied(network, group, recipe) for group in network.free):
         yield "tied_layers", "", problem.with_recipe(coupled="shared")
     if problem.recipe.max_ratio < _LARGEST_RATIO:
         yield "max_ratio", "", problem.with_recipe(max_ratio=_LARGEST_RATIO)

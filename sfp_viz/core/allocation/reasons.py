@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sfp_viz.core.allocation.bounds import unseen_groups
+from sfp_viz.core.allocation.bounds import is_left_tied, unseen_groups
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.recipe import Recipe
@@ -68,7 +68,7 @@ def width_reason(problem: Problem, group: str, kept: int) -> WidthReason:
     kind: WidthReasonKind = "allocation"
     if fg.protected:
         kind = "protected"
-    elif len(fg.layers) > 1 and recipe.coupled == "protect" and kept == fg.size:
+    elif is_left_tied(problem.network, fg, recipe) and kept == fg.size:
         kind = "tied"
     elif kept == fg.size:
         kind = "elsewhere"
@@ -102,7 +102,7 @@ def fixed_width(problem: Problem, group: FilterGroup, kept: int) -> WidthReason 
     most = dict(edits.most).get(group.name)
     removed = sum(name == group.name for name, _ in edits.remove)
     is_unseen = group.name in unseen_groups(problem)
-    is_tied = len(group.layers) > 1 and recipe.coupled == "protect"
+    is_tied = is_left_tied(problem.network, group, recipe)
     if is_unseen and most is None:
         known = problem.evidence.sensitivity
         measured = recipe.allocation == "sensitivity" and known and group.name not in known.right

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sfp_viz.core.memo import Memo
 from sfp_viz.core.network import CostTerm, Network
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.errors import PlanError
+
+_NEGLIGIBLE = 0.01  # of the MACs
+_ALL_TIED: Memo[bool] = Memo()
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,20 @@ def _exact(term: CostTerm, total: int, parts: int) -> int:
             f"The widths around '{term.owner}' do not divide into its {parts} conv_groups."
         )
     return quotient
+
+
+def all_tied(network: Network) -> bool:
+    """Whether next to all that can be cut is tied: the groups of a single layer, at one unit each,
+    would save less than ``_NEGLIGIBLE`` of the MACs. A recipe that leaves tied groups whole could
+    save nothing there, so tied layers are cut together from the start.
+
+    Args:
+        network: The network.
+    """
+    known = _ALL_TIED.of(network)
+    if "all" not in known:
+        tied = any(len(group.layers) > 1 for group in network.free)
+        alone = {group.name: 1 for group in network.free if len(group.layers) == 1}
+        fewest = cost_of_widths(network, alone).macs
+        known["all"] = tied and fewest > (1 - _NEGLIGIBLE) * cost_of_widths(network, {}).macs
+    return known["all"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sfp_viz.core.allocation.strategies import Budget, by_threshold
+from sfp_viz.core.cost.cost import all_tied
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.network import Network
 from sfp_viz.errors import PlanError
@@ -30,12 +31,14 @@ def rows_within(
         scores: A score of each row [units] of the groups that may be pruned, comparable between
             groups.
         target_reduction: Share of the MACs to remove, 0..1.
-        coupled: Whether groups of several layers may be pruned too.
+        coupled: Whether groups of several layers may be pruned too; where there are no others, they
+            are.
 
     Raises:
         PlanError: The target cannot be met.
     """
     sizes = np.array([group.size for group in network.groups], dtype=np.int64)
+    coupled = coupled or all_tied(network)
     free = [
         g.name in scores and not g.protected and (coupled or len(g.layers) == 1)
         for g in network.groups

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sfp_viz.core.cost.cost import all_tied
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
@@ -25,7 +26,8 @@ def sparse_groups(network: Network, settings: SparseSettings) -> tuple[str, ...]
     Raises:
         PlanError: There are none.
     """
-    names = [g.name for g in network.free if settings.coupled or len(g.layers) == 1]
+    coupled = settings.coupled or all_tied(network)
+    names = [g.name for g in network.free if coupled or len(g.layers) == 1]
     if not names and settings.method != "stripes":
         advice = "Set coupled, to include tied layers" if network.free else "Choose another network"
         raise PlanError(f"No filter group of '{network.name}' may be made sparse. {advice}.")

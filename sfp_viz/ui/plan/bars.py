@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from sfp_viz.core.allocation.bounds import is_left_tied
 from sfp_viz.core.cost.cost import cost_of_widths
 from sfp_viz.core.network import FilterGroup, Network
 from sfp_viz.core.plan.request import Request
@@ -136,7 +137,7 @@ def bar(
         most=request_edits.most_of(group.name, request.edits),
         unrounded=unrounded if unrounded != kept else None,
         tags=request_edits.tags(group.name, request.edits),
-        why=restriction(group, request),
+        why=restriction(network, group, request),
         note=rounding_note(network, group, kept, unrounded),
         ghosts=ghosts(group),
         curve=tuple(widths.curves.get(group.name, ())),
@@ -159,10 +160,11 @@ def ghosts(group: FilterGroup) -> tuple[tuple[str, str], ...]:
     )
 
 
-def restriction(group: FilterGroup, request: Request) -> str:
+def restriction(network: Network, group: FilterGroup, request: Request) -> str:
     """Why a group is not pruned, or what it is tied to; '' if nothing restricts it.
 
     Args:
+        network: The network.
         group: The group.
         request: Recipe and edits.
     """
@@ -172,7 +174,7 @@ def restriction(group: FilterGroup, request: Request) -> str:
         return "Not pruned: you set 'Do not prune'."
     most = request_edits.most_of(group.name, request.edits)
     width_set = request_edits.is_held(group.name, request.edits) or most
-    if request_edits.is_tied(group, request.recipe) and not width_set:
+    if is_left_tied(network, group, request.recipe) and not width_set:
         cause = cause_sentence(group)
         return f"{cause} The recipe does not prune such layers until you move the bar."
     return cause_sentence(group)

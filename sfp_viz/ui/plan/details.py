@@ -32,7 +32,7 @@ def details(network: Network, widths: Widths) -> None:
     kept = widths.kept.get(group.name, group.size)
     st.subheader(problems.plain(group.name))
     st.markdown(_numbers(network, group, kept, widths.suggested.get(group.name, group.size)))
-    if why := bars.restriction(group, request):
+    if why := bars.restriction(network, group, request):
         st.caption(problems.plain(why))
     if group.protected:
         return

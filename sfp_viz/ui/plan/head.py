@@ -8,6 +8,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.request import Request
 from sfp_viz.text import recipe as recipe_text
+from sfp_viz.text.groups import tied_note
 from sfp_viz.text.numbers import percent
 from sfp_viz.ui.cached import evidence, planned
 from sfp_viz.ui.cached.planned import PlannedCost
@@ -96,4 +97,5 @@ def target_summary(network: Network, request: Request, widths: Widths) -> None:
         text += f" {fixed} width{'s are' if fixed > 1 else ' is'} fixed manually; the other groups "
         text += "adjust." if request.edits.makeup else "keep their widths."
     text += f" {plan_details.rounding_cost(network, widths)}"
+    text = f"{text.rstrip()} {tied_note(network, request.recipe)}"
     st.caption(f"{text.rstrip()} {image_offer.images_used(request)}")

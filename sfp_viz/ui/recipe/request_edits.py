@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sfp_viz.core.allocation.bounds import is_left_tied
 from sfp_viz.core.allocation.feasibility import largest_reduction
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.cost.cost import cost_of_widths
@@ -24,17 +25,6 @@ def is_fixed(group: FilterGroup, edits: Edits) -> bool:
         edits: The manual edits.
     """
     return group.protected or group.name in edits.protected
-
-
-def is_tied(group: FilterGroup, recipe: Recipe) -> bool:
-    """Whether the recipe does not prune the group, as its layers are tied, unless it has a manual
-    width.
-
-    Args:
-        group: The group.
-        recipe: The recipe.
-    """
-    return len(group.layers) > 1 and recipe.coupled == "protect"
 
 
 def is_held(group: str, edits: Edits) -> bool:
@@ -209,7 +199,7 @@ def with_target(network: Network, request: Request, recipe: Recipe) -> Request:
         group
         for group in network.groups
         if not is_fixed(group, request.edits)
-        and not is_tied(group, recipe)
+        and not is_left_tied(network, group, recipe)
         and not is_held(group.name, request.edits)
     ]
     keeps_widths = open_groups or not request.edits.makeup

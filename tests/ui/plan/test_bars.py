@@ -60,14 +60,17 @@ def test_a_bar_shows_what_was_set_by_hand_and_the_width_before_rounding(network)
 
 
 def test_tied_layers_that_the_recipe_leaves_whole_say_so_until_they_are_moved(network):
+    other = CostTerm("c", 64, 9, 1, (("c", 1),), (("", 1),))
+    groups = (TIED, FilterGroup("c", ("c",), 4))
+    network = replace(network, groups=groups, terms=(*network.terms, other))
     none = Request(Recipe(), Edits(network.digest))
-    assert "until you move the bar" in bars.restriction(TIED, none)
+    assert "until you move the bar" in bars.restriction(network, TIED, none)
     few = Request(Recipe(), none.edits.with_most("a", 8))
-    assert bars.restriction(TIED, few) == "Tied by a residual add with b."
+    assert bars.restriction(network, TIED, few) == "Tied by a residual add with b."
     moved = Request(Recipe(), none.edits.with_ratio("a", 0.5))
-    assert bars.restriction(TIED, moved) == "Tied by a residual add with b."
+    assert bars.restriction(network, TIED, moved) == "Tied by a residual add with b."
     locked = Request(Recipe(), none.edits.with_protected("a", True))
-    assert bars.restriction(TIED, locked) == "Not pruned: you set 'Do not prune'."
+    assert bars.restriction(network, TIED, locked) == "Not pruned: you set 'Do not prune'."
 
 
 def test_a_gesture_that_the_browser_reports_twice_counts_once(monkeypatch):
