@@ -32,9 +32,10 @@ from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.errors import SfpError
 from sfp_viz.nets.evaluation.measure import count_macs, count_params
+from sfp_viz.nets.forward import tensors_of
 from sfp_viz.nets.io.samples import sample_names
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.execution import execute, tensors_of
+from sfp_viz.nets.tracing.execution import execute
 from sfp_viz.nets.zoo import architectures
 from sfp_viz.text.groups import cause_sentence
 

@@ -37,7 +37,7 @@ ORDER = {
         {"training", "selection", "comparison"},
     ),
     "nets": (
-        {"model"}, {"exported"}, {"data", "zoo"}, {"tracing"}, {"io", "pruning"},
+        {"forward"}, {"model"}, {"exported"}, {"data", "zoo"}, {"tracing"}, {"io", "pruning"},
         {"stripes", "evaluation"}, {"training", "export"}, {"sparsity"},
     ),
 }  # fmt: skip

@@ -82,6 +82,11 @@ CauseKind = Literal[
     "conv_groups",
     "narrow_input",
     "trial_cut",
+    "trial_raises",
+    "trial_cost",
+    "untried",
+    "training_alone",
+    "computed_weight",
     "untraced_layer",
     "untraceable_network",
     "no_network",
@@ -97,8 +102,9 @@ class Cause:
     ``operation`` is torch's name of what happens to the channels, or the class of a module, and
     ``place`` the dotted path of the module where that is ('' for the network itself).
     ``channels``: those of the group, where their number matters. ``conv_groups``: those of the
-    convolution at ``place``. ``text``: what an error said ('untraceable_network'), or a sentence
-    of an earlier reading that has no kind of its own ('text').
+    convolution at ``place``. ``text``: what an error said ('untraceable_network', 'trial_raises',
+    'untried', 'training_alone'), or a sentence of an earlier reading that has no kind of its own
+    ('text').
     """
 
     kind: CauseKind
@@ -112,7 +118,12 @@ class Cause:
     def label(self) -> str:
         """The kind and the place in a few words, for the message of an error."""
         at = f" at '{self.place}'" if self.place else ""
-        return (self.text or self.kind.replace("_", " ")) + at
+        if self.kind == "training_alone":
+            return f"{self.place or 'a part'} runs in training alone"
+        if self.kind == "computed_weight":
+            return f"the weight is computed by {self.operation}{at}"
+        by = f" by {self.operation}" if self.operation else ""
+        return (self.text or self.kind.replace("_", " ") + by) + at
 
 
 @dataclass(frozen=True)
@@ -161,6 +172,11 @@ class FilterGroup:
     def protection(self) -> str:
         """Why the group is protected, in a few words, for the message of an error."""
         return self.cause.label if self.cause else "protected"
+
+    @property
+    def why(self) -> str:
+        """``protection``, by its name of version 0.1; '' for a free group."""
+        return self.protection if self.protected else ""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from sfp_viz.core.plan.plan import Plan
+from sfp_viz.errors import ModelError
+from sfp_viz.nets.forward import class_count, foreign_code
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,19 @@ class Model:
     source: Source = Source()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "module", _checked_module(self.module))
+        object.__setattr__(self, "input_shape", _checked_shape(self.input_shape))
         channels = self.input_shape[0]
-        if not self.mean:
-            object.__setattr__(self, "mean", (0.5,) * channels)
-            object.__setattr__(self, "std", (0.5,) * channels)
+        for name in ("mean", "std"):
+            values = tuple(getattr(self, name)) or (0.5,) * channels
+            if len(values) != channels or (name == "std" and not all(values)):
+                raise ModelError(
+                    f"The network takes images of {channels} channels, so '{name}' needs "
+                    f"{channels} numbers{' other than 0' * (name == 'std')}, not {values}."
+                )
+            object.__setattr__(self, name, values)
         if not self.classes:
-            linear = [m for m in self.module.modules() if isinstance(m, nn.Linear)]
-            object.__setattr__(self, "classes", linear[-1].out_features if linear else 0)
+            object.__setattr__(self, "classes", class_count(self.module, self.input_shape))
         if not self.digest:
             object.__setattr__(self, "digest", digest_of(self.module))
         if not self.base_digest:
@@ -89,11 +98,51 @@ class Model:
         return replace(self, module=module, digest="", **changes)
 
 
+def _checked_module(module: Any) -> nn.Module:
+    """The module, without the wrapper of torch.compile; ModelError where it is none to work on."""
+    module = getattr(module, "_orig_mod", module)  # torch.compile wraps it
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ModelError(
+            "The network is a TorchScript program, whose layers cannot be pruned. Build the module "
+            "from its Python code, or export it with torch.export."
+        )
+    if not isinstance(module, nn.Module):
+        raise ModelError(
+            f"Model takes a torch.nn.Module, not {type(module).__name__}. To open a file or a "
+            "network by name, call load_model."
+        )
+    if lazy := [n for n, p in module.named_parameters() if isinstance(p, UninitializedParameter)]:
+        raise ModelError(
+            f"The parameter '{lazy[0]}' has no shape yet. Run the module once on an image first."
+        )
+    return module
+
+
+def _checked_shape(shape: Any) -> tuple[int, int, int]:
+    """The input shape as three whole numbers; ModelError where it is something else."""
+    try:
+        sizes = tuple(operator.index(size) for size in shape)
+    except TypeError:
+        sizes = ()
+    if len(sizes) != 3 or min(sizes) < 1:
+        batch = " Leave the batch out." if len(sizes) == 4 else ""
+        raise ModelError(
+            "The input shape is (channels, height, width) in whole numbers above 0, not "
+            f"{shape!r}.{batch}"
+        )
+    return sizes[0], sizes[1], sizes[2]
+
+
 def digest_of(module: nn.Module) -> str:
     """SHA-256 over the names, types, shapes and bytes of the state, shortened to 16 digits."""
     state = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-        array = tensor.detach().cpu().contiguous().numpy()
-        state.update(array.reshape(-1).view(np.uint8).data)
+    with foreign_code(f"The state of the module {type(module).__name__} cannot be read"):
+        for name, value in sorted(module.state_dict().items()):
+            if not isinstance(value, Tensor):  # packed weights of quantized layers, and the like
+                state.update(f"{name}:{value!r};".encode())
+                continue
+            state.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
+            values = value.dequantize() if value.is_quantized else value.resolve_conj()
+            values = values.detach().cpu().contiguous().reshape(-1)
+            state.update(values.view(torch.uint8).numpy().data)
     return state.hexdigest()[:16]

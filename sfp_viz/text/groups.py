@@ -52,6 +52,16 @@ _SENTENCES: Mapping[CauseKind, str] = {
     "trial_cut": (
         "Pruning {it} on a trial copy did not give the same network as silencing {its} channels."
     ),
+    "trial_raises": "A trial copy without some of {its} channels does not run: {text}{at}.",
+    "trial_cost": "What pruning {it} saves cannot be counted{at}.",
+    "untried": "{It} could not be tried on a copy of the network: {text}.",
+    "training_alone": (
+        "{where_alone} runs in training alone, and would not work without some of {its} channels."
+    ),
+    "computed_weight": (
+        "The weight of '{place}' is computed from other parameters ({operation}), which are not "
+        "pruned here."
+    ),
     "untraced_layer": "The tracer did not reach {layer}.",
     "no_network": "The file holds weights without the network that they belong to.",
 }
@@ -124,6 +134,8 @@ def _sentence(cause: Cause, *, several: bool = False) -> str:
         at=f" at '{cause.place}'" if cause.place else "",
         channels=cause.channels,
         conv_groups=cause.conv_groups,
+        text=cause.text,
+        where_alone=f"'{cause.place}'" if cause.place else "A part of the network",
     )
 
 

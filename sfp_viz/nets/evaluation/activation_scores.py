@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sfp_viz.errors import DataError
+from sfp_viz.nets.forward import tensors_of
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice
-from sfp_viz.nets.tracing.execution import Execution, tensors_of
+from sfp_viz.nets.tracing.execution import Execution
 
 FEW = 128  # images for HRank and CHIP, which decompose every map
 _NODES = np.arange(-34.0, 34.1, 0.5)  # of the integral below; its error is far below 1e-6

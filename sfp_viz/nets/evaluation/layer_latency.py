@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from torch import nn
 from sfp_viz.core.cost.latency_table import LatencyTable, widths_to_measure
 from sfp_viz.core.network import Network
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.execution import CONVOLUTIONS, execute
 
@@ -142,7 +142,7 @@ def latency_table(
 def _in_place(model: Model, batch: int, repeats: int) -> dict[str, float]:
     """Ms of each layer inside forward passes, and under '' of a pass without hooks."""
     clock = _clock()
-    module = copy.deepcopy(model.module).eval()
+    module = copy_module(model.module).eval()
     images = torch.zeros(batch, *model.input_shape)
     spent: dict[str, float] = {}
     passes: list[dict[str, float]] = []

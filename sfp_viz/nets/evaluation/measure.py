@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from sfp_viz.core.measurement import Measured, wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.execution import CONVOLUTIONS
 
@@ -35,7 +35,7 @@ def count_right(model: Model, images: Images, progress: Callable[[str], None] | 
 
     check_shape(model, images)
     module = model.module
-    module = copy.deepcopy(module).eval() if module.training else module
+    module = copy_module(module).eval() if module.training else module
     right = 0
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
@@ -88,7 +88,7 @@ def measure_latency(model: Model, *, batch: int = 1, repeats: int = 30) -> Measu
         repeats: How many passes to time, at least 2.
     """
     repeats = max(2, repeats)  # quartiles need two
-    module = copy.deepcopy(model.module).eval()
+    module = copy_module(model.module).eval()
     images = torch.zeros(batch, *model.input_shape)
     times = []
     with torch.inference_mode():
@@ -115,7 +115,7 @@ def count_macs(model: Model) -> int:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    module = copy.deepcopy(model.module).eval().to("meta")
+    module = copy_module(model.module).eval().to("meta")
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         module(torch.zeros(1, *model.input_shape, device="meta"))
@@ -133,7 +133,7 @@ def count_peak_activations(model: Model) -> int:
     Counted by hooks on the convolutions and linear layers of the module as it runs, in float32:
     the same measure as ``Cost.peak_activation_bytes``.
     """
-    module = copy.deepcopy(model.module).eval().to("meta")
+    module = copy_module(model.module).eval().to("meta")
     most = 0
 
     def count(_: torch.nn.Module, ins: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from sfp_viz.errors import RecipeError
 from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.activation_scores import MapScores, taylor
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice
 from sfp_viz.nets.tracing.coupled_weights import input_slices
@@ -59,7 +59,7 @@ def observe(
         ModelError: The network does not run on images of its input shape.
     """
     _check(model, images, scores)
-    module = copy.deepcopy(model.module).eval()
+    module = copy_module(model.module).eval()
     traced = trace_model(model)
     groups = [group for group in traced.groups if not group.problem]
     by_group = {group.name: _readers(module, group) for group in groups}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from torch import nn
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.exported.module import ARCHITECTURE, arguments_of
 from sfp_viz.nets.exported.read import read_pt2
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 
 
@@ -30,7 +30,7 @@ def export_program(
     Raises:
         Exception: Whatever torch.export raises at code that it cannot follow.
     """
-    module = copy.deepcopy(module).cpu().eval()
+    module = copy_module(module).cpu().eval()
     batch = torch.export.Dim("batch", min=1)
     images = torch.zeros(2, *input_shape)  # 2: a batch of 1 would be taken as fixed
     with quiet():

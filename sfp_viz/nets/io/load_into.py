@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.io.exported_file import load_exported
 from sfp_viz.nets.io.file_formats import format_of
 from sfp_viz.nets.io.model_file import check_size, facts_of, read_header
@@ -36,7 +36,7 @@ def load_into(path: Path, module: nn.Module, input_shape: tuple[int, int, int] |
             f"The file {path.name} does not say for which images its network is. Add input_shape: "
             "(channels, height, width)."
         )
-    module = copy.deepcopy(module).cpu().eval()
+    module = copy_module(module).cpu().eval()
     own = module.state_dict()
     biases = facts.get("added_biases", ())
     missing = sorted(n for n in own.keys() - state.keys() if not n.endswith("num_batches_tracked"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import torch
@@ -10,6 +9,7 @@ import torch
 from sfp_viz.core.plan.prune_report import PruneReport
 from sfp_viz.core.plan.recipe import WITHOUT_IMAGES, Compensation
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import (
     BATCHES,
@@ -89,7 +89,7 @@ def reestimate(
     Raises:
         DataError: The images do not fit the network.
     """
-    module = copy.deepcopy(model.module).eval()
+    module = copy_module(model.module).eval()
     norms = [n for n in module.modules() if isinstance(n, BATCH_NORMS) and n.track_running_stats]
     if not norms:
         return model

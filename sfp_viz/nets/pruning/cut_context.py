@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.channel_groups import (
     ChannelGroup,
@@ -78,7 +78,7 @@ def cut_context(model: Model, removed: Removed, traced: TracedModel | None = Non
         ModelError: The network does not run on images of its input shape.
     """
     execution, groups = traced or trace_model(model)
-    module = copy.deepcopy(model.module).eval()
+    module = copy_module(model.module).eval()
     readers: dict[str, np.ndarray] = {}
     notes: dict[str, None] = {}
     for span, channels in removed_slices(groups, removed):

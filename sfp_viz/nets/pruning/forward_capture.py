@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sfp_viz.nets.tracing.execution import tensors_of
+from sfp_viz.nets.forward import tensors_of
 
 OnCall = Callable[[str, Tensor, Tensor], None]
 OnAddition = Callable[[str, Tensor], None]

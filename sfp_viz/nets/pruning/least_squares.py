@@ -6,7 +6,6 @@ uncut one. Streamed: memory is bounded by one batch, one chunk of windows and on
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from sfp_viz.core.plan.prune_report import LayerFit, PruneReport
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.pruning.calibration import BATCH, add_constant, calibration_batches
 from sfp_viz.nets.pruning.cut_context import CutContext
 from sfp_viz.nets.pruning.fit_errors import ErrorProbe, error_probe
@@ -96,7 +96,7 @@ def refit(
         DataError: Images do not fit the network.
     """
     options = options or FitOptions()
-    original = copy.deepcopy(cut.module).eval()
+    original = copy_module(cut.module).eval()
     cut.silence()
     used = min(len(images), options.batches * BATCH)
     readers, notes = _readers(cut, original, used, window, options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from sfp_viz.core.plan.prune_report import PruneReport
 from sfp_viz.core.plan.recipe import REFITS, WITHOUT_IMAGES
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.forward import copy_module, floating_dtype, forward, noise, tensors_of
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.calibration import BATCH
 from sfp_viz.nets.pruning.compensation import compensate, needs_images_note, reestimate
@@ -23,7 +23,6 @@ from sfp_viz.nets.pruning.least_squares import FitOptions
 from sfp_viz.nets.pruning.training_views import as_trained
 from sfp_viz.nets.tracing.channel_groups import silence
 from sfp_viz.nets.tracing.dependency_groups import cut as cut_channels
-from sfp_viz.nets.tracing.execution import tensors_of
 from sfp_viz.nets.tracing.read_network import TracedModel
 from sfp_viz.nets.tracing.verification import output_gap
 
@@ -150,22 +149,22 @@ def masked(model: Model, plan: Plan, network: Network | None = None) -> Model:
         PlanError: See ``prune``.
     """
     cut = _context(model, plan, network)
-    module = copy.deepcopy(model.module)
-    silence(module, cut.groups, cut.removed)
+    module = copy_module(model.module)
+    silence(module, cut.groups, cut.removed, readers=True)
     return model.with_module(module)
 
 
 def _cut_and_check(cut: CutContext) -> None:
     """Cut the removed channels out of the copy, in place; SurgeryError unless it then computes
     what it computes with them at 0."""
-    cut.silence()
     name, module = cut.model.name, cut.module
+    silence(module, cut.groups, cut.removed, readers=True)
     image = _image(cut.model, module)
     try:
         with torch.no_grad():
-            silent = tensors_of(module(image))
+            silent = _outputs(module, image)
             cut_channels(module, cut.groups, cut.removed)
-            gap = output_gap(silent, tensors_of(module(image)))
+            gap = output_gap(silent, _outputs(module, image))
     except Exception as problem:  # a wrongly cut network may fail in any way
         raise SurgeryError(
             f"The pruned network '{name}' does not run: {problem}. Keep the groups around the "
@@ -221,8 +220,13 @@ def _context(
     return cut
 
 
+def _outputs(module: nn.Module, image: torch.Tensor) -> list[torch.Tensor]:
+    """The outputs of the module as it is, or, for one of half precision, of a copy in float32."""
+    is_half = floating_dtype(module).itemsize < image.dtype.itemsize
+    return tensors_of(forward(copy_module(module, dtype=image.dtype) if is_half else module, image))
+
+
 def _image(model: Model, module: nn.Module) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    image = torch.randn(1, *model.input_shape, generator=generator)
-    parameter = next(module.parameters())
-    return image.to(device=parameter.device, dtype=parameter.dtype)
+    dtype = torch.promote_types(floating_dtype(module), torch.float32)
+    place = next(module.parameters(), torch.empty(0)).device
+    return noise(model.input_shape, 1, dtype=dtype, device=place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +19,7 @@ from sfp_viz.core.training.sparsification import (
     SparseSettings,
     Stripes,
 )
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.sparsity.aulm import AULM
 from sfp_viz.nets.sparsity.filter_rows import Rows, rows_of
@@ -109,7 +109,7 @@ class SparseNetwork:
     def hardened(self, live: Mapping[str, np.ndarray]) -> Model:
         """The student with the weights as they act and all that is not ``live`` at 0: a copy on
         the CPU, in evaluation mode."""
-        module = copy.deepcopy(self.module).requires_grad_(True)
+        module = copy_module(self.module).requires_grad_(True)
         self._harden(module, live)
         module = module.to("cpu").to(memory_format=torch.contiguous_format).eval()
         return self.student.with_module(module)
@@ -130,7 +130,7 @@ class SparseNetwork:
             for name, value in self.solver.hardened().items():
                 module.get_parameter(name).copy_(value)
         pruned = {name: np.flatnonzero(~rows).tolist() for name, rows in live.items()}
-        silence(module, self.groups, pruned)
+        silence(module, self.groups, pruned, readers=True)
 
 
 def sparse_network(
@@ -152,7 +152,7 @@ def sparse_network(
         RecipeError: Lambda is too large for l2,0 (``rho_factors``).
     """
     groups = channel_groups(student)
-    module = copy.deepcopy(student.module).to(memory_format=torch.channels_last)
+    module = copy_module(student.module).to(memory_format=torch.channels_last)
     module = module.to(device).requires_grad_(True)
     rows = rows_of(module, groups, sparse_groups(network, settings))
     scales = scales_of(rows, dict(module.named_parameters()), network, settings)

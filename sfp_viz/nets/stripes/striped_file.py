@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch import nn
 
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_bytes
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.io.model_file import ENTRY as HEADER
 from sfp_viz.nets.io.model_file import header_of, load_saved, model_bytes, save_model
 from sfp_viz.nets.model import Model
@@ -83,7 +83,7 @@ def load_striped(path: str | Path) -> Model:
     with safe_open(path, framework="numpy") as file:
         text = (file.metadata() or {}).get(ENTRY, "")
     skip, smaller = _layer_names(text, Path(path).name) if text else ((), ())
-    module = copy.deepcopy(model.module)
+    module = copy_module(model.module)
     layers = dict(module.named_modules())
     for name in (*skip, *smaller):
         conv, layer = layers.get(name), None

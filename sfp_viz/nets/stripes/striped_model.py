@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.cost.stripes import StripeChoice, StripeKind, live_window
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.stripes.cropped_conv import CroppedConv
 from sfp_viz.nets.stripes.stripe_conv import StripeConv
@@ -45,7 +45,7 @@ def striped(
     Returns:
         The copy, and what was chosen for each layer with dead stripes.
     """
-    module = copy.deepcopy(model.module).eval()
+    module = copy_module(model.module).eval()
     calls = execute(model.module, model.input_shape, name=model.name).calls
     choices = []
     for name, conv in _thinned(module):
@@ -64,7 +64,7 @@ def striped(
 def dense_twin(model: Model) -> Model:
     """``model`` with zeros in place of what its layers leave out: the same outputs, a plain
     architecture."""
-    module = copy.deepcopy(model.module)
+    module = copy_module(model.module)
     for name, layer in list(module.named_modules()):
         if isinstance(layer, (StripeConv, CroppedConv)):
             replace_layer(module, name, layer.dense())

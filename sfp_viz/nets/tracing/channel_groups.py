@@ -62,7 +62,11 @@ def rearranged(moved_by: Cause | None, met_at: str = "") -> Cause:
 
 
 def silence(
-    module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, Sequence[int]]
+    module: nn.Module,
+    groups: Sequence[ChannelGroup],
+    removed: Mapping[str, Sequence[int]],
+    *,
+    readers: bool = False,
 ) -> None:
     """Set every parameter that writes the removed channels to 0, in place: pass a copy.
 
@@ -70,11 +74,15 @@ def silence(
         module: The network.
         groups: Its channel groups.
         removed: Units to remove, by group name.
+        readers: Set the weights that read them to 0 as well: behind a sigmoid, or with noise, a
+            channel that nothing writes is not 0.
     """
     for span, channels in removed_slices(groups, removed):
-        if span.side == "in":
-            continue
         layer = module_or_parameter(module, span.name)
+        if span.side == "in":
+            if readers:
+                _ignore_inputs(layer, channels)
+            continue
         if isinstance(layer, torch.Tensor):
             if not any(mark in span.name for mark in _DIVISORS):
                 _zero(layer, span.axis, channels)
@@ -85,6 +93,22 @@ def silence(
             _zero(layer.running_mean, 0, channels)
         if getattr(layer, "bias", None) is not None:
             _zero(layer.bias, 0, channels)
+
+
+def _ignore_inputs(layer: Any, channels: np.ndarray) -> None:
+    """Set the weights of a layer that read its input ``channels`` to 0, in place."""
+    weight = getattr(layer, "weight", None)
+    if not isinstance(layer, nn.modules.conv._ConvNd | nn.Linear) or weight is None:
+        return
+    if getattr(layer, "transposed", False):
+        _zero(weight, 0, channels)
+        return
+    blocks = getattr(layer, "groups", 1)
+    each = weight.shape[1]
+    with torch.no_grad():
+        table = weight.unflatten(0, (blocks, -1))  # [conv_groups, outputs, inputs of each, ...]
+        for channel in channels.tolist():
+            table[channel // each, :, channel % each] = 0
 
 
 def remove_entries(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from sfp_viz.core.network import Cause
-from sfp_viz.nets.tracing.execution import tensors_of
+from sfp_viz.nets.forward import tensors_of
 
 _NAMES = {  # one name for the forms of an operation
     "__getitem__": "slice",

@@ -13,7 +13,7 @@ from torch import nn
 from sfp_viz.core.network import ONE, CostTerm, Width
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup
 from sfp_viz.nets.tracing.constraints import is_depthwise
-from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS, Execution
+from sfp_viz.nets.tracing.execution import BATCH_NORMS, Execution
 
 _PER_CHANNEL = (*BATCH_NORMS, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.PReLU)
 
@@ -86,7 +86,7 @@ def _terms(
     widths: _Widths,
 ) -> Iterator[CostTerm]:
     counted: set[str] = set()
-    if isinstance(layer, CONVOLUTIONS):
+    if isinstance(layer, nn.modules.conv._ConvNd):
         yield _convolution(name, layer, own, execution, widths)
         counted = {"weight", "bias"}
     elif isinstance(layer, nn.Linear):

@@ -7,10 +7,8 @@ functions (Fang et al. 2023), all channels at once.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +19,7 @@ from torch import nn
 
 from sfp_viz.core.network import Cause
 from sfp_viz.errors import SfpError
+from sfp_viz.nets.forward import copy_module, first_line, noise
 from sfp_viz.nets.tracing.channel_groups import (
     ChannelGroup,
     ChannelSlice,
@@ -31,7 +30,7 @@ from sfp_viz.nets.tracing.channel_groups import (
     without_overlaps,
 )
 from sfp_viz.nets.tracing.constraints import is_depthwise, shared_parameters, single_unit
-from sfp_viz.nets.tracing.execution import Execution, layers_of, meta_copy
+from sfp_viz.nets.tracing.execution import Execution, layers_of
 from sfp_viz.nets.tracing.propagation import NORMS, ChannelFlow, TensorIds, follow
 
 _CUT_BY_TORCH_PRUNING = (
@@ -51,36 +50,31 @@ class TraceError(SfpError):
 
 
 def trace(
-    module: nn.Module, input_shape: tuple[int, int, int], execution: Execution
+    module: nn.Module,
+    input_shape: tuple[int, int, int],
+    execution: Execution,
+    *,
+    training: bool = False,
 ) -> tuple[ChannelGroup, ...]:
     """The channel groups of ``module``, in order of execution.
 
     Args:
-        module: The network; it is not run, only a copy without values.
+        module: The network; it is not run, only a copy.
         input_shape: Channels, height and width of its images.
         execution: What ran in a forward pass of it.
+        training: Trace what it does in training, instead of in evaluation.
 
     Raises:
         TraceError: The network cannot be traced.
     """
-    flow = _followed(module, input_shape)
+    try:
+        copied = copy_module(module, device=execution.device, dtype=torch.float32).train(training)
+        flow = follow(copied, noise(input_shape, 2 if training else 1, device=execution.device))
+    except Exception as error:  # a foreign forward pass may raise anything
+        cause = Cause("untraceable_network", text=f"{type(error).__name__}: {first_line(error)}")
+        raise TraceError(cause) from error
     reading = _Reading.of(module, flow, layers_of(module, execution), execution)
     return tuple(without_overlaps([reading.group(roots) for roots in reading.ties()]))
-
-
-def _followed(module: nn.Module, input_shape: tuple[int, int, int]) -> ChannelFlow:
-    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    problem: Exception | None = None
-    for device in ("meta", "cpu"):  # some networks make tensors of their own, on the CPU
-        try:
-            copied = meta_copy(module) if device == "meta" else copy.deepcopy(module).cpu().eval()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return follow(copied, torch.zeros(1, *input_shape, dtype=kind, device=device))
-        except Exception as error:  # a foreign forward pass may raise anything
-            problem = problem or error
-    cause = Cause("untraceable_network", text=f"{type(problem).__name__}: {problem}")
-    raise TraceError(cause) from problem
 
 
 @dataclass(frozen=True)

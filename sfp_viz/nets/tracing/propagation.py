@@ -12,6 +12,7 @@ trial cut (verification.py) fails, and the group is left whole.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,8 +24,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sfp_viz.core.network import Cause
+from sfp_viz.nets.forward import dry_run, tensors_of
 from sfp_viz.nets.tracing.channel_operations import ChannelOperation, operation_name, operation_rank
-from sfp_viz.nets.tracing.execution import tensors_of
 
 OPAQUE = (nn.RNNBase, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Embedding)
 NORMS = (
@@ -151,8 +152,10 @@ def follow(module: nn.Module, image: Tensor) -> ChannelFlow:
     """
     flow = ChannelFlow()
     tracer = _Tracer(module, flow)
-    with torch.inference_mode(False), torch.no_grad(), tracer:
-        outputs = module(image)
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with dry_run(image.dtype, image.device), tracer:
+            outputs = module(image)
     tracer.dispatch.finish(tensors_of(outputs))
     return flow
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from sfp_viz.core.network import Cause, ConvLayer, FilterGroup, Network, filters_first
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.bare_network import bare_network
-from sfp_viz.nets.tracing.channel_groups import ChannelGroup
+from sfp_viz.nets.tracing.channel_groups import ChannelGroup, module_or_parameter
 from sfp_viz.nets.tracing.cost_terms import cost_terms
 from sfp_viz.nets.tracing.coupled_weights import coupled_weights
 from sfp_viz.nets.tracing.dependency_groups import TraceError, trace
-from sfp_viz.nets.tracing.execution import Execution, execute, layers_of
+from sfp_viz.nets.tracing.execution import Execution, execute, execute_in_training, layers_of
 from sfp_viz.nets.tracing.verification import failing_groups
 from sfp_viz.nets.zoo.bare_weights import BareWeights
 
@@ -43,18 +45,19 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     say = progress or (lambda line: None)
     say("Running the network once to record its layers")
     execution = execute(model.module, model.input_shape, name=model.name)
-    layers = tuple(_layer(model.module, name, execution) for name in _names(model, execution))
+    names = _names(model, execution)
+    layers = tuple(_layer(model.module, name, execution) for name in names)
     say(f"Finding tied layers among the {len(layers)} layers")
-    groups, untraced = _groups(model, execution)
+    trained = execute_in_training(model.module, model.input_shape)
+    groups, untraced = _groups(model, execution, trained)
     free = [group for group in groups if not group.problem]
     terms = cost_terms(model.module, execution, free)
     say(f"Pruning all {len(free)} prunable groups of a copy as a test")
-    wrong = failing_groups(model.module, model.input_shape, free, terms)
+    wrong = failing_groups(
+        model.module, model.input_shape, free, terms, trained, _trained_alone(execution, trained)
+    )
     if wrong:
-        groups = [
-            replace(g, problem=g.moved_by or Cause("trial_cut")) if g.name in wrong else g
-            for g in groups
-        ]
+        groups = [replace(g, problem=g.problem or wrong.get(g.name)) for g in groups]
         free = [group for group in free if group.name not in wrong]
         terms = cost_terms(model.module, execution, free)
     return Network(
@@ -62,7 +65,9 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
         digest=model.digest,
         input_shape=model.input_shape,
         layers=layers,
-        groups=_filter_groups(groups, layers, untraced),
+        groups=_filter_groups(
+            groups, layers, {n: _computed_weight(model.module, n) or untraced for n in names}
+        ),
         terms=terms,
         classes=model.classes,
         data=model.data,
@@ -84,7 +89,8 @@ def trace_model(model: Model) -> TracedModel:
         ModelError: The network does not run on images of its input shape.
     """
     execution = execute(model.module, model.input_shape, name=model.name)
-    return TracedModel(execution, _groups(model, execution)[0])
+    trained = execute_in_training(model.module, model.input_shape)
+    return TracedModel(execution, _groups(model, execution, trained)[0])
 
 
 def channel_groups(model: Model) -> Sequence[ChannelGroup]:
@@ -94,22 +100,61 @@ def channel_groups(model: Model) -> Sequence[ChannelGroup]:
 
 def _names(model: Model, execution: Execution) -> tuple[str, ...]:
     names = layers_of(model.module, execution)
-    if not names:
-        raise ModelError(
-            f"The network '{model.name}' has no convolution, so it has no filters to prune. Open a "
-            "convolutional network."
-        )
-    return names
+    if names:
+        return names
+    others = {type(m).__name__ for m in model.module.modules() if isinstance(m, _ConvNd)}
+    raise ModelError(
+        f"The convolutions of '{model.name}' are {', '.join(sorted(others))}; only those of "
+        "images, Conv2d and ConvTranspose2d, can be explored and pruned here."
+        if others
+        else f"The network '{model.name}' has no convolution, so it has no filters to prune. "
+        "Open a convolutional network."
+    )
 
 
-def _groups(model: Model, execution: Execution) -> tuple[list[ChannelGroup], Cause]:
-    """The traced groups, and why the layers that are in none of them cannot be cut."""
+def _trained_alone(execution: Execution, trained: Execution | None) -> tuple[str, ...]:
+    """The layers that run in training and not in evaluation."""
+    return tuple(name for name in (trained.calls if trained else ()) if name not in execution.calls)
+
+
+def _groups(
+    model: Model, execution: Execution, trained: Execution | None
+) -> tuple[list[ChannelGroup], Cause]:
+    """The traced groups, and why the layers that are in none of them cannot be cut. A network
+    with branches that run in training alone is traced in training, so that they are cut along."""
+    module, shape = model.module, model.input_shape
+    if trained and execution.calls.keys() < trained.calls.keys():
+        with contextlib.suppress(TraceError):
+            groups = trace(module, shape, execution, training=True)
+            return [_left_whole(g, model, execution) for g in groups], Cause("untraced_layer")
     try:
-        groups = trace(model.module, model.input_shape, execution)
+        groups = trace(module, shape, execution)
     except TraceError as problem:
         return [], problem.cause
-    untraced = Cause("untraced_layer")
-    return [_with_stem_protected(group, model, execution) for group in groups], untraced
+    return [_left_whole(g, model, execution) for g in groups], Cause("untraced_layer")
+
+
+def _left_whole(group: ChannelGroup, model: Model, execution: Execution) -> ChannelGroup:
+    """The group with what speaks against cutting it besides its trace."""
+    computed = next(
+        filter(None, (_computed_weight(model.module, s.name) for s in group.slices)), None
+    )
+    if computed and not group.problem:
+        return replace(group, problem=computed)
+    return _with_stem_protected(group, model, execution)
+
+
+def _computed_weight(module: nn.Module, name: str) -> Cause | None:
+    """Why a layer whose weight is worked out from other parameters cannot be cut."""
+    layer: Any = module_or_parameter(module, name)
+    if not isinstance(layer, nn.Module):
+        return None
+    if parametrizations := getattr(layer, "parametrizations", None):
+        kinds = {type(p).__name__.strip("_") for steps in parametrizations.values() for p in steps}
+        return Cause("computed_weight", operation=" ".join(sorted(kinds)), place=name)
+    hooks = [type(hook).__name__ for hook in layer._forward_pre_hooks.values()]
+    is_held = isinstance(getattr(layer, "weight", None), nn.Parameter | None)
+    return None if is_held else Cause("computed_weight", operation=" ".join(hooks), place=name)
 
 
 def _with_stem_protected(group: ChannelGroup, model: Model, execution: Execution) -> ChannelGroup:
@@ -126,9 +171,10 @@ def _with_stem_protected(group: ChannelGroup, model: Model, execution: Execution
 
 
 def _filter_groups(
-    groups: Sequence[ChannelGroup], layers: Sequence[ConvLayer], untraced: Cause
+    groups: Sequence[ChannelGroup], layers: Sequence[ConvLayer], untraced: Mapping[str, Cause]
 ) -> tuple[FilterGroup, ...]:
-    """Every layer in exactly one group, groups in order of execution."""
+    """Every layer in exactly one group, groups in order of execution; ``untraced``: why each layer
+    cannot be cut when it is in none of ``groups``."""
     filters = {layer.name: layer.filters for layer in layers}
     free: set[str] = set(filters)
     filter_groups: list[FilterGroup] = []
@@ -160,7 +206,7 @@ def _filter_groups(
                 FilterGroup(same[0], same, width // repeats, True, problem, repeats, along)
             )
     filter_groups += [
-        FilterGroup(n, (n,), filters[n], True, untraced) for n in filters if n in free
+        FilterGroup(n, (n,), filters[n], True, untraced[n]) for n in filters if n in free
     ]
     order = list(filters).index
     return tuple(sorted(filter_groups, key=lambda group: order(group.name)))

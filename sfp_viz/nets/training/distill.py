@@ -6,7 +6,6 @@ the schedule of T is our reading of SFP (docs/method.md). The teacher's part: lo
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from sfp_viz.nets.data.augmentation import order
 from sfp_viz.nets.data.compatibility import check_images, check_teacher
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.training.distributed import (
     ProcessGroup,
@@ -89,7 +89,7 @@ class Training:
             check_teacher(student, teacher)
         self.fabric = fabric or single_process_fabric(settings)
         self._student = student
-        module = copy.deepcopy(student.module).to(memory_format=torch.channels_last)
+        module = copy_module(student.module).to(memory_format=torch.channels_last)
         module.requires_grad_(True)
         self._wrapped, optimizer = self.fabric.setup(module, _optimizer(module, settings))
         self._processes = ProcessGroup(self.fabric)
@@ -240,7 +240,7 @@ class Training:
         """A copy of the student as trained so far, or of its EMA, in the usual memory format."""
         trained = self.module if self.state.ema is None else self.state.ema.module
         module = (
-            copy.deepcopy(trained)
+            copy_module(trained)
             .requires_grad_(True)
             .to("cpu")
             .to(memory_format=torch.contiguous_format)

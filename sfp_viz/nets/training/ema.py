@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
+
+from sfp_viz.nets.forward import copy_module
 
 
 class EMA:
@@ -20,7 +20,7 @@ class EMA:
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.module = copy_module(module).requires_grad_(False)
         self._decay = decay
 
     def update(self, module: nn.Module, steps: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.data.augmentation import augment
+from sfp_viz.nets.forward import copy_module
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.training.distributed import ProcessGroup
 
@@ -42,7 +42,7 @@ class Teacher:
         fabric: Fabric,
         processes: ProcessGroup,
     ) -> None:
-        module = copy.deepcopy(teacher.module).eval().requires_grad_(False)
+        module = copy_module(teacher.module).eval().requires_grad_(False)
         self._module = fabric.to_device(module.to(memory_format=torch.channels_last))
         self._teacher, self._fabric, self._processes = teacher, fabric, processes
         self._pixels, self._settings = pixels, settings
