@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.forward import tensors_of
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.execution import tensors_of
 
 BATCHES = (1, 3, 32)
 LARGEST_DIFFERENCE = 1e-4  # of the outputs' scale; float32 rounding is below 1e-5
