@@ -23,7 +23,7 @@ from sfp_viz.nets.zoo.published_architectures import (
     CifarVgg16,
     LeNetCaffe,
 )
-from sfp_viz.nets.zoo.residual_network import ResidualNetwork
+from sfp_viz.nets.zoo.residual_network import ResidualNetwork, ResNet9
 
 
 class LeNet5(nn.Module):
@@ -132,6 +132,7 @@ ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {
     "cifar_googlenet": CifarGoogLeNet,
     "residual_network": ResidualNetwork,
     "plain_network": PlainNetwork,
+    "resnet9": ResNet9,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import Any
 
 from sfp_viz.nets.zoo.tensor_units import PROJECTION, Shape, Unit, common_parts, normed, units_of
 
+_SHORTCUT = re.compile(r"(?<![a-z])res|skip|short", re.IGNORECASE)
 _SIDES = {1: (28, 32), 3: (32, 28, 64)}  # pixels of an image with so many channels, likeliest first
 _MOST_FREE = 10  # convolutions without numbers between which poolings are searched
 
@@ -47,7 +49,7 @@ def describe_layers(shapes: Mapping[str, Shape], side: int = 0) -> Described | A
     units, _ = units_of(shapes)
     if len([unit for unit in units if unit.kind == "conv"]) < 1:
         return None
-    return residual(units) or plain(units, side)
+    return residual(units) or resnet9(units) or plain(units, side)
 
 
 # --- residual networks
@@ -263,6 +265,33 @@ def _shortest(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "residual_network", told
 
 
+def resnet9(units: Sequence[Unit]) -> Described | None:
+    """The ResNet-9 of DAWNBench and of many a course: its shapes are those of a chain too, so that
+    names have to say where its shortcuts are."""
+    pairs = normed(units)
+    convs = [pair for pair in pairs if pair[0].kind == "conv"]
+    heads = [unit for unit in units if unit.kind == "linear"]
+    width = convs[0][0].shape[0]
+    ins, outs = ([conv.shape[side] // width for conv, _ in convs] for side in (1, 0))
+    usual = outs == [1, 2, 2, 2, 4, 8, 8, 8] and ins[1:] == [1, 2, 2, 2, 4, 8, 8]
+    named = [bool(_SHORTCUT.search(conv.owner)) for conv, _ in convs]
+    biases = {"bias" in conv.keys for conv, _ in convs}
+    normal = {norm is not None and {"mean", "var"} <= norm.keys.keys() for _, norm in convs}
+    if not usual or len(heads) != 1 or heads[0].shape[1] != 8 * width or len(biases) > 1:
+        return None
+    if named != [False, False, True, True] * 2 or normal != {True} or len(units) != 17:
+        return None
+    if any(conv.window != 3 for conv, _ in convs):
+        return None
+    arguments = {"width": width, "bias": biases.pop(), "head_bias": "bias" in heads[0].keys}
+    sizes = {"channels": convs[0][0].shape[1], "classes": heads[0].shape[0]}
+    assumptions = (
+        "a pooling of 2 x 2 behind the second, third and fourth single convolution, and the "
+        "maximum over all positions at the end",
+    )
+    return Described("resnet9", {**arguments, **sizes}, assumptions)
+
+
 # --- chains
 
 
@@ -279,6 +308,8 @@ def plain(units: Sequence[Unit], side: int = 0) -> Described | Ambiguous | None:
     taken = sum(1 + (norm is not None) for _, norm in pairs)
     if not (in_order and chained and square and taken == len(units) and len(pairs) <= 60):
         return None
+    if any(_SHORTCUT.search(unit.owner) for unit in units):
+        return Ambiguous("where its shortcuts are, of which its names speak")
     pixels, rest = divmod(linears[0][0].shape[1], convs[-1][0].shape[0])
     if rest or first.shape[1] not in _SIDES:
         return None
@@ -405,7 +436,7 @@ def _chain(
         words = [word for word in words if word == "nobias"] if last else words
         layers.append(" ".join([f"linear {linear.shape[0]}", *words]))
     arguments = {"layers": layers, "channels": convs[0][0].shape[1], "pixels": pixels}
-    assumptions = ["a ReLU behind each layer but the last"]
+    assumptions = ["a chain without shortcuts, with a ReLU behind each layer but the last"]
     if any(pooling.after):
         assumptions.append("poolings take the maximum over 2 x 2 pixels")
     if pooling.average:

@@ -285,7 +285,7 @@ def usual_preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocess
     if guess.architecture in ("lenet5", "lenet_caffe"):
         side = int(guess.arguments.get("side", 8 if guess.architecture == "lenet5" else 28))
         return Preprocessing((channels, side, side), mean, std)
-    if guess.architecture in ("residual_network", "plain_network"):
+    if guess.architecture in ("residual_network", "plain_network", "resnet9"):
         is_large = int(guess.arguments.get("stem_window", 3)) > 5
         side = guess.side or (224 if is_large else 28 if channels == 1 else 32)
         return Preprocessing((channels, side, side), mean, std)

@@ -165,3 +165,40 @@ class ResidualNetwork(nn.Module):
         if self.final_norm is not None:
             maps = F.relu(self.final_norm(maps))
         return self.fc(torch.flatten(F.adaptive_avg_pool2d(maps, 1), 1))
+
+
+class ResNet9(nn.Module):
+    """The ResNet-9 of DAWNBench (D. Page 2018) and of many a course, for 32 x 32 pixels: four
+    convolutions, and two pairs of them with a shortcut around.
+
+    Args:
+        width: Filters of the first convolution; the last have eight times as many.
+        bias: The convolutions have biases.
+        head_bias: The linear layer has biases.
+        channels: Of the images.
+        classes: Of the answer.
+    """
+
+    def __init__(
+        self, *, width: int = 64, bias: bool = True, head_bias: bool = True, channels: int = 3,
+        classes: int = 10,
+    ) -> None:  # fmt: skip
+        super().__init__()
+
+        def block(ins: int, outs: int) -> nn.Sequential:
+            conv = nn.Conv2d(ins, outs, 3, padding=1, bias=bias)
+            return nn.Sequential(conv, nn.BatchNorm2d(outs), nn.ReLU())
+
+        self.conv1, self.conv2 = block(channels, width), block(width, 2 * width)
+        self.res1 = nn.Sequential(*(block(2 * width, 2 * width) for _ in range(2)))
+        self.conv3, self.conv4 = block(2 * width, 4 * width), block(4 * width, 8 * width)
+        self.res2 = nn.Sequential(*(block(8 * width, 8 * width) for _ in range(2)))
+        self.pool = nn.MaxPool2d(2)
+        self.classifier = nn.Linear(8 * width, classes, bias=head_bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.pool(self.conv2(self.conv1(images)))
+        maps = self.res1(maps) + maps
+        maps = self.pool(self.conv4(self.pool(self.conv3(maps))))
+        maps = self.res2(maps) + maps
+        return self.classifier(torch.flatten(F.adaptive_max_pool2d(maps, 1), 1))

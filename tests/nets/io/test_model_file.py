@@ -7,15 +7,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from sfp_viz.core.plan import recipe as recipes
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
 from sfp_viz.core.plan.reason import Reason
 from sfp_viz.core.plan.recipe import Recipe
+from sfp_viz.core.selection.analysis import analyze
+from sfp_viz.core.selection.planner import make_plan
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.io import model_file
+from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.io.model_file import load_saved, read_header, save_model
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.pruning.prune import prune
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo import build
+from sfp_viz.nets.zoo.build import resize
 
 
 def built(architecture, arguments=None, shape=(3, 32, 32), **facts):
@@ -261,3 +268,45 @@ def test_a_name_out_of_a_strangers_file_is_one_printable_line(tmp_path):
     name = load_saved(path).name
     assert name.startswith("mynetx")
     assert len(name) <= 200
+
+
+def test_a_network_whose_modules_keep_a_version_opens_again(tmp_path):
+    torchvision = pytest.importorskip("torchvision")
+    model = load_model("torchvision:mnasnet0_5", input_shape=(3, 32, 32))
+    save_model(model, tmp_path / "mnas.safetensors")
+    assert load_saved(tmp_path / "mnas.safetensors").digest == model.digest
+    state = torchvision.models.mnasnet0_5(weights=None).state_dict()
+    torch.save(state, tmp_path / "mnas.pth")
+    opened = load_model(tmp_path / "mnas.pth", architecture="mnasnet0_5", input_shape=(3, 32, 32))
+    weights = opened.module.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in state.items())
+
+
+def test_a_header_says_the_conv_groups_that_shapes_do_not_tell():
+    module = nn.Sequential(nn.Conv2d(6, 12, 1, groups=6))
+    shapes = {"0.weight": (6, 1, 1, 1), "0.bias": (6,)}
+    resize(module, shapes, (), {"0": 6})
+    assert module(torch.zeros(1, 6, 2, 2)).shape == (1, 6, 2, 2)
+    other = nn.Sequential(nn.Conv2d(6, 12, 1, groups=6))
+    resize(other, shapes, ())  # as files of before have it
+    assert other[0].groups == 3
+    for wrong in (4, 7, -1):
+        with pytest.raises(ModelError, match="conv_groups"):
+            resize(nn.Sequential(nn.Conv2d(6, 12, 1, groups=6)), shapes, (), {"0": wrong})
+
+
+@pytest.mark.slow
+def test_a_pruned_depthwise_layer_with_a_multiplier_opens_again(tmp_path):
+    model = load_model("timm:fastvit_t8", input_shape=(3, 64, 64))
+    network = read_network(model)
+    group = network.group_of("final_conv.conv_scale.conv")
+    assert group is not None
+    edits = Edits(network.digest, ratios=((group.name, 0.5),))
+    recipe = recipes.uniform_l1(0.0)
+    plan = make_plan(network, analyze(network, recipe), recipe, edits=edits)
+    small = prune(model, plan, network=network)
+    save_model(small, tmp_path / "fast.safetensors")
+    opened = load_saved(tmp_path / "fast.safetensors")
+    assert opened.digest == small.digest
+    layers = (m.module.final_conv.conv_scale.conv for m in (small, opened))
+    assert len({(layer.groups, layer.out_channels) for layer in layers}) == 1

@@ -258,6 +258,45 @@ def test_chains_open_where_their_layers_tell_all_of_them(tmp_path, chain):
     same_outputs(module, model)
 
 
+def test_a_resnet9_opens_by_its_names_and_is_else_not_taken_for_a_chain(tmp_path):
+    module = trained(build.build("resnet9", {"width": 8}))
+    state = {f"model.{name}": tensor for name, tensor in module.state_dict().items()}
+    same_outputs(module, opened(state, tmp_path / "a.pth"))
+    other = {n.replace("res1", "skip").replace("conv2", "x"): t for n, t in state.items()}
+    same_outputs(module, opened(other, tmp_path / "a.pth"))
+    with pytest.raises(ModelError, match="does not tell where its shortcuts are"):
+        opened({n.replace("res2", "x"): t for n, t in state.items()}, tmp_path / "a.pth")
+
+
+class FunctionalWide(nn.Module):
+    """The names of the first published Wide ResNets: functions over a mapping of tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = PreAct(True)
+
+    def state(self):
+        state = {"conv0": self.net.conv1.weight}
+        for number, block in enumerate(self.net.blocks):
+            place = f"group{number // 2}.block{number % 2}"
+            state |= {f"{place}.conv{i}": getattr(block, f"conv{i + 1}").weight for i in (0, 1)}
+            for i in (0, 1):
+                norm = getattr(block, f"bn{i + 1}").state_dict()
+                state |= {f"{place}.bn{i}.{n}": t for n, t in norm.items() if t.ndim}
+            if block.shortcut is not None:
+                state[f"{place}.convdim"] = block.shortcut.weight
+        for name, layer in (("bn", self.net.bn1), ("fc", self.net.fc)):
+            state |= {f"{name}.{n}": t for n, t in layer.state_dict().items() if t.ndim}
+        return {name: tensor.detach() for name, tensor in state.items()}
+
+
+def test_the_first_wide_resnets_open(tmp_path):
+    wide = FunctionalWide()
+    trained(wide.net)
+    model = opened({"epoch": 200, "params": wide.state()}, tmp_path / "a.pth")
+    same_outputs(wide.net, model)
+
+
 def test_a_chain_that_is_not_told_says_what_is_unknown(tmp_path):
     layers = {f"conv{i}": nn.Conv2d(3 if i == 1 else 8, 8, 3, padding=1) for i in range(1, 5)}
     module = nn.ModuleDict({**layers, "fc": nn.Linear(8 * 64, 10)})
