@@ -47,7 +47,9 @@ _HOMES = {
     "finetune": "nets.training.finetune",
     "measure_accuracy": "nets.evaluation.measure",
     "measure_latency": "nets.evaluation.measure",
+    "export_node_data": "nets.export.node_data",
     "export_onnx": "nets.export.onnx_file",
+    "export_onnx_int8": "nets.export.onnx_int8",
     "export_pt2": "nets.io.exported_file",
     "export_state_dict": "nets.export.state_dict_file",
     "export_torch": "nets.io.exported_file",
@@ -76,7 +78,9 @@ __all__ = [
     "SurgeryError",
     "analyze",
     "cost",
+    "export_node_data",
     "export_onnx",
+    "export_onnx_int8",
     "export_pt2",
     "export_state_dict",
     "export_torch",
@@ -121,7 +125,9 @@ if TYPE_CHECKING:
     from sfp_viz.nets.data.datasets import Images, load_data
     from sfp_viz.nets.evaluation.measure import measure_accuracy, measure_latency
     from sfp_viz.nets.evaluation.observe import observe
+    from sfp_viz.nets.export.node_data import export_node_data
     from sfp_viz.nets.export.onnx_file import export_onnx
+    from sfp_viz.nets.export.onnx_int8 import export_onnx_int8
     from sfp_viz.nets.export.state_dict_file import export_state_dict
     from sfp_viz.nets.io.exported_file import export_pt2, export_torch
     from sfp_viz.nets.io.load import load_model

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sfp_viz.core.plan.plan import Plan
     from sfp_viz.core.plan.prune_report import PruneReport
     from sfp_viz.nets.evaluation.prune_stages import Stage
+    from sfp_viz.nets.export.onnx_int8 import Int8Report
     from sfp_viz.nets.model import Model
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -143,6 +144,20 @@ def measure(
 @click.argument("net")
 @click.option("--onnx", type=_FILE, help="Write ONNX, checked with onnxruntime.")
 @click.option(
+    "--onnx-int8",
+    "int8",
+    type=_FILE,
+    help="Write ONNX in int8 (static quantization), calibrated on --data and measured "
+    "beside the float32 file.",
+)
+@click.option("--data", help="Images for --onnx-int8; the network's own by default.")
+@click.option(
+    "--images",
+    "limit",
+    type=click.IntRange(1),
+    help="Test images that measure --onnx-int8; all by default.",
+)
+@click.option(
     "--pt2", "--torch", "program", type=_FILE, help="Write a torch.export program (.pt2)."
 )
 @click.option(
@@ -160,6 +175,13 @@ def measure(
     "plain PyTorch.",
 )
 @click.option("--recipe", type=_FILE, help="Write the recipe by which it was pruned last.")
+@click.option("--plan", "plan_file", type=_FILE, help="Write the plan of its last pruning.")
+@click.option(
+    "--node-data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the kept share, redundancy and MACs of each layer into this folder, as "
+    "node data for Model Explorer; it shows them on the --pt2 file.",
+)
 @click.option("--stripes", type=click.Choice(["kept", "all", "smaller", "zeros"]), default="kept",
               show_default=True,
               help="How layers with dead stripes are written. kept: as in the file of NET; all: "
@@ -169,11 +191,16 @@ def measure(
 def export(
     net: str,
     onnx: Path | None,
+    int8: Path | None,
+    data: str | None,
+    limit: int | None,
     program: Path | None,
     weights: Path | None,
     state_dict: Path | None,
     code: Path | None,
     recipe: Path | None,
+    plan_file: Path | None,
+    node_data: Path | None,
     stripes: str,
     as_json: bool,
 ) -> None:
@@ -184,24 +211,29 @@ def export(
     """
     if code and not state_dict:
         raise click.UsageError("--code loads a state_dict: write it with --state-dict FILE.")
-    if not (onnx or program or weights or state_dict or recipe):
+    if not (onnx or int8 or program or weights or state_dict or recipe or plan_file or node_data):
         raise click.UsageError(
-            "Choose what to write: --onnx, --pt2, --safetensors, --state-dict or --recipe."
+            "Choose what to write: --onnx, --onnx-int8, --pt2, --safetensors, --state-dict, "
+            "--recipe, --plan or --node-data."
         )
-    from sfp_viz.core.plan.plan import recipe_to_json
+    from sfp_viz.core.plan.plan import plan_to_json, recipe_to_json
     from sfp_viz.files import write_text
+    from sfp_viz.nets.export.node_data import export_node_data
     from sfp_viz.nets.export.onnx_file import export_onnx
     from sfp_viz.nets.export.state_dict_file import export_state_dict
     from sfp_viz.nets.io.exported_file import export_pt2
     from sfp_viz.nets.stripes.striped_file import save_as_it_runs
 
     model = _with_stripes(find_model(net), net, stripes)
-    written: dict[Path, float | None] = {}
+    written: dict[Path, float | None] = {}  # the largest difference, where there is one
+    if (recipe or plan_file) and not model.plans:
+        raise PlanError(f"The network '{model.name}' was never pruned, so it has no recipe.")
     if recipe:
-        if not model.plans:
-            raise PlanError(f"The network '{model.name}' was never pruned, so it has no recipe.")
         write_text(recipe, recipe_to_json(model.plans[-1].recipe))
         written[recipe] = None
+    if plan_file:
+        write_text(plan_file, plan_to_json(model.plans[-1]))
+        written[plan_file] = None
     if weights:
         save_as_it_runs(model, weights)
         written[weights] = 0.0
@@ -211,14 +243,44 @@ def export(
         written[code] = None
     if program:
         written[program] = export_pt2(model, program)
+    if node_data:
+        written |= dict.fromkeys(export_node_data(model, node_data))
     if onnx:
         written[onnx] = export_onnx(model, onnx)
-    value, lines = {}, []
+    report = _int8(model, int8, data_name(model, data), limit) if int8 else None
+    if report and int8:
+        written[int8] = report.difference
+    value: dict[str, Any] = {}
+    lines = []
     for path, difference in written.items():
         value[str(path)] = {"difference": difference, "bytes": path.stat().st_size}
         words = f", largest difference {difference:.1e} (measured)" if difference else ""
         lines.append((str(path), f"{size(path.stat().st_size)}{words}"))
+    if report and int8:
+        value[str(int8)] |= {"calibration_images": report.calibration}
+        for name, measured, total in zip(
+            ("float32", "int8"), report.measured, report.bytes, strict=True
+        ):
+            value[str(int8)][name] = {
+                **_accuracy(measured), "latency_ms": measured.latency_ms, "bytes": total,
+            }  # fmt: skip
+            low, high = measured.latency_iqr_ms or (0.0, 0.0)
+            time = f"{measured.latency_ms:.2f} ms, quartiles {low:.2f} to {high:.2f}"
+            lines.append((f"{name} accuracy", _words(measured)))
+            lines.append((f"{name} latency", f"{time}  (measured in onnxruntime, batch 1, "
+                          f"{measured.threads} threads)"))  # fmt: skip
     print_result(value, fact_list(lines), as_json=as_json)
+
+
+def _int8(model: Model, path: Path, data: str, limit: int | None) -> Int8Report:
+    """Write the int8 file; the progress is shown on stderr, and Ctrl-C leaves no file."""
+    from sfp_viz.nets.data.datasets import load_data
+    from sfp_viz.nets.export.onnx_int8 import export_onnx_int8
+
+    return export_onnx_int8(
+        model, path, load_data(data, "train"), load_data(data, "test", limit=limit),
+        progress=lambda line: click.echo(line, err=True),
+    )  # fmt: skip
 
 
 def _with_stripes(model: Model, net: str, how: str) -> Model:

@@ -24,9 +24,10 @@ def check_parity(
     *,
     file: str,
     largest: float = LARGEST_DIFFERENCE,
+    draw: Callable[[int], Tensor] | None = None,
 ) -> float:
-    """The largest difference between the outputs of a file and of its network, measured on noise at
-    batches of 1, 3 and 32, as a share of each output's largest absolute value.
+    """The largest difference between the outputs of a file and of its network, measured at batches
+    of 1, 3 and 32, as a share of each output's largest absolute value.
 
     Args:
         model: The network.
@@ -34,6 +35,7 @@ def check_parity(
             tensors or arrays.
         file: What the file is called, for the message.
         largest: The difference up to which the file is accepted.
+        draw: Gives so many normalized images; None draws noise.
 
     Raises:
         ModelError: The file does not run at one of the batches, has other outputs there, or differs
@@ -43,7 +45,7 @@ def check_parity(
     noise = torch.Generator().manual_seed(0)
     most = 0.0
     for batch in BATCHES:
-        images = torch.randn(batch, *model.input_shape, generator=noise)
+        images = draw(batch) if draw else torch.randn(batch, *model.input_shape, generator=noise)
         with torch.inference_mode():
             expected = [tensor.numpy() for tensor in tensors_of(module(images))]
             try:
