@@ -203,7 +203,7 @@ def rounding_note(network: Network, group: FilterGroup, kept: int, unrounded: in
 
 
 def _legend(network: Network, widths: Widths) -> str:
-    text = "Bars: kept filters. Dots: the suggestion."
+    text = "Bars: kept filters. Dotted line: the suggestion."
     if any(ghosts(group) for group in network.groups):
         text += " Dashed outlines: layers pruned with their group."
     if any(widths.kept.get(name) != units for name, units in widths.unrounded.items()):

@@ -403,7 +403,7 @@ def test_a_network_without_groups_is_no_accident():
         (Edits("concat0").with_least("left", 9), "cannot keep 9"),
         (Edits("concat0").with_most("nowhere", 3), "nowhere"),
         (Edits("concat0").with_most("head", 3), "network output"),
-        (Edits("concat0", keep=(("left", 0), ("left", 1)), most=(("left", 1),)), "2 are to stay"),
+        (Edits("concat0", keep=(("left", 0), ("left", 1)), most=(("left", 1),)), "2 must be kept"),
         (Edits("concat0").with_filter("left", 8, "keep"), "filters 0 to 7"),
         (Edits("concat0").with_filter("left", -1, "remove"), "filters 0 to 7"),
         (Edits("concat0").with_ratio("head", 0.5), "network output"),
