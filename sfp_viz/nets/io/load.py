@@ -207,10 +207,16 @@ def _recognized(
     source = Source(
         keys=tuple((old, new) for old, new in guess.keys.items()),
         left_out=guess.left_out,
-        assumptions=guess.assumptions,
+        assumptions=guess.assumptions or _large_images(model),
         known=False,
     )
     return replace(model, source=source)
+
+
+def _large_images(model: Model) -> tuple[str, ...]:
+    """That a library's network may have been changed for small images, which no shape tells."""
+    is_changed = ":" in (model.architecture or "") and model.classes != 1000
+    return ("the strides of the library's network, which is made for large images",) * is_changed
 
 
 def _bare(name: str, state: Mapping[str, Tensor], reason: str) -> Model:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
 from typing import Any
 
 from sfp_viz.nets.zoo.tensor_units import PROJECTION, Shape, Unit, common_parts, normed, units_of
@@ -338,6 +338,7 @@ class _Pooling:
     pads: tuple[int, ...]
     after: tuple[bool, ...]  # a pooling behind each convolution
     average: bool = False
+    others: int = 0  # chains of these layers that would fit too
 
 
 def _chains(
@@ -366,14 +367,17 @@ def _chains(
         free = [i for i, gap in enumerate(gaps) if is_free(gap)]
         if len(free) > _MOST_FREE:
             return set()
-        for pads in _paddings(convs):
+        for kinds in _paddings(convs):
             chains = set()
-            for bits in range(1 << len(free)):
+            for pads, bits in product(kinds, range(1 << len(free))):
                 after = [(gap or 0) >= 2 for gap in gaps]
                 for place, index in enumerate(free):
                     after[index] = bool(bits >> place & 1)
                 if _side_behind(convs, pads, after, side) ** 2 == pixels:
                     chains.add(_Pooling(pads, tuple(after)))
+            regular = [chain for chain in chains if all(chain.after)]
+            if len(chains) > 1 and len(regular) == 1:
+                return {replace(regular[0], others=len(chains) - 1)}
             if chains:
                 return chains
     return set()
@@ -383,18 +387,20 @@ def _same(conv: Unit) -> int:
     return (conv.window - 1) // 2
 
 
-def _paddings(convs: Sequence[Unit]) -> Iterator[tuple[int, ...]]:
-    """Usual paddings: all or none, by window, and for the first convolution alone."""
+def _paddings(convs: Sequence[Unit]) -> list[set[tuple[int, ...]]]:
+    """Usual paddings, the likeliest first: all or none; by window; of the first convolution."""
     same = [_same(conv) for conv in convs]
-    seen = set()
-    for padded in (
-        [True] * len(convs), [False] * len(convs), [conv.window <= 3 for conv in convs],
-        [conv.window > 3 for conv in convs], [True] + [False] * (len(convs) - 1),
-    ):  # fmt: skip
-        pads = tuple(pad * chosen for pad, chosen in zip(same, padded, strict=True))
-        if pads not in seen:
-            seen.add(pads)
-            yield pads
+    count = len(convs)
+
+    def padded(*choices: Sequence[bool]) -> set[tuple[int, ...]]:
+        return {tuple(p * c for p, c in zip(same, choice, strict=True)) for choice in choices}
+
+    return [
+        padded([True] * count, [False] * count),
+        padded([conv.window <= 3 for conv in convs]),
+        padded([conv.window > 3 for conv in convs]),
+        padded([True] + [False] * (count - 1)),
+    ]
 
 
 def _side_behind(
@@ -437,6 +443,12 @@ def _chain(
         layers.append(" ".join([f"linear {linear.shape[0]}", *words]))
     arguments = {"layers": layers, "channels": convs[0][0].shape[1], "pixels": pixels}
     assumptions = ["a chain without shortcuts, with a ReLU behind each layer but the last"]
+    if pooling.others:
+        padded = "padded to keep their size" if any(pooling.pads) else "without padding"
+        assumptions.append(
+            f"a pooling behind each convolution, which are {padded}; {pooling.others} other "
+            f"chain{'s' if pooling.others > 1 else ''} of these layers would fit, so measure it"
+        )
     if any(pooling.after):
         assumptions.append("poolings take the maximum over 2 x 2 pixels")
     if pooling.average:

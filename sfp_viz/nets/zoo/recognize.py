@@ -287,7 +287,8 @@ def usual_preprocessing(guess: Guess, shapes: Mapping[str, Shape]) -> Preprocess
         return Preprocessing((channels, side, side), mean, std)
     if guess.architecture in ("residual_network", "plain_network", "resnet9"):
         is_large = int(guess.arguments.get("stem_window", 3)) > 5
-        side = guess.side or (224 if is_large else 28 if channels == 1 else 32)
+        tiny = 64 if guess.arguments.get("classes") == 200 else 32  # Tiny ImageNet, or CIFAR
+        side = guess.side or (224 if is_large else 28 if channels == 1 else tiny)
         return Preprocessing((channels, side, side), mean, std)
     if guess.architecture in _OURS:
         side = 28 if channels == 1 else 32

@@ -268,6 +268,28 @@ def test_a_resnet9_opens_by_its_names_and_is_else_not_taken_for_a_chain(tmp_path
         opened({n.replace("res2", "x"): t for n, t in state.items()}, tmp_path / "a.pth")
 
 
+class ThreePoolings(nn.Module):
+    """A small CNN as many write it: a pooling behind each convolution."""
+
+    def __init__(self):
+        super().__init__()
+        for number, (ins, outs) in enumerate(((3, 8), (8, 16), (16, 16)), 1):
+            self.add_module(f"conv{number}", nn.Conv2d(ins, outs, 3, padding=1))
+        self.fc1, self.fc2 = nn.Linear(16 * 16, 32), nn.Linear(32, 10)
+
+    def forward(self, images):
+        for conv in (self.conv1, self.conv2, self.conv3):
+            images = F.max_pool2d(F.relu(conv(images)), 2)
+        return self.fc2(F.relu(self.fc1(images.flatten(1))))
+
+
+def test_the_regular_chain_is_taken_and_others_are_spoken_of(tmp_path):
+    module = trained(ThreePoolings())
+    model = opened(module.state_dict(), tmp_path / "a.pth")
+    assert any("1 other chain" in text for text in model.source.assumptions)
+    same_outputs(module, model)
+
+
 class FunctionalWide(nn.Module):
     """The names of the first published Wide ResNets: functions over a mapping of tensors."""
 
