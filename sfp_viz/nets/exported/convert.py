@@ -234,7 +234,7 @@ def _steps(
         if layer is None and step.target in DROPOUTS:
             layer = _dropout(step.target, named, node, layers, rank)
         if layer is not None and layers.setdefault(layer.path, layer) == layer:
-            step = Step(LAYER, (layer.path, source), {}, step.outputs[:1])
+            step = Step(LAYER, (layer.path, source), {}, step.outputs[:1], step.place)
         steps.append(step)
     return tuple(steps), layers
 
@@ -270,7 +270,14 @@ def _step(node: Mapping[str, Any], reader: _Arguments) -> Step:
             kwargs[str(entry["name"])] = value
         else:
             args.append(value)
-    return Step(target, tuple(args), kwargs, _names(node["outputs"]))
+    return Step(target, tuple(args), kwargs, _names(node["outputs"]), _module_of(node)[0])
+
+
+def _module_of(node: Mapping[str, Any]) -> tuple[str, str]:
+    """The path and the class of the module whose code runs a node; '' where it is not known."""
+    entries = str(node.get("metadata", {}).get("nn_module_stack", "")).split(";")
+    parts = entries[-1].split(",")
+    return (parts[1], parts[-1]) if len(parts) >= 3 else ("", "")
 
 
 def _names(outputs: list[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -301,8 +308,7 @@ def _dropout(
     It is a module, so that it drops in training and not in evaluation."""
     if not isinstance(named.get("p"), int | float):
         return None
-    stack = str(node["metadata"].get("nn_module_stack", "")).split(";")[-1].split(",")
-    path, kind = (stack[1], stack[-1]) if len(stack) >= 3 else ("", "")
+    path, kind = _module_of(node)
     word = DROPOUTS[target]
     if word == "Dropout2d" and rank in (3, 5):
         word = f"Dropout{rank - 2}d"

@@ -34,8 +34,8 @@ _MOST_OUTPUT = 2**31  # values of one operation's result on two images
 
 @dataclass(frozen=True)
 class _Call:
-    """A step ready to run: ``layer`` is a path, or '' for an operation. ``spent`` are values that
-    no later step uses."""
+    """A step ready to run: ``layer`` is a path, or '' for an operation, which runs in the module
+    at ``place``. ``spent`` are values that no later step uses."""
 
     layer: str
     function: Callable[..., Any] | None
@@ -43,6 +43,7 @@ class _Call:
     kwargs: Mapping[str, Any]
     outputs: tuple[str, ...]
     spent: tuple[str, ...]
+    place: str
 
 
 class _Calls(tuple[_Call, ...]):
@@ -50,6 +51,14 @@ class _Calls(tuple[_Call, ...]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Calls:
         return self
+
+
+class Container(nn.Module):
+    """A module of the author's, which holds others; operations of its code run in it, so that
+    hooks know where."""
+
+    def forward(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
 
 
 class ExportedNetwork(nn.Module):
@@ -79,7 +88,10 @@ class ExportedNetwork(nn.Module):
                 result = self.get_submodule(call.layer)(*args)
             else:
                 named = {k: self._value(v, values, images) for k, v in call.kwargs.items()}
-                result = call.function(*args, **named)
+                if call.place:
+                    result = self.get_submodule(call.place)(call.function, *args, **named)
+                else:
+                    result = call.function(*args, **named)
             results = result if isinstance(result, tuple | list) else (result,)
             watch(call, results)
             for name, value in zip(call.outputs, results, strict=False):
@@ -167,7 +179,7 @@ def _place(root: nn.Module, path: str, entry: nn.Module | Tensor) -> None:
     try:
         for parent in parents:
             if parent not in owner._modules:
-                owner.add_module(_checked(parent), nn.Module())
+                owner.add_module(_checked(parent), Container())
             owner = owner.get_submodule(parent)
         _checked(leaf)
         if isinstance(entry, nn.Parameter):
@@ -186,7 +198,8 @@ def _place(root: nn.Module, path: str, entry: nn.Module | Tensor) -> None:
 
 
 def _checked(name: str) -> str:
-    if not re.fullmatch(r"\w+", name) or name.startswith("__"):
+    # no quotes: torch.export writes names into code of its own
+    if not re.fullmatch(r"[\w +:/@-]+", name) or name.startswith("__"):
         raise KeyError(name)
     return name
 
@@ -219,9 +232,22 @@ def _calls(module: nn.Module, program: Program) -> _Calls:
             step.kwargs,
             step.outputs,
             tuple(spent.get(at, ())),
+            _container(module, step.place),
         )
         for at, step in enumerate(program.steps)
     )
+
+
+def _container(module: nn.Module, place: str) -> str:
+    """The path of the deepest container on the way to ``place``; '' where there is none."""
+    while place:
+        try:
+            if isinstance(module.get_submodule(place), Container):
+                return place
+        except AttributeError:
+            pass
+        place = place.rpartition(".")[0]
+    return ""
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

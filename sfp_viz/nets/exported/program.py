@@ -53,12 +53,13 @@ Argument = Any
 class Step:
     """One operation. ``target`` is ``LAYER``, with the layer's path as first argument, or an
     operator's name ('aten.relu.default', '_operator.mul'). ``outputs`` name its results, '' for
-    one that is not used."""
+    one that is not used. ``place`` is the path of the module whose code runs it."""
 
     target: str
     args: tuple[Argument, ...]
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def program_to_dict(program: Program) -> dict[str, Any]:
                 [_encode(argument) for argument in step.args],
                 {name: _encode(argument) for name, argument in step.kwargs.items()},
                 list(step.outputs),
+                step.place,
             ]
             for step in program.steps
         ],
@@ -158,8 +160,9 @@ def program_from_dict(content: Any) -> Program:
                     tuple(_decode(argument) for argument in args),
                     {str(name): _decode(argument) for name, argument in kwargs.items()},
                     tuple(str(name) for name in outputs),
+                    str(place),
                 )
-                for target, args, kwargs, outputs in content["steps"]
+                for target, args, kwargs, outputs, place in content["steps"]
             ),
             layers=tuple(
                 Layer(str(path), str(kind), dict(_decode(arguments)))

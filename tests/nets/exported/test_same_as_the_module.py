@@ -13,12 +13,12 @@ OWN = (Gated, Shuffled, Layers, Shared)
 TORCHVISION = (
     "shufflenet_v2_x0_5",
     *(pytest.param(name, marks=pytest.mark.slow)
-      for name in ("resnet18", "mobilenet_v3_small", "squeezenet1_1", "regnet_y_400mf")),
+      for name in ("resnet18", "mobilenet_v3_small", "regnet_y_400mf")),
 )  # fmt: skip
 
 
 def groups(network):
-    return [(g.name, g.layers, g.size, g.protected, g.followers) for g in network.groups]
+    return [(g.name, g.layers, g.size, g.protected, g.followers, g.cause) for g in network.groups]
 
 
 def plan_of(network):
