@@ -31,7 +31,7 @@ def plan(open_page) -> AppTest:
 
 
 def test_the_legend_names_only_what_the_bars_show(plan):
-    assert "Dots: the suggestion." in said(plan)
+    assert "Dotted line: the suggestion." in said(plan)
     assert "Dashed outlines" not in said(plan)
     assert "Dashed outlines" in said(with_session(plan, model="resnet20_cifar10", group="conv1"))
 
