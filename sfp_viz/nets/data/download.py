@@ -42,21 +42,35 @@ def fetch(name: str, root: Path, progress: Progress) -> None:
         fetch_file(url, folder / file, md5=md5, progress=progress)
 
 
-def fetch_file(url: str, path: Path, *, md5: str, progress: Progress) -> None:
+def fetch_file(
+    url: str,
+    path: Path,
+    *,
+    progress: Progress,
+    md5: str = "",
+    sha256: str = "",
+    advice: str = "copy the data set there by hand",
+) -> None:
     """Download one file; it appears whole or not at all. A complete file is kept.
 
     Args:
         url: Its address.
         path: Where to write it; its folder is made.
+        progress: Called with (file, share 0..1); the share is 0 where the size is unknown. What it
+            raises ends the download, and nothing is left of it.
         md5: Its checksum, in hexadecimal digits.
-        progress: Called with (file, share 0..1); the share is 0 where the size is unknown.
+        sha256: The first digits of its checksum, in place of ``md5``.
+        advice: What else can be done, for the message of an error.
 
     Raises:
         DataError: It cannot be downloaded or written, is larger than 1 GB, or has another checksum.
     """
-    if path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5:
-        return
-    checksum, size = hashlib.md5(usedforsecurity=False), 0
+    kind, expected = ("md5", md5) if md5 else ("sha256", sha256)
+    if path.is_file():
+        whole = hashlib.new(kind, path.read_bytes(), usedforsecurity=False)
+        if whole.hexdigest().startswith(expected):
+            return
+    checksum, size = hashlib.new(kind, usedforsecurity=False), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -72,10 +86,10 @@ def fetch_file(url: str, path: Path, *, md5: str, progress: Progress) -> None:
                 if size > _MOST_BYTES:
                     raise OSError("it is larger than 1 GB")
                 progress(path.name, min(1.0, size / total) if total else 0.0)
-            if checksum.hexdigest() != md5:
+            if not checksum.hexdigest().startswith(expected):
                 raise OSError("its checksum differs from the expected one")
     except (OSError, ValueError) as problem:  # URLError and timeouts are OSErrors
         raise DataError(
             f"The file {path.name} could not be downloaded from {url}: {problem}. Check the "
-            "connection and try again, or copy the data set there by hand."
+            f"connection and try again, or {advice}."
         ) from problem

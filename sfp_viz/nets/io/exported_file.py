@@ -49,7 +49,7 @@ def load_exported(path: Path, input_shape: tuple[int, int, int] | None = None) -
         source = Source(known=False)
         facts = {"name": path.stem, "mean": mean, "std": std, "source": source}
     facts |= {"architecture": ARCHITECTURE, "arguments": arguments_of(program), "added_biases": ()}
-    classes = build.try_forward(module, shape).shape[1]
+    classes = build.count_classes(module, shape)
     return Model(module, **{**facts, "input_shape": shape, "classes": classes})
 
 

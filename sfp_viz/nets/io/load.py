@@ -22,6 +22,7 @@ from sfp_viz.nets.io.state_dict import read_state
 from sfp_viz.nets.model import Model, Source
 from sfp_viz.nets.zoo import architectures, build
 from sfp_viz.nets.zoo.bare_weights import BARE, BareWeights, has_filters
+from sfp_viz.nets.zoo.names import torchvision_tasks
 from sfp_viz.nets.zoo.preprocessing import preprocessing_named
 from sfp_viz.nets.zoo.recognize import (
     Guess,
@@ -100,7 +101,7 @@ def _opened(path: Path, *options: Any) -> Model:
 def _resized(model: Model, shape: tuple[int, int, int]) -> Model:
     """The same network for images of another size."""
     if model.architecture != BARE:
-        build.try_forward(model.module, shape)
+        build.count_classes(model.module, shape)
     if shape[0] != model.input_shape[0]:
         raise ModelError(
             f"The network '{model.name}' reads images with {model.input_shape[0]} channels, not "
@@ -146,9 +147,7 @@ def _untrained(
 
 
 def _is_torchvision(name: str) -> bool:
-    from torchvision import models
-
-    return name in models.list_models(module=models)
+    return name in torchvision_tasks()
 
 
 def _load_file(
@@ -292,7 +291,7 @@ def _model(
     if not any(isinstance(layer, nn.Conv2d) for layer in module.modules()):
         raise ModelError(_no_convolution(f"The network '{name}'"))
     shape = inputs.input_shape if input_shape is None else input_shape
-    classes = build.try_forward(module, shape).shape[1]
+    classes = build.count_classes(module, shape)
     return Model(
         module,
         name=name,

@@ -57,7 +57,7 @@ def load_into(path: Path, module: nn.Module, input_shape: tuple[int, int, int] |
     except RuntimeError as problem:
         reason = " ".join(str(problem).split())[:300]
         raise ModelError(f"The weights in {path.name} do not fit the module: {reason}") from problem
-    classes = build.try_forward(module, shape).shape[1]
+    classes = build.count_classes(module, shape)
     known = {"name": path.stem, **facts, "input_shape": shape, "classes": classes}
     return Model(module, **{**known, "architecture": None, "arguments": {}})
 

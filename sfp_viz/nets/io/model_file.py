@@ -213,7 +213,7 @@ def _rebuilt(state: Mapping[str, Any], header: Mapping[str, Any], name: str) -> 
     module = build.build(facts["architecture"], facts["arguments"])
     build.resize(module, shapes, facts["added_biases"], _groups(header, name))
     build.load_weights(module, state, name)
-    classes = build.try_forward(module, facts["input_shape"]).shape[1]
+    classes = build.count_classes(module, facts["input_shape"])
     return Model(module, **{**facts, "classes": classes})
 
 

@@ -58,7 +58,7 @@ def model_from_factory(
         raise ModelError(f"'{name}' gives a {type(module).__name__}, not a torch.nn.Module.")
     if weights is not None:
         _load(module, weights)
-    classes = build.try_forward(module.cpu().eval(), input_shape).shape[1]
+    classes = build.count_classes(module.cpu().eval(), input_shape)
     title = factory.rpartition(".")[2]
     model = Model(module, name=title, input_shape=input_shape, classes=classes)
     return as_exported(model)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.exported.module import ARCHITECTURE as EXPORTED
 from sfp_viz.nets.exported.module import build_exported
+from sfp_viz.nets.zoo.names import torchvision_tasks
 from sfp_viz.nets.zoo.plain_network import PlainNetwork
 from sfp_viz.nets.zoo.published_architectures import (
     CifarAlexNet,
@@ -174,10 +175,10 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
 def _torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     from torchvision import models  # 4 s to import: only for those who ask for it
 
-    if name not in models.list_models(module=models):  # classification: others fetch a backbone
+    if name not in torchvision_tasks():
         raise ModelError(
-            f"torchvision has no classification network called '{name}'. It has resnet18, "
-            "vgg16_bn, mobilenet_v2 and others."
+            f"torchvision has no network called '{name}' here. It has resnet18, vgg16_bn, "
+            "fcn_resnet50 and others: 'sfp-viz models find PART' lists them."
         )
     options = torchvision_options(name, arguments)
     state = torch.get_rng_state()  # building draws random weights: leave the caller's stream alone
@@ -196,5 +197,7 @@ def torchvision_options(name: str, arguments: Mapping[str, Any]) -> dict[str, An
     """
     # The tracer never sees the auxiliary heads, so training would fail with them.
     has_heads = name in ("googlenet", "inception_v3")
-    defaults = {"aux_logits": False, "init_weights": False} if has_heads else {}
+    defaults: dict[str, Any] = {"aux_logits": False, "init_weights": False} if has_heads else {}
+    if torchvision_tasks().get(name, "classification") != "classification":
+        defaults["weights_backbone"] = None  # else it would be fetched
     return {"weights": None, **defaults, **arguments}

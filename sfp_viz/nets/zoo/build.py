@@ -147,16 +147,17 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], name: str) -> N
         ) from problem
 
 
-def try_forward(module: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:
-    """The output for one black image, float32 [1, classes].
+def count_classes(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
+    """Run the network on one black image: the columns of its output [1, classes], or 0 where it
+    gives something else (maps, boxes, several outputs).
 
     Args:
         module: The network.
         input_shape: Channels, height and width of its images.
 
     Raises:
-        ModelError: The shape is not that of an image or is too large, the network does not run on
-            it, or its output is not one row of class scores.
+        ModelError: The shape is not that of an image or is too large, or the network does not run
+            on it.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or min(shape) < 1 or shape[0] * shape[1] * shape[2] > _MOST_PIXELS:
@@ -176,12 +177,8 @@ def try_forward(module: nn.Module, input_shape: tuple[int, int, int]) -> Tensor:
         ) from problem
     finally:
         module.train(training)
-    if not isinstance(output, Tensor) or output.ndim != 2:
-        raise ModelError(
-            "The network's output is not one row of class scores per image. Choose a "
-            "classification network."
-        )
-    return output
+    is_row = isinstance(output, Tensor) and output.ndim == 2
+    return output.shape[1] if is_row else 0
 
 
 def groups_by_shape(uncut: Any, filters: int) -> int:

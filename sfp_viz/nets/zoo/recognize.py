@@ -13,6 +13,7 @@ from typing import Any
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.zoo.build import Shape, layout
 from sfp_viz.nets.zoo.by_shape import Ambiguous, describe_layers
+from sfp_viz.nets.zoo.names import torchvision_input, torchvision_tasks
 from sfp_viz.nets.zoo.preprocessing import IMAGENET
 from sfp_viz.nets.zoo.tensor_units import few, matched, units_of
 
@@ -308,10 +309,9 @@ def published(architecture: str) -> Preprocessing:
             channels, height, width = entry.input_size
             return Preprocessing((channels, height, width), tuple(entry.mean), tuple(entry.std))
     elif source == "torchvision":
-        from torchvision import models
-
-        side = models.get_model_weights(name)["DEFAULT"].transforms().crop_size[0]
-        return Preprocessing((3, side, side), _IMAGENET_MEAN, _IMAGENET_STD)
+        if torchvision_tasks()[name] == "detection":  # its own first step normalizes and resizes
+            return Preprocessing(torchvision_input(name), (0.0,) * 3, (1.0,) * 3)
+        return Preprocessing(torchvision_input(name), _IMAGENET_MEAN, _IMAGENET_STD)
     return Preprocessing((3, 224, 224), _IMAGENET_MEAN, _IMAGENET_STD)
 
 
