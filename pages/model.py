@@ -5,7 +5,7 @@ import streamlit as st
 from sfp_viz.errors import SfpError
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders
-from sfp_viz.ui.network import layer_report, opening, origin, report
+from sfp_viz.ui.network import by_name, layer_report, opening, origin, report
 from sfp_viz.ui.session import entry, state
 
 entry.enter_through_app("pages/model.py")
@@ -13,7 +13,7 @@ entry.enter_through_app("pages/model.py")
 FORMS = {
     "A file": opening.file_form,
     "A sample": opening.sample_form,
-    "By name": opening.name_form,
+    "By name": by_name.name_form,
 }
 
 left, right = st.columns([3, 2], gap="medium")

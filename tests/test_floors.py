@@ -32,7 +32,8 @@ MAY_SEE = {
 # Rooms inside core and nets from the ground up; a room imports itself and rooms of steps below.
 ORDER = {
     "core": (
-        {"network", "json_format", "isotonic", "measurement", "memo", "network_json"},
+        {"network", "named_network", "json_format", "isotonic", "measurement", "memo",
+         "network_json"},
         {"plan"}, {"cost"}, {"evidence"}, {"redundancy"}, {"allocation"},
         {"training", "selection", "comparison"},
     ),

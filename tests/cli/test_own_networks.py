@@ -85,3 +85,17 @@ def test_own_code_that_fails_gives_one_sentence():
 def test_the_size_of_images_is_asked_for():
     assert "--input 3x32x32" in call("import", "own_small:Small", status=2).stderr
     assert "3x32x32" in call("import", "own_small:Small", "--input", "3x32", status=2).stderr
+
+
+def test_networks_are_found_by_a_part_of_their_name():
+    networks = value("models", "find", "lite0", "TIMM")
+    assert {network["name"] for network in networks} == {
+        "timm:efficientnet_lite0", "timm:tf_efficientnet_lite0",
+    }  # fmt: skip
+    assert "No network of torchvision or timm" in call("models", "find", "nothing-like-it").stdout
+
+
+def test_pretrained_weights_that_do_not_exist_are_named():
+    text = call("import", "torchvision:resnet18", "--pretrained", "V9", status=1).output
+    assert "It has IMAGENET1K_V1" in text
+    assert "models find PART" in call("import", "nets:nothing", "--pretrained", status=1).output

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sfp_viz.cli.output.source import source_lines
 from sfp_viz.cli.output.text import print_result, table, with_json
+from sfp_viz.errors import ModelError
 from sfp_viz.runs.folder import home
 from sfp_viz.text.numbers import size
+
+if TYPE_CHECKING:
+    from sfp_viz.nets.model import Model
 
 
 @click.group(invoke_without_command=True)
@@ -37,6 +41,30 @@ def models(context: click.Context, as_json: bool) -> None:
         networks.append({**entry, "bytes": stored.size})
     rows = [(f["net"], f["kind"], f["title"], size(f["bytes"])) for f in networks]
     print_result(networks, table(("net", "kind", "title", "size"), rows), as_json=as_json)
+
+
+@models.command("find")
+@click.argument("part", nargs=-1)
+@click.option("--most", default=30, show_default=True, help="How many to list.")
+@with_json
+def find(part: tuple[str, ...], most: int, as_json: bool) -> None:
+    """List networks of torchvision and timm with PART in their names, and what is stated of them.
+
+    Each opens untrained by its name; 'sfp-viz import NAME --pretrained' fetches trained weights.
+    """
+    from dataclasses import asdict
+
+    from sfp_viz.nets.zoo.names import find_named, named_networks
+    from sfp_viz.text.named_networks import row
+
+    networks = find_named(" ".join(part), named_networks(home()))
+    heads = ("net", "task", "params", "images", "published", "weights")
+    text = table(heads, [row(network) for network in networks[:most]]) if networks else ""
+    if not networks:
+        text = f"No network of torchvision or timm has '{' '.join(part)}' in its name."
+    elif len(networks) > most:
+        text += f"\n{len(networks) - most:,} more: give a longer part of the name, or --most."
+    print_result([asdict(network) for network in networks[:most]], text, as_json=as_json)
 
 
 @models.command()
@@ -142,6 +170,9 @@ def data(as_json: bool) -> None:
               help="A state dict for a network of your own code.")  # fmt: skip
 @click.option("--preprocessing", metavar="NAME|MEAN/STD",
               help="raw, half, cifar10, imagenet ..., or numbers such as 0.5/0.5.")  # fmt: skip
+@click.option("--pretrained", is_flag=False, flag_value="default", metavar="[WEIGHTS]",
+              help="With trained weights of torchvision or timm, which are downloaded: the "
+              "library's default, or the set called WEIGHTS ('sfp-viz models find').")  # fmt: skip
 @click.option("--name", help="What to call it; its file's name when left out.")
 @with_json
 def import_(
@@ -152,6 +183,7 @@ def import_(
     images: str | None,
     weights: Path | None,
     preprocessing: str | None,
+    pretrained: str | None,
     name: str | None,
     as_json: bool,
 ) -> None:
@@ -179,7 +211,11 @@ def import_(
         except ValueError:
             values[key] = text
     shape = _image_shape(images) if images else input_shape
-    if is_factory(net) and not Path(net).is_file():
+    if pretrained:
+        if architecture or arguments or weights or shape or preprocessing:
+            raise click.UsageError("--pretrained says itself what the network needs.")
+        model = _pretrained(net, pretrained)
+    elif is_factory(net) and not Path(net).is_file():
         if shape is None:
             raise click.UsageError("Say the size of its images: --input 3x32x32.")
         model = model_from_factory(net, weights=weights, input_shape=shape)
@@ -210,6 +246,33 @@ def import_(
         for line in (*notes, *source_lines(model.source)):
             click.echo(line, err=True)
     print_result(result, digest, as_json=as_json)
+
+
+def _pretrained(name: str, weights: str) -> Model:
+    """A network of torchvision or timm with trained weights; the download goes to stderr."""
+    from sfp_viz.nets.io.pretrained import load_pretrained
+    from sfp_viz.nets.zoo.names import named_networks
+
+    network = next((n for n in named_networks(home()) if n.name == name), None)
+    if network is None:
+        raise ModelError(
+            f"torchvision and timm have no network called '{name}'. 'sfp-viz models find PART' "
+            "lists them with their full names."
+        )
+    if not network.weights:
+        raise ModelError(f"There are no trained weights of '{name}'; it opens untrained.")
+    sets = {entry.name: entry for entry in network.weights}
+    if weights != "default" and weights not in sets:
+        raise ModelError(f"'{name}' has no weights '{weights}'. It has {', '.join(sets)}.")
+    shown = -1
+
+    def progress(file: str, share: float) -> None:
+        nonlocal shown
+        if int(10 * share) > shown:
+            shown = int(10 * share)
+            click.echo(f"Downloading {file}: {share:.0%}", err=True)
+
+    return load_pretrained(network, sets.get(weights, network.weights[0]), progress=progress)
 
 
 def _image_shape(text: str) -> tuple[int, int, int]:

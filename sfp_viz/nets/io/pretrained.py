@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
+from sfp_viz.core.named_network import NamedNetwork, PublishedWeights
 from sfp_viz.errors import DataError, ModelError
 from sfp_viz.nets.data.download import fetch_file
 from sfp_viz.nets.io.state_dict import read_state
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.zoo import build
-from sfp_viz.nets.zoo.names import NamedNetwork, PublishedWeights
 from sfp_viz.nets.zoo.recognize import published
 
 Progress = Callable[[str, float], None]  # the file's name, and the share of it that is here, 0..1

@@ -1,4 +1,4 @@
-"""Open a network: a sample, an architecture by name, or an uploaded file.
+"""Open a network: a sample or an uploaded file; by_name.py opens architectures by name.
 
 Files are not trusted: they are written to a temporary folder under a cleaned name and opened only
 by `load_model`, which runs no code.
@@ -34,8 +34,7 @@ BUILT_IN = (
     "lenet5", "lenet_caffe", "cifar_resnet", "slim_vgg11", "cifar_vgg16", "cifar_alexnet",
     "cifar_googlenet",
 )  # fmt: skip
-_SMALL = ("cifar_alexnet", "cifar_vgg16", "cifar_googlenet")  # ours, for 32 x 32 pixels
-_SIDES = (8, 1024)  # pixels
+SIDES = (8, 1024)  # pixels
 
 
 def sample_form() -> None:
@@ -44,25 +43,7 @@ def sample_form() -> None:
     titles = {name: str(samples.sample_card(name).get("title", name)) for name in names}
     name = st.selectbox("Sample network", names, format_func=lambda n: titles[n], key="sample")
     if st.button("Open", type="primary", key="open sample") and name:
-        _show(name)
-
-
-def name_form() -> None:
-    """An untrained architecture of sfp-viz, torchvision or timm."""
-    name = st.selectbox(
-        "Architecture", (*BY_NAME, *_SMALL), key="by name", accept_new_options=True,
-        help="Type torchvision:NAME or timm:NAME for any model of these libraries",
-    )  # fmt: skip
-    small = name in _SMALL
-    side = _number("Image size in pixels", 32 if small else 224, key=f"side by name {small}")
-    fits = _fits({"The image size": (side, _SIDES)})
-    st.caption(
-        "The weights are random: costs are exact, but the filters are meaningless until the "
-        "network is trained. Nothing is downloaded."
-    )
-    clicked = st.button("Build", type="primary", key="open name", disabled=not (name and fits))
-    if clicked and name and fits:  # a click may come with a number out of range
-        _open(clean(str(name), keep=":./-"), input_shape=(3, side, side))
+        show(name)
 
 
 def file_form() -> None:
@@ -82,34 +63,34 @@ def file_form() -> None:
         accept_new_options=True,
     )
     custom_size = st.checkbox("Custom input size", key="own size")
-    shape, fits = _shape() if custom_size else (None, True)
-    off = upload is None or not fits
+    shape, valid = _shape() if custom_size else (None, True)
+    off = upload is None or not valid
     if st.button("Open file", type="primary", key="open file", disabled=off) and not off:
         name = None if architecture == AUTOMATIC else clean(str(architecture), keep=":./-")
-        _open(upload, architecture=name, input_shape=shape)
+        open_source(upload, architecture=name, input_shape=shape)
 
 
 def _shape() -> tuple[tuple[int, int, int], bool]:
     """Channels, height and width of the images, and whether all are valid."""
     with st.container(horizontal=True):
-        channels = _number("Channels", 3, key="channels")
-        height = _number("Height", 32, key="height")
-        width = _number("Width", 32, key="width")
-    fits = _fits({
+        channels = number("Channels", 3, key="channels")
+        height = number("Height", 32, key="height")
+        width = number("Width", 32, key="width")
+    valid = fits({
         "The number of channels": (channels, (1, 16)),
-        "The height in pixels": (height, _SIDES),
-        "The width in pixels": (width, _SIDES),
+        "The height in pixels": (height, SIDES),
+        "The width in pixels": (width, SIDES),
     })  # fmt: skip
-    return (channels, height, width), fits
+    return (channels, height, width), valid
 
 
-def _number(label: str, value: int, *, key: str) -> int:
+def number(label: str, value: int, *, key: str) -> int:
     """A field without limits: a browser silently ignores numbers outside the limits of a field and
     keeps the last valid one."""
     return int(st.number_input(label, value=value, step=1, key=key))
 
 
-def _fits(numbers: Mapping[str, tuple[int, tuple[int, int]]]) -> bool:
+def fits(numbers: Mapping[str, tuple[int, tuple[int, int]]]) -> bool:
     """Whether each number lies within its limits; a sentence for those that do not."""
     valid = True
     for name, (number, (low, high)) in numbers.items():
@@ -119,7 +100,7 @@ def _fits(numbers: Mapping[str, tuple[int, tuple[int, int]]]) -> bool:
     return valid
 
 
-def _open(source, **options) -> None:
+def open_source(source, **options) -> None:
     """Open, read and store the network, then show it; a problem leaves the app as it was."""
     try:
         with st.spinner("Opening the network and tracing its layers"):
@@ -127,7 +108,7 @@ def _open(source, **options) -> None:
     except SfpError as problem:
         problems.show(problem)
         return
-    _show(key)
+    show(key)
 
 
 def import_network(source, **options) -> str:
@@ -176,6 +157,6 @@ def clean(name: str, *, keep: str = "-") -> str:
     return re.sub(rf"[^A-Za-z0-9_{re.escape(keep)}]+", "_", name)[:60].strip("._-")
 
 
-def _show(key: str) -> None:
+def show(key: str) -> None:
     open_network(key)
     st.rerun()

@@ -9,9 +9,9 @@ import torch
 from torchvision import models
 
 import sfp_viz as sfp
+from sfp_viz.core.named_network import NamedNetwork, PublishedWeights
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.io.pretrained import load_pretrained
-from sfp_viz.nets.zoo.names import NamedNetwork, PublishedWeights
 
 RESNET = NamedNetwork("torchvision:resnet18", "classification", 11_689_512, (3, 224, 224))
 

@@ -2,6 +2,7 @@
 
 import json
 
+from sfp_viz.core.named_network import NamedNetwork
 from sfp_viz.nets.zoo import names
 
 
@@ -28,7 +29,7 @@ def test_the_list_says_what_the_libraries_state_and_is_kept(tmp_path):
 
 
 def test_parts_of_a_name_find_it_in_any_order_and_case():
-    networks = [names.NamedNetwork(name, "classification", 0, (3, 8, 8)) for name in (
+    networks = [NamedNetwork(name, "classification", 0, (3, 8, 8)) for name in (
         "timm:resnet50d", "torchvision:resnet50", "timm:efficientnet_lite0"
     )]  # fmt: skip
     assert [n.name for n in names.find_named("50 ResNet", networks)] == [
