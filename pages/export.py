@@ -34,24 +34,42 @@ with st.container(border=True):
         )
 
 name = export.file_name(source, network, runs, plan)
-weights, onnx, torch_program = st.columns(3, gap="medium")
+weights, pytorch, program = st.columns(3, gap="medium")
 with weights.container(border=True, height="stretch"):
     st.subheader("Weights")
-    st.markdown("A safetensors file with everything needed to rebuild the network.")
+    st.markdown("A safetensors file with everything needed to rebuild the network here.")
     export.weights(source, name)
+    st.caption("Opened and compared at batches of 1, 3 and 32 before the download.")
+with pytorch.container(border=True, height="stretch"):
+    st.subheader("PyTorch")
+    st.markdown("The plain state_dict, and Python code that builds the network without sfp-viz.")
+    exported = export.conversion(source, name, kind="state_dict", make=export.state_dict_files)
+with program.container(border=True, height="stretch"):
+    st.subheader("torch.export")
+    st.markdown("A .pt2 program that runs without this package.")
+    export.conversion(source, name, kind="pt2", make=export.torch_file)
+if exported and exported.files[-1][1].endswith(".py"):
+    with st.expander("Module code"):
+        st.code(exported.files[-1][2].decode(), language="python")
+
+onnx, onnx_int8, nodes = st.columns(3, gap="medium")
 with onnx.container(border=True, height="stretch"):
     st.subheader("ONNX")
-    st.markdown(
-        "For other runtimes. Its outputs in onnxruntime are compared with those of the network."
-    )
+    st.markdown("For other runtimes, with any batch size. Checked in onnxruntime.")
     export.conversion(source, name, kind="onnx", make=export.onnx_file)
-with torch_program.container(border=True, height="stretch"):
-    st.subheader("torch.export")
+with onnx_int8.container(border=True, height="stretch"):
+    st.subheader("ONNX int8")
+    st.markdown("Static quantization, calibrated on images and measured beside float32.")
+    export.int8(source, network, name)
+with nodes.container(border=True, height="stretch"):
+    st.subheader("Model Explorer")
     st.markdown(
-        "A .pt2 program that runs without this package. Its outputs are compared with those of "
-        "the network."
+        "Kept share, redundancy and MACs of each layer, shown on the graph of the .pt2 file.",
+        help="Install ai-edge-model-explorer, then run model-explorer NAME.pt2 "
+        "--node_data_paths=NAME.macs.json (several files with commas). The app also opens them "
+        "with its button for node data.",
     )
-    export.conversion(source, name, kind="pt2", make=export.torch_file)
+    export.conversion(source, name, kind="nodes", make=export.node_data_files)
 
 st.subheader("Recipe and plan")
 with st.container(horizontal=True):

@@ -62,6 +62,17 @@ def span(interval: tuple[float, float] | None) -> str:
     return f"{100 * interval[0]:.1f}–{100 * interval[1]:.1f} %"
 
 
+def difference_text(share: float) -> str:
+    """How far a file's outputs are from the network's, as measured.
+
+    Args:
+        share: The largest difference as a share of the outputs' scale.
+    """
+    if not share:
+        return "no difference (measured)"
+    return f"largest difference {share:.1e} of the outputs' scale (measured)"
+
+
 def duration(seconds: float) -> str:
     """A time for people: 95 -> '1 min 35 s'; 7260 -> '2 h 1 min'."""
     whole = round(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,15 +18,15 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import name_of
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.errors import RunError
+from sfp_viz.errors import DataError, ModelError, RunError
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary, settings_of
 from sfp_viz.text import run_labels
-from sfp_viz.text.numbers import count, percent, size, span
-from sfp_viz.ui import problems
+from sfp_viz.text.numbers import count, difference_text, milliseconds, percent, size, span
+from sfp_viz.ui import image_field, problems, progress_line
 from sfp_viz.ui.cached import loaders, planned, pruned
-from sfp_viz.ui.check import checks
+from sfp_viz.ui.progress_line import Progress
 
 _OPTIONS = (
     "epochs", "batch_size", "learning_rate", "weight_decay", "alpha", "schedule", "augmentation",
@@ -54,16 +55,19 @@ class Source:
 
 
 @dataclass(frozen=True)
-class File:
-    """An exported file.
+class Exported:
+    """The files of one form, checked.
 
     Attributes:
-        content: Its bytes.
-        difference: Largest difference of its logits from those of the network, measured.
+        files: Label, name and content of each.
+        difference: Largest difference of their outputs from those of the network, measured, as a
+            share of the outputs' scale; None where they compute none.
+        note: A sentence on what is missing; '' for nothing.
     """
 
-    content: bytes
-    difference: float
+    files: tuple[tuple[str, str, bytes], ...]
+    difference: float | None = None
+    note: str = ""
 
 
 def source_of(source: Source, runs: Sequence[Summary], plan: str) -> Source:
@@ -164,7 +168,7 @@ def _student(run: str) -> Any:
 
 
 def weights(source: Source, name: str) -> None:
-    """Draw the download of the safetensors file, which is made on the click.
+    """Draw the download of the safetensors file, which is made and compared on the click.
 
     Args:
         source: The network to export.
@@ -173,7 +177,7 @@ def weights(source: Source, name: str) -> None:
     plan = None if source.run else planned.cost(source.model, source.request)
     st.download_button(
         "Download",
-        lambda: checks.file_of(network_of(source)),
+        lambda: _model_file(network_of(source)),
         file_name=f"{name}.safetensors",
         mime="application/octet-stream",
         key="take_weights",
@@ -184,57 +188,183 @@ def weights(source: Source, name: str) -> None:
     )
 
 
-def conversion(source: Source, name: str, *, kind: str, make: Callable[[Source], File]) -> None:
-    """Draw the button that exports and checks a file, then its download with the measured
-    difference.
+def _model_file(model: Any) -> bytes:
+    from sfp_viz.nets.export.model_file import export_model
+
+    return _written(lambda path: export_model(model, path), ".safetensors")[0]
+
+
+def conversion(
+    source: Source, name: str, *, kind: str, make: Callable[[Source, str], Exported]
+) -> Exported | None:
+    """Draw the button that exports and checks the files of a form, then their downloads with the
+    measured difference; returns them once they are there.
 
     Args:
         source: The network.
-        name: Name of the file without its suffix.
-        kind: Its suffix, 'onnx' or 'pt2'.
-        make: Makes the file; it is cached.
+        name: Name of the files without suffix.
+        kind: The form; a part of the keys of the buttons.
+        make: Makes the files; it is cached.
     """
     converted = st.session_state.setdefault(_CONVERTED, set())
     place = st.empty()
     if (source, kind) not in converted:
         if not place.button("Export and check", key=f"make_{kind}"):
-            return
+            return None
         with problems.catch_and_stop(), place.status("Exporting and comparing"):
-            make(source)
+            make(source, name)
         converted.add((source, kind))
     with problems.catch():
-        file = make(source)
+        exported = make(source, name)
         with place.container():
-            st.download_button(
-                f"Download ({size(len(file.content))})", file.content, file_name=f"{name}.{kind}",
-                mime="application/octet-stream", key=f"take_{kind}", on_click="ignore",
-                icon=":material/download:",
-            )  # fmt: skip
-            most = f"{file.difference:.1e}" if file.difference else "0"
-            st.caption(f"Largest difference in logits: {most} (measured)")
+            _downloads(exported, kind)
+        return exported
+    return None
+
+
+def _downloads(exported: Exported, kind: str) -> None:
+    for number, (label, name, content) in enumerate(exported.files):
+        st.download_button(
+            f"{label} ({size(len(content))})", content, file_name=name,
+            mime="application/octet-stream", on_click="ignore", icon=":material/download:",
+            key=f"take_{kind}{number or ''}",
+        )  # fmt: skip
+    if exported.difference is not None:
+        words = difference_text(exported.difference)
+        st.caption(f"Run at batches of 1, 3 and 32: {words}.")
+    if exported.note:
+        st.caption(problems.plain(exported.note))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def onnx_file(source: Source) -> File:
+def onnx_file(source: Source, name: str) -> Exported:
     """The ONNX file, compared in onnxruntime."""
     from sfp_viz.nets.export.onnx_file import export_onnx
 
-    return _file(source, export_onnx, "onnx")
+    model = network_of(source)
+    content, difference = _written(lambda path: export_onnx(model, path), ".onnx")
+    return Exported((("Download", f"{name}.onnx", content),), difference)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def torch_file(source: Source) -> File:
+def torch_file(source: Source, name: str) -> Exported:
     """The .pt2 program of torch.export, reloaded and compared."""
     from sfp_viz.nets.io.exported_file import export_pt2
 
-    return _file(source, export_pt2, "pt2")
+    model = network_of(source)
+    content, difference = _written(lambda path: export_pt2(model, path), ".pt2")
+    return Exported((("Download", f"{name}.pt2", content),), difference)
 
 
-def _file(source: Source, export: Callable[[Any, Path], float], kind: str) -> File:
+@st.cache_resource(max_entries=2, show_spinner=False)
+def state_dict_files(source: Source, name: str) -> Exported:
+    """The state_dict in two formats and the module code that loads it, tried on both."""
+    from sfp_viz.nets.export.module_code import module_code
+    from sfp_viz.nets.export.state_dict_file import check_module_code, state_dict_bytes
+
+    model = network_of(source)
+    pickled, plain = (state_dict_bytes(model, kind) for kind in ("pt", "safetensors"))
+    files = (
+        ("state_dict", f"{name}.pt", pickled),
+        ("safetensors", f"{name}.state_dict.safetensors", plain),
+    )
+    try:
+        code = module_code(model, stem=name)
+    except ModelError as problem:
+        return Exported(files, note=str(problem))
+    difference = max(
+        check_module_code(model, code, pickled, "pt"),
+        check_module_code(model, code, plain, "safetensors"),
+    )
+    module = re.sub(r"\W", "_", name)
+    return Exported((*files, ("Module code", f"{module}.py", code.encode())), difference)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def node_data_files(source: Source, name: str) -> Exported:
+    """The kept share, redundancy and MACs of each layer for Model Explorer."""
+    from sfp_viz.nets.export.node_data import QUANTITIES, node_data
+
+    data = node_data(network_of(source))
+    labels = ("Kept share", "Redundancy", "MACs")
+    return Exported(tuple(
+        (label, f"{name}.{quantity}.json", data.to_json(quantity).encode())
+        for label, quantity in zip(labels, QUANTITIES, strict=True)
+    ))  # fmt: skip
+
+
+def _written(write: Callable[[Path], Any], suffix: str) -> tuple[bytes, Any]:
+    """The content of the file that ``write`` writes, and what it returns."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"network.{kind}"
-        difference = export(network_of(source), path)
-        return File(path.read_bytes(), difference)
+        path = Path(folder) / f"network{suffix}"
+        value = write(path)
+        return path.read_bytes(), value
+
+
+def int8(source: Source, network: Network, name: str) -> None:
+    """Draw the images, the button that quantizes the network, and the figures of the int8 file
+    beside those of the float32 one.
+
+    Args:
+        source: The network to export.
+        network: The unpruned network.
+        name: Name of the file without its suffix.
+    """
+    data = image_field.ask_images(network, key="export_images")
+    converted = st.session_state.setdefault(_CONVERTED, set())
+    kind = f"int8 {data}"
+    place = st.empty()
+    if (source, kind) not in converted:
+        if not place.button("Quantize and measure", key="make_int8", disabled=not data):
+            return
+        with problems.catch_and_stop(), place.container():
+            st.button("Cancel", key="cancel_int8")  # any click ends the work at its next line
+            with progress_line.reporter() as progress:
+                _int8_file(source, data, progress)
+        converted.add((source, kind))
+    with problems.catch(), place.container(), progress_line.reporter() as progress:
+        content, report = _int8_file(source, data, progress)
+        _downloads(
+            Exported((("Download", f"{name}.int8.onnx", content),), report.difference), "int8"
+        )
+        _int8_figures(report)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _int8_file(source: Source, data: str, _progress: Progress) -> tuple[bytes, Any]:
+    """The int8 file and its Int8Report."""
+    from sfp_viz.nets.export.onnx_int8 import export_onnx_int8
+
+    model = network_of(source)
+    train, test = (pruned.data_or_none(data, split) for split in ("train", "test"))
+    if train is None:
+        raise DataError(f"The data '{data}' are not on this machine, so nothing was quantized.")
+    return _written(
+        lambda path: export_onnx_int8(model, path, train, test, progress=_progress), ".onnx"
+    )
+
+
+def _int8_figures(report: Any) -> None:
+    whole, small = report.measured
+    rows = []
+    for name, measured, total in zip(
+        ("float32", "int8"), report.measured, report.bytes, strict=True
+    ):
+        low, high = measured.latency_iqr_ms or (0.0, 0.0)
+        time = f"{milliseconds(measured.latency_ms)} ({milliseconds(low)}–{milliseconds(high)})"
+        row = {"ONNX": name, "Size": size(total), "Latency (quartiles)": time}
+        if measured.accuracy is not None:
+            row["Accuracy"] = f"{percent(measured.accuracy)} ({span(measured.interval)})"
+        rows.append(row)
+    st.dataframe(rows, hide_index=True)
+    images = f" on {small.images:,} images of {small.data}" if small.images else ""
+    st.caption(problems.plain(
+        f"Measured in onnxruntime{images}; latency of one image, {small.threads} threads. "
+        f"{report.calibration:,} training images set the ranges."
+    ))  # fmt: skip
+    if small.interval and whole.interval and small.interval[1] < whole.interval[0]:
+        st.warning("The int8 file is less accurate than the float32 one: the intervals do not "
+                   "overlap.")  # fmt: skip
 
 
 def command_line(

@@ -6,7 +6,7 @@ import streamlit as st
 
 from sfp_viz.core.network import Network
 from sfp_viz.errors import DataError
-from sfp_viz.nets.data.datasets import NAMES, available
+from sfp_viz.nets.data.datasets import NAMES, available, image_shape
 from sfp_viz.ui import problems
 
 _CHOSEN = "images_of"  # session_state: digest -> name, chosen in this browser session
@@ -20,22 +20,39 @@ def images_name(network: Network) -> str:
 
 
 def available_images(network: Network) -> str:
-    """The name of the images of ``network`` where they are on this machine, else ''."""
+    """The name of the images of ``network`` where they are on this machine and have the size that
+    it takes, else ''."""
     name = images_name(network)
-    return name if name and available(name) else ""
+    return name if name and available(name) and not _misfit(network, name) else ""
+
+
+def _misfit(network: Network, name: str) -> str:
+    """What is wrong with the size of the images, as a sentence; '' where nothing is known to be."""
+    shape = _shape(name)
+    if shape is None or shape == network.input_shape:
+        return ""
+    sizes, wanted = (" × ".join(map(str, row)) for row in (shape, network.input_shape))
+    return f"The images {name!r} are {sizes}, but the network takes {wanted}."
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _shape(name: str) -> tuple[int, ...] | None:
+    return image_shape(name)
 
 
 def ask_images(network: Network, *, key: str) -> str:
     """A field for the images; returns their name where they are on this machine, else ''.
 
-    Without images, a sentence says what still works. Known datasets are downloaded only on a click.
+    Known data sets are offered where their images have the size that the network takes. Without
+    images, a sentence says what still works. They are downloaded only on a click.
 
     Args:
         network: The network that the images are for.
         key: Key of the field.
     """
     name = images_name(network)
-    options = list(dict.fromkeys([name, *NAMES] if name else NAMES))
+    fitting = [known for known in NAMES if not _misfit(network, known)]
+    options = list(dict.fromkeys([name, *fitting] if name else fitting))
 
     def on_change() -> None:
         names = st.session_state.get(_CHOSEN, {})
@@ -52,6 +69,9 @@ def ask_images(network: Network, *, key: str) -> str:
         st.info(f"No images chosen. {_WITHOUT}")
         return ""
     if available(name):
+        if problem := _misfit(network, name):
+            st.info(problems.plain(f"{problem} {_WITHOUT} Choose others."))
+            return ""
         return name
     st.info(
         f"The images {problems.plain(repr(name))} are not on this machine. {_WITHOUT} Choose "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from sfp_viz.nets.io.samples import sample_network
+
 
 def said(app: AppTest) -> str:
     kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.subheader)
@@ -14,6 +16,14 @@ def press(app: AppTest, label: str) -> AppTest:
     button = next(b for b in app.button if b.label == label)
     assert not button.disabled
     button.click().run()
+    assert not app.exception
+    return app
+
+
+def choose_images(app: AppTest, name: str, model: str = "lenet5_digits") -> AppTest:
+    """Take ``name`` for the images of a sample, whether it is offered or typed."""
+    app.session_state["images_of"] = {sample_network(model).digest: name}
+    app.run()
     assert not app.exception
     return app
 

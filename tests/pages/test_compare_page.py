@@ -20,7 +20,7 @@ from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.compare.chart import CHOSEN
 from sfp_viz.ui.training import start
 from tests.finished_runs import MODEL, finished_run, plan_of
-from tests.pages.page_words import press, said, undo
+from tests.pages.page_words import choose_images, press, said, undo
 
 PLAN = "this plan"
 
@@ -180,7 +180,7 @@ def test_runs_of_other_images_do_not_share_the_axis(open_page, three, workspace)
 def test_runs_stand_there_though_their_images_are_not_on_this_machine(open_page, workspace):
     finished_run(workspace, data="cifar10", plan=plan_of(Recipe()))
     app = open_page("compare")
-    app.selectbox[0].select("cifar10").run()
+    choose_images(app, "cifar10")
     assert "not on this machine" in said(app)
     assert len(rows(app)) == 2
 

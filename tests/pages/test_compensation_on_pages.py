@@ -20,7 +20,7 @@ from sfp_viz.ui.cached.measurements import Subject
 from sfp_viz.ui.check import checks, compensation_view
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
-from tests.pages.page_words import press, said
+from tests.pages.page_words import choose_images, press, said
 
 MODEL = "lenet5_digits"
 REPAIRED = Recipe(compensation="lsq_window")
@@ -34,8 +34,7 @@ def with_session(app: AppTest, **fields) -> AppTest:
 
 
 def without_images(app: AppTest) -> AppTest:
-    next(s for s in app.selectbox if s.label == "Images").select("cifar10").run()
-    return app
+    return choose_images(app, "cifar10")
 
 
 def test_the_check_shows_the_error_of_each_refitted_layer_on_seen_and_on_new_images(open_page):

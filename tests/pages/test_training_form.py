@@ -13,7 +13,7 @@ from sfp_viz.runs import queue
 from sfp_viz.runs.folder import read_run
 from sfp_viz.ui.cached import planned
 from tests.finished_runs import finished_run
-from tests.pages.page_words import press, said
+from tests.pages.page_words import choose_images, press, said
 
 
 def test_every_setting_of_the_form_reaches_the_run(open_page, monkeypatch):
@@ -137,7 +137,7 @@ def test_the_check_measures_each_stage_on_a_click(open_page):
 
 def test_without_images_the_page_says_once_that_nothing_is_trained(open_page):
     app = open_page("finetune")
-    next(s for s in app.selectbox if s.label == "Images").set_value("cifar10").run()
+    choose_images(app, "cifar10")
     told = said(app)
     assert "Without images, accuracy and training are not available" in told
     assert "Without data everything works" not in told

@@ -13,7 +13,7 @@ from sfp_viz.nets.io.samples import sample_network
 from sfp_viz.ui.cached import planned
 from sfp_viz.ui.session.history import History
 from sfp_viz.ui.session.state import Session
-from tests.pages.page_words import press, said
+from tests.pages.page_words import choose_images, press, said
 
 MODEL = "lenet5_digits"
 
@@ -139,7 +139,7 @@ def test_check_prunes_on_a_click_and_shows_both_networks(open_page):
 
 def test_without_images_everything_but_accuracy_works_and_says_so(open_page):
     app = open_page("check")
-    app.selectbox[0].select("cifar10").run()
+    choose_images(app, "cifar10")
     assert "not on this machine" in app.info[0].value
     press(app, "Prune and measure")
     assert [m.label for m in app.metric] == ["MACs", "Params", "File size", "Latency"]

@@ -13,7 +13,7 @@ from sfp_viz.cli.output.text import fact_list, print_result, with_json
 from sfp_viz.core.measurement import Measured
 from sfp_viz.core.plan.recipe import WITHOUT_IMAGES
 from sfp_viz.errors import PlanError
-from sfp_viz.text.numbers import change, count, percent, size, span
+from sfp_viz.text.numbers import change, count, difference_text, percent, size, span
 from sfp_viz.text.recipe import NORMS_KEPT
 
 if TYPE_CHECKING:
@@ -218,11 +218,11 @@ def export(
         )
     from sfp_viz.core.plan.plan import plan_to_json, recipe_to_json
     from sfp_viz.files import write_text
+    from sfp_viz.nets.export.model_file import export_model
     from sfp_viz.nets.export.node_data import export_node_data
     from sfp_viz.nets.export.onnx_file import export_onnx
     from sfp_viz.nets.export.state_dict_file import export_state_dict
     from sfp_viz.nets.io.exported_file import export_pt2
-    from sfp_viz.nets.stripes.striped_file import save_as_it_runs
 
     model = _with_stripes(find_model(net), net, stripes)
     written: dict[Path, float | None] = {}  # the largest difference, where there is one
@@ -235,8 +235,7 @@ def export(
         write_text(plan_file, plan_to_json(model.plans[-1]))
         written[plan_file] = None
     if weights:
-        save_as_it_runs(model, weights)
-        written[weights] = 0.0
+        written[weights] = export_model(model, weights)
     if state_dict:
         written[state_dict] = export_state_dict(model, state_dict, code)
     if code:
@@ -254,7 +253,7 @@ def export(
     lines = []
     for path, difference in written.items():
         value[str(path)] = {"difference": difference, "bytes": path.stat().st_size}
-        words = f", largest difference {difference:.1e} (measured)" if difference else ""
+        words = "" if difference is None else f", {difference_text(difference)}"
         lines.append((str(path), f"{size(path.stat().st_size)}{words}"))
     if report and int8:
         value[str(int8)] |= {"calibration_images": report.calibration}

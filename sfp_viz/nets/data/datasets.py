@@ -18,7 +18,13 @@ from sfp_viz.nets.data.download import Progress, fetch
 from sfp_viz.nets.data.image_folder import held_out, read_folder
 
 Split = Literal["train", "test"]
-NAMES = ("digits", "fashion_mnist", "cifar10", "cifar100")
+_SHAPES = {
+    "digits": (1, 8, 8),
+    "fashion_mnist": (1, 28, 28),
+    "cifar10": (3, 32, 32),
+    "cifar100": (3, 32, 32),
+}
+NAMES = tuple(_SHAPES)
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 # where torchvision keeps each set below its root
 _FOLDERS = {
@@ -122,6 +128,27 @@ def available(name: str, split: Split = "test") -> bool:
         packed = name == "fashion_mnist" and DEBIAN_FASHION.is_dir()
         return packed or any(_is_here(name, root) for root in _roots())
     return bool(name) and Path(os.path.expanduser(name)).exists()
+
+
+def image_shape(name: str) -> tuple[int, ...] | None:
+    """Channels, height and width of the images of a data set, told by its name, the header of its
+    file or its first picture; None where that does not tell.
+
+    Args:
+        name: As for ``load_data``.
+    """
+    path = Path(os.path.expanduser(name))
+    files = [*_shards(name, "test"), *([path] if path.suffix == ".npz" else [])]
+    try:
+        if files:
+            with zipfile.ZipFile(files[0]) as archive, archive.open("images.npy") as array:
+                np.lib.format.read_magic(array)
+                return np.lib.format.read_array_header_1_0(array)[0][1:]
+        if name in _SHAPES:
+            return _SHAPES[name]
+        return load_data(name, "test", limit=1).pixels.shape[1:]
+    except (*_BAD_FILE, DataError, KeyError, ValueError):
+        return None
 
 
 def _workspace() -> Path:

@@ -13,7 +13,8 @@ from torch import Tensor
 from sfp_viz.errors import ModelError
 from sfp_viz.files import atomic_path
 from sfp_viz.nets.exported.from_module import export_program, quiet
-from sfp_viz.nets.io.parity import check_parity, first_line
+from sfp_viz.nets.forward import first_line, named_tensors, outputs_of
+from sfp_viz.nets.io.parity import check_parity
 from sfp_viz.nets.model import Model
 
 _OPSET = 20
@@ -21,6 +22,9 @@ _OPSET = 20
 
 def export_onnx(model: Model, path: str | Path) -> float:
     """Write ``model`` as ONNX, with any batch size and normalized float32 images [N, C, H, W].
+
+    The one output of a classifier is called 'logits'; several have the names of their dict or
+    record, or their numbers.
 
     Args:
         model: The network.
@@ -40,7 +44,7 @@ def export_onnx(model: Model, path: str | Path) -> float:
             export_program(model.module, model.input_shape),
             dynamo=True,
             input_names=["images"],
-            output_names=["logits"],
+            output_names=_output_names(model),
             opset_version=_OPSET,
             verbose=False,
         )
@@ -50,6 +54,13 @@ def export_onnx(model: Model, path: str | Path) -> float:
         with as_model_error(model, "ONNX"):
             written.save(str(fresh))
         return parity(model, fresh)
+
+
+def _output_names(model: Model) -> list[str]:
+    outputs = outputs_of(model.module, model.input_shape)
+    if isinstance(outputs, Tensor) and outputs.ndim == 2:
+        return ["logits"]
+    return [f"output_{name}" if name[0].isdigit() else name for name in named_tensors(outputs)]
 
 
 def parity(model: Model, path: Path) -> float:

@@ -15,8 +15,9 @@ from sfp_viz.nets.exported.archive import EXTRA
 from sfp_viz.nets.exported.from_module import export_program, quiet
 from sfp_viz.nets.exported.module import ARCHITECTURE, arguments_of
 from sfp_viz.nets.exported.read import read_pt2
+from sfp_viz.nets.forward import first_line
 from sfp_viz.nets.io.model_file import check_size, facts_of, header_of
-from sfp_viz.nets.io.parity import check_parity, first_line
+from sfp_viz.nets.io.parity import check_parity
 from sfp_viz.nets.model import Model, Source
 from sfp_viz.nets.zoo import build
 

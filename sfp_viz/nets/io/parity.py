@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,13 @@ import torch
 from torch import Tensor
 
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.forward import tensors_of
+from sfp_viz.nets.forward import (
+    copy_module,
+    first_line,
+    floating_dtype,
+    foreign_code,
+    tensors_of,
+)
 from sfp_viz.nets.model import Model
 
 BATCHES = (1, 3, 32)
@@ -41,15 +46,16 @@ def check_parity(
         ModelError: The file does not run at one of the batches, has other outputs there, or differs
             by more than ``largest``.
     """
-    module = copy.deepcopy(model.module).cpu().eval()
-    noise = torch.Generator().manual_seed(0)
+    module = copy_module(model.module).cpu().eval()
+    noise, dtype = torch.Generator().manual_seed(0), floating_dtype(module)
     most = 0.0
     for batch in BATCHES:
         images = draw(batch) if draw else torch.randn(batch, *model.input_shape, generator=noise)
         with torch.inference_mode():
-            expected = [tensor.numpy() for tensor in tensors_of(module(images))]
+            with foreign_code(f"The network '{model.name}' does not run with a batch of {batch}"):
+                expected = [tensor.numpy() for tensor in tensors_of(module(images.to(dtype)))]
             try:
-                outputs = [np.asarray(output) for output in _listed(run(images))]
+                outputs = [np.asarray(output) for output in _listed(run(images.to(dtype)))]
             except Exception as problem:  # runtimes raise whatever they like
                 raise ModelError(
                     f"The {file} of '{model.name}' does not run with a batch of {batch}: "
@@ -81,11 +87,6 @@ def relative_difference(expected: Sequence[np.ndarray], outputs: Sequence[np.nda
         scale = float(np.abs(values).max(initial=0)) or 1.0
         shares.append(float(np.abs(values - file.astype(np.float64)).max(initial=0)) / scale)
     return max(shares, key=lambda share: share if share == share else float("inf"))
-
-
-def first_line(problem: BaseException) -> str:
-    """The first line of what went wrong, up to 200 characters."""
-    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
 
 
 def _listed(outputs: Any) -> list[Any]:

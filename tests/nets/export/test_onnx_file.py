@@ -133,3 +133,27 @@ def test_a_residual_network_is_exported_too(tmp_path):
     model = Model(module, name="resnet", input_shape=(3, 32, 32))
     assert export_onnx(model, tmp_path / "resnet.onnx") < 1e-4
     assert np.isclose(export_torch(model, tmp_path / "resnet.pt2"), 0)
+
+
+class Heads(nn.Module):
+    """Boxes and class scores of each position, as a dict or a tuple."""
+
+    def __init__(self, kind) -> None:
+        super().__init__()
+        self.kind = kind
+        self.body, self.box, self.cls = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1), nn.Conv2d(8, 6, 1)
+
+    def forward(self, images):
+        maps = self.body(images).relu()
+        outputs = {"box": self.box(maps), "cls": self.cls(maps)}
+        return outputs if self.kind is dict else tuple(outputs.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), [(dict, ["box", "cls"]), (tuple, ["output_0", "output_1"])]
+)
+def test_several_outputs_are_compared_and_named(tmp_path, kind, names):
+    model = Model(randomize(Heads(kind)), name="heads", input_shape=(3, 16, 16))
+    assert export_onnx(model, tmp_path / "heads.onnx") < 1e-5
+    graph = onnx.load(tmp_path / "heads.onnx").graph
+    assert [output.name for output in graph.output] == names
