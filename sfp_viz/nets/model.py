@@ -26,12 +26,16 @@ class Source:
         left_out: Entries of the file that are no part of the network.
         assumptions: What the file does not tell and was taken as usual, as phrases.
         known: Whether the preprocessing is known; False: it is a guess until it is measured.
+        nearest: For weights that fit no architecture: the nearest one, with its arguments.
+        differences: (entry, 'missing', 'unexpected' or 'of another shape') for each that differs.
     """
 
     keys: tuple[tuple[str, str], ...] = ()
     left_out: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     known: bool = True
+    nearest: str = ""
+    differences: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,8 @@ def import_(
         "keys": dict(model.source.keys),
         "left_out": list(model.source.left_out),
         "assumptions": list(model.source.assumptions),
+        "nearest": model.source.nearest,
+        "differences": dict(model.source.differences),
     }
     if not as_json:
         for line in (*notes, *source_lines(model.source)):

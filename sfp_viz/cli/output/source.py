@@ -20,7 +20,10 @@ def source_lines(source: Source) -> list[str]:
         lines.append("Left out: " + ", ".join(source.left_out[:20]) + _more(source.left_out, 20))
     if source.assumptions:
         lines.append("Assumed: " + "; ".join(source.assumptions) + ".")
-    if not source.known:
+    if source.differences:
+        lines.append(f"Entries that differ from {source.nearest}:")
+        lines.append(table(("entry", "difference"), source.differences))
+    if not source.known and not source.differences:
         lines.append("Its preprocessing is a guess: measure it with 'sfp-viz preprocessing'.")
     return lines
 

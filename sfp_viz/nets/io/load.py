@@ -177,7 +177,7 @@ def _load_file(
     except ModelError as problem:
         if not explore or architecture or not has_filters(state):
             raise
-        return _bare(name, state, str(problem))
+        return _bare(name, state, problem)
 
 
 def _recognized(
@@ -218,15 +218,28 @@ def _large_images(model: Model) -> tuple[str, ...]:
     return ("the strides of the library's network, which is made for large images",) * is_changed
 
 
-def _bare(name: str, state: Mapping[str, Tensor], reason: str) -> Model:
+class _Unfitting(ModelError):
+    """Weights that fit no known architecture; ``guess`` is the nearest one."""
+
+    def __init__(self, text: str, guess: Guess) -> None:
+        super().__init__(text)
+        self.guess = guess
+
+
+def _bare(name: str, state: Mapping[str, Tensor], problem: ModelError) -> Model:
     """Weights for exploring alone."""
+    reason = str(problem)
+    guess = problem.guess if isinstance(problem, _Unfitting) else None
+    source = Source(assumptions=(reason,), known=False)
+    if guess is not None and guess.architecture and not guess.unknown:
+        source = replace(source, nearest=_with_arguments(guess), differences=guess.differences)
     channels = next(tensor.shape[1] for tensor in state.values() if tensor.ndim == 4)
     return Model(
         BareWeights(state, reason),
         name=name,
         input_shape=(channels, 1, 1),
         architecture=BARE,
-        source=Source(assumptions=(reason,), known=False),
+        source=source,
     )
 
 
@@ -250,10 +263,11 @@ def _guess(
         if guess.apart or guess.unknown:
             nearest = f"the nearest is {_with_arguments(guess)} ({guess.difference()})"
             reason = f"several networks have its layers: the file does not tell {guess.unknown}"
-            raise ModelError(
+            raise _Unfitting(
                 f"The weights in {name} fit no known architecture; "
                 f"{reason if guess.unknown else nearest}. Name the architecture they belong to, "
-                "or export the network as .pt2."
+                "or export the network as .pt2.",
+                guess,
             )
         return guess
     named = architecture if ":" in architecture else _full_name(architecture)

@@ -275,6 +275,8 @@ def _source(entries: Mapping[str, Any]) -> Source:
         left_out=tuple(_word(key) for key in entries.get("left_out", ())),
         assumptions=tuple(_word(text, 1000) for text in entries.get("assumptions", ())),
         known=bool(entries.get("known", True)),
+        nearest=_word(entries.get("nearest", "")),
+        differences=tuple((_word(k), _word(what)) for k, what in entries.get("differences", ())),
     )
 
 

@@ -91,6 +91,13 @@ class Guess:
         """How many entries differ; 0 when the state fits exactly."""
         return len(self.missing) + len(self.unexpected) + len(self.reshaped)
 
+    @property
+    def differences(self) -> tuple[tuple[str, str], ...]:
+        """Every entry that differs, with how it does."""
+        kinds = [("missing", self.missing), ("unexpected", self.unexpected)]
+        kinds.append(("of another shape", self.reshaped))
+        return tuple((name, kind) for kind, names in kinds for name in names)
+
     def difference(self) -> str:
         """A few of the names that differ, as a phrase."""
         parts = [("missing", self.missing), ("unexpected", self.unexpected)]

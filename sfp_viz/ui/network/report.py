@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from sfp_viz.core.cost.cost import cost_of_widths
@@ -104,8 +105,13 @@ def nothing_to_prune(network: Network) -> None:
     """The screen for a network without a group that can be pruned: why, and what still works."""
     if network.is_bare:
         st.subheader("These weights can be explored, not pruned")
-        for reason in (header_of(state.session().model).get("source") or {}).get("assumptions", ()):
+        source = header_of(state.session().model).get("source") or {}
+        for reason in source.get("assumptions", ()):
             st.markdown(problems.plain(reason.partition("\n")[0]))
+        if differences := source.get("differences"):
+            with st.expander(problems.plain(f"Entries that differ from {source['nearest']}")):
+                table = pd.DataFrame(differences, columns=["entry", "difference"])
+                st.dataframe(table, hide_index=True, key="differences")
         bare.way_out()
         st.page_link(
             "pages/explore.py", label="Explore the filters", icon=":material/arrow_forward:"

@@ -340,6 +340,9 @@ def test_a_layer_too_many_or_too_few_is_never_dropped_or_made_up(tmp_path):
     for wrong in (more, less, headless):
         with pytest.raises(ModelError, match="fit no known architecture"):
             opened(wrong, tmp_path / "a.pth")
+        source = opened(wrong, tmp_path / "a.pth", explore=True).source
+        assert source.nearest
+        assert {kind for _, kind in source.differences} & {"missing", "unexpected"}
     two_heads = {**state, "fc.weight": torch.ones(50, 64), "fc.bias": torch.ones(50),
                  "fc2.weight": torch.ones(10, 50), "fc2.bias": torch.ones(10)}  # fmt: skip
     with pytest.raises(ModelError):
