@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import random
+import string
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -226,8 +227,11 @@ def tensors_of(value: Any) -> list[Tensor]:
 
 def named_tensors(value: Any) -> dict[str, Tensor]:
     """All tensors of an output by name: the keys of dicts and the fields of records, with numbers
-    for the places in lists, joined by '_'; 'output' for a tensor alone."""
-    return {name or "output": tensor for name, tensor in _named_tensors(value, "").items()}
+    for the places in lists, joined by '_'; 'output' and a number where there are numbers alone."""
+    return {
+        f"output_{name}".rstrip("_") if name[:1] in ("", *string.digits) else name: tensor
+        for name, tensor in _named_tensors(value, "").items()
+    }
 
 
 def _named_tensors(value: Any, name: str) -> dict[str, Tensor]:
@@ -273,8 +277,63 @@ def _sizes(tensor: Tensor) -> str:
     return f"[{', '.join(['N', *map(str, tensor.shape[1:])])}]"
 
 
+def keep_frozen(module: nn.Module, original: nn.Module) -> nn.Module:
+    """Let the parameters of ``module``, in place, learn where those of the same names in
+    ``original`` do; others learn.
+
+    Args:
+        module: The network, which is returned.
+        original: The network as its author left it.
+    """
+    learns = {name: parameter.requires_grad for name, parameter in original.named_parameters()}
+    for name, parameter in module.named_parameters():
+        if parameter.is_floating_point():
+            parameter.requires_grad_(learns.get(name, True))
+    return module
+
+
+def logits_of(module: nn.Module, images: Tensor, name: str) -> Tensor:
+    """What ``module`` gives for a batch, as logits [N, classes].
+
+    Args:
+        module: The network, in any precision.
+        images: Normalized images.
+        name: What messages call the network.
+
+    Raises:
+        ModelError: It does not run, or gives something else.
+    """
+    with foreign_code(f"The network '{name}' does not run on these images"):
+        output = module(images if images.dtype == floating_dtype(module) else
+                        images.to(floating_dtype(module)))  # fmt: skip
+    check_logits(output, name)
+    return output
+
+
+def check_logits(output: Any, name: str, *, training: bool = False) -> None:
+    """Raise ModelError unless an output is one tensor of logits, [N, classes].
+
+    Args:
+        output: What the network gave.
+        name: What messages call the network.
+        training: It was in training.
+    """
+    if isinstance(output, Tensor) and output.ndim == 2 and output.is_floating_point():
+        return
+    when = " in training" if training else ""
+    raise ModelError(
+        f"The network '{name}' gives {described(output)}{when}. Accuracy and the loss need logits: "
+        "one tensor [N, classes]. Put it into a module whose forward returns the logits alone."
+    )
+
+
 def outputs_of(
-    module: nn.Module, input_shape: tuple[int, int, int], *, training: bool = False
+    module: nn.Module,
+    input_shape: tuple[int, int, int],
+    *,
+    training: bool = False,
+    batches: Sequence[int] = (2, 1),
+    watch: Callable[[nn.Module], None] | None = None,
 ) -> Any:
     """What the network gives for two images, or for one where it takes no two: on 'meta' where
     it runs there, else on the CPU.
@@ -283,6 +342,8 @@ def outputs_of(
         module: The network; a copy is run.
         input_shape: Channels, height and width.
         training: Run it as in training, instead of as in evaluation.
+        batches: How many images to try.
+        watch: Called with each copy before it is run.
 
     Raises:
         Exception: Whatever the network raises; run it inside ``foreign_code``.
@@ -290,21 +351,32 @@ def outputs_of(
     problem: Exception | None = None
     for device in ("meta", "cpu"):
         copied = copy_module(module, device=device, dtype=torch.float32).train(training)
-        for batch in (2, 1):
+        if watch is not None:
+            watch(copied)
+        for batch in batches:
             try:
                 with torch.no_grad():
                     return forward(copied, noise(input_shape, batch, device=device))
             except Exception as error:  # foreign code may raise anything
-                problem = problem if device == "cpu" and batch == 1 else error
+                problem = problem if device == "cpu" and batch != batches[0] else error
     assert problem is not None
     raise problem
 
 
 def class_count(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
-    """How many classes the network tells apart: the columns of its output [N, classes]; 0 where
-    it gives something else, or does not run on such images."""
+    """How many classes the network tells apart; 0 where it gives no logits, or does not run on
+    such images.
+
+    Args:
+        module: The network.
+        input_shape: Channels, height and width of its images.
+    """
     try:
-        output = outputs_of(module, input_shape)
+        return logit_columns(outputs_of(module, input_shape))
     except Exception:  # what is wrong with it is said when it is read or run
         return 0
+
+
+def logit_columns(output: Any) -> int:
+    """The columns of logits [N, classes]; 0 for any other output."""
     return output.shape[1] if isinstance(output, Tensor) and output.ndim == 2 else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sfp_viz.errors import DataError, RunError
 from sfp_viz.nets.data.datasets import Images
+from sfp_viz.nets.forward import check_logits, foreign_code, outputs_of
 from sfp_viz.nets.model import Model
 
 
@@ -52,7 +53,10 @@ def check_images(student: Model, images: Images) -> None:
     Raises:
         DataError: There are no images, their size is wrong, or a label is not below the network's
             number of classes.
+        ModelError: The network gives no logits.
     """
+    if not student.classes:
+        check_output(student)
     if len(images) == 0:
         raise DataError(f"The data '{images.name}' contain no images. Choose other data.")
     check_shape(student, images)
@@ -64,6 +68,21 @@ def check_images(student: Model, images: Images) -> None:
         )
 
 
+def check_output(model: Model, *, training: bool = False) -> None:
+    """Raise ModelError unless the network gives logits, [N, classes]; found out without data.
+
+    Args:
+        model: The network.
+        training: Run it as in training, where some networks give more.
+
+    Raises:
+        ModelError: It gives something else, or does not run.
+    """
+    with foreign_code(f"The network '{model.name}' does not run{' in training' * training}"):
+        output = outputs_of(model.module, model.input_shape, training=training)
+    check_logits(output, model.name, training=training)
+
+
 def check_teacher(student: Model, teacher: Model) -> None:
     """Raise RunError unless ``student`` can learn from ``teacher``.
 
@@ -73,7 +92,10 @@ def check_teacher(student: Model, teacher: Model) -> None:
 
     Raises:
         RunError: They differ in their number of classes or in the size of their images.
+        ModelError: The teacher gives no logits.
     """
+    if not teacher.classes:
+        check_output(teacher)
     if (teacher.classes, teacher.input_shape) != (student.classes, student.input_shape):
         raise RunError(
             f"The teacher '{teacher.name}' has {teacher.classes} classes for images of "

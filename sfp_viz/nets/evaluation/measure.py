@@ -12,9 +12,9 @@ from sfp_viz.core.measurement import Measured, wilson
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
-from sfp_viz.nets.forward import copy_module
+from sfp_viz.nets.forward import copy_module, floating_dtype, foreign_code, logits_of, outputs_of
 from sfp_viz.nets.model import Model
-from sfp_viz.nets.tracing.execution import CONVOLUTIONS
+from sfp_viz.nets.tracing.execution import CONVOLUTIONS, execute
 
 _BATCH = 64  # activations of more images fall out of the caches: half as fast
 
@@ -30,6 +30,7 @@ def count_right(model: Model, images: Images, progress: Callable[[str], None] | 
     Raises:
         DataError: The images have another size than the network's input, or a label is not below
             its number of classes.
+        ModelError: The network gives no logits, or does not run.
     """
     from torchmetrics.functional.classification import multiclass_stat_scores
 
@@ -43,7 +44,7 @@ def count_right(model: Model, images: Images, progress: Callable[[str], None] | 
                 progress(f"{start:,} of {len(images):,} images")
             pixels = torch.from_numpy(images.pixels[start : start + _BATCH].copy())
             labels = torch.from_numpy(images.labels[start : start + _BATCH].copy())
-            logits = module(model.normalize(pixels))
+            logits = logits_of(module, model.normalize(pixels), model.name)
             if int(labels.max()) >= logits.shape[1]:
                 raise DataError(
                     f"'{images.name}' has the class {int(labels.max())}, but the network "
@@ -69,6 +70,7 @@ def measure_accuracy(
 
     Raises:
         DataError: As for ``count_right``.
+        ModelError: As for ``count_right``.
     """
     right = count_right(model, images, progress)
     return Measured(
@@ -86,12 +88,19 @@ def measure_latency(model: Model, *, batch: int = 1, repeats: int = 30) -> Measu
         model: The network.
         batch: Images per pass.
         repeats: How many passes to time, at least 2.
+
+    Raises:
+        DataError: The batch is empty.
+        ModelError: The network does not run on such a batch.
     """
     repeats = max(2, repeats)  # quartiles need two
+    if batch < 1:
+        raise DataError(f"A batch holds at least 1 image, not {batch}.")
     module = copy_module(model.module).eval()
-    images = torch.zeros(batch, *model.input_shape)
+    images = torch.zeros(batch, *model.input_shape, dtype=floating_dtype(module))
     times = []
-    with torch.inference_mode():
+    failure = f"The network '{model.name}' does not run on a batch of {batch}"
+    with torch.inference_mode(), foreign_code(failure):
         for turn in range(repeats + 5):
             started = time.perf_counter()
             module(images)
@@ -113,13 +122,7 @@ def count_macs(model: Model) -> int:
     Convolutions, linear layers and matrix products; norms, activations and pooling are left out
     (docs/method.md). Runs on the 'meta' device: shapes only, no arithmetic.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
-    module = copy_module(model.module).eval().to("meta")
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        module(torch.zeros(1, *model.input_shape, device="meta"))
-    return counter.get_total_flops() // 2
+    return execute(model.module, model.input_shape, name=model.name).macs
 
 
 def count_params(model: Model) -> int:
@@ -133,16 +136,17 @@ def count_peak_activations(model: Model) -> int:
     Counted by hooks on the convolutions and linear layers of the module as it runs, in float32:
     the same measure as ``Cost.peak_activation_bytes``.
     """
-    module = copy_module(model.module).eval().to("meta")
     most = 0
 
     def count(_: torch.nn.Module, ins: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
         nonlocal most
         most = max(most, 4 * (ins[0].numel() + out.numel()))
 
-    for layer in module.modules():
-        if isinstance(layer, (*CONVOLUTIONS, torch.nn.Linear)):
-            layer.register_forward_hook(count)
-    with torch.no_grad():
-        module(torch.zeros(1, *model.input_shape, device="meta"))
+    def watch(module: torch.nn.Module) -> None:
+        for layer in module.modules():
+            if isinstance(layer, (*CONVOLUTIONS, torch.nn.Linear)):
+                layer.register_forward_hook(count)
+
+    with foreign_code(f"The network '{model.name}' does not run"):
+        outputs_of(model.module, model.input_shape, batches=(1,), watch=watch)
     return most

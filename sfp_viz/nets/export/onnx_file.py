@@ -60,7 +60,8 @@ def _output_names(model: Model) -> list[str]:
     outputs = outputs_of(model.module, model.input_shape)
     if isinstance(outputs, Tensor) and outputs.ndim == 2:
         return ["logits"]
-    return [f"output_{name}" if name[0].isdigit() else name for name in named_tensors(outputs)]
+    names = named_tensors(outputs)
+    return [f"output_{name}" if name == "images" else name for name in names]  # the input's name
 
 
 def parity(model: Model, path: Path) -> float:

@@ -19,7 +19,8 @@ from sfp_viz.core.training.sparsification import (
     SparseSettings,
     Stripes,
 )
-from sfp_viz.nets.forward import copy_module
+from sfp_viz.errors import PlanError
+from sfp_viz.nets.forward import copy_module, keep_frozen
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.sparsity.aulm import AULM
 from sfp_viz.nets.sparsity.filter_rows import Rows, rows_of
@@ -70,7 +71,7 @@ class SparseNetwork:
         if self.settings.order == "layers":
             trained = {s.name for r in rows for s in r.slices}
             for name, parameter in self.module.named_parameters():
-                parameter.requires_grad_(name in trained)
+                parameter.requires_grad_(name in trained)  # frozen ones are in no stage
         self.solver = _solver(
             self.module, rows, self.scales, self.network, self.settings, steps_per_epoch
         )
@@ -109,7 +110,7 @@ class SparseNetwork:
     def hardened(self, live: Mapping[str, np.ndarray]) -> Model:
         """The student with the weights as they act and all that is not ``live`` at 0: a copy on
         the CPU, in evaluation mode."""
-        module = copy_module(self.module).requires_grad_(True)
+        module = keep_frozen(copy_module(self.module), self.student.module)
         self._harden(module, live)
         module = module.to("cpu").to(memory_format=torch.contiguous_format).eval()
         return self.student.with_module(module)
@@ -153,8 +154,17 @@ def sparse_network(
     """
     groups = channel_groups(student)
     module = copy_module(student.module).to(memory_format=torch.channels_last)
-    module = module.to(device).requires_grad_(True)
-    rows = rows_of(module, groups, sparse_groups(network, settings))
+    module = module.to(device)
+    rows = [
+        group_rows
+        for group_rows in rows_of(module, groups, sparse_groups(network, settings))
+        if all(module.get_parameter(part.name).requires_grad for part in group_rows.slices)
+    ]
+    if not rows:
+        raise PlanError(
+            f"Every group of '{student.name}' has frozen layers (requires_grad is False), so none "
+            "can be made sparse. Call requires_grad_(True) on the layers that should learn."
+        )
     scales = scales_of(rows, dict(module.named_parameters()), network, settings)
     stages = [[r] for r in rows] if settings.order == "layers" else [list(rows)]
     return SparseNetwork(student, network, groups, module, settings, stages, scales)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +18,14 @@ from torch.nn import functional as F
 
 from sfp_viz.core.training.distillation import Distillation, learning_rate, temperature
 from sfp_viz.core.training.history import Epoch
+from sfp_viz.errors import RunError
 from sfp_viz.nets.data.augmentation import order
-from sfp_viz.nets.data.compatibility import check_images, check_teacher
+from sfp_viz.nets.data.compatibility import check_images, check_output, check_teacher
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
-from sfp_viz.nets.forward import copy_module
+from sfp_viz.nets.forward import copy_module, floating_dtype, keep_frozen, logits_of
 from sfp_viz.nets.model import Model
+from sfp_viz.nets.tracing.execution import BATCH_NORMS
 from sfp_viz.nets.training.distributed import (
     ProcessGroup,
     has_batch_norm,
@@ -65,8 +67,9 @@ class Training:
 
     Raises:
         DataError: The images do not fit the student.
-        RunError: The teacher does not fit the student, or the settings ask for several processes
-            and there is no ``fabric``.
+        ModelError: A network gives no logits, in training or in evaluation.
+        RunError: The teacher does not fit the student, no parameter learns, or the settings ask for
+            several processes and there is no ``fabric``.
     """
 
     def __init__(
@@ -82,15 +85,23 @@ class Training:
         self.settings = settings
         self.train = train.first(settings.train_images)
         self.test = test.first(settings.test_images)
+        check_output(student, training=True)
         check_images(student, self.train)
+        if not any(parameter.requires_grad for parameter in student.module.parameters()):
+            raise RunError(
+                f"Every parameter of '{student.name}' is frozen (requires_grad is False), so there "
+                "is nothing to train. Call requires_grad_(True) on the layers that should learn."
+            )
         if len(self.test):
             check_images(student, self.test)
         if teacher is not None:
             check_teacher(student, teacher)
         self.fabric = fabric or single_process_fabric(settings)
         self._student = student
-        module = copy_module(student.module).to(memory_format=torch.channels_last)
-        module.requires_grad_(True)
+        self._dtype = floating_dtype(student.module)
+        is_float = self._dtype == torch.float32
+        module = copy_module(student.module, dtype=None if is_float else torch.float32)
+        module = module.to(memory_format=torch.channels_last)
         self._wrapped, optimizer = self.fabric.setup(module, _optimizer(module, settings))
         self._processes = ProcessGroup(self.fabric)
         self._smallest_batch = smallest_batch(module, self._processes)
@@ -148,6 +159,8 @@ class Training:
         state, start, earlier = self.state, time.perf_counter(), self.state.seconds
         indices = order(self.settings.seed, state.done, len(self.train))
         self._wrapped.train()
+        for norm in _frozen_norms(self.module):
+            norm.eval()
         if self._teacher is not None:
             self._teacher.prepare(state.done)
         with preserved_rng(self.fabric.device):
@@ -196,7 +209,7 @@ class Training:
         pixels = self.fabric.to_device(augmented(self._pixels, batch, settings, self.done))
         labels = self.fabric.to_device(self._labels[torch.from_numpy(batch)])
         images = self._student.normalize(pixels).contiguous(memory_format=torch.channels_last)
-        logits = self._wrapped(images)
+        logits = logits_of(self._wrapped, images, self._student.name)
         loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
         teacher_gap = torch.zeros_like(loss)
         if self._teacher is not None:
@@ -239,12 +252,10 @@ class Training:
     def model(self) -> Model:
         """A copy of the student as trained so far, or of its EMA, in the usual memory format."""
         trained = self.module if self.state.ema is None else self.state.ema.module
-        module = (
-            copy_module(trained)
-            .requires_grad_(True)
-            .to("cpu")
-            .to(memory_format=torch.contiguous_format)
+        module = copy_module(trained, device="cpu", dtype=self._dtype).to(
+            memory_format=torch.contiguous_format
         )
+        keep_frozen(module, self._student.module)
         return self._student.with_module(module.eval())
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -276,6 +287,14 @@ class Training:
             f"{self._processes.world_size} sees its own part of a batch, so the result differs a "
             "little from that of one process."
         )
+
+
+def _frozen_norms(module: nn.Module) -> Iterator[nn.Module]:
+    """The norms whose scales are frozen: they keep their statistics too."""
+    for norm in module.modules():
+        own = list(norm.parameters(recurse=False))
+        if isinstance(norm, BATCH_NORMS) and own and not any(p.requires_grad for p in own):
+            yield norm
 
 
 def _optimizer(module: nn.Module, settings: Distillation) -> torch.optim.Optimizer:

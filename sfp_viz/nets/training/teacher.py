@@ -11,7 +11,7 @@ from torch import Tensor
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.errors import RunError
 from sfp_viz.nets.data.augmentation import augment
-from sfp_viz.nets.forward import copy_module
+from sfp_viz.nets.forward import copy_module, logits_of
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.training.distributed import ProcessGroup
 
@@ -42,7 +42,7 @@ class Teacher:
         fabric: Fabric,
         processes: ProcessGroup,
     ) -> None:
-        module = copy_module(teacher.module).eval().requires_grad_(False)
+        module = copy_module(teacher.module, dtype=torch.float32).eval().requires_grad_(False)
         self._module = fabric.to_device(module.to(memory_format=torch.channels_last))
         self._teacher, self._fabric, self._processes = teacher, fabric, processes
         self._pixels, self._settings = pixels, settings
@@ -90,7 +90,8 @@ class Teacher:
         pixels = self._fabric.to_device(pixels)
         with torch.no_grad(), self._fabric.autocast():
             images = self._teacher.normalize(pixels)
-            return self._module(images.contiguous(memory_format=torch.channels_last))
+            images = images.contiguous(memory_format=torch.channels_last)
+            return logits_of(self._module, images, self._teacher.name)
 
 
 def view_count(settings: Distillation) -> int:

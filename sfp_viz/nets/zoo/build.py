@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.forward import floating_dtype, foreign_code, logit_columns
 from sfp_viz.nets.zoo import architectures
 
 Shape = tuple[int, ...]
@@ -166,19 +167,17 @@ def count_classes(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
             f"with up to {_MOST_PIXELS:,} values."
         )
     training = module.training
+    failure = f"The network does not run on an image of {shape} (channels, height, width)"
     try:
-        with torch.inference_mode():
-            output = module.eval()(torch.zeros(1, *shape))
-    except Exception as problem:  # whatever a network's own forward may raise
-        lines = str(problem).strip().splitlines() or [type(problem).__name__]
-        raise ModelError(
-            f"The network does not run on an image of {shape} (channels, height, width): "
-            f"{lines[0][:200]}. Give the input shape that it was made for."
-        ) from problem
+        with (
+            foreign_code(failure, "Give the input shape that it was made for."),
+            torch.inference_mode(),
+        ):
+            return logit_columns(
+                module.eval()(torch.zeros(1, *shape, dtype=floating_dtype(module)))
+            )
     finally:
         module.train(training)
-    is_row = isinstance(output, Tensor) and output.ndim == 2
-    return output.shape[1] if is_row else 0
 
 
 def groups_by_shape(uncut: Any, filters: int) -> int:

@@ -146,11 +146,18 @@ class Heads(nn.Module):
     def forward(self, images):
         maps = self.body(images).relu()
         outputs = {"box": self.box(maps), "cls": self.cls(maps)}
+        if self.kind is list:
+            return {"maps": list(outputs.values()), "images": outputs["cls"].argmax(1)}
         return outputs if self.kind is dict else tuple(outputs.values())
 
 
 @pytest.mark.parametrize(
-    ("kind", "names"), [(dict, ["box", "cls"]), (tuple, ["output_0", "output_1"])]
+    ("kind", "names"),
+    [
+        (dict, ["box", "cls"]),
+        (tuple, ["output_0", "output_1"]),
+        (list, ["maps_0", "maps_1", "output_images"]),
+    ],
 )
 def test_several_outputs_are_compared_and_named(tmp_path, kind, names):
     model = Model(randomize(Heads(kind)), name="heads", input_shape=(3, 16, 16))
