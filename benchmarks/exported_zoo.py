@@ -113,12 +113,13 @@ def opened(name: str) -> Model:
     """As ``zoo.opened``; timm's networks too."""
     if not name.startswith("timm:"):
         return zoo.opened(name)
+    problem: SfpError | None = None
     for side in zoo.SIZES:
         try:
             return sfp.load_model(name, input_shape=(3, side, side))
         except SfpError as error:
             problem = error
-    raise problem
+    raise problem or ValueError(name)
 
 
 def compared(model: Model, folder: Path, batch: int | None) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def convert(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[
     batch = sizes[images][0]
     output = _output(content["graph_module"], graph, signature, reader)
     steps = _without_unused(steps, output)
-    steps = with_free_sizes(steps, sizes, images, batch)
+    own = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    steps = with_free_sizes(steps, {**own, **sizes}, images, batch)
     called = {step.args[0] for step in steps if step.target == LAYER}
     kept = tuple(layer for path, layer in layers.items() if path in called)
     owned = {f"{layer.path}.{leaf}" for layer in kept for leaf in leaves_of(layer)}

@@ -72,8 +72,10 @@ def as_exported(model: Model) -> Model:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silences the exporters' own deprecation warnings, and nothing else."""
+    """Silences the exporters' own deprecation warnings, and what torch.export says of the weights
+    that recurrent layers list twice; nothing else."""
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
         for module in ("torch", "onnxscript", "onnx_ir", "copyreg"):
             for kind in (DeprecationWarning, FutureWarning):
                 warnings.filterwarnings("ignore", category=kind, module=rf"{module}(\.|$)")

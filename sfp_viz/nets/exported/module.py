@@ -3,7 +3,6 @@ operations between them run one after another. No code is made out of a file."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -148,8 +147,13 @@ def lay_out(program: Program) -> ExportedNetwork:
 
     with torch.device("meta"):
         network = ExportedNetwork(program).eval()
-    with torch.no_grad(), contextlib.suppress(RuntimeError, NotImplementedError, TypeError):
-        network._run(torch.zeros(2, *program.input_shape, device="meta"), watch)
+    try:
+        with torch.no_grad():
+            network._run(torch.zeros(2, *program.input_shape, device="meta"), watch)
+    except ModelError:
+        raise
+    except Exception:  # not every operation runs without values: what fails for good fails later
+        return network
     return network
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sfp_viz.errors import ModelError
 
@@ -45,6 +46,10 @@ _REFUSED = {"from_file", "as_strided", "as_strided_", "as_strided_copy", "as_str
             "set_", "set", "set_data", "resize", "resize_", "resize_as_", "data", "requires_grad_",
             "retain_grad", "record_stream", "rename", "rename_", "sparse_resize_"}  # fmt: skip
 _TYPES = {"Tensor", "number", "int", "float", "bool", "complex", "Device", "Generator"}
+# kernels that are called by others, which check for them
+_INTERNAL = ("quantized_", "fbgemm_", "mkldnn_", "cudnn_", "miopen_", "sparse_", "fake_quantize",
+             "fused_", "to_mkldnn", "to_sparse", "segment_reduce", "lstm_mps")  # fmt: skip
+_RECURRENT = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}  # gates
 _WORDS = {"approximate", "mode", "rounding_mode", "equation", "padding", "indexing", "ord",
           "padding_mode", "interpolation_mode"}  # fmt: skip
 
@@ -78,12 +83,48 @@ def operation(target: str) -> Callable[..., Any]:
         ) from problem
     if not isinstance(found, torch._ops.OpOverload) or not _harmless(found):
         raise ModelError(_refusal(target))
+    if rest[0] in _RECURRENT:
+        return _checked_recurrent(found, _RECURRENT[rest[0]])
     return found
+
+
+def _checked_recurrent(function: Any, gates: int) -> Callable[..., Any]:
+    """A recurrent operator whose sizes are compared first: torch's own writes beyond its memory
+    where they do not fit, and leaves the check to its modules."""
+    if function._overloadname != "input":
+        raise ModelError(_refusal(f"aten.{function.__name__}"))
+
+    def recurrent(
+        sequence: Tensor, state: Any, weights: Any, biases: bool, layers: int, dropout: float,
+        train: bool, bidirectional: bool, batch_first: bool,
+    ) -> Any:  # fmt: skip
+        states = list(state) if isinstance(state, tuple | list) else [state]
+        ways, width = 1 + bidirectional, states[0].shape[-1]
+        batch = sequence.shape[0 if batch_first else 1]
+        shapes = [(layers * ways, batch, width)] * len(states)
+        wanted = []
+        for layer in range(layers):
+            ins = width * ways if layer else sequence.shape[2]
+            one = [(gates * width, ins), (gates * width, width)]
+            wanted += (one + [(gates * width,)] * (2 * biases)) * ways
+        given = [tuple(t.shape) for t in (*states, *weights)]
+        if sequence.dim() != 3 or len(states) != 1 + (gates == 4) or given != shapes + wanted:
+            raise ValueError("the sizes of a recurrent layer do not fit its input")
+        return function(sequence, state, weights, biases, layers, dropout, train, bidirectional,
+                        batch_first)  # fmt: skip
+
+    recurrent._schema = function._schema  # type: ignore[attr-defined]
+    return recurrent
 
 
 def _allowed_name(name: str, overload: str) -> bool:
     plain = re.fullmatch(r"[A-Za-z_]\w*", name) and re.fullmatch(r"[A-Za-z]\w*", overload)
-    return bool(plain) and name not in _REFUSED and (name[0] != "_" or name in _PRIVATE)
+    return (
+        bool(plain)
+        and name not in _REFUSED
+        and not name.startswith(_INTERNAL)
+        and (name[0] != "_" or name in _PRIVATE)
+    )
 
 
 def _harmless(found: Any) -> bool:

@@ -76,8 +76,9 @@ def _check_batches(network: ExportedNetwork, program: Program, name: str) -> Non
 
 
 def _fixed(program: Program, name: str, problem: str) -> str:
+    noun = "image" if program.batch == 1 else "images"
     return (
-        f"The network in {name} was exported for exactly {program.batch} images and does not run "
+        f"The network in {name} was exported for exactly {program.batch} {noun} and does not run "
         f"on other numbers of them ({problem.splitlines()[0][:200] if problem else 'no reason'}). "
         "Export it with dynamic_shapes for the batch."
     )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sfp_viz.nets.exported.program import Batch, Step, Value, values_in
+from sfp_viz.nets.exported.program import Batch, State, Step, Value, values_in
 
 _RESHAPES = ("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default")
 _EXPANDS = ("aten.expand.default",)
@@ -29,7 +29,8 @@ def with_free_sizes(
 
     Args:
         steps: In order.
-        sizes: Shapes of all values by name as exported; None for what was dynamic.
+        sizes: Shapes of all values, parameters and buffers by name as exported; None for what was
+            dynamic.
         images: The input's name.
         batch: The number of images it was exported for; None where any was allowed.
     """
@@ -55,7 +56,11 @@ def _free(step: Step, sizes: Sizes, batch: int | None, *, from_images: bool) -> 
                 return _with(step, at, [Batch(), *wanted[1:]])
         return step
     source = step.args[0] if step.args else None
-    if len(step.args) < 2 or not isinstance(source, Value) or not isinstance(step.args[1], tuple):
+    if (
+        len(step.args) < 2
+        or not isinstance(source, Value | State)
+        or not isinstance(step.args[1], tuple)
+    ):
         return step
     old, wanted = sizes.get(source.name, ()), list(step.args[1])
     if step.target in _EXPANDS:
@@ -75,10 +80,9 @@ def _expanded(old: tuple[int | None, ...], wanted: list[Any], batch: int | None)
     for i, size in enumerate(wanted):
         if isinstance(size, int) and i >= ahead and old[i - ahead] == size:
             wanted[i] = -1
-    if batch and isinstance(wanted[0], int) and wanted[0] == batch and batch > 1:
+    alone = batch == 1 and wanted[0] == -1 and len(wanted) == len(old) > 2 and old[0] == 1
+    if batch and (alone or (batch > 1 and wanted[0] == batch)):
         wanted[0] = Batch()
-    elif batch == 1 and wanted[0] == -1 and len(wanted) > 2 and old[0] == 1:
-        pass  # of one image: nothing was expanded
     return wanted
 
 

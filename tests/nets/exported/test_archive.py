@@ -115,7 +115,9 @@ def test_expressions_of_sizes_are_not_evaluated(tmp_path, monkeypatch, members):
         "torch.ops.aten.relu.default.__globals__", "torch.ops.aten.__class__.default",
         "torch.ops.aten.relu.__class__", "torch.ops.higher_order.cond", "#ext:eval", "",
         "torch.ops.aten.as_strided.default", "torch.ops.aten.set_.source_Tensor",
-        "torch.ops.prim.device.default", "torch.ops.profiler._record_function_enter.default",
+        "torch.ops.prim.device.default", "torch.ops.aten.lstm.data",
+        "torch.ops.aten.quantized_lstm.input", "torch.ops.aten.mkldnn_rnn_layer.default",
+        "torch.ops.profiler._record_function_enter.default",
     ],
 )  # fmt: skip
 def test_only_operations_on_tensors_and_numbers_may_be_named(
@@ -265,3 +267,26 @@ def test_several_inputs_and_other_dimensions_are_named(tmp_path):
     torch.export.save(program, tmp_path / "flat.pt2")
     with pytest.raises(sfp.ModelError, match="input has 2 dimensions"):
         sfp.load_model(tmp_path / "flat.pt2")
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes self.line")  # torch.export's own
+@pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])
+def test_recurrent_layers_run_where_their_sizes_fit_and_are_refused_elsewhere(tmp_path, kind):
+    class Recurrent(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 16, 3)
+            self.line = kind(16, 8, 2, batch_first=True, bidirectional=True)
+            self.fc = torch.nn.Linear(16, 5)
+
+        def forward(self, images):
+            maps = self.conv(images).relu().flatten(2).transpose(1, 2)
+            return self.fc(self.line(maps)[0][:, -1])
+
+    module = drawn(Recurrent)
+    model = sfp.load_model(write_pt2(module, tmp_path / "any.pt2"))
+    images = torch.randn(3, 3, 8, 8)
+    assert torch.allclose(model.module(images), module(images), atol=1e-5)
+    # torch's operators write beyond their memory where a state is of another number of images
+    with pytest.raises(sfp.ModelError, match="exported for exactly 1 image"):
+        sfp.load_model(write_pt2(module, tmp_path / "one.pt2", batch=1))

@@ -154,7 +154,7 @@ def test_a_network_that_holds_its_number_of_images_says_so(tmp_path):
             return self.fc(self.conv(images).relu().mean((2, 3))) * images.mean()
 
     path = write_pt2(drawn(Mixed), tmp_path / "mixed.pt2", batch=2)
-    with pytest.raises(sfp.ModelError, match=r"exported for exactly 2 images.*dynamic_shapes"):
+    with pytest.raises(sfp.ModelError, match=r"exported for exactly 2 image.*dynamic_shapes"):
         sfp.load_model(path)
 
 
