@@ -57,8 +57,11 @@ class PreprocessingCheck:
 
     @property
     def best(self) -> MeasuredPreprocessing:
-        """The one with the highest accuracy; the current one where they are equal."""
-        return max((self.current, *self.others), key=lambda entry: entry.accuracy)
+        """The one with the highest accuracy among those measured on as many images as the current
+        one; the current one where they are equal."""
+        images = self.current.measured.images
+        final = [entry for entry in self.others if entry.measured.images >= images]
+        return max((self.current, *final), key=lambda entry: entry.accuracy)
 
     @property
     def is_better(self) -> bool:

@@ -99,7 +99,7 @@ def delete(digest: str, as_json: bool) -> None:
 @click.option("--data", help="Labeled test images: a name, an .npz file or a folder.")
 @click.option("--limit", default=400, show_default=True, help="How many images to measure.")
 @click.option("--set", "chosen", metavar="NAME|MEAN/STD", help="Use this one from now on.")
-@click.option("--apply", is_flag=True, help="Use the best one from now on.")
+@click.option("--apply", is_flag=True, help="Use the best one from now on, if it is better.")
 @with_json
 def preprocessing(
     net: str, data: str | None, limit: int, chosen: str | None, apply: bool, as_json: bool
@@ -122,7 +122,8 @@ def preprocessing(
     else:
         images = load_data(data_name(model, data), "test")
         check = check_preprocessing(model, images, limit=limit)
-        values = check.best.mean, check.best.std
+        kept = check.best if check.is_better else check.current
+        values = kept.mean, kept.std
     digest = ""
     if chosen or apply:
         source = replace(model.source, known=True)

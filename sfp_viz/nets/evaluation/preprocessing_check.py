@@ -63,7 +63,7 @@ def check_preprocessing(
     for values in {current, *order[:_FINALISTS]}:
         entries[values] = measured(values, many)
     now = entries.pop(current)
-    others = sorted(entries.values(), key=lambda entry: -entry.accuracy)
+    others = sorted(entries.values(), key=lambda e: (-e.measured.images, -e.accuracy))
     return PreprocessingCheck(now, tuple(others), model.classes)
 
 
