@@ -47,6 +47,8 @@ with pytorch.container(border=True, height="stretch"):
 with program.container(border=True, height="stretch"):
     st.subheader("torch.export")
     st.markdown("A .pt2 program that runs without this package.")
+    if export.is_program(session.model):
+        st.caption("The network was opened from such a file.")
     export.conversion(source, name, kind="pt2", make=export.torch_file)
 if exported and exported.files[-1][1].endswith(".py"):
     with st.expander("Module code"):
@@ -76,6 +78,7 @@ with st.container(horizontal=True):
     source_plan = export.plan_of_run(source, runs)
     plan_files.recipe_button(network, source_plan)
     plan_files.plan_button(network, source_plan)
+st.page_link("pages/compare.py", label="Report of all runs of this network (on Compare)")
 text, commands = export.command_line(source, network, runs, name)
 st.markdown(text)
 st.code(commands, language=None, wrap_lines=True)

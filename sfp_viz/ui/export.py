@@ -26,6 +26,7 @@ from sfp_viz.text import run_labels
 from sfp_viz.text.numbers import count, difference_text, milliseconds, percent, size, span
 from sfp_viz.ui import image_field, problems, progress_line
 from sfp_viz.ui.cached import loaders, planned, pruned
+from sfp_viz.ui.network import report
 from sfp_viz.ui.progress_line import Progress
 
 _OPTIONS = (
@@ -148,6 +149,15 @@ def facts(source: Source, runs: Sequence[Summary]) -> str:
         f"{count(plan.after.macs)} MACs and {count(plan.after.params)} params, computed. Not "
         "fine-tuned: its accuracy is the one-shot accuracy on the Check page."
     )
+
+
+def is_program(key: str) -> bool:
+    """Whether a network was opened from a .pt2 file; loads no torch.
+
+    Args:
+        key: Name of a sample, or digest of a stored network.
+    """
+    return report.header_of(key).get("architecture") == "exported"
 
 
 def network_of(source: Source) -> Any:
@@ -323,11 +333,11 @@ def int8(source: Source, network: Network, name: str) -> None:
                 _int8_file(source, data, progress)
         converted.add((source, kind))
     with problems.catch(), place.container(), progress_line.reporter() as progress:
-        content, report = _int8_file(source, data, progress)
+        content, figures = _int8_file(source, data, progress)
         _downloads(
-            Exported((("Download", f"{name}.int8.onnx", content),), report.difference), "int8"
+            Exported((("Download", f"{name}.int8.onnx", content),), figures.difference), "int8"
         )
-        _int8_figures(report)
+        _int8_figures(figures)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -335,6 +345,7 @@ def _int8_file(source: Source, data: str, _progress: Progress) -> tuple[bytes, A
     """The int8 file and its Int8Report."""
     from sfp_viz.nets.export.onnx_int8 import export_onnx_int8
 
+    _progress("Preparing the network")
     model = network_of(source)
     train, test = (pruned.data_or_none(data, split) for split in ("train", "test"))
     if train is None:
@@ -344,23 +355,32 @@ def _int8_file(source: Source, data: str, _progress: Progress) -> tuple[bytes, A
     )
 
 
-def _int8_figures(report: Any) -> None:
-    whole, small = report.measured
-    rows = []
-    for name, measured, total in zip(
-        ("float32", "int8"), report.measured, report.bytes, strict=True
-    ):
-        low, high = measured.latency_iqr_ms or (0.0, 0.0)
-        time = f"{milliseconds(measured.latency_ms)} ({milliseconds(low)}–{milliseconds(high)})"
-        row = {"ONNX": name, "Size": size(total), "Latency (quartiles)": time}
-        if measured.accuracy is not None:
-            row["Accuracy"] = f"{percent(measured.accuracy)} ({span(measured.interval)})"
-        rows.append(row)
+def _int8_figures(figures: Any) -> None:
+    """Both files side by side, and a warning where quantization clearly costs accuracy."""
+    whole, small = figures.measured
+    columns = {
+        name: {
+            "Size": size(total),
+            "Accuracy": "" if measured.accuracy is None else percent(measured.accuracy),
+            "95 % interval": span(measured.interval),
+            "Latency": milliseconds(measured.latency_ms),
+            "Quartiles": " to ".join(map(milliseconds, measured.latency_iqr_ms or ())),
+        }
+        for name, measured, total in zip(
+            ("float32", "int8"), figures.measured, figures.bytes, strict=True
+        )
+    }
+    rows = [
+        {"Measured": row, **{name: values[row] for name, values in columns.items()}}
+        for row, value in columns["int8"].items()
+        if value
+    ]
     st.dataframe(rows, hide_index=True)
     images = f" on {small.images:,} images of {small.data}" if small.images else ""
+    threads = f"{small.threads} thread{'s' if small.threads > 1 else ''}"
     st.caption(problems.plain(
-        f"Measured in onnxruntime{images}; latency of one image, {small.threads} threads. "
-        f"{report.calibration:,} training images set the ranges."
+        f"In onnxruntime{images}; latency of one image on this machine, {threads}. "
+        f"{figures.calibration:,} training images set the ranges."
     ))  # fmt: skip
     if small.interval and whole.interval and small.interval[1] < whole.interval[0]:
         st.warning("The int8 file is less accurate than the float32 one: the intervals do not "

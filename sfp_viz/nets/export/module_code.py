@@ -26,25 +26,32 @@ from torch import nn
 """
 
 _LOADING = '''
-def load_network({arguments}):
-    """The pruned network in evaluation mode, with the weights of a .pt or .safetensors file."""
+def load_network(path, network{default}):
+    """The pruned network in evaluation mode, with the weights of a .pt or .safetensors file.
+    ``network`` is your own uncut one, whose layers have the names of the file{otherwise}."""
     if str(path).endswith(".safetensors"):
         from safetensors.torch import load_file
 
         state = load_file(path)
     else:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    {network}
-    resize(network, state)
+    names = NAMES{build}
+    resize(network, state, names)
     entries = type(network.state_dict())(state)
     entries._metadata = network.state_dict()._metadata
     network.load_state_dict(entries, strict=True)
     return network.eval()
 
 
-def resize(network, state):
+def renamed(name, names):
+    """The entry with another name of its layer."""
+    layer, _, leaf = name.rpartition(".")
+    return ".".join(filter(None, (names.get(layer, layer), leaf)))
+
+
+def resize(network, state, names):
     """Give the layers of an uncut network the sizes of a pruned state_dict."""
-    for name in ADDED_BIASES:
+    for name in (renamed(bias, names) for bias in ADDED_BIASES):
         layer = network.get_submodule(name.rpartition(".")[0])
         if layer.bias is None:
             layer.bias = nn.Parameter(torch.zeros(len(state[name])))
@@ -56,16 +63,21 @@ def resize(network, state):
             setattr(layer, leaf, nn.Parameter(resized) if is_learned else resized)
     for name, sizes in LAYERS.items():
         for size, value in sizes.items():
-            setattr(network.get_submodule(name), size, value)
+            setattr(network.get_submodule(names.get(name, name)), size, value)
 '''
+_BUILD = """
+    if network is None:
+        network, names = build(), {}
+        layers = {layer: name for name, layer in NAMES.items()}
+        state = {renamed(name, layers): tensor for name, tensor in state.items()}"""
 
 
 def module_code(model: Model, *, stem: str = "network") -> str:
     """A Python file with ``build()``, the uncut architecture, and ``load_network(path)``, the
     pruned network. It imports torch, and torchvision or timm where the architecture is theirs.
 
-    Of a network built by the caller's own code, ``load_network(path, network)`` takes the uncut
-    network.
+    ``load_network(path, network)`` loads the weights into the caller's own uncut network; of one
+    built by the caller's code there is no ``build()``.
 
     Args:
         model: The network; layers that leave stripes out are written as plain ones.
@@ -94,6 +106,10 @@ def module_code(model: Model, *, stem: str = "network") -> str:
         "}",
         "# Biases that the uncut architecture does not have.",
         f"ADDED_BIASES = {list(model.added_biases)!r}",
+        "# Names of layers in the file, where they are not those of build().",
+        "NAMES = {",
+        *(f"    {name!r}: {layer!r}," for name, layer in names_in_file(model).items()),
+        "}",
         "",
     ]
     if classes:
@@ -102,9 +118,27 @@ def module_code(model: Model, *, stem: str = "network") -> str:
         lines += ["", "def build():", '    """The uncut network with random weights."""']
         lines += [f"    return {call}", ""]
     return "\n".join(lines) + _LOADING.format(
-        arguments="path, network" if own else "path",
-        network="network = network.cpu()" if own else "network = build()",
+        default="" if own else "=None",
+        otherwise="" if own else "; None builds one",
+        build="" if own else _BUILD,
     )
+
+
+def names_in_file(model: Model) -> dict[str, str]:
+    """Names that layers had in the state_dict that the network was opened from, by their names
+    here; empty where they are the same, or where more than the layers' names differs.
+
+    Args:
+        model: The network.
+    """
+    names: dict[str, str] = {}
+    for old, new in model.source.keys:
+        (layer, _, leaf), (module, _, own_leaf) = old.rpartition("."), new.rpartition(".")
+        if leaf != own_leaf or names.setdefault(module, layer) != layer:
+            return {}
+    others = {name for name, _ in model.module.named_modules()} - names.keys()
+    is_one_to_one = len(set(names.values())) == len(names) and not others & set(names.values())
+    return {name: layer for name, layer in names.items() if name != layer} if is_one_to_one else {}
 
 
 def _architecture(model: Model) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import torch
 
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_bytes, write_text
-from sfp_viz.nets.export.module_code import module_code
+from sfp_viz.nets.export.module_code import module_code, names_in_file
 from sfp_viz.nets.io.parity import check_parity
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.stripes.striped_model import dense_twin
@@ -25,7 +26,8 @@ _PICKLED = (".pt", ".pth", ".bin")
 def export_state_dict(model: Model, path: str | Path, code: str | Path | None = None) -> float:
     """Write the plain state_dict of ``model``, and the Python file that builds its network.
 
-    Layers that leave stripes out are written as plain ones, with zeros.
+    Entries have the names of the file that the network was opened from. Layers that leave stripes
+    out are written as plain ones, with zeros.
 
     Args:
         model: The network.
@@ -68,19 +70,27 @@ def state_dict_bytes(model: Model, kind: Kind) -> bytes:
         model: The network; layers that leave stripes out are written as plain ones.
         kind: The format.
     """
-    state = dense_twin(model).module.state_dict()
+    state, names = dense_twin(model).module.state_dict(), names_in_file(model)
     tensors = OrderedDict(
-        (name, tensor.detach().cpu().clone(memory_format=torch.contiguous_format))
+        (_renamed(name, names), tensor.detach().cpu().clone(memory_format=torch.contiguous_format))
         for name, tensor in state.items()
     )
     if kind == "safetensors":
         from safetensors.torch import save
 
         return save(tensors, metadata={"format": "pt"})
-    tensors._metadata = getattr(state, "_metadata", {})  # type: ignore[attr-defined]
+    metadata = getattr(state, "_metadata", {})
+    tensors._metadata = {  # type: ignore[attr-defined]
+        names.get(layer, layer): version for layer, version in metadata.items()
+    }
     file = io.BytesIO()
     torch.save(tensors, file)
     return file.getvalue()
+
+
+def _renamed(entry: str, names: Mapping[str, str]) -> str:
+    layer, _, leaf = entry.rpartition(".")
+    return ".".join(filter(None, (names.get(layer, layer), leaf)))
 
 
 def check_module_code(model: Model, code: str, content: bytes, kind: Kind) -> float:

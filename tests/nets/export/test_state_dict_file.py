@@ -15,7 +15,7 @@ from sfp_viz.errors import ModelError
 from sfp_viz.nets.export.module_code import module_code
 from sfp_viz.nets.export.state_dict_file import check_module_code, export_state_dict
 from sfp_viz.nets.io.load import load_model
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, Source
 from sfp_viz.nets.zoo.build import build
 from tests.tiny import Depthwise, randomize
 
@@ -162,3 +162,41 @@ def test_a_strange_name_stays_text(tmp_path):
     odd = model.with_module(model.module, name='x"""\nimport os\n"""{}')
     export_state_dict(odd, tmp_path / "a.pt", tmp_path / "network.py")
     assert "\nimport os" not in (tmp_path / "network.py").read_text()
+
+
+class Theirs(torch.nn.Module):
+    """A small CNN under its author's names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.body = nn.ModuleDict(
+            {"a": nn.Conv2d(3, 32, 3, padding=1), "b": nn.Conv2d(32, 24, 3, padding=1)}
+        )
+        self.head = nn.Linear(24 * 16, 10)
+
+    def forward(self, images):
+        maps = torch.nn.functional.max_pool2d(self.body["a"](images).relu(), 2)
+        return self.head(self.body["b"](maps).relu().flatten(1))
+
+
+def test_entries_have_the_names_of_the_file_that_was_opened(tmp_path):
+    theirs = randomize(Theirs())
+    layers = ("conv 32 3 1 relu pool", "conv 24 3 1 relu", "linear 10")
+    module = build("plain_network", {"layers": layers, "pixels": 16})
+    entries = dict(zip(theirs.state_dict(), module.state_dict(), strict=True))
+    module.load_state_dict({new: theirs.state_dict()[old] for old, new in entries.items()})
+    whole = Model(module, name="net", input_shape=(3, 8, 8), architecture="plain_network",
+                  arguments={"layers": layers, "pixels": 16},
+                  source=Source(keys=tuple(entries.items())))  # fmt: skip
+    model = pruned(whole)
+    for file in ("net.pt", "net.safetensors"):
+        assert export_state_dict(model, tmp_path / file, tmp_path / "network.py") <= 1e-6
+        assert difference_elsewhere(model, tmp_path, file) <= 1e-6
+    assert set(torch.load(tmp_path / "net.pt", weights_only=True)) == set(theirs.state_dict())
+    namespace = {}
+    exec((tmp_path / "network.py").read_text(), namespace)
+    images = torch.randn(3, 3, 8, 8)
+    network = namespace["load_network"](tmp_path / "net.pt", Theirs())
+    assert isinstance(network, Theirs)
+    assert torch.allclose(network(images), model.module.eval()(images), atol=1e-6)
