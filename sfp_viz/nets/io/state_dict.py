@@ -7,7 +7,7 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,42 @@ def _tensors(content: Any, name: str) -> dict[str, Tensor]:
         raise ModelError(
             f"The weights in {name} have more than {MOST_VALUES:,} values. Use a smaller network."
         )
-    return state
+    return _plain_weights(state)
+
+
+def _plain_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as layers use them, where torch keeps them in parts: masked by its pruning
+    ('weight_orig', 'weight_mask'), or as length and direction (weight_norm)."""
+    plain: dict[str, Tensor] = {}
+    joined: set[str] = set()
+    for key, tensor in state.items():
+        plain[key] = tensor
+        for (first, second), join in _PAIRS.items():
+            name = key.removesuffix(first)
+            other = state.get(f"{name}{second}")
+            if name == key or other is None or not 1 < tensor.ndim == other.ndim:
+                continue
+            if tensor.shape != other.shape and tensor.numel() != len(other):
+                continue
+            del plain[key]
+            joined.add(f"{name}{second}")
+            plain[f"{name}.weight" if first.startswith(".") else name] = join(tensor, other)
+            break
+    return {key: tensor for key, tensor in plain.items() if key not in joined}
+
+
+def _directed(length: Tensor, direction: Tensor) -> Tensor:
+    """Rows of ``direction`` with the ``length`` of each (Salimans & Kingma 2016, equation 2)."""
+    rows = direction.float().flatten(1)
+    scale = length.float().flatten() / rows.norm(dim=1)
+    return (rows * scale[:, None]).view(direction.shape)
+
+
+_PAIRS: Mapping[tuple[str, str], Callable[[Tensor, Tensor], Tensor]] = {
+    ("_orig", "_mask"): lambda whole, mask: whole * mask,
+    ("_g", "_v"): _directed,
+    (".parametrizations.weight.original0", ".parametrizations.weight.original1"): _directed,
+}
 
 
 def _state_in(content: Any, depth: int = 0) -> dict[str, Tensor]:

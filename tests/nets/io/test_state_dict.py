@@ -2,12 +2,14 @@
 
 import argparse
 import collections
+import copy
 import warnings
 from datetime import datetime
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.prune
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
@@ -445,6 +447,20 @@ def test_safetensors_open_under_any_ending(tmp_path):
 def test_safetensors_whose_entries_are_in_the_order_of_the_alphabet_open(tmp_path, module):
     save_file(trained(module).state_dict(), tmp_path / "a.safetensors")
     same_outputs(module, load_model(tmp_path / "a.safetensors"))
+
+
+def test_weights_that_torch_keeps_in_parts_are_joined(tmp_path):
+    module = trained(PersonsResNet(WORDS["downsample"]))
+    masked = copy.deepcopy(module)
+    for layer in masked.modules():
+        if isinstance(layer, nn.Conv2d):
+            torch.nn.utils.prune.l1_unstructured(layer, "weight", 0.5)
+    assert any(name.endswith("weight_mask") for name in masked.state_dict())
+    same_outputs(masked, opened(masked.state_dict(), tmp_path / "a.pth"))
+    directed = copy.deepcopy(module)
+    torch.nn.utils.parametrizations.weight_norm(directed.fc)
+    torch.nn.utils.parametrizations.weight_norm(directed.conv_1_3x3)
+    same_outputs(module, opened(directed.state_dict(), tmp_path / "b.pth"))
 
 
 FILES = {
