@@ -449,8 +449,10 @@ class _Dispatch(TorchDispatchMode):
             last = args[2] if len(args) > 2 else 0
             axis = (axis if name == "unbind" else last) % len(shape)
             sizes: Any = args[1] if len(args) > 1 else 1
-            uneven = len(set(sizes)) > 1 if isinstance(sizes, list | tuple) else None
-            uneven = bool(shape[axis] % sizes) if uneven is None else uneven
+            if isinstance(sizes, list | tuple):
+                uneven = len(set(sizes)) > 1
+            else:
+                uneven = bool(shape[axis] % sizes)
             if axis in axes and (name == "unbind" or uneven):
                 return self._cause(name)
         return None
