@@ -64,7 +64,11 @@ def foreign_code(failure: str, advice: str = "") -> Iterator[None]:
 
 
 def copy_module(
-    module: nn.Module, *, device: str | None = None, dtype: torch.dtype | None = None
+    module: nn.Module,
+    *,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    instead: Mapping[nn.Module, nn.Module] | None = None,
 ) -> nn.Module:
     """A deep copy, also where a layer holds a tensor that it computes (the older weight_norm).
 
@@ -72,25 +76,38 @@ def copy_module(
         module: The network; it is not changed.
         device: Where the copy goes; 'meta' copies shapes without values. None leaves it.
         dtype: The type of its floating-point values; None leaves it.
+        instead: Layers that are not copied, with what takes their place.
 
     Raises:
         ModelError: It cannot be copied; says why.
     """
-    memo: dict[int, Any] = {}
+    memo: dict[int, Any] = {id(layer): other for layer, other in (instead or {}).items()}
     for layer in module.modules():
         for value in vars(layer).values():
             if isinstance(value, Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
-    if device == "meta":
-        for tensor in (*module.parameters(), *module.buffers()):
-            kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
-            empty: Any = torch.empty_like(tensor, device="meta", dtype=kind)
-            if isinstance(tensor, nn.Parameter):
-                empty = nn.Parameter(empty, requires_grad=kind.is_floating_point)
-            memo[id(tensor)] = empty
+    whole = [layer for layer in module.modules() if layer not in (instead or {})]
+    for tensor in (t for layer in whole for t in (*layer._parameters.values(),
+                                                  *layer._buffers.values())):  # fmt: skip
+        if tensor is None or not (device == "meta" or (dtype and _is_plain(tensor))):
+            continue
+        kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
+        value: Any = (
+            torch.empty_like(tensor, device="meta", dtype=kind)
+            if device == "meta"
+            else tensor.detach().to(device, kind, copy=True)  # at once, so that one copy is held
+        )
+        if isinstance(tensor, nn.Parameter):
+            learns = kind.is_floating_point if device == "meta" else tensor.requires_grad
+            value = nn.Parameter(value, requires_grad=learns)
+        memo.setdefault(id(tensor), value)
     with foreign_code(f"The module {type(module).__name__} cannot be copied"):
         copied = copy.deepcopy(module, memo)
         return copied if device == "meta" else copied.to(device=device, dtype=dtype)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return type(tensor) in (Tensor, nn.Parameter) and tensor.is_leaf and tensor.grad is None
 
 
 class DryRun(TorchFunctionMode):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sfp_viz.core.network import Cause
+from sfp_viz.nets.tracing.factored_linear import FactoredLinear
 
 _DIVISORS = ("var", "std")  # buffers that are divided by, so they are never set to 0
 
@@ -103,12 +104,14 @@ def _ignore_inputs(layer: Any, channels: np.ndarray) -> None:
     if getattr(layer, "transposed", False):
         _zero(weight, 0, channels)
         return
+    if isinstance(layer, FactoredLinear):
+        _zero(layer.inputs, 1, channels)
+        return
     blocks = getattr(layer, "groups", 1)
     each = weight.shape[1]
     with torch.no_grad():
         table = weight.unflatten(0, (blocks, -1))  # [conv_groups, outputs, inputs of each, ...]
-        for channel in channels.tolist():
-            table[channel // each, :, channel % each] = 0
+        table[channels // each, :, channels % each] = 0
 
 
 def remove_entries(module: nn.Module, name: str, axis: int, channels: Collection[int]) -> None:

@@ -12,6 +12,7 @@ from sfp_viz.core.network import Along
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice, module_or_parameter
 from sfp_viz.nets.tracing.execution import BATCH_NORMS, CONVOLUTIONS
 
+_ROWS = 32  # of a linear layer that are in float64 at a time
 _NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -66,7 +67,10 @@ def _squares_by_channel(module: nn.Module, span: ChannelSlice) -> np.ndarray | N
     weight = getattr(layer, "weight", None)
     if weight is None or not isinstance(layer, (*_NORMS, *CONVOLUTIONS, nn.Linear)):
         return None
-    if span.side == "in":
+    if span.side == "in" and isinstance(layer, nn.Linear):  # some at a time: they may be large
+        parts = weight.detach().split(_ROWS)
+        squares = sum(part.double().square().sum(0) for part in parts)
+    elif span.side == "in":
         squares = input_slices(layer).square().sum(1)
     else:
         is_transposed = getattr(layer, "transposed", False) and span.side == "out"

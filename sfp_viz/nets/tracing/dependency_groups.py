@@ -31,6 +31,7 @@ from sfp_viz.nets.tracing.channel_groups import (
 )
 from sfp_viz.nets.tracing.constraints import is_depthwise, shared_parameters, single_unit
 from sfp_viz.nets.tracing.execution import Execution, layers_of
+from sfp_viz.nets.tracing.factored_linear import FactoredLinear
 from sfp_viz.nets.tracing.propagation import NORMS, ChannelFlow, TensorIds, follow
 
 _CUT_BY_TORCH_PRUNING = (
@@ -246,6 +247,10 @@ def cut(
         layer = module_or_parameter(module, name)
         if isinstance(layer, torch.Tensor):
             remove_entries(module, name, axis, channels)
+            continue
+        if isinstance(layer, FactoredLinear) and side == "in":
+            remove_entries(layer, "inputs", 1, channels)
+            layer.in_features -= len(channels)
             continue
         multiplies = is_depthwise(layer) and layer.in_channels != layer.out_channels
         if multiplies or not isinstance(layer, _CUT_BY_TORCH_PRUNING):

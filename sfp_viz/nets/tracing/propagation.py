@@ -408,8 +408,6 @@ class _Dispatch(TorchDispatchMode):
         tensor, name = args[0], func._schema.name.split("::")[-1]
         labels = self.labels(tensor)
         moved: list[list[np.ndarray]] = [[] for _ in outs]
-        if name == "constant_pad_nd":
-            args = (*args[:2], -1)
         if name == "view" and not isinstance(args[1], list | tuple):  # as another type of number
             self.block(tensor, self._cause(name))
             return
@@ -423,6 +421,13 @@ class _Dispatch(TorchDispatchMode):
             kwargs = {k: v for k, v in kwargs.items() if k in ("dim", "start", "end", "step")}
             if name in ("clone", "detach", "detach_", "alias", "contiguous", "lift_fresh"):
                 results: list[Tensor] = [whole]
+            elif name == "constant_pad_nd":
+                axes = _varying(family)  # beside maps there is no other channel, however padded
+                pads = [
+                    size if tensor.ndim - 1 - index // 2 in axes else 0
+                    for index, size in enumerate(args[1])
+                ]
+                results = [func(torch.from_numpy(np.ascontiguousarray(family)), pads, -1)]
             elif name in ("view", "_unsafe_view", "_reshape_alias"):
                 results = [whole.reshape(args[1])]
             else:
@@ -661,10 +666,12 @@ class _Dispatch(TorchDispatchMode):
         ins = self.labels(tensor)
         kernel = self.labels(weight)
         by_axis = {axis: f for f in kernel.families for axis in _varying(f) if axis < 2}
-        if weight.shape[0] == 1 or weight.shape[1] == 1:
-            for family, axis in zip(kernel.families, (0, 1), strict=False):
-                if not _varying(family) and weight.shape[axis] == 1:
-                    by_axis.setdefault(axis, family)
+        for family, axis in zip(kernel.families, (0, 1), strict=False):
+            if not _varying(family) and weight.shape[axis] == 1:
+                by_axis.setdefault(axis, family)
+        for axis in (0, 1):
+            if weight.shape[axis] == 1:  # of a weight that is no convolution's: it has no ids there
+                by_axis.setdefault(axis, np.full(1, -1))
         wide = any(len(_varying(family)) > 1 for family in kernel.families)
         if transposed and groups > 1:
             cause = Cause("transposed_conv_groups", place=self.tracer.place, conv_groups=groups)

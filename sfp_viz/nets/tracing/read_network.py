@@ -53,9 +53,8 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     free = [group for group in groups if not group.problem]
     terms = cost_terms(model.module, execution, free)
     say(f"Pruning all {len(free)} prunable groups of a copy as a test")
-    wrong = failing_groups(
-        model.module, model.input_shape, free, terms, trained, _trained_alone(execution, trained)
-    )
+    alone = _trained_alone(execution, trained)
+    wrong = failing_groups(model.module, model.input_shape, free, terms, trained, alone, execution)
     if wrong:
         groups = [replace(g, problem=g.problem or wrong.get(g.name)) for g in groups]
         free = [group for group in free if group.name not in wrong]

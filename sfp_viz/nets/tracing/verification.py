@@ -29,12 +29,19 @@ from sfp_viz.nets.forward import (
 )
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, silence
 from sfp_viz.nets.tracing.dependency_groups import cut
-from sfp_viz.nets.tracing.execution import BATCH_NORMS, Execution, execute
+from sfp_viz.nets.tracing.execution import (
+    BATCH_NORMS,
+    Execution,
+    execute,
+    execute_in_training,
+)
+from sfp_viz.nets.tracing.factored_linear import stand_ins
 
 _TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-4}  # of the output's scale; a wrong cut is
 # off by 1e-3 and more
 _TIPPED = 0.01  # share of whole numbers that may differ by rounding
 _SHARE = 3  # every third unit is cut
+_ENOUGH = 64  # pixels of a side, where a network runs on so few; reductions by 32 leave windows
 
 
 def failing_groups(
@@ -44,6 +51,7 @@ def failing_groups(
     terms: Sequence[CostTerm],
     trained: Execution | None = None,
     trained_alone: Sequence[str] = (),
+    execution: Execution | None = None,
 ) -> dict[str, Cause]:
     """The groups that cannot be cut correctly, with the reason: the cut network does not run,
     in evaluation or in training, or its values, MACs or params would be wrong.
@@ -59,13 +67,14 @@ def failing_groups(
         terms: What they should cost.
         trained: What runs in training; None where it does not run in training on images alone.
         trained_alone: The layers that run in training and not in evaluation.
+        execution: What runs in evaluation; with it large images and layers get smaller stand-ins.
     """
     if not groups:
         return {}
     whole = tuple(FilterGroup(g.name, g.layers, g.size, repeats=g.repeats) for g in groups)
     network = Network("trial", "", input_shape, (), whole, tuple(terms))
     try:
-        trial = _Trial.of(module, network, trained, trained_alone)
+        trial = _Trial.of(module, network, trained, trained_alone, execution)
     except Exception as problem:  # foreign code may raise anything
         return {group.name: Cause("untried", text=first_line(problem)) for group in groups}
     right: list[ChannelGroup] = []
@@ -111,11 +120,14 @@ def with_random_weights(
 
 
 def _redrawn(
-    module: nn.Module, input_shape: tuple[int, int, int], dtype: torch.dtype
+    module: nn.Module,
+    input_shape: tuple[int, int, int],
+    dtype: torch.dtype,
+    instead: Mapping[nn.Module, nn.Module] | None = None,
 ) -> tuple[nn.Module, list[Tensor]]:
     """``with_random_weights``, and what it gives for the images of its statistics; whatever it
     raises for a single one is raised."""
-    copied = copy_module(module, device="cpu", dtype=dtype).eval()
+    copied = copy_module(module, device="cpu", dtype=dtype, instead=instead).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in copied.parameters():
@@ -180,24 +192,53 @@ def _gap(output: Tensor, other: Tensor) -> float:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A network with random weights, and what its cuts should cost."""
+    """A network with random weights, and what its cuts should cost.
+
+    Attributes:
+        module: Its copy with random weights.
+        network: What its cuts should cost.
+        trained: What runs in training.
+        trained_alone: The layers that run in training alone.
+        shape: Channels, height and width of the images that it is tried on.
+        dtype: The type that it is tried in.
+        whole: The network itself, to count costs on 'meta'; None where ``module`` is counted.
+    """
 
     module: nn.Module
     network: Network
     trained: Execution | None
     trained_alone: Sequence[str]
-    tolerance: float
+    shape: tuple[int, int, int]
+    dtype: torch.dtype
+    whole: nn.Module | None = None
 
     @staticmethod
     def of(
-        module: nn.Module, network: Network, trained: Execution | None, trained_alone: Sequence[str]
+        module: nn.Module,
+        network: Network,
+        trained: Execution | None,
+        trained_alone: Sequence[str],
+        execution: Execution | None,
     ) -> _Trial:
-        """The trial in float64, or in float32 for a network that does not run in float64.
+        """The trial in float64, or in float32 for a network that does not run in float64. Where the
+        network runs on 'meta', images are smaller and large linear layers have stand-ins.
 
         Raises:
             Exception: What the network raises in both.
         """
         shape, dtype = network.input_shape, torch.float64
+        if execution is not None and execution.device == "meta":
+            with contextlib.suppress(Exception):  # foreign code may raise anything
+                small = _smaller(module, shape, execution, trained)
+                lean, _ = _redrawn(module, small, torch.float32, stand_ins(module))
+                trial = _Trial(lean, network, trained, trained_alone, small, dtype, module)
+                with torch.no_grad():
+                    outputs = trial._outputs(lean.to(dtype))
+                for parameter in lean.parameters():  # short numbers, which take little memory
+                    kind = torch.bfloat16 if parameter.ndim > 1 else torch.float32
+                    parameter.data = parameter.data.to(kind)
+                if all(bool(tensor.isfinite().all()) for tensor in outputs):
+                    return trial
         try:
             redrawn, outputs = _redrawn(module, shape, dtype)
         except Exception:  # foreign code may raise anything
@@ -205,7 +246,11 @@ class _Trial:
             redrawn, outputs = _redrawn(module, shape, dtype)
         if not all(bool(tensor.isfinite().all()) for tensor in outputs):
             redrawn = copy_module(module, device="cpu", dtype=dtype).eval()  # as it was trained
-        return _Trial(redrawn, network, trained, trained_alone, _TOLERANCES[dtype])
+        return _Trial(redrawn, network, trained, trained_alone, shape, dtype)
+
+    @property
+    def tolerance(self) -> float:
+        return _TOLERANCES[self.dtype]
 
     def fault(self, groups: Sequence[ChannelGroup], *, explained: bool) -> Cause | None:
         """Why a cut of every third unit of ``groups`` is wrong; None where it has the right values
@@ -221,7 +266,7 @@ class _Trial:
             ).tolist()
             for group in groups
         }
-        module = copy_module(self.module)
+        module = copy_module(self.module, dtype=self.dtype)
         silence(module, groups, removed, readers=True)
         with torch.no_grad():
             silent = self._outputs(module)
@@ -239,6 +284,9 @@ class _Trial:
                 return Cause("trial_raises", place="".join(path[-1:]), text=first_line(problem))
             if fault := self._training_fault(module, silent_in_training, explained):
                 return fault
+            if self.whole is not None:
+                module = copy_module(self.whole, device="meta")
+                cut(module, groups, removed)
         kept = {group.name: group.size - len(removed[group.name]) for group in groups}
         return self._cost_fault(module, kept)
 
@@ -260,12 +308,11 @@ class _Trial:
         return Cause("training_alone", place="".join(self.trained_alone[:1]))
 
     def _outputs(self, module: nn.Module) -> list[Tensor]:
-        return _passed(module, noise(self.network.input_shape, 1, dtype=floating_dtype(module)))
+        return _passed(module, noise(self.shape, 1, dtype=floating_dtype(module)))
 
     def _training_outputs(self, module: nn.Module, device: str) -> list[Tensor]:
         copied = copy_module(module, device=device).train()
-        dtype, shape = floating_dtype(copied), self.network.input_shape
-        return _passed(copied, noise(shape, 2, dtype=dtype, device=device))
+        return _passed(copied, noise(self.shape, 2, dtype=floating_dtype(copied), device=device))
 
     def _cost_fault(self, module: nn.Module, kept: Mapping[str, int]) -> Cause | None:
         """Where the cost terms do not give the MACs and params that the cut module really has."""
@@ -292,6 +339,26 @@ class _Trial:
         for path, parameter in paths.items():
             held[path.rpartition(".")[0]] += parameter.numel()
         return next((name for name in held if held[name] != counted[name]), "")
+
+
+def _smaller(
+    module: nn.Module,
+    shape: tuple[int, int, int],
+    execution: Execution,
+    trained: Execution | None,
+) -> tuple[int, int, int]:
+    """A smaller shape of images on which all the same layers run; ``shape`` where none is known."""
+    channels, *sides = shape
+    if min(sides) <= _ENOUGH:
+        return shape
+    height, width = (max(_ENOUGH, round(s * _ENOUGH / min(sides) / 32) * 32) for s in sides)
+    small = channels, height, width
+    with contextlib.suppress(Exception):  # foreign code may raise anything
+        runs = execute(module, small)
+        runs_in_training = trained is None or execute_in_training(module, small) is not None
+        if (runs.calls.keys(), runs.device) == (execution.calls.keys(), "meta"):
+            return small if runs_in_training else shape
+    return shape
 
 
 def _passed(module: nn.Module, images: Tensor) -> list[Tensor]:

@@ -123,6 +123,7 @@ FOLLOWED = {  # what lies between the first two convolutions, channels behind it
         nn.Sequential(Step(lambda maps: maps.permute(0, 2, 3, 1)), nn.Linear(24, 24),
                       Step(lambda maps: maps.permute(0, 3, 1, 2))), 24, 24,
     ),
+    "padded maps": (Step(lambda maps: F.pad(maps, (1, 2, 0, 1))), 24, 24),
     "prelu": (nn.PReLU(24), 24, 24),
     "mean of the image": (
         Step(lambda maps: torch.cat([maps, maps.mean((2, 3), keepdim=True).expand_as(maps)], 1)),
