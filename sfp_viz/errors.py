@@ -46,3 +46,7 @@ class SurgeryError(SfpError):
 
 class RunError(SfpError):
     """A run folder, or the worker in it, is not as it should be."""
+
+
+class RoundingWarning(UserWarning):
+    """A plan keeps a number of filters that is no multiple of the recipe's rounding."""

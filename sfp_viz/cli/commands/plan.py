@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from sfp_viz.cli.options.arguments import find_network
+from sfp_viz.cli.options.arguments import find_digest, find_network
 from sfp_viz.cli.options.edits import EditOptions, edit_options
 from sfp_viz.cli.options.recipe import WorkspaceEvidence, recipe_options, workspace_evidence
 from sfp_viz.cli.output.text import fact_list, print_result, table, with_json
@@ -24,11 +25,12 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.plan.validation import kept_units
 from sfp_viz.core.redundancy.dead_filters import DeadFilters, dead_filters
-from sfp_viz.errors import PlanError
+from sfp_viz.errors import ModelError, PlanError
 from sfp_viz.files import write_text
 from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
 from sfp_viz.text.groups import tied_note
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size
+from sfp_viz.text.plan.widths import unrounded_sentence
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -107,7 +109,7 @@ def _group_dicts(
 
 _BY_WEIGHTS = (
     "This plan uses the weights alone. A plan that also uses images usually keeps far more "
-    "accuracy: 'sfp-viz observe', then --recipe default."
+    "accuracy: 'sfp-viz observe NET', then --recipe default."
 )
 
 
@@ -136,6 +138,7 @@ def plan(
     The recipe uses the newest finished 'observe', 'sensitivity' and 'latency' of NET in the
     workspace.
     """
+    from sfp_viz.core.allocation.rounding import unrounded
     from sfp_viz.core.plan.interchange import pruning_ratio_dict
     from sfp_viz.core.plan.plan import plan_to_json
 
@@ -163,8 +166,12 @@ def plan(
         text += f"\n\n{_BY_WEIGHTS}"
     if tied := tied_note(network, recipe):
         text += f"\n\n{tied}"
+    problem = Problem(network, Request(new_plan.recipe, edits), available.evidence)
+    if off := unrounded(problem, kept):
+        text += f"\n\n{unrounded_sentence(off)}"
+    value["unrounded"] = [*off.by_target, *off.by_hand] if off else []
     if output is not None:
-        text += f"\n\nWritten to {output}. Next: sfp-viz prune {output} -o slim.safetensors"
+        text += f"\n\nWritten to {output}. Next: {_prune_command(net, network, output)}"
     print_result(value, text, as_json=as_json)
 
 
@@ -180,6 +187,16 @@ def _made(problem: Problem, points: float | None) -> Plan:
         recipe = losing_at_most(problem, points)
         problem = replace(problem, request=Request(recipe, problem.edits))
     return make_plan_for(problem)
+
+
+def _prune_command(net: str, network: Network, output: Path) -> str:
+    """The command that prunes by the written plan, as it can be typed here."""
+    place: list[str] = []
+    try:
+        find_digest(network.digest)
+    except ModelError:  # a file, or a network by name
+        place = ["--model", net]
+    return shlex.join(["sfp-viz", "prune", str(output), *place, "-o", "slim.safetensors"])
 
 
 def _given(option: str) -> bool:

@@ -29,7 +29,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.argument("plan_file", type=_FILE)
 @click.option(
-    "--model", "net", metavar="NET", help="The network, if it is neither a sample nor imported."
+    "--model",
+    "net",
+    metavar="NET",
+    help="The network, if it is neither a sample, nor imported, nor a file beside the plan.",
 )
 @click.option("--data", help="Images for BatchNorm, compensation and the test.")
 @click.option("--no-measure", is_flag=True, help="Do not measure accuracy.")
@@ -49,7 +52,7 @@ def prune(
     from sfp_viz.nets.tracing.execution import BATCH_NORMS
 
     plan = read_plan(plan_file)
-    model = find_model(net or find_digest(plan.digest))
+    model = find_model(net or find_digest(plan.digest, plan_file.parent))
     pruned, stages, repair = _pruned(model, plan, data, measured=not no_measure)
     save_model(pruned, output)
     pair = (model, pruned)

@@ -102,7 +102,7 @@ def _text(
     runs: Sequence[Summary], standings: Mapping[str, str], timed: Mapping[str, RunLatency]
 ) -> str:
     if not runs:
-        return f"No finished runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
+        return f"No finished runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune NET'."
     heads = ["run", "pruned by", "data", "MACs (counted)", "params", "last (measured)", "95 %",
              "best epoch*", "front"]  # fmt: skip
     rows = [

@@ -76,7 +76,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
              "test (measured)", "where")  # fmt: skip
     rows = [_row(run) for run in readable]
     rows += [(run.path.name, "", "damaged", "", "", "", "", "", "") for run in damaged]
-    text = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune'."
+    text = f"No runs in {home() / 'runs'} yet. Start one with 'sfp-viz finetune NET'."
     if rows:
         text = "\n\n".join([table(heads, rows), *(run.problem for run in damaged)])
     values = [run_to_dict(run) for run in readable]

@@ -53,8 +53,16 @@ def find_model(name: str) -> Model:
     return store.load_stored(home(), name) if _is_stored(name) else load_model(name)
 
 
-def find_digest(digest: str) -> str:
-    """The sample or imported network with these weights, as a NET."""
+def find_digest(digest: str, folder: Path | None = None) -> str:
+    """The sample or imported network with these weights, or one of our files of them, as a NET.
+
+    Args:
+        digest: The weights.
+        folder: Where to look for files; None looks for none.
+
+    Raises:
+        ModelError: There is none.
+    """
     from sfp_viz.nets.io import samples
 
     for name in samples.sample_names():
@@ -62,6 +70,9 @@ def find_digest(digest: str) -> str:
             return name
     if _is_stored(digest):
         return digest
+    for file in sorted(folder.glob("*.safetensors")) if folder else ():
+        if _is_saved(file, digest):
+            return str(file)
     raise ModelError(
         f"The plan was made for the weights {digest}, which are neither a sample nor imported. "
         "Name the network with --model NET."
@@ -83,6 +94,16 @@ def data_name(model: Model | Network, data: str | None) -> str:
             f"The network '{model.name}' has no data of its own. Choose some with --data NAME."
         )
     return data or model.data
+
+
+def _is_saved(file: Path, digest: str) -> bool:
+    """Whether a file holds a network that we saved, with these weights."""
+    from sfp_viz.nets.io.model_file import load_saved, read_header
+
+    try:
+        return bool(read_header(file)) and load_saved(file).digest == digest
+    except ModelError:
+        return False
 
 
 def _is_stored(name: str) -> bool:

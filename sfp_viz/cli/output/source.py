@@ -24,7 +24,7 @@ def source_lines(source: Source) -> list[str]:
         lines.append(f"Entries that differ from {source.nearest}:")
         lines.append(table(("entry", "difference"), source.differences))
     if not source.known and not source.differences:
-        lines.append("Its preprocessing is a guess: measure it with 'sfp-viz preprocessing'.")
+        lines.append("Its preprocessing is a guess: measure it with 'sfp-viz preprocessing NET'.")
     return lines
 
 

@@ -58,7 +58,7 @@ def _sensitivity(problem: Problem) -> Sensitivity:
     if sensitivity is None or sensitivity.digest != problem.network.digest:
         raise RecipeError(
             "To limit the loss of accuracy, the sensitivity of these weights must be known. "
-            "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity'."
+            "Measure it first: measure_sensitivity(...), or 'sfp-viz sensitivity NET'."
         )
     return sensitivity
 

@@ -18,6 +18,7 @@ from sfp_viz.core.allocation.strategies import (
     functional_curves,
     sensitivity_curves,
 )
+from sfp_viz.core.cost.objective import Objective
 from sfp_viz.core.evidence.evidence import Evidence, check_evidence, needs
 from sfp_viz.core.memo import Memo
 from sfp_viz.core.network import FilterGroup, Network
@@ -34,8 +35,9 @@ _FLOOR = 1e-3  # dispersion taken for a group of duplicates, so that its weight 
 class Allocation:
     """Units kept by each group, and how they came about: the arrays are in network order.
 
-    ``low`` and ``high`` bound each group; ``step`` is the rounding that was used (1 where the
-    recipe's could not meet the target); ``widths`` tells the level and what was wanted.
+    ``low`` and ``high`` bound each group; ``step`` is the rounding that was used: 1 where the
+    recipe's could not meet the target, and then groups that stay on its steps have equal bounds;
+    ``widths`` tells the level and what was wanted.
     """
 
     kept: dict[str, int]
@@ -82,13 +84,34 @@ def allocate(problem: Problem) -> Allocation:
     count = problem.objective
     budget = (1 - recipe.target_reduction) * count(count.sizes)
     budget = budget + 1e-9 if recipe.goal == "latency" else float(np.floor(budget + 1e-6))
-    for step in dict.fromkeys((recipe.rounding, 1)):
-        least, most = stepped_bounds(low, high, step)
-        if count(least) <= budget:
-            widths = _shared(problem, Budget(count, budget, least, most, step))
-            kept = {g.name: int(n) for g, n in zip(network.groups, widths.kept, strict=True)}
-            return Allocation(kept, widths, low, high, step)
-    raise UnreachableTarget(feasibility(problem))
+    if count(low) > budget:
+        raise UnreachableTarget(feasibility(problem))
+    step = recipe.rounding
+    least, most = stepped_bounds(low, high, step)
+    if count(least) > budget:
+        step, (low, high) = 1, _off_the_steps(count, budget, low, least)
+        least, most = low, high
+    widths = _shared(problem, Budget(count, budget, least, most, step))
+    kept = {g.name: int(n) for g, n in zip(network.groups, widths.kept, strict=True)}
+    return Allocation(kept, widths, low, high, step)
+
+
+def _off_the_steps(
+    count: Objective, budget: float, low: np.ndarray, stepped: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds [groups] within which the budget holds with as few groups off the steps as can be:
+    those where leaving them saves most. The others keep ``stepped`` units, their fewest."""
+    fewest = stepped.copy()
+    saved = {}
+    for g in np.flatnonzero(low < stepped):
+        one_less = stepped.copy()
+        one_less[g] = low[g]
+        saved[int(g)] = count(stepped) - count(one_less)
+    for g in sorted(saved, key=lambda g: (-saved[g], g)):
+        fewest[g] = low[g]
+        if count(fewest) <= budget:
+            break
+    return fewest, stepped
 
 
 def _shared(problem: Problem, budget: Budget) -> Widths:

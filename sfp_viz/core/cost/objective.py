@@ -25,7 +25,7 @@ class Objective:
         if goal == "latency" and table is None:
             raise RecipeError(
                 "A goal of latency needs the measured times of the layers, and there are none. "
-                "Measure the layers first: latency_table(model), or 'sfp-viz latency'."
+                "Measure the layers first: latency_table(model), or 'sfp-viz latency NET'."
             )
         self.goal = goal
         self.names = tuple(group.name for group in network.groups)

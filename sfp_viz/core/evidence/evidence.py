@@ -16,9 +16,9 @@ from sfp_viz.errors import RecipeError
 
 Part = Literal["observations", "sensitivity", "latency"]  # fields of Evidence
 _MEASURED_BY: dict[Part, tuple[str, str]] = {  # a call, and a command
-    "observations": ("observe(model, images)", "sfp-viz observe"),
-    "sensitivity": ("measure_sensitivity(...)", "sfp-viz sensitivity"),
-    "latency": ("latency_table(model)", "sfp-viz latency"),
+    "observations": ("observe(model, images)", "sfp-viz observe NET"),
+    "sensitivity": ("measure_sensitivity(...)", "sfp-viz sensitivity NET"),
+    "latency": ("latency_table(model)", "sfp-viz latency NET"),
 }
 
 

@@ -95,7 +95,8 @@ class Observations:
         if values is None:
             raise RecipeError(
                 f"The score '{name}' of '{group}' was not observed. Call observe(model, images, "
-                f"scores=('{name}',)), or 'sfp-viz observe --scores {name}', and pass the result."
+                f"scores=('{name}',)), or 'sfp-viz observe NET --scores {name}', and pass the "
+                "result."
             )
         return values
 
@@ -113,6 +114,6 @@ def require_observations(observations: Observations | None, what: str) -> Observ
     if observations is None:
         raise RecipeError(
             f"{what} needs observations of images. Call observe(model, images), or "
-            "'sfp-viz observe', and pass the result, or choose what needs only weights."
+            "'sfp-viz observe NET', and pass the result, or choose what needs only weights."
         )
     return observations

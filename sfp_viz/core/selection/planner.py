@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 from sfp_viz.core.allocation.allocate import allocated_widths
 from sfp_viz.core.allocation.problem import Problem
+from sfp_viz.core.allocation.rounding import unrounded
 from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.plan import Plan, Removal
@@ -11,11 +14,16 @@ from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.selection.analysis import Analysis, analyze, analyze_group
 from sfp_viz.core.selection.selection import select
-from sfp_viz.errors import PlanError
+from sfp_viz.errors import PlanError, RoundingWarning
 
 
 def make_plan(
-    network: Network, analysis: Analysis, recipe: Recipe, edits: Edits | None = None
+    network: Network,
+    analysis: Analysis,
+    recipe: Recipe,
+    edits: Edits | None = None,
+    *,
+    warn: bool = True,
 ) -> Plan:
     """The exact filters that go, in the order of the network's groups.
 
@@ -28,6 +36,7 @@ def make_plan(
             comes with it.
         recipe: How filters are chosen, and how many.
         edits: Changes by hand; None for none.
+        warn: Give a RoundingWarning where a pruned group keeps no multiple of the rounding.
 
     Raises:
         PlanError: The target cannot be reached, or the analysis or the edits belong to another
@@ -42,6 +51,8 @@ def make_plan(
     for name in dict(edits.clusters):
         network.group(name)
     kept = allocated_widths(problem)
+    if warn and (off := unrounded(problem, kept)):
+        warnings.warn(f"{off.label}.", RoundingWarning, stacklevel=2)
     removals = tuple(
         _removal(problem, analysis, group.name, kept[group.name])
         for group in network.groups
@@ -53,7 +64,7 @@ def make_plan(
 def make_plan_for(problem: Problem) -> Plan:
     """Analyze and make the plan in one go. Raises RecipeError where evidence is missing."""
     analysis = analyze(problem.network, problem.recipe, problem.evidence)
-    return make_plan(problem.network, analysis, problem.recipe, problem.edits)
+    return make_plan(problem.network, analysis, problem.recipe, problem.edits, warn=False)
 
 
 def _removal(problem: Problem, analysis: Analysis, name: str, kept: int) -> Removal:

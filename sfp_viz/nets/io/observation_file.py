@@ -91,7 +91,7 @@ def load_observations(path: str | Path) -> Observations:
     except (SafetensorError, OSError, *MALFORMED) as problem:
         raise RecipeError(
             f"The observations in {Path(path).name} cannot be read: {problem}. Calibrate on images "
-            "again: 'sfp-viz observe'."
+            "again: 'sfp-viz observe NET'."
         ) from problem
 
 

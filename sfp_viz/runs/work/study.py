@@ -187,7 +187,9 @@ def _trust(run: Run, study: Study, model: Model, network: Network) -> Job:
     problem = Problem(network, Request.of(recipe, edits), evidence, analysis.dispersions)
     drawn = draws(problem, count=study.count, seed=study.seed)
     others = alternatives(problem)
-    plans = [make_plan(network, analysis, recipe, edits_of(network, d, edits)) for d in drawn]
+    plans = [
+        make_plan(network, analysis, recipe, edits_of(network, d, edits), warn=False) for d in drawn
+    ]
     calibration = load_data(run.data, "train")
     test = load_data(run.data, "test", limit=study.images)
     data = f"{test.name}, {test.split}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sfp_viz.core.allocation.explanation import Adjustment, WidthFormula
 from sfp_viz.core.allocation.reasons import WidthReason, WidthReasonKind
+from sfp_viz.core.allocation.rounding import Unrounded
 from sfp_viz.core.network import FilterGroup
 from sfp_viz.core.plan.recipe import Strategy
 from sfp_viz.text.groups import cause_sentence
@@ -223,3 +224,26 @@ def _kept(group: FilterGroup, kept: int) -> str:
     if kept == group.size:
         return f"All {group.size:,} filters are kept"
     return f"{kept:,} of {group.size:,} filters are kept"
+
+
+def unrounded_sentence(unrounded: Unrounded) -> str:
+    """Which pruned groups keep no multiple of the recipe's rounding, and why."""
+    rounding, sentences = unrounded.rounding, []
+    if unrounded.by_target:
+        sentences.append(
+            f"{_names(unrounded.by_target)} could not be rounded to multiples of {rounding}: with "
+            f"multiples alone at most {100 * unrounded.most:.1f} % can be removed."
+        )
+    if unrounded.by_hand:
+        sentences.append(
+            f"{_names(unrounded.by_hand)} is not rounded to multiples of {rounding}, because its "
+            "width was set by hand."
+            if len(unrounded.by_hand) == 1
+            else f"{_names(unrounded.by_hand)} are not rounded to multiples of {rounding}, because "
+            "their widths were set by hand."
+        )
+    return " ".join(sentences)
+
+
+def _names(groups: Sequence[str]) -> str:
+    return ", ".join(groups[:4]) + f" and {len(groups) - 4} more groups" * (len(groups) > 4)

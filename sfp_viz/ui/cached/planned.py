@@ -260,7 +260,9 @@ def _plan(key: str, request: Request, version: tuple, _progress: Progress | None
     analyses = analysis(key, request.recipe, progress=_progress)
     if _progress:
         _progress("Choosing the filters to prune")
-    return make_plan(loaders.network(key), analyses, request.recipe, request.edits)
+    return make_plan(
+        loaders.network(key), analyses, request.recipe, request.edits, warn=False
+    )  # the bars say what is not rounded
 
 
 def _cache_key(request: Request) -> Request:

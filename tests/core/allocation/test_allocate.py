@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 
 from sfp_viz.core.allocation.allocate import allocated_widths, bounds, pooled_scores
-from sfp_viz.core.allocation.feasibility import Limit, UnreachableTarget, rounded_down
+from sfp_viz.core.allocation.feasibility import (
+    Limit,
+    UnreachableTarget,
+    largest_reduction,
+    rounded_down,
+)
 from sfp_viz.core.allocation.problem import Problem
 from sfp_viz.core.allocation.reasons import width_reason
+from sfp_viz.core.allocation.rounding import unrounded
 from sfp_viz.core.cost.cost import cost, cost_of_widths
 from sfp_viz.core.cost.objective import objective_of
 from sfp_viz.core.evidence.evidence import Evidence
@@ -15,8 +21,9 @@ from sfp_viz.core.network import Network
 from sfp_viz.core.plan.edits import Edits
 from sfp_viz.core.plan.recipe import Recipe
 from sfp_viz.core.plan.request import Request
-from sfp_viz.core.selection.analysis import analyze_group
-from sfp_viz.errors import PlanError
+from sfp_viz.core.selection.analysis import analyze, analyze_group
+from sfp_viz.core.selection.planner import make_plan
+from sfp_viz.errors import PlanError, RoundingWarning
 from tests.core.fake_evidence import large, table_of
 
 SPREAD = {"conv1": 0.9, "conv2": 0.4, "conv3": 0.7}
@@ -166,6 +173,35 @@ def test_rounding_gives_way_where_the_target_could_not_be_met(plain):
         Problem(plain, Request(Recipe(rounding=16, target_reduction=0.9)), dispersions=SPREAD)
     )
     assert within(plain, kept, 0.9)
+
+
+def test_multiples_are_kept_where_the_target_allows_them_and_the_others_are_named(plain):
+    most = largest_reduction(Problem(plain, Request(Recipe())))
+    for target in np.linspace(0.5, most, 8):
+        problem = Problem(plain, Request(Recipe(rounding=8, target_reduction=float(target))))
+        kept = allocated_widths(problem)
+        assert within(plain, kept, target)
+        off = unrounded(problem, kept)
+        names = {g.name for g in plain.groups if kept[g.name] < g.size and kept[g.name] % 8}
+        assert names == set(off.by_target if off else ())
+        if off:
+            assert off.most < target
+            assert not within(plain, dict(kept) | _on_eights(plain, kept), target)
+    by_hand = Edits(plain.digest, ratios=(("conv1", 0.3),))
+    problem = Problem(plain, Request(Recipe(rounding=8, target_reduction=0.0), by_hand))
+    off = unrounded(problem, allocated_widths(problem))
+    assert off is not None
+    assert (off.by_target, off.by_hand) == ((), ("conv1",))
+
+
+def _on_eights(network, kept):
+    return {g.name: min(g.size, -(-kept[g.name] // 8) * 8) for g in network.groups}
+
+
+def test_a_plan_off_the_rounding_warns(plain):
+    recipe = Recipe(rounding=16, target_reduction=0.9)
+    with pytest.warns(RoundingWarning, match="keep no multiple of 16 filters .*at most"):
+        make_plan(plain, analyze(plain, recipe), recipe)
 
 
 def test_rounding_above_the_size_leaves_a_group_whole(plain):
