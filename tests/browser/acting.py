@@ -42,17 +42,19 @@ def go(page: Page, title: str) -> None:
 
 def asked(page: Page) -> str:
     """What the address says of the plan: it changes with each step, once Python has taken it."""
-    found = parse_qs(urlsplit(page.url).query)
-    return "".join(found.get("asked", found.get("target", [""])))
+    return _plan_in(page.url)
+
+
+def _plan_in(url: str) -> str:
+    query = parse_qs(urlsplit(url).query)
+    return "".join(query.get("plan", query.get("asked", query.get("target", [""]))))
 
 
 def until_asked(page: Page, wanted: str, *, other: bool = False) -> None:
     """Wait until the address speaks of the plan ``wanted``, or with ``other`` of another one."""
 
     def arrived(url: str) -> bool:
-        found = parse_qs(urlsplit(url).query)
-        now = "".join(found.get("asked", found.get("target", [""])))
-        return (now != wanted) if other else (now == wanted)
+        return (_plan_in(url) != wanted) if other else (_plan_in(url) == wanted)
 
     page.wait_for_url(arrived)
 

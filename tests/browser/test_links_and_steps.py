@@ -32,7 +32,7 @@ def test_a_copied_link_shows_the_same_layer_plan_and_selection_elsewhere(page, e
     press(page, button(page, "Copy link"))
     link = page.get_by_label("Copy this link").input_value()
     found = parse_qs(urlsplit(link).query)
-    assert found["asked"] == [plan]
+    assert found["plan"] == [plan]
     assert found["group"] == ["conv1"]
     assert "line" not in found, "the way to the plan is nobody else's"
 
