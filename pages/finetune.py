@@ -27,12 +27,12 @@ with left:
         plan_place = st.container()
         data = image_field.ask_images(network, key="finetune_images")
         subject = Subject(session.model, session.request, data)
-        if network.free:
+        if network.free and not network.outputs:
             start_form.start_form(network, subject)
-        else:
+        elif not network.free:
             st.info("No group of this network can be pruned, so there is nothing to fine-tune.")
 with right.container(border=True):
     live.watch(network.digest, listed=listed, place=st.container())
-if network.free:  # last: making the plan of a large network takes a moment
+if network.free and not network.outputs:  # last: making the plan of a large network takes a moment
     with plan_place, problems.catch():
         start_form.plan_caption(subject)

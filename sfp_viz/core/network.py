@@ -246,6 +246,8 @@ class Network:
     """A model as the method sees it: layers in order of execution, groups, cost terms.
 
     ``along``, by group: the weights that go along with its units; empty in an old reading.
+    ``outputs``: what it gives for one image where that is not one score a class: (name, shape) of
+    each tensor, such as maps or boxes; the shape of a box alone where their number varies.
     """
 
     name: str
@@ -257,6 +259,7 @@ class Network:
     classes: int = 0
     data: str = ""
     along: Mapping[str, Along] = field(default_factory=dict)
+    outputs: tuple[tuple[str, tuple[int, ...]], ...] = ()
     _layer: Mapping[str, ConvLayer] = field(init=False, repr=False, compare=False)
     _group: Mapping[str, FilterGroup] = field(init=False, repr=False, compare=False)
 

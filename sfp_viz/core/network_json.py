@@ -52,6 +52,8 @@ def network_to_json(network: Network) -> str:
         "terms": [_term_entry(term) for term in network.terms],
         "along": {name: _along_entry(along) for name, along in network.along.items()},
     }
+    if network.outputs:
+        value["outputs"] = [[name, list(shape)] for name, shape in network.outputs]
     return format_json(value, FORMAT, indent=None)
 
 
@@ -88,6 +90,10 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
             classes=int(value["classes"]),
             data=str(value["data"]),
             along=_along(value.get("along", {}), value["groups"]),
+            outputs=tuple(
+                (str(name), tuple(int(n) for n in shape))
+                for name, shape in value.get("outputs", ())
+            ),
         )
     _check(network)
     return network

@@ -7,6 +7,7 @@ import streamlit as st
 from sfp_viz.core.network import Network
 from sfp_viz.errors import DataError
 from sfp_viz.nets.data.datasets import NAMES, available, image_shape
+from sfp_viz.text.outputs import NO_SCORES
 from sfp_viz.ui import problems
 
 _CHOSEN = "images_of"  # session_state: digest -> name, chosen in this browser session
@@ -21,8 +22,8 @@ def images_name(network: Network) -> str:
 
 def available_images(network: Network) -> str:
     """The name of the images of ``network`` where they are on this machine and have the size that
-    it takes, else ''."""
-    name = images_name(network)
+    it takes, else ''; '' where it gives no score per class, and labels are of no use."""
+    name = "" if network.outputs else images_name(network)
     return name if name and available(name) and not _misfit(network, name) else ""
 
 
@@ -44,12 +45,16 @@ def ask_images(network: Network, *, key: str) -> str:
     """A field for the images; returns their name where they are on this machine, else ''.
 
     Known data sets are offered where their images have the size that the network takes. Without
-    images, a sentence says what still works. They are downloaded only on a click.
+    images, or where no score per class is given, a sentence says what still works. They are
+    downloaded only on a click.
 
     Args:
         network: The network that the images are for.
         key: Key of the field.
     """
+    if network.outputs:
+        st.info(NO_SCORES)
+        return ""
     name = images_name(network)
     fitting = [known for known in NAMES if not _misfit(network, known)]
     options = list(dict.fromkeys([name, *fitting] if name else fitting))

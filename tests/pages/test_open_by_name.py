@@ -85,4 +85,14 @@ def test_a_segmentation_network_opens_by_name(by_name):
     app.selectbox(key="by name").set_value("torchvision:lraspp_mobilenet_v3_large").run()
     press(app, "Build")
     assert not app.error
-    assert "29 of 31 groups can be pruned" in said(app)
+    words = said(app).replace("\\", "")
+    assert "29 of 31 groups can be pruned" in words
+    assert "It gives out (21 × 96 × 96) for each image." in words
+    for page in ("check", "finetune"):
+        app.switch_page(f"pages/{page}.py").run()
+        assert not app.exception
+        assert "does not give one score per class" in said(app)
+        assert not [button for button in app.button if button.label == "Start"]
+    app.switch_page("pages/check.py").run()
+    press(app, "Prune and measure")
+    assert "Accuracy was not measured" in said(app)

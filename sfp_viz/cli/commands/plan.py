@@ -30,6 +30,7 @@ from sfp_viz.files import write_text
 from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
 from sfp_viz.text.groups import tied_note
 from sfp_viz.text.numbers import change, count, milliseconds, percent, size
+from sfp_viz.text.outputs import outputs_sentence
 from sfp_viz.text.plan.widths import unrounded_sentence
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -66,6 +67,7 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
     before, after = cost(network), cost_of_widths(network, kept)
     value = {
         **network_to_dict(network),
+        "outputs": {name: list(shape) for name, shape in network.outputs},
         "target": recipe.target_reduction,
         "groups": _group_dicts(problem, kept, dead, reasons),
         "note": note,
@@ -75,7 +77,8 @@ def analyze(net: str, recipe: Recipe, why: bool, as_json: bool) -> None:
         "evidence": available.value,
     }
     table_text = _group_table(network, problem.dispersions, kept)
-    text = f"{network_title(network)}\n\n{table_text}\n"
+    outputs = f"{outputs_sentence(network)}\n" if network.outputs else ""
+    text = f"{network_title(network)}\n{outputs}\n{table_text}\n"
     text += "\n" + fact_list(reasons.items()) + "\n" if why else ""
     text += "".join(f"\n{line}\n" for line in (dead_count(dead), dead_layers_warning(dead)) if line)
     text += f"\n{tied}\n" if (tied := tied_note(network, recipe)) else ""

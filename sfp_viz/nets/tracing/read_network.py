@@ -13,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from sfp_viz.core.network import Cause, ConvLayer, FilterGroup, Network, filters_first
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.forward import foreign_code, named_tensors, outputs_of
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.tracing.bare_network import bare_network
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, module_or_parameter
@@ -71,7 +72,17 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
         classes=model.classes,
         data=model.data,
         along=coupled_weights(model.module, free),
+        outputs=() if model.classes else _outputs(model),
     )
+
+
+def _outputs(model: Model) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Name and shape, for one image, of each tensor that the network gives."""
+    with foreign_code(f"The network '{model.name}' does not run on its images"):
+        value = outputs_of(model.module, model.input_shape)
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        value = value[0]  # of detectors: the boxes of each image
+    return tuple((name, tuple(tensor.shape[1:])) for name, tensor in named_tensors(value).items())
 
 
 class TracedModel(NamedTuple):

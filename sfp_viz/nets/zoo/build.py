@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.forward import floating_dtype, foreign_code, logit_columns
@@ -73,10 +74,14 @@ def layout(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 class _EmptyOnMeta(TorchFunctionMode):
     """Weights start as torch.empty: those go to 'meta'. All else stays real, because RegNet and
-    others compute their widths with tensors."""
+    others compute their widths with tensors; where it meets a weight (detectors run their backbone
+    to learn its widths) it goes to 'meta' too."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = {**(kwargs or {}), **({"device": "meta"} if func is torch.empty else {})}
+        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        if len({tensor.is_meta for tensor in tensors}) > 1:
+            args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
         return func(*args, **kwargs)
 
 

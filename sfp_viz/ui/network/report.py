@@ -17,6 +17,7 @@ from sfp_viz.text.dead_filters import dead_count, dead_layers_warning
 from sfp_viz.text.groups import protected_groups
 from sfp_viz.text.names import join_names
 from sfp_viz.text.numbers import count, percent, size, span
+from sfp_viz.text.outputs import NO_SCORES, outputs_sentence
 from sfp_viz.ui import problems
 from sfp_viz.ui.cached import loaders, pruned
 from sfp_viz.ui.navigation.network_switch import open_network
@@ -42,7 +43,8 @@ def facts() -> None:
         f"File size: {size(path.stat().st_size)} (measured)."
     )
     st.markdown(f"Input: {shape} (channels, height, width). {_normalization(header)}")
-    classes = f"{network.classes} classes" if network.classes else "Unknown number of classes"
+    classes = outputs_sentence(network).rstrip(".") or "Unknown number of classes"
+    classes = f"{network.classes} classes" if network.classes else problems.plain(classes)
     data = f", trained on {problems.plain(network.data)}" if network.data else ""
     st.markdown(f"{classes}{data}.")
     for note in header.get("arguments", {}).get("program", {}).get("notes", ()):
@@ -148,6 +150,9 @@ def baseline(network: Network) -> None:
     from sfp_viz.nets.data.datasets import available
 
     st.markdown("**Accuracy before pruning**")
+    if network.outputs:
+        st.info(NO_SCORES)
+        return
     names = ("digits", "fashion_mnist", "cifar10", "cifar100")
     available_names = [name for name in names if available(name, "test")]
     options = sorted({*available_names, *([network.data] if network.data else [])})
