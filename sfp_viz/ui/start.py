@@ -204,7 +204,7 @@ def _stored_network(model: model_store.StoredModel) -> None:
             type="tertiary", on_click=open_network, args=(model.digest,),
             icon=":material/history:",
         )  # fmt: skip
-        with st.popover("", icon=":material/more_vert:", type="tertiary", key=f"of {model.digest}"):
+        with st.popover("Edit", type="tertiary", key=f"of {model.digest}"):
             key = f"name {model.digest}"
             st.text_input("Name", model.name, key=key, max_chars=200)
             st.button("Rename", key=f"rename {model.digest}", on_click=_rename, args=(model, key))

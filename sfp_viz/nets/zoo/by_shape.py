@@ -419,7 +419,7 @@ def _gap(units: Sequence[Unit], conv: Unit, norm: Unit | None) -> int | None:
     last = norm or conv
     at = units.index(last)
     here, there = last.owner.rpartition("."), units[at + 1].owner.rpartition(".")
-    if here[0] != there[0] or not (here[2].isdigit() and there[2].isdigit()):
+    if here[0] != there[0] or not (here[2].isdecimal() and there[2].isdecimal()):
         return None
     return int(there[2]) - int(here[2]) - 1
 
@@ -468,5 +468,5 @@ def _is_relu_first(layer: Unit, norm: Unit | None) -> bool:
     if norm is None:
         return False
     here, there = layer.owner.rpartition("."), norm.owner.rpartition(".")
-    numbered = here[0] == there[0] and here[2].isdigit() and there[2].isdigit()
+    numbered = here[0] == there[0] and here[2].isdecimal() and there[2].isdecimal()
     return numbered and int(there[2]) - int(here[2]) == 2

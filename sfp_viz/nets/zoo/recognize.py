@@ -239,7 +239,7 @@ def _tops_without_convolutions(shapes: Mapping[str, Shape]) -> list[str]:
     outs = {top: {s[0] for s in part if len(s) == 2} for top, part in tops.items()}
     free = [
         top for top in tops
-        if len(tops) > 1 and not top.isdigit() and (outs[top] or _LOSS.search(top))
+        if len(tops) > 1 and not top.isdecimal() and (outs[top] or _LOSS.search(top))
         and not any(ins[top] & outs[other] for other in tops if other != top)
     ]  # fmt: skip
     return sorted(free, key=lambda top: not _LOSS.search(top))[:4]

@@ -137,13 +137,17 @@ def execution_order(shapes: Mapping[str, Shape]) -> list[str]:
         if len(children) == 1 and len(names) > 1 and all(n.count(".") > depth for n in names):
             return ordered(names, depth + 1)
 
+        has_stem = any(
+            len(shapes[n]) == 4 and shapes[n][1] <= 4 and n.count(".") <= depth + 1 for n in names
+        )
+
         def key(child: str) -> tuple:
             held = [shapes[name] for name in children[child]]
             convs = [shape for shape in held if len(shape) == 4]
             linear = any(len(shape) == 2 for shape in held) and not convs
             norm = not convs and not linear
             first = any(shape[1] <= 4 for shape in convs)
-            if norm and depth == 0:  # the stem's, or the last one of a network
+            if norm and has_stem:  # the stem's, or the last one of a network
                 place = 1 if any(shape[0] in stem for shape in held if shape) else 3
             else:
                 place = 0 if first else 4 if linear else 2
@@ -156,7 +160,10 @@ def execution_order(shapes: Mapping[str, Shape]) -> list[str]:
             leaves = [(_LEAF.match(name), name) for name in names]
             if all(leaf for leaf, _ in leaves):
                 return sorted(names, key=lambda n: roles.index(_ROLES[_LEAF.match(n)[2]]))  # type: ignore[index]
-        row = sorted(children, key=key)
+        if all(child.isdecimal() for child in children):  # of a Sequential
+            row = sorted(children, key=int)
+        else:
+            row = sorted(children, key=key)
         return [n for child in row for n in (
             ordered(children[child], depth + 1) if len(children[child]) > 1 else children[child]
         )]  # fmt: skip

@@ -445,7 +445,22 @@ def test_safetensors_open_under_any_ending(tmp_path):
                                     PersonsResNet(WORDS["downsample"], (3, 3, 3)),
                                     PersonsResNet(WORDS["option A"], stage="block")])  # fmt: skip
 def test_safetensors_whose_entries_are_in_the_order_of_the_alphabet_open(tmp_path, module):
-    save_file(trained(module).state_dict(), tmp_path / "a.safetensors")
+    state = trained(module).state_dict()
+    save_file(state, tmp_path / "a.safetensors")
+    same_outputs(module, load_model(tmp_path / "a.safetensors"))
+    head = ("fc", "9")
+    inside = {n if n.startswith(head) else f"backbone.{n}": t for n, t in state.items()}
+    save_file(inside, tmp_path / "b.safetensors")
+    same_outputs(module, load_model(tmp_path / "b.safetensors"))
+
+
+def test_safetensors_with_numbers_in_place_of_names_open(tmp_path):
+    module = trained(PersonsResNet(WORDS["downsample"], (3, 3, 3)))
+    owners, state = {}, {}
+    for name, tensor in module.state_dict().items():
+        owner, _, leaf = name.rpartition(".")
+        state[f"{owners.setdefault(owner, len(owners))}.{leaf}"] = tensor
+    save_file(state, tmp_path / "a.safetensors")
     same_outputs(module, load_model(tmp_path / "a.safetensors"))
 
 
