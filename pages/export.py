@@ -50,7 +50,7 @@ with program.container(border=True, height="stretch"):
     if export.is_program(session.model):
         st.caption("The network was opened from such a file.")
     export.conversion(source, name, kind="pt2", make=export.torch_file)
-if exported and exported.files[-1][1].endswith(".py"):
+if exported:
     with st.expander("Module code"):
         st.code(exported.files[-1][2].decode(), language="python")
 

@@ -18,7 +18,7 @@ from sfp_viz.core.plan.plan import Plan
 from sfp_viz.core.plan.recipe import name_of
 from sfp_viz.core.plan.request import Request
 from sfp_viz.core.training.distillation import Distillation
-from sfp_viz.errors import DataError, ModelError, RunError
+from sfp_viz.errors import DataError, RunError
 from sfp_viz.runs.folder import TRAINING
 from sfp_viz.runs.results.differences import plan_of
 from sfp_viz.runs.results.summary import Summary, settings_of
@@ -266,28 +266,26 @@ def torch_file(source: Source, name: str) -> Exported:
     return Exported((("Download", f"{name}.pt2", content),), difference)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=1, show_spinner=False)
 def state_dict_files(source: Source, name: str) -> Exported:
     """The state_dict in two formats and the module code that loads it, tried on both."""
-    from sfp_viz.nets.export.module_code import module_code
+    from sfp_viz.nets.export.module_code import module_code, needs_own_code
     from sfp_viz.nets.export.state_dict_file import check_module_code, state_dict_bytes
 
     model = network_of(source)
     pickled, plain = (state_dict_bytes(model, kind) for kind in ("pt", "safetensors"))
-    files = (
-        ("state_dict", f"{name}.pt", pickled),
-        ("safetensors", f"{name}.state_dict.safetensors", plain),
-    )
-    try:
-        code = module_code(model, stem=name)
-    except ModelError as problem:
-        return Exported(files, note=str(problem))
+    code = module_code(model, stem=name)
     difference = max(
         check_module_code(model, code, pickled, "pt"),
         check_module_code(model, code, plain, "safetensors"),
     )
-    module = re.sub(r"\W", "_", name)
-    return Exported((*files, ("Module code", f"{module}.py", code.encode())), difference)
+    files = (
+        ("state_dict", f"{name}.pt", pickled),
+        ("safetensors", f"{name}.state_dict.safetensors", plain),
+        ("Module code", re.sub(r"\W", "_", name) + ".py", code.encode()),
+    )
+    note = "The code resizes the uncut network that your own code builds, and loads the weights."
+    return Exported(files, difference, note if needs_own_code(model) else "")
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

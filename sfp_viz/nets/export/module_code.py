@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from sfp_viz.errors import ModelError
+from sfp_viz.nets.exported.module import ARCHITECTURE as EXPORTED
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.zoo import architectures, build
 
@@ -76,17 +77,17 @@ def module_code(model: Model, *, stem: str = "network") -> str:
     """A Python file with ``build()``, the uncut architecture, and ``load_network(path)``, the
     pruned network. It imports torch, and torchvision or timm where the architecture is theirs.
 
-    ``load_network(path, network)`` loads the weights into the caller's own uncut network; of one
-    built by the caller's code there is no ``build()``.
+    ``load_network(path, network)`` loads the weights into the caller's own uncut network. There is
+    no ``build()`` where only the caller has the code: of a network of one's own, or a .pt2 file.
 
     Args:
         model: The network; layers that leave stripes out are written as plain ones.
         stem: Name of the files without suffix, for the example.
 
     Raises:
-        ModelError: The network was opened from a program, which has no code.
+        ModelError: These are weights without a network.
     """
-    own = model.architecture is None
+    own = needs_own_code(model)
     imports, classes, call = ("", "", "") if own else _architecture(model)
     channels, height, width = model.input_shape
     use = f'load_network("{_clean(stem)}.pt"{", YourNetwork()" if own else ""})'
@@ -124,6 +125,11 @@ def module_code(model: Model, *, stem: str = "network") -> str:
     )
 
 
+def needs_own_code(model: Model) -> bool:
+    """Whether only the caller's code builds the uncut network."""
+    return model.architecture in (None, EXPORTED)
+
+
 def names_in_file(model: Model) -> dict[str, str]:
     """Names that layers had in the state_dict that the network was opened from, by their names
     here; empty where they are the same, or where more than the layers' names differs.
@@ -153,8 +159,7 @@ def _architecture(model: Model) -> tuple[str, str, str]:
     constructor: Any = architectures.ARCHITECTURES.get(name)
     if constructor is None:
         raise ModelError(
-            f"The network '{model.name}' was opened from a program or from weights alone, so there "
-            "is no code to write for it. Export it as .pt2 instead."
+            f"'{model.name}' was opened from weights alone, so there is no code to write for it."
         )
     imports, classes = _definitions(constructor)
     return imports, classes, _call(constructor.__name__, "", arguments)
@@ -201,11 +206,10 @@ def _definitions(constructor: type) -> tuple[str, str]:
 
 
 def _layer_sizes(model: Model) -> dict[str, dict[str, Any]]:
-    """Plain attributes of the layers whose value is not that of the uncut architecture; of a
-    network without an architecture, the sizes of all layers."""
-    if model.architecture is None:
-        uncut: dict[str, nn.Module] = {}
-    else:
+    """Plain attributes of the layers whose value is not that of the uncut architecture; the
+    sizes of all layers where only the caller's code builds it."""
+    uncut: dict[str, nn.Module] = {}
+    if model.architecture and not needs_own_code(model):
         uncut = dict(build.layout(model.architecture, model.arguments).named_modules())
     layers: dict[str, dict[str, Any]] = {}
     for name, layer in model.module.named_modules():

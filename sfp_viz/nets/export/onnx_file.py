@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sfp_viz.errors import ModelError
 from sfp_viz.files import atomic_path
 from sfp_viz.nets.exported.from_module import export_program, quiet
-from sfp_viz.nets.forward import first_line, named_tensors, outputs_of
+from sfp_viz.nets.forward import foreign_code, named_tensors, outputs_of
 from sfp_viz.nets.io.parity import check_parity
 from sfp_viz.nets.model import Model
 
@@ -95,20 +94,12 @@ def runner(session: Any) -> Callable[[Tensor], list[Any]]:
     return lambda images: session.run(None, {name: images.numpy()})
 
 
-@contextlib.contextmanager
-def as_model_error(model: Model, kind: str) -> Iterator[None]:
+def as_model_error(model: Model, kind: str) -> contextlib.AbstractContextManager[None]:
     """Turns what exporters raise into a ModelError with a sentence.
 
     Args:
         model: The network.
         kind: What it is exported as.
     """
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as problem:  # exporters raise whatever their passes raise
-        raise ModelError(
-            f"The network '{model.name}' cannot be exported as {kind}: {first_line(problem)}. Save "
-            "it as safetensors instead."
-        ) from problem
+    failure = f"The network '{model.name}' cannot be exported as {kind}"
+    return foreign_code(failure, "Save it as safetensors instead.")

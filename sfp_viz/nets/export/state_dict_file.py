@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from sfp_viz.errors import ModelError
 from sfp_viz.files import write_bytes, write_text
-from sfp_viz.nets.export.module_code import module_code, names_in_file
+from sfp_viz.nets.export.module_code import module_code, names_in_file, needs_own_code
+from sfp_viz.nets.forward import copy_module, foreign_code
 from sfp_viz.nets.io.parity import check_parity
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.stripes.striped_model import dense_twin
@@ -36,10 +38,10 @@ def export_state_dict(model: Model, path: str | Path, code: str | Path | None = 
 
     Returns:
         The largest difference between the outputs of the loaded network and of ``model``, measured
-        at batches of 1, 3 and 32, as a share of the outputs' scale; 0 without ``code``.
+        at batches of 1, 3 and 32, as a share of the outputs' scale.
 
     Raises:
-        ModelError: The suffix is another one, there is no code for this network, or it differs;
+        ModelError: The suffix is another one, these are weights without a network, or it differs;
             then nothing is written.
     """
     path = Path(path)
@@ -49,8 +51,8 @@ def export_state_dict(model: Model, path: str | Path, code: str | Path | None = 
         )
     kind: Kind = "safetensors" if path.suffix == ".safetensors" else "pt"
     content = state_dict_bytes(model, kind)
-    text = module_code(model, stem=path.stem) if code else ""
-    difference = check_module_code(model, text, content, kind) if text else 0.0
+    text = module_code(model, stem=path.stem)
+    difference = check_module_code(model, text, content, kind)
     try:
         write_bytes(path, content, durable=False, parents=True)
         if code:
@@ -93,6 +95,15 @@ def _renamed(entry: str, names: Mapping[str, str]) -> str:
     return ".".join(filter(None, (names.get(layer, layer), leaf)))
 
 
+def _without_weights(model: Model) -> nn.Module:
+    """The network with zeros for its weights."""
+    module = copy_module(dense_twin(model).module)
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            tensor.zero_()
+    return module
+
+
 def check_module_code(model: Model, code: str, content: bytes, kind: Kind) -> float:
     """The largest difference between the network that the code loads and ``model``, as for
     ``check_parity``. The code is run here; it holds nothing from a stranger's file but checked
@@ -111,13 +122,8 @@ def check_module_code(model: Model, code: str, content: bytes, kind: Kind) -> fl
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
         path = Path(folder) / f"weights.{kind}"
         path.write_bytes(content)
-        own = (dense_twin(model).module,) if model.architecture is None else ()
-        try:
+        own = (_without_weights(model),) if needs_own_code(model) else ()
+        with foreign_code(f"The module code of '{model.name}' does not load its state_dict"):
             exec(compile(code, "network.py", "exec"), namespace)
             network = namespace["load_network"](path, *own)
-        except Exception as problem:  # whatever an architecture raises
-            raise ModelError(
-                f"The module code of '{model.name}' does not load its state_dict: {problem}. "
-                "Save the network as safetensors instead."
-            ) from problem
     return check_parity(model, network, file="module code", largest=LARGEST_DIFFERENCE)

@@ -14,6 +14,7 @@ from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.export.module_code import module_code
 from sfp_viz.nets.export.state_dict_file import check_module_code, export_state_dict
+from sfp_viz.nets.io.exported_file import export_pt2
 from sfp_viz.nets.io.load import load_model
 from sfp_viz.nets.model import Model, Source
 from sfp_viz.nets.zoo.build import build
@@ -127,6 +128,18 @@ def test_the_code_of_a_network_of_ones_own_takes_the_uncut_one(tmp_path):
     whole = Model(randomize(Depthwise()), name="own", input_shape=(3, 8, 8))
     model = pruned(whole)
     export_state_dict(model, tmp_path / "net.pt", tmp_path / "network.py")
+    namespace = {}
+    exec((tmp_path / "network.py").read_text(), namespace)
+    network = namespace["load_network"](tmp_path / "net.pt", Depthwise())
+    images = torch.randn(3, 3, 8, 8)
+    assert torch.allclose(network(images), model.module.eval()(images), atol=1e-6)
+
+
+def test_the_code_of_a_pt2_file_takes_the_network_of_its_author(tmp_path):
+    whole = Model(randomize(Depthwise()), name="own", input_shape=(3, 8, 8))
+    export_pt2(whole, tmp_path / "own.pt2")
+    model = pruned(load_model(tmp_path / "own.pt2"))
+    assert export_state_dict(model, tmp_path / "net.pt", tmp_path / "network.py") <= 1e-6
     namespace = {}
     exec((tmp_path / "network.py").read_text(), namespace)
     network = namespace["load_network"](tmp_path / "net.pt", Depthwise())
