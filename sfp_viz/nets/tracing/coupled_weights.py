@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from sfp_viz.core.network import Along
@@ -68,8 +69,9 @@ def _squares_by_channel(module: nn.Module, span: ChannelSlice) -> np.ndarray | N
     if weight is None or not isinstance(layer, (*_NORMS, *CONVOLUTIONS, nn.Linear)):
         return None
     if span.side == "in" and isinstance(layer, nn.Linear):  # some at a time: they may be large
-        parts = weight.detach().split(_ROWS)
-        squares = sum(part.double().square().sum(0) for part in parts)
+        squares = torch.zeros(weight.shape[1], dtype=torch.float64, device=weight.device)
+        for part in weight.detach().split(_ROWS):
+            squares += part.double().square().sum(0)
     elif span.side == "in":
         squares = input_slices(layer).square().sum(1)
     else:

@@ -417,7 +417,9 @@ class _Dispatch(TorchDispatchMode):
                 self._block([family], cause)
                 continue
             family = self._split_evenly(name, args, family, tensor, outs)
-            whole = torch.from_numpy(np.ascontiguousarray(family)).expand(tensor.shape)
+            # Places are moved, not ids: those of an axis may all be one, and it is still an axis.
+            places = torch.arange(family.size).reshape(family.shape)
+            whole = places.expand(tensor.shape)
             kwargs = {k: v for k, v in kwargs.items() if k in ("dim", "start", "end", "step")}
             if name in ("clone", "detach", "detach_", "alias", "contiguous", "lift_fresh"):
                 results: list[Tensor] = [whole]
@@ -427,13 +429,15 @@ class _Dispatch(TorchDispatchMode):
                     size if tensor.ndim - 1 - index // 2 in axes else 0
                     for index, size in enumerate(args[1])
                 ]
-                results = [func(torch.from_numpy(np.ascontiguousarray(family)), pads, -1)]
+                results = [func(places, pads, -1)]
             elif name in ("view", "_unsafe_view", "_reshape_alias"):
                 results = [whole.reshape(args[1])]
             else:
                 results = tensors_of(func(whole, *args[1:], **kwargs))
-            for families, ids in zip(moved, results, strict=True):
-                self._join(families, self._settled(name, args, family, _compressed(ids)))
+            for families, result in zip(moved, results, strict=True):
+                to = _compressed(result)
+                ids = np.where(to < 0, -1, family.ravel()[to])
+                self._join(families, self._settled(name, args, family, ids))
         for out, families in zip(outs, moved, strict=True):
             self._set(out, replace(labels, families=tuple(families)))
 
@@ -777,14 +781,14 @@ def _span(args: Any, size: int) -> tuple[int, int, int]:
     return *slice(start, end).indices(size)[:2], step
 
 
-def _compressed(ids: Tensor) -> np.ndarray:
-    """``ids`` with size 1 along the axes that it does not vary along."""
-    for axis in sorted(range(ids.ndim), key=lambda axis: ids.stride(axis) != 0):
-        if ids.shape[axis] > 1:
-            first = ids.narrow(axis, 0, 1)
-            if ids.stride(axis) == 0 or bool((ids == first).all()):
-                ids = first
-    return ids.contiguous().numpy()
+def _compressed(places: Tensor) -> np.ndarray:
+    """``places`` with size 1 along the axes that they do not vary along."""
+    for axis in sorted(range(places.ndim), key=lambda axis: places.stride(axis) != 0):
+        if places.shape[axis] > 1:
+            first = places.narrow(axis, 0, 1)
+            if places.stride(axis) == 0 or bool((places == first).all()):
+                places = first
+    return places.contiguous().numpy()
 
 
 def _is_part(tensor: Tensor) -> bool:

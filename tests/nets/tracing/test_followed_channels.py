@@ -22,6 +22,7 @@ from sfp_viz.core.selection.planner import make_plan_for
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import prune
 from sfp_viz.nets.tracing.read_network import read_network
+from sfp_viz.nets.zoo.architectures import build
 
 
 class Step(nn.Module):
@@ -255,6 +256,16 @@ def test_reading_is_linear_in_the_width():
     assert time.perf_counter() - start < 10  # 0.2 s on the machine at hand; it was over 200
     assert [group.name for group in network.free] == ["a", "c"]
     assert network.group("b").cause == Cause("rearranged", operation="conv1d", place="mix")
+
+
+def test_shuffles_that_tie_all_channels_leave_the_convolutions_between_them_free():
+    model = Model(build("torchvision:shufflenet_v2_x0_5", {}), name="s", input_shape=(3, 64, 64))
+    network = read_network(model)
+    whole = {group.name: group.cause for group in network.groups if group.protected}
+    assert set(whole.values()) == {Cause("rearranged", operation="view", place="stage3.0")}
+    plan = make_plan_for(Problem(network, Request(replace(uniform_l1(0.3), coupled="shared"))))
+    small = prune(model, plan, network=network)
+    assert cost(read_network(small)).macs == cost(network, plan).macs
 
 
 def test_what_a_hook_looks_at_on_its_own_is_no_obstacle():
