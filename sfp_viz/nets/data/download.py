@@ -89,7 +89,8 @@ def fetch_file(
             if not checksum.hexdigest().startswith(expected):
                 raise OSError("its checksum differs from the expected one")
     except (OSError, ValueError) as problem:  # URLError and timeouts are OSErrors
+        cause = getattr(problem, "reason", "") or problem  # what an URLError wraps
         raise DataError(
-            f"The file {path.name} could not be downloaded from {url}: {problem}. Check the "
+            f"The file {path.name} could not be downloaded from {url}: {cause}. Check the "
             f"connection and try again, or {advice}."
         ) from problem

@@ -26,6 +26,7 @@ def show() -> None:
     step, sentences = st.session_state.get(_KEY, (0, ()))
     if not sentences or step != state.session().step:
         return
-    with st.container(border=True, key="notices", horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/info: {problems.plain(' '.join(sentences))}", width="stretch")
-        st.button("Dismiss", key="notices_off", type="tertiary", on_click=notify, args=((),))
+    with st.container(border=True, key="notices"):
+        text, button = st.columns([8, 1], vertical_alignment="center")
+        text.markdown(f":material/info: {problems.plain(' '.join(sentences))}")
+        button.button("Dismiss", key="notices_off", type="tertiary", on_click=notify, args=((),))

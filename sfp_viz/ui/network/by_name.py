@@ -23,7 +23,7 @@ def name_form() -> None:
     others = sorted(set(networks) - set(opening.BY_NAME))
     name = st.selectbox(
         "Architecture", (*opening.BY_NAME, *_SMALL, *others), key="by name",
-        accept_new_options=True, help="Type a part of its name, such as lite0 or fcn",
+        help="Type a part of its name, such as lite0 or fcn",
         format_func=lambda name: label(networks[name]) if name in networks else name,
     )  # fmt: skip
     if not name:
