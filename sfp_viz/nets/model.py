@@ -14,7 +14,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from sfp_viz.core.plan.plan import Plan
 from sfp_viz.errors import ModelError
-from sfp_viz.nets.forward import class_count, foreign_code
+from sfp_viz.nets.forward import class_count, floating_dtype, foreign_code
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,21 @@ class Model:
         shape = (1, -1, 1, 1)
         mean = torch.tensor(self.mean, device=pixels.device).view(shape)
         std = torch.tensor(self.std, device=pixels.device).view(shape)
-        return (pixels - mean) / std
+        return ((pixels - mean) / std).to(floating_dtype(self.module))
 
     def with_module(self, module: nn.Module, **changes: Any) -> Model:
         """The same network with other weights; the digest is worked out again."""
         return replace(self, module=module, digest="", **changes)
+
+
+def check_model(model: Any) -> None:
+    """Raise ModelError where something else than a Model was passed."""
+    if not isinstance(model, Model):
+        raise ModelError(
+            f"This takes a Model, not {type(model).__name__}. Wrap a module, "
+            "Model(module, name=..., input_shape=(channels, height, width)), or open a file with "
+            "load_model."
+        )
 
 
 def _checked_module(module: Any) -> nn.Module:

@@ -65,4 +65,4 @@ def test_commands_that_messages_name_take_those_words(advice):
     words = advice.split()
     usage = call(*[word for word in words if word.islower()], "--help").stdout.splitlines()[0]
     arguments = [word for word in words if word.isupper()]
-    assert [word.strip("[]") for word in usage.partition("[OPTIONS]")[2].split()] == arguments
+    assert [word.strip("[].") for word in usage.partition("[OPTIONS]")[2].split()] == arguments

@@ -13,7 +13,7 @@ from sfp_viz.errors import DataError
 from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.forward import copy_module, floating_dtype, foreign_code, logits_of, outputs_of
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.tracing.execution import CONVOLUTIONS, execute
 
 _BATCH = 64  # activations of more images fall out of the caches: half as fast
@@ -34,6 +34,7 @@ def count_right(model: Model, images: Images, progress: Callable[[str], None] | 
     """
     from torchmetrics.functional.classification import multiclass_stat_scores
 
+    check_model(model)
     check_shape(model, images)
     module = model.module
     module = copy_module(module).eval() if module.training else module

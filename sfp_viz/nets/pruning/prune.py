@@ -15,7 +15,7 @@ from sfp_viz.core.plan.recipe import REFITS, WITHOUT_IMAGES
 from sfp_viz.errors import PlanError, SurgeryError
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.forward import copy_module, floating_dtype, forward, noise, tensors_of
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.pruning.calibration import BATCH
 from sfp_viz.nets.pruning.compensation import compensate, needs_images_note, reestimate
 from sfp_viz.nets.pruning.cut_context import CutContext, cut_context
@@ -182,6 +182,7 @@ def _context(
     model: Model, plan: Plan, network: Network | None, traced: TracedModel | None = None
 ) -> CutContext:
     """The context of the plan's cut; PlanError when the plan does not fit ``model``."""
+    check_model(model)
     if plan.digest != model.digest:
         raise PlanError(
             f"The plan was made for other weights ({plan.digest}) than those of '{model.name}' "

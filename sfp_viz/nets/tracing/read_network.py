@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 from sfp_viz.core.network import Cause, ConvLayer, FilterGroup, Network, filters_first
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.forward import foreign_code, named_tensors, outputs_of
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.tracing.bare_network import bare_network
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, module_or_parameter
 from sfp_viz.nets.tracing.cost_terms import cost_terms
@@ -41,6 +41,7 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
     Raises:
         ModelError: It does not run on its input shape, or has no convolution.
     """
+    check_model(model)
     if isinstance(model.module, BareWeights):
         return bare_network(model)
     say = progress or (lambda line: None)

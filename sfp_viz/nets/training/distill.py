@@ -24,7 +24,7 @@ from sfp_viz.nets.data.compatibility import check_images, check_output, check_te
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.measure import count_right
 from sfp_viz.nets.forward import copy_module, floating_dtype, keep_frozen, logits_of
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.tracing.execution import BATCH_NORMS
 from sfp_viz.nets.training.distributed import (
     ProcessGroup,
@@ -85,6 +85,7 @@ class Training:
         self.settings = settings
         self.train = train.first(settings.train_images)
         self.test = test.first(settings.test_images)
+        check_model(student)
         check_output(student, training=True)
         check_images(student, self.train)
         if not any(parameter.requires_grad for parameter in student.module.parameters()):

@@ -322,3 +322,9 @@ def test_reading_draws_no_random_numbers_of_the_caller():
     reading(module)
     assert torch.equal(torch.get_rng_state(), state)
     assert np.array_equal(np.random.get_state()[1], numpy_state[1])
+
+
+def test_a_bare_module_is_refused_with_what_to_do():
+    for call in (read_network, lambda module: masked(module, None)):
+        with pytest.raises(ModelError, match=r"takes a Model, not Net\. Wrap a module"):
+            call(Net())
