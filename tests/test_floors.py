@@ -63,7 +63,7 @@ ONLY_IN = {
     "ray": set(),  # spoken to over HTTP
     "sklearn": {"core", "nets"},  # nets only for the embedded digits
     "umap": {"core"},
-    "scipy": {"core"},
+    "scipy": {"core", "nets"},
 }
 
 

@@ -31,7 +31,7 @@ class Unrounded:
     def label(self) -> str:
         """What is not rounded, in a few words, for a warning."""
         names = (*self.by_target, *self.by_hand)
-        shown = ", ".join(names[:4]) + " ..." * (len(names) > 4)
+        shown = ", ".join([*names[:4], *["..."] * (len(names) > 4)])
         most = f"; with multiples at most {100 * self.most:.1f} % can be removed"
         return (
             f"{len(names)} groups keep no multiple of {self.rounding} filters ({shown})"

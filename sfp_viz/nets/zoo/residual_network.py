@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.count, self.preact, self.stride = len(widths), preact, stride
         self.raw_shortcut, self.pad = raw_shortcut, pad
-        self.outs = widths[-1]
+        self.extra = widths[-1] - ins  # not read off the maps: a pruned block has fewer
         strided = 1 if len(widths) == 3 or raw_shortcut else 0
         before = ins
         for index, width in enumerate(widths):
@@ -77,7 +77,7 @@ class ResidualBlock(nn.Module):
 
     def _padded(self, maps: Tensor) -> Tensor:
         """Option A of He et al. 2016: subsample, and zeros for the new channels."""
-        step, extra = self.stride, self.outs - maps.shape[1]
+        step, extra = self.stride, self.extra
         if step > 1:
             maps = maps[:, :, ::step, ::step]
         if not extra:

@@ -63,8 +63,8 @@ def test_a_group_that_was_not_observed_names_the_call_to_make(lenet, images):
 
 
 def test_images_of_another_shape_are_refused_with_both_shapes(lenet):
-    wide = Images("wide", "train", np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64))
-    with pytest.raises(DataError, match=r"\(1, 8, 8\).*\(3, 8, 8\)"):
+    wide = Images("wide", "train", np.zeros((4, 1, 8, 9), np.uint8), np.zeros(4, np.int64))
+    with pytest.raises(DataError, match=r"\(1, 8, 8\).*\(1, 8, 9\)"):
         observe(lenet, wide)
 
 

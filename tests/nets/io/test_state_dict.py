@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from sfp_viz.errors import ModelError
 from sfp_viz.nets.io.load import load_model
+from sfp_viz.nets.tracing.read_network import read_network
 from sfp_viz.nets.zoo import build
 
 
@@ -160,6 +161,15 @@ def test_cifar_resnets_open_under_whatever_names_they_have(tmp_path, words, stag
     assert dict(model.source.keys)["conv_1_3x3.weight"] == "conv1.weight"
     assert len(model.source.keys) >= len(module.state_dict()) * 5 / 6  # counts of batches aside
     same_outputs(module, model)
+
+
+def test_every_group_of_a_recognized_residual_network_can_be_pruned(tmp_path):
+    module = PersonsResNet(WORDS["downsample"], (2, 2, 2, 2), (16, 32, 64, 128))
+    model = opened(trained(module).state_dict(), tmp_path / "a.pth")
+    assert model.architecture == "residual_network"
+    network = read_network(model)
+    protected = {group.name: group.why for group in network.groups if group.protected}
+    assert protected == {"conv1": "narrow input"}  # three channels, left whole as everywhere
 
 
 def test_a_resnet18_for_small_images_and_one_of_bottlenecks_open(tmp_path):

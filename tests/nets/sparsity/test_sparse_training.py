@@ -266,7 +266,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
         sparsifying(METHODS[5], lenet()).load_state_dict({**state, "step": torch.tensor([1])})
     with pytest.raises(RunError, match="does not fit this run"):
         sparsifying(QUICK).load_state_dict({k: v for k, v in state.items() if "copy" not in k})
-    wrong = noise((3, 8, 8), 10)
+    wrong = noise((1, 8, 9), 10)
     with pytest.raises(DataError, match=r"takes images of \(1, 8, 8\)"):
         SparseTraining(lenet(), train=wrong, test=wrong, settings=QUICK)
     whole = Model(tiny.NETS["residual"](), name="whole", input_shape=(3, 8, 8))
