@@ -40,7 +40,14 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True, parents: bo
 
 
 def write_text(path: Path, text: str, *, durable: bool = True, parents: bool = False) -> None:
-    """``write_bytes`` of a text in UTF-8."""
+    """``write_bytes`` of a text in UTF-8.
+
+    Args:
+        path: The file.
+        text: Its content.
+        durable: Whether to wait until it is on the disk.
+        parents: Whether to make missing folders.
+    """
     write_bytes(path, text.encode(), durable=durable, parents=parents)
 
 
@@ -51,7 +58,13 @@ def sync_file(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
-    """``write_bytes`` of a value as JSON."""
+    """``write_bytes`` of a value as JSON.
+
+    Args:
+        path: The file.
+        value: What ``json`` can write.
+        durable: Whether to wait until it is on the disk.
+    """
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n", durable=durable)
 
 
@@ -89,6 +102,10 @@ def file_lock(path: Path, *, patience: float = math.inf) -> Iterator[bool]:
     ``patience`` seconds.
 
     The operating system lets go of the lock when the process dies, however it dies.
+
+    Args:
+        path: The lock file.
+        patience: Seconds to wait for another process.
     """
     import fcntl  # POSIX only; the app itself opens without it
 

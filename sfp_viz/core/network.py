@@ -161,7 +161,12 @@ class FilterGroup:
         return np.argsort(np.asarray(units), kind="stable").reshape(self.size, -1)
 
     def fits(self, layer: str, filters: int) -> bool:
-        """Whether the units are equally many of the ``filters`` of a layer, and all of them."""
+        """Whether the units are equally many of the ``filters`` of a layer, and all of them.
+
+        Args:
+            layer: A layer of the group.
+            filters: Its number of filters.
+        """
         units = dict(self.spans).get(layer)
         if units is None:
             return filters == self.width

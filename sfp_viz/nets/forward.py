@@ -178,7 +178,12 @@ def _has_tensor_on(args: Any, kwargs: Mapping[str, Any], device: torch.device) -
 @contextlib.contextmanager
 def dry_run(dtype: torch.dtype, device: torch.device | str = "cpu") -> Iterator[DryRun]:
     """A ``DryRun`` in which every pass draws the same random numbers and nothing is compiled; the
-    caller's random numbers go on afterwards as if it had not been."""
+    caller's random numbers go on afterwards as if it had not been.
+
+    Args:
+        dtype: The floating point type of the pass.
+        device: Where it runs.
+    """
     state, numpy_state = random.getstate(), np.random.get_state()
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[]))
@@ -200,14 +205,24 @@ def dry_run(dtype: torch.dtype, device: torch.device | str = "cpu") -> Iterator[
 
 
 def forward(module: nn.Module, images: Tensor) -> Any:
-    """What ``module`` gives for ``images`` in a ``dry_run`` of their type, on their device."""
+    """What ``module`` gives for ``images`` in a ``dry_run`` of their type, on their device.
+
+    Args:
+        module: A network.
+        images: [N, channels, height, width].
+    """
     with dry_run(images.dtype, images.device):
         return module(images)
 
 
 def differentiable_outputs(module: nn.Module, images: Tensor) -> list[Tensor]:
     """The tensors with a gradient that the outputs of ``module`` are, or were made from last where
-    they have none (classes by argmax, masks, numbers)."""
+    they have none (classes by argmax, masks, numbers).
+
+    Args:
+        module: A network.
+        images: [N, channels, height, width].
+    """
     with dry_run(images.dtype, images.device) as mode:
         outputs = tensors_of(module(images))
     followed = [tensor for tensor in outputs if tensor.grad_fn is not None]
@@ -223,7 +238,14 @@ def noise(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """The same normally distributed images each time: [count, channels, height, width]."""
+    """The same normally distributed images each time: [count, channels, height, width].
+
+    Args:
+        input_shape: (channels, height, width).
+        count: How many images.
+        dtype: Their type.
+        device: Where they lie.
+    """
     if torch.device(device).type == "meta":
         return torch.empty(count, *input_shape, dtype=dtype, device=device)
     generator = torch.Generator().manual_seed(1)
@@ -272,7 +294,12 @@ def _named_tensors(value: Any, name: str) -> dict[str, Tensor]:
 
 
 def described(value: Any, *, depth: int = 2) -> str:
-    """What an output is, in a few words: "a dict of 'logits' ([N, 10])"."""
+    """What an output is, in a few words: "a dict of 'logits' ([N, 10])".
+
+    Args:
+        value: An output: a tensor, or tuples, lists and dicts of them.
+        depth: How many levels of nesting are spelled out.
+    """
     if isinstance(value, Tensor):
         kind = "" if value.is_floating_point() else f" of {str(value.dtype).split('.')[-1]}"
         return f"{_sizes(value)}{kind}"

@@ -248,7 +248,12 @@ def _downloads(exported: Exported, kind: str) -> None:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def onnx_file(source: Source, name: str) -> Exported:
-    """The ONNX file, compared in onnxruntime."""
+    """The ONNX file, compared in onnxruntime.
+
+    Args:
+        source: The network that is exported.
+        name: The file's name without its ending.
+    """
     from sfp_viz.nets.export.onnx_file import export_onnx
 
     model = network_of(source)
@@ -258,7 +263,12 @@ def onnx_file(source: Source, name: str) -> Exported:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def torch_file(source: Source, name: str) -> Exported:
-    """The .pt2 program of torch.export, reloaded and compared."""
+    """The .pt2 program of torch.export, reloaded and compared.
+
+    Args:
+        source: The network that is exported.
+        name: The file's name without its ending.
+    """
     from sfp_viz.nets.io.exported_file import export_pt2
 
     model = network_of(source)
@@ -268,7 +278,12 @@ def torch_file(source: Source, name: str) -> Exported:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def state_dict_files(source: Source, name: str) -> Exported:
-    """The state_dict in two formats and the module code that loads it, tried on both."""
+    """The state_dict in two formats and the module code that loads it, tried on both.
+
+    Args:
+        source: The network that is exported.
+        name: The file's name without its ending.
+    """
     from sfp_viz.nets.export.module_code import module_code, needs_own_code
     from sfp_viz.nets.export.state_dict_file import check_module_code, state_dict_bytes
 
@@ -290,7 +305,12 @@ def state_dict_files(source: Source, name: str) -> Exported:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def node_data_files(source: Source, name: str) -> Exported:
-    """The kept share, redundancy and MACs of each layer for Model Explorer."""
+    """The kept share, redundancy and MACs of each layer for Model Explorer.
+
+    Args:
+        source: The network that is exported.
+        name: The file's name without its ending.
+    """
     from sfp_viz.nets.export.node_data import QUANTITIES, node_data
 
     data = node_data(network_of(source))

@@ -47,6 +47,10 @@ class Archive:
 def read_archive(source: Path | BytesIO, name: str) -> Archive:
     """The contents of a .pt2 file, which messages call ``name``.
 
+    Args:
+        source: The file, or its bytes.
+        name: What messages call it.
+
     Raises:
         ModelError: It is damaged, too large, of another kind, or holds Python objects.
     """

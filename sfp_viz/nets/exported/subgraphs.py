@@ -22,6 +22,10 @@ def inlined(graph: Mapping[str, Any], depth: int = 0) -> tuple[list[Any], dict[s
     """The nodes of a graph with those of its wrapped parts in their place, and the facts about all
     values by name. Values in a part are named 'PART/NAME'.
 
+    Args:
+        graph: A graph of the program's JSON.
+        depth: How deeply it is nested in others.
+
     Raises:
         ModelError: Parts are nested too deeply, or return what they were given.
     """

@@ -108,7 +108,13 @@ def _zip_format(path: Path) -> Format:
 
 
 def refusal(path: Path, kind: str, way_out: str) -> ModelError:
-    """The error for a file of a kind that holds no weights that can be read."""
+    """The error for a file of a kind that holds no weights that can be read.
+
+    Args:
+        path: The file.
+        kind: What it is, as 'a web page'.
+        way_out: What to do instead.
+    """
     return ModelError(f"The file {path.name} is {kind}. {way_out.rstrip('.')}.")
 
 

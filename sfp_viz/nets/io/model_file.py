@@ -240,7 +240,12 @@ def check_size(path: Path) -> None:
 
 
 def facts_of(header: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The header's entries as arguments of Model, each of the type that Model wants."""
+    """The header's entries as arguments of Model, each of the type that Model wants.
+
+    Args:
+        header: The header of a safetensors file.
+        name: What messages call the file.
+    """
     try:
         channels, height, width = (int(n) for n in header["input_shape"])
         mean, std = (tuple(float(x) for x in header[key]) for key in ("mean", "std"))

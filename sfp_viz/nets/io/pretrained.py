@@ -59,7 +59,12 @@ def load_pretrained(
 
 
 def is_here(network: NamedNetwork, weights: PublishedWeights) -> bool:
-    """Whether the weights are on this machine already."""
+    """Whether the weights are on this machine already.
+
+    Args:
+        network: A network by name.
+        weights: One of its published weights.
+    """
     return _file(network, weights).is_file()
 
 

@@ -63,7 +63,15 @@ def operation_rank(
     out: Tensor,
     is_constant: Callable[[Tensor], bool],
 ) -> int | None:
-    """The rank of one operation on channels (dimension 1 of maps); None when it leaves them."""
+    """The rank of one operation on channels (dimension 1 of maps); None when it leaves them.
+
+    Args:
+        name: The operation's name.
+        args: Its positional arguments.
+        kwargs: Its named arguments.
+        out: What it returned.
+        is_constant: Whether a tensor does not depend on the images.
+    """
     if name in _MATRIX:
         return 0
     operand = next(iter(tensors_of(list(args))), None)

@@ -46,7 +46,15 @@ def single_unit(
     size: int,
     moved_by: Cause | None,
 ) -> Cause | None:
-    """Why there are not two units that could be removed one by one; None when there are."""
+    """Why there are not two units that could be removed one by one; None when there are.
+
+    Args:
+        module: The network.
+        names: The layers of the group.
+        slices: Where the group's channels are written and read.
+        size: Units of the group.
+        moved_by: What rearranges its channels, if anything does.
+    """
     if size > 1:
         return None
     parts: dict[str, Any] = dict(module.named_modules())

@@ -95,7 +95,12 @@ def execute(module: nn.Module, input_shape: tuple[int, int, int], *, name: str =
 
 def execute_in_training(module: nn.Module, input_shape: tuple[int, int, int]) -> Execution | None:
     """What runs on two images in training, without counting MACs; None where it does not run on
-    images alone, as with detectors, which need boxes."""
+    images alone, as with detectors, which need boxes.
+
+    Args:
+        module: The network; a copy of it runs.
+        input_shape: (channels, height, width).
+    """
     for device in ("meta", "cpu"):
         with contextlib.suppress(Exception):
             return _executed(module, input_shape, device, with_grad=False, training=True)

@@ -187,7 +187,12 @@ def count_classes(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
 
 def groups_by_shape(uncut: Any, filters: int) -> int:
     """torch's ``groups`` of a convolution that keeps so many filters: a depthwise one loses
-    channels with them; others keep their groups."""
+    channels with them; others keep their groups.
+
+    Args:
+        uncut: The convolution before the cut.
+        filters: How many filters it keeps.
+    """
     if uncut.groups == uncut.in_channels and uncut.groups > 1 and isinstance(uncut, nn.Conv2d):
         return filters // (uncut.out_channels // uncut.in_channels)
     return uncut.groups

@@ -219,7 +219,12 @@ def _norms(units: Sequence[Unit], blocks: Sequence[_Block], stem: Unit) -> dict[
 
 
 def block_in(conv: Unit, blocks: Sequence[_Block]) -> int:
-    """Channels that a convolution reads, all groups together."""
+    """Channels that a convolution reads, all groups together.
+
+    Args:
+        conv: The convolution.
+        blocks: The blocks of the network.
+    """
     for block in blocks:
         if len(block.convs) == 3 and conv is block.convs[1]:
             return block.convs[0].shape[0]
@@ -296,7 +301,12 @@ def resnet9(units: Sequence[Unit]) -> Described | None:
 
 
 def plain(units: Sequence[Unit], side: int = 0) -> Described | Ambiguous | None:
-    """The chain of these layers; Ambiguous where several chains have them, None where none has."""
+    """The chain of these layers; Ambiguous where several chains have them, None where none has.
+
+    Args:
+        units: The layers in order.
+        side: Height and width of the images; 0 where unknown.
+    """
     pairs = normed(units)
     convs = [pair for pair in pairs if pair[0].kind == "conv"]
     linears = [pair for pair in pairs if pair[0].kind == "linear"]

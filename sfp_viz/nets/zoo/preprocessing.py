@@ -68,7 +68,12 @@ def preprocessing_named(
 
 
 def name_of(mean: Values, std: Values) -> str:
-    """The name of a preprocessing, or '' where it has none."""
+    """The name of a preprocessing, or '' where it has none.
+
+    Args:
+        mean: One value a channel, for pixels from 0 to 1.
+        std: The deviations that pixels are divided by.
+    """
     for name, values in candidates(len(mean)).items():
         if all(
             abs(a - b) < 1e-4 for a, b in zip((*mean, *std), (*values[0], *values[1]), strict=True)

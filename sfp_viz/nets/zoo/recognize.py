@@ -140,6 +140,11 @@ def fit(shapes: Mapping[str, Shape], architecture: str, arguments: Mapping[str, 
     """How ``shapes`` fit an architecture: by their names, else by the order and shapes of layers.
 
     Entries that share no name with the network are left out, such as the weights of a loss.
+
+    Args:
+        shapes: The shape of each entry of a file.
+        architecture: The name of an architecture.
+        arguments: Those of the architecture.
     """
     guess = compare(shapes, architecture, arguments)
     if not (guess.missing or guess.reshaped):

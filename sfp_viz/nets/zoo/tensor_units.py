@@ -57,7 +57,12 @@ class Unit:
 
 
 def is_count(name: str, shape: Shape) -> bool:
-    """Whether an entry counts batches or steps: no layer needs it."""
+    """Whether an entry counts batches or steps: no layer needs it.
+
+    Args:
+        name: The entry's name.
+        shape: Its shape.
+    """
     return name.endswith("num_batches_tracked") or shape == ()
 
 
@@ -209,6 +214,10 @@ def matched(units: Sequence[Unit], wanted: Sequence[Unit]) -> dict[str, str] | N
 
     Layers of the same shapes are matched in order, each with the norm behind it, so that a
     projection may stand anywhere in its block; its name tells it from a layer of its shapes.
+
+    Args:
+        units: The layers of a file.
+        wanted: The layers of an architecture.
     """
     if Counter(unit.signature for unit in units) != Counter(unit.signature for unit in wanted):
         return None
@@ -242,7 +251,12 @@ def _by_signature(
 
 
 def common_parts(one: str, other: str) -> int:
-    """How many leading parts two dotted names share."""
+    """How many leading parts two dotted names share.
+
+    Args:
+        one: A dotted name.
+        other: Another one.
+    """
     count = 0
     for a, b in zip(one.split("."), other.split("."), strict=False):
         if a != b:
@@ -252,7 +266,12 @@ def common_parts(one: str, other: str) -> int:
 
 
 def few(names: Iterable[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and how many more there are.
+
+    Args:
+        names: All names.
+        most: How many are spelled out.
+    """
     names = list(names)
     shown = ", ".join(name[:80] for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

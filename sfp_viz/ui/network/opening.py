@@ -86,7 +86,13 @@ def _shape() -> tuple[tuple[int, int, int], bool]:
 
 def number(label: str, value: int, *, key: str) -> int:
     """A field without limits: a browser silently ignores numbers outside the limits of a field and
-    keeps the last valid one."""
+    keeps the last valid one.
+
+    Args:
+        label: What stands above the field.
+        value: What it starts with.
+        key: Its key in the session.
+    """
     return int(st.number_input(label, value=value, step=1, key=key))
 
 
