@@ -32,6 +32,8 @@ def check_shape(model: Model, images: Images, *, purpose: str = "", least: int =
     Raises:
         DataError: The size is wrong, or there are fewer than ``least`` images.
     """
+    if not isinstance(images, Images):
+        raise DataError(f"This takes Images, as load_data gives them, not {type(images).__name__}.")
     if fits(model, images) and len(images) >= least:
         return
     user = f"{purpose} of '{model.name}' needs" if purpose else f"The network '{model.name}' takes"

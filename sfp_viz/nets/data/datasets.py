@@ -97,6 +97,9 @@ def load_data(
     Raises:
         DataError: There are no such data, or they cannot be read; it names the places tried.
     """
+    if not isinstance(name, str | Path):
+        raise DataError(f"Data are named by a word or a path, not by {type(name).__name__}.")
+    name = str(name)
     if shards := _shards(name, split):
         return _read_npz(name, split, shards).first(limit)
     if name == "digits":

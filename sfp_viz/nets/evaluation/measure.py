@@ -94,6 +94,7 @@ def measure_latency(model: Model, *, batch: int = 1, repeats: int = 30) -> Measu
         DataError: The batch is empty.
         ModelError: The network does not run on such a batch.
     """
+    check_model(model)
     repeats = max(2, repeats)  # quartiles need two
     if batch < 1:
         raise DataError(f"A batch holds at least 1 image, not {batch}.")

@@ -17,7 +17,7 @@ from sfp_viz.nets.data.compatibility import check_shape
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.evaluation.activation_scores import MapScores, taylor
 from sfp_viz.nets.forward import copy_module
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.tracing.channel_groups import ChannelGroup, ChannelSlice
 from sfp_viz.nets.tracing.coupled_weights import input_slices
 from sfp_viz.nets.tracing.execution import Execution
@@ -58,6 +58,7 @@ def observe(
         RecipeError: A score is unknown.
         ModelError: The network does not run on images of its input shape.
     """
+    check_model(model)
     _check(model, images, scores)
     module = copy_module(model.module).eval()
     traced = trace_model(model)

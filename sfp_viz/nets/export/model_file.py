@@ -7,7 +7,7 @@ from pathlib import Path
 from sfp_viz.files import atomic_path
 from sfp_viz.nets.export.state_dict_file import LARGEST_DIFFERENCE
 from sfp_viz.nets.io.parity import check_parity
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.stripes.striped_file import load_striped, save_as_it_runs
 
 
@@ -26,6 +26,7 @@ def export_model(model: Model, path: str | Path) -> float:
         ModelError: As for ``save_model``, or the file differs by more than 1e-6; then no file is
             left.
     """
+    check_model(model)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as fresh:

@@ -15,7 +15,7 @@ from sfp_viz.errors import ModelError
 from sfp_viz.files import write_text
 from sfp_viz.nets.export.onnx_file import as_model_error
 from sfp_viz.nets.exported.from_module import export_program
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.stripes.striped_model import dense_twin
 from sfp_viz.nets.tracing.read_network import read_network
 
@@ -89,6 +89,7 @@ def export_node_data(model: Model, folder: str | Path) -> tuple[Path, ...]:
     Raises:
         ModelError: As for ``node_data``, or the files cannot be written.
     """
+    check_model(model)
     data, files = node_data(model), []
     for quantity in QUANTITIES:
         files.append(Path(folder) / f"{quantity}.json")

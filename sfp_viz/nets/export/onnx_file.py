@@ -14,7 +14,7 @@ from sfp_viz.files import atomic_path
 from sfp_viz.nets.exported.from_module import export_program, quiet
 from sfp_viz.nets.forward import foreign_code, named_tensors, outputs_of
 from sfp_viz.nets.io.parity import check_parity
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 
 _OPSET = 20
 
@@ -37,6 +37,7 @@ def export_onnx(model: Model, path: str | Path) -> float:
         ModelError: The network cannot be exported, the file does not run at one of the batches, or
             the difference is above 1e-4; then no file is left.
     """
+    check_model(model)
     path = Path(path)
     with as_model_error(model, "ONNX"), quiet():
         written = torch.onnx.export(

@@ -26,7 +26,7 @@ from sfp_viz.nets.data.compatibility import check_images, check_shape
 from sfp_viz.nets.data.datasets import Images
 from sfp_viz.nets.export.onnx_file import as_model_error, export_onnx, onnx_session, runner
 from sfp_viz.nets.io.parity import check_parity
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 
 Progress = Callable[[str], None]
 CALIBRATION_IMAGES = 256
@@ -80,6 +80,7 @@ def export_onnx_int8(
         ModelError: The network cannot be exported or quantized, or the int8 file does not run at a
             batch of 1, 3 or 32, or computes something else; then no file is left.
     """
+    check_model(model)
     say = progress or (lambda line: None)
     check_shape(model, calibration, purpose="Calibration", least=1)
     if test is not None:

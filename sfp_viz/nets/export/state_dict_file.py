@@ -17,7 +17,7 @@ from sfp_viz.files import write_bytes, write_text
 from sfp_viz.nets.export.module_code import module_code, names_in_file, needs_own_code
 from sfp_viz.nets.forward import copy_module, foreign_code
 from sfp_viz.nets.io.parity import check_parity
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.stripes.striped_model import dense_twin
 
 Kind = Literal["pt", "safetensors"]
@@ -44,6 +44,7 @@ def export_state_dict(model: Model, path: str | Path, code: str | Path | None = 
         ModelError: The suffix is another one, these are weights without a network, or it differs;
             then nothing is written.
     """
+    check_model(model)
     path = Path(path)
     if path.suffix not in (*_PICKLED, ".safetensors"):
         raise ModelError(

@@ -18,7 +18,7 @@ from sfp_viz.nets.exported.read import read_pt2
 from sfp_viz.nets.forward import first_line
 from sfp_viz.nets.io.model_file import check_size, facts_of, header_of
 from sfp_viz.nets.io.parity import check_parity
-from sfp_viz.nets.model import Model, Source
+from sfp_viz.nets.model import Model, Source, check_model
 from sfp_viz.nets.zoo import build
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -72,6 +72,7 @@ def export_pt2(model: Model, path: str | Path) -> float:
         ModelError: The network cannot be exported, the program does not run at one of the batches,
             or differs by more than 1e-4; then no file is left.
     """
+    check_model(model)
     header = header_of(replace(model, architecture=None, arguments={}))
     archive = io.BytesIO()
     try:

@@ -39,6 +39,9 @@ def save_model(model: Model, path: str | Path) -> None:
         ModelError: The network is no longer what its architecture builds, torch.export cannot
             follow the caller's code, or the file cannot be written.
     """
+    from sfp_viz.nets.model import check_model
+
+    check_model(model)
     path = Path(path)
     content = model_bytes(model)
     try:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sfp_viz.core.training.distillation import Distillation
 from sfp_viz.core.training.history import Epoch
-from sfp_viz.errors import ModelError
+from sfp_viz.errors import ModelError, RunError
 from sfp_viz.nets.data.datasets import load_data
 from sfp_viz.nets.io.exported_file import export_pt2
 from sfp_viz.nets.io.model_file import save_model
-from sfp_viz.nets.model import Model
+from sfp_viz.nets.model import Model, check_model
 from sfp_viz.nets.training.distill import Training
 
 
@@ -40,10 +40,16 @@ def finetune(
 
     Raises:
         DataError: The images do not fit the student.
-        ModelError: The student cannot be saved, found before the first epoch.
-        RunError: The teacher does not fit the student, or the loss is no longer finite.
+        ModelError: The student is no Model or cannot be saved, found before the first epoch.
+        RunError: The teacher does not fit the student, the settings are none, or the loss is no
+            longer finite.
     """
     settings = settings or Distillation()
+    check_model(student)
+    if teacher is not None:
+        check_model(teacher)
+    if not isinstance(settings, Distillation):
+        raise RunError(f"settings are a Distillation, not {type(settings).__name__}.")
     if save_to is not None:
         _check_saving(student, Path(save_to))
     training = Training(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
+import sfp_viz as sfp
 from sfp_viz.core.network import Cause
 from sfp_viz.core.plan.recipe import uniform_l1
 from sfp_viz.core.selection.analysis import analyze
 from sfp_viz.core.selection.planner import make_plan
-from sfp_viz.errors import ModelError
+from sfp_viz.errors import DataError, ModelError, RunError
 from sfp_viz.nets.model import Model
 from sfp_viz.nets.pruning.prune import masked, prune
 from sfp_viz.nets.tracing.read_network import read_network
@@ -328,3 +330,34 @@ def test_a_bare_module_is_refused_with_what_to_do():
     for call in (read_network, lambda module: masked(module, None)):
         with pytest.raises(ModelError, match=r"takes a Model, not Net\. Wrap a module"):
             call(Net())
+
+
+def calls(module, folder):
+    """What takes a Model, called with a module."""
+    return {
+        "latency": lambda: sfp.measure_latency(module),
+        "accuracy": lambda: sfp.measure_accuracy(module, sfp.load_data("digits", "test")),
+        "observe": lambda: sfp.observe(module, sfp.load_data("digits", limit=8)),
+        "save": lambda: sfp.save_model(module, folder / "a.safetensors"),
+        "onnx": lambda: sfp.export_onnx(module, folder / "a.onnx"),
+        "torch": lambda: sfp.export_torch(module, folder / "a.pt2"),
+        "teacher": lambda: next(
+            sfp.finetune(sfp.load_model("lenet5_digits"), teacher=module, data="digits")
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", calls(None, Path()))
+def test_a_module_in_the_place_of_a_model_is_refused_in_a_sentence(name, tmp_path):
+    with pytest.raises(ModelError, match="This takes a Model, not Linear"):
+        calls(nn.Linear(2, 2), tmp_path)[name]()
+
+
+def test_words_in_the_place_of_images_and_settings_are_refused_in_a_sentence():
+    model = sfp.load_model("lenet5_digits")
+    with pytest.raises(DataError, match="This takes Images"):
+        sfp.measure_accuracy(model, "digits")  # pyright: ignore
+    with pytest.raises(RunError, match="settings are a Distillation, not dict"):
+        next(sfp.finetune(model, teacher=None, data="digits", settings={"epochs": 1}))  # pyright: ignore
+    with pytest.raises(DataError, match="named by a word or a path, not by int"):
+        sfp.load_data(3)  # pyright: ignore
