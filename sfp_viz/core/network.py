@@ -253,6 +253,7 @@ class Network:
     ``along``, by group: the weights that go along with its units; empty in an old reading.
     ``outputs``: what it gives for one image where that is not one score a class: (name, shape) of
     each tensor, such as maps or boxes; the shape of a box alone where their number varies.
+    ``only_other_norms``: it has norms with a weight and a bias a channel, and none is BatchNorm.
     """
 
     name: str
@@ -265,6 +266,7 @@ class Network:
     data: str = ""
     along: Mapping[str, Along] = field(default_factory=dict)
     outputs: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    only_other_norms: bool = False
     _layer: Mapping[str, ConvLayer] = field(init=False, repr=False, compare=False)
     _group: Mapping[str, FilterGroup] = field(init=False, repr=False, compare=False)
 

@@ -54,6 +54,8 @@ def network_to_json(network: Network) -> str:
     }
     if network.outputs:
         value["outputs"] = [[name, list(shape)] for name, shape in network.outputs]
+    if network.only_other_norms:
+        value["only_other_norms"] = True
     return format_json(value, FORMAT, indent=None)
 
 
@@ -94,6 +96,7 @@ def network_from_json(text: str, weights: Mapping[str, np.ndarray]) -> Network:
                 (str(name), tuple(int(n) for n in shape))
                 for name, shape in value.get("outputs", ())
             ),
+            only_other_norms=bool(value.get("only_other_norms", False)),
         )
     _check(network)
     return network

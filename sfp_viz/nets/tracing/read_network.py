@@ -20,7 +20,13 @@ from sfp_viz.nets.tracing.channel_groups import ChannelGroup, module_or_paramete
 from sfp_viz.nets.tracing.cost_terms import cost_terms
 from sfp_viz.nets.tracing.coupled_weights import coupled_weights
 from sfp_viz.nets.tracing.dependency_groups import TraceError, trace
-from sfp_viz.nets.tracing.execution import Execution, execute, execute_in_training, layers_of
+from sfp_viz.nets.tracing.execution import (
+    BATCH_NORMS,
+    Execution,
+    execute,
+    execute_in_training,
+    layers_of,
+)
 from sfp_viz.nets.tracing.verification import failing_groups
 from sfp_viz.nets.zoo.bare_weights import BareWeights
 
@@ -74,6 +80,8 @@ def read_network(model: Model, *, progress: Callable[[str], None] | None = None)
         data=model.data,
         along=coupled_weights(model.module, free),
         outputs=() if model.classes else _outputs(model),
+        only_other_norms=any(term.macs == term.params == 0 and term.bias == 2 for term in terms)
+        and not any(isinstance(part, BATCH_NORMS) for part in model.module.modules()),
     )
 
 

@@ -26,6 +26,8 @@ def has_batch_norm(network: Network) -> bool:
     """Whether the network has BatchNorm, whose statistics pruning changes; a norm without
     statistics (LayerNorm, GroupNorm) does not count."""
     behind = any(layer.bn_scale is not None for layer in network.layers)
+    if network.only_other_norms:
+        return False
     elsewhere = (term.macs == term.params == 0 and term.bias == 2 for term in network.terms)
     return behind or any(elsewhere)  # a term with two values a channel: weight and bias of a norm
 
