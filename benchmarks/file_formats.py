@@ -158,7 +158,14 @@ def files() -> dict[str, Callable[[Path], Written]]:
     def onnx(path: Path) -> Written:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(small, (torch.zeros(1, *CIFAR),), path, dynamo=True, verbose=False)
+            torch.onnx.export(
+                small,
+                (torch.zeros(1, *CIFAR),),
+                path,
+                dynamo=True,
+                verbose=False,
+                external_data=False,
+            )
         return None, CIFAR
 
     def script(path: Path) -> Written:
