@@ -47,8 +47,9 @@ def check_summary(check: PreprocessingCheck) -> str:
     best, now = check.best, check.current
     if check.is_chance:
         return (
-            f"No preprocessing is better than guessing ({percent(best.accuracy)} at best). Likely "
-            f"causes: {'; '.join(CAUSES)}."
+            f"No preprocessing is clearly better than guessing: {percent(best.accuracy)} at best, "
+            f"and guessing gives {percent(1 / max(2, check.classes))}. Likely causes: "
+            f"{'; '.join(CAUSES)}."
         )
     if check.is_better:
         return (

@@ -7,6 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from sfp_viz.core.measurement import (
+    Measured,
+    MeasuredPreprocessing,
+    PreprocessingCheck,
+    wilson,
+)
 from sfp_viz.errors import DataError, ModelError
 from sfp_viz.nets.data.datasets import Images, load_data
 from sfp_viz.nets.evaluation.preprocessing_check import check_preprocessing
@@ -85,3 +91,14 @@ def test_names_are_found_again_from_their_numbers():
 def test_a_network_opens_with_the_preprocessing_that_is_asked_for():
     model = load_model("lenet5_digits", preprocessing="0.25/0.75")
     assert (model.mean, model.std) == ((0.25,), (0.75,))
+
+
+def test_the_luckiest_of_several_tries_is_still_guessing():
+    def measured(right, total=400):
+        return Measured(accuracy=right / total, interval=wilson(right, total), images=total)
+
+    current = MeasuredPreprocessing("imagenet", (0.5,), (0.5,), measured(44))
+    lucky = MeasuredPreprocessing("255", (0.0,), (1 / 255,), measured(57))
+    good = MeasuredPreprocessing("raw", (0.0,), (1.0,), measured(120))
+    assert PreprocessingCheck(current, (lucky,), classes=10).is_chance
+    assert not PreprocessingCheck(current, (good, lucky), classes=10).is_chance
