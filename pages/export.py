@@ -42,7 +42,8 @@ with weights.container(border=True, height="stretch"):
     st.caption("Opened and compared at batches of 1, 3 and 32 before the download.")
 with pytorch.container(border=True, height="stretch"):
     st.subheader("PyTorch")
-    st.markdown("The plain state_dict, and Python code that builds the network without sfp-viz.")
+    work = "cuts your own network" if export.is_program(session.model) else "builds the network"
+    st.markdown(f"The plain state_dict, and Python code that {work} and loads it, without sfp-viz.")
     exported = export.conversion(source, name, kind="state_dict", make=export.state_dict_files)
 with program.container(border=True, height="stretch"):
     st.subheader("torch.export")
